@@ -1,0 +1,163 @@
+// A caching allocator for CPU tensors. A training step asks for the same few hundred sizes again and again; glibc gives large blocks
+// back to the kernel each time and faults every page in anew. Freed blocks are kept here by size class instead.
+// Blocks are 64-byte aligned, which also keeps vectorised sums in the same order from run to run.
+#include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <unordered_map>
+
+#include "shim.h"
+
+namespace anneal {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kHuge = size_t{4} << 20;
+
+/** Sits in front of every block, so that freeing needs only the pointer. */
+struct alignas(kAlignment) Header {
+  size_t size;  // bytes of the size class, without this header
+};
+
+/** Multiples of 64 bytes up to 1 KiB, then eight classes per power of two: at most 12.5 % is wasted. */
+size_t sizeClass(size_t bytes) {
+  if (bytes <= 1024) return (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
+  size_t step = size_t{1} << (60 - __builtin_clzll(bytes - 1));
+  return (bytes + step - 1) / step * step;
+}
+
+/** Bytes this process may use: physical memory or the cgroup's limit, whichever is smaller. */
+size_t memoryLimit() {
+  size_t limit = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    size_t value = 0;
+    if (std::ifstream(path) >> value && value > 0) limit = std::min(limit, value);
+  }
+  return limit;
+}
+
+struct Cache {
+  std::mutex mutex;
+  std::unordered_map<size_t, std::vector<Header*>> blocks;
+  size_t live = 0, cached = 0, peak = 0, limit = memoryLimit();
+
+  void* take(size_t bytes) {
+    size_t size = sizeClass(bytes);
+    std::unique_lock<std::mutex> lock(mutex);
+    auto found = blocks.find(size);
+    if (found != blocks.end() && !found->second.empty()) {
+      Header* header = found->second.back();
+      found->second.pop_back();
+      cached -= size;
+      grow(size);
+      return header + 1;
+    }
+    if (live + size > limit) fail(bytes);
+    if (live + cached + size > limit) releaseLocked();
+    lock.unlock();
+    void* memory = nullptr;
+    bool huge = size >= kHuge;
+    if (posix_memalign(&memory, huge ? size_t{2} << 20 : kAlignment, size + sizeof(Header)) != 0) {
+      lock.lock();
+      releaseLocked();
+      if (posix_memalign(&memory, kAlignment, size + sizeof(Header)) != 0) fail(bytes);
+      lock.unlock();
+    }
+#ifdef MADV_HUGEPAGE
+    if (huge) madvise(memory, size, MADV_HUGEPAGE);
+#endif
+    auto* header = new (memory) Header{size};
+    lock.lock();
+    grow(size);
+    return header + 1;
+  }
+  void give(void* pointer) {
+    Header* header = static_cast<Header*>(pointer) - 1;
+    std::lock_guard<std::mutex> lock(mutex);
+    live -= header->size;
+    cached += header->size;
+    blocks[header->size].push_back(header);
+  }
+  void releaseLocked() {
+    for (auto& [size, list] : blocks)
+      for (Header* header : list) std::free(header);
+    blocks.clear();
+    cached = 0;
+  }
+  void grow(size_t size) {
+    live += size;
+    peak = std::max(peak, live);
+  }
+  [[noreturn]] void fail(size_t bytes) const {
+    throw OutOfMemory("asked for " + std::to_string(bytes >> 20) + " MiB with " + std::to_string(live >> 20) + " MiB in use, of " + std::to_string(limit >> 20) +
+                      " MiB. Use a smaller batch, a shorter max_length or gradient_checkpointing");
+  }
+};
+
+// Never destroyed: tensors of other threads may still be freed while the process exits.
+Cache& cache() {
+  static Cache* instance = new Cache;
+  return *instance;
+}
+
+void giveBack(void* pointer) {
+  if (pointer != nullptr) cache().give(pointer);
+}
+
+struct CachingAllocator final : c10::Allocator {
+  c10::DataPtr make(size_t bytes) const {
+    void* pointer = bytes == 0 ? nullptr : cache().take(bytes);
+    return {pointer, pointer, &giveBack, c10::Device(c10::DeviceType::CPU)};
+  }
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3)
+  c10::DataPtr allocate(size_t bytes) override { return make(bytes); }
+  void copy_data(void* to, const void* from, size_t count) const override { default_copy_data(to, from, count); }
+#elif TORCH_VERSION_MAJOR == 2
+  c10::DataPtr allocate(size_t bytes) const override { return make(bytes); }
+  void copy_data(void* to, const void* from, size_t count) const override { default_copy_data(to, from, count); }
+#else
+  c10::DataPtr allocate(size_t bytes) const override { return make(bytes); }
+#endif
+  c10::DeleterFnPtr raw_deleter() const override { return &giveBack; }
+};
+
+}  // namespace
+
+void installAllocator() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (std::getenv("ANNEAL_SYSTEM_ALLOCATOR") == nullptr) c10::SetCPUAllocator(new CachingAllocator, /*priority=*/1);
+  });
+}
+
+MemoryStats memoryStats() {
+  std::lock_guard<std::mutex> lock(cache().mutex);
+  return {static_cast<int64_t>(cache().live), static_cast<int64_t>(cache().cached), static_cast<int64_t>(cache().peak)};
+}
+
+void resetPeakMemory() {
+  std::lock_guard<std::mutex> lock(cache().mutex);
+  cache().peak = cache().live;
+}
+
+void releaseCachedMemory() {
+  std::lock_guard<std::mutex> lock(cache().mutex);
+  cache().releaseLocked();
+}
+
+/** Tells V8 how many bytes its small tensor objects stand for, in steps large enough to cost nothing. */
+void reportExternalMemory(napi_env env, Env& state) {
+  int64_t live = memoryStats().live;
+  int64_t change = live - state.reportedBytes;
+  if (change < (8 << 20) && change > -(8 << 20)) return;
+  int64_t total;
+  napi_adjust_external_memory(env, change, &total);
+  state.reportedBytes = live;
+}
+
+}  // namespace anneal

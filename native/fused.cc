@@ -1,0 +1,407 @@
+// Operators that LibTorch lacks or that would save too much for the backward pass, registered in the same dispatcher under "anneal::"
+// and therefore called, typed and differentiated like every other operator. Each has a fast float32 CPU kernel; any other
+// device or dtype takes the composition of ATen operators beside it.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include "shim.h"
+
+namespace anneal {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+bool fast(const Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kFloat; }
+bool recording(std::initializer_list<Tensor> inputs) {
+  if (!at::GradMode::is_enabled()) return false;
+  for (const auto& t : inputs)
+    if (t.requires_grad()) return true;
+  return false;
+}
+float* data(const Tensor& t) { return t.data_ptr<float>(); }
+/** Rows per thread so that one task touches at least 32 Ki elements. */
+int64_t grain(int64_t width) { return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, width)); }
+
+/** e^x to 2 ulp in float32, written so that the compiler turns it into vector code; NaN stays NaN. */
+inline float exponential(float x) {
+  x = x < -87.3f ? -87.3f : x;
+  x = x > 88.3f ? 88.3f : x;
+  float shifted = x * 1.44269504f + 12582912.0f;  // 1.5·2²³: rounds to the nearest integer
+  float n = shifted - 12582912.0f;
+  float r = x - n * 0.693145752f - n * 1.42860677e-6f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  union {
+    int32_t i;
+    float f;
+  } scale = {(static_cast<int32_t>(n) + 127) << 23};
+  return p * scale.f;
+}
+
+// ---- rms_norm: y = x / sqrt(mean(x²) + eps) · (weight + offset), rows over the last dimension --------------------------------
+
+std::tuple<Tensor, Tensor> rmsNormForward(const Tensor& x, const Tensor& weight, double eps, double offset) {
+  int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(1, width);
+  Tensor y = at::empty_like(x), rstd = at::empty({rows}, x.options());
+  const float *px = data(x), *pw = data(weight);
+  float *py = data(y), *pr = data(rstd), shift = static_cast<float>(offset);
+  at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      const float* in = px + row * width;
+      float* out = py + row * width;
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = 0; i < width; i++) sum += in[i] * in[i];
+      float scale = 1.0f / std::sqrt(sum / static_cast<float>(width) + static_cast<float>(eps));
+      pr[row] = scale;
+#pragma omp simd
+      for (int64_t i = 0; i < width; i++) out[i] = in[i] * scale * (pw[i] + shift);
+    }
+  });
+  return {y, rstd};
+}
+
+std::tuple<Tensor, Tensor> rmsNormBackward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& rstd, double offset, bool needWeight) {
+  int64_t width = x.size(-1), rows = rstd.numel();
+  Tensor dx = at::empty_like(x);
+  int64_t tasks = needWeight ? std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), rows)) : 0;
+  Tensor partial = at::zeros({std::max<int64_t>(tasks, 1), width}, x.options());
+  const float *pdy = data(dy), *px = data(x), *pw = data(weight), *pr = data(rstd);
+  float *pdx = data(dx), *pp = data(partial), shift = static_cast<float>(offset);
+  int64_t slots = std::max<int64_t>(tasks, 1), each = (rows + slots - 1) / slots;
+  auto work = [&](int64_t slot, int64_t begin, int64_t end) {
+    float* dw = pp + slot * width;
+    for (int64_t row = begin; row < end; row++) {
+      const float *in = px + row * width, *grad = pdy + row * width;
+      float* out = pdx + row * width;
+      float scale = pr[row], dot = 0;
+#pragma omp simd reduction(+ : dot)
+      for (int64_t i = 0; i < width; i++) dot += grad[i] * (pw[i] + shift) * in[i];
+      float correction = dot * scale * scale * scale / static_cast<float>(width);
+#pragma omp simd
+      for (int64_t i = 0; i < width; i++) out[i] = grad[i] * (pw[i] + shift) * scale - in[i] * correction;
+      if (needWeight) {
+#pragma omp simd
+        for (int64_t i = 0; i < width; i++) dw[i] += grad[i] * in[i] * scale;
+      }
+    }
+  };
+  if (needWeight) {
+    // One slot per thread, rows split the same way every time: the sum has one order for a given thread count.
+    at::parallel_for(0, slots, 1, [&](int64_t first, int64_t last) {
+      for (int64_t slot = first; slot < last; slot++) work(slot, slot * each, std::min(rows, (slot + 1) * each));
+    });
+  } else {
+    at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) { work(0, begin, end); });
+  }
+  return {dx, needWeight ? partial.sum(0) : Tensor()};
+}
+
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, double eps, double offset) {
+    auto [y, rstd] = rmsNormForward(x, weight, eps, offset);
+    context->save_for_backward({x, weight, rstd});
+    context->saved_data["offset"] = offset;
+    context->saved_data["needWeight"] = weight.requires_grad();
+    return y;
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    auto [dx, dw] = rmsNormBackward(gradients[0].contiguous(), saved[0], saved[1], saved[2], context->saved_data["offset"].toDouble(),
+                                    context->saved_data["needWeight"].toBool());
+    return {dx, dw, Tensor(), Tensor()};
+  }
+};
+
+Tensor rmsNorm(const Tensor& x, const Tensor& weight, double eps, double offset) {
+  if (!fast(x) || !fast(weight)) {
+    Tensor wide = x.to(at::promote_types(x.scalar_type(), at::kFloat));
+    Tensor scaled = wide * at::rsqrt(wide.square().mean(-1, true) + eps);
+    Tensor scale = weight.to(wide.scalar_type());
+    return (scaled * (offset == 0 ? scale : scale + offset)).to(x.scalar_type());
+  }
+  Tensor input = x.contiguous();
+  if (recording({x, weight})) return RmsNorm::apply(input, weight, eps, offset);
+  return std::get<0>(rmsNormForward(input, weight, eps, offset));
+}
+
+// ---- swiglu: silu(gate) · up, saving only its two inputs ----------------------------------------------------------------------
+
+Tensor swigluForward(const Tensor& gate, const Tensor& up) {
+  Tensor y = at::empty_like(gate);
+  const float *pg = data(gate), *pu = data(up);
+  float* py = data(y);
+  at::parallel_for(0, gate.numel(), 32768, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; i++) py[i] = pg[i] / (1.0f + exponential(-pg[i])) * pu[i];
+  });
+  return y;
+}
+
+struct Swiglu : torch::autograd::Function<Swiglu> {
+  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up) {
+    context->save_for_backward({gate, up});
+    return swigluForward(gate, up);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    Tensor dy = gradients[0].contiguous(), dgate = at::empty_like(saved[0]), dup = at::empty_like(saved[1]);
+    const float *pdy = data(dy), *pg = data(saved[0]), *pu = data(saved[1]);
+    float *pdg = data(dgate), *pdu = data(dup);
+    at::parallel_for(0, dy.numel(), 32768, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+      for (int64_t i = begin; i < end; i++) {
+        float s = 1.0f / (1.0f + exponential(-pg[i]));
+        pdu[i] = pdy[i] * pg[i] * s;
+        pdg[i] = pdy[i] * pu[i] * s * (1.0f + pg[i] * (1.0f - s));
+      }
+    });
+    return {dgate, dup};
+  }
+};
+
+Tensor swiglu(const Tensor& gate, const Tensor& up) {
+  if (!fast(gate) || !fast(up)) return at::silu(gate) * up;
+  Tensor g = gate.contiguous(), u = up.contiguous();
+  return recording({gate, up}) ? Swiglu::apply(g, u) : swigluForward(g, u);
+}
+
+// ---- rope: rotates the first 2·R entries of each head by the position's angle (half-split layout, as Hugging Face) ------------
+
+/** x [B, T, H, D]; cos, sin [T, R] or [B, T, R]. `sign` −1 is the inverse rotation, which is also the gradient. */
+Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, float sign) {
+  int64_t B = x.size(0), T = x.size(1), H = x.size(2), D = x.size(3), R = cos.size(-1);
+  int64_t perBatch = cos.dim() == 3 && cos.size(0) > 1 ? T : 0;
+  Tensor y = at::empty_like(x);
+  const float *px = data(x), *pc = data(cos), *ps = data(sin);
+  float* py = data(y);
+  at::parallel_for(0, B * T, grain(H * D), [&](int64_t begin, int64_t end) {
+    for (int64_t token = begin; token < end; token++) {
+      int64_t position = (token / T) * perBatch + token % T;
+      const float *c = pc + position * R, *s = ps + position * R;
+      for (int64_t head = 0; head < H; head++) {
+        const float* in = px + (token * H + head) * D;
+        float* out = py + (token * H + head) * D;
+#pragma omp simd
+        for (int64_t i = 0; i < R; i++) {
+          out[i] = in[i] * c[i] - sign * in[i + R] * s[i];
+          out[i + R] = in[i + R] * c[i] + sign * in[i] * s[i];
+        }
+        for (int64_t i = 2 * R; i < D; i++) out[i] = in[i];
+      }
+    }
+  });
+  return y;
+}
+
+struct Rope : torch::autograd::Function<Rope> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cos, const Tensor& sin) {
+    context->save_for_backward({cos, sin});
+    return rotate(x, cos, sin, 1.0f);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    return {rotate(gradients[0].contiguous(), saved[0], saved[1], -1.0f), Tensor(), Tensor()};
+  }
+};
+
+Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin) {
+  int64_t R = cos.size(-1), D = x.size(-1);
+  TORCH_CHECK(x.dim() == 4 && 2 * R <= D && cos.size(-2) == x.size(1), "expected x [B,T,H,D] and cos, sin [T,R] with 2·R ≤ D");
+  if (!fast(x) || !fast(cos)) {
+    Tensor c = cos.unsqueeze(-2), s = sin.unsqueeze(-2), a = x.narrow(-1, 0, R), b = x.narrow(-1, R, R);
+    Tensor turned = at::cat({a * c - b * s, b * c + a * s}, -1).to(x.scalar_type());
+    return 2 * R == D ? turned : at::cat({turned, x.narrow(-1, 2 * R, D - 2 * R)}, -1);
+  }
+  Tensor input = x.contiguous();
+  return recording({x}) ? Rope::apply(input, cos.contiguous(), sin.contiguous()) : rotate(input, cos.contiguous(), sin.contiguous(), 1.0f);
+}
+
+// ---- linear_cross_entropy: Σ −log softmax(hidden · weightᵀ)[label] without ever holding [tokens, vocabulary] ------------------
+
+/** Turns logits into the gradient of the summed loss in place; returns (loss, how many argmaxes were right) of these rows. */
+std::pair<double, int64_t> softmaxRows(Tensor& logits, const Tensor& labels, double softcap, bool needGradient) {
+  int64_t rows = logits.size(0), width = logits.size(1);
+  Tensor losses = at::empty({rows}, at::kDouble), hits = at::empty({rows}, at::kLong);
+  float *pl = data(logits), cap = static_cast<float>(softcap);
+  const int64_t* target = labels.data_ptr<int64_t>();
+  double* loss = losses.data_ptr<double>();
+  int64_t* hit = hits.data_ptr<int64_t>();
+  at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      float* in = pl + row * width;
+      if (cap > 0)
+        for (int64_t i = 0; i < width; i++) in[i] = cap * std::tanh(in[i] / cap);
+      float wanted = in[target[row]], top = -std::numeric_limits<float>::infinity(), sum = 0;
+#pragma omp simd reduction(max : top)
+      for (int64_t i = 0; i < width; i++) top = in[i] > top ? in[i] : top;
+      hit[row] = wanted >= top;
+      if (needGradient && cap == 0) {
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < width; i++) {
+          in[i] = exponential(in[i] - top);
+          sum += in[i];
+        }
+        float inverse = 1.0f / sum;
+#pragma omp simd
+        for (int64_t i = 0; i < width; i++) in[i] *= inverse;
+        in[target[row]] -= 1.0f;
+      } else {
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < width; i++) sum += exponential(in[i] - top);
+        if (needGradient) {
+          float inverse = 1.0f / sum;
+          for (int64_t i = 0; i < width; i++) {
+            float slope = 1.0f - (in[i] / cap) * (in[i] / cap);  // d tanh
+            in[i] = (exponential(in[i] - top) * inverse - (i == target[row] ? 1.0f : 0.0f)) * slope;
+          }
+        }
+      }
+      loss[row] = static_cast<double>(top) + std::log(static_cast<double>(sum)) - static_cast<double>(wanted);
+    }
+  });
+  return {losses.sum().item<double>(), hits.sum().item<int64_t>()};
+}
+
+struct CrossEntropyResult {
+  Tensor loss, correct, dhidden, dweight;
+};
+
+/** hidden [N, D], weight [V, D], labels [N] (−100 = ignore). Gradients are made chunk by chunk, while the logits are at hand. */
+CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap, bool needHidden, bool needWeight) {
+  Tensor kept = at::nonzero(labels.ne(-100)).squeeze(-1);
+  bool all = kept.numel() == labels.numel();
+  Tensor rows = all ? hidden : hidden.index_select(0, kept), targets = all ? labels : labels.index_select(0, kept);
+  int64_t count = rows.size(0), V = weight.size(0);
+  if (count > 0) {
+    auto [low, high] = at::aminmax(targets);
+    TORCH_CHECK(low.item<int64_t>() >= 0 && high.item<int64_t>() < V, "labels must be −100 or in [0, ", V, "), got ", low.item<int64_t>(), " … ", high.item<int64_t>());
+  }
+  if (chunk <= 0) chunk = std::max<int64_t>(128, (int64_t{6} << 20) / V);  // about 24 MiB of float32 logits at a time
+  Tensor dhidden = needHidden ? (all ? at::empty_like(rows) : at::zeros_like(hidden)) : Tensor(), dweight = needWeight ? at::zeros_like(weight) : Tensor();
+  Tensor loss = at::zeros({}, hidden.options().dtype(at::kFloat)), correct = at::zeros({}, hidden.options().dtype(at::kFloat));
+  double total = 0, right = 0;
+  bool quick = fast(rows) && fast(weight);
+  for (int64_t start = 0; start < count; start += chunk) {
+    int64_t size = std::min(chunk, count - start);
+    Tensor h = rows.narrow(0, start, size), y = targets.narrow(0, start, size).contiguous(), logits = at::mm(h, weight.t());
+    if (quick) {
+      auto [sum, hits] = softmaxRows(logits, y, softcap, needHidden || needWeight);
+      total += sum;
+      right += static_cast<double>(hits);
+    } else {
+      Tensor wide = logits.to(at::promote_types(logits.scalar_type(), at::kFloat));
+      if (softcap > 0) wide = (wide / softcap).tanh_().mul_(softcap);
+      Tensor logs = at::log_softmax(wide, -1), index = y.unsqueeze(-1);
+      loss -= logs.gather(-1, index).sum();
+      correct += wide.argmax(-1).eq(y).sum();
+      if (needHidden || needWeight) {
+        Tensor d = logs.exp_();
+        d.scatter_add_(-1, index, at::full_like(index, -1, d.options()));
+        if (softcap > 0) d = d * (1 - (wide / softcap).square());
+        logits = d.to(h.scalar_type());
+      }
+    }
+    if (needHidden) {
+      Tensor d = dhidden.narrow(0, all ? start : 0, all ? size : dhidden.size(0));
+      if (all) at::mm_out(d, logits, weight);
+      else dhidden.index_copy_(0, kept.narrow(0, start, size), at::mm(logits, weight));
+    }
+    if (needWeight) dweight.addmm_(logits.t(), h);
+  }
+  if (quick) {
+    loss.fill_(total);
+    correct.fill_(right);
+  }
+  return {loss, correct, dhidden, dweight};
+}
+
+struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
+  static variable_list forward(AutogradContext* context, const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
+    auto result = crossEntropy(hidden, weight, labels, chunk, softcap, hidden.requires_grad(), weight.requires_grad());
+    context->mark_non_differentiable({result.correct});
+    context->save_for_backward({result.dhidden, result.dweight});
+    return {result.loss, result.correct};
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    auto scaled = [&](const Tensor& d) { return d.defined() ? d * gradients[0].to(d.scalar_type()) : Tensor(); };
+    return {scaled(saved[0]), scaled(saved[1]), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+std::tuple<Tensor, Tensor> linearCrossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
+  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(1) == weight.size(1),
+              "expected hidden [N,D], weight [V,D], labels [N]");
+  if (recording({hidden, weight})) {
+    auto result = LinearCrossEntropy::apply(hidden.contiguous(), weight, labels, chunk, softcap);
+    return {result[0], result[1]};
+  }
+  auto result = crossEntropy(hidden.contiguous(), weight, labels, chunk, softcap, false, false);
+  return {result.loss, result.correct};
+}
+
+// ---- linear: at::linear, and for a few rows without gradients a kernel that streams the weights once ---------------------------
+
+constexpr int64_t kFewRows = 4;
+
+template <int64_t Rows> void dotRows(const float* x, const float* w, const float* bias, float* y, int64_t K, int64_t N) {
+  at::parallel_for(0, N, std::max<int64_t>(16, 16384 / K), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) {
+      const float* row = w + n * K;
+      float sums[Rows] = {};
+      for (int64_t r = 0; r < Rows; r++) {
+        const float* in = x + r * K;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t k = 0; k < K; k++) sum += in[k] * row[k];
+        sums[r] = sum;
+      }
+      for (int64_t r = 0; r < Rows; r++) y[r * N + n] = sums[r] + (bias ? bias[n] : 0.0f);
+    }
+  });
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias) {
+  int64_t K = weight.size(1), N = weight.size(0), rows = K > 0 ? x.numel() / K : 0;
+  bool few = rows > 0 && rows <= kFewRows && fast(x) && fast(weight) && weight.is_contiguous() && x.size(-1) == K;
+  if (!few || recording({x, weight}) || (bias.has_value() && bias->requires_grad() && at::GradMode::is_enabled())) return at::linear(x, weight, bias.has_value() ? *bias : Tensor());
+  Tensor input = x.contiguous();
+  auto sizes = x.sizes().vec();
+  sizes.back() = N;
+  Tensor y = at::empty(sizes, x.options());
+  Tensor b = bias.has_value() ? bias->contiguous() : Tensor();
+  const float* pb = b.defined() ? data(b) : nullptr;
+  switch (rows) {
+    case 1: dotRows<1>(data(input), data(weight), pb, data(y), K, N); break;
+    case 2: dotRows<2>(data(input), data(weight), pb, data(y), K, N); break;
+    case 3: dotRows<3>(data(input), data(weight), pb, data(y), K, N); break;
+    default: dotRows<4>(data(input), data(weight), pb, data(y), K, N);
+  }
+  return y;
+}
+
+}  // namespace
+
+TORCH_LIBRARY(anneal, m) {
+  m.def("rms_norm(Tensor x, Tensor weight, float eps, float offset=0.) -> Tensor", &rmsNorm);
+  m.def("swiglu(Tensor gate, Tensor up) -> Tensor", &swiglu);
+  m.def("rope(Tensor x, Tensor cos, Tensor sin) -> Tensor", &rope);
+  m.def("linear_cross_entropy(Tensor hidden, Tensor weight, Tensor labels, int chunk=0, float softcap=0.) -> (Tensor, Tensor)", &linearCrossEntropy);
+  m.def("linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor", &linear);
+}
+
+}  // namespace anneal

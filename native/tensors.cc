@@ -1,0 +1,257 @@
+// Tensors as data: bytes in and out, what a tensor is, when it dies; generators; threads; memory figures.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+
+#include <cstring>
+
+#include "shim.h"
+#ifdef ANNEAL_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#endif
+
+namespace anneal {
+namespace {
+
+struct Bytes {
+  void* data = nullptr;
+  size_t length = 0;
+};
+
+/** The memory of a typed array or Buffer, without a copy. */
+Bytes bytesOf(napi_env env, napi_value value) {
+  bool isTyped = false, isBuffer = false;
+  napi_is_typedarray(env, value, &isTyped);
+  Bytes bytes;
+  if (isTyped) {
+    napi_typedarray_type type;
+    size_t length, offset;
+    napi_value buffer;
+    napi_get_typedarray_info(env, value, &type, &length, &bytes.data, &buffer, &offset);
+    static constexpr size_t widths[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+    bytes.length = length * (type < 11 ? widths[type] : 2);
+    return bytes;
+  }
+  napi_is_buffer(env, value, &isBuffer);
+  TORCH_CHECK(isBuffer, "expected a typed array");
+  napi_get_buffer_info(env, value, &bytes.data, &bytes.length);
+  return bytes;
+}
+
+/** fromData(typedArray, dtype, sizes) → handle of a new CPU tensor: one copy. */
+napi_value fromData(napi_env env, napi_callback_info info) {
+  auto values = arguments<3>(env, info);
+  return guarded(env, "tensor", [&] {
+    auto sizes = readInts(env, values[2]);
+    auto tensor = at::empty(sizes, at::TensorOptions().dtype(static_cast<at::ScalarType>(readInt(env, values[1]))));
+    Bytes bytes = bytesOf(env, values[0]);
+    TORCH_CHECK(bytes.length == tensor.nbytes(), "expected ", tensor.nbytes(), " bytes for shape ", shapeOf(tensor), ", got ", bytes.length);
+    if (bytes.length > 0) std::memcpy(tensor.data_ptr(), bytes.data, bytes.length);
+    return makeHandle(env, envOf(env).add(tensor));
+  });
+}
+
+/** toData(handle, typedArray): copies the values out, in row-major order. */
+napi_value toData(napi_env env, napi_callback_info info) {
+  auto values = arguments<2>(env, info);
+  return guarded(env, "data", [&]() -> napi_value {
+    auto tensor = envOf(env).get(readHandle(env, values[0])).detach().cpu().contiguous();
+    Bytes bytes = bytesOf(env, values[1]);
+    TORCH_CHECK(bytes.length == tensor.nbytes(), "expected room for ", tensor.nbytes(), " bytes, got ", bytes.length);
+    if (bytes.length > 0) std::memcpy(bytes.data, tensor.data_ptr(), bytes.length);
+    return nullptr;
+  });
+}
+
+napi_value item(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, "item", [&] { return makeNumber(env, envOf(env).get(readHandle(env, values[0])).item().toDouble()); });
+}
+
+template <class Read> napi_value property(napi_env env, napi_callback_info info, const char* name, Read read) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, name, [&] { return read(envOf(env).get(readHandle(env, values[0]))); });
+}
+napi_value sizes(napi_env env, napi_callback_info info) {
+  return property(env, info, "shape", [&](at::Tensor& t) { return makeInts(env, t.sizes()); });
+}
+napi_value strides(napi_env env, napi_callback_info info) {
+  return property(env, info, "strides", [&](at::Tensor& t) { return makeInts(env, t.strides()); });
+}
+napi_value dtype(napi_env env, napi_callback_info info) {
+  return property(env, info, "dtype", [&](at::Tensor& t) { return makeNumber(env, static_cast<double>(t.scalar_type())); });
+}
+napi_value device(napi_env env, napi_callback_info info) {
+  return property(env, info, "device", [&](at::Tensor& t) { return makeString(env, t.device().str()); });
+}
+/** An identity for "do these two share storage", e.g. tied weights. */
+napi_value storageId(napi_env env, napi_callback_info info) {
+  return property(env, info, "storageId", [&](at::Tensor& t) { return makeNumber(env, static_cast<double>(reinterpret_cast<uintptr_t>(t.storage().unsafeGetStorageImpl()))); });
+}
+
+/** alias(handle) → a second handle of the same tensor, with its own life. */
+napi_value alias(napi_env env, napi_callback_info info) {
+  return property(env, info, "alias", [&](at::Tensor& t) { return makeHandle(env, envOf(env).add(at::Tensor(t))); });
+}
+
+/** free(handles): an array of handles; freeing twice is harmless. */
+napi_value freeHandles(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, "free", [&]() -> napi_value {
+    Env& state = envOf(env);
+    uint32_t length = 0;
+    napi_get_array_length(env, values[0], &length);
+    for (uint32_t i = 0; i < length; i++) {
+      napi_value element;
+      napi_get_element(env, values[0], i, &element);
+      state.release(readHandle(env, element));
+    }
+    reportExternalMemory(env, state);
+    return nullptr;
+  });
+}
+napi_value freeOne(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  envOf(env).release(readHandle(env, values[0]));
+  return nullptr;
+}
+
+napi_value makeGenerator(napi_env env, napi_callback_info info) {
+  auto values = arguments<2>(env, info);
+  return guarded(env, "generator", [&] {
+    Env& state = envOf(env);
+    c10::Device where(readString(env, values[1]));
+    auto seed = static_cast<uint64_t>(readInt(env, values[0]));
+    at::Generator generator = where.is_cpu() ? at::detail::createCPUGenerator(seed) : at::globalContext().defaultGenerator(where).clone();
+    generator.set_current_seed(seed);
+    state.generators.push_back(generator);
+    return makeNumber(env, static_cast<double>(state.generators.size() - 1));
+  });
+}
+at::Generator& generatorOf(napi_env env, napi_value value) {
+  auto& list = envOf(env).generators;
+  uint32_t handle = readHandle(env, value);
+  TORCH_CHECK(handle < list.size(), "no such generator");
+  return list[handle];
+}
+napi_value getGeneratorState(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, "generatorState", [&] { return makeHandle(env, envOf(env).add(generatorOf(env, values[0]).get_state())); });
+}
+napi_value setGeneratorState(napi_env env, napi_callback_info info) {
+  auto values = arguments<2>(env, info);
+  return guarded(env, "setGeneratorState", [&]() -> napi_value {
+    generatorOf(env, values[0]).set_state(envOf(env).get(readHandle(env, values[1])));
+    return nullptr;
+  });
+}
+
+napi_value setThreads(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, "setThreads", [&]() -> napi_value {
+    at::set_num_threads(static_cast<int>(readInt(env, values[0])));
+    return nullptr;
+  });
+}
+
+void setNumber(napi_env env, napi_value object, const char* name, double value) { napi_set_named_property(env, object, name, makeNumber(env, value)); }
+
+napi_value stats(napi_env env, napi_callback_info info) {
+  return guarded(env, "stats", [&] {
+    Env& state = envOf(env);
+    MemoryStats memory = memoryStats();
+    napi_value result;
+    napi_create_object(env, &result);
+    setNumber(env, result, "liveTensors", static_cast<double>(state.tensors.size() - 1 - state.freeTensors.size()));
+    setNumber(env, result, "liveBytes", static_cast<double>(memory.live));
+    setNumber(env, result, "cachedBytes", static_cast<double>(memory.cached));
+    setNumber(env, result, "peakBytes", static_cast<double>(memory.peak));
+    double cudaLive = 0, cudaPeak = 0;
+#ifdef ANNEAL_CUDA
+    if (c10::cuda::device_count() > 0 && c10::cuda::CUDACachingAllocator::get()->initialized()) {
+      auto cuda = c10::cuda::CUDACachingAllocator::getDeviceStats(c10::cuda::current_device());
+      cudaLive = static_cast<double>(cuda.allocated_bytes[0].current);
+      cudaPeak = static_cast<double>(cuda.allocated_bytes[0].peak);
+    }
+#endif
+    setNumber(env, result, "cudaLiveBytes", cudaLive);
+    setNumber(env, result, "cudaPeakBytes", cudaPeak);
+    return result;
+  });
+}
+napi_value resetPeak(napi_env env, napi_callback_info) {
+  return guarded(env, "resetPeak", [&]() -> napi_value {
+    resetPeakMemory();
+#ifdef ANNEAL_CUDA
+    if (c10::cuda::device_count() > 0 && c10::cuda::CUDACachingAllocator::get()->initialized())
+      c10::cuda::CUDACachingAllocator::resetPeakStats(c10::cuda::current_device());
+#endif
+    return nullptr;
+  });
+}
+napi_value releaseCache(napi_env env, napi_callback_info) {
+  return guarded(env, "releaseCache", [&]() -> napi_value {
+    releaseCachedMemory();
+#ifdef ANNEAL_CUDA
+    if (c10::cuda::device_count() > 0) c10::cuda::CUDACachingAllocator::emptyCache();
+#endif
+    return nullptr;
+  });
+}
+napi_value synchronize(napi_env env, napi_callback_info) {
+  return guarded(env, "synchronize", [&]() -> napi_value {
+#ifdef ANNEAL_CUDA
+    c10::cuda::device_synchronize();
+#endif
+    return nullptr;
+  });
+}
+
+double cudaDevices() {
+#ifdef ANNEAL_CUDA
+  return static_cast<double>(c10::cuda::device_count());
+#else
+  return 0;
+#endif
+}
+
+napi_value engineInfo(napi_env env, napi_callback_info) {
+  return guarded(env, "engine", [&] {
+    napi_value result;
+    napi_create_object(env, &result);
+    napi_set_named_property(env, result, "version", makeString(env, TORCH_VERSION));
+    setNumber(env, result, "threads", at::get_num_threads());
+    setNumber(env, result, "cudaDevices", cudaDevices());
+    napi_set_named_property(env, result, "description", makeString(env, at::show_config()));
+    return result;
+  });
+}
+
+}  // namespace
+
+void registerTensors(napi_env env, napi_value exports) {
+  define(env, exports, "fromData", fromData);
+  define(env, exports, "toData", toData);
+  define(env, exports, "item", item);
+  define(env, exports, "sizes", sizes);
+  define(env, exports, "strides", strides);
+  define(env, exports, "dtype", dtype);
+  define(env, exports, "device", device);
+  define(env, exports, "storageId", storageId);
+  define(env, exports, "alias", alias);
+  define(env, exports, "free", freeHandles);
+  define(env, exports, "freeOne", freeOne);
+  define(env, exports, "makeGenerator", makeGenerator);
+  define(env, exports, "getGeneratorState", getGeneratorState);
+  define(env, exports, "setGeneratorState", setGeneratorState);
+  define(env, exports, "setThreads", setThreads);
+  define(env, exports, "stats", stats);
+  define(env, exports, "resetPeak", resetPeak);
+  define(env, exports, "releaseCache", releaseCache);
+  define(env, exports, "synchronize", synchronize);
+  define(env, exports, "engineInfo", engineInfo);
+}
+
+}  // namespace anneal

@@ -1,0 +1,207 @@
+// Files and directories that are there whole or not at all, also after `kill -9` or a full disk: everything is written
+// beside its target, fsynced, and renamed into place. A file that somebody has mapped keeps its old bytes for them.
+
+import { createHash, type Hash } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DiskFullError, hasCode } from '../errors.ts'
+import { faultPoint } from './fault.ts'
+import { pathBeside } from './leftover.ts'
+
+const CHUNK_BYTES = 1 << 26 // one write(2) takes at most 2 GiB; smaller chunks are hashed while they are in the cache
+
+/** A file that was written and reached the disk. */
+export interface WrittenFile {
+  readonly path: string
+  readonly size: number
+  /** Lower-case hexadecimal; made while writing, so that nobody has to read the file again. */
+  readonly sha256: string
+}
+
+/** Takes the bytes of a file in order. */
+export class FileSink {
+  readonly #descriptor: number
+  readonly #hash: Hash = createHash('sha256')
+  size = 0
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor
+  }
+
+  write(data: string | Uint8Array): void {
+    const bytes = typeof data === 'string' ? Buffer.from(data, 'utf8') : data
+    for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+      const chunk = bytes.subarray(start, start + CHUNK_BYTES)
+      this.#hash.update(chunk)
+      for (let written = 0; written < chunk.length; ) {
+        written += writeSync(this.#descriptor, chunk, written, chunk.length - written)
+      }
+      this.size += chunk.length
+      faultPoint('written')
+    }
+  }
+
+  /** The hash of all that was written, as hexadecimal; ends the sink. */
+  digest(): string {
+    return this.#hash.digest('hex')
+  }
+}
+
+/** Writes or replaces the file at `path` as a whole; a full disk gives a DiskFullError and leaves the old file. */
+export function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | ((sink: FileSink) => void),
+  expectedBytes: number = typeof data === 'function' ? 0 : data.length,
+): WrittenFile {
+  const temporary = pathBeside(path, 'tmp')
+  return withDiskFullError(path, expectedBytes, () => {
+    try {
+      const descriptor = openSync(temporary, 'wx')
+      let file: WrittenFile
+      try {
+        faultPoint('created')
+        const sink = new FileSink(descriptor)
+        if (typeof data === 'function') data(sink)
+        else sink.write(data)
+        fsyncSync(descriptor)
+        faultPoint('synced')
+        file = { path, size: sink.size, sha256: sink.digest() }
+      } finally {
+        closeSync(descriptor)
+      }
+      renameSync(temporary, path)
+      faultPoint('renamed')
+      syncPath(dirname(path))
+      faultPoint('parent-synced')
+      return file
+    } finally {
+      rmSync(temporary, { force: true })
+    }
+  })
+}
+
+/** Options of {@link writeDirectoryAtomic}. */
+export interface DirectoryWriteOptions {
+  /** The file without which nobody loads the directory: removed first and moved in last, so that no mixture ever loads. */
+  readonly keyFile?: string
+  /** Entries of an earlier result that must go even if the new one has none of that name, such as other weight shards. */
+  readonly isStale?: (name: string) => boolean
+}
+
+/**
+ * Fills `target` through `write(directory)`, which gets an empty directory elsewhere. A new target appears by one rename; an
+ * existing one keeps its other entries (checkpoints, logs) and has those of the same name replaced, `keyFile` last.
+ */
+export async function writeDirectoryAtomic(
+  target: string,
+  write: (directory: string) => Promise<unknown> | unknown,
+  options: DirectoryWriteOptions = {},
+): Promise<void> {
+  mkdirSync(dirname(target), { recursive: true })
+  const staged = pathBeside(target, 'tmp')
+  await withDiskFullError(target, 0, async () => {
+    try {
+      mkdirSync(staged)
+      faultPoint('staged')
+      await write(staged)
+      syncTree(staged)
+      faultPoint('tree-synced')
+      if (existsSync(target)) moveInto(target, staged, options)
+      else renameSync(staged, target)
+      faultPoint('renamed')
+      syncPath(dirname(target))
+      faultPoint('parent-synced')
+    } finally {
+      rmSync(staged, { recursive: true, force: true })
+    }
+  })
+}
+
+/** Makes the bytes of a file, or the names in a directory, survive a power cut. */
+export function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r') // fsync needs no right to write, and copied files may be read-only
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/**
+ * Runs `action` and turns "no space", "over quota" and "file too large" into a DiskFullError about `path`. `needed` is what
+ * it takes in bytes; if 0, that is not known, and the error of a file inside `path` says more.
+ */
+export function withDiskFullError<T>(path: string, needed: number, action: () => T): T {
+  const translate = (error: unknown): never => {
+    const cause = error instanceof DiskFullError && needed > 0 ? error.cause : error
+    if (!hasCode(cause, 'ENOSPC', 'EDQUOT', 'EFBIG')) throw error
+    throw diskFullError(path, needed, (cause as NodeJS.ErrnoException).code!, cause)
+  }
+  try {
+    const result = action()
+    return result instanceof Promise ? (result.catch(translate) as T) : result
+  } catch (error) {
+    return translate(error)
+  }
+}
+
+/** The DiskFullError for `path`, which takes `needed` bytes (0: not known). */
+export function diskFullError(path: string, needed: number, reason: string, cause?: unknown): DiskFullError {
+  return new DiskFullError(
+    `no space to write ${path}: expected ${needed > 0 ? `at least ${needed}` : 'more'} free bytes, got ${freeBytes(dirname(path))} (${reason}). ` +
+      'What was there before is intact. Free some space, or raise the quota or file-size limit',
+    { cause },
+  )
+}
+
+/** Bytes that an ordinary user may still write on the file system of `directory`. */
+export function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
+}
+
+function moveInto(target: string, staged: string, { keyFile, isStale }: DirectoryWriteOptions): void {
+  const names = readdirSync(staged)
+  const hasKeyFile = keyFile !== undefined && names.includes(keyFile)
+  if (hasKeyFile) {
+    rmSync(join(target, keyFile), { force: true })
+    syncPath(target)
+    faultPoint('key-file-removed')
+  }
+  for (const name of readdirSync(target)) {
+    if (isStale?.(name) && !names.includes(name)) rmSync(join(target, name), { recursive: true, force: true })
+  }
+  for (const name of names) if (name !== keyFile) moveEntry(staged, target, name)
+  syncPath(target)
+  if (hasKeyFile) moveEntry(staged, target, keyFile)
+  syncPath(target)
+}
+
+function moveEntry(from: string, to: string, name: string): void {
+  const path = join(to, name)
+  // A file is replaced by the rename itself; a directory has to make room.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) rmSync(path, { recursive: true })
+  renameSync(join(from, name), path)
+  faultPoint('moved')
+}
+
+function syncTree(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) syncTree(path)
+    else if (entry.isFile()) syncPath(path)
+  }
+  syncPath(directory)
+}

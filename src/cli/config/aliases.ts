@@ -1,0 +1,99 @@
+// Names that other trainers use for our keys. Canonical names are Hugging Face's; an alias works the same and a
+// one-line notice says what it is called here. Aliases stay for ever: yesterday's file must run tomorrow.
+
+export interface Alias {
+  /** The canonical key. */
+  to: string
+  /** Where people know the alias from. */
+  from: string
+  /** Rewrites the value; `undefined` means that the value cannot be rewritten. */
+  convert?: (value: unknown) => unknown
+}
+
+const axolotl = 'axolotl'
+const litgpt = 'LitGPT'
+const llamaFactory = 'LLaMA-Factory'
+const nanochat = 'nanochat'
+const torchtune = 'torchtune'
+const transformers = 'older Transformers'
+const trl = 'TRL'
+const unsloth = 'Unsloth'
+
+const bfloat16: Record<string, boolean> = {
+  bf16: true,
+  'bf16-true': true,
+  'bf16-mixed': true,
+  bfloat16: true,
+  fp32: false,
+  float32: false,
+  '32-true': false,
+  '32': false,
+}
+const isBfloat16 = (value: unknown): unknown => bfloat16[String(value)]
+const negated = (value: unknown): unknown => (typeof value === 'boolean' ? !value : undefined)
+
+/** Alias → canonical key. `a.b` is the key `b` inside the section `a`. */
+export const ALIASES: Readonly<Record<string, Alias>> = {
+  base_model: { to: 'model_name_or_path', from: axolotl },
+  checkpoint_dir: { to: 'model_name_or_path', from: litgpt },
+  out_dir: { to: 'output_dir', from: litgpt },
+
+  micro_batch_size: { to: 'per_device_train_batch_size', from: axolotl },
+  'train.micro_batch_size': { to: 'per_device_train_batch_size', from: litgpt },
+  batch_size: { to: 'per_device_train_batch_size', from: torchtune },
+  device_batch_size: { to: 'per_device_train_batch_size', from: nanochat },
+  eval_batch_size: { to: 'per_device_eval_batch_size', from: axolotl },
+
+  'optimizer.lr': { to: 'learning_rate', from: torchtune },
+  'optimizer.weight_decay': { to: 'weight_decay', from: torchtune },
+  optimizer: { to: 'optim', from: axolotl },
+  num_epochs: { to: 'num_train_epochs', from: axolotl },
+  epochs: { to: 'num_train_epochs', from: torchtune },
+  'train.epochs': { to: 'num_train_epochs', from: litgpt },
+  'train.max_steps': { to: 'max_steps', from: litgpt },
+  lr_scheduler: { to: 'lr_scheduler_type', from: axolotl },
+  warmup_ratio: { to: 'warmup_steps', from: transformers },
+  lr_warmup_steps: { to: 'warmup_steps', from: litgpt },
+  lr_warmup_fraction: { to: 'warmup_steps', from: litgpt },
+  'train.lr_warmup_steps': { to: 'warmup_steps', from: litgpt },
+  'train.lr_warmup_fraction': { to: 'warmup_steps', from: litgpt },
+  clip_grad_norm: { to: 'max_grad_norm', from: torchtune },
+  max_norm: { to: 'max_grad_norm', from: litgpt },
+  'train.max_norm': { to: 'max_grad_norm', from: litgpt },
+
+  precision: { to: 'bf16', from: litgpt, convert: isBfloat16 },
+  dtype: { to: 'bf16', from: torchtune, convert: isBfloat16 },
+  enable_activation_checkpointing: { to: 'gradient_checkpointing', from: torchtune },
+  disable_gradient_checkpointing: { to: 'gradient_checkpointing', from: llamaFactory, convert: negated },
+  evaluation_strategy: { to: 'eval_strategy', from: transformers },
+
+  max_seq_length: { to: 'max_length', from: unsloth },
+  cutoff_len: { to: 'max_length', from: llamaFactory },
+  sequence_len: { to: 'max_length', from: axolotl },
+  max_seq_len: { to: 'max_length', from: torchtune },
+  'train.max_seq_length': { to: 'max_length', from: litgpt },
+
+  dataset_text_field: { to: 'text_column', from: trl },
+  val_size: { to: 'val_split', from: llamaFactory },
+  val_set_size: { to: 'val_split', from: axolotl },
+}
+
+/** Sections whose keys are read as `section.key` aliases. */
+export const ALIAS_SECTIONS: ReadonlySet<string> = new Set(
+  Object.keys(ALIASES).flatMap((alias) => (alias.includes('.') ? [alias.slice(0, alias.indexOf('.'))] : [])),
+)
+
+/** Keys that people bring from other trainers and that have no counterpart: what to write instead. */
+export const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
+  fp16: 'Use bf16, or leave it out for float32',
+  tf32: 'Leave it out',
+  evals_per_epoch: 'Use eval_strategy: epoch, or eval_steps: 0.1 for ten evaluations in the run',
+  saves_per_epoch: 'Use save_strategy: epoch, or save_steps: 0.1 for ten checkpoints in the run',
+  global_batch_size: 'Use per_device_train_batch_size and gradient_accumulation_steps',
+  load_in_4bit: 'Leave it out: quantized training is not part of this version',
+  load_in_8bit: 'Leave it out: quantized training is not part of this version',
+  deepspeed: 'Leave it out: one process trains',
+  fsdp: 'Leave it out: one process trains',
+  push_to_hub: 'Leave it out: results stay in output_dir',
+  dataloader_num_workers: 'Leave it out: reading needs no workers',
+}

@@ -1,0 +1,29 @@
+// Configuration keys that say what is read and how it is cut into batches.
+
+import { z } from 'zod'
+import { count, path, paths, type Shape } from './fields.ts'
+
+export interface DataKeys {
+  dataset: string[]
+  text_column: string
+  eval_dataset: string[] | undefined
+  val_split: number
+  max_length: number
+  per_device_train_batch_size: number
+  per_device_eval_batch_size: number
+}
+
+export const dataKeys: Shape<DataKeys> = {
+  dataset: paths.describe('Files or folders to train on: text, Markdown, JSONL (also .gz), CSV, TSV, Parquet.'),
+  text_column: path.default('text').describe('Column or field that holds the text.'),
+  eval_dataset: paths.optional().describe('Files or folders to evaluate on.'),
+  val_split: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('Fraction of the documents kept for evaluation. A document is chosen by its hash, so it stays chosen.'),
+  max_length: z.int().min(2).default(1024).describe('Tokens in a sequence.'),
+  per_device_train_batch_size: count.default(8).describe('Sequences in one forward and backward pass.'),
+  per_device_eval_batch_size: count.default(8).describe('Sequences in one evaluation pass.'),
+}

@@ -1,0 +1,30 @@
+// Building blocks of the configuration's zod schema. The `error` of a field completes "expected …, got …".
+
+import { z } from 'zod'
+
+/** A zod schema for every key of an interface, so that the interface is checked against the schema. */
+export type Shape<Keys> = { readonly [Key in keyof Keys]: z.ZodType<Keys[Key]> }
+
+/** A path or a name: any text but the empty one. */
+export const path: z.ZodString = z.string().min(1, { error: 'text that is not empty' })
+
+/** A whole number ≥ 1. */
+export const count: z.ZodInt = z.int().min(1)
+
+/** One path or several, always a list afterwards. */
+export const paths: z.ZodType<string[], string | string[]> = z
+  .union([path, z.array(path).min(1)], { error: 'a path or a list of paths' })
+  .transform((value) => (Array.isArray(value) ? value : [value]))
+
+/** An interval or length in steps; below 1 it is a fraction of the whole run, as in Transformers. See `stepsOf`. */
+export const steps: z.ZodNumber = z
+  .number()
+  .positive()
+  .refine((value) => value < 1 || Number.isInteger(value), {
+    error: 'a whole number of steps, or a fraction of the run below 1',
+  })
+
+/** Steps of an interval in a run of `totalSteps`: fractions are rounded up, as Transformers does. */
+export function stepsOf(value: number, totalSteps: number): number {
+  return value < 1 ? Math.ceil(value * totalSteps) : value
+}

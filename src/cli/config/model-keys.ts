@@ -1,0 +1,35 @@
+// Configuration keys that say what is trained: the stage, the model it starts from, the tokenizer.
+
+import { z } from 'zod'
+import { path, type Shape } from './fields.ts'
+import { PRESET_NAMES, type PresetName } from './presets.ts'
+
+export interface ModelKeys {
+  stage: 'pretrain'
+  finetuning: 'full'
+  model_name_or_path: string | undefined
+  model: PresetName | Record<string, unknown> | undefined
+  config_path: string | undefined
+  tokenizer_name_or_path: string | undefined
+}
+
+export const modelKeys: Shape<ModelKeys> = {
+  stage: z.enum(['pretrain']).describe('What is learned: pretrain = plain text, every token is a target.'),
+  finetuning: z.enum(['full']).default('full').describe('Which weights move: full = all of them.'),
+  model_name_or_path: path
+    .optional()
+    .describe('Directory of the model to go on from (config.json and safetensors). Give this, model or config_path.'),
+  model: z
+    .union([z.enum(PRESET_NAMES), z.record(z.string(), z.unknown())], {
+      error: `${PRESET_NAMES.join(' or ')}, or the keys of a config.json`,
+    })
+    .optional()
+    .describe(
+      'A fresh model with random weights: a preset name, or the keys of a Hugging Face config.json (model_type, ' +
+        'hidden_size, …). vocab_size comes from the tokenizer where it is not given.',
+    ),
+  config_path: path.optional().describe('A fresh model with random weights from this config.json.'),
+  tokenizer_name_or_path: path
+    .optional()
+    .describe('Directory with tokenizer.json. Default: model_name_or_path; a fresh model needs it.'),
+}

@@ -1,0 +1,150 @@
+// The training configuration as one flat, strict schema. To add a method: write its keys as a shape like those
+// imported here, spread it into `shape`, and put what must hold between keys into `checkTogether`.
+
+import { z } from 'zod'
+import { type DataKeys, dataKeys } from './data-keys.ts'
+import { type ModelKeys, modelKeys } from './model-keys.ts'
+import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
+import { type RunKeys, runKeys } from './run-keys.ts'
+
+type AllKeys = ModelKeys & DataKeys & OptimizationKeys & RunKeys
+
+/** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
+type Completed = 'learning_rate' | 'eval_steps' | 'metric_for_best_model' | 'greater_is_better' | 'data_seed'
+
+/** A valid training configuration. Keys are those of the YAML file; their meaning is in the JSON Schema. */
+export type TrainConfig = {
+  [Key in keyof AllKeys]: Key extends Completed ? NonNullable<AllKeys[Key]> : AllKeys[Key]
+}
+
+export type ConfigKey = keyof TrainConfig
+
+const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
+  ...modelKeys,
+  ...dataKeys,
+  ...optimizationKeys,
+  ...runKeys,
+}
+
+/** Every key, in the order in which a resolved configuration is written. */
+export const CONFIG_KEYS: readonly ConfigKey[] = Object.keys(shape) as ConfigKey[]
+
+/** Whether a word is a key of the configuration. */
+export function isConfigKey(word: string): word is ConfigKey {
+  return Object.hasOwn(shape, word)
+}
+
+/** The schema of one key, for converting a command-line value. */
+export function fieldOf(key: ConfigKey): z.ZodType {
+  return shape[key]
+}
+
+/** Checks an object and returns it with simple defaults, or the issues found. */
+export function checkConfig(value: Record<string, unknown>): z.ZodSafeParseResult<AllKeys> {
+  return schema.safeParse(value) as z.ZodSafeParseResult<AllKeys>
+}
+
+/** Fills in the defaults that depend on other keys. */
+export function completeDefaults(config: AllKeys): TrainConfig {
+  const metric = config.metric_for_best_model ?? 'loss'
+  const isFresh = config.model_name_or_path === undefined
+  return {
+    ...config,
+    tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
+    // 6e-4 is what GPT-3 used for its smallest model (arXiv 2005.14165v4, table 2.1).
+    learning_rate: config.learning_rate ?? (isFresh ? 6e-4 : 5e-5),
+    eval_steps: config.eval_steps ?? config.logging_steps,
+    metric_for_best_model: metric.startsWith('eval_') ? metric : `eval_${metric}`,
+    greater_is_better: config.greater_is_better ?? !/(?:loss|perplexity)$/.test(metric),
+    data_seed: config.data_seed ?? config.seed,
+  }
+}
+
+/** The JSON Schema of a configuration file, for editors and for `anneal schema`. */
+export function configJsonSchema(): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', override: dropSafeIntegerBounds })
+  return { $schema, title: 'Anneal training configuration', ...rest }
+}
+
+const schema = z.strictObject(shape).superRefine((config, context) => {
+  const complain = (key: ConfigKey, message: string): void => {
+    context.addIssue({ code: 'custom', path: [key], message, input: config[key] })
+  }
+  checkModel(config, complain)
+  checkTogether(config, complain)
+  checkSchedule(config, complain)
+})
+
+type Complain = (key: ConfigKey, message: string) => void
+
+function checkModel(config: AllKeys, complain: Complain): void {
+  const sources = (['model_name_or_path', 'model', 'config_path'] as const).filter((key) => config[key] !== undefined)
+  if (sources.length === 0) {
+    complain('model_name_or_path', 'expected a model directory, or model or config_path for a fresh model, got nothing')
+  }
+  if (sources.length > 1) {
+    complain(sources[1]!, `expected one of model_name_or_path, model and config_path, got ${sources.join(' and ')}`)
+  }
+  if (typeof config.model === 'object' && typeof config.model.model_type !== 'string') {
+    complain('model', 'expected a model_type such as llama, got none. It is the first key of every config.json')
+  }
+  if (config.model_name_or_path === undefined && config.tokenizer_name_or_path === undefined && sources.length === 1) {
+    complain('tokenizer_name_or_path', 'expected a directory with tokenizer.json for the fresh model, got nothing')
+  }
+}
+
+function checkTogether(config: AllKeys, complain: Complain): void {
+  if (config.eval_strategy !== 'no' && config.eval_dataset === undefined && config.val_split === 0) {
+    complain('eval_strategy', `expected eval_dataset or val_split with ${config.eval_strategy}, got neither`)
+  }
+  if (config.eval_dataset !== undefined && config.val_split > 0) {
+    complain('val_split', 'expected either eval_dataset or val_split, got both')
+  }
+  for (const key of ['load_best_model_at_end', 'early_stopping_patience'] as const) {
+    const isOn = config[key] !== undefined && config[key] !== false
+    if (isOn && config.eval_strategy === 'no') {
+      complain(key, "expected an eval_strategy of steps or epoch with it, got 'no'. Nothing would be measured")
+    }
+  }
+  if (config.load_best_model_at_end && config.save_strategy !== config.eval_strategy) {
+    complain(
+      'load_best_model_at_end',
+      `expected the same save_strategy and eval_strategy, got ${config.save_strategy} and ${config.eval_strategy}`,
+    )
+  }
+  if (config.load_best_model_at_end && config.eval_strategy === 'steps' && config.save_strategy === 'steps') {
+    const every = config.eval_steps ?? config.logging_steps
+    const isMultiple = config.save_steps < 1 === every < 1 && isWhole(config.save_steps / every)
+    if (!isMultiple)
+      complain(
+        'save_steps',
+        `expected a multiple of eval_steps (${every}) with load_best_model_at_end, got ${config.save_steps}`,
+      )
+  }
+}
+
+function checkSchedule(config: AllKeys, complain: Complain): void {
+  const { lr_scheduler_type: type, lr_scheduler_kwargs: kwargs } = config
+  const known = SCHEDULER_KWARGS[type]
+  for (const key of Object.keys(kwargs)) {
+    if (known.includes(key)) continue
+    complain('lr_scheduler_kwargs', `expected ${known.join(' or ') || 'no keys'} with ${type}, got '${key}'`)
+  }
+  if (type === 'cosine_with_min_lr' && !('min_lr' in kwargs) && !('min_lr_rate' in kwargs)) {
+    complain('lr_scheduler_kwargs', 'expected min_lr or min_lr_rate with cosine_with_min_lr, got neither')
+  }
+  if (type === 'warmup_stable_decay' && !('num_decay_steps' in kwargs)) {
+    complain('lr_scheduler_kwargs', 'expected num_decay_steps with warmup_stable_decay, got none')
+  }
+}
+
+// 0.3 / 0.1 is 2.9999999999999996.
+function isWhole(value: number): boolean {
+  return Math.abs(value - Math.round(value)) < 1e-9 && value > 0.5
+}
+
+// z.int() states ±(2^53 − 1) as bounds, which tells a reader nothing.
+function dropSafeIntegerBounds({ jsonSchema }: { jsonSchema: { minimum?: number; maximum?: number } }): void {
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+// `anneal <command>`: finds the command, loads only that one, parses its options, prints errors as one line.
+// It imports nothing heavy, so that `anneal --help` answers at once.
+
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { describeError, exitCodeOf, hasCode, UsageError } from '../errors.ts'
+import { parseArguments } from './arguments.ts'
+import type { Command } from './command.ts'
+import { commandHelp, overviewHelp } from './help.ts'
+import { didYouMean } from './nearest.ts'
+import { createOutput, type TextStream } from './output.ts'
+
+interface CommandEntry {
+  summary: string
+  load: () => Promise<{ command: Command }>
+}
+
+/** Every command: name (one or two words) → its line in the overview and its module, loaded when used. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },
+  schema: { summary: 'print the JSON Schema of the training configuration', load: () => import('./schema.ts') },
+}
+
+/** The process around a run; tests pass streams of their own. */
+export interface Streams {
+  stdout: TextStream
+  stderr: TextStream
+}
+
+/** Runs one command line (without `node` and the script) and returns the exit code. Never throws. */
+export async function main(words: readonly string[], streams: Streams = process): Promise<number> {
+  try {
+    return await dispatch(words, streams)
+  } catch (error) {
+    streams.stderr.write(`${describeError(error)}\n`)
+    if (isDebug(words) && error instanceof Error) streams.stderr.write(`${stacks(error)}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+async function dispatch(words: readonly string[], { stdout, stderr }: Streams): Promise<number> {
+  // Options common to all commands may also stand before the command's name.
+  const start = words.findIndex((word) => !word.startsWith('-'))
+  const before = start < 0 ? words : words.slice(0, start)
+  const strange = before.find((word) => !['--help', '-h', '--version', '-V', '--debug', '--json'].includes(word))
+  if (strange !== undefined) {
+    throw new UsageError(`unknown option '${strange}'.${didYouMean(strange, ['help', 'version', 'debug'], '--')}`)
+  }
+  if (before.includes('--version') || before.includes('-V')) {
+    stdout.write(`${version()}\n`)
+    return 0
+  }
+  const overview = overviewHelp(Object.entries(COMMANDS).map(([name, { summary }]) => ({ name, summary })))
+  if (start < 0) {
+    const isAsked = before.includes('--help') || before.includes('-h')
+    ;(isAsked ? stdout : stderr).write(overview)
+    return isAsked ? 0 : 2
+  }
+  const pair = words.slice(start, start + 2).join(' ')
+  const name = Object.hasOwn(COMMANDS, pair) ? pair : words[start]!
+  if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name, words[start + 1])
+
+  const { command } = await COMMANDS[name]!.load()
+  const own = [...before, ...words.slice(start + name.split(' ').length)]
+  const { json, help, ...invocation } = parseArguments(command, own)
+  if (help) {
+    stdout.write(commandHelp(name, command))
+    return 0
+  }
+  return (await command.run({ ...invocation, output: createOutput(json, stdout, stderr) })) ?? 0
+}
+
+function unknownCommand(name: string, next: string | undefined): UsageError {
+  const names = Object.keys(COMMANDS)
+  const inside = names.filter((known) => known.startsWith(`${name} `)).map((known) => known.slice(name.length + 1))
+  if (inside.length > 0) {
+    const got = next === undefined || next.startsWith('-') ? 'nothing' : `'${next}'`
+    return new UsageError(`anneal ${name}: expected ${inside.join(' or ')} after it, got ${got}`)
+  }
+  const hint = didYouMean(name, names)
+  return new UsageError(`unknown command '${name}'.${hint || ' Run `anneal --help` to see the commands'}`)
+}
+
+function isDebug(words: readonly string[]): boolean {
+  const end = words.indexOf('--')
+  return (end < 0 ? words : words.slice(0, end)).includes('--debug')
+}
+
+function stacks(error: Error): string {
+  const own = error.stack ?? ''
+  return error.cause instanceof Error ? `${own}\ncaused by ${stacks(error.cause)}` : own
+}
+
+function version(): string {
+  // The same relative path from src/cli and dist/cli.
+  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+}
+
+/** Makes a reader that goes away (`| head`) end the process quietly, as it does for other programs. */
+function endQuietlyOnClosedPipe(): void {
+  process.stdout.on('error', (error) => {
+    if (!hasCode(error, 'EPIPE')) throw error
+    process.exit(128 + 13) // what a shell reports for SIGPIPE
+  })
+  // People's output may get lost without harm: a training run does not end because its log's reader did.
+  process.stderr.on('error', (error) => {
+    if (!hasCode(error, 'EPIPE')) throw error
+  })
+}
+
+// npm links `node_modules/.bin/anneal` to this file, so compare what the script's path points to.
+function isEntryPoint(): boolean {
+  const script = process.argv[1]
+  return script !== undefined && existsSync(script) && import.meta.url === pathToFileURL(realpathSync(script)).href
+}
+
+if (isEntryPoint()) {
+  endQuietlyOnClosedPipe()
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -1,0 +1,187 @@
+// Progress of anything that counts: a bar on a terminal, now and then a plain line in a pipe, nothing with `--json`.
+// Writes to standard error only. The cursor comes back however the process ends.
+
+import { type Output, printable, type TextStream } from './output.ts'
+
+export type ProgressMode = 'bar' | 'lines' | 'silent'
+
+export interface ProgressOptions {
+  /** What is going on, one or two words: `training`, `packing`. */
+  label: string
+  /** Units in all; leave it out where nobody knows, and there is no percentage and no ETA. */
+  total?: number
+  /** Plural of what is counted: `steps`, `docs`; `bytes` are shown as kB, MB, … */
+  unit: string
+  /** Units that were done before, in a resumed run: they count for the bar and not for the rate. */
+  start?: number
+  /** Seconds on a clock that never goes back; tests pass their own. */
+  now?: () => number
+  /** Default: `progressMode(output)`. */
+  mode?: ProgressMode
+}
+
+export interface Progress {
+  /** `done` units are finished; `details` are shown behind, e.g. `{ loss: '2.31', 'tokens/s': '5.1 k' }`. */
+  update(done: number, details?: Readonly<Record<string, string>>): void
+  /** Lines for people above the bar; shown in every mode, as they are not progress. */
+  log(line: string): void
+  /** Ends the bar. Leaves one line behind with the whole time. Does nothing the second time. */
+  end(): void
+}
+
+const REDRAW_SECONDS = 0.1
+const LINE_SECONDS = 10
+const RATE_WINDOW_SECONDS = 15
+const BAR_WIDTH = 24
+const SHOW_CURSOR = '\u001b[?25h'
+const HIDE_CURSOR = '\u001b[?25l'
+const CLEAR_LINE = '\r\u001b[2K'
+
+/** A bar needs a terminal that can redraw a line; `CI` and `TERM=dumb` say that nobody looks at one. */
+export function progressMode(output: Output, environment: NodeJS.ProcessEnv = process.env): ProgressMode {
+  if (output.isJson) return 'silent'
+  return output.stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI ? 'bar' : 'lines'
+}
+
+/** Starts showing progress. Call `end` in a `finally`. */
+export function startProgress(output: Output, options: ProgressOptions): Progress {
+  const { label, total, unit, start = 0, now = monotonicSeconds, mode = progressMode(output) } = options
+  const rate = rateMeter(now(), start)
+  const began = now()
+  let done = start
+  let details: Readonly<Record<string, string>> = {}
+  let drawnAt = Number.NEGATIVE_INFINITY
+  let isEnded = false
+  const showCursor = mode === 'bar' ? hideCursor(output.stderr) : () => {}
+
+  const line = (isLast: boolean): string => {
+    const elapsed = now() - began
+    const perSecond = isLast ? (elapsed > 0 ? (done - start) / elapsed : undefined) : rate.perSecond()
+    const parts = [label]
+    if (total !== undefined) parts.push(`${Math.floor((100 * Math.min(done, total)) / Math.max(1, total))} %`)
+    parts.push(total === undefined ? amount(done, unit) : `${amount(done, unit, false)}/${amount(total, unit)}`)
+    if (perSecond !== undefined) parts.push(`${amount(perSecond, unit, false)}/s`)
+    if (isLast) parts.push(`in ${duration(elapsed)}`)
+    else if (total !== undefined && perSecond) parts.push(`${duration((total - done) / perSecond)} left`)
+    for (const [name, value] of Object.entries(details)) parts.push(`${name} ${value}`)
+    return parts.join('  ')
+  }
+
+  const draw = (): void => {
+    drawnAt = now()
+    const columns = Math.max(20, output.stderr.columns ?? 80)
+    const text = line(false)
+    // One column stays free: a full line would wrap on some terminals.
+    const room = columns - 1 - text.length - 1
+    const bar =
+      total !== undefined && room >= 6 ? `${drawBar(done / Math.max(1, total), Math.min(BAR_WIDTH, room))} ` : ''
+    output.stderr.write(CLEAR_LINE + (bar + text).slice(0, columns - 1))
+  }
+
+  return {
+    update(newDone, newDetails = details) {
+      done = newDone
+      details = newDetails
+      rate.add(now(), done)
+      const pause = mode === 'bar' ? REDRAW_SECONDS : LINE_SECONDS
+      if (isEnded || mode === 'silent' || now() - drawnAt < pause) return
+      if (mode === 'bar') return draw()
+      drawnAt = now()
+      output.note(line(false))
+    },
+    log(text) {
+      if (mode === 'bar' && !isEnded) output.stderr.write(CLEAR_LINE)
+      output.note(text)
+      if (mode === 'bar' && !isEnded) draw()
+    },
+    end() {
+      if (isEnded) return
+      isEnded = true
+      if (mode === 'silent') return
+      output.stderr.write(mode === 'bar' ? CLEAR_LINE : '')
+      output.note(line(true))
+      showCursor()
+    },
+  }
+}
+
+/** Seconds as people say them: `8 s`, `3 m 20 s`, `2 h 05 m`. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?'
+  const whole = Math.max(0, Math.round(seconds))
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${String(whole % 60).padStart(2, '0')} s`
+  const minutes = Math.floor(whole / 60)
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} m`
+}
+
+/** A count with a unit in at most three digits: `1.25 M tokens`, `840 kB`. */
+export function amount(value: number, unit: string, withUnit = true): string {
+  const isBytes = unit === 'bytes'
+  const [scale, letter] = value >= 1e9 ? [1e9, 'G'] : value >= 1e6 ? [1e6, 'M'] : value >= 1e4 ? [1e3, 'k'] : [1, '']
+  const scaled = value / scale
+  const digits = scaled >= 100 || (scale === 1 && Number.isInteger(value)) ? 0 : scaled >= 10 ? 1 : 2
+  const suffix = isBytes ? `${letter}B` : letter
+  const number = suffix === '' ? scaled.toFixed(digits) : `${scaled.toFixed(digits)} ${suffix}`
+  return withUnit && !isBytes ? `${number} ${printable(unit)}` : number
+}
+
+// Eighths of a block: the bar moves even when a step is a thousandth of it.
+function drawBar(fraction: number, width: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, fraction)) * width * 8)
+  const full = Math.floor(eighths / 8)
+  const part = ' ▏▎▍▌▋▊▉'[eighths % 8]!
+  return `▕${('█'.repeat(full) + (full < width ? part : '')).padEnd(width)}▏`.slice(0, width + 2)
+}
+
+/** Units per second over the last seconds: a mean that forgets, so that the ETA follows a run that slows down. */
+function rateMeter(
+  startTime: number,
+  startDone: number,
+): {
+  add(time: number, done: number): void
+  perSecond(): number | undefined
+} {
+  let lastTime = startTime
+  let lastDone = startDone
+  let units = 0
+  let seconds = 0
+  return {
+    add(time, done) {
+      const step = time - lastTime
+      if (step <= 0) return
+      const keep = Math.exp(-step / RATE_WINDOW_SECONDS)
+      units = units * keep + (done - lastDone)
+      seconds = seconds * keep + step
+      lastTime = time
+      lastDone = done
+    },
+    perSecond: () => (seconds > 0 && units > 0 ? units / seconds : undefined),
+  }
+}
+
+/** Hides the cursor until the returned function is called, the process exits, or a signal ends it. */
+function hideCursor(stream: TextStream): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const show = (): void => {
+    stream.write(SHOW_CURSOR)
+    process.removeListener('exit', show)
+    for (const signal of signals) process.removeListener(signal, onSignal)
+  }
+  // Without any listener a signal ends the process and no `exit` event comes. With one of ours only, do what
+  // would have happened; with others, such as a run that saves before it stops, leave it to them.
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (process.listenerCount(signal) > 1) return
+    show()
+    process.kill(process.pid, signal)
+  }
+  stream.write(HIDE_CURSOR)
+  process.once('exit', show)
+  for (const signal of signals) process.on(signal, onSignal)
+  return show
+}
+
+function monotonicSeconds(): number {
+  return performance.now() / 1000
+}

@@ -1,0 +1,37 @@
+// What every format reader is given and what it yields, so that a new format is one small module.
+
+import type { DataLimits } from '../limits.ts'
+import type { BadReason } from '../quarantine.ts'
+
+/** A bad stretch of the file being read; the context adds the file's name. */
+export interface BadStretch {
+  reason: BadReason
+  line: number
+  offset: number
+  length: number
+  detail?: string
+  bytes?: Uint8Array
+}
+
+/** The file being read, its limits, and where readers report. */
+export interface ReadContext {
+  readonly file: string
+  readonly limits: DataLimits
+  bad(stretch: BadStretch): void
+  /** Counts lines that were read well. */
+  good(lines: number): void
+  /** Tells the user once about something surprising but harmless. */
+  notice(message: string): void
+}
+
+/**
+ * One row of a file: an object, or a string where the file is a list of strings. `offset` is in bytes of the
+ * (decompressed) file and `line` counts from 1; in Parquet both count rows. `bytes` is the row as it stands in the file.
+ */
+export interface FileRow {
+  row: Record<string, unknown> | string
+  offset: number
+  line: number
+  length: number
+  bytes?: Uint8Array
+}

@@ -1,0 +1,229 @@
+// config.json → one normalised description of a decoder, from both Transformers' v4 and v5 spellings.
+// Reading follows the field order of `DecoderConfig`; what differs between families is a row of `families.ts`.
+// Nothing is ignored: a key that nobody read and that is not known to be inert is an error that names it.
+
+import { UnsupportedError } from '../errors.ts'
+import type { RopeConfig } from '../nn/rope-frequencies.ts'
+import { ConfigFields, isNumber, isObject, type JsonObject, type JsonValue } from './config-fields.ts'
+import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
+import { type Activation, FAMILIES, type Family, INERT_KEYS, type ModelType, type NormPlacement } from './families.ts'
+
+/** A decoder in full: shapes and formulas of every layer, all defaults filled in. Names are Hugging Face's. */
+export interface DecoderConfig {
+  readonly modelType: ModelType
+  readonly vocabSize: number
+  readonly hiddenSize: number
+  /** Rows of the learned position table where there is one, else the length that the model was made for. */
+  readonly maxPositionEmbeddings: number
+  /** True when position vectors are learned and added to the embedding (GPT-2); no layer has rope then. */
+  readonly hasLearnedPositions: boolean
+  /** Multiplies the token embedding: √hiddenSize in Gemma, else 1. */
+  readonly embeddingScale: number
+  readonly layers: readonly LayerConfig[]
+  readonly norm: NormConfig
+  /** True when attention and MLP both read the block's input: `x + attention(norm(x)) + mlp(norm(x))`. */
+  readonly isParallelResidual: boolean
+  readonly tieWordEmbeddings: boolean
+  /** `cap · tanh(logits / cap)`, or null. */
+  readonly finalLogitSoftcapping: number | null
+  readonly dropout: DropoutConfig
+  readonly initializerRange: number
+  readonly bosTokenId: number | null
+  readonly eosTokenIds: readonly number[]
+  readonly padTokenId: number | null
+  /** What config.json says of the weights' type; null when it says nothing. */
+  readonly dtype: WeightDtype | null
+  /** The object as read, so that writing keeps what is not modelled here. */
+  readonly raw: JsonObject
+}
+
+/** One block. A branch that is null contributes nothing to the residual stream. */
+export interface LayerConfig {
+  readonly attention: AttentionConfig | null
+  readonly mlp: MlpConfig | null
+}
+
+/** Self-attention of one layer. */
+export interface AttentionConfig {
+  readonly numAttentionHeads: number
+  readonly numKeyValueHeads: number
+  readonly headDim: number
+  /** Multiplies `q·k`. */
+  readonly scale: number
+  /** `cap · tanh(scores / cap)` before the mask, or null. */
+  readonly logitSoftcapping: number | null
+  /** Position i sees j when `0 ≤ i − j < slidingWindow`; null sees all of the past. */
+  readonly slidingWindow: number | null
+  /** Null: this layer does not rotate. */
+  readonly rope: RopeConfig | null
+  /** RMS norm of queries and keys before rotation: over each head (`q_norm: [headDim]`) or over all heads together. */
+  readonly qkNorm: 'none' | 'head' | 'full'
+  readonly hasQkvBias: boolean
+  readonly hasOutputBias: boolean
+}
+
+/** `down(act(gate(x)) · up(x))` when gated, else `down(act(up(x)))`. */
+export interface MlpConfig {
+  readonly intermediateSize: number
+  readonly activation: Activation
+  readonly isGated: boolean
+  readonly hasBias: boolean
+}
+
+/** All norms of the model; `unitOffset` means that the stored weight is added to 1 (Gemma). */
+export interface NormConfig {
+  readonly kind: 'rms' | 'layer'
+  readonly eps: number
+  readonly unitOffset: boolean
+  readonly placement: NormPlacement
+}
+
+/** Probabilities used in training only: on attention weights, on each branch's output, on the embedding. */
+export interface DropoutConfig {
+  readonly attention: number
+  readonly residual: number
+  readonly embedding: number
+}
+
+/** Types that weights are stored in. */
+export type WeightDtype = 'float32' | 'bfloat16' | 'float16' | 'float64'
+
+/** Module names inside a block of the norms before and after each branch; null where the placement has none. */
+export const BLOCK_NORMS: Readonly<
+  Record<NormPlacement, Record<'beforeAttention' | 'afterAttention' | 'beforeMlp' | 'afterMlp', string | null>>
+> = {
+  pre: {
+    beforeAttention: 'input_layernorm',
+    afterAttention: null,
+    beforeMlp: 'post_attention_layernorm',
+    afterMlp: null,
+  },
+  post: {
+    beforeAttention: null,
+    afterAttention: 'post_attention_layernorm',
+    beforeMlp: null,
+    afterMlp: 'post_feedforward_layernorm',
+  },
+  both: {
+    beforeAttention: 'input_layernorm',
+    afterAttention: 'post_attention_layernorm',
+    beforeMlp: 'pre_feedforward_layernorm',
+    afterMlp: 'post_feedforward_layernorm',
+  },
+}
+
+/**
+ * Reads a parsed config.json; `file` is used in messages. Throws {@link UnsupportedError} for an architecture, value or
+ * key that would change the result and is not implemented, {@link InputError} for wrong types and impossible sizes.
+ */
+export function readModelConfig(json: unknown, file: string): DecoderConfig {
+  const fields = new ConfigFields(json, file)
+  const modelType = readModelType(fields)
+  const family = FAMILIES[modelType]
+  refuseUnsupportedFeatures(fields, family)
+  const size = { min: 1, max: MAX_SIZE }
+  const hiddenSize = fields.integer(family.keys.hidden_size ?? 'hidden_size', size)
+  const maxPositionEmbeddings = fields.integer(
+    family.keys.max_position_embeddings ?? 'max_position_embeddings',
+    { min: 1, max: 2 ** 31 },
+    family.maxPositionEmbeddings,
+  )
+  const config: DecoderConfig = {
+    modelType,
+    vocabSize: fields.integer('vocab_size', size),
+    hiddenSize,
+    maxPositionEmbeddings,
+    hasLearnedPositions: family.positions === 'learned',
+    embeddingScale: family.isEmbeddingScaled ? Math.sqrt(hiddenSize) : 1,
+    layers: readLayers(fields, family, hiddenSize, maxPositionEmbeddings),
+    norm: { ...family.norm, eps: fields.number(family.normEps.key, { above: 0 }, family.normEps.fallback) },
+    isParallelResidual: modelType === 'gpt_neox' && fields.boolean('use_parallel_residual', true),
+    tieWordEmbeddings: fields.boolean('tie_word_embeddings', family.tieWordEmbeddings),
+    finalLogitSoftcapping: readSoftcapping(fields, 'final_logit_softcapping', family.softcapping?.final),
+    dropout: readDropout(fields, family),
+    initializerRange: fields.number('initializer_range', { min: 0, max: 1 }, 0.02),
+    bosTokenId: readTokenIds(fields, 'bos_token_id')[0] ?? null,
+    eosTokenIds: readTokenIds(fields, 'eos_token_id'),
+    padTokenId: readTokenIds(fields, 'pad_token_id')[0] ?? null,
+    dtype: readDtype(fields),
+    raw: json as JsonObject,
+  }
+  for (const name of [...INERT_KEYS, ...family.inert]) fields.raw(name)
+  const unread = fields.unread()[0]
+  if (unread !== undefined) {
+    throw new UnsupportedError(
+      `model config in ${file}: ${unread}: expected a key known for model_type "${modelType}", got ${JSON.stringify(fields.raw(unread))}. ` +
+        'It may change what the model computes; if you know that it does not, remove it from the file.',
+    )
+  }
+  return config
+}
+
+function readModelType(fields: ConfigFields): ModelType {
+  const modelType = fields.string('model_type')
+  if (Object.hasOwn(FAMILIES, modelType)) return modelType as ModelType
+  const hint = isObject(fields.raw('text_config')) ? ' It is a multimodal model: extract its text part first.' : ''
+  throw new UnsupportedError(
+    `model config in ${fields.file}: model_type: expected one of ${Object.keys(FAMILIES).join(', ')}, got "${modelType}".${hint}`,
+  )
+}
+
+/** Keys that are accepted only while they are off, with what to do otherwise. */
+const MUST_BE_OFF: Readonly<Record<string, string>> = {
+  quantization_config: 'Load the unquantized weights.',
+  is_encoder_decoder: 'Only decoders are supported.',
+  add_cross_attention: 'Only decoders are supported.',
+  use_bidirectional_attention: 'Only causal attention is supported.',
+  rope_interleaved: 'Convert the weights to the half-split layout.',
+  qk_layernorm: 'Only the families that always have it are supported.',
+  pruned_heads: 'Save the model with the heads really removed.',
+}
+
+function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
+  for (const [key, advice] of Object.entries(MUST_BE_OFF)) {
+    const value = fields.raw(key)
+    if (value === null || value === false || (isObject(value) && Object.keys(value).length === 0)) continue
+    throw new UnsupportedError(
+      `model config in ${fields.file}: ${key}: expected it off, got ${brief(value)}. ${advice}`,
+    )
+  }
+  const isText = (entry: JsonValue): entry is string => typeof entry === 'string'
+  const architectures = fields.list('architectures', 'class names', isText) ?? []
+  if (architectures.length > 0 && !architectures.some((name) => sameName(name, family.architecture))) {
+    throw new UnsupportedError(
+      `model config in ${fields.file}: architectures: expected ${family.architecture}, got ${brief(architectures)}. ` +
+        'Only causal language models are supported.',
+    )
+  }
+}
+
+/** The first converted checkpoints wrote LLaMAForCausalLM. */
+const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+
+const brief = (value: JsonValue): string => JSON.stringify(value).slice(0, 60)
+
+function readDropout(fields: ConfigFields, family: Family): DropoutConfig {
+  const rate = (key: string | null): number =>
+    key === null ? 0 : fields.number(key, { min: 0, max: 1 }, family.dropoutDefault)
+  const { attention, residual, embedding } = family.dropout
+  return { attention: rate(attention), residual: rate(residual), embedding: rate(embedding) }
+}
+
+/** One id, a list of ids, null, or -1 for none (the first LLaMA conversions). Ids may lie outside the vocabulary. */
+function readTokenIds(fields: ConfigFields, key: string): number[] {
+  const value = fields.raw(key)
+  const ids = value === null ? [] : Array.isArray(value) ? value : [value]
+  if (!ids.every((id): id is number => isNumber(id) && Number.isSafeInteger(id) && id >= -1)) {
+    fields.fail(key, 'a token id or a list of them', value)
+  }
+  return ids.filter((id) => id !== -1)
+}
+
+function readDtype(fields: ConfigFields): WeightDtype | null {
+  const values = [fields.raw('dtype'), fields.raw('torch_dtype')].filter((value) => value !== null)
+  const dtypes = ['float32', 'bfloat16', 'float16', 'float64'] as const
+  const found = values.map((value) => dtypes.find((dtype) => value === dtype || value === `torch.${dtype}`))
+  const wrong = found.indexOf(undefined)
+  if (wrong !== -1) fields.fail('dtype', `one of ${dtypes.join(', ')}`, values[wrong])
+  return found[0] ?? null
+}

@@ -1,0 +1,368 @@
+// Every decoder family in one file: embedding → blocks of attention and MLP → norm → head. What sets the families apart is data
+// (config.ts); names are Hugging Face's, so a path here is a name in the checkpoint.
+// Shapes: B rows, T tokens, S keys (cached + new), D hidden, H heads, K key/value heads, E head dimension.
+import { UnsupportedError } from '../errors.ts'
+import { attend, type KeyValueCache, type Mask, makeMask } from '../nn/attention.ts'
+import { Branch } from '../nn/branch.ts'
+import { dropout } from '../nn/dropout.ts'
+import { Embedding } from '../nn/embedding.ts'
+import { Layer } from '../nn/layer.ts'
+import { Linear, type LinearLike } from '../nn/linear.ts'
+import { LayerNorm, type Norm, RmsNorm } from '../nn/norm.ts'
+import type { RopeConfig } from '../nn/rope-frequencies.ts'
+import { type RotaryTable, RotaryTables } from '../nn/rotary.ts'
+import { checkpoint, type Generator, ops, scope, Tensor } from '../torch/index.ts'
+import type { AttentionConfig, DecoderConfig, MlpConfig } from './config.ts'
+import { BLOCK_NORMS } from './config.ts'
+import type { Parameter } from './hf-names.ts'
+import { modelParameters } from './hf-names.ts'
+
+/** One call of the model. */
+export interface DecoderInput {
+  /** Token ids [B, T], i64; or give `inputsEmbeds`. */
+  inputIds?: Tensor
+  /** Embeddings [B, T, D] in place of ids, before any scaling (soft prompts, spliced sequences). */
+  inputsEmbeds?: Tensor
+  /** Position of each token, [B, T] row-major; default: slot number, counted from `starts`. */
+  positionIds?: Int32Array
+  /** Document of each token, [B, T]: tokens see their own document only. */
+  segmentIds?: Int32Array
+  /** First real token of each row when rows are padded on the left. */
+  starts?: readonly number[]
+  /** Keys and values of earlier tokens; this call appends to it. */
+  cache?: KeyValueCache
+}
+
+/** What all blocks of one call share. */
+interface Call {
+  rows: number
+  length: number
+  cache: KeyValueCache | null
+  rotary(rope: RopeConfig): RotaryTable
+  mask(window: number | null): Mask
+  generator: Generator | null
+}
+
+/** A causal language model. */
+export class Decoder extends Layer {
+  readonly config: DecoderConfig
+  readonly model: DecoderBody
+  /** Null when the head is the embedding (tied). */
+  lm_head: LinearLike | null
+  /** Recompute each block in the backward pass instead of keeping its activations. */
+  gradientCheckpointing = false
+  /** Set while training: dropout draws from it. Null switches dropout off. */
+  generator: Generator | null = null
+  private readonly tables = new RotaryTables()
+
+  /** `take(path, shape)` gives each parameter: read from a file, or made by `initialise`. */
+  constructor(config: DecoderConfig, take: (parameter: Parameter) => Tensor) {
+    super()
+    this.config = config
+    const parameters = new Map(modelParameters(config).map((parameter) => [parameter.path, take(parameter)]))
+    const at = (path: string): Tensor => parameters.get(path)!
+    this.model = new DecoderBody(config, at, (path) => parameters.get(path) ?? null)
+    this.lm_head = config.tieWordEmbeddings ? null : new Linear(at('lm_head.weight'))
+  }
+
+  get device(): string {
+    return this.model.embed_tokens.weight.device
+  }
+
+  /** The output head: hidden size → vocabulary. */
+  get head(): LinearLike {
+    return this.lm_head ?? new Linear(this.model.embed_tokens.weight)
+  }
+
+  /** Hidden states after the last norm, [B, T, D]. */
+  hidden(input: DecoderInput): Tensor {
+    const ids = input.inputIds
+    let x = input.inputsEmbeds ?? this.model.embed_tokens.forward(ids!)
+    const [rows = 0, length = 0] = x.shape
+    if (this.config.embeddingScale !== 1) x = x.mul(this.config.embeddingScale)
+    const call = this.prepare(input, rows, length)
+    if (this.model.embed_positions !== undefined)
+      x = x.add(this.model.embed_positions.forward(this.positions(input, rows, length)))
+    x = dropout(x, this.config.dropout.embedding, this.generator)
+    for (const [i, block] of this.model.layers.entries()) {
+      const run = (h: Tensor): Tensor => scope(() => block.forward(h, i, call))
+      x = this.gradientCheckpointing && call.cache === null ? checkpoint(run, x, this.generator ?? undefined) : run(x)
+    }
+    return this.model.norm.forward(x)
+  }
+
+  /** Logits in f32, [B, T, V], of hidden states [B, T, D]. */
+  logits(hidden: Tensor): Tensor {
+    const logits = this.head.forward(hidden).to('f32')
+    const cap = this.config.finalLogitSoftcapping
+    return cap === null ? logits : logits.div(cap).tanh().mul(cap)
+  }
+
+  /** `logits(hidden(input))`. */
+  forward(input: DecoderInput): Tensor {
+    return this.logits(this.hidden(input))
+  }
+
+  override free(): void {
+    super.free()
+    this.tables.free()
+  }
+
+  /** Positions of the tokens as a tensor [B or 1, T]. */
+  private positions(input: DecoderInput, rows: number, length: number): Tensor {
+    const offset = input.cache?.length ?? 0
+    const last = this.config.maxPositionEmbeddings
+    const starts = input.starts
+    const ids =
+      input.positionIds ??
+      Int32Array.from({ length: (starts?.length ?? 1) * length }, (_, n) =>
+        Math.max(0, offset + (n % length) - (starts?.[Math.floor(n / length)] ?? 0)),
+      )
+    const highest = ids.reduce((a, b) => Math.max(a, b), 0)
+    if (this.config.hasLearnedPositions && highest >= last) {
+      throw new UnsupportedError(
+        `sequence: expected at most ${last} tokens (max_position_embeddings), got ${highest + 1}. Use a shorter one`,
+      )
+    }
+    const perRow = ids.length === rows * length ? rows : 1
+    return Tensor.from(ids, [perRow, length]).to('i64').to(this.device)
+  }
+
+  private prepare(input: DecoderInput, rows: number, length: number): Call {
+    const offset = input.cache?.length ?? 0
+    const { positionIds, starts } = input
+    const own = positionIds !== undefined || starts !== undefined
+    const device = this.device
+    const highest = positionIds === undefined ? offset + length : positionIds.reduce((a, b) => Math.max(a, b), 0) + 1
+    const positions = own ? this.positions(input, rows, length) : null
+    const segments = input.segmentIds === undefined ? null : { ids: input.segmentIds, rows }
+    // Made here, not on first use: what a block makes dies with the block's scope.
+    const masks = new Map<number | null, Mask>()
+    const rotary = new Map<string, RotaryTable>()
+    for (const block of this.model.layers) {
+      const settings = block.self_attn?.settings
+      if (settings === undefined) continue
+      const { rope, slidingWindow: window } = settings
+      if (!masks.has(window))
+        masks.set(
+          window,
+          makeMask(
+            { offset, queries: length, keys: offset + length, window, starts: starts ?? null, segments },
+            device,
+          ),
+        )
+      const name = rope === null ? '' : this.tables.nameOf(rope)
+      if (rope === null || rotary.has(name)) continue
+      const table = this.tables.rows(rope, highest, highest, device)
+      const gather = (all: Tensor): Tensor =>
+        positions === null ? all.narrow(0, offset, length) : ops.embedding(all, positions)
+      rotary.set(name, { cos: gather(table.cos), sin: gather(table.sin) })
+    }
+    return {
+      rows,
+      length,
+      cache: input.cache ?? null,
+      generator: this.generator,
+      rotary: (rope) => rotary.get(this.tables.nameOf(rope))!,
+      mask: (window) => masks.get(window)!,
+    }
+  }
+}
+
+/** Embedding, blocks, last norm: what Hugging Face calls `model`. */
+export class DecoderBody extends Layer {
+  readonly embed_tokens: Embedding
+  readonly embed_positions: Embedding | undefined
+  layers: Block[]
+  readonly norm: Norm
+
+  constructor(config: DecoderConfig, at: (path: string) => Tensor, find: (path: string) => Tensor | null) {
+    super()
+    this.embed_tokens = new Embedding(at('model.embed_tokens.weight'))
+    this.embed_positions = config.hasLearnedPositions ? new Embedding(at('model.embed_positions.weight')) : undefined
+    this.layers = config.layers.map((_, i) => new Block(config, i, at, find))
+    this.norm = makeNorm(config, 'model.norm', at)
+  }
+}
+
+/** x + attention(norm(x)), then x + mlp(norm(x)); Gemma also norms what comes out, OLMo 2 only that, NeoX adds both at once. */
+export class Block extends Layer {
+  readonly attention = new Branch('attention')
+  readonly feedForward = new Branch('mlp')
+  readonly self_attn: Attention | null
+  readonly mlp: FeedForward | null
+  readonly input_layernorm: Norm | null
+  readonly post_attention_layernorm: Norm | null
+  readonly pre_feedforward_layernorm: Norm | null
+  readonly post_feedforward_layernorm: Norm | null
+  private readonly parallel: boolean
+  private readonly names: (typeof BLOCK_NORMS)['pre']
+  private readonly dropoutRate: number
+
+  constructor(
+    config: DecoderConfig,
+    index: number,
+    at: (path: string) => Tensor,
+    find: (path: string) => Tensor | null,
+  ) {
+    super()
+    const path = `model.layers.${index}`
+    const layer = config.layers[index]!
+    const norm = (name: string): Norm | null =>
+      find(`${path}.${name}.weight`) === null ? null : makeNorm(config, `${path}.${name}`, at)
+    this.self_attn =
+      layer.attention === null ? null : new Attention(layer.attention, config, `${path}.self_attn`, at, find)
+    this.mlp = layer.mlp === null ? null : new FeedForward(layer.mlp, `${path}.mlp`, at, find)
+    this.input_layernorm = norm('input_layernorm')
+    this.post_attention_layernorm = norm('post_attention_layernorm')
+    this.pre_feedforward_layernorm = norm('pre_feedforward_layernorm')
+    this.post_feedforward_layernorm = norm('post_feedforward_layernorm')
+    this.parallel = config.isParallelResidual
+    this.names = BLOCK_NORMS[config.norm.placement]
+    this.dropoutRate = config.dropout.residual
+  }
+
+  /** x [B, T, D] → [B, T, D]; `index` is the block's position now, which names its slot in the cache. */
+  forward(x: Tensor, index: number, call: Call): Tensor {
+    const { beforeAttention, afterAttention, beforeMlp, afterMlp } = this.names
+    const wrapped = (before: string | null, body: (h: Tensor) => Tensor, after: string | null) => (h: Tensor) =>
+      dropout(this.normed(after, body(this.normed(before, h))), this.dropoutRate, call.generator)
+    const attention = this.self_attn
+    const attentionBody =
+      attention && wrapped(beforeAttention, (h) => attention.forward(h, index, call), afterAttention)
+    const mlp = this.mlp
+    const mlpBody = mlp && wrapped(beforeMlp, (h) => mlp.forward(h), afterMlp)
+    if (this.parallel) {
+      const sum = attentionBody ? this.attention.add(x, attentionBody) : x
+      const y = mlpBody ? this.feedForward.run(x, mlpBody) : null
+      return y === null ? sum : sum.add(y)
+    }
+    const h = attentionBody ? this.attention.add(x, attentionBody) : x
+    return mlpBody ? this.feedForward.add(h, mlpBody) : h
+  }
+
+  private normed(name: string | null, x: Tensor): Tensor {
+    return name === null ? x : (this as unknown as Record<string, Norm>)[name]!.forward(x)
+  }
+}
+
+/** Grouped-query self-attention with rotary positions. */
+export class Attention extends Layer {
+  readonly q_proj: LinearLike
+  readonly k_proj: LinearLike
+  readonly v_proj: LinearLike
+  readonly o_proj: LinearLike
+  readonly q_norm: RmsNorm | null
+  readonly k_norm: RmsNorm | null
+  readonly settings: AttentionConfig
+  private readonly dropoutRate: number
+
+  constructor(
+    settings: AttentionConfig,
+    config: DecoderConfig,
+    path: string,
+    at: (path: string) => Tensor,
+    find: (path: string) => Tensor | null,
+  ) {
+    super()
+    const linear = (name: string): Linear => new Linear(at(`${path}.${name}.weight`), find(`${path}.${name}.bias`))
+    const headNorm = (name: string): RmsNorm | null =>
+      settings.qkNorm === 'none'
+        ? null
+        : new RmsNorm(at(`${path}.${name}.weight`), config.norm.eps, config.norm.unitOffset ? 1 : 0)
+    this.q_proj = linear('q_proj')
+    this.k_proj = linear('k_proj')
+    this.v_proj = linear('v_proj')
+    this.o_proj = linear('o_proj')
+    this.q_norm = headNorm('q_norm')
+    this.k_norm = headNorm('k_norm')
+    this.settings = settings
+    this.dropoutRate = config.dropout.attention
+  }
+
+  forward(x: Tensor, index: number, call: Call): Tensor {
+    const { headDim, scale, slidingWindow, rope, logitSoftcapping } = this.settings
+    // Head counts follow the weights, which pruning may have narrowed.
+    let q = this.heads(this.q_proj.forward(x), this.q_norm, call) // [B, T, H, E]
+    let k = this.heads(this.k_proj.forward(x), this.k_norm, call) // [B, T, K, E]
+    const v = this.v_proj.forward(x).view(call.rows, call.length, -1, headDim)
+    if (rope !== null) {
+      const { cos, sin } = call.rotary(rope)
+      q = ops.rope(q, cos, sin)
+      k = ops.rope(k, cos, sin)
+    }
+    let key = k.transpose(1, 2) // [B, K, T, E]
+    let value = v.transpose(1, 2)
+    if (call.cache !== null) ({ key, value } = call.cache.append(index, key, value)) // [B, K, S, E]
+    const y = attend(q.transpose(1, 2), key, value, {
+      mask: call.mask(slidingWindow),
+      scale,
+      softcap: logitSoftcapping,
+      dropout: this.dropoutRate,
+      generator: call.generator,
+    })
+    return this.o_proj.forward(y.transpose(1, 2).reshape(call.rows, call.length, -1))
+  }
+
+  /** [B, T, H·E] → [B, T, H, E], normed per head or (OLMo 2) over all heads together. */
+  private heads(x: Tensor, norm: RmsNorm | null, call: Call): Tensor {
+    const split = (y: Tensor): Tensor => y.view(call.rows, call.length, -1, this.settings.headDim)
+    if (norm === null) return split(x)
+    return this.settings.qkNorm === 'full' ? split(norm.forward(x)) : norm.forward(split(x))
+  }
+}
+
+/** down(act(gate(x)) · up(x)), or down(act(up(x))) without a gate. */
+export class FeedForward extends Layer {
+  readonly gate_proj: LinearLike | null
+  readonly up_proj: LinearLike
+  readonly down_proj: LinearLike
+  private readonly activation: MlpConfig['activation']
+
+  constructor(settings: MlpConfig, path: string, at: (path: string) => Tensor, find: (path: string) => Tensor | null) {
+    super()
+    const linear = (name: string): Linear => new Linear(at(`${path}.${name}.weight`), find(`${path}.${name}.bias`))
+    this.gate_proj = settings.isGated ? linear('gate_proj') : null
+    this.up_proj = linear('up_proj')
+    this.down_proj = linear('down_proj')
+    this.activation = settings.activation
+  }
+
+  forward(x: Tensor): Tensor {
+    const up = this.up_proj.forward(x)
+    if (this.gate_proj === null) return this.down_proj.forward(activate(this.activation, up))
+    const gate = this.gate_proj.forward(x)
+    return this.down_proj.forward(
+      this.activation === 'silu' ? ops.swiglu(gate, up) : activate(this.activation, gate).mul(up),
+    )
+  }
+}
+
+function activate(kind: MlpConfig['activation'], x: Tensor): Tensor {
+  switch (kind) {
+    case 'silu':
+      return ops.silu(x)
+    case 'relu':
+      return ops.relu(x)
+    case 'gelu':
+      return ops.gelu(x)
+    case 'gelu_tanh':
+      return ops.gelu(x, 'tanh')
+  }
+}
+
+function makeNorm(config: DecoderConfig, path: string, at: (path: string) => Tensor): Norm {
+  const { kind, eps, unitOffset } = config.norm
+  return kind === 'layer'
+    ? new LayerNorm(at(`${path}.weight`), at(`${path}.bias`), eps)
+    : new RmsNorm(at(`${path}.weight`), eps, unitOffset ? 1 : 0)
+}
+
+/** Fresh weights as Transformers makes them: N(0, initializer_range) for matrices, identity for norms, 0 for biases. */
+export function initialise(config: DecoderConfig, generator: Generator): (parameter: Parameter) => Tensor {
+  return ({ path, shape }) => {
+    if (path.endsWith('.bias')) return ops.zeros(shape, 'f32').keep()
+    if (shape.length === 1) return ops.full(shape, config.norm.unitOffset ? 0 : 1, 'f32').keep()
+    return ops.normal_(ops.empty(shape, 'f32'), 0, config.initializerRange, generator).keep()
+  }
+}

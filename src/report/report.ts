@@ -1,0 +1,106 @@
+// One HTML file that says what a run did: no scripts, no requests, opens anywhere, prints well. Deterministic: the
+// same input gives the same bytes, so dates and versions are the caller's to pass.
+
+import { createHash } from 'node:crypto'
+import { type BarChart, renderBarChart } from './bar-chart.ts'
+import {
+  type KeyFigure,
+  renderCommands,
+  renderKeyFigures,
+  renderProse,
+  renderSamples,
+  renderTable,
+  type Table,
+  type TextSample,
+} from './blocks.ts'
+import { escapeHtml } from './html.ts'
+import { STYLE } from './style.ts'
+import { renderXyChart, type XyChart } from './xy-chart.ts'
+
+export type ReportBlock =
+  | { kind: 'prose'; text: string }
+  | { kind: 'key-figures'; figures: readonly KeyFigure[] }
+  | ({ kind: 'line-chart' } & XyChart)
+  | ({ kind: 'scatter' } & XyChart)
+  | ({ kind: 'bar-chart' } & BarChart)
+  | ({ kind: 'table' } & Table)
+  | { kind: 'samples'; samples: readonly TextSample[] }
+  | { kind: 'commands'; lines: readonly string[] }
+
+export interface ReportSection {
+  title: string
+  /** One or two sentences below the title. */
+  lead?: string
+  blocks: readonly ReportBlock[]
+}
+
+export interface Report {
+  title: string
+  subtitle?: string
+  sections: readonly ReportSection[]
+  /** Last line: version, date, machine. */
+  footer?: string
+}
+
+/**
+ * The report as one HTML document. Every text in it is escaped.
+ *
+ * @example
+ * renderReport({ title: 'Run', sections: [{ title: 'Loss', blocks: [
+ *   { kind: 'line-chart', title: 'Loss', x: 'step', y: 'loss', series: [{ name: 'train', points: [[1, 8.9], [2, 7.1]] }] },
+ * ] }] })
+ */
+export function renderReport({ title, subtitle, sections, footer }: Report): string {
+  const hash = createHash('sha256').update(STYLE).digest('base64')
+  // Nothing may load or run, whatever a text tries; only this style sheet is allowed, by its hash.
+  const policy = `default-src 'none'; style-src 'sha256-${hash}'; img-src data:; base-uri 'none'; form-action 'none'`
+  const under = subtitle ? `<p class="subtitle">${escapeHtml(subtitle)}</p>` : ''
+  return [
+    '<!doctype html>',
+    '<html lang="en">',
+    '<head>',
+    '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    '<meta name="referrer" content="no-referrer">',
+    '<link rel="icon" href="data:,">',
+    `<title>${escapeHtml(title)}</title>`,
+    `<style>${STYLE}</style>`,
+    '</head>',
+    '<body>',
+    '<main>',
+    `<header><h1>${escapeHtml(title)}</h1>${under}</header>`,
+    ...sections.map(renderSection),
+    footer ? `<footer>${escapeHtml(footer)}</footer>` : '',
+    '</main>',
+    '</body>',
+    '</html>',
+    '',
+  ].join('\n')
+}
+
+function renderSection({ title, lead, blocks }: ReportSection): string {
+  const opening = lead ? `<p class="lead">${escapeHtml(lead)}</p>` : ''
+  return `<section>\n<h2>${escapeHtml(title)}</h2>${opening}\n${blocks.map(renderBlock).join('\n')}\n</section>`
+}
+
+function renderBlock(block: ReportBlock): string {
+  switch (block.kind) {
+    case 'prose':
+      return renderProse(block.text)
+    case 'key-figures':
+      return renderKeyFigures(block.figures)
+    case 'line-chart':
+      return renderXyChart(block)
+    case 'scatter':
+      return renderXyChart({ ...block, series: block.series.map((series) => ({ style: 'dots', ...series })) })
+    case 'bar-chart':
+      return renderBarChart(block)
+    case 'table':
+      return renderTable(block)
+    case 'samples':
+      return renderSamples(block.samples)
+    case 'commands':
+      return renderCommands(block.lines)
+  }
+}

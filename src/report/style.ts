@@ -1,0 +1,91 @@
+// The style sheet of a report. Light and dark follow the reader's system; colours are those of Okabe and Ito,
+// told apart by all common kinds of colour vision, darkened or lightened until they read on the background.
+
+/** CSS text, put inline. The page's security policy allows this text alone, by its hash. */
+export const STYLE = `
+:root {
+  color-scheme: light dark;
+  --paper: #fcfbf9; --card: #fff; --ink: #1d1f23; --soft: #5d626b; --line: #e4e1da; --grid: #edebe5;
+  --s1: #0068a8; --s2: #c84f00; --s3: #00805c; --s4: #a2418f; --s5: #a06c00; --s6: #5c6670;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #14161a; --card: #1b1e23; --ink: #e9e7e3; --soft: #a0a5ae; --line: #2f343b; --grid: #282c33;
+    --s1: #62b8ec; --s2: #f58d4e; --s3: #3cc99b; --s4: #dd93cb; --s5: #e3b341; --s6: #aab2bc;
+  }
+}
+.s1 { --c: var(--s1) } .s2 { --c: var(--s2) } .s3 { --c: var(--s3) }
+.s4 { --c: var(--s4) } .s5 { --c: var(--s5) } .s6 { --c: var(--s6) }
+* { box-sizing: border-box }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", "DejaVu Sans", sans-serif;
+  font-variant-numeric: tabular-nums; -webkit-text-size-adjust: 100%;
+}
+main { max-width: 880px; margin: 0 auto; padding: 56px 24px 40px }
+header { margin-bottom: 40px }
+h1 { font-size: 34px; line-height: 1.2; letter-spacing: -.02em; margin: 0; text-wrap: balance; overflow-wrap: anywhere }
+.subtitle { color: var(--soft); font-size: 18px; margin: 10px 0 0; max-width: 62ch; overflow-wrap: anywhere }
+section { margin-top: 56px }
+h2 { font-size: 22px; line-height: 1.3; letter-spacing: -.012em; margin: 0 0 6px }
+h3 { font-size: 15px; line-height: 1.4; font-weight: 600; margin: 0 }
+p { margin: 0 0 12px; max-width: 68ch; overflow-wrap: anywhere }
+.lead, .note, .unit, footer { color: var(--soft) }
+.note { font-size: 14px; margin: 10px 0 0 }
+.unit { font-size: 13px; margin: 0 }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 24px 0;
+  background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden }
+.figures div { background: var(--card); padding: 16px 20px 18px }
+.figures dt { color: var(--soft); font-size: 13px }
+.figures dd { margin: 0; overflow-wrap: anywhere }
+.figures .number { font-size: 27px; line-height: 1.3; font-weight: 600; letter-spacing: -.02em }
+.figures .detail { color: var(--soft); font-size: 13px; line-height: 1.4 }
+figure { margin: 24px 0; padding: 18px 20px 14px; background: var(--card); border: 1px solid var(--line); border-radius: 10px }
+figcaption { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: space-between; gap: 4px 24px; margin-bottom: 10px }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 18px; list-style: none; margin: 0; padding: 0; font-size: 13px; color: var(--soft) }
+.legend svg { width: 22px; height: 12px; margin-right: 7px; vertical-align: -1px }
+.scroll { overflow-x: auto }
+.plot { display: block; width: 100%; min-width: 540px; height: auto; overflow: visible }
+.plot text { font-size: 12px; fill: var(--soft) }
+.plot .end { text-anchor: end } .plot .middle { text-anchor: middle }
+.plot .name, .plot .value { font-size: 13px; fill: var(--ink) }
+.grid { stroke: var(--grid); fill: none } .axis { stroke: var(--soft); stroke-opacity: .55; fill: none }
+.series path { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round }
+.series circle { fill: var(--c) }
+.series.faint path { stroke-width: 1; stroke-opacity: .38 } .series.faint circle { fill-opacity: .38 }
+.series.marked circle { stroke: var(--card); stroke-width: 1.5 }
+.series.dots circle { fill-opacity: .78; stroke: var(--c) }
+.s3.line path { stroke-dasharray: 7 4 } .s4.line path { stroke-dasharray: 2 4 }
+.s5.line path { stroke-dasharray: 9 3 2 3 }
+.bar { fill: var(--c) } .bar.other { fill: var(--soft); fill-opacity: .42 }
+.area { fill: transparent; pointer-events: all } .tip { visibility: hidden; pointer-events: none }
+.hit:hover .tip { visibility: visible }
+.guide { stroke: var(--soft); stroke-opacity: .5; stroke-dasharray: 3 3 }
+.tip circle { fill: var(--c); stroke: var(--card); stroke-width: 1.5 }
+.tip rect { fill: var(--paper); stroke: var(--line) } .tip text { fill: var(--ink) }
+table { border-collapse: collapse; width: 100%; margin: 20px 0; font-size: 14px }
+caption { text-align: left; font-weight: 600; font-size: 15px; padding-bottom: 6px }
+th, td { text-align: left; vertical-align: top; padding: 8px 20px 8px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
+th { color: var(--soft); font-weight: 500; white-space: nowrap }
+th.number, td.number { text-align: right } th:last-child, td:last-child { padding-right: 0 }
+.samples { list-style: none; margin: 20px 0; padding: 0 }
+.samples li { display: grid; grid-template-columns: 92px 1fr; gap: 20px; padding: 14px 0; border-top: 1px solid var(--line) }
+.samples .when { color: var(--soft); font-size: 13px; padding-top: 3px }
+blockquote { margin: 0; font: 16px/1.6 "Iowan Old Style", Charter, Georgia, "Noto Serif", "DejaVu Serif", serif;
+  white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate }
+blockquote b { font-weight: 600; color: var(--s1) }
+.commands { margin: 20px 0; padding: 16px 20px; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  overflow-x: auto; font: 14px/1.9 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
+footer { margin-top: 64px; padding-top: 16px; border-top: 1px solid var(--line); font-size: 13px }
+@media (max-width: 560px) {
+  main { padding: 32px 16px } h1 { font-size: 27px } figure { padding: 14px 12px 10px }
+  .samples li { grid-template-columns: 1fr; gap: 2px }
+}
+@media print {
+  :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #4a4f57; --line: #ccc; --grid: #e8e8e8;
+    --s1: #0068a8; --s2: #c84f00; --s3: #00805c; --s4: #a2418f; --s5: #a06c00; --s6: #5c6670 }
+  main { max-width: none; padding: 0 } section { margin-top: 32px }
+  figure, .figures, .samples li, tr { break-inside: avoid } h2, h3 { break-after: avoid }
+  body { print-color-adjust: exact; -webkit-print-color-adjust: exact }
+}
+`

@@ -1,0 +1,137 @@
+// Builds the model stage (BPE, Unigram or WordPiece) from the `model` field of a tokenizer.json and its checked vocabulary.
+// Control tokens are cut out of it: no merge and no match in ordinary text can give one.
+
+import { TokenizerError, UnsupportedError } from '../../errors.ts'
+import { BpeModel, type TokenModel } from './bpe-model.ts'
+import { byteLevelAlphabet, toByteLevel } from './byte-level.ts'
+import type { TokenizerJson } from './tokenizer-json.ts'
+import { UnigramModel } from './unigram-model.ts'
+import type { Vocabulary } from './vocabulary.ts'
+import { WordPieceModel } from './wordpiece-model.ts'
+
+const MAX_MERGES = 4_000_000
+
+/** Compiles the `model`; `isByteLevel` as the pre-tokenizer says, `file` names the source in messages. */
+export function compileModel(
+  model: TokenizerJson['model'],
+  vocabulary: Vocabulary,
+  isByteLevel: boolean,
+  file: string,
+): TokenModel {
+  const type = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : model.merges === undefined ? 'WordPiece' : 'BPE')
+  switch (type) {
+    case 'BPE':
+      return bpe(model, vocabulary, isByteLevel, file)
+    case 'Unigram':
+      return unigram(model, vocabulary, file)
+    case 'WordPiece':
+      return wordPiece(model, vocabulary, file)
+    default:
+      throw new UnsupportedError(
+        `unknown model in ${file}:model.type: expected BPE, Unigram or WordPiece, got ${JSON.stringify(type)}. Use another tokenizer`,
+      )
+  }
+}
+
+function bpe(model: TokenizerJson['model'], vocabulary: Vocabulary, isByteLevel: boolean, file: string): BpeModel {
+  for (const field of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
+    if (!model[field]) continue
+    throw new UnsupportedError(
+      `unknown kind of BPE in ${file}:model.${field}: expected null, got ${JSON.stringify(model[field])}. Use another tokenizer`,
+    )
+  }
+  const { ids, control } = vocabulary
+  const lookUp = (word: string): number | undefined => {
+    const id = ids.get(isByteLevel ? toByteLevel(word) : word)
+    return id === undefined || control.has(id) ? undefined : id
+  }
+  return new BpeModel({
+    vocab: ids,
+    merges: readMerges(model.merges, vocabulary, file),
+    ...(isByteLevel && { byteIds: Int32Array.from(byteLevelAlphabet(), (char) => ids.get(char) ?? -1) }),
+    byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(ids) : undefined,
+    unknownId: unknownId(model, ids, file),
+    fuseUnknown: model.fuse_unk === true,
+    wholeWord: model.ignore_merges === true ? lookUp : undefined,
+  })
+}
+
+/** Left, right and result of every merge, written as `"a b"` or `["a", "b"]`; without those that give a control token. */
+function readMerges(merges: unknown, { ids, control }: Vocabulary, file: string): Int32Array {
+  if (!Array.isArray(merges) || merges.length > MAX_MERGES) {
+    throw refusal(
+      `${file}:model.merges`,
+      `a list of up to ${MAX_MERGES}`,
+      Array.isArray(merges) ? merges.length : merges,
+    )
+  }
+  const flat = new Int32Array(merges.length * 3)
+  let length = 0
+  for (const [index, merge] of merges.entries()) {
+    const pair: unknown[] = typeof merge === 'string' ? merge.split(' ', 3) : Array.isArray(merge) ? merge : []
+    const [left, right] = pair
+    const isPair = pair.length === 2 && typeof left === 'string' && typeof right === 'string'
+    const triple = isPair ? [ids.get(left), ids.get(right), ids.get(left + right)] : []
+    for (const id of [0, 1, 2].map((part) => triple[part])) {
+      if (id === undefined) throw refusal(`${file}:model.merges[${index}]`, 'two tokens that join to a token', merge)
+      flat[length++] = id
+    }
+    if (control.has(flat[length - 1]!)) length -= 3
+  }
+  return flat.slice(0, length)
+}
+
+function unigram(model: TokenizerJson['model'], vocabulary: Vocabulary, file: string): UnigramModel {
+  const entries = model.vocab
+  const unknown = model.unk_id ?? 0
+  if (!Array.isArray(entries) || !Number.isInteger(unknown) || entries[unknown as number] === undefined) {
+    throw refusal(`${file}:model.unk_id`, 'the id of a token in model.vocab', unknown)
+  }
+  return new UnigramModel({
+    tokens: entries.map((entry) => String(entry[0])),
+    scores: Float64Array.from(entries, (entry, index) => {
+      if (Number.isFinite(entry[1])) return Number(entry[1])
+      throw refusal(`${file}:model.vocab[${index}]`, 'a token and its score', entry)
+    }),
+    unknownId: unknown as number,
+    excluded: vocabulary.control,
+    byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(vocabulary.ids) : undefined,
+  })
+}
+
+function wordPiece(model: TokenizerJson['model'], { ids, control }: Vocabulary, file: string): WordPieceModel {
+  const unknown = unknownId({ ...model, unk_token: model.unk_token ?? '[UNK]' }, ids, file)!
+  const longest = model.max_input_chars_per_word ?? 100
+  if (!Number.isInteger(longest) || (longest as number) < 1 || (longest as number) > 1000) {
+    throw refusal(`${file}:model.max_input_chars_per_word`, 'a number from 1 to 1000', longest)
+  }
+  return new WordPieceModel({
+    lookUp: (token) => {
+      const id = ids.get(token)
+      return id === undefined || control.has(id) ? undefined : id
+    },
+    unknownId: unknown,
+    continuingPrefix: String(model.continuing_subword_prefix ?? '##'),
+    maxCharacters: longest as number,
+  })
+}
+
+function unknownId(model: TokenizerJson['model'], ids: ReadonlyMap<string, number>, file: string): number | undefined {
+  if (model.unk_token === undefined || model.unk_token === null) return undefined
+  const id = ids.get(String(model.unk_token))
+  if (id === undefined) throw refusal(`${file}:model.unk_token`, 'a token of the vocabulary', model.unk_token)
+  return id
+}
+
+/** Ids of `<0x00>` to `<0xFF>`; undefined unless all are there. */
+function byteFallbackIds(ids: ReadonlyMap<string, number>): Int32Array | undefined {
+  const found = Int32Array.from({ length: 256 }, (_, byte) => {
+    return ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`) ?? -1
+  })
+  return found.includes(-1) ? undefined : found
+}
+
+function refusal(where: string, expected: string, got: unknown): TokenizerError {
+  const shown = (JSON.stringify(got) ?? 'nothing').slice(0, 80)
+  return new TokenizerError(`bad model in ${where}: expected ${expected}, got ${shown}. Get the file again`)
+}

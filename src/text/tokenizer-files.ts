@@ -1,0 +1,130 @@
+// The files of a tokenizer in a model directory: which there are, how large they may be, and how ours are written so that
+// Transformers, llama.cpp and vLLM of several generations read them.
+
+import { mkdirSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { writeFileAtomic } from '../checkpoint/atomic-write.ts'
+import { hasCode, TokenizerError } from '../errors.ts'
+import type { TokenizerJson } from './stages/tokenizer-json.ts'
+import type { TokenRole } from './tokenizer.ts'
+
+/** The texts of a tokenizer's files and what was read from them. */
+export interface TokenizerFiles {
+  /** The text of tokenizer.json. */
+  tokenizer: string
+  /** The parsed tokenizer_config.json; unknown keys are kept when saving. */
+  config?: Record<string, unknown>
+  /** Contents of the tokens with a role. */
+  roles?: Partial<Record<TokenRole, string>>
+  chatTemplate?: string
+  /** How to call tokenizer.json in messages, such as its path. */
+  name?: string
+}
+
+const MAX_BYTES = 128 * 1024 * 1024
+const MAX_SIDE_BYTES = 32 * 1024 * 1024
+const ROLES: readonly TokenRole[] = ['bos', 'eos', 'pad', 'unk']
+
+/** Reads the tokenizer files of a model directory; only tokenizer.json must be there. */
+export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
+  const name = join(directory, 'tokenizer.json')
+  const tokenizer = await readText(name, MAX_BYTES)
+  if (tokenizer === undefined) {
+    throw new TokenizerError(
+      `no tokenizer in ${directory}: expected a tokenizer.json, got none. Save one with Transformers' save_pretrained; a .model file is not read`,
+    )
+  }
+  const config = (await readObject(join(directory, 'tokenizer_config.json'))) ?? {}
+  const specials = (await readObject(join(directory, 'special_tokens_map.json'))) ?? {}
+  const chatTemplate =
+    (await readText(join(directory, 'chat_template.jinja'), MAX_SIDE_BYTES)) ?? templateOf(config.chat_template)
+  const roles: Partial<Record<TokenRole, string>> = {}
+  for (const role of ROLES) {
+    const content = contentOf(config[`${role}_token`]) ?? contentOf(specials[`${role}_token`])
+    if (content !== undefined) roles[role] = content
+  }
+  return { tokenizer, config, roles, name, ...(chatTemplate !== undefined && { chatTemplate }) }
+}
+
+/** Writes the files of a tokenizer, each whole or not at all. */
+export async function writeTokenizerFiles(
+  directory: string,
+  json: TokenizerJson,
+  files: TokenizerFiles,
+): Promise<void> {
+  mkdirSync(directory, { recursive: true })
+  const write = (name: string, value: unknown): void => {
+    writeFileAtomic(join(directory, name), `${JSON.stringify(value, null, 2)}\n`)
+  }
+  const special = json.added_tokens.filter((token) => token.special)
+  const roles = Object.fromEntries(ROLES.map((role) => [`${role}_token`, files.roles?.[role] ?? null]))
+  write('tokenizer.json', { ...json, model: { ...json.model, ...mergesForOldReaders(json.model.merges) } })
+  write('tokenizer_config.json', {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    model_max_length: 1_000_000_000,
+    padding_side: 'right',
+    clean_up_tokenization_spaces: false,
+    ...files.config,
+    ...roles,
+    added_tokens_decoder: Object.fromEntries(json.added_tokens.map(({ id, ...token }) => [id, token])),
+    ...(files.chatTemplate !== undefined && { chat_template: files.chatTemplate }),
+  })
+  const withRole = Object.fromEntries(Object.entries(roles).filter(([, token]) => token !== null))
+  const others = special.map((token) => token.content).filter((content) => !Object.values(roles).includes(content))
+  write('special_tokens_map.json', { ...withRole, ...(others.length > 0 && { additional_special_tokens: others }) })
+  if (files.chatTemplate !== undefined) writeFileAtomic(join(directory, 'chat_template.jinja'), files.chatTemplate)
+}
+
+/** Readers before tokenizers 0.20 know only `"a b"`, which is possible unless a token has a space in it. */
+function mergesForOldReaders(merges: unknown): { merges?: unknown } {
+  if (!Array.isArray(merges) || typeof merges[0] === 'string') return {}
+  if (merges.some((pair: [string, string]) => pair[0].includes(' ') || pair[1].includes(' '))) return {}
+  return { merges: merges.map((pair: [string, string]) => `${pair[0]} ${pair[1]}`) }
+}
+
+/** `"<s>"` or `{"content": "<s>", …}`. */
+function contentOf(token: unknown): string | undefined {
+  const content = typeof token === 'object' && token !== null ? (token as { content?: unknown }).content : token
+  return typeof content === 'string' ? content : undefined
+}
+
+/** A template, or the one called `default` in a list of named ones. */
+function templateOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (!Array.isArray(value)) return undefined
+  const named = value as ({ name?: unknown; template?: unknown } | null)[]
+  const template = (named.find((entry) => entry?.name === 'default') ?? named[0])?.template
+  return typeof template === 'string' ? template : undefined
+}
+
+async function readObject(path: string): Promise<Record<string, unknown> | undefined> {
+  const text = await readText(path, MAX_SIDE_BYTES)
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch (cause) {
+    throw new TokenizerError(
+      `bad JSON in ${path}: expected an object, got ${(cause as Error).message}. Get the file again`,
+      { cause },
+    )
+  }
+  throw new TokenizerError(`bad JSON in ${path}: expected an object, got ${text.slice(0, 40)}. Get the file again`)
+}
+
+/** The file's text, or undefined if there is no such file; sizes are checked before reading. */
+async function readText(path: string, maxBytes: number): Promise<string | undefined> {
+  try {
+    const { size } = await stat(path)
+    if (size > maxBytes) {
+      throw new TokenizerError(
+        `too large a file in ${basename(path)} (${path}): expected at most ${maxBytes} bytes, got ${size}`,
+      )
+    }
+    return (await readFile(path, 'utf8')).replace(/^\ufeff/, '')
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+}

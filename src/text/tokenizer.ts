@@ -1,0 +1,256 @@
+// Text to token ids and back, from a Hugging Face tokenizer.json: byte-level and SentencePiece BPE, Unigram, WordPiece.
+// Ids are those of Hugging Face's Rust tokenizer, with one deliberate difference: the text of a control token, such as
+// `<|im_end|>`, is ordinary text unless the caller says `allowSpecial`.
+// What it is not: a trainer (bpe.ts) or a renderer of chats (chat-template.ts).
+
+import { TokenizerError } from '../errors.ts'
+import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
+import type { TokenModel } from './stages/bpe-model.ts'
+import { ByteTable, compileDecoder, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
+import { IdBuffer } from './stages/id-buffer.ts'
+import { compileModel } from './stages/model.ts'
+import { compileNormalizer, type Normalizer } from './stages/normalizer.ts'
+import { compilePostProcessor, type Frame } from './stages/post-processor.ts'
+import { compilePreTokenizer, type PreTokenizer } from './stages/pre-tokenizer.ts'
+import { checkTokenizerJson, parseTokenizerJson, type TokenizerJson } from './stages/tokenizer-json.ts'
+import { readVocabulary, type Vocabulary } from './stages/vocabulary.ts'
+import { readTokenizerFiles, type TokenizerFiles, writeTokenizerFiles } from './tokenizer-files.ts'
+
+/** How a text becomes ids. */
+export interface EncodeOptions {
+  /** Put the tokenizer's own tokens around the text, such as `<s>`. Default true. */
+  addSpecialTokens?: boolean
+  /** Read control tokens that are spelled in the text. Only for text that no stranger wrote. Default false. */
+  allowSpecial?: boolean
+}
+
+/** How ids become text. */
+export interface DecodeOptions {
+  /** Leave out the tokens that are flagged special. Default false. */
+  skipSpecialTokens?: boolean
+}
+
+/** The roles that a token can have by name in tokenizer_config.json. */
+export type TokenRole = 'bos' | 'eos' | 'pad' | 'unk'
+
+/**
+ * Which control tokens of a text are real: all, none, or those that stand unchanged at the same place in a masked copy of
+ * the text, which has the same length and other characters wherever a stranger's text is.
+ */
+type ControlGuard = 'all' | 'none' | string
+
+/** A loaded tokenizer; immutable. */
+export class Tokenizer {
+  readonly #files: TokenizerFiles
+  readonly #json: TokenizerJson
+  readonly #vocabulary: Vocabulary
+  readonly #rawSplitter: AddedTokenSplitter
+  readonly #normalizedSplitter: AddedTokenSplitter
+  readonly #normalizer: Normalizer | undefined
+  readonly #preTokenizer: PreTokenizer
+  readonly #model: TokenModel
+  readonly #frame: Frame
+  readonly #tokenBytes: TokenBytes
+  readonly #specialIds: ReadonlySet<number>
+  #byteTable: ByteTable | undefined
+
+  private constructor(json: TokenizerJson, files: TokenizerFiles, file: string) {
+    this.#json = json
+    this.#files = files
+    this.#vocabulary = readVocabulary(json, file)
+    this.#normalizer = compileNormalizer(json.normalizer, `${file}:normalizer`)
+    this.#preTokenizer = compilePreTokenizer(json.pre_tokenizer, `${file}:pre_tokenizer`)
+    this.#model = compileModel(json.model, this.#vocabulary, this.#preTokenizer.isByteLevel, file)
+    this.#frame = compilePostProcessor(json.post_processor, this.vocabSize, `${file}:post_processor`)
+    this.#tokenBytes = compileDecoder(json.decoder, `${file}:decoder`)
+    const { added } = this.#vocabulary
+    const normalizer = this.#normalizer
+    // As in Rust: a normalized token is looked for in normalized text, spelled as the normalizer spells it.
+    const isNormalized = (token: AddedToken): boolean => normalizer !== undefined && token.normalized
+    this.#rawSplitter = new AddedTokenSplitter(added.filter((token) => !isNormalized(token)))
+    this.#normalizedSplitter = new AddedTokenSplitter(added.filter(isNormalized), (token) => normalizer!(token.content))
+    this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id))
+  }
+
+  /** Reads tokenizer.json and, where there are any, tokenizer_config.json, special_tokens_map.json and chat_template.jinja. */
+  static async fromDirectory(directory: string): Promise<Tokenizer> {
+    return Tokenizer.fromFiles(await readTokenizerFiles(directory))
+  }
+
+  /** Makes a tokenizer from the texts of its files; throws a TokenizerError if one is malformed, hostile or too large. */
+  static fromFiles(files: TokenizerFiles): Tokenizer {
+    const file = files.name ?? 'tokenizer.json'
+    return new Tokenizer(parseTokenizerJson(files.tokenizer, file), files, file)
+  }
+
+  /** Makes a tokenizer from a parsed tokenizer.json and what else is known. */
+  static fromJson(json: unknown, files: Omit<TokenizerFiles, 'tokenizer'> = {}): Tokenizer {
+    const file = files.name ?? 'tokenizer.json'
+    return new Tokenizer(checkTokenizerJson(json, file), { ...files, tokenizer: '' }, file)
+  }
+
+  /** The number of ids; models often have a few more rows than this. */
+  get vocabSize(): number {
+    return this.#vocabulary.tokens.length
+  }
+
+  /** Ids of all added tokens that are flagged special, by content. */
+  get specialTokens(): ReadonlyMap<string, number> {
+    const special = this.#vocabulary.added.filter((token) => token.special)
+    return new Map(special.map((token) => [token.content, token.id]))
+  }
+
+  /** Contents of the tokens that text cannot produce without `allowSpecial`. */
+  get controlTokens(): ReadonlySet<string> {
+    const { added, control } = this.#vocabulary
+    return new Set(added.filter((token) => control.has(token.id)).map((token) => token.content))
+  }
+
+  get bosTokenId(): number | undefined {
+    return this.roleId('bos') ?? this.#frame.before[0]
+  }
+
+  get eosTokenId(): number | undefined {
+    return this.roleId('eos')
+  }
+
+  get padTokenId(): number | undefined {
+    return this.roleId('pad')
+  }
+
+  get unkTokenId(): number | undefined {
+    return this.roleId('unk')
+  }
+
+  /** The chat template that came with the tokenizer. */
+  get chatTemplate(): string | undefined {
+    return this.#files.chatTemplate
+  }
+
+  /** The id that tokenizer_config.json names for a role; undefined if it names none or one that no token has. */
+  roleId(role: TokenRole): number | undefined {
+    const token = this.#files.roles?.[role]
+    return token === undefined ? undefined : this.tokenToId(token)
+  }
+
+  idToToken(id: number): string | undefined {
+    return this.#vocabulary.tokens[id]
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.#vocabulary.ids.get(token)
+  }
+
+  /** True for ids that `skipSpecialTokens` leaves out. */
+  isSpecial(id: number): boolean {
+    return this.#specialIds.has(id)
+  }
+
+  /** The bytes that an id stands for within a text; empty for unknown ids. */
+  idToBytes(id: number): Uint8Array {
+    this.#byteTable ??= new ByteTable(this.#vocabulary.tokens, this.#tokenBytes)
+    return this.#byteTable.of(id).slice()
+  }
+
+  /** Encodes one text. A lone surrogate is encoded as U+FFFD (`text.isWellFormed()` tells). */
+  encode(text: string, { addSpecialTokens = true, allowSpecial = false }: EncodeOptions = {}): Int32Array {
+    const out = new IdBuffer()
+    if (addSpecialTokens) for (const id of this.#frame.before) out.push(id)
+    this.#encodeInto(text, allowSpecial ? 'all' : 'none', out)
+    if (addSpecialTokens) for (const id of this.#frame.after) out.push(id)
+    return out.toArray()
+  }
+
+  /**
+   * Encodes a text that is partly a stranger's: control tokens are read only where `masked`, a copy of the same length in
+   * which the stranger's characters are replaced by others, has them too. Adds no tokens around the text.
+   */
+  encodeMasked(text: string, masked: string): Int32Array {
+    if (masked.length !== text.length) {
+      throw new TokenizerError(`bad mask: expected ${text.length} characters as in the text, got ${masked.length}`)
+    }
+    const out = new IdBuffer()
+    this.#encodeInto(text, masked, out)
+    return out.toArray()
+  }
+
+  /** Decodes ids to text; ids that no token has are skipped, bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const stream = this.streamDecoder(options)
+    const pieces: string[] = []
+    for (let i = 0; i < ids.length; i++) pieces.push(stream.push(ids[i]!))
+    pieces.push(stream.flush())
+    return pieces.join('')
+  }
+
+  /** A decoder for ids that come one at a time; its pieces, joined, are what `decode` gives for all of them. */
+  streamDecoder({ skipSpecialTokens = false }: DecodeOptions = {}): StreamDecoder {
+    this.#byteTable ??= new ByteTable(this.#vocabulary.tokens, this.#tokenBytes)
+    const table = this.#byteTable
+    const bytesOf = (id: number, isFirst: boolean): Uint8Array | undefined => {
+      const token = this.#vocabulary.tokens[id]
+      if (token === undefined || (skipSpecialTokens && this.#specialIds.has(id))) return undefined
+      return isFirst ? this.#tokenBytes.of(token, true) : table.of(id)
+    }
+    return new StreamDecoder(bytesOf, this.#tokenBytes.leadingSpaces)
+  }
+
+  /** The tokenizer.json that describes this tokenizer, for saving; not a copy. */
+  toJson(): TokenizerJson {
+    return this.#json
+  }
+
+  /** Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and, if there is one, chat_template.jinja. */
+  async save(directory: string): Promise<void> {
+    await writeTokenizerFiles(directory, this.#json, this.#files)
+  }
+
+  /** The same tokenizer with another chat template. */
+  withChatTemplate(chatTemplate: string): Tokenizer {
+    return Tokenizer.fromJson(this.#json, { ...this.#files, chatTemplate })
+  }
+
+  #encodeInto(text: string, guard: ControlGuard, out: IdBuffer): void {
+    for (const piece of this.#rawSplitter.split(text, permitOf(text, guard))) {
+      if (piece.id >= 0) out.push(piece.id)
+      else
+        this.#encodePlain(
+          text.slice(piece.start, piece.end),
+          sliceGuard(guard, piece.start, piece.end),
+          piece.start === 0,
+          out,
+        )
+    }
+  }
+
+  #encodePlain(text: string, guard: ControlGuard, isFirst: boolean, out: IdBuffer): void {
+    const normalized = this.#normalizer?.(text) ?? text
+    const emit = (word: string): void => this.#model.encodeWord(word, out)
+    if (this.#normalizedSplitter.isEmpty) {
+      if (normalized !== '') this.#preTokenizer.split(normalized, isFirst, emit)
+      return
+    }
+    const permit = permitOf(normalized, this.#normalizedGuard(normalized, guard))
+    for (const piece of this.#normalizedSplitter.split(normalized, permit)) {
+      if (piece.id >= 0) out.push(piece.id)
+      else this.#preTokenizer.split(normalized.slice(piece.start, piece.end), isFirst && piece.start === 0, emit)
+    }
+  }
+
+  /** The mask for normalized text: the normalized mask if it still lines up, else no control token is real. */
+  #normalizedGuard(normalized: string, guard: ControlGuard): ControlGuard {
+    if (guard === 'all' || guard === 'none') return guard
+    const masked = this.#normalizer?.(guard) ?? guard
+    return masked.length === normalized.length ? masked : 'none'
+  }
+}
+
+function permitOf(text: string, guard: ControlGuard): ControlPermit {
+  if (guard === 'all') return () => true
+  if (guard === 'none') return () => false
+  return (start, end) => text.slice(start, end) === guard.slice(start, end)
+}
+
+function sliceGuard(guard: ControlGuard, start: number, end: number): ControlGuard {
+  return guard === 'all' || guard === 'none' ? guard : guard.slice(start, end)
+}

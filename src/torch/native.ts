@@ -1,0 +1,100 @@
+// Loads the add-on and types its functions. The only file that touches native code; everything else uses tensors.
+import { createRequire } from 'node:module'
+import { EngineMissingError, NativeError, OutOfMemoryError } from '../errors.ts'
+import { readEngineRecord } from './setup/record.ts'
+
+/** What native/*.cc exports. Tensors and generators are integer handles; 0 is "none". */
+export interface Native {
+  setErrorFactory(make: (kind: string, op: string, shapes: string[], message: string) => Error): void
+  op(name: string, overload: string): number
+  schema(name: string, overload: string): string
+  call(op: number, ...values: unknown[]): unknown
+  fromData(data: NodeJS.ArrayBufferView, dtype: number, sizes: readonly number[]): number
+  toData(handle: number, into: NodeJS.ArrayBufferView): void
+  item(handle: number): number
+  sizes(handle: number): number[]
+  strides(handle: number): number[]
+  dtype(handle: number): number
+  device(handle: number): string
+  storageId(handle: number): number
+  alias(handle: number): number
+  free(handles: readonly number[]): void
+  freeOne(handle: number): void
+  makeGenerator(seed: number, device: string): number
+  getGeneratorState(generator: number): number
+  setGeneratorState(generator: number, state: number): void
+  setThreads(count: number): void
+  stats(): MemoryStats
+  resetPeak(): void
+  releaseCache(): void
+  synchronize(): void
+  engineInfo(): EngineInfo
+  setGradEnabled(on: boolean): boolean
+  requiresGrad(handle: number): boolean
+  isLeaf(handle: number): boolean
+  setRequiresGrad(handle: number, on: boolean): void
+  grad(handle: number): number
+  setGrad(handle: number, gradient: number): void
+  backward(outputs: number[], gradients: number[], retainGraph: boolean): void
+  gradients(
+    outputs: number[],
+    inputs: number[],
+    gradOutputs: number[],
+    retainGraph: boolean,
+    createGraph: boolean,
+  ): number[]
+}
+
+/** Bytes of tensors alive, kept for reuse, and the highest alive so far; tensors known to this isolate. */
+export interface MemoryStats {
+  liveTensors: number
+  liveBytes: number
+  cachedBytes: number
+  peakBytes: number
+  cudaLiveBytes: number
+  cudaPeakBytes: number
+}
+
+export interface EngineInfo {
+  version: string
+  threads: number
+  cudaDevices: number
+  description: string
+}
+
+function load(): Native {
+  const record = readEngineRecord()
+  if (record === undefined)
+    throw new EngineMissingError(
+      'the engine is not built: expected an add-on for LibTorch, got none. Run `anneal setup`',
+    )
+  try {
+    return createRequire(import.meta.url)(record.addon) as Native
+  } catch (error) {
+    throw new EngineMissingError(
+      `the add-on for LibTorch ${record.version} does not load: ${(error as Error).message}. Run \`anneal setup\` again`,
+      { cause: error },
+    )
+  }
+}
+
+export const native: Native = load()
+
+native.setErrorFactory((kind, op, shapes, message) =>
+  kind === 'memory'
+    ? new OutOfMemoryError(`out of memory in ${op}(${shapes.join(', ')}): ${message}`)
+    : new NativeError(op, shapes, message),
+)
+if (process.env.ANNEAL_THREADS !== undefined) native.setThreads(Number(process.env.ANNEAL_THREADS))
+
+/** The index of an operator for `native.call`; an error that names it where this LibTorch has none. */
+export function resolve(name: string, overload: string): number {
+  const index = native.op(name, overload)
+  if (index < 0) throw new NativeError(name, [], `LibTorch ${native.engineInfo().version} has no such operator`)
+  return index
+}
+
+/** True where this LibTorch has the operator. */
+export function hasOp(name: string, overload = ''): boolean {
+  return native.schema(name, overload) !== ''
+}

@@ -1,0 +1,73 @@
+// Lifetimes. V8 sees a few bytes where a tensor holds megabytes, so tensors are freed by scope, not by garbage collection:
+// what is created inside `scope()` dies at its end unless it is returned. Tensors made outside every scope have a finaliser as a net.
+import { native } from './native.ts'
+import type { Tensor } from './tensor.ts'
+
+let current: Tensor[] | null = null
+
+const net = new FinalizationRegistry<number>((handle) => native.freeOne(handle))
+
+/** Called for every new tensor. */
+export function track(tensor: Tensor): void {
+  if (current !== null) current.push(tensor)
+  else net.register(tensor, tensor.handle, tensor)
+}
+
+/** Called when a tensor is freed by hand. */
+export function untrack(tensor: Tensor): void {
+  net.unregister(tensor)
+}
+
+/** Adds every tensor reachable through arrays, plain objects and maps to `found`. */
+function collect(value: unknown, found: Set<unknown>, isTensor: (value: object) => value is Tensor): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || found.has(value)) return
+  found.add(value)
+  if (isTensor(value)) return
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) {
+    for (const element of value instanceof Map ? value.values() : value) collect(element, found, isTensor)
+  } else if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const element of Object.values(value)) collect(element, found, isTensor)
+  }
+}
+
+const hasHandle = (value: object): value is Tensor => 'handle' in value && 'keepAlive' in value
+
+/**
+ * Runs `body` and frees every tensor that it created, except those in its result (a tensor, or an array, plain object or map of them),
+ * which then belong to the scope around. Not for async functions: use it inside them.
+ */
+export function scope<T>(body: () => T): T {
+  const outer = current
+  const mine: Tensor[] = []
+  current = mine
+  let result: T
+  try {
+    result = body()
+  } catch (error) {
+    current = outer
+    freeAll(mine, undefined)
+    throw error
+  }
+  current = outer
+  freeAll(mine, result)
+  return result
+}
+
+function freeAll(list: Tensor[], result: unknown): void {
+  let kept: Set<unknown> | undefined
+  if (typeof result === 'object' && result !== null) {
+    kept = new Set()
+    collect(result, kept, hasHandle)
+  }
+  const dead: number[] = []
+  for (const tensor of list) {
+    if (tensor.handle === 0) continue
+    if (tensor.keepAlive) net.register(tensor, tensor.handle, tensor)
+    else if (kept?.has(tensor)) track(tensor)
+    else {
+      dead.push(tensor.handle)
+      tensor.handle = 0
+    }
+  }
+  native.free(dead)
+}

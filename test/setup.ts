@@ -1,0 +1,2 @@
+// Two test processes share two cores: one LibTorch thread each, which also fixes the order of sums.
+process.env.ANNEAL_THREADS ??= '1'
