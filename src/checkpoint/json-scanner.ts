@@ -10,17 +10,22 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads JSON from `bytes`, which begin at byte `base` of `file`; every method throws an InputError on anything else. */
+/**
+ * Reads JSON from `bytes`, which begin at byte `base` of `file`; every method throws an InputError on anything else. An
+ * object may have `maxKeys` keys, because a key costs more memory than the six bytes it may take in the file.
+ */
 export class JsonScanner {
   readonly #bytes: Buffer
   readonly #file: string
   readonly #base: number
+  readonly #maxKeys: number
   #at = 0
 
-  constructor(bytes: Uint8Array, file: string, base: number = 0) {
+  constructor(bytes: Uint8Array, file: string, base: number = 0, maxKeys: number = 1_000_000) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#file = file
     this.#base = base
+    this.#maxKeys = maxKeys
   }
 
   /** Throws the InputError for what stands at the current byte. */
@@ -35,7 +40,8 @@ export class JsonScanner {
     const seen = new Set<string>()
     this.#sequence('{', '}', 'an object', () => {
       const key = this.string()
-      if (seen.has(key)) this.fail('each key once', `${JSON.stringify(key)} again`)
+      if (seen.has(key)) this.fail('each key once', `${quoted(key)} again`)
+      if (seen.size === this.#maxKeys) this.fail(`at most ${this.#maxKeys} keys in an object`, 'more')
       seen.add(key)
       this.#take(':')
       member(key)
@@ -142,6 +148,11 @@ export class JsonScanner {
     if (this.#at >= this.#bytes.length) return 'the end of the data'
     return JSON.stringify(this.#bytes.toString('latin1', this.#at, this.#at + 24))
   }
+}
+
+/** Text for a message: quoted, escaped, and cut, because a hostile name may have millions of characters. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
 }
 
 function isDigit(byte: number | undefined): boolean {

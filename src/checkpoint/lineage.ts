@@ -10,25 +10,34 @@ import { type WrittenFile, writeFileAtomic } from './atomic-write.ts'
 export const LINEAGE = 'lineage.json'
 const MAX_BYTES = 64_000_000
 
-const stepSchema = z.strictObject({
-  /** Slug of the method, or a stage such as `pretrain`. */
-  pass: z.string().min(1),
-  /** The options it ran with, resolved. */
-  options: z.record(z.string(), z.unknown()),
-  /** What it measured and did. */
-  report: z.record(z.string(), z.unknown()),
-  /** ISO 8601, UTC. */
-  date: z.iso.datetime(),
-  annealVersion: z.string().min(1),
-  /** sha256 of the weights that the step started from. */
-  parentSha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .optional(),
-})
-
 /** One step in the life of a model. */
-export type LineageStep = z.infer<typeof stepSchema>
+export interface LineageStep {
+  /** Slug of the method, or a stage such as `pretrain`. */
+  pass: string
+  /** The options it ran with, resolved. */
+  options: Record<string, unknown>
+  /** What it measured and did. */
+  report: Record<string, unknown>
+  /** ISO 8601, UTC. */
+  date: string
+  annealVersion: string
+  /** sha256 of the weights that the step started from. */
+  parentSha256?: string | undefined
+}
+
+const schema: z.ZodType<LineageStep[]> = z.array(
+  z.strictObject({
+    pass: z.string().min(1),
+    options: z.record(z.string(), z.unknown()),
+    report: z.record(z.string(), z.unknown()),
+    date: z.iso.datetime(),
+    annealVersion: z.string().min(1),
+    parentSha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+  }),
+)
 
 /** Reads the steps that made the model in `directory`; none if it has no lineage.json. Throws an InputError on a bad one. */
 export function readLineage(directory: string): LineageStep[] {
@@ -59,7 +68,7 @@ export function appendLineage(directory: string, step: LineageStep): LineageStep
 }
 
 function checked(file: string, steps: unknown): LineageStep[] {
-  const parsed = z.array(stepSchema).safeParse(steps)
+  const parsed = schema.safeParse(steps)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
   throw invalid(file, issue.path.join('.') || 'top', 'a list of lineage steps', issue.message)

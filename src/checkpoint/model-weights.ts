@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from './atomic-write.ts'
 import { hasPickleSuffix, refuseForeignFormat } from './foreign-format.ts'
-import { JsonScanner } from './json-scanner.ts'
+import { JsonScanner, quoted } from './json-scanner.ts'
 import { isRelativeName } from './relative-name.ts'
 import { MAX_HEADER_BYTES, readHeader, type SafetensorsHeader, type TensorInfo } from './safetensors.ts'
 import { sourceBytes, type TensorSource, writeSafetensors } from './safetensors-write.ts'
@@ -101,7 +101,7 @@ function openShards(index: string): ModelWeights {
       const other = tensors.get(name)
       if (other !== undefined) {
         throw new InputError(
-          `duplicate tensor in ${file}:${JSON.stringify(name)}: expected it in one shard, got it in ${other.file} too. Remove the shard of another save`,
+          `duplicate tensor in ${file}:${quoted(name)}: expected it in one shard, got it in ${other.file} too. Remove the shard of another save`,
         )
       }
       tensors.set(name, info)
@@ -111,7 +111,7 @@ function openShards(index: string): ModelWeights {
     const file = tensors.get(name)?.file
     if (file === join(dirname(index), shard)) continue
     throw new InputError(
-      `missing tensor in ${index}:${JSON.stringify(name)}: expected it in ${shard}, got it ${file === undefined ? 'nowhere' : `in ${file}`}. Get the shards again`,
+      `missing tensor in ${index}:${quoted(name)}: expected it in ${shard}, got it ${file === undefined ? 'nowhere' : `in ${file}`}. Get the shards again`,
     )
   }
   return { tensors, metadata, files }
@@ -132,7 +132,7 @@ function readIndex(index: string): Map<string, string> {
       const shard = scanner.string()
       if (!isRelativeName(shard) || !shard.endsWith('.safetensors')) {
         throw new InputError(
-          `unsafe shard name in ${index}:weight_map[${JSON.stringify(name)}]: expected a .safetensors file in this directory, got ${JSON.stringify(shard)}. Do not use this model`,
+          `unsafe shard name in ${index}:weight_map[${quoted(name)}]: expected a .safetensors file in this directory, got ${quoted(shard)}. Do not use this model`,
         )
       }
       owners.set(name, shard)

@@ -163,9 +163,18 @@ describe('readHeader', () => {
     expect(performance.now() - start).toBeLessThan(5000)
   })
 
-  it('refuses more tensors than fit in memory (abuse 2)', () => {
-    const members = Array.from({ length: 200_001 }, (_, i) => `"${i}":${tensor('U8', '[0]', '[0,0]')}`)
-    expect(() => read(safetensors(`{${members}}`))).toThrow(/at most 200000 tensors/)
+  it('refuses more tensors, keys or dimensions than are kept in memory (abuse 2)', () => {
+    const members = Array.from({ length: 100_002 }, (_, i) => `"${i}":${tensor('U8', '[0]', '[0,0]')}`)
+    expect(() => read(safetensors(`{${members}}`))).toThrow(/at most 100001 keys in an object/)
+    const entries = Array.from({ length: 100_002 }, (_, i) => `"${i}":""`)
+    expect(() => read(safetensors(`{"__metadata__":{${entries}}}`))).toThrow(/at most 100001 keys in an object/)
+    const ones = `[${Array(1_000_000).fill(1)}]`
+    expect(() => read(safetensors(`{"t":${tensor('U8', ones, '[0,1]')}}`, 1))).toThrow(/at most 64 dimensions/)
+  })
+
+  it('keeps its message short when a name is long', () => {
+    const message = /^.{0,400}$/
+    expect(() => read(safetensors(`{"${'x'.repeat(1_000_000)}":${tensor('U8', '[2]', '[0,1]')}}`, 1))).toThrow(message)
   })
 
   it('refuses directories, named pipes and missing files without waiting', () => {

@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { InputError } from '../errors.ts'
 import { refuseForeignFormat } from './foreign-format.ts'
-import { JsonScanner } from './json-scanner.ts'
+import { JsonScanner, quoted } from './json-scanner.ts'
 
 /** Bits per element of every dtype of the format, in its order of increasing alignment. */
 export const DTYPE_BITS = {
@@ -54,22 +54,20 @@ export interface SafetensorsHeader {
 
 /** Longest header that is read, in bytes; the reference implementation's limit. */
 export const MAX_HEADER_BYTES = 100_000_000
-/** Most tensors in one file: 200 000 keep the header's objects under 64 MB; the largest published models have half of it. */
-export const MAX_TENSORS = 200_000
+/** Most tensors in one file: 100 000 keep a hostile header's objects under 64 MB, and no published file has as many. */
+export const MAX_TENSORS = 100_000
+const MAX_DIMENSIONS = 64 // LibTorch's own limit
 
 /** Reads and validates the header of a safetensors file; throws an InputError that names the tensor or byte at fault. */
 export function readHeader(file: string): SafetensorsHeader {
   const { json, size } = readHeaderBytes(file)
   const dataStart = 8 + json.length
-  const scanner = new JsonScanner(json, file, 8)
+  const scanner = new JsonScanner(json, file, 8, MAX_TENSORS + 1) // and __metadata__
   const metadata = new Map<string, string>()
   const tensors = new Map<string, TensorInfo>()
   scanner.object((name) => {
     if (name === '__metadata__') scanner.object((key) => metadata.set(key, scanner.string()))
-    else {
-      if (tensors.size === MAX_TENSORS) scanner.fail(`at most ${MAX_TENSORS} tensors`, 'more')
-      tensors.set(name, readTensorInfo(scanner, name, file, dataStart))
-    }
+    else tensors.set(name, readTensorInfo(scanner, name, file, dataStart))
   })
   scanner.end()
   checkCoverage(file, tensors, dataStart, size)
@@ -152,21 +150,24 @@ function readTensorInfo(scanner: JsonScanner, name: string, file: string, dataSt
     if (field === 'dtype') dtype = scanner.string()
     else if (field === 'shape') shape = readIntegers(scanner)
     else if (field === 'data_offsets') offsets = readIntegers(scanner)
-    else scanner.fail('dtype, shape or data_offsets', JSON.stringify(field))
+    else scanner.fail('dtype, shape or data_offsets', quoted(field))
   })
   const [begin, end] = offsets ?? []
   if (dtype === undefined || shape === undefined || begin === undefined || end === undefined || offsets?.length !== 2) {
-    scanner.fail(`dtype, shape and two data_offsets for tensor ${JSON.stringify(name)}`, 'fewer or more')
+    scanner.fail(`dtype, shape and two data_offsets for tensor ${quoted(name)}`, 'fewer or more')
   }
   if (!Object.hasOwn(DTYPE_BITS, dtype)) {
-    scanner.fail(`a known dtype for tensor ${JSON.stringify(name)}`, JSON.stringify(dtype))
+    scanner.fail(`a known dtype for tensor ${quoted(name)}`, quoted(dtype))
   }
   return { dtype: dtype as SafetensorsDtype, shape, file, begin: dataStart + begin, end: dataStart + end }
 }
 
 function readIntegers(scanner: JsonScanner): number[] {
   const integers: number[] = []
-  scanner.array(() => integers.push(scanner.unsignedInteger()))
+  scanner.array(() => {
+    if (integers.length === MAX_DIMENSIONS) scanner.fail(`at most ${MAX_DIMENSIONS} dimensions`, 'more')
+    integers.push(scanner.unsignedInteger())
+  })
   return integers
 }
 
@@ -175,7 +176,7 @@ function checkCoverage(file: string, tensors: Map<string, TensorInfo>, dataStart
   const inOrder = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)
   let position = dataStart
   for (const [name, { dtype, shape, begin, end }] of inOrder) {
-    const where = `${file}:${JSON.stringify(name)}`
+    const where = `${file}:${quoted(name)}`
     if (begin !== position || end < begin) {
       throw new InputError(
         `invalid data_offsets in ${where}: expected to begin at byte ${position - dataStart} of the data, got [${begin - dataStart},${end - dataStart}]. The file is damaged or hostile; get it again`,

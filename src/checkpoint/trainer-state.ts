@@ -14,9 +14,34 @@ const MAX_BYTES = 256_000_000
 /** A row of `log_history`: `{loss, grad_norm, learning_rate, epoch, step}` or `{eval_loss, eval_runtime, …, epoch, step}`. */
 export type LogRow = Readonly<Record<string, number | string | null>>
 
+/** Every key of trainer_state.json, under Hugging Face's names; others are kept as they are. */
+export interface TrainerState {
+  best_global_step: number | null
+  best_metric: number | null
+  best_model_checkpoint: string | null
+  epoch: number | null
+  eval_steps: number | null
+  global_step: number
+  is_hyper_param_search: boolean
+  is_local_process_zero: boolean
+  is_world_process_zero: boolean
+  log_history: LogRow[]
+  logging_steps: number | null
+  max_steps: number
+  num_input_tokens_seen: number
+  num_train_epochs: number
+  save_steps: number | null
+  stateful_callbacks: Record<string, unknown>
+  total_flos: number
+  train_batch_size: number | null
+  trial_name: string | null
+  trial_params: Record<string, unknown> | null
+  [key: string]: unknown
+}
+
 const number = z.number().nullable()
-// Defaults are those of Transformers' TrainerState, which files of older versions leave out in part.
-const schema = z.looseObject({
+// Defaults are those of Transformers' TrainerState; files of its older versions leave some keys out.
+const schema: z.ZodType<TrainerState> = z.looseObject({
   best_global_step: number.default(null),
   best_metric: number.default(null),
   best_model_checkpoint: z.string().nullable().default(null),
@@ -38,9 +63,6 @@ const schema = z.looseObject({
   trial_name: z.string().nullable().default(null),
   trial_params: z.record(z.string(), z.unknown()).nullable().default(null),
 })
-
-/** Every key of trainer_state.json, under Hugging Face's names. */
-export type TrainerState = z.infer<typeof schema>
 
 /** A complete state: the given fields over Transformers' defaults. */
 export function trainerState(fields: Partial<TrainerState> = {}): TrainerState {

@@ -26,7 +26,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   if (word.length === 0 || word.length > LONGEST_WORD) return undefined
   const wanted = plain(word)
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1
+  let bestDistance = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1
   for (const candidate of candidates) {
     const known = plain(candidate)
     const isShortened = wanted.length >= 4 && (known.startsWith(wanted) || known.endsWith(wanted))

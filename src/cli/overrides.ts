@@ -26,6 +26,8 @@ export interface OverrideValue {
 export const configOverrides: OverrideSyntax = {
   keys: CONFIG_KEYS,
   takesValue: (key, next) => {
+    const rewrite = ALIASES[key]?.convert
+    if (rewrite) return rewrite(looseValue(next)) !== undefined
     const field = canonicalKey(key)
     // `--bf16 run.yaml`: a key that can be true takes the next word only if the key can be that word.
     if (field === undefined || !accepts(field, true)) return true
@@ -48,7 +50,7 @@ export function readOverrides(overrides: readonly Override[]): OverrideValue[] {
     const field = canonicalKey(key)
     const parts = given.map(({ value }) => convert(value, field, ALIASES[key]?.convert !== undefined))
     if (parts.length === 1) values.push({ key, value: parts[0], flag })
-    else if (field !== undefined && accepts(field, parts)) values.push({ key, value: parts, flag })
+    else if (field !== undefined && accepts(field, parts.flat())) values.push({ key, value: parts.flat(), flag })
     else throw new ConfigError(`${key}: expected one value, got ${parts.length}`, flag)
   }
   return values

@@ -176,9 +176,9 @@ function hideCursor(stream: TextStream): () => void {
     show()
     process.kill(process.pid, signal)
   }
-  stream.write(HIDE_CURSOR)
   process.once('exit', show)
   for (const signal of signals) process.on(signal, onSignal)
+  stream.write(HIDE_CURSOR)
   return show
 }
 

@@ -104,7 +104,7 @@ export class ConfigFields {
   /** A list of numbers within bounds, of exactly `length` entries. */
   numbers(key: string, length: number, bounds: Bounds): number[] {
     const value = this.list(key, 'numbers', isNumber) ?? this.fail(key, `a list of ${length} numbers`, null)
-    if (value.length !== length) this.fail(key, `${length} entries`, `${value.length} entries`)
+    if (value.length !== length) this.fail(key, `${length} entries`, value.length)
     const outside = value.find((entry) => entry < (bounds.min ?? entry) || entry <= (bounds.above ?? entry - 1))
     if (outside !== undefined) this.fail(key, describe('numbers', bounds), outside)
     return value

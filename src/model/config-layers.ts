@@ -150,8 +150,7 @@ function readLayerTypes(fields: ConfigFields, count: number): LayerType[] | null
   // These shape the default of layer_types and mean nothing beside it.
   for (const key of ['max_window_layers', 'sliding_window_pattern', '_sliding_window_pattern']) fields.raw(key)
   const types = fields.list('layer_types', '"full_attention" or "sliding_attention"', isLayerType)
-  if (types !== null && types.length !== count)
-    fields.fail('layer_types', `${count} entries`, `${types.length} entries`)
+  if (types !== null && types.length !== count) fields.fail('layer_types', `${count} entries`, types.length)
   return types
 }
 

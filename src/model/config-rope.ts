@@ -30,7 +30,7 @@ export function readRotatingLayers(fields: ConfigFields, count: number): boolean
   const isFlag = (entry: JsonValue): entry is 0 | 1 => entry === 0 || entry === 1
   const flags = fields.list('no_rope_layers', '0 or 1', isFlag)
   if (flags === null) return Array.from({ length: count }, (_, layer) => (layer + 1) % interval !== 0)
-  if (flags.length < count) fields.fail('no_rope_layers', `${count} entries`, `${flags.length} entries`)
+  if (flags.length < count) fields.fail('no_rope_layers', `${count} entries`, flags.length)
   return flags.slice(0, count).map((flag) => flag === 1)
 }
 

@@ -2,13 +2,51 @@
 // Transformers 4.40 and later, 5, vLLM and llama.cpp all read; Transformers 4 does not read the v5 spelling.
 // Starts from the object that was read, so keys that are not modelled survive, and rewrites every key that is.
 
+import { isDeepStrictEqual } from 'node:util'
+import { UnsupportedError } from '../errors.ts'
 import { longropeAttentionScale, type RopeConfig, yarnAttentionScale } from '../nn/rope-frequencies.ts'
-import type { AttentionConfig, DecoderConfig, LayerConfig, MlpConfig } from './config.ts'
+import {
+  type AttentionConfig,
+  type DecoderConfig,
+  type LayerConfig,
+  type MlpConfig,
+  readModelConfig,
+} from './config.ts'
 import type { JsonObject, JsonValue } from './config-fields.ts'
 import { FAMILIES, type Family } from './families.ts'
 
-/** The JSON object to save as config.json; reading it again gives the same description (`raw` aside). */
+/**
+ * The JSON object to save as config.json; reading it again gives the same description (`raw` aside), which is checked:
+ * a description that config.json cannot express throws {@link UnsupportedError} instead of being saved as another model.
+ */
 export function writeModelConfig(config: DecoderConfig): JsonObject {
+  const json = spell(config)
+  const reread = readModelConfig(json, 'config.json')
+  const key = Object.keys(config).find(
+    (name) =>
+      name !== 'raw' && !isDeepStrictEqual(reread[name as keyof DecoderConfig], config[name as keyof DecoderConfig]),
+  )
+  if (key === undefined) return json
+  throw new UnsupportedError(
+    `model config to write: ${key}: expected what config.json of a ${config.modelType} can express, got something else. ` +
+      'Undo the change of this part of the model.',
+  )
+}
+
+/**
+ * The text of config.json. Numbers that Python declares as floats keep a decimal point (`30.0`), which JSON.stringify
+ * drops and Transformers 5 insists on.
+ */
+export function formatModelConfig(json: JsonObject): string {
+  const floats =
+    'rms_norm_eps|layer_norm_eps|layer_norm_epsilon|initializer_range|(?:attn|final)_logit_softcapping|' +
+    'rope_theta|rope_local_base_freq|rotary_emb_base|rotary_pct|partial_rotary_factor|' +
+    'factor|attention_factor|low_freq_factor|high_freq_factor|beta_fast|beta_slow'
+  const wholeFloat = new RegExp(`^(\\s*"(?:${floats})": -?\\d+)(,?)$`, 'gm')
+  return `${JSON.stringify(json, null, 2).replace(wholeFloat, '$1.0$2')}\n`
+}
+
+function spell(config: DecoderConfig): JsonObject {
   const family = FAMILIES[config.modelType]
   const key = (name: string): string => family.keys[name] ?? name
   const { rope_parameters: _, dtype: __, per_layer_config: ___, ...kept } = config.raw

@@ -33,9 +33,9 @@ p { margin: 0 0 12px; max-width: 68ch; overflow-wrap: anywhere }
 .lead, .note, .unit, footer { color: var(--soft) }
 .note { font-size: 14px; margin: 10px 0 0 }
 .unit { font-size: 13px; margin: 0 }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 24px 0;
+.figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 24px 0;
   background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden }
-.figures div { background: var(--card); padding: 16px 20px 18px }
+.figures div { flex: 1 1 150px; background: var(--card); padding: 16px 20px 18px }
 .figures dt { color: var(--soft); font-size: 13px }
 .figures dd { margin: 0; overflow-wrap: anywhere }
 .figures .number { font-size: 27px; line-height: 1.3; font-weight: 600; letter-spacing: -.02em }

@@ -6,7 +6,7 @@
 import { TokenizerError } from '../errors.ts'
 import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
 import type { TokenModel } from './stages/bpe-model.ts'
-import { ByteTable, compileDecoder, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
+import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
 import { IdBuffer } from './stages/id-buffer.ts'
 import { compileModel } from './stages/model.ts'
 import { compileNormalizer, type Normalizer } from './stages/normalizer.ts'
@@ -52,6 +52,8 @@ export class Tokenizer {
   readonly #frame: Frame
   readonly #tokenBytes: TokenBytes
   readonly #specialIds: ReadonlySet<number>
+  /** Tokens as decoding spells them: a normalized added token as the normalizer spells it. */
+  readonly #spellings: readonly (string | undefined)[]
   #byteTable: ByteTable | undefined
 
   private constructor(json: TokenizerJson, files: TokenizerFiles, file: string) {
@@ -69,6 +71,9 @@ export class Tokenizer {
     const isNormalized = (token: AddedToken): boolean => normalizer !== undefined && token.normalized
     this.#rawSplitter = new AddedTokenSplitter(added.filter((token) => !isNormalized(token)))
     this.#normalizedSplitter = new AddedTokenSplitter(added.filter(isNormalized), (token) => normalizer!(token.content))
+    const spellings = [...this.#vocabulary.tokens]
+    for (const token of added) if (isNormalized(token)) spellings[token.id] = normalizer!(token.content)
+    this.#spellings = spellings
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id))
   }
 
@@ -148,8 +153,7 @@ export class Tokenizer {
 
   /** The bytes that an id stands for within a text; empty for unknown ids. */
   idToBytes(id: number): Uint8Array {
-    this.#byteTable ??= new ByteTable(this.#vocabulary.tokens, this.#tokenBytes)
-    return this.#byteTable.of(id).slice()
+    return this.#bytesOf({})(id, false)?.slice() ?? new Uint8Array(0)
   }
 
   /** Encodes one text. A lone surrogate is encoded as U+FFFD (`text.isWellFormed()` tells). */
@@ -176,23 +180,28 @@ export class Tokenizer {
 
   /** Decodes ids to text; ids that no token has are skipped, bytes that are no UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
-    const stream = this.streamDecoder(options)
-    const pieces: string[] = []
-    for (let i = 0; i < ids.length; i++) pieces.push(stream.push(ids[i]!))
-    pieces.push(stream.flush())
-    return pieces.join('')
+    const bytesOf = this.#bytesOf(options)
+    const chunks: Uint8Array[] = []
+    for (let i = 0; i < ids.length; i++) {
+      const bytes = bytesOf(ids[i]!, chunks.length === 0)
+      if (bytes !== undefined) chunks.push(bytes)
+    }
+    return decodeBytes(chunks, this.#tokenBytes.leadingSpaces)
   }
 
   /** A decoder for ids that come one at a time; its pieces, joined, are what `decode` gives for all of them. */
-  streamDecoder({ skipSpecialTokens = false }: DecodeOptions = {}): StreamDecoder {
-    this.#byteTable ??= new ByteTable(this.#vocabulary.tokens, this.#tokenBytes)
+  streamDecoder(options: DecodeOptions = {}): StreamDecoder {
+    return new StreamDecoder(this.#bytesOf(options), this.#tokenBytes.leadingSpaces)
+  }
+
+  #bytesOf({ skipSpecialTokens = false }: DecodeOptions): (id: number, isFirst: boolean) => Uint8Array | undefined {
+    this.#byteTable ??= new ByteTable(this.#spellings, this.#tokenBytes)
     const table = this.#byteTable
-    const bytesOf = (id: number, isFirst: boolean): Uint8Array | undefined => {
-      const token = this.#vocabulary.tokens[id]
+    return (id, isFirst) => {
+      const token = this.#spellings[id]
       if (token === undefined || (skipSpecialTokens && this.#specialIds.has(id))) return undefined
       return isFirst ? this.#tokenBytes.of(token, true) : table.of(id)
     }
-    return new StreamDecoder(bytesOf, this.#tokenBytes.leadingSpaces)
   }
 
   /** The tokenizer.json that describes this tokenizer, for saving; not a copy. */

@@ -24,7 +24,7 @@ export type TrainEvent =
   | { type: 'evaluation-done'; step: number; epoch: number; metrics: Record<string, number>; isBest: boolean }
   | { type: 'sample'; step: number; prompt: string; text: string }
   | { type: 'checkpoint-saved'; step: number; path: string; seconds: number }
-  | { type: 'checkpoint-failed'; step: number; message: string }
+  | { type: 'checkpoint-failed'; step: number; message: string; error: Error }
   | { type: 'notice'; message: string }
   | {
       type: 'run-end'

@@ -7,7 +7,7 @@ import { type Override, readOverrides } from '../overrides.ts'
 import { ALIAS_SECTIONS, ALIASES, WITHOUT_COUNTERPART } from './aliases.ts'
 import { describeIssue, shown } from './describe-issue.ts'
 import { isPreset } from './presets.ts'
-import { type Place, readYaml } from './read-yaml.ts'
+import { type Place, readYaml, type YamlEntry } from './read-yaml.ts'
 import { CONFIG_KEYS, type ConfigKey, checkConfig, completeDefaults, isConfigKey, type TrainConfig } from './schema.ts'
 
 export interface ParsedConfig {
@@ -22,6 +22,8 @@ interface Setting {
   /** As written: an alias, a canonical key, or something unknown. */
   written: string
   value: unknown
+  keyPlace: Place
+  /** The place of the value, or of what is at `path` inside it. */
   placeOf(path: readonly PropertyKey[]): Place
 }
 
@@ -47,7 +49,7 @@ export function parseConfig(text: string | undefined, file: string, overrides: r
   const input: Record<string, unknown> = {}
   for (const [key, setting] of settings) {
     // `key:` with nothing after it is the same as leaving the line out.
-    if (!isConfigKey(key)) problems.push({ key, message: unknownKey(setting.written), place: setting.placeOf([]) })
+    if (!isConfigKey(key)) problems.push({ key, message: unknownKey(setting.written), place: setting.keyPlace })
     else if (setting.value !== null) input[key] = setting.value
   }
   if (problems.length > 0) throw asError(problems)
@@ -66,7 +68,7 @@ export function parseConfig(text: string | undefined, file: string, overrides: r
       }),
     )
   }
-  const origin = (key: ConfigKey): string => settings.get(key)?.placeOf([]).text ?? 'default'
+  const origin = (key: ConfigKey): string => settings.get(key)?.keyPlace.text ?? 'default'
   const origins = Object.fromEntries(CONFIG_KEYS.map((key) => [key, origin(key)])) as Record<ConfigKey, string>
   return { config: completeDefaults(result.data), notices, origins }
 }
@@ -80,7 +82,7 @@ function rename(settings: readonly Setting[], notices: string[], problems: Probl
     if (before === undefined) byKey.set(key, { ...setting, value })
     else {
       const message = `${key}: expected it once, got ${before.written} and ${setting.written}. Keep one of them`
-      problems.push({ key: setting.written, message, place: setting.placeOf([]) })
+      problems.push({ key: setting.written, message, place: setting.keyPlace })
     }
   }
   return byKey
@@ -97,7 +99,7 @@ function canonical(setting: Setting, notices: string[], problems: Problem[]): [k
   const converted = convert ? convert(value) : value
   if (converted === undefined) {
     const message = `${written}: expected a value that ${to} can express, got ${shown(value)}. Write ${to} instead`
-    problems.push({ key: setting.written, message, place: setting.placeOf([]) })
+    problems.push({ key: setting.written, message, place: setting.keyPlace })
   }
   notices.push(`${written} (${from}) is called ${to} here`)
   return [to, converted]
@@ -111,7 +113,8 @@ function applyOverrides(
 ): void {
   const given = readOverrides(overrides)
   const asSetting = ({ key, value, flag }: (typeof given)[number]): Setting => {
-    return { written: key, value, placeOf: () => ({ text: flag, order: AT_THE_END }) }
+    const keyPlace = { text: flag, order: AT_THE_END }
+    return { written: key, value, keyPlace, placeOf: () => keyPlace }
   }
   const whole = rename(given.filter(({ key }) => !key.endsWith('.*')).map(asSetting), notices, problems)
   pushOutModels(settings, whole, notices)
@@ -136,12 +139,14 @@ function pushOutModels(settings: Map<string, Setting>, overrides: Map<string, Se
 }
 
 /** `optimizer: {lr: 1}` → `optimizer.lr: 1`, for sections of other trainers. */
-function openSection(setting: { key: string; value: unknown; placeOf: Setting['placeOf'] }): Setting[] {
-  const { key, value, placeOf } = setting
-  if (!ALIAS_SECTIONS.has(key) || !isSection(value)) return [{ written: key, value, placeOf }]
-  return Object.entries(value).map(([inner, innerValue]) => {
-    return { written: `${key}.${inner}`, value: innerValue, placeOf: (path) => placeOf([inner, ...path]) }
-  })
+function openSection({ key, value, keyPlace, placeOf }: YamlEntry): Setting[] {
+  if (!ALIAS_SECTIONS.has(key) || !isSection(value)) return [{ written: key, value, keyPlace, placeOf }]
+  return Object.entries(value).map(([inner, innerValue]) => ({
+    written: `${key}.${inner}`,
+    value: innerValue,
+    keyPlace: placeOf([inner]),
+    placeOf: (path) => placeOf([inner, ...path]),
+  }))
 }
 
 type Section = Record<string, unknown>

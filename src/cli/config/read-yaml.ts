@@ -25,10 +25,11 @@ export interface Place {
   order: number
 }
 
-/** One top-level key. `placeOf([])` is the key itself; `placeOf(['a', 0])` is inside the value. */
+/** One top-level key. `placeOf([])` is its value, `placeOf(['a', 0])` lies inside the value. */
 export interface YamlEntry {
   key: string
   value: unknown
+  keyPlace: Place
   placeOf(path: readonly PropertyKey[]): Place
 }
 
@@ -65,7 +66,8 @@ export function readYaml(text: string, file: string): YamlEntry[] {
     return {
       key: pair.key.value,
       value: plainValue(pair.value, document, place(keyOffset).text),
-      placeOf: (path) => place(path.length === 0 ? keyOffset : offsetInside(pair, path)),
+      keyPlace: place(keyOffset),
+      placeOf: (path) => place(offsetInside(pair, path)),
     }
   })
 }

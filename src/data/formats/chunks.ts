@@ -3,7 +3,7 @@
 
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { createGunzip, type Gunzip } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import { InputError, UnsupportedError } from '../../errors.ts'
 import type { ReadContext } from './read-context.ts'
 
@@ -40,9 +40,17 @@ async function* gunzip(context: ReadContext): AsyncGenerator<Buffer> {
   const stream = createGunzip()
   let ready: Buffer[] = []
   let failure: NodeJS.ErrnoException | undefined
+  // zlib forgets the callbacks of the call in which it fails, so the failure itself ends the waiting.
+  let release = (): void => {}
+  const step = (start: (done: () => void) => void): Promise<void> =>
+    new Promise((resolve) => {
+      release = resolve
+      start(() => resolve())
+    })
   stream.on('data', (chunk: Buffer) => ready.push(chunk))
   stream.on('error', (error) => {
     failure = error
+    release()
   })
   let compressed = 0
   let expanded = 0
@@ -61,41 +69,28 @@ async function* gunzip(context: ReadContext): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of createReadStream(file, { highWaterMark: GZIP_CHUNK_BYTES })) {
       compressed += chunk.length
-      await write(stream, chunk)
+      await step((done) => stream.write(chunk, done))
       yield* take()
       if (failure !== undefined) break
     }
     // Everything is drained before the end is declared: zlib drops the output of the call in which it finds a file cut.
-    if (failure === undefined) await new Promise<void>((resolve) => stream.flush(() => resolve()))
+    if (failure === undefined) await step((done) => stream.flush(done))
     await setImmediate()
     yield* take()
-    if (failure === undefined) await end(stream)
+    if (failure === undefined) await step((done) => stream.once('end', done).end())
     yield* take()
   } finally {
     stream.destroy()
   }
-  if (failure !== undefined) {
-    const isCut = failure.code === 'Z_BUF_ERROR'
-    context.notice(`${file}: the gzip stream is ${isCut ? 'cut short' : 'damaged'}; ${expanded} bytes could be read`)
-    context.bad({
-      reason: isCut ? 'truncated' : 'damaged',
-      line: 0,
-      offset: expanded,
-      length: 0,
-      detail: `gzip: ${failure.message} after ${compressed} compressed bytes`,
-    })
-  }
-}
-
-function write(stream: Gunzip, chunk: Buffer): Promise<void> {
-  return new Promise((resolve) => stream.write(chunk, () => resolve()))
-}
-
-function end(stream: Gunzip): Promise<void> {
-  return new Promise((resolve) => {
-    stream.once('close', resolve)
-    stream.once('end', resolve)
-    stream.end()
+  if (failure === undefined) return
+  const isCut = failure.code === 'Z_BUF_ERROR'
+  context.notice(`${file}: the gzip stream is ${isCut ? 'cut short' : 'damaged'}; ${expanded} bytes could be read`)
+  context.bad({
+    reason: isCut ? 'truncated' : 'damaged',
+    line: 0,
+    offset: expanded,
+    length: 0,
+    detail: `gzip: ${failure.message} after ${compressed} compressed bytes`,
   })
 }
 

@@ -38,7 +38,7 @@ export async function* readJsonArray(context: ReadContext): AsyncGenerator<FileR
 }
 
 /** Cuts the elements out of `[ …, … ]`, whatever the chunks. */
-class ArraySplitter {
+export class ArraySplitter {
   isComplete = false
   private readonly maxElementBytes: number
   private depth = 0

@@ -93,10 +93,18 @@ export class ByteTable {
   }
 }
 
+/** The text of all bytes at once: what a StreamDecoder gives for them piece by piece. */
+export function decodeBytes(chunks: readonly Uint8Array[], leadingSpaces: number): string {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(chunks))
+  let start = 0
+  while (start < leadingSpaces && text[start] === ' ') start++
+  return text.slice(start)
+}
+
 /** Turns ids into text one at a time. The pieces of all pushes and the flush, joined, are what `decode` gives. */
 export class StreamDecoder {
   readonly #bytesOf: (id: number, isFirst: boolean) => Uint8Array | undefined
-  readonly #text: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  readonly #text: InstanceType<typeof TextDecoder> = new TextDecoder('utf-8', { ignoreBOM: true })
   readonly #spacesToDrop: number
   #isFirst = true
   #leadingSpaces: number

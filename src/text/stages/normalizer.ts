@@ -1,9 +1,8 @@
 // What happens to text before it is split: Unicode normal forms, replacements, prefixes. Compiled once from the
-// `normalizer` field of a tokenizer.json. The charsmap of SentencePiece (`Precompiled`) and BERT's own normalizer come from
-// @huggingface/tokenizers.
+// `normalizer` field of a tokenizer.json. SentencePiece's table of replacements has a file of its own.
 
-import { BertNormalizer, PrecompiledNormalizer } from '@huggingface/tokenizers'
 import { UnsupportedError } from '../../errors.ts'
+import { compileCharsMap } from './precompiled-normalizer.ts'
 import { compileSplitPattern } from './split-pattern.ts'
 
 /** Text to normalized text. */
@@ -29,8 +28,7 @@ export function compileNormalizer(config: StageConfig | null, where: string, dep
       return (text) => text.normalize(form)
     }
     case 'Lowercase':
-      // Character by character as in Rust: JavaScript alone would make a final Σ a ς.
-      return (text) => text.replaceAll('Σ', 'σ').toLowerCase()
+      return lowercase
     case 'Prepend': {
       const prefix = String(config.prepend ?? '')
       return (text) => (text === '' ? text : prefix + text)
@@ -50,12 +48,10 @@ export function compileNormalizer(config: StageConfig | null, where: string, dep
       )
       return (text) => steps.reduce((result, step) => step?.(result) ?? result, text)
     }
+    case 'Precompiled':
+      return compileCharsMap(config.precompiled_charsmap, `${where}.precompiled_charsmap`)
     case 'BertNormalizer':
-    case 'Precompiled': {
-      const Class = config.type === 'Precompiled' ? PrecompiledNormalizer : BertNormalizer
-      const normalizer = new Class(config as never)
-      return (text) => normalizer.normalize(text)
-    }
+      return bertNormalizer(config)
     default:
       throw unknownStage('normalizer', where, config)
   }
@@ -77,6 +73,30 @@ export function unknownStage(kind: string, where: string, config: StageConfig): 
   return new UnsupportedError(
     `unknown ${kind} in ${where}: expected a type that Anneal knows, got ${got}. Use another tokenizer`,
   )
+}
+
+/** Character by character as in Rust: JavaScript alone would make a final Σ a ς. */
+function lowercase(text: string): string {
+  return text.replaceAll('Σ', 'σ').toLowerCase()
+}
+
+const HAN = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu
+
+function bertNormalizer(config: StageConfig): Normalizer {
+  const isLowercase = config.lowercase !== false
+  const stripsAccents = config.strip_accents ?? isLowercase
+  return (text) => {
+    let result = text
+    if (config.clean_text !== false) {
+      result = result
+        .replace(/[\t\n\r]/g, ' ')
+        .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\ufffd]/gu, '')
+        .replace(/\p{White_Space}/gu, ' ')
+    }
+    if (config.handle_chinese_chars !== false) result = result.replace(HAN, ' $& ')
+    if (stripsAccents) result = result.normalize('NFD').replace(/\p{Mn}/gu, '')
+    return isLowercase ? lowercase(result) : result
+  }
 }
 
 function stripper(left: boolean, right: boolean): Normalizer {

@@ -23,7 +23,7 @@ const LINEAR = new RegExp(`^(?:${BOUNDED})*(?:${RUN})?$`, 'u')
 const UPPER = String.raw`[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`
 const LOWER = String.raw`[\p{Ll}\p{Lm}\p{Lo}\p{M}]`
 const MARK = String.raw`[^\r\n\p{L}\p{N}]?`
-const SUFFIX = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)?`
+const SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 const CASED_WORDS = [`${MARK}${UPPER}*${LOWER}+`, `${MARK}${UPPER}*${LOWER}+${SUFFIX}`]
 // A run of white space that fails here is consumed by the `\s+` alternatives that must follow.
 const LINE_ENDS = [String.raw`\s*[\r\n]+`, String.raw`\s*[\r\n]`]
@@ -95,7 +95,7 @@ function splitAlternatives(source: string): string[] {
   return [...alternatives, source.slice(start)]
 }
 
-const TOKEN = new RegExp(String.raw`\(\?i:|\(|\)|\[|\]|\+\+|${ESCAPE}|[\s\S]`, 'gu')
+const TOKEN = new RegExp(String.raw`\(\?[!:]|\(\?i:|\(|\)|\[|\]|\+\+|${ESCAPE}|[\s\S]`, 'gu')
 
 /** Writes one accepted alternative for JavaScript's `u` mode with the meaning it has in Oniguruma. */
 function toJavaScript(branch: string): string {
@@ -113,16 +113,16 @@ function toJavaScript(branch: string): string {
   })
 }
 
-function escapeToJavaScript(escape: string, isClass: boolean): string {
-  const kind = escape[1]!
+function escapeToJavaScript(sequence: string, isClass: boolean): string {
+  const kind = sequence[1]!
   // Oniguruma's \s is Unicode's White_Space; JavaScript's has U+FEFF and lacks U+0085.
   if (kind === 's' || kind === 'S') return `\\${kind === 's' ? 'p' : 'P'}{White_Space}`
   if (kind === 'd' || kind === 'D') return `\\${kind === 'd' ? 'p' : 'P'}{Nd}`
   if (kind === 'w') return isClass ? WORD : `[${WORD}]`
   if (kind === 'W' && !isClass) return `[^${WORD}]`
-  if (kind === 'p' || kind === 'P') return propertyToJavaScript(kind, escape.slice(3, -1))
-  if (/[nrtfv]/.test(kind)) return escape
-  return '^$\\.*+?()[]{}|/'.includes(kind) || (isClass && kind === '-') ? escape : kind
+  if (kind === 'p' || kind === 'P') return propertyToJavaScript(kind, sequence.slice(3, -1))
+  if (/[nrtfv]/.test(kind)) return sequence
+  return '^$\\.*+?()[]{}|/'.includes(kind) || (isClass && kind === '-') ? sequence : kind
 }
 
 const WORD = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`

@@ -1,0 +1,143 @@
+// `anneal doctor`: what this machine offers to the engine, what was found and tried, and what to do where something is
+// missing. It never loads the engine into its own process, so it answers also when the engine is what is broken.
+
+import { existsSync, readFileSync, statfsSync } from 'node:fs'
+import { arch, availableParallelism, platform, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { findCompiler } from '../torch/setup/compiler.ts'
+import { cacheDirectory, nearestExisting, packageRoot } from '../torch/setup/directories.ts'
+import { type Finding, findLibtorch, PLACES, type Place } from '../torch/setup/locate.ts'
+import { type EngineProbe, probeAddon } from '../torch/setup/probe.ts'
+import { type EngineRecord, readEngineRecord } from '../torch/setup/record.ts'
+import { type Command, defineCommand } from './command.ts'
+
+interface Diagnosis {
+  isUsable: boolean
+  anneal: string
+  node: string
+  system: string
+  compiler: string | null
+  libtorch: { place: Place; dir: string; version: string; cuda: boolean } | null
+  /** Places that had none, with the reason. */
+  tried: { place: Place; reason: string }[]
+  engine: (EngineRecord & EngineProbe) | null
+  devices: string[]
+  processors: number
+  memory: { totalBytes: number; availableBytes: number; limitBytes: number | null }
+  disk: { path: string; freeBytes: number }[]
+  /** What to do, most important first; empty when nothing is missing. */
+  advice: string[]
+}
+
+const OLDEST_NODE = [20, 19] as const
+const LOW_MEMORY_BYTES = 2e9
+const LOW_DISK_BYTES = 2e9
+
+export const command: Command = defineCommand({
+  summary: 'say what was found for the engine and what is missing',
+  options: {},
+  run: async ({ output }) => {
+    const diagnosis = await diagnose()
+    output.emit(diagnosis)
+    output.result(describe(diagnosis))
+    return diagnosis.isUsable ? 0 : 1
+  },
+})
+
+async function diagnose(): Promise<Diagnosis> {
+  const advice: string[] = []
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const isNodeFine = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])
+  if (!isNodeFine) advice.push(`install Node.js ${OLDEST_NODE.join('.')} or later; this is ${process.version}`)
+
+  const compiler = await findCompiler().catch((error: Error) => error)
+  const findings: Finding[] = []
+  for await (const finding of findLibtorch({ mayFetch: false, note: () => {} })) {
+    findings.push(finding)
+    if ('libtorch' in finding) break
+  }
+  const found = findings.find((finding) => 'libtorch' in finding)
+  const record = readEngineRecord()
+  const probe = record ? await probeAddon(record.addon) : undefined
+  const isEngineFine = typeof probe === 'object'
+  if (!isEngineFine && compiler instanceof Error) advice.push(compiler.message)
+  if (!isEngineFine && found === undefined && process.env.ANNEAL_LIBTORCH) {
+    advice.push('point ANNEAL_LIBTORCH at a LibTorch, or unset it')
+  } else if (record === undefined) advice.push('run `anneal setup` (or `make setup`): the engine is not built yet')
+  if (typeof probe === 'string') advice.push(`run \`anneal setup\` again: the add-on does not load (${probe})`)
+
+  const devices = isEngineFine
+    ? ['cpu', ...Array.from({ length: probe.cudaDevices }, (_, index) => `cuda:${index}`)]
+    : []
+  if (isEngineFine && probe.cudaDevices === 0 && existsSync('/proc/driver/nvidia/version')) {
+    advice.push('to use the NVIDIA GPU: `pip install torch` into the active Python, then `anneal setup`')
+  }
+  const memory = {
+    totalBytes: totalmem(),
+    availableBytes: process.availableMemory(),
+    limitBytes: memoryLimit(),
+  }
+  if (memory.availableBytes < LOW_MEMORY_BYTES) advice.push('free some memory: less than 2 GB is available')
+  const disk = [cacheDirectory(), process.cwd()].map((path) => ({ path, freeBytes: freeBytes(path) }))
+  for (const { path, freeBytes } of disk) {
+    if (freeBytes < LOW_DISK_BYTES) advice.push(`free some space for ${path}: less than 2 GB is left`)
+  }
+  return {
+    isUsable: isNodeFine && isEngineFine,
+    anneal: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
+    node: process.versions.node,
+    system: `${platform()} ${arch()}`,
+    compiler: compiler instanceof Error ? null : compiler.version,
+    libtorch: found === undefined ? null : { place: found.place, ...summary(found) },
+    tried: findings.filter((finding) => 'reason' in finding),
+    engine: record !== undefined && isEngineFine ? { ...record, ...probe } : null,
+    devices,
+    processors: availableParallelism(),
+    memory,
+    disk,
+    advice,
+  }
+}
+
+function summary({ libtorch }: Finding & { libtorch: { dir: string; version: string; cuda: boolean } }) {
+  const { dir, version, cuda } = libtorch
+  return { dir, version, cuda }
+}
+
+/** The limit of the container; without one the kernel reports nonsense between the whole memory and 2^64. */
+function memoryLimit(): number | null {
+  const limit = process.constrainedMemory()
+  return limit > 0 && limit < totalmem() ? limit : null
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(nearestExisting(path))
+  return bavail * bsize
+}
+
+function describe(diagnosis: Diagnosis): string {
+  const { anneal, node, system, compiler, libtorch, tried, engine, devices, processors, memory, disk, advice } =
+    diagnosis
+  const limit = memory.limitBytes === null ? '' : `, limited to ${gigabytes(memory.limitBytes)}`
+  const rows: [string, string][] = [
+    ['anneal', `${anneal} on Node.js ${node}, ${system}`],
+    ['compiler', compiler ?? 'none'],
+    ['LibTorch', libtorch === null ? 'none' : `${libtorch.version} from ${PLACES[libtorch.place]}: ${libtorch.dir}`],
+    ...tried.map(({ place, reason }): [string, string] => ['', `not from ${PLACES[place]}: ${reason}`]),
+    [
+      'add-on',
+      engine === null ? 'none that loads' : `${engine.addon}, for LibTorch ${engine.version}, built ${engine.builtAt}`,
+    ],
+    ['devices', devices.join(', ') || 'unknown without an add-on'],
+    ['threads', `${engine === null ? '' : `${engine.threads} by default, `}${processors} processors`],
+    ['memory', `${gigabytes(memory.availableBytes)} of ${gigabytes(memory.totalBytes)} available${limit}`],
+    ...disk.map(({ path, freeBytes }): [string, string] => ['disk', `${gigabytes(freeBytes)} free for ${path}`]),
+    ...advice.map((line): [string, string] => ['to do', line]),
+  ]
+  const lines = rows.map(([term, text]) => `${term.padEnd(10)}${text}`)
+  return [...lines, diagnosis.isUsable ? 'The engine is usable.' : 'The engine is not usable yet.'].join('\n')
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { createOutput, printable } from './output.ts'
+
+function streams() {
+  const written = { out: '', err: '' }
+  return {
+    written,
+    stdout: { write: (text: string) => (written.out += text) },
+    stderr: { write: (text: string) => (written.err += text) },
+  }
+}
+
+describe('output', () => {
+  it('writes only JSON lines to standard output with --json', () => {
+    const { written, stdout, stderr } = streams()
+    const output = createOutput(true, stdout, stderr)
+    output.note('hello')
+    output.result('text')
+    output.emit({ loss: Number.NaN, tokens: 9007199254740993n })
+    expect(written).toEqual({ out: '{"loss":null,"tokens":"9007199254740993"}\n', err: 'hello\n' })
+  })
+
+  it('writes results as text without --json, each on a line of its own', () => {
+    const { written, stdout, stderr } = streams()
+    const output = createOutput(false, stdout, stderr)
+    output.result('text')
+    output.result('more\n')
+    output.emit({ a: 1 })
+    expect(written).toEqual({ out: 'text\nmore\n', err: '' })
+  })
+
+  it('makes terminal escapes visible instead of obeying them', () => {
+    expect(printable('a\u001b[2Jb\u009b1m\u202e\ud800\tc\n')).toBe('a�[2Jb�1m��\tc\n')
+    expect(printable('héllo 😀 مرحبا')).toBe('héllo 😀 مرحبا')
+  })
+})

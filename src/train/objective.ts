@@ -1,0 +1,59 @@
+// What is minimised. An objective says how many units a batch is averaged over before anything runs, so that a step's loss is the mean
+// over all supervised tokens of all its micro-batches, and accumulation equals one large batch (transformers#34191).
+import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
+import type { Decoder } from '../model/decoder.ts'
+import { Linear } from '../nn/linear.ts'
+import { autocastDtype, ops, Tensor } from '../torch/index.ts'
+
+export interface Objective<B = Batch> {
+  /** Units (supervised tokens, pairs) that the loss is a sum over. */
+  weight(batch: B): number
+  /** Loss summed over the units (scalar), and further sums over the same units. */
+  forward(model: Decoder, batch: B): { loss: Tensor; metrics: Record<string, Tensor> }
+  /** Tokens in the batch, padding included; for rates. */
+  tokens(batch: B): number
+}
+
+/** Next-token cross-entropy (nats) over labels that are not −100; adds `mean_token_accuracy`. */
+export function languageModeling(): Objective<Batch> {
+  return {
+    weight: (batch) => shiftLabels(batch).filter((label) => label !== IGNORE_INDEX).length,
+    tokens: (batch) => batch.rows * batch.length,
+    forward: (model, batch) => {
+      const labels = Tensor.from(shiftLabels(batch), [batch.rows * batch.length])
+        .to('i64')
+        .to(model.device)
+      const hidden = model.hidden(decoderInput(batch, model.device))
+      const [loss, correct] = crossEntropy(model, hidden.view(-1, hidden.size(-1)), labels)
+      return { loss, metrics: { mean_token_accuracy: correct } }
+    },
+  }
+}
+
+/** The batch as the model takes it. */
+export function decoderInput(batch: Batch, device: string): Parameters<Decoder['hidden']>[0] {
+  return {
+    inputIds: Tensor.from(batch.inputIds, [batch.rows, batch.length]).to('i64').to(device),
+    ...(batch.positionIds && { positionIds: batch.positionIds }),
+    ...(batch.segmentIds && { segmentIds: batch.segmentIds }),
+  }
+}
+
+/** The label that each position predicts: the next one of its row and document; −100 at their ends. */
+export function shiftLabels({ labels, rows, length, segmentIds }: Batch): Int32Array {
+  const shifted = new Int32Array(rows * length).fill(IGNORE_INDEX)
+  for (let row = 0; row < rows; row++) {
+    for (let i = row * length; i < (row + 1) * length - 1; i++) {
+      if (segmentIds === undefined || segmentIds[i] === segmentIds[i + 1]) shifted[i] = labels[i + 1]!
+    }
+  }
+  return shifted
+}
+
+/** Summed cross-entropy of hidden states [N, D] against labels [N], and how many argmaxes are right; no [N, V] logits are kept. */
+export function crossEntropy(model: Decoder, hidden: Tensor, labels: Tensor): [Tensor, Tensor] {
+  const head = model.head
+  const weight = head instanceof Linear ? head.weight : head.dense()
+  const dtype = autocastDtype() ?? hidden.dtype
+  return ops.linearCrossEntropy(hidden.to(dtype), weight.to(dtype), labels, 0, model.config.finalLogitSoftcapping ?? 0)
+}

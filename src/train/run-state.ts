@@ -1,0 +1,71 @@
+// A training run ↔ the files of a checkpoint beside the weights: optimizer.safetensors, run_state.json (step, tokens, best, random
+// state, rules). With the weights and the data order, which is a function of the step, these are all that an exact resume needs.
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type WrittenFile, writeFileAtomic } from '../checkpoint/atomic-write.ts'
+import { readJsonFile } from '../checkpoint/load.ts'
+import { openModelWeights } from '../checkpoint/model-weights.ts'
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts'
+import { TensorReader, tensorSource } from '../checkpoint/tensor-bytes.ts'
+import { CheckpointError } from '../errors.ts'
+import { scope } from '../torch/index.ts'
+import type { RunState } from './train.ts'
+
+const MAX_BYTES = 64 << 20
+
+const schema = z.strictObject({
+  step: z.int().nonnegative(),
+  tokens: z.int().nonnegative(),
+  best: z.strictObject({ metric: z.number(), step: z.int() }).nullable(),
+  evaluationsWithoutGain: z.int().nonnegative(),
+  skips: z.int().nonnegative(),
+  generator: z.base64(),
+  rules: z.record(z.string(), z.unknown()),
+})
+
+/** Writes the run's state into a checkpoint directory. */
+export function saveRunState(directory: string, run: RunState): WrittenFile[] {
+  const state: z.infer<typeof schema> = {
+    step: run.step,
+    tokens: run.tokens,
+    best: run.best,
+    evaluationsWithoutGain: run.evaluationsWithoutGain,
+    skips: run.skips,
+    generator: Buffer.from(run.generator.getState()).toString('base64'),
+    rules: Object.fromEntries(run.rules.map((rule) => [rule.name, rule.state?.() ?? null])),
+  }
+  return [
+    writeSafetensors(
+      join(directory, 'optimizer.safetensors'),
+      Array.from(run.optimizer.state(), ([name, tensor]) => tensorSource(name, tensor)),
+    ),
+    writeFileAtomic(join(directory, 'run_state.json'), `${JSON.stringify(state, null, 2)}\n`),
+  ]
+}
+
+/** Puts the state saved in `directory` into `run`; the weights are loaded by the caller. Throws a CheckpointError. */
+export function restoreRunState(directory: string, run: RunState): void {
+  const file = join(directory, 'run_state.json')
+  const parsed = schema.safeParse(readJsonFile(file, MAX_BYTES))
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!
+    throw new CheckpointError(`run state in ${file}:${issue.path.join('.')}: ${issue.message}`)
+  }
+  const { generator, rules, ...counters } = parsed.data
+  Object.assign(run, counters)
+  run.generator.setState(new Uint8Array(Buffer.from(generator, 'base64')))
+  for (const rule of run.rules) rule.restore?.(rules[rule.name])
+  const stored = openModelWeights(directory, 'optimizer')
+  const reader = new TensorReader()
+  try {
+    scope(() =>
+      run.optimizer.restore((name) => {
+        const info = stored.tensors.get(name)
+        return info && reader.read(name, info, statSync(info.file).size)
+      }),
+    )
+  } finally {
+    reader.close()
+  }
+}

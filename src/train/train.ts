@@ -1,0 +1,311 @@
+// THE loop. An async generator of events: the command line prints them, a server streams them, tests collect them. It knows no method:
+// what is trained is the model's parameters that require a gradient, what is minimised is the objective, what surrounds a step is a rule.
+
+import type { Batch, BatchSource } from '../data/batch.ts'
+import { NonFiniteError, UsageError } from '../errors.ts'
+import type { Decoder } from '../model/decoder.ts'
+import { dropSegments } from '../torch/checkpointing.ts'
+import { autocast, backward, type DType, Generator, noGrad, scope, type Tensor } from '../torch/index.ts'
+import { AdamW, type AdamWOptions } from './adamw.ts'
+import type { StepMetrics, TrainEvent } from './events.ts'
+import type { Objective } from './objective.ts'
+import type { Rule } from './rule.ts'
+import type { Schedule } from './schedule.ts'
+
+/** After this many skipped steps in a row something is wrong with more than one batch. */
+const MAX_SKIPS = 10
+
+export interface TrainOptions<B> {
+  /** Optimizer steps of the whole run. */
+  steps: number
+  learningRate: number
+  /** Factor of the learning rate by step; default constant. */
+  schedule?: Schedule
+  gradientAccumulation?: number
+  optimizer?: AdamWOptions & { rateOf?: (name: string) => number }
+  /** Gradients are scaled down to this global norm; 0 switches clipping off. Default 1. */
+  maxGradNorm?: number
+  /** Matrix products in bf16, weights and optimizer in f32. */
+  bf16?: boolean
+  /** Seeds dropout and the rules. */
+  seed?: number
+  onNonFinite?: 'stop' | 'skip'
+  rules?: readonly Rule[]
+  evaluate?: {
+    batches: BatchSource<B>
+    every: number
+    maxBatches?: number
+    metric?: string
+    greaterIsBetter?: boolean
+    patience?: number
+    threshold?: number
+  }
+  /** Called every `every` steps, at the end, and when stopped; a failure is reported and training goes on. */
+  save?: { every: number; write: (run: RunState) => Promise<string> }
+  /** Called every `every` steps to show what the model says. */
+  sample?: { every: number; texts: (model: Decoder) => { prompt: string; text: string }[] }
+  /** Finish the step, save, and end. */
+  stop?: { readonly aborted: boolean }
+  /** Takes over a saved state before the first step. */
+  resume?: (run: RunState) => void
+}
+
+/** All that a checkpoint must hold besides the weights for the run to go on bit for bit. */
+export interface RunState {
+  step: number
+  tokens: number
+  best: { metric: number; step: number } | null
+  evaluationsWithoutGain: number
+  skips: number
+  readonly optimizer: AdamW
+  readonly generator: Generator
+  readonly rules: readonly Rule[]
+}
+
+/** Trains the parameters of `model` that require a gradient. See `TrainOptions`; errors carry their exit codes. */
+export async function* train<B = Batch>(
+  model: Decoder,
+  batches: BatchSource<B>,
+  objective: Objective<B>,
+  options: TrainOptions<B>,
+): AsyncGenerator<TrainEvent> {
+  const accumulation = options.gradientAccumulation ?? 1
+  const trained = [...model.parameters()].filter(([, tensor]) => tensor.requiresGrad)
+  if (trained.length === 0) throw new UsageError('training: expected parameters that require a gradient, got none')
+  const optimizer = new AdamW(trained, options.optimizer)
+  const run: RunState = {
+    step: 0,
+    tokens: 0,
+    best: null,
+    evaluationsWithoutGain: 0,
+    skips: 0,
+    optimizer,
+    generator: new Generator(options.seed ?? 0, model.device),
+    rules: options.rules ?? [],
+  }
+  options.resume?.(run)
+  const count = (list: Iterable<[string, Tensor]>): number =>
+    Array.from(list, ([, tensor]) => tensor.numel).reduce((a, b) => a + b, 0)
+  yield {
+    type: 'run-start',
+    steps: options.steps,
+    startStep: run.step,
+    parameters: count(model.parameters()),
+    trainableParameters: count(trained),
+  }
+  const started = performance.now()
+  const startStep = run.step
+  let savedStep = run.step
+  let lossSum = 0
+  let reason: 'finished' | 'stopped' | 'early-stopping' = 'finished'
+  const save = async function* (): AsyncGenerator<TrainEvent> {
+    if (options.save === undefined || savedStep === run.step) return
+    const begun = performance.now()
+    try {
+      const path = await options.save.write(run)
+      savedStep = run.step
+      yield { type: 'checkpoint-saved', step: run.step, path, seconds: (performance.now() - begun) / 1000 }
+    } catch (error) {
+      yield { type: 'checkpoint-failed', step: run.step, message: (error as Error).message, error: error as Error }
+    }
+  }
+
+  try {
+    while (run.step < options.steps) {
+      if (options.stop?.aborted) {
+        reason = 'stopped'
+        break
+      }
+      // ------------------------------------------------------------ a single training step
+      const outcome = scope(() => trainStep(model, batches, objective, options, run, accumulation))
+      if ('skipped' in outcome) {
+        yield { type: 'step-skipped', step: run.step + 1, reason: outcome.skipped }
+        if (++run.skips > MAX_SKIPS)
+          throw new NonFiniteError(
+            `${outcome.skipped}; ${run.skips} steps in a row. Lower learning_rate or look at the data`,
+          )
+      } else {
+        run.skips = 0
+      }
+      run.step++
+      if ('metrics' in outcome) {
+        lossSum += outcome.metrics.loss
+        yield { type: 'step-done', ...outcome }
+      }
+      // ------------------------------------------------------------ once in a while: evaluate, sample, save
+      const last = run.step === options.steps
+      const evaluation = options.evaluate
+      if (evaluation !== undefined && (last || run.step % evaluation.every === 0)) {
+        const metrics = evaluate(model, evaluation.batches, objective, {
+          bf16: options.bf16 ?? false,
+          maxBatches: evaluation.maxBatches,
+        })
+        const isBest = judge(run, metrics, evaluation)
+        yield {
+          type: 'evaluation-done',
+          step: run.step,
+          epoch: epochOf(run.step, accumulation, batches),
+          metrics,
+          isBest,
+        }
+      }
+      if (options.sample !== undefined && (last || run.step % options.sample.every === 0)) {
+        for (const sample of options.sample.texts(model)) yield { type: 'sample', step: run.step, ...sample }
+      }
+      if (options.save !== undefined && run.step % options.save.every === 0) yield* save()
+      if (evaluation?.patience !== undefined && run.evaluationsWithoutGain >= evaluation.patience) {
+        reason = 'early-stopping'
+        break
+      }
+      await new Promise(setImmediate) // signals and other work get their turn
+    }
+    yield* save()
+    const runtime = (performance.now() - started) / 1000
+    const steps = run.step - startStep
+    const metrics = {
+      train_runtime: runtime,
+      train_steps_per_second: steps / runtime,
+      train_loss: steps === 0 ? 0 : lossSum / steps,
+      num_tokens: run.tokens,
+    }
+    yield { type: 'run-end', step: run.step, reason, metrics }
+  } finally {
+    model.generator = null
+    optimizer.zeroGrad()
+    optimizer.free()
+    for (const rule of run.rules) rule.remove?.()
+  }
+}
+
+type Outcome = { metrics: StepMetrics; seconds: number } | { skipped: string }
+
+/** Forward, backward and update over the micro-batches of optimizer step `run.step`. */
+function trainStep<B>(
+  model: Decoder,
+  source: BatchSource<B>,
+  objective: Objective<B>,
+  options: TrainOptions<B>,
+  run: RunState,
+  accumulation: number,
+): Outcome {
+  const begun = performance.now()
+  const first = run.step * accumulation
+  const batches = Array.from({ length: accumulation }, (_, i) => source.at(first + i))
+  const weight = batches.reduce((sum, batch) => sum + objective.weight(batch), 0)
+  if (weight === 0)
+    throw new UsageError(
+      `step ${run.step + 1}: expected supervised tokens, got 0. Check the labels of batches ${first} to ${first + accumulation - 1}`,
+    )
+  const tokens = batches.reduce((sum, batch) => sum + objective.tokens(batch), 0)
+  const dtype: DType | null = options.bf16 ? 'bf16' : null
+  const sums: Record<string, number> = {}
+  model.generator = run.generator
+  const forwardBackward = (): number => {
+    let loss = 0
+    for (const batch of batches) {
+      scope(() =>
+        autocast(dtype, () => {
+          const result = objective.forward(model, batch)
+          backward(result.loss.div(weight))
+          loss += result.loss.item() / weight
+          for (const [name, value] of Object.entries(result.metrics))
+            sums[name] = (sums[name] ?? 0) + value.item() / weight
+        }),
+      )
+    }
+    return loss
+  }
+  const steps = run.rules.reduceRight<() => number>(
+    (next, rule) => (rule.step ? () => rule.step!(run, next) : next),
+    forwardBackward,
+  )
+  let loss: number
+  try {
+    loss = steps()
+  } catch (error) {
+    dropSegments()
+    run.optimizer.zeroGrad()
+    throw error
+  }
+  const norm = run.optimizer.gradientNorm().item()
+  if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+    run.optimizer.zeroGrad()
+    const what = `step ${run.step + 1}: expected finite numbers, got loss ${loss} and gradient norm ${norm} on batches ${first} to ${first + accumulation - 1}`
+    if (options.onNonFinite !== 'skip')
+      throw new NonFiniteError(`${what}. The weights are unchanged; lower learning_rate or set on_nonfinite: skip`)
+    return { skipped: what }
+  }
+  const limit = options.maxGradNorm ?? 1
+  const rate = options.learningRate * (options.schedule?.(run.step) ?? 1)
+  noGrad(() => run.optimizer.step(rate, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1))
+  run.optimizer.zeroGrad()
+  run.tokens += tokens
+  const extra = Object.assign({}, ...run.rules.map((rule) => rule.metrics?.() ?? {})) as Record<string, number>
+  const seconds = (performance.now() - begun) / 1000
+  const metrics: StepMetrics = {
+    ...sums,
+    ...extra,
+    step: run.step + 1,
+    epoch: epochOf(run.step + 1, accumulation, source),
+    loss,
+    grad_norm: norm,
+    learning_rate: rate,
+    num_tokens: run.tokens,
+    tokens_per_second: tokens / seconds,
+  }
+  return { metrics, seconds }
+}
+
+/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, … */
+export function evaluate<B>(
+  model: Decoder,
+  batches: BatchSource<B>,
+  objective: Objective<B>,
+  options: { bf16?: boolean; maxBatches?: number | undefined } = {},
+): Record<string, number> {
+  const started = performance.now()
+  const generator = model.generator
+  model.generator = null
+  const sums: Record<string, number> = { loss: 0 }
+  let weight = 0
+  const count = Math.min(batches.batchesPerEpoch, options.maxBatches ?? Number.POSITIVE_INFINITY)
+  noGrad(() => {
+    for (let i = 0; i < count; i++) {
+      const batch = batches.at(i)
+      weight += objective.weight(batch)
+      scope(() =>
+        autocast(options.bf16 ? 'bf16' : null, () => {
+          const { loss, metrics } = objective.forward(model, batch)
+          sums.loss! += loss.item()
+          for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
+        }),
+      )
+    }
+  })
+  model.generator = generator
+  const runtime = (performance.now() - started) / 1000
+  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`eval_${name}`, sum / weight]))
+  return { ...means, eval_runtime: runtime, eval_steps_per_second: count / runtime }
+}
+
+/** Updates the best metric so far; true when this evaluation is it. */
+function judge<B>(
+  run: RunState,
+  metrics: Record<string, number>,
+  options: NonNullable<TrainOptions<B>['evaluate']>,
+): boolean {
+  const name = options.metric ?? 'eval_loss'
+  const value = metrics[name] ?? metrics[`eval_${name}`]
+  if (value === undefined)
+    throw new UsageError(`metric_for_best_model: expected one of ${Object.keys(metrics).join(', ')}, got ${name}`)
+  const sign = options.greaterIsBetter ? 1 : -1
+  const gain = run.best === null ? Number.POSITIVE_INFINITY : sign * (value - run.best.metric)
+  run.evaluationsWithoutGain = gain > (options.threshold ?? 0) ? 0 : run.evaluationsWithoutGain + 1
+  if (!(gain > 0)) return false
+  run.best = { metric: value, step: run.step }
+  return true
+}
+
+function epochOf<B>(step: number, accumulation: number, batches: BatchSource<B>): number {
+  return (step * accumulation) / batches.batchesPerEpoch
+}
