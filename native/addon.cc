@@ -1,4 +1,8 @@
 // Entry of the add-on: per-environment state, JavaScript values in and out, errors.
+#include <dlfcn.h>
+
+#include <cmath>
+
 #include "shim.h"
 
 namespace anneal {
@@ -47,9 +51,10 @@ uint32_t readHandle(napi_env env, napi_value value) {
   return handle;
 }
 int64_t readInt(napi_env env, napi_value value) {
-  int64_t number = 0;
-  TORCH_CHECK(napi_get_value_int64(env, value, &number) == napi_ok, "expected an integer");
-  return number;
+  double number = 0;
+  // napi_get_value_int64 would turn 1.5 into 1 and NaN into 0. 2^53 is where JavaScript's integers end.
+  TORCH_CHECK(napi_get_value_double(env, value, &number) == napi_ok && number == std::trunc(number) && std::abs(number) <= 9007199254740992.0, "expected an integer");
+  return static_cast<int64_t>(number);
 }
 double readDouble(napi_env env, napi_value value) {
   double number = 0;
@@ -142,7 +147,14 @@ napi_value setErrorFactory(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** Node unloads an add-on with the last worker that used it, while LibTorch's threads and our allocator live on: hold it for good. */
+void stayLoaded() {
+  Dl_info self;
+  if (dladdr(reinterpret_cast<void*>(&stayLoaded), &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);
+}
+
 napi_value initialise(napi_env env, napi_value exports) {
+  stayLoaded();
   installAllocator();
   napi_set_instance_data(env, new Env, [](napi_env, void* data, void*) { delete static_cast<Env*>(data); }, nullptr);
   define(env, exports, "setErrorFactory", setErrorFactory);

@@ -1,6 +1,7 @@
 // The one generic call: any operator of LibTorch (or of fused.cc) by its schema, through the boxed dispatcher.
 #include <ATen/core/function_schema.h>
 
+#include <cmath>
 #include <sstream>
 
 #include "shim.h"
@@ -40,7 +41,7 @@ at::Scalar readScalar(napi_env env, napi_value value) {
   if (type == napi_boolean) return at::Scalar(readBool(env, value));
   double number = readDouble(env, value);
   // JavaScript has one number type: whole numbers are integers to LibTorch, so that integer tensors stay integer.
-  if (number == static_cast<double>(static_cast<int64_t>(number)) && std::abs(number) < 9e15) return at::Scalar(static_cast<int64_t>(number));
+  if (std::abs(number) < 9e15 && number == std::trunc(number)) return at::Scalar(static_cast<int64_t>(number));
   return at::Scalar(number);
 }
 
@@ -116,11 +117,28 @@ napi_value makeResult(napi_env env, Env& state, const c10::IValue& value) {
   return result;
 }
 
-std::vector<std::string> shapesOf(const std::vector<c10::IValue>& stack) {
+constexpr size_t kShownOfList = 4;
+
+/** The shapes of the tensors among `values`, for messages; of a long list the first ones and how many there are. */
+std::vector<std::string> shapesOf(napi_env env, Env& state, const Op& op, const napi_value* values, size_t count) {
   std::vector<std::string> shapes;
-  for (const auto& value : stack) {
-    if (value.isTensor()) shapes.push_back(shapeOf(value.toTensor()));
-    if (value.isTensorList()) shapes.push_back("[" + std::to_string(value.toTensorVector().size()) + " tensors]");
+  auto shape = [&](napi_value value) {
+    uint32_t handle = 0;
+    if (napi_get_value_uint32(env, value, &handle) != napi_ok || handle >= state.tensors.size()) return std::string("?");
+    return handle == 0 || !state.tensors[handle].defined() ? std::string("freed") : shapeOf(state.tensors[handle]);
+  };
+  for (size_t i = 0; i < op.arguments.size() && i < count; i++) {
+    if (isNullish(env, values[i])) continue;
+    if (op.arguments[i].kind == Kind::Tensor) shapes.push_back(shape(values[i]));
+    if (op.arguments[i].kind != Kind::TensorList) continue;
+    uint32_t length = 0;
+    napi_get_array_length(env, values[i], &length);
+    for (uint32_t k = 0; k < std::min<uint32_t>(length, kShownOfList); k++) {
+      napi_value element;
+      napi_get_element(env, values[i], k, &element);
+      shapes.push_back(shape(element));
+    }
+    if (length > kShownOfList) shapes.push_back("… " + std::to_string(length) + " tensors");
   }
   return shapes;
 }
@@ -156,16 +174,15 @@ napi_value call(napi_env env, napi_callback_info info) {
   size_t count = kMaxArguments + 1;
   napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
   Env& state = envOf(env);
-  int64_t index = count > 0 ? readInt(env, values[0]) : -1;
-  if (index < 0 || index >= static_cast<int64_t>(state.ops.size())) {
+  int64_t index = -1;
+  if (count == 0 || napi_get_value_int64(env, values[0], &index) != napi_ok || index < 0 || index >= static_cast<int64_t>(state.ops.size())) {
     throwError(env, "op", "call", {}, "no such operator index");
     return nullptr;
   }
   Op& op = state.ops[index];
   std::vector<c10::IValue> stack;
   std::swap(stack, state.stack);  // keeps its capacity between calls
-  std::vector<std::string> shapes;
-  auto describe = [&](const char* kind, const std::string& message) { throwError(env, kind, op.name, shapes.empty() ? shapesOf(stack) : shapes, message); };
+  auto describe = [&](const char* kind, const std::string& message) { throwError(env, kind, op.name, shapesOf(env, state, op, values + 1, count - 1), message); };
   napi_value result = nullptr;
   try {
     for (size_t i = 0; i < op.arguments.size(); i++) {
@@ -177,15 +194,7 @@ napi_value call(napi_env env, napi_callback_info info) {
         stack.push_back(readArgument(env, state, argument, values[i + 1]));
       }
     }
-    try {
-      op.handle.callBoxed(&stack);
-    } catch (...) {
-      // The kernel may have consumed the stack: read the shapes again for the message.
-      stack.clear();
-      for (size_t i = 0; i < op.arguments.size() && i + 1 < count; i++)
-        if (!isNullish(env, values[i + 1]) && op.arguments[i].kind == Kind::Tensor) shapes.push_back(shapeOf(state.get(readHandle(env, values[i + 1]))));
-      throw;
-    }
+    op.handle.callBoxed(&stack);
     if (op.returnsSelf || stack.empty()) {
       napi_get_undefined(env, &result);
     } else if (stack.size() == 1) {
@@ -207,6 +216,7 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
   stack.clear();
   std::swap(stack, state.stack);
+  reportExternalMemory(env, state);
   return result;
 }
 

@@ -27,6 +27,8 @@ bool recording(std::initializer_list<Tensor> inputs) {
   return false;
 }
 float* data(const Tensor& t) { return t.data_ptr<float>(); }
+/** The kernels below have no derivative of their derivative; without this check it would silently be zero. */
+void onceDifferentiable(const char* name) { TORCH_CHECK(!at::GradMode::is_enabled(), name, " has no second derivative; for createGraph compose it of other operators"); }
 /** Rows per thread so that one task touches at least 32 Ki elements. */
 int64_t grain(int64_t width) { return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, width)); }
 
@@ -119,6 +121,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
     return y;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("rms_norm");
     auto saved = context->get_saved_variables();
     auto [dx, dw] = rmsNormBackward(gradients[0].contiguous(), saved[0], saved[1], saved[2], context->saved_data["offset"].toDouble(),
                                     context->saved_data["needWeight"].toBool());
@@ -127,15 +130,16 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 };
 
 Tensor rmsNorm(const Tensor& x, const Tensor& weight, double eps, double offset) {
+  TORCH_CHECK(x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1), "expected x [...,D] and weight [D]");
   if (!fast(x) || !fast(weight)) {
     Tensor wide = x.to(at::promote_types(x.scalar_type(), at::kFloat));
     Tensor scaled = wide * at::rsqrt(wide.square().mean(-1, true) + eps);
     Tensor scale = weight.to(wide.scalar_type());
     return (scaled * (offset == 0 ? scale : scale + offset)).to(x.scalar_type());
   }
-  Tensor input = x.contiguous();
-  if (recording({x, weight})) return RmsNorm::apply(input, weight, eps, offset);
-  return std::get<0>(rmsNormForward(input, weight, eps, offset));
+  Tensor input = x.contiguous(), scale = weight.contiguous();
+  if (recording({x, weight})) return RmsNorm::apply(input, scale, eps, offset);
+  return std::get<0>(rmsNormForward(input, scale, eps, offset));
 }
 
 // ---- swiglu: silu(gate) · up, saving only its two inputs ----------------------------------------------------------------------
@@ -157,6 +161,7 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
     return swigluForward(gate, up);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("swiglu");
     auto saved = context->get_saved_variables();
     Tensor dy = gradients[0].contiguous(), dgate = at::empty_like(saved[0]), dup = at::empty_like(saved[1]);
     const float *pdy = data(dy), *pg = data(saved[0]), *pu = data(saved[1]);
@@ -174,6 +179,7 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
 };
 
 Tensor swiglu(const Tensor& gate, const Tensor& up) {
+  TORCH_CHECK(gate.sizes() == up.sizes(), "expected gate and up of one shape");
   if (!fast(gate) || !fast(up)) return at::silu(gate) * up;
   Tensor g = gate.contiguous(), u = up.contiguous();
   return recording({gate, up}) ? Swiglu::apply(g, u) : swigluForward(g, u);
@@ -213,14 +219,17 @@ struct Rope : torch::autograd::Function<Rope> {
     return rotate(x, cos, sin, 1.0f);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("rope");
     auto saved = context->get_saved_variables();
     return {rotate(gradients[0].contiguous(), saved[0], saved[1], -1.0f), Tensor(), Tensor()};
   }
 };
 
 Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin) {
+  TORCH_CHECK(x.dim() == 4 && (cos.dim() == 2 || (cos.dim() == 3 && (cos.size(0) == 1 || cos.size(0) == x.size(0)))) && cos.sizes() == sin.sizes() &&
+                  cos.size(-2) == x.size(1) && 2 * cos.size(-1) <= x.size(-1),
+              "expected x [B,T,H,D] and cos, sin [T,R] or [B,T,R] with 2·R ≤ D");
   int64_t R = cos.size(-1), D = x.size(-1);
-  TORCH_CHECK(x.dim() == 4 && 2 * R <= D && cos.size(-2) == x.size(1), "expected x [B,T,H,D] and cos, sin [T,R] with 2·R ≤ D");
   if (!fast(x) || !fast(cos)) {
     Tensor c = cos.unsqueeze(-2), s = sin.unsqueeze(-2), a = x.narrow(-1, 0, R), b = x.narrow(-1, R, R);
     Tensor turned = at::cat({a * c - b * s, b * c + a * s}, -1).to(x.scalar_type());
@@ -292,7 +301,8 @@ CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, cons
   }
   if (chunk <= 0) chunk = std::max<int64_t>(128, (int64_t{6} << 20) / V);  // about 24 MiB of float32 logits at a time
   Tensor dhidden = needHidden ? (all ? at::empty_like(rows) : at::zeros_like(hidden)) : Tensor(), dweight = needWeight ? at::zeros_like(weight) : Tensor();
-  Tensor loss = at::zeros({}, hidden.options().dtype(at::kFloat)), correct = at::zeros({}, hidden.options().dtype(at::kFloat));
+  auto sums = hidden.options().dtype(at::promote_types(hidden.scalar_type(), at::kFloat));
+  Tensor loss = at::zeros({}, sums), correct = at::zeros({}, sums);
   double total = 0, right = 0;
   bool quick = fast(rows) && fast(weight);
   for (int64_t start = 0; start < count; start += chunk) {
@@ -337,6 +347,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     return {result.loss, result.correct};
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("linear_cross_entropy");
     auto saved = context->get_saved_variables();
     auto scaled = [&](const Tensor& d) { return d.defined() ? d * gradients[0].to(d.scalar_type()) : Tensor(); };
     return {scaled(saved[0]), scaled(saved[1]), Tensor(), Tensor(), Tensor()};
@@ -344,7 +355,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 };
 
 std::tuple<Tensor, Tensor> linearCrossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(1) == weight.size(1),
+  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(1) == weight.size(1) && weight.size(0) > 0,
               "expected hidden [N,D], weight [V,D], labels [N]");
   if (recording({hidden, weight})) {
     auto result = LinearCrossEntropy::apply(hidden.contiguous(), weight, labels, chunk, softcap);
@@ -376,8 +387,10 @@ template <int64_t Rows> void dotRows(const float* x, const float* w, const float
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias) {
+  TORCH_CHECK(weight.dim() == 2, "expected weight [out,in]");
   int64_t K = weight.size(1), N = weight.size(0), rows = K > 0 ? x.numel() / K : 0;
-  bool few = rows > 0 && rows <= kFewRows && fast(x) && fast(weight) && weight.is_contiguous() && x.size(-1) == K;
+  bool few = rows > 0 && rows <= kFewRows && fast(x) && fast(weight) && weight.is_contiguous() && x.dim() > 0 && x.size(-1) == K;
+  if (bias.has_value()) few = few && bias->dim() == 1 && bias->size(0) == N && fast(*bias);
   if (!few || recording({x, weight}) || (bias.has_value() && bias->requires_grad() && at::GradMode::is_enabled())) return at::linear(x, weight, bias.has_value() ? *bias : Tensor());
   Tensor input = x.contiguous();
   auto sizes = x.sizes().vec();

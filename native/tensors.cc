@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "shim.h"
@@ -49,6 +50,9 @@ napi_value fromData(napi_env env, napi_callback_info info) {
     Bytes bytes = bytesOf(env, values[0]);
     TORCH_CHECK(bytes.length == tensor.nbytes(), "expected ", tensor.nbytes(), " bytes for shape ", shapeOf(tensor), ", got ", bytes.length);
     if (bytes.length > 0) std::memcpy(tensor.data_ptr(), bytes.data, bytes.length);
+    // LibTorch takes it for granted that a bool is 0 or 1.
+    if (tensor.scalar_type() == at::kBool) tensor = tensor.view(at::kByte).ne(0);
+    reportExternalMemory(env, envOf(env));
     return makeHandle(env, envOf(env).add(tensor));
   });
 }
@@ -114,8 +118,11 @@ napi_value freeHandles(napi_env env, napi_callback_info info) {
 }
 napi_value freeOne(napi_env env, napi_callback_info info) {
   auto values = arguments<1>(env, info);
-  envOf(env).release(readHandle(env, values[0]));
-  return nullptr;
+  return guarded(env, "free", [&]() -> napi_value {
+    envOf(env).release(readHandle(env, values[0]));
+    reportExternalMemory(env, envOf(env));
+    return nullptr;
+  });
 }
 
 napi_value makeGenerator(napi_env env, napi_callback_info info) {
@@ -126,14 +133,26 @@ napi_value makeGenerator(napi_env env, napi_callback_info info) {
     auto seed = static_cast<uint64_t>(readInt(env, values[0]));
     at::Generator generator = where.is_cpu() ? at::detail::createCPUGenerator(seed) : at::globalContext().defaultGenerator(where).clone();
     generator.set_current_seed(seed);
-    state.generators.push_back(generator);
-    return makeNumber(env, static_cast<double>(state.generators.size() - 1));
+    auto slot = std::find_if(state.generators.begin(), state.generators.end(), [](const at::Generator& one) { return !one.defined(); });
+    size_t index = static_cast<size_t>(slot - state.generators.begin());
+    if (slot == state.generators.end()) state.generators.push_back(generator);
+    else *slot = generator;
+    return makeNumber(env, static_cast<double>(index));
+  });
+}
+napi_value freeGenerator(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, "freeGenerator", [&]() -> napi_value {
+    auto& list = envOf(env).generators;
+    uint32_t handle = readHandle(env, values[0]);
+    if (handle < list.size()) list[handle] = at::Generator();
+    return nullptr;
   });
 }
 at::Generator& generatorOf(napi_env env, napi_value value) {
   auto& list = envOf(env).generators;
   uint32_t handle = readHandle(env, value);
-  TORCH_CHECK(handle < list.size(), "no such generator");
+  TORCH_CHECK(handle < list.size() && list[handle].defined(), "no such generator");
   return list[handle];
 }
 napi_value getGeneratorState(napi_env env, napi_callback_info info) {
@@ -244,6 +263,7 @@ void registerTensors(napi_env env, napi_value exports) {
   define(env, exports, "free", freeHandles);
   define(env, exports, "freeOne", freeOne);
   define(env, exports, "makeGenerator", makeGenerator);
+  define(env, exports, "freeGenerator", freeGenerator);
   define(env, exports, "getGeneratorState", getGeneratorState);
   define(env, exports, "setGeneratorState", setGeneratorState);
   define(env, exports, "setThreads", setThreads);

@@ -1,10 +1,11 @@
 // lineage.json beside the weights: every step that made them, oldest first, so that a model explains itself.
 
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from './atomic-write.ts'
+import { readBounded } from './bounded-read.ts'
 
 /** Name of the file inside a model directory. */
 export const LINEAGE = 'lineage.json'
@@ -43,11 +44,10 @@ const schema: z.ZodType<LineageStep[]> = z.array(
 export function readLineage(directory: string): LineageStep[] {
   const file = join(directory, LINEAGE)
   if (!existsSync(file)) return []
-  const { size } = statSync(file)
-  if (size > MAX_BYTES) throw invalid(file, 'top', `at most ${MAX_BYTES} bytes`, String(size))
+  const text = readBounded(file, MAX_BYTES).toString('utf8')
   let json: unknown
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'))
+    json = JSON.parse(text)
   } catch (error) {
     throw invalid(file, 'top', 'a JSON list of steps', 'other text', error)
   }

@@ -2,10 +2,11 @@
 // key) stands at its end, so a flipped bit in the manifest is seen like one in a weight.
 
 import { createHash } from 'node:crypto'
-import { closeSync, lstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { closeSync, lstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CheckpointError } from '../errors.ts'
+import { readBounded } from './bounded-read.ts'
 import { isRelativeName } from './relative-name.ts'
 
 /** Name of the manifest inside a checkpoint. */
@@ -66,12 +67,10 @@ export function readManifest(checkpoint: string): Manifest {
     )
   let text: string
   try {
-    const { size } = statSync(file)
-    if (size > MAX_MANIFEST_BYTES) throw damaged(`at most ${MAX_MANIFEST_BYTES} bytes`, String(size))
-    text = readFileSync(file, 'utf8')
+    text = readBounded(file, MAX_MANIFEST_BYTES).toString('utf8')
   } catch (error) {
-    if (error instanceof CheckpointError) throw error
-    throw damaged('a manifest, which is written last', (error as NodeJS.ErrnoException).code ?? 'an error', error)
+    const got = (error as NodeJS.ErrnoException).code ?? 'no plain file of a sane size'
+    throw damaged('a manifest, which is written last', got, error)
   }
   let json: unknown
   try {

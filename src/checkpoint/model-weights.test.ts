@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -81,6 +82,11 @@ describe('openModelWeights', () => {
     writeFileSync(join(directory, INDEX), text)
     expect(() => openModelWeights(directory)).toThrow(InputError)
     expect(() => openModelWeights(directory)).toThrow(message)
+  })
+
+  it('refuses an index that is a named pipe, without waiting for a writer', () => {
+    execFileSync('mkfifo', [join(directory, INDEX)])
+    expect(() => openModelWeights(directory)).toThrow(/expected a plain file/)
   })
 
   it('refuses a missing shard, a missing or misplaced tensor, and a tensor in two shards', () => {

@@ -1,10 +1,11 @@
 // The weights of a model directory: one safetensors file, or shards with an index, as Hugging Face lays them out.
 // Only headers are read here; nothing outside the directory is opened, whatever the index says.
 
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from './atomic-write.ts'
+import { readBounded } from './bounded-read.ts'
 import { hasPickleSuffix, refuseForeignFormat } from './foreign-format.ts'
 import { JsonScanner, quoted } from './json-scanner.ts'
 import { isRelativeName } from './relative-name.ts'
@@ -118,13 +119,9 @@ function openShards(index: string): ModelWeights {
 }
 
 function readIndex(index: string): Map<string, string> {
-  const { size } = statSync(index)
-  if (size > MAX_HEADER_BYTES) {
-    throw new InputError(`index too large in ${index}: expected at most ${MAX_HEADER_BYTES} bytes, got ${size}`)
-  }
   const owners = new Map<string, string>()
   let hasWeightMap = false
-  const scanner = new JsonScanner(readFileSync(index), index)
+  const scanner = new JsonScanner(readBounded(index, MAX_HEADER_BYTES), index)
   scanner.object((key) => {
     if (key !== 'weight_map') return scanner.skip()
     hasWeightMap = true

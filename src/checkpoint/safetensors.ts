@@ -54,7 +54,7 @@ export interface SafetensorsHeader {
 
 /** Longest header that is read, in bytes; the reference implementation's limit. */
 export const MAX_HEADER_BYTES = 100_000_000
-/** Most tensors in one file: 100 000 keep a hostile header's objects under 64 MB, and no published file has as many. */
+/** Most tensors in one file: 100 000 keep the objects of a hostile header under 64 MB. */
 export const MAX_TENSORS = 100_000
 const MAX_DIMENSIONS = 64 // LibTorch's own limit
 

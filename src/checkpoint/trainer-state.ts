@@ -1,11 +1,11 @@
 // trainer_state.json as Transformers 5 writes it, so that its tools (and ours) read the history of a run.
 // It is a report: exact resume rests on the other files of a checkpoint.
 
-import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CheckpointError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from './atomic-write.ts'
+import { readBounded } from './bounded-read.ts'
 
 /** Name of the file inside a checkpoint or an output directory. */
 export const TRAINER_STATE = 'trainer_state.json'
@@ -81,11 +81,9 @@ export function readTrainerState(directory: string): TrainerState {
     new CheckpointError(`damaged trainer state in ${file}: expected the keys of TrainerState, got ${what}`, { cause })
   let text: string
   try {
-    const { size } = statSync(file)
-    if (size > MAX_BYTES) throw damaged(`${size} bytes`)
-    text = readFileSync(file, 'utf8')
+    text = readBounded(file, MAX_BYTES).toString('utf8')
   } catch (error) {
-    throw error instanceof CheckpointError ? error : damaged((error as NodeJS.ErrnoException).code ?? 'an error', error)
+    throw damaged((error as NodeJS.ErrnoException).code ?? 'no plain file of a sane size', error)
   }
   let json: unknown
   try {

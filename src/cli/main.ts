@@ -18,6 +18,13 @@ interface CommandEntry {
 
 /** Every command: name (one or two words) → its line in the overview and its module, loaded when used. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  setup: { summary: 'find or fetch LibTorch and build the engine', load: () => import('./setup.ts') },
+  doctor: { summary: 'say what was found for the engine and what is missing', load: () => import('./doctor.ts') },
+  'tokenizer train': {
+    summary: 'train a byte-level BPE tokenizer on your text',
+    load: () => import('./tokenizer-train.ts'),
+  },
+  train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },
   schema: { summary: 'print the JSON Schema of the training configuration', load: () => import('./schema.ts') },
 }

@@ -42,7 +42,8 @@ export function printable(text: string): string {
   return text.toWellFormed().replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
 }
 
-// JSON has no integers beyond 2^53 and no NaN: the first become strings, so that no digit is lost; the second null.
+// What JSON cannot say: integers beyond 2^53 become text, so that no digit is lost; an error becomes its message.
 function jsonValue(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return value.message
   return typeof value === 'bigint' ? value.toString() : value
 }

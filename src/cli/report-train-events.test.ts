@@ -14,14 +14,14 @@ const metrics = {
 }
 
 const events: TrainEvent[] = [
-  { type: 'run-start', steps: 2, startStep: 0, parameters: 1_174_272, trainableParameters: 1_174_272 },
+  { type: 'run-start', steps: 2, startStep: 0, parameters: 1_173_120, trainableParameters: 1_173_120 },
   { type: 'notice', message: 'micro_batch_size (axolotl) is called per_device_train_batch_size here' },
   { type: 'step-done', metrics, seconds: 0.1 },
   { type: 'step-skipped', step: 1, reason: 'gradient norm is NaN' },
   { type: 'evaluation-done', step: 2, epoch: 1, metrics: { eval_loss: 3.04123456, eval_tokens: 4096 }, isBest: true },
   { type: 'sample', step: 2, prompt: 'Once', text: ' upon\na \u001b[2Jtime' },
   { type: 'checkpoint-saved', step: 2, path: 'runs/a/checkpoint-2', seconds: 0.31 },
-  { type: 'checkpoint-failed', step: 2, message: 'no space left' },
+  { type: 'checkpoint-failed', step: 2, message: 'no space left', error: new Error('ENOSPC') },
   { type: 'run-end', step: 2, reason: 'finished', metrics: { train_loss: 3.2 } },
 ]
 
@@ -64,7 +64,7 @@ describe('reportTrainEvents', () => {
         .trimEnd()
         .split('\n')
         .map((line) => JSON.parse(line)),
-    ).toEqual(events)
+    ).toEqual(events.map((event) => ('error' in event ? { ...event, error: 'ENOSPC' } : event)))
   })
 
   it('says what share is trained and where a run goes on', async () => {

@@ -202,6 +202,36 @@ describe('bad lines', () => {
   })
 })
 
+describe('unicode', () => {
+  it('comes through unchanged or is flagged: 10,000 strings with bidi, tags, combining marks and half pairs', async () => {
+    const pieces = [
+      'a',
+      'e\u0301',
+      'é',
+      '\u202e',
+      '\u{e0041}',
+      '🙂',
+      '\u200d',
+      '\u2028',
+      '\ufeff',
+      '\ufffd',
+      '\r\n',
+      '𝔘',
+      '\ud800',
+      '\udc00',
+    ]
+    const strings = Array.from({ length: 10_000 }, (_, i) =>
+      Array.from({ length: 1 + (i % 9) }, (_, j) => pieces[(i * 31 + j * j * 17 + (i >> 4)) % pieces.length]).join(''),
+    )
+    const path = file('unicode.jsonl', strings.map((text) => JSON.stringify({ text })).join('\n'))
+    const { texts, report } = await read(path, { maxBadFraction: 1 })
+    const whole = strings.filter((text) => text.isWellFormed())
+    expect(whole.length).toBeGreaterThan(3000)
+    expect(texts).toEqual(whole)
+    expect(report.badByReason).toEqual({ 'lone-surrogate': 10_000 - whole.length })
+  })
+})
+
 describe('gzip', () => {
   const lines = Array.from({ length: 20_000 }, (_, i) => JSON.stringify({ text: `row ${i} ${(i * 7919) % 10_007}` }))
   const whole = gzipSync(`${lines.join('\n')}\n`)
@@ -258,6 +288,14 @@ describe('gzip', () => {
 })
 
 describe('readRows', () => {
+  it('reads once, so that nothing is counted twice', async () => {
+    const reading = readRows(file('once.jsonl', '{"a": 1}\n'))
+    for await (const _ of reading);
+    await expect(async () => {
+      for await (const _ of reading);
+    }).rejects.toThrow(/read once/)
+  })
+
   it('yields rows of any shape with their place', async () => {
     const path = file('rows.json', '[{"instruction": "x", "output": "y"}, "text"]')
     const rows = []

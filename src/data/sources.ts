@@ -2,7 +2,7 @@
 // their format; bad lines go to the quarantine and good ones go on. Text is handed on as it stands (no normalisation);
 // only line ends of plain text and tables become LF, and a byte order mark is dropped.
 
-import { InputError } from '../errors.ts'
+import { InputError, UsageError } from '../errors.ts'
 import { type FileFormat, formatOf, listFiles } from './files.ts'
 import { readDelimited } from './formats/delimited.ts'
 import { readJsonArray } from './formats/json-array.ts'
@@ -120,7 +120,11 @@ function read<T>(
     },
     badByReason: quarantine.badByReason,
   }
+  let isStarted = false
   async function* stream(): AsyncGenerator<T> {
+    // A second time would count every line twice.
+    if (isStarted) throw new UsageError('data: expected to be read once, got a second reading. Call the reader again')
+    isStarted = true
     const list = typeof paths === 'string' ? [paths] : paths
     try {
       for (const file of listFiles(list, options.extensions)) {

@@ -5,6 +5,7 @@ import { ops, type Tensor } from '../torch/index.ts'
 interface LayerBuffers {
   key: Tensor
   value: Tensor
+  slots: number
   filled: number
 }
 
@@ -23,8 +24,8 @@ export class GrowingCache implements KeyValueCache {
   }
 
   append(layer: number, key: Tensor, value: Tensor): { key: Tensor; value: Tensor } {
-    const [rows = 1, heads = 1, count = 0, dim = 1] = key.shape
-    const buffers = this.room(layer, [rows, heads, count, dim], key)
+    const count = key.shape[2]!
+    const buffers = this.room(layer, count, key, value)
     buffers.key.narrow(2, buffers.filled, count).copy_(key)
     buffers.value.narrow(2, buffers.filled, count).copy_(value)
     buffers.filled += count
@@ -55,18 +56,19 @@ export class GrowingCache implements KeyValueCache {
     this.layers.length = 0
   }
 
-  private room(layer: number, [rows, heads, count, dim]: [number, number, number, number], like: Tensor): LayerBuffers {
+  private room(layer: number, count: number, key: Tensor, value: Tensor): LayerBuffers {
     const known = this.layers[layer]
-    const slots = known?.key.size(2) ?? 0
-    if (known !== undefined && known.filled + count <= slots) return known
-    const wanted = Math.max(this.capacity, 2 * slots, (known?.filled ?? 0) + count)
-    const make = (old: Tensor | undefined): Tensor => {
-      const buffer = ops.empty([rows, heads, wanted, dim], like.dtype, null, like.device).keep()
-      if (old !== undefined) buffer.narrow(2, 0, known!.filled).copy_(old.narrow(2, 0, known!.filled))
+    const filled = known?.filled ?? 0
+    if (known !== undefined && filled + count <= known.slots) return known
+    const slots = Math.max(this.capacity, 2 * (known?.slots ?? 0), filled + count)
+    const make = (old: Tensor | undefined, like: Tensor): Tensor => {
+      const [rows = 1, heads = 1, , dim = 1] = like.shape
+      const buffer = ops.empty([rows, heads, slots, dim], like.dtype, null, like.device).keep()
+      if (old !== undefined) buffer.narrow(2, 0, filled).copy_(old.narrow(2, 0, filled))
       old?.free()
       return buffer
     }
-    const grown = { key: make(known?.key), value: make(known?.value), filled: known?.filled ?? 0 }
+    const grown = { key: make(known?.key, key), value: make(known?.value, value), slots, filled }
     this.layers[layer] = grown
     return grown
   }

@@ -5,8 +5,9 @@
 import { UnsupportedError } from '../errors.ts'
 import type { RopeConfig } from '../nn/rope-frequencies.ts'
 import { ConfigFields, isNumber, isObject, type JsonObject, type JsonValue } from './config-fields.ts'
+import { INERT_KEYS } from './config-inert-keys.ts'
 import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
-import { type Activation, FAMILIES, type Family, INERT_KEYS, type ModelType, type NormPlacement } from './families.ts'
+import { type Activation, FAMILIES, type Family, type ModelType, type NormPlacement } from './families.ts'
 
 /** A decoder in full: shapes and formulas of every layer, all defaults filled in. Names are Hugging Face's. */
 export interface DecoderConfig {
@@ -175,6 +176,7 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
   add_cross_attention: 'Only decoders are supported.',
   use_bidirectional_attention: 'Only causal attention is supported.',
   rope_interleaved: 'Convert the weights to the half-split layout.',
+  use_mrope: 'Only text models are supported.',
   qk_layernorm: 'Only the families that always have it are supported.',
   pruned_heads: 'Save the model with the heads really removed.',
 }

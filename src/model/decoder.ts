@@ -1,7 +1,7 @@
 // Every decoder family in one file: embedding → blocks of attention and MLP → norm → head. What sets the families apart is data
 // (config.ts); names are Hugging Face's, so a path here is a name in the checkpoint.
 // Shapes: B rows, T tokens, S keys (cached + new), D hidden, H heads, K key/value heads, E head dimension.
-import { UnsupportedError } from '../errors.ts'
+import { UnsupportedError, UsageError } from '../errors.ts'
 import { attend, type KeyValueCache, type Mask, makeMask } from '../nn/attention.ts'
 import { Branch } from '../nn/branch.ts'
 import { dropout } from '../nn/dropout.ts'
@@ -133,7 +133,13 @@ export class Decoder extends Layer {
     const { positionIds, starts } = input
     const own = positionIds !== undefined || starts !== undefined
     const device = this.device
-    const highest = positionIds === undefined ? offset + length : positionIds.reduce((a, b) => Math.max(a, b), 0) + 1
+    if (starts !== undefined && starts.length !== rows)
+      throw new UsageError(`starts: expected one for each of ${rows} rows, got ${starts.length}`)
+    const padding = starts === undefined ? 0 : Math.min(...starts)
+    const highest =
+      positionIds === undefined
+        ? Math.max(1, offset + length - padding)
+        : positionIds.reduce((a, b) => Math.max(a, b), 0) + 1
     const positions = own ? this.positions(input, rows, length) : null
     const segments = input.segmentIds === undefined ? null : { ids: input.segmentIds, rows }
     // Made here, not on first use: what a block makes dies with the block's scope.
@@ -187,8 +193,8 @@ export class DecoderBody extends Layer {
 
 /** x + attention(norm(x)), then x + mlp(norm(x)); Gemma also norms what comes out, OLMo 2 only that, NeoX adds both at once. */
 export class Block extends Layer {
-  readonly attention = new Branch('attention')
-  readonly feedForward = new Branch('mlp')
+  readonly attention: Branch = new Branch('attention')
+  readonly feedForward: Branch = new Branch('mlp')
   readonly self_attn: Attention | null
   readonly mlp: FeedForward | null
   readonly input_layernorm: Norm | null

@@ -1,8 +1,7 @@
 // Which key each query may see, and softmax(q kᵀ · scale) v. Projections and rotation are in model/decoder.ts.
 import { UnsupportedError } from '../errors.ts'
 import type { Generator } from '../torch/index.ts'
-import { ops, Tensor } from '../torch/index.ts'
-import { hasOp } from '../torch/native.ts'
+import { hasOp, ops, Tensor } from '../torch/index.ts'
 import { dropout } from './dropout.ts'
 
 /** Keys and values of earlier tokens, kept between calls. One slot per token; all layers hold the same number of slots. */
@@ -33,6 +32,11 @@ export type Mask = 'causal' | 'all' | Tensor
 /** The cheapest mask for `visibility`. */
 export function makeMask(visibility: Visibility, device: string): Mask {
   const { offset, queries, keys, window, starts, segments } = visibility
+  if (segments !== null && segments.ids.length !== segments.rows * keys) {
+    throw new UnsupportedError(
+      `attention: expected a document for each of ${segments.rows * keys} tokens, got ${segments.ids.length}. Packed rows cannot go on from a cache`,
+    )
+  }
   const cuts = window !== null && keys > window
   if (!cuts && starts === null && segments === null) {
     if (queries === 1) return 'all'

@@ -5,5 +5,5 @@ import { type Generator, ops, type Tensor } from '../torch/index.ts'
 export function dropout(x: Tensor, rate: number, generator: Generator | null): Tensor {
   if (rate === 0 || generator === null) return x
   const keep = ops.bernoulli_(ops.emptyLike(x.detach()), 1 - rate, generator)
-  return x.mul(keep.mul_(1 / (1 - rate)))
+  return x.mul(rate === 1 ? keep : keep.mul_(1 / (1 - rate)))
 }

@@ -30,22 +30,15 @@ export abstract class Layer {
 
   /** The layer at `path`. */
   get(path: string): Layer {
-    let layer: Layer = this
-    for (const slot of slots(path)) {
-      const next = slot.read(layer)
-      if (!(next instanceof Layer)) throw new Error(`no layer at ${path}: ${slot.name} is missing`)
-      layer = next
-    }
-    return layer
+    return follow(this, slots(path), path)
   }
 
   /** Puts `by` in the slot at `path`. What was there is not freed: the new layer may hold it. */
   replace(path: string, by: Layer): void {
     const parts = slots(path)
-    const last = parts.pop()!
-    let parent: Layer = this
-    for (const slot of parts) parent = slot.read(parent) as Layer
-    if (!(last.read(parent) instanceof Layer)) throw new Error(`no layer at ${path} to replace`)
+    const last = parts.pop()
+    const parent = follow(this, parts, path)
+    if (!(last?.read(parent) instanceof Layer)) throw new Error(`no layer at '${path}' to replace`)
     last.write(parent, by)
   }
 
@@ -53,6 +46,16 @@ export abstract class Layer {
   free(): void {
     for (const [, tensor] of this.parameters()) tensor.free()
   }
+}
+
+function follow(from: Layer, parts: readonly Slot[], path: string): Layer {
+  let layer = from
+  for (const slot of parts) {
+    const next = slot.read(layer)
+    if (!(next instanceof Layer)) throw new Error(`no layer at '${path}': ${slot.name} is missing`)
+    layer = next
+  }
+  return layer
 }
 
 interface Slot {

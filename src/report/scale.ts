@@ -24,6 +24,11 @@ export interface ScaleOptions {
   ticks?: number
 }
 
+// Beyond this a difference of two values may be infinite.
+const LARGEST = 1e300
+// Closer values are one value: ticks between them could not be told apart.
+const CLOSEST = 1e-9
+
 /** A scale that covers `values`; those that are not finite are left out. Never empty: no values give 0 … 1. */
 export function createScale(
   values: Iterable<number>,
@@ -31,16 +36,17 @@ export function createScale(
 ): Scale {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (const value of values) {
-    if (!Number.isFinite(value)) continue
+    if (!(Math.abs(value) < LARGEST)) continue
     low = Math.min(low, value)
     high = Math.max(high, value)
   }
   if (low > high) [low, high] = [0, 1]
-  if (log && low > 0 && high > low) {
+  if (log && low > 1 / LARGEST && high > low * (1 + CLOSEST)) {
     const factor = (high / low) ** margin
     return logScale(low / factor, high * factor, ticks)
   }
-  if (low === high) [low, high] = widened(low)
+  if (high - low <= CLOSEST * Math.max(Math.abs(low), Math.abs(high), 1 / LARGEST))
+    [low, high] = widened((low + high) / 2)
   const space = margin * (high - low)
   ;[low, high] = [low - space, high + space]
   return linearScale(low, high, nice, ticks)
@@ -80,7 +86,7 @@ function linearScale(low: number, high: number, nice: boolean, count: number): S
   const last = nice ? Math.ceil(high / step - 1e-9) : Math.floor(high / step + 1e-9)
   const ticks: Tick[] = []
   for (let index = first; index <= last; index++) {
-    const value = roundTo(index * step, step)
+    const value = cleaned(index * step)
     ticks.push({ value, label: formatNumber(value, step) })
   }
   const domain = nice ? ([ticks[0]!.value, ticks.at(-1)!.value] as const) : ([low, high] as const)
@@ -104,7 +110,7 @@ function logTicks(low: number, high: number, count: number): Tick[] {
     const ticks: Tick[] = []
     for (let exponent = first; exponent <= last; exponent += every) {
       for (const digit of digits) {
-        const value = roundTo(digit * 10 ** exponent, 10 ** exponent)
+        const value = cleaned(digit * 10 ** exponent)
         const isInside = value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9)
         if (isInside) ticks.push({ value, label: formatNumber(value, 10 ** exponent) })
       }
@@ -115,7 +121,7 @@ function logTicks(low: number, high: number, count: number): Tick[] {
 }
 
 function widened(value: number): [number, number] {
-  const margin = value === 0 ? 1 : Math.abs(value) * 0.1
+  const margin = Math.abs(value) < 1 / LARGEST ? 1 : Math.abs(value) * 0.1
   return [value - margin, value + margin]
 }
 
@@ -127,8 +133,9 @@ function decimals(step: number): number {
   return Math.min(12, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))
 }
 
-function roundTo(value: number, step: number): number {
-  return Number(value.toFixed(Math.min(100, decimals(step) + (step < 1e-12 ? 20 : 0))))
+// 3 × 0.1 is 0.30000000000000004.
+function cleaned(value: number): number {
+  return Number(value.toPrecision(12))
 }
 
 function trimmed(text: string): string {

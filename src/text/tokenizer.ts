@@ -41,6 +41,8 @@ type ControlGuard = 'all' | 'none' | string
 
 /** A loaded tokenizer; immutable. */
 export class Tokenizer {
+  /** Contents of the tokens that text cannot produce without `allowSpecial`. */
+  readonly controlTokens: ReadonlySet<string>
   readonly #files: TokenizerFiles
   readonly #json: TokenizerJson
   readonly #vocabulary: Vocabulary
@@ -71,6 +73,9 @@ export class Tokenizer {
     const isNormalized = (token: AddedToken): boolean => normalizer !== undefined && token.normalized
     this.#rawSplitter = new AddedTokenSplitter(added.filter((token) => !isNormalized(token)))
     this.#normalizedSplitter = new AddedTokenSplitter(added.filter(isNormalized), (token) => normalizer!(token.content))
+    this.controlTokens = new Set(
+      added.filter(({ id }) => this.#vocabulary.control.has(id)).map(({ content }) => content),
+    )
     const spellings = [...this.#vocabulary.tokens]
     for (const token of added) if (isNormalized(token)) spellings[token.id] = normalizer!(token.content)
     this.#spellings = spellings
@@ -103,12 +108,6 @@ export class Tokenizer {
   get specialTokens(): ReadonlyMap<string, number> {
     const special = this.#vocabulary.added.filter((token) => token.special)
     return new Map(special.map((token) => [token.content, token.id]))
-  }
-
-  /** Contents of the tokens that text cannot produce without `allowSpecial`. */
-  get controlTokens(): ReadonlySet<string> {
-    const { added, control } = this.#vocabulary
-    return new Set(added.filter((token) => control.has(token.id)).map((token) => token.content))
   }
 
   get bosTokenId(): number | undefined {
@@ -167,15 +166,31 @@ export class Tokenizer {
 
   /**
    * Encodes a text that is partly a stranger's: control tokens are read only where `masked`, a copy of the same length in
-   * which the stranger's characters are replaced by others, has them too. Adds no tokens around the text.
+   * which the stranger's characters are replaced by others, has them too. Adds no tokens around the text. `cuts` are
+   * ascending offsets in the text; for each comes the number of tokens that lie wholly before it.
    */
-  encodeMasked(text: string, masked: string): Int32Array {
+  encodeMasked(text: string, masked: string, cuts: readonly number[] = []): { ids: Int32Array; cuts: Int32Array } {
     if (masked.length !== text.length) {
       throw new TokenizerError(`bad mask: expected ${text.length} characters as in the text, got ${masked.length}`)
     }
     const out = new IdBuffer()
-    this.#encodeInto(text, masked, out)
-    return out.toArray()
+    const counts = new Int32Array(cuts.length)
+    let next = 0
+    for (const piece of this.#rawSplitter.split(text, permitOf(text, masked))) {
+      const before = out.length
+      const encodeTo = (end: number, into: IdBuffer): void =>
+        this.#encodePlain(text.slice(piece.start, end), masked.slice(piece.start, end), piece.start === 0, into)
+      for (; next < cuts.length && cuts[next]! <= piece.start; next++) counts[next] = before
+      if (piece.id >= 0) out.push(piece.id)
+      else encodeTo(piece.end, out)
+      for (; next < cuts.length && cuts[next]! < piece.end; next++) {
+        const prefix = new IdBuffer()
+        if (piece.id < 0) encodeTo(cuts[next]!, prefix)
+        counts[next] = before + out.commonLength(before, prefix)
+      }
+    }
+    counts.fill(out.length, next)
+    return { ids: out.toArray(), cuts: counts }
   }
 
   /** Decodes ids to text; ids that no token has are skipped, bytes that are no UTF-8 become U+FFFD. */

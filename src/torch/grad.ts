@@ -1,5 +1,5 @@
 // Gradient mode and backward. `backward` also plays back the segments that gradient checkpointing cut out (checkpointing.ts).
-import { playBack } from './checkpointing.ts'
+import { dropSegments, playBack } from './checkpointing.ts'
 import { native } from './native.ts'
 import { type Tensor, wrap } from './tensor.ts'
 
@@ -34,11 +34,16 @@ export function isGradEnabled(): boolean {
  * Does nothing when nothing that requires a gradient took part, as when every branch was dropped.
  */
 export function backward(output: Tensor, gradient?: Tensor, options: { retainGraph?: boolean } = {}): void {
-  if (output.requiresGrad) native.backward([output.handle], [gradient?.handle ?? 0], options.retainGraph ?? false)
-  playBack()
+  try {
+    if (output.requiresGrad) native.backward([output.handle], [gradient?.handle ?? 0], options.retainGraph ?? false)
+    playBack()
+  } catch (error) {
+    dropSegments()
+    throw error
+  }
 }
 
-/** d(outputs)/d(inputs) without touching `.grad`; null where an input took no part. */
+/** d(outputs)/d(inputs) without touching `.grad`; null where an input took no part. Ends at the output of a `checkpoint`. */
 export function gradients(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],

@@ -12,6 +12,7 @@ export {
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'
 export { backward, enableGrad, gradients, isGradEnabled, noGrad } from './grad.ts'
+export { hasOp } from './native.ts'
 export * as ops from './ops.gen.ts'
 export { Generator } from './random.ts'
 export { scope } from './scope.ts'

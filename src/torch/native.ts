@@ -21,6 +21,7 @@ export interface Native {
   free(handles: readonly number[]): void
   freeOne(handle: number): void
   makeGenerator(seed: number, device: string): number
+  freeGenerator(generator: number): void
   getGeneratorState(generator: number): number
   setGeneratorState(generator: number, state: number): void
   setThreads(count: number): void

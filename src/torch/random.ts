@@ -2,6 +2,8 @@
 import { native } from './native.ts'
 import { Tensor, wrap } from './tensor.ts'
 
+const net = new FinalizationRegistry<number>((handle) => native.freeGenerator(handle))
+
 /** A seeded source of random numbers on one device, with a state that can be saved and restored bit for bit. */
 export class Generator {
   readonly handle: number
@@ -11,6 +13,7 @@ export class Generator {
     if (!Number.isSafeInteger(seed) || seed < 0) throw new RangeError(`seed: expected an integer ≥ 0, got ${seed}`)
     this.handle = native.makeGenerator(seed, device)
     this.device = device
+    net.register(this, this.handle)
   }
 
   /** The whole state as bytes. */

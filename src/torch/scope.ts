@@ -1,5 +1,6 @@
 // Lifetimes. V8 sees a few bytes where a tensor holds megabytes, so tensors are freed by scope, not by garbage collection:
 // what is created inside `scope()` dies at its end unless it is returned. Tensors made outside every scope have a finaliser as a net.
+import { UsageError } from '../errors.ts'
 import { native } from './native.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -43,6 +44,8 @@ export function scope<T>(body: () => T): T {
   let result: T
   try {
     result = body()
+    if (result instanceof Promise)
+      throw new UsageError('scope: expected a function that returns a value, got an async one. Use scope inside it')
   } catch (error) {
     current = outer
     freeAll(mine, undefined)

@@ -16,10 +16,16 @@ export class Tensor {
     track(this)
   }
 
-  /** A CPU tensor with a copy of `data` (row-major). Numbers become f32 unless `dtype` says otherwise. */
+  /**
+   * A CPU tensor with a copy of `data` (row-major). Numbers become f32 unless `dtype` says otherwise; a typed array is what it is,
+   * and `dtype` says so only of a Uint16Array (f16, bf16) or of raw bytes (Uint8Array, any dtype).
+   */
   static from(data: TypedArray | readonly number[], shape: readonly number[] = [data.length], dtype?: DType): Tensor {
     const array = ArrayBuffer.isView(data) ? data : fill(arrayFor(dtype ?? 'f32', data.length), data, dtype ?? 'f32')
-    return new Tensor(native.fromData(array, dtypeCode[dtype ?? dtypeOfArray(array)], shape))
+    const code = dtype ?? dtypeOfArray(array)
+    if (!fits(array, code))
+      throw new RangeError(`${array.constructor.name}: expected dtype ${dtypeOfArray(array)}, got ${dtype}`)
+    return new Tensor(native.fromData(array, dtypeCode[code], shape))
   }
 
   get shape(): number[] {
@@ -77,8 +83,9 @@ export class Tensor {
   }
   /** The values as numbers, whatever the dtype. */
   toArray(): number[] {
-    const exact = this.dtype === 'i64'
-    const tensor = this.to(exact ? 'f64' : this.dtype === 'f64' ? 'f64' : 'f32')
+    const { dtype } = this
+    // f32 holds integers up to 2²⁴ only.
+    const tensor = this.to(dtype === 'i64' || dtype === 'i32' || dtype === 'f64' ? 'f64' : 'f32')
     const values = Array.from(tensor.data() as Float64Array)
     if (tensor !== this) tensor.free()
     return values
@@ -238,6 +245,12 @@ export class Tensor {
       ? this
       : ops.toDevice(this, target, this.dtype)
   }
+}
+
+function fits(array: TypedArray, dtype: DType): boolean {
+  if (array instanceof Uint8Array) return true
+  if (array instanceof Uint16Array) return dtype === 'f16' || dtype === 'bf16'
+  return dtypeOfArray(array) === dtype
 }
 
 function fill(array: TypedArray, values: readonly number[], dtype: DType): TypedArray {

@@ -43,7 +43,7 @@ export interface TrainOptions<B> {
   /** Called every `every` steps, at the end, and when stopped; a failure is reported and training goes on. */
   save?: { every: number; write: (run: RunState) => Promise<string> }
   /** Called every `every` steps to show what the model says. */
-  sample?: { every: number; texts: (model: Decoder) => { prompt: string; text: string }[] }
+  sample?: { every: number; texts: (model: Decoder) => Promise<{ prompt: string; text: string }[]> }
   /** Finish the step, save, and end. */
   stop?: { readonly aborted: boolean }
   /** Takes over a saved state before the first step. */
@@ -150,7 +150,7 @@ export async function* train<B = Batch>(
         }
       }
       if (options.sample !== undefined && (last || run.step % options.sample.every === 0)) {
-        for (const sample of options.sample.texts(model)) yield { type: 'sample', step: run.step, ...sample }
+        for (const sample of await options.sample.texts(model)) yield { type: 'sample', step: run.step, ...sample }
       }
       if (options.save !== undefined && run.step % options.save.every === 0) yield* save()
       if (evaluation?.patience !== undefined && run.evaluationsWithoutGain >= evaluation.patience) {

@@ -2,33 +2,20 @@
 // TrainingArguments; where a default differs, the description says so.
 
 import { z } from 'zod'
+import type { SCHEDULES } from '../../train/schedule.ts'
 import { count, type Shape, steps } from './fields.ts'
 
-export type SchedulerType =
-  | 'linear'
-  | 'cosine'
-  | 'constant'
-  | 'constant_with_warmup'
-  | 'cosine_with_min_lr'
-  | 'warmup_stable_decay'
-  | 'polynomial'
+export type SchedulerType = (typeof SCHEDULES)[number]
 
-/** The keys of `lr_scheduler_kwargs` that each schedule knows, as in Transformers. */
+/** The keys of `lr_scheduler_kwargs` that each schedule knows; names are those of Transformers. */
 export const SCHEDULER_KWARGS: Readonly<Record<SchedulerType, readonly string[]>> = {
   linear: [],
-  cosine: ['num_cycles'],
+  cosine: [],
   constant: [],
   constant_with_warmup: [],
-  cosine_with_min_lr: ['min_lr', 'min_lr_rate', 'num_cycles'],
-  warmup_stable_decay: [
-    'num_decay_steps',
-    'num_stable_steps',
-    'warmup_type',
-    'decay_type',
-    'min_lr_ratio',
-    'num_cycles',
-  ],
-  polynomial: ['lr_end', 'power'],
+  cosine_with_min_lr: ['min_lr', 'min_lr_rate'],
+  warmup_stable_decay: ['num_decay_steps', 'min_lr_ratio'],
+  polynomial: ['power'],
 }
 
 export interface OptimizationKeys {
@@ -43,7 +30,7 @@ export interface OptimizationKeys {
   num_train_epochs: number
   max_steps: number
   lr_scheduler_type: SchedulerType
-  lr_scheduler_kwargs: Record<string, number | string>
+  lr_scheduler_kwargs: Record<string, number>
   warmup_steps: number
   bf16: boolean | 'auto'
   gradient_checkpointing: boolean
@@ -83,10 +70,11 @@ export const optimizationKeys: Shape<OptimizationKeys> = {
     .default('linear')
     .describe('Shape of the learning rate after the warm-up.'),
   lr_scheduler_kwargs: z
-    .record(z.string(), z.union([z.number(), z.string()], { error: 'a number or a name' }))
+    .record(z.string(), z.number().min(0))
     .default({})
     .describe(
-      'More for the schedule, e.g. min_lr_rate for cosine_with_min_lr, num_decay_steps for warmup_stable_decay.',
+      'More for the schedule: min_lr or min_lr_rate for cosine_with_min_lr (default rate 0.1), num_decay_steps ' +
+        '(default 0.1 of the run) and min_lr_ratio for warmup_stable_decay, power for polynomial.',
     ),
   warmup_steps: z
     .union([z.literal(0), steps], { error: '0, a whole number of steps, or a fraction of the run below 1' })

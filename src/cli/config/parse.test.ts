@@ -128,8 +128,8 @@ describe('parseConfig', () => {
       "lr_scheduler_kwargs: expected no keys with linear, got 'min_lr' (f.yaml:5:22)",
     ],
     [
-      'lr_scheduler_type: warmup_stable_decay',
-      'lr_scheduler_kwargs: expected num_decay_steps with warmup_stable_decay, got none (f.yaml)',
+      'lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: two}',
+      "lr_scheduler_kwargs.power: expected a number, got 'two' (f.yaml:6:23)",
     ],
     ['__proto__: {a: 1}', "unknown key '__proto__'. Run `anneal schema` to see the keys (f.yaml:5:1)"],
   ])('says what is wrong with %j and where', (line, message) => {
@@ -243,8 +243,8 @@ describe('overrides', () => {
       { lr_scheduler_kwargs: { min_lr_rate: 0.1 } },
     ],
     [
-      ['--lr_scheduler_type=polynomial', '--lr_scheduler_kwargs.power', '2', '--lr-scheduler-kwargs.lr_end=1e-7'],
-      { lr_scheduler_kwargs: { power: 2, lr_end: 1e-7 } },
+      ['--lr_scheduler_type=polynomial', '--lr_scheduler_kwargs.power', '2', '--seed=3'],
+      { lr_scheduler_kwargs: { power: 2 } },
     ],
     [['--warmup_ratio', '0.1'], { warmup_steps: 0.1 }],
     [['--optimizer.lr', '0.1'], { learning_rate: 0.1 }],
@@ -307,7 +307,7 @@ describe('overrides', () => {
     ],
     [
       ['--lr_scheduler_kwargs.power.x', '1'],
-      'lr_scheduler_kwargs.power: expected a number or a name, got a section (--lr_scheduler_kwargs.power.x)',
+      'lr_scheduler_kwargs.power: expected a number, got a section (--lr_scheduler_kwargs.power.x)',
     ],
     [['--__proto__.x', '1'], "unknown key '__proto__'. Run `anneal schema` to see the keys (--__proto__.x)"],
   ] as [string[], string][])('refuse %j', (words, message) => {

@@ -32,8 +32,8 @@ describe('presets', () => {
   }
 
   it('have the sizes that they claim', () => {
-    expect(parameters(presetConfig('tiny'), 512)).toBe(1_174_272)
-    expect(parameters(presetConfig('small'), 8192)).toBe(22_030_464)
+    expect(parameters(presetConfig('tiny'), 512)).toBe(1_173_120)
+    expect(parameters(presetConfig('small'), 8192)).toBe(22_029_696)
     expect(parameters(presetConfig('base'), 49_152)).toBe(134_515_008) // SmolLM2-135M
   })
 

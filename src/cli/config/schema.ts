@@ -130,11 +130,8 @@ function checkSchedule(config: AllKeys, complain: Complain): void {
     if (known.includes(key)) continue
     complain('lr_scheduler_kwargs', `expected ${known.join(' or ') || 'no keys'} with ${type}, got '${key}'`)
   }
-  if (type === 'cosine_with_min_lr' && !('min_lr' in kwargs) && !('min_lr_rate' in kwargs)) {
-    complain('lr_scheduler_kwargs', 'expected min_lr or min_lr_rate with cosine_with_min_lr, got neither')
-  }
-  if (type === 'warmup_stable_decay' && !('num_decay_steps' in kwargs)) {
-    complain('lr_scheduler_kwargs', 'expected num_decay_steps with warmup_stable_decay, got none')
+  if ('min_lr' in kwargs && 'min_lr_rate' in kwargs) {
+    complain('lr_scheduler_kwargs', 'expected min_lr or min_lr_rate, got both')
   }
 }
 

@@ -19,6 +19,9 @@ export interface DelimitedOptions {
   takesStrayQuotes: boolean
 }
 
+/** A record may span lines, but an open quote must not make us hold the rest of a large file as lines. */
+const MAX_RECORD_LINES = 100_000
+
 type Step = 'complete' | 'open' | 'broken'
 
 /** Push lines, take records; `end` settles a record that is still open. */
@@ -36,9 +39,10 @@ export class DelimitedRecords {
 
   push(line: Line): DelimitedOutcome[] {
     const outcomes: DelimitedOutcome[] = []
+    // The lines to read, last first.
     const waiting = [line]
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      waiting.unshift(...this.take(next, outcomes))
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      for (const again of this.take(next, outcomes).reverse()) waiting.push(again)
     }
     return outcomes
   }
@@ -46,7 +50,9 @@ export class DelimitedRecords {
   end(): DelimitedOutcome[] {
     const outcomes: DelimitedOutcome[] = []
     while (this.lines.length > 0) {
-      for (const line of this.giveUp('a quote is not closed', outcomes)) outcomes.push(...this.push(line))
+      for (const line of this.giveUp('a quote is not closed', outcomes)) {
+        for (const outcome of this.push(line)) outcomes.push(outcome)
+      }
     }
     return outcomes
   }
@@ -56,7 +62,8 @@ export class DelimitedRecords {
     if (this.lines.length === 0 && line.bytes.length === 0) return []
     this.lines.push(line)
     this.bytes += line.length + 1
-    if (line.isTooLong || this.bytes > this.options.maxRecordBytes + 1) return this.giveUp('too long', outcomes)
+    const isTooLong = this.bytes > this.options.maxRecordBytes + 1 || this.lines.length > MAX_RECORD_LINES
+    if (line.isTooLong || isTooLong) return this.giveUp('too long', outcomes)
     if (!isUtf8(line.bytes) || line.bytes.includes(0)) return this.giveUp('a line of it is not text', outcomes)
     const step = this.scan(line.bytes.toString('utf8'))
     if (step === 'open') return []

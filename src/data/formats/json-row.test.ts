@@ -7,11 +7,7 @@ const parse = (text: string | Buffer) => parseJsonRow(Buffer.from(text as string
 
 describe('parseJsonRow', () => {
   it('gives the row that JSON.parse gives', () => {
-    // -0 does not survive JSON, which is JSON's affair.
-    const row = fc.dictionary(
-      fc.string({ unit: 'grapheme' }),
-      fc.jsonValue({ stringUnit: 'grapheme', noUnicodeString: false } as never),
-    )
+    const row = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ stringUnit: 'grapheme' }))
     fc.assert(
       fc.property(row, fc.constantFrom(undefined, 2, '\t'), (value, indent) => {
         const text = JSON.stringify(value, null, indent)

@@ -34,21 +34,27 @@ export function parseJsonRow(bytes: Buffer, limits: DataLimits): ParsedRow {
   return { row: row as FileRow['row'] }
 }
 
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+const SPACE = 0x20
+
 /** Counts the keys and the nesting of a text that is known to be valid JSON. */
 function measureJson(text: string): { numKeys: number; depth: number } {
   let numKeys = 0
   let depth = 0
   let deepest = 0
   for (let i = 0; i < text.length; i++) {
-    const character = text[i]
-    if (character === '"') {
+    const code = text.charCodeAt(i)
+    if (code === QUOTE) {
       i = closingQuote(text, i)
       if (isKey(text, i + 1)) numKeys++
-    } else if (character === '{' || character === '[') {
-      if (++depth > deepest) deepest = depth
-    } else if (character === '}' || character === ']') {
-      depth--
+      continue
     }
+    // Brackets differ from braces by one bit.
+    const bracket = code | 0x20
+    if (bracket === 0x7b) deepest = Math.max(deepest, ++depth)
+    else if (bracket === 0x7d) depth--
   }
   return { numKeys, depth: deepest }
 }
@@ -61,15 +67,15 @@ function closingQuote(text: string, openingQuote: number): number {
 
 function isEscaped(text: string, index: number): boolean {
   let backslash = index
-  while (text[backslash - 1] === '\\') backslash--
+  while (text.charCodeAt(backslash - 1) === BACKSLASH) backslash--
   return (index - backslash) % 2 === 1
 }
 
 /** A string is a key when a colon follows. */
 function isKey(text: string, afterString: number): boolean {
   let i = afterString
-  while (text[i] === ' ' || text[i] === '\t' || text[i] === '\r' || text[i] === '\n') i++
-  return text[i] === ':'
+  while (text.charCodeAt(i) <= SPACE) i++
+  return text.charCodeAt(i) === COLON
 }
 
 /** Counts the keys that JSON.parse kept; where escapes may hide bad characters it looks at the strings too. */

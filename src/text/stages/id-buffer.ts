@@ -22,9 +22,12 @@ export class IdBuffer {
     for (let i = start; i < end; i++) this.#ids[this.#length++] = source[i]!
   }
 
-  /** The id appended last, or −1. */
-  last(): number {
-    return this.#length === 0 ? -1 : this.#ids[this.#length - 1]!
+  /** How many ids from `start` on are the first ids of `other`. */
+  commonLength(start: number, other: IdBuffer): number {
+    const most = Math.min(this.#length - start, other.#length)
+    let length = 0
+    while (length < most && this.#ids[start + length] === other.#ids[length]) length++
+    return length
   }
 
   toArray(): Int32Array {

@@ -40,7 +40,9 @@ export async function findCompiler(environment: NodeJS.ProcessEnv = process.env)
   const got = environment.CXX ? `CXX=${environment.CXX}, which does not run` : 'none in PATH'
   const install =
     process.platform === 'darwin' ? '`xcode-select --install`' : '`apt-get install g++` (or what your system calls it)'
-  throw new EngineMissingError(`C++ compiler: expected ${usual.join(' or ')}, got ${got}. Run ${install}`)
+  throw new EngineMissingError(
+    `C++ compiler: expected ${usual.join(' or ')}, got ${got}. Run ${install}, then \`anneal setup\``,
+  )
 }
 
 async function findNativeFlag(

@@ -50,7 +50,8 @@ export async function* findLibtorch(options: LocateOptions): AsyncGenerator<Find
   yield finding('cache', inspectLibtorch(cached))
 
   // A system without an index for pip is asked once, not at every start.
-  if (readEngineRecord()?.how === 'debian') yield finding('debian', inspectLibtorch('/usr'))
+  const systems = inspectLibtorch('/usr')
+  if (readEngineRecord()?.how === 'debian' && typeof systems !== 'string') yield finding('debian', systems)
 
   if (mayFetch) {
     const reason = await fetchWheel(cached, { environment, note })

@@ -25,6 +25,7 @@ export async function prepareEngine(note: (line: string) => void): Promise<Prepa
     const { place } = finding
     if ('reason' in finding) {
       reasons.push(`${PLACES[place]}: ${finding.reason}`)
+      if (place === 'wheel') note(`no wheel: ${finding.reason}`)
       continue
     }
     try {

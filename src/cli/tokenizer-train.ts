@@ -1,0 +1,76 @@
+// `anneal tokenizer train TEXT… --vocab-size N --out DIR`
+import { mkdirSync } from 'node:fs'
+import { readDocuments } from '../data/sources.ts'
+import { trainBpe } from '../text/bpe.ts'
+import { type Command, defineCommand } from './command.ts'
+import { startProgress } from './progress.ts'
+
+/** Ends each document; Qwen's and GPT-2's name for it. */
+export const END_OF_TEXT = '<|endoftext|>'
+
+export const command: Command = defineCommand({
+  summary: 'train a byte-level BPE tokenizer on your text',
+  positionals: {
+    name: 'TEXT',
+    summary: 'files or folders: text, Markdown, JSONL (.gz), CSV, TSV, Parquet',
+    min: 1,
+    max: 10_000,
+  },
+  options: {
+    out: { kind: 'text', value: 'DIR', summary: 'folder for tokenizer.json', required: true },
+    'vocab-size': {
+      kind: 'integer',
+      value: 'N',
+      summary: 'ids in all: special tokens, 256 bytes, merges',
+      default: 8192,
+      min: 258,
+      max: 1_000_000,
+    },
+    'pre-tokenizer': {
+      kind: 'choice',
+      choices: ['gpt-2', 'qwen2', 'llama-bpe', 'smollm'],
+      summary: 'how text is cut into words first',
+      default: 'gpt-2',
+    },
+    special: {
+      kind: 'list',
+      value: 'TOKEN',
+      summary: `more control tokens; ${END_OF_TEXT}, <|im_start|> and <|im_end|> are always there`,
+    },
+    'min-frequency': { kind: 'integer', value: 'N', summary: 'a rarer pair is never merged', default: 2, min: 1 },
+    'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text', default: 'text' },
+  },
+  examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
+  run: async ({ positionals, options, output }) => {
+    const documents = readDocuments(positionals, { textKey: options.textColumn, onNotice: output.note })
+    const counting = startProgress(output, { label: 'reading', unit: 'bytes' })
+    let merging: ReturnType<typeof startProgress> | undefined
+    try {
+      const { tokenizer } = await trainBpe(texts(documents), {
+        vocabSize: options.vocabSize,
+        specialTokens: [END_OF_TEXT, '<|im_start|>', '<|im_end|>', ...options.special],
+        roles: { eos: END_OF_TEXT, pad: END_OF_TEXT },
+        minFrequency: options.minFrequency,
+        preTokenizer: options.preTokenizer,
+        onProgress: ({ phase, done, total }) => {
+          if (phase === 'count') return counting.update(done)
+          counting.end()
+          merging ??= startProgress(output, { label: 'merging', unit: 'tokens', ...(total !== undefined && { total }) })
+          merging.update(done)
+        },
+      })
+      merging?.end()
+      mkdirSync(options.out, { recursive: true })
+      await tokenizer.save(options.out)
+      output.note(`${tokenizer.vocabSize} tokens from ${documents.report.documents} documents → ${options.out}`)
+      output.emit({ vocab_size: tokenizer.vocabSize, documents: documents.report.documents, out: options.out })
+    } finally {
+      counting.end()
+      merging?.end()
+    }
+  },
+})
+
+async function* texts(documents: AsyncIterable<{ text: string }>): AsyncGenerator<string> {
+  for await (const { text } of documents) yield text
+}
