@@ -39,9 +39,12 @@ bench: setup
 clean:
 	rm -rf dist build
 
+NODE_IS_FINE := const [a, b] = process.versions.node.split('.').map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)
+NODE_IS_MISSING := error: Node.js: expected 20.19 or later with npm in PATH, got an older one or none. See nodejs.org
+
 # Every tool that runs here comes from these packages as it is: no install script is run.
 $(PACKAGES): package-lock.json
-	@command -v npm >/dev/null || { echo 'error: npm: expected Node.js 20.19 or later with npm, got none. Install it from nodejs.org or with your system' >&2; exit 1; }
+	@npm --version >/dev/null 2>&1 && node -e "$(NODE_IS_FINE)" || { echo "$(NODE_IS_MISSING)" >&2; exit 1; }
 	npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 

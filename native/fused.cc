@@ -355,8 +355,9 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 };
 
 std::tuple<Tensor, Tensor> linearCrossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(1) == weight.size(1) && weight.size(0) > 0,
-              "expected hidden [N,D], weight [V,D], labels [N]");
+  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(1) == weight.size(1) && weight.size(0) > 0 &&
+                  labels.scalar_type() == at::kLong,
+              "expected hidden [N,D], weight [V,D], labels [N] of i64");
   if (recording({hidden, weight})) {
     auto result = LinearCrossEntropy::apply(hidden.contiguous(), weight, labels, chunk, softcap);
     return {result[0], result[1]};

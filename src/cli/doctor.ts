@@ -1,11 +1,12 @@
 // `anneal doctor`: what this machine offers to the engine, what was found and tried, and what to do where something is
 // missing. It never loads the engine into its own process, so it answers also when the engine is what is broken.
 
-import { existsSync, readFileSync, statfsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { arch, availableParallelism, platform, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { findCompiler } from '../torch/setup/compiler.ts'
-import { cacheDirectory, nearestExisting, packageRoot } from '../torch/setup/directories.ts'
+import { cacheDirectory, freeBytes, packageRoot } from '../torch/setup/directories.ts'
+import type { Libtorch } from '../torch/setup/libtorch.ts'
 import { type Finding, findLibtorch, PLACES, type Place } from '../torch/setup/locate.ts'
 import { type EngineProbe, probeAddon } from '../torch/setup/probe.ts'
 import { type EngineRecord, readEngineRecord } from '../torch/setup/record.ts'
@@ -88,7 +89,7 @@ async function diagnose(): Promise<Diagnosis> {
     node: process.versions.node,
     system: `${platform()} ${arch()}`,
     compiler: compiler instanceof Error ? null : compiler.version,
-    libtorch: found === undefined ? null : { place: found.place, ...summary(found) },
+    libtorch: found === undefined ? null : { place: found.place, ...pick(found.libtorch) },
     tried: findings.filter((finding) => 'reason' in finding),
     engine: record !== undefined && isEngineFine ? { ...record, ...probe } : null,
     devices,
@@ -99,8 +100,7 @@ async function diagnose(): Promise<Diagnosis> {
   }
 }
 
-function summary({ libtorch }: Finding & { libtorch: { dir: string; version: string; cuda: boolean } }) {
-  const { dir, version, cuda } = libtorch
+function pick({ dir, version, cuda }: Libtorch): { dir: string; version: string; cuda: boolean } {
   return { dir, version, cuda }
 }
 
@@ -108,11 +108,6 @@ function summary({ libtorch }: Finding & { libtorch: { dir: string; version: str
 function memoryLimit(): number | null {
   const limit = process.constrainedMemory()
   return limit > 0 && limit < totalmem() ? limit : null
-}
-
-function freeBytes(path: string): number {
-  const { bavail, bsize } = statfsSync(nearestExisting(path))
-  return bavail * bsize
 }
 
 function describe(diagnosis: Diagnosis): string {

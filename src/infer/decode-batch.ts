@@ -4,7 +4,7 @@
 
 import type { Decoder, DecoderInput } from '../model/decoder.ts'
 import { noGrad, ops, scope, Tensor } from '../torch/index.ts'
-import { chunkLength } from './chunk-length.ts'
+import { chunkLength } from './context.ts'
 import { GrowingCache } from './kv-cache.ts'
 import { notFinite } from './sample.ts'
 import type { Sequence } from './sequence.ts'

@@ -11,7 +11,7 @@ import type { Decoder } from '../model/decoder.ts'
 import { encodeChat } from '../text/chat-encoding.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import type { DType } from '../torch/index.ts'
-import { hasLengthDependentRope } from './chunk-length.ts'
+import { contextLength, hasLengthDependentRope } from './context.ts'
 import { DecodeBatch } from './decode-batch.ts'
 import { type GenerationConfig, readGenerationConfig } from './generation-config.ts'
 import { generationSettings } from './generation-settings.ts'
@@ -69,7 +69,7 @@ export class Engine implements Lm {
   }
 
   get contextLength(): number {
-    return this.model.config.maxPositionEmbeddings
+    return contextLength(this.model.config)
   }
 
   get vocabSize(): number {
@@ -140,7 +140,7 @@ export class Engine implements Lm {
     const { contextLength, tokenizer } = this
     if (promptIds.length >= contextLength) {
       throw new InputError(
-        `prompt: expected at most ${contextLength - 1} tokens (max_position_embeddings is ${contextLength}), got ${promptIds.length}. Shorten it`,
+        `prompt: expected at most ${contextLength - 1} tokens (the model's context is ${contextLength}), got ${promptIds.length}. Shorten it`,
       )
     }
     const isOwnText = 'messages' in request

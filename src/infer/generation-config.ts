@@ -48,7 +48,8 @@ export function parseGenerationConfig(json: unknown, file: string): GenerationCo
     minP: read('min_p', 'a number from 0 to 1', inRange(0, 1)),
     repetitionPenalty: read('repetition_penalty', 'a number above 0', inRange(Number.MIN_VALUE)),
     maxNewTokens: read('max_new_tokens', 'a whole number ≥ 1', (value): value is number => isCount(value) && value > 0),
-    eosTokenIds: typeof eos === 'number' ? [eos] : eos,
+    // −1 stands for none in the first LLaMA conversions.
+    eosTokenIds: (typeof eos === 'number' ? [eos] : eos)?.filter((id) => id !== -1),
     stop: typeof stop === 'string' ? [stop] : stop,
   }
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined))
@@ -63,8 +64,9 @@ const inRange =
   (value: unknown): value is number =>
     isNumber(value) && value >= least && value <= most
 
-const isIds = (value: unknown): value is number | number[] =>
-  isCount(value) || (Array.isArray(value) && value.every(isCount))
+const isId = (value: unknown): value is number => isCount(value) || value === -1
+
+const isIds = (value: unknown): value is number | number[] => isId(value) || (Array.isArray(value) && value.every(isId))
 
 const isTexts = (value: unknown): value is string | string[] =>
   isText(value) || (Array.isArray(value) && value.every(isText))

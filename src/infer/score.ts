@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Decoder } from '../model/decoder.ts'
 import { noGrad, ops, scope, Tensor } from '../torch/index.ts'
-import { chunkLength, hasLengthDependentRope, TOKENS_AT_ONCE } from './chunk-length.ts'
+import { chunkLength, hasLengthDependentRope, TOKENS_AT_ONCE } from './context.ts'
 import { GrowingCache } from './kv-cache.ts'
 import type { ScoreOptions, TokenLogProbs } from './lm.ts'
 import { notFinite } from './sample.ts'

@@ -125,6 +125,8 @@ export class Decoder extends Layer {
       )
     }
     const perRow = ids.length === rows * length ? rows : 1
+    if (ids.length !== perRow * length)
+      throw new UsageError(`positions: expected one for each of ${rows * length} tokens, got ${ids.length}`)
     return Tensor.from(ids, [perRow, length]).to('i64').to(this.device)
   }
 

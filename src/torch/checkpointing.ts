@@ -62,8 +62,11 @@ export function playBack(): void {
       try {
         isReached = scope(() => replay(segment))
       } finally {
-        if (isReached) release(segment)
-        else waiting.unshift(segment)
+        if (!isReached) waiting.unshift(segment)
+        else {
+          segment.output.grad = null // the caller's tensor would hold it until its scope ends
+          release(segment)
+        }
       }
     }
   } finally {

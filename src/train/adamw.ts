@@ -23,8 +23,6 @@ interface Slot {
   rate: number
 }
 
-const fused = hasOp('aten::_fused_adamw_')
-
 /** Optimizer over named parameters. A parameter whose `grad` is null in a step is left alone: moments, decay and count. */
 export class AdamW {
   private readonly slots: Slot[]
@@ -32,15 +30,18 @@ export class AdamW {
   private readonly beta2: number
   private readonly epsilon: number
   private readonly weightDecay: number
+  private readonly fused: boolean
 
+  /** `rateOf` multiplies the rate of a parameter; `fused` is LibTorch's one kernel per group, composed of single operators without it. */
   constructor(
     parameters: Iterable<[string, Tensor]>,
-    options: AdamWOptions & { rateOf?: (name: string) => number } = {},
+    options: AdamWOptions & { rateOf?: (name: string) => number; fused?: boolean } = {},
   ) {
     this.beta1 = options.beta1 ?? 0.9
     this.beta2 = options.beta2 ?? 0.999
     this.epsilon = options.epsilon ?? 1e-8
     this.weightDecay = options.weightDecay ?? 0
+    this.fused = options.fused ?? hasOp('aten::_fused_adamw_')
     this.slots = Array.from(parameters, ([name, parameter]) => ({
       name,
       parameter,
@@ -84,7 +85,7 @@ export class AdamW {
   private update(slots: Slot[], gradients: Tensor[], rate: number, decay: number, gradientScale: number): void {
     const one = ops.ones([], 'f32', null, slots[0]!.parameter.device)
     for (const slot of slots) slot.step.add_(one)
-    if (fused) {
+    if (this.fused) {
       const parameters = slots.map((slot) => slot.parameter.detach())
       const means = slots.map((slot) => slot.mean)
       const squares = slots.map((slot) => slot.square)

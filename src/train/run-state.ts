@@ -16,10 +16,12 @@ const MAX_BYTES = 64 << 20
 
 const schema = z.strictObject({
   step: z.int().nonnegative(),
+  skippedSteps: z.int().nonnegative(),
+  consecutiveSkips: z.int().nonnegative(),
   tokens: z.int().nonnegative(),
+  lossSum: z.number(),
   best: z.strictObject({ metric: z.number(), step: z.int() }).nullable(),
   evaluationsWithoutGain: z.int().nonnegative(),
-  skips: z.int().nonnegative(),
   generator: z.base64(),
   rules: z.record(z.string(), z.unknown()),
 })
@@ -28,10 +30,12 @@ const schema = z.strictObject({
 export function saveRunState(directory: string, run: RunState): WrittenFile[] {
   const state: z.infer<typeof schema> = {
     step: run.step,
+    skippedSteps: run.skippedSteps,
+    consecutiveSkips: run.consecutiveSkips,
     tokens: run.tokens,
+    lossSum: run.lossSum,
     best: run.best,
     evaluationsWithoutGain: run.evaluationsWithoutGain,
-    skips: run.skips,
     generator: Buffer.from(run.generator.getState()).toString('base64'),
     rules: Object.fromEntries(run.rules.map((rule) => [rule.name, rule.state?.() ?? null])),
   }

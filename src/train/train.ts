@@ -7,6 +7,7 @@ import type { Decoder } from '../model/decoder.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
 import { autocast, backward, type DType, Generator, noGrad, scope, type Tensor } from '../torch/index.ts'
 import { AdamW, type AdamWOptions } from './adamw.ts'
+import { type EvaluationOptions, evaluate, judge } from './evaluate.ts'
 import type { StepMetrics, TrainEvent } from './events.ts'
 import type { Objective } from './objective.ts'
 import type { Rule } from './rule.ts'
@@ -31,16 +32,8 @@ export interface TrainOptions<B> {
   seed?: number
   onNonFinite?: 'stop' | 'skip'
   rules?: readonly Rule[]
-  evaluate?: {
-    batches: BatchSource<B>
-    every: number
-    maxBatches?: number
-    metric?: string
-    greaterIsBetter?: boolean
-    patience?: number
-    threshold?: number
-  }
-  /** Called every `every` steps, at the end, and when stopped; a failure is reported and training goes on. */
+  evaluate?: EvaluationOptions<B>
+  /** Called every `every` steps (may be a fraction, as an epoch is), at the end, and when stopped; a failure is reported and training goes on. */
   save?: { every: number; write: (run: RunState) => Promise<string> }
   /** Called every `every` steps to show what the model says. */
   sample?: { every: number; texts: (model: Decoder) => Promise<{ prompt: string; text: string }[]> }
@@ -52,11 +45,16 @@ export interface TrainOptions<B> {
 
 /** All that a checkpoint must hold besides the weights for the run to go on bit for bit. */
 export interface RunState {
+  /** Steps done, skipped ones included: the position in the data. */
   step: number
+  /** Steps left out because a number was not finite. The learning rate follows `step − skippedSteps`, the updates. */
+  skippedSteps: number
+  consecutiveSkips: number
   tokens: number
+  /** Sum of the losses of all updates. */
+  lossSum: number
   best: { metric: number; step: number } | null
   evaluationsWithoutGain: number
-  skips: number
   readonly optimizer: AdamW
   readonly generator: Generator
   readonly rules: readonly Rule[]
@@ -72,13 +70,15 @@ export async function* train<B = Batch>(
   const accumulation = options.gradientAccumulation ?? 1
   const trained = [...model.parameters()].filter(([, tensor]) => tensor.requiresGrad)
   if (trained.length === 0) throw new UsageError('training: expected parameters that require a gradient, got none')
-  const optimizer = new AdamW(trained, options.optimizer)
+  const optimizer = scope(() => new AdamW(trained, options.optimizer))
   const run: RunState = {
     step: 0,
+    skippedSteps: 0,
+    consecutiveSkips: 0,
     tokens: 0,
+    lossSum: 0,
     best: null,
     evaluationsWithoutGain: 0,
-    skips: 0,
     optimizer,
     generator: new Generator(options.seed ?? 0, model.device),
     rules: options.rules ?? [],
@@ -96,7 +96,6 @@ export async function* train<B = Batch>(
   const started = performance.now()
   const startStep = run.step
   let savedStep = run.step
-  let lossSum = 0
   let reason: 'finished' | 'stopped' | 'early-stopping' = 'finished'
   const save = async function* (): AsyncGenerator<TrainEvent> {
     if (options.save === undefined || savedStep === run.step) return
@@ -116,57 +115,53 @@ export async function* train<B = Batch>(
         reason = 'stopped'
         break
       }
+      if (run.evaluationsWithoutGain >= (options.evaluate?.patience ?? Number.POSITIVE_INFINITY)) {
+        reason = 'early-stopping'
+        break
+      }
       // ------------------------------------------------------------ a single training step
       const outcome = scope(() => trainStep(model, batches, objective, options, run, accumulation))
+      run.step++
       if ('skipped' in outcome) {
-        yield { type: 'step-skipped', step: run.step + 1, reason: outcome.skipped }
-        if (++run.skips > MAX_SKIPS)
+        yield { type: 'step-skipped', step: run.step, reason: outcome.skipped }
+        run.skippedSteps++
+        if (++run.consecutiveSkips > MAX_SKIPS)
           throw new NonFiniteError(
-            `${outcome.skipped}; ${run.skips} steps in a row. Lower learning_rate or look at the data`,
+            `${outcome.skipped}; ${run.consecutiveSkips} steps in a row. The weights are unchanged; lower learning_rate or look at the data`,
           )
       } else {
-        run.skips = 0
-      }
-      run.step++
-      if ('metrics' in outcome) {
-        lossSum += outcome.metrics.loss
+        run.consecutiveSkips = 0
+        run.lossSum += outcome.metrics.loss
         yield { type: 'step-done', ...outcome }
       }
       // ------------------------------------------------------------ once in a while: evaluate, sample, save
       const last = run.step === options.steps
       const evaluation = options.evaluate
-      if (evaluation !== undefined && (last || run.step % evaluation.every === 0)) {
+      let isBest = false
+      if (evaluation !== undefined && (last || isDue(run.step, evaluation.every))) {
         const metrics = evaluate(model, evaluation.batches, objective, {
           bf16: options.bf16 ?? false,
           maxBatches: evaluation.maxBatches,
         })
-        const isBest = judge(run, metrics, evaluation)
-        yield {
-          type: 'evaluation-done',
-          step: run.step,
-          epoch: epochOf(run.step, accumulation, batches),
-          metrics,
-          isBest,
-        }
+        isBest = judge(run, metrics, evaluation)
+        const epoch = epochOf(run.step, accumulation, batches)
+        yield { type: 'evaluation-done', step: run.step, epoch, metrics, isBest }
       }
-      if (options.sample !== undefined && (last || run.step % options.sample.every === 0)) {
+      if (options.sample !== undefined && (last || isDue(run.step, options.sample.every))) {
         for (const sample of await options.sample.texts(model)) yield { type: 'sample', step: run.step, ...sample }
       }
-      if (options.save !== undefined && run.step % options.save.every === 0) yield* save()
-      if (evaluation?.patience !== undefined && run.evaluationsWithoutGain >= evaluation.patience) {
-        reason = 'early-stopping'
-        break
-      }
+      if ((isBest && evaluation?.saveBest) || isDue(run.step, options.save?.every)) yield* save()
       await new Promise(setImmediate) // signals and other work get their turn
     }
     yield* save()
     const runtime = (performance.now() - started) / 1000
-    const steps = run.step - startStep
+    const updates = run.step - run.skippedSteps
     const metrics = {
       train_runtime: runtime,
-      train_steps_per_second: steps / runtime,
-      train_loss: steps === 0 ? 0 : lossSum / steps,
+      train_steps_per_second: (run.step - startStep) / runtime,
+      train_loss: updates === 0 ? 0 : run.lossSum / updates,
       num_tokens: run.tokens,
+      ...(run.skippedSteps > 0 && { skipped_steps: run.skippedSteps }),
     }
     yield { type: 'run-end', step: run.step, reason, metrics }
   } finally {
@@ -236,7 +231,7 @@ function trainStep<B>(
     return { skipped: what }
   }
   const limit = options.maxGradNorm ?? 1
-  const rate = options.learningRate * (options.schedule?.(run.step) ?? 1)
+  const rate = options.learningRate * (options.schedule?.(run.step - run.skippedSteps) ?? 1)
   noGrad(() => run.optimizer.step(rate, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1))
   run.optimizer.zeroGrad()
   run.tokens += tokens
@@ -256,54 +251,10 @@ function trainStep<B>(
   return { metrics, seconds }
 }
 
-/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, … */
-export function evaluate<B>(
-  model: Decoder,
-  batches: BatchSource<B>,
-  objective: Objective<B>,
-  options: { bf16?: boolean; maxBatches?: number | undefined } = {},
-): Record<string, number> {
-  const started = performance.now()
-  const generator = model.generator
-  model.generator = null
-  const sums: Record<string, number> = { loss: 0 }
-  let weight = 0
-  const count = Math.min(batches.batchesPerEpoch, options.maxBatches ?? Number.POSITIVE_INFINITY)
-  noGrad(() => {
-    for (let i = 0; i < count; i++) {
-      const batch = batches.at(i)
-      weight += objective.weight(batch)
-      scope(() =>
-        autocast(options.bf16 ? 'bf16' : null, () => {
-          const { loss, metrics } = objective.forward(model, batch)
-          sums.loss! += loss.item()
-          for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
-        }),
-      )
-    }
-  })
-  model.generator = generator
-  const runtime = (performance.now() - started) / 1000
-  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`eval_${name}`, sum / weight]))
-  return { ...means, eval_runtime: runtime, eval_steps_per_second: count / runtime }
-}
-
-/** Updates the best metric so far; true when this evaluation is it. */
-function judge<B>(
-  run: RunState,
-  metrics: Record<string, number>,
-  options: NonNullable<TrainOptions<B>['evaluate']>,
-): boolean {
-  const name = options.metric ?? 'eval_loss'
-  const value = metrics[name] ?? metrics[`eval_${name}`]
-  if (value === undefined)
-    throw new UsageError(`metric_for_best_model: expected one of ${Object.keys(metrics).join(', ')}, got ${name}`)
-  const sign = options.greaterIsBetter ? 1 : -1
-  const gain = run.best === null ? Number.POSITIVE_INFINITY : sign * (value - run.best.metric)
-  run.evaluationsWithoutGain = gain > (options.threshold ?? 0) ? 0 : run.evaluationsWithoutGain + 1
-  if (!(gain > 0)) return false
-  run.best = { metric: value, step: run.step }
-  return true
+/** True at the first step at or after each multiple of `every`, which need not be whole. */
+function isDue(step: number, every = Number.POSITIVE_INFINITY): boolean {
+  const rounding = 1e-9
+  return Math.floor(step / every + rounding) > Math.floor((step - 1) / every + rounding)
 }
 
 function epochOf<B>(step: number, accumulation: number, batches: BatchSource<B>): number {

@@ -5,7 +5,7 @@ import { Interpreter } from '@huggingface/jinja'
 import { TokenizerError } from '../../errors.ts'
 
 /** What one rendering may use. */
-export const TEMPLATE_LIMITS = {
+export const TEMPLATE_LIMITS: Readonly<Record<"steps" | "depth" | "output" | "items", number>> = {
   /** Evaluated nodes; long strings and lists count for more than one. */
   steps: 1_000_000,
   /** Nested evaluations: expressions in expressions, macros in macros. */
@@ -14,7 +14,7 @@ export const TEMPLATE_LIMITS = {
   output: 8 * 1024 * 1024,
   /** Entries of any one list or mapping. */
   items: 100_000,
-} as const
+}
 
 /** A node of the library's syntax tree, as far as it is looked at here. */
 export interface TemplateNode {

@@ -57,9 +57,10 @@ export async function buildAddon(options: BuildOptions): Promise<BuiltAddon> {
     .filter((source) => !existsSync(objectOf(objectDir, source)))
     .sort((a, b) => statSync(b.path).size - statSync(a.path).size)
   const lanes = Math.min(missing.length, compilersAtOnce())
-  note(
-    `compiling ${missing.length} of ${sources.length} files with ${compiler.version}${lanes > 1 ? `, ${lanes} at a time` : ''}`,
-  )
+  if (lanes > 0) {
+    const pace = lanes > 1 ? `, ${lanes} at a time` : ''
+    note(`compiling ${missing.length} of ${sources.length} files with ${compiler.version}${pace}`)
+  }
   const started = performance.now()
   await inLanes(lanes, missing, async (source) => {
     const begin = performance.now()

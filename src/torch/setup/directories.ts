@@ -1,12 +1,12 @@
 // Where the package lives and where downloads and builds are kept. Looks only; creates nothing.
 
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The directory with package.json and native/; the same from src/ and from dist/. */
-export const packageRoot: string = fileURLToPath(new URL('../../..', import.meta.url))
+export const packageRoot: string = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 
 /**
  * The directory for LibTorch and built add-ons: `ANNEAL_CACHE`, else `anneal` under `XDG_CACHE_HOME` or `~/.cache`,
@@ -22,18 +22,25 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   return own !== undefined && isWritable(own) ? own : join(packageRoot, 'build', 'cache')
 }
 
-/** True when `path` can be written, or created because its nearest existing parent can be. */
-export function isWritable(path: string): boolean {
+/** True when a folder `path` can be written into, or created because its nearest existing parent can be. */
+function isWritable(path: string): boolean {
   try {
-    accessSync(nearestExisting(path), constants.W_OK)
-    return true
+    const existing = nearestExisting(path)
+    accessSync(existing, constants.W_OK)
+    return statSync(existing).isDirectory()
   } catch {
     return false
   }
 }
 
+/** Bytes that this user may still write where `path` is or would be created. */
+export function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(nearestExisting(path))
+  return bavail * bsize
+}
+
 /** `path` itself or the closest of its parents that exists. */
-export function nearestExisting(path: string): string {
+function nearestExisting(path: string): string {
   let candidate = resolve(path)
   while (!existsSync(candidate) && dirname(candidate) !== candidate) candidate = dirname(candidate)
   return candidate

@@ -29,25 +29,24 @@ export function engineRecordPath(libtorchDir: string | undefined = process.env.A
   return join(packageRoot, 'build', recordName(libtorchDir))
 }
 
+/** Where the record is instead for a user who cannot write into the package. */
+export function cachedRecordPath(libtorchDir: string | undefined = process.env.ANNEAL_LIBTORCH): string {
+  return join(cacheDirectory(), recordName(libtorchDir).replace('engine', `engine-${shortHash(packageRoot)}`))
+}
+
 /** The record for this environment; `undefined` if there is none, or its add-on is unreadable or for another processor. */
 export function readEngineRecord(): EngineRecord | undefined {
-  return recordPaths(process.env.ANNEAL_LIBTORCH).map(readRecord).find(isUsable)
+  return [engineRecordPath(), cachedRecordPath()].map(readRecord).find(isUsable)
 }
 
 /** Writes the record into the package, or into the user's cache where the package is not theirs. Returns the path. */
 export function writeEngineRecord(record: EngineRecord): string {
-  const [own, inCache] = recordPaths(process.env.ANNEAL_LIBTORCH)
   try {
-    return writeRecord(own, record)
+    return writeRecord(engineRecordPath(), record)
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error
-    return writeRecord(inCache, record)
+    return writeRecord(cachedRecordPath(), record)
   }
-}
-
-function recordPaths(libtorchDir: string | undefined): [own: string, inCache: string] {
-  const name = recordName(libtorchDir).replace('engine', `engine-${shortHash(packageRoot)}`)
-  return [engineRecordPath(libtorchDir), join(cacheDirectory(), name)]
 }
 
 function recordName(libtorchDir: string | undefined): string {

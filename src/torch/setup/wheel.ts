@@ -1,10 +1,10 @@
 // Fetches the pinned LibTorch: the CPU wheel of PyTorch, with pip as the downloader and Python's zipfile to unpack it.
 // A wheel is a zip; of its 12,000 files we keep the libraries and headers. Nothing is installed into that Python.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { hasCode } from '../../errors.ts'
-import { nearestExisting } from './directories.ts'
+import { freeBytes } from './directories.ts'
 import { lastComplaint, type ProgramResult, runProgram } from './program.ts'
 
 /** The version that Anneal is developed on. */
@@ -102,9 +102,4 @@ function removeStale(parent: string): void {
     if (!name.startsWith('.fetching-') || Date.now() - statSync(path).mtimeMs < STALE_MILLISECONDS) continue
     rmSync(path, { recursive: true, force: true })
   }
-}
-
-function freeBytes(path: string): number {
-  const { bavail, bsize } = statfsSync(nearestExisting(path))
-  return bavail * bsize
 }

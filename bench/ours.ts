@@ -1,0 +1,150 @@
+// Our side of every comparison, one process per engine: the same commands, shapes and rules as bench/peers/transformers_peer.py.
+// `tsx bench/ours.ts step --shape 22M --interactive`: one JSON object per measured block, one block per line of standard input.
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { loadDecoder } from '../src/checkpoint/load.ts'
+import { Engine } from '../src/infer/engine.ts'
+import { collect } from '../src/infer/lm.ts'
+import type { Decoder } from '../src/model/decoder.ts'
+import { backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
+import { languageModeling } from '../src/train/objective.ts'
+import { train } from '../src/train/train.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: 'string' },
+    ids: { type: 'string' },
+    threads: { type: 'string', default: '2' },
+    steps: { type: 'string', default: '10' },
+    warmup: { type: 'string', default: '3' },
+    lr: { type: 'string', default: '1e-4' },
+    'new-tokens': { type: 'string', default: '64' },
+    repeats: { type: 'string', default: '3' },
+    interactive: { type: 'boolean', default: false },
+  },
+})
+const [command = ''] = positionals
+const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!
+const seconds = (): number => performance.now() / 1000
+const readIds = (): number[][][] => {
+  const ids = JSON.parse(readFileSync(values.ids!, 'utf8'))
+  return Array.isArray(ids[0][0]) ? ids : [ids]
+}
+const peakMemory = (): number =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? Number.NaN) / 1024
+
+async function* turns(): AsyncGenerator<number> {
+  if (!values.interactive) return yield 0
+  console.log(JSON.stringify({ ready: true }))
+  let turn = 0
+  for await (const _ of createInterface({ input: process.stdin })) yield turn++
+}
+
+function trainable(): Decoder {
+  const model = loadDecoder(values.model!)
+  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  return model
+}
+
+const batchOf = (rows: number[][]): { rows: number; length: number; inputIds: Int32Array; labels: Int32Array } => {
+  const inputIds = Int32Array.from(rows.flat())
+  return { rows: rows.length, length: rows[0]!.length, inputIds, labels: inputIds }
+}
+
+/** Loss and gradient norms: what must agree before any time is compared. */
+async function* parity(): AsyncGenerator<object> {
+  const model = trainable()
+  const batch = batchOf(readIds()[0]!)
+  const objective = languageModeling()
+  const loss = scope(() => {
+    const mean = objective.forward(model, batch).loss.div(objective.weight(batch))
+    backward(mean)
+    return mean.item()
+  })
+  const grad_norms = Object.fromEntries(Array.from(model.parameters(), ([name, p]) => [name, p.grad!.norm().item()]))
+  const grad_norm = Math.sqrt(Object.values(grad_norms).reduce((sum, norm) => sum + norm ** 2, 0))
+  yield { loss, grad_norm, grad_norms }
+}
+
+/** Forward, backward, clipping and AdamW; times in ms, warm-up left out of the median. */
+async function* step(): AsyncGenerator<object> {
+  const model = trainable()
+  const batches = readIds().map(batchOf)
+  const source = { batchesPerEpoch: batches.length, at: (i: number) => batches[i % batches.length]! }
+  const events = train(model, source, languageModeling(), { steps: 1_000_000, learningRate: Number(values.lr) })
+  for await (const turn of turns()) {
+    const losses: number[] = []
+    const times: number[] = []
+    while (times.length < Number(values.steps)) {
+      const { value: event } = await events.next()
+      if (event?.type !== 'step-done') continue
+      losses.push(event.metrics.loss)
+      times.push(event.seconds * 1000)
+    }
+    const kept = turn === 0 ? times.slice(Number(values.warmup)) : times
+    yield { losses, step_ms: times, median_ms: median(kept), peak_rss_mib: peakMemory() }
+  }
+}
+
+/** Greedy continuation of a fixed number of tokens at batch 1, the prompt's own pass included. */
+async function* decode(): AsyncGenerator<object> {
+  const engine = new Engine({ model: loadDecoder(values.model!) })
+  const ids = readIds()[0]![0]!
+  const generate = (count: number): ReturnType<typeof collect> =>
+    collect(engine.generate({ ids, maxNewTokens: count, temperature: 0 }))
+  await generate(8)
+  const count = Number(values['new-tokens'])
+  for await (const _ of turns()) {
+    const times: number[] = []
+    let tokenIds: readonly number[] = []
+    for (let i = 0; i < Number(values.repeats); i++) {
+      const begun = seconds()
+      tokenIds = (await generate(count)).tokenIds
+      times.push(seconds() - begun)
+    }
+    yield { token_ids: tokenIds, tokens_per_second: count / median(times), peak_rss_mib: peakMemory() }
+  }
+}
+
+/** Microseconds per call of operations too small to take any time themselves; the least of several rounds. */
+async function* overhead(): AsyncGenerator<object> {
+  const [x, y, g] = [ops.ones([4], 'f32'), ops.full([4], 2, 'f32'), ops.ones([4], 'f32')]
+  const [a, b] = [ops.ones([4, 4], 'f32'), ops.ones([4, 4], 'f32')]
+  g.requiresGrad = true
+  const least = (call: () => unknown): number => {
+    let best = Number.POSITIVE_INFINITY
+    for (let round = 0; round < 7; round++) {
+      const begun = performance.now()
+      // As in real code: results die with the scope around a hundred calls.
+      for (let i = 0; i < 200; i++) scope(() => void repeat(call, 100))
+      best = Math.min(best, performance.now() - begun)
+    }
+    return (best / 20_000) * 1000
+  }
+  for await (const _ of turns()) {
+    yield {
+      add_us: least(() => ops.add(x, y)),
+      mm_us: least(() => ops.mm(a, b)),
+      view_us: least(() => ops.view(a, [16])),
+      add_with_grad_us: least(() => ops.add(g, y)),
+    }
+  }
+}
+
+function repeat(call: () => unknown, count: number): void {
+  for (let i = 0; i < count; i++) call()
+}
+
+const COMMANDS: Record<string, () => AsyncGenerator<object>> = { parity, step, decode, overhead }
+
+async function main(): Promise<void> {
+  setThreads(Number(values.threads))
+  Tensor.from([0]).free()
+  for await (const result of COMMANDS[command]!())
+    console.log(JSON.stringify({ engine: 'anneal', command, torch: engineInfo().version, ...result }))
+  process.exit(0)
+}
+
+void main()

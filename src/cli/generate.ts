@@ -1,0 +1,54 @@
+// `anneal generate --model DIR --prompt TEXT`: continues a text and writes the continuation as it comes.
+
+import { UsageError } from '../errors.ts'
+import type { GenerateRequest, Lm } from '../infer/lm.ts'
+import { type Command, defineCommand } from './command.ts'
+import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
+import type { Output } from './output.ts'
+import { readInput } from './read-input.ts'
+import { writeReply } from './write-reply.ts'
+
+export const command: Command = defineCommand({
+  summary: 'continue a text',
+  options: {
+    model: MODEL_OPTIONS.model,
+    prompt: { kind: 'text', summary: 'the text to continue' },
+    'prompt-file': {
+      kind: 'text',
+      value: 'FILE',
+      summary: 'file with the text, - for standard input; its last line end is dropped',
+    },
+    ...SAMPLING_OPTIONS,
+    device: MODEL_OPTIONS.device,
+    dtype: MODEL_OPTIONS.dtype,
+    threads: MODEL_OPTIONS.threads,
+  },
+  examples: [
+    "generate --model runs/tiny --prompt 'Once upon a time' --max-new-tokens 100",
+    'generate --model runs/tiny --prompt-file - --temperature 0.8 --top-p 0.95 --seed 1 < start.txt',
+  ],
+  run: async ({ options, output }) => {
+    const prompt = await promptOf(options)
+    const { loadEngine } = await import('./load-engine.ts')
+    const engine = await loadEngine(options)
+    await generate(engine, { prompt, ...generateOptions(options) }, output)
+  },
+})
+
+/** Generates one continuation onto `output`: text with a line about speed, or one object with `--json`. */
+export async function generate(lm: Lm, request: GenerateRequest, output: Output): Promise<void> {
+  const { tokenIds, finishReason, tokensPerSecond } = await writeReply(lm.generate(request), output)
+  if (output.isJson) return
+  const why = { stop: 'the text ended', length: 'the limit was reached', aborted: 'stopped' }[finishReason]
+  const speed = tokensPerSecond === undefined ? '' : `, ${tokensPerSecond.toPrecision(3)} tokens/s`
+  output.note(`${tokenIds.length} tokens${speed}; ${why}`)
+}
+
+async function promptOf(options: { prompt: string | undefined; promptFile: string | undefined }): Promise<string> {
+  const { prompt, promptFile } = options
+  if (prompt !== undefined && promptFile !== undefined)
+    throw new UsageError('--prompt-file: expected it or --prompt, got both')
+  if (prompt !== undefined) return prompt
+  if (promptFile === undefined) throw new UsageError('--prompt: expected a text (or --prompt-file FILE), got nothing')
+  return (await readInput(promptFile)).replace(/\r?\n$/, '')
+}

@@ -1,0 +1,49 @@
+// Options that generate, chat and score share. Data and plain functions only, so that `--help` loads no engine.
+
+import type { GenerateOptions } from '../infer/lm.ts'
+import type { OptionValues } from './command.ts'
+
+/** Which model, and where it runs. */
+export const MODEL_OPTIONS = {
+  model: { kind: 'text', value: 'DIR', summary: 'model directory (Hugging Face layout)', required: true },
+  device: {
+    kind: 'choice',
+    choices: ['auto', 'cpu', 'cuda'],
+    summary: 'auto is cuda where there is one',
+    default: 'auto',
+  },
+  dtype: {
+    kind: 'choice',
+    choices: ['auto', 'f32', 'bf16', 'f16'],
+    summary: 'type of the weights; auto is f32 on a CPU and the stored type on cuda',
+    default: 'auto',
+  },
+  threads: { kind: 'integer', value: 'N', summary: 'CPU threads; without it, one per core', min: 1, max: 1024 },
+} as const
+
+/** How a text is continued; defaults come from generation_config.json. */
+export const SAMPLING_OPTIONS = {
+  'max-new-tokens': { kind: 'integer', value: 'N', summary: 'tokens to make at most', min: 1 },
+  temperature: { kind: 'number', value: 'T', summary: '0 takes the most probable token; higher is bolder', min: 0 },
+  'top-k': { kind: 'integer', value: 'K', summary: 'draw from the K most probable tokens; 0 is off', min: 0 },
+  'top-p': { kind: 'number', value: 'P', summary: 'draw from the most probable tokens that hold P', min: 0, max: 1 },
+  'min-p': { kind: 'number', value: 'P', summary: 'leave out what is under P times the most probable', min: 0, max: 1 },
+  'repetition-penalty': { kind: 'number', value: 'R', summary: 'above 1 avoids tokens that were there', min: 0 },
+  stop: { kind: 'list', value: 'TEXT', summary: 'end before this text' },
+  seed: { kind: 'integer', value: 'S', summary: 'same seed, same text; without one, another text each time', min: 0 },
+} as const
+
+/** The values of `SAMPLING_OPTIONS` as a request has them; what was not given is left out. */
+export function generateOptions(values: OptionValues<typeof SAMPLING_OPTIONS>): GenerateOptions {
+  const { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, stop, seed } = values
+  return {
+    stop,
+    ...(maxNewTokens !== undefined && { maxNewTokens }),
+    ...(temperature !== undefined && { temperature }),
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(minP !== undefined && { minP }),
+    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    ...(seed !== undefined && { seed }),
+  }
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { NonFiniteError } from '../errors.ts'
+import { Sampler, type SamplingOptions } from './sample.ts'
+
+const NEUTRAL: SamplingOptions = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 0 }
+interface Golden {
+  logits: number[]
+  prompt_ids: number[]
+  cases: { options: Partial<SamplingOptions>; probabilities: number[] }[]
+}
+const golden: Golden = JSON.parse(
+  readFileSync(new URL('../../test/fixtures/infer/sampling.json', import.meta.url), 'utf8'),
+)
+
+/** How often each id is drawn from the same logits, over seeds 0 … draws − 1. */
+function frequencies(
+  logits: number[],
+  options: Partial<SamplingOptions>,
+  draws: number,
+  prompt: number[] = [],
+): number[] {
+  const counts = new Array<number>(logits.length).fill(0)
+  for (let seed = 0; seed < draws; seed++)
+    counts[new Sampler({ ...NEUTRAL, ...options, seed }, prompt).pick(Float32Array.from(logits))]!++
+  return counts.map((count) => count / draws)
+}
+
+function expectNear(found: number[], expected: number[], draws: number): void {
+  for (const [id, probability] of expected.entries()) {
+    // Five standard deviations of a share; an id that is cut away never comes.
+    const tolerance = 5 * Math.sqrt((probability * (1 - probability)) / draws)
+    expect(Math.abs(found[id]! - probability), `id ${id}`).toBeLessThanOrEqual(tolerance)
+  }
+}
+
+describe('Sampler', () => {
+  it('draws in proportion to the softmax', () => {
+    // exp of these are 1, 2, 5: shares 1/8, 2/8, 5/8.
+    const logits = [0, Math.log(2), Math.log(5)]
+    expectNear(frequencies(logits, {}, 8000), [0.125, 0.25, 0.625], 8000)
+  })
+
+  it('divides by the temperature', () => {
+    // At ½, weights are squared: 1, 4, 25 of 30.
+    const logits = [0, Math.log(2), Math.log(5)]
+    expectNear(frequencies(logits, { temperature: 0.5 }, 8000), [1 / 30, 4 / 30, 25 / 30], 8000)
+  })
+
+  it('keeps the top k and those that equal the last of them', () => {
+    const logits = [3, 1, 2, 2, 0]
+    expect(frequencies(logits, { topK: 2 }, 2000).map((share) => share > 0)).toEqual([true, false, true, true, false])
+    expect(frequencies(logits, { topK: 1 }, 50)).toEqual([1, 0, 0, 0, 0])
+  })
+
+  it('keeps the smallest set with the top p', () => {
+    // Shares ½, ¼, ⅛, ⅛.
+    const logits = [1, 4, 2, 1].map(Math.log)
+    const kept = (topP: number) => frequencies(logits, { topP }, 2000).map((share) => share > 0)
+    expect(kept(0.5)).toEqual([false, true, false, false])
+    expect(kept(0.51)).toEqual([false, true, true, false])
+    expect(kept(0.76)).toEqual([true, true, true, true])
+    expect(kept(1e-30)).toEqual([false, true, false, false])
+  })
+
+  it('leaves out what is below min p of the best', () => {
+    const logits = [1, 4, 2, 0.9].map(Math.log)
+    expect(frequencies(logits, { minP: 0.25 }, 2000).map((share) => share > 0)).toEqual([true, true, true, false])
+    expect(frequencies(logits, { minP: 1 }, 50)).toEqual([0, 1, 0, 0])
+  })
+
+  it('divides positive and multiplies negative logits of what was there, once each', () => {
+    const greedy = (logits: number[], prompt: number[]) =>
+      new Sampler({ ...NEUTRAL, temperature: 0, repetitionPenalty: 2 }, prompt).pick(Float32Array.from(logits))
+    expect(greedy([4, 3, -1], [])).toBe(0)
+    expect(greedy([4, 3, -1], [0])).toBe(1) // 4 / 2 < 3
+    expect(greedy([4, 1.9, -1], [0, 0, 0])).toBe(0) // not 4 / 8
+    expect(greedy([-3, -2], [1])).toBe(0) // −2 · 2 < −3
+  })
+
+  it('penalises what it has chosen itself', () => {
+    const sampler = new Sampler({ ...NEUTRAL, temperature: 0, repetitionPenalty: 2 }, [])
+    const picks = [1, 2, 3, 4].map(() => sampler.pick(Float32Array.of(4, 3, 2.5)))
+    expect(picks).toEqual([0, 1, 2, 0])
+  })
+
+  it.each(golden.cases)('leaves the probabilities that Transformers leaves: $options', ({ options, probabilities }) => {
+    const draws = 6000
+    expectNear(frequencies(golden.logits, options, draws, golden.prompt_ids), probabilities, draws)
+  })
+
+  it('gives the same tokens for the same seed and others for another', () => {
+    const logits = Array.from({ length: 50 }, (_, i) => Math.sin(i))
+    const draw = (seed: number) => {
+      const sampler = new Sampler({ ...NEUTRAL, seed }, [])
+      return Array.from({ length: 20 }, () => sampler.pick(Float32Array.from(logits)))
+    }
+    expect(draw(5)).toEqual(draw(5))
+    expect(draw(5)).not.toEqual(draw(6))
+  })
+
+  it('never gives an id whose logit is minus infinity', () => {
+    const logits = [Number.NEGATIVE_INFINITY, 0, Number.NEGATIVE_INFINITY]
+    expect(frequencies(logits, {}, 200)).toEqual([0, 1, 0])
+    expect(frequencies(logits, { topP: 0.9, topK: 3 }, 200)).toEqual([0, 1, 0])
+  })
+
+  it.each([[[Number.NaN, 1]], [[1, Number.NaN]], [[Number.POSITIVE_INFINITY, 1]], [[-1 / 0, -1 / 0]]])(
+    'refuses logits %j',
+    (logits) => {
+      for (const options of [{}, { temperature: 0 }, { topK: 1 }, { topP: 0.5 }])
+        expect(() => new Sampler({ ...NEUTRAL, ...options }, []).pick(Float32Array.from(logits))).toThrow(
+          NonFiniteError,
+        )
+    },
+  )
+})

@@ -1,0 +1,211 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { TokenizerError } from '../errors.ts'
+import { Tokenizer } from './tokenizer.ts'
+
+// Made by scripts/goldens/text.py with Hugging Face's Rust tokenizers.
+interface Golden {
+  tokenizer: unknown
+  cases: { text: string; ids: number[]; bare: number[]; plain: number[]; decoded: string }[]
+}
+
+const FIXTURES = new URL('../../test/fixtures/text/', import.meta.url)
+const names = readdirSync(FIXTURES).flatMap((file) => /^tokenizer-(.*)\.json$/.exec(file)?.[1] ?? [])
+const goldens = new Map(names.map((name) => [name, readGolden(name)]))
+const runs = process.env.ANNEAL_LONG === '1' ? 20_000 : 300
+
+function readGolden(name: string): Golden & { loaded: Tokenizer } {
+  const golden = JSON.parse(readFileSync(new URL(`tokenizer-${name}.json`, FIXTURES), 'utf8')) as Golden
+  return { ...golden, loaded: Tokenizer.fromJson(golden.tokenizer, { name }) }
+}
+
+function load(name: string): Tokenizer {
+  return goldens.get(name)!.loaded
+}
+
+/** Spells ids, so that a failure can be read. */
+function spell(tokenizer: Tokenizer, ids: ArrayLike<number>): string[] {
+  return Array.from(ids, (id) => tokenizer.idToToken(id) ?? `#${id}`)
+}
+
+describe('Tokenizer', () => {
+  it.each(names)('gives the ids of the Rust tokenizer (%s)', (name) => {
+    const { cases, loaded } = goldens.get(name)!
+    for (const { text, ids, bare } of cases) {
+      expect(spell(loaded, loaded.encode(text, { allowSpecial: true })), text).toEqual(spell(loaded, ids))
+      const options = { allowSpecial: true, addSpecialTokens: false }
+      expect(spell(loaded, loaded.encode(text, options)), text).toEqual(spell(loaded, bare))
+    }
+  })
+
+  it.each(names)('encodes control tokens in text as text, as the Rust tokenizer does on request (%s)', (name) => {
+    const { cases, loaded } = goldens.get(name)!
+    const control = new Set([...loaded.controlTokens].map((token) => loaded.tokenToId(token)))
+    for (const { text, plain } of cases) {
+      const ids = loaded.encode(text, { addSpecialTokens: false })
+      expect(ids.some((id) => control.has(id))).toBe(false)
+      // A Unigram model of Rust still finds `</s>` in its vocabulary; <|…|> without the special flag is control only here.
+      if (!plain.some((id) => control.has(id))) expect(spell(loaded, ids), text).toEqual(spell(loaded, plain))
+    }
+  })
+
+  it.each(names)('decodes as the Rust tokenizer (%s)', (name) => {
+    const { cases, loaded } = goldens.get(name)!
+    for (const { ids, decoded } of cases) expect(loaded.decode(ids)).toBe(decoded)
+  })
+
+  it.each(['gpt2', 'smollm', 'llama3', 'o200k', 'deepseek', 'falcon', 'llama2-legacy'])('round-trips any text (%s)', (name) => {
+    const tokenizer = load(name)
+    const controls = fc.constantFrom(...tokenizer.controlTokens, 'x')
+    const text = fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), controls)).map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(text, (value) => {
+        expect(tokenizer.decode(tokenizer.encode(value, { addSpecialTokens: false }))).toBe(value)
+      }),
+      { numRuns: runs },
+    )
+  })
+
+  it('encodes a lone surrogate as U+FFFD', () => {
+    const tokenizer = load('gpt2')
+    expect(tokenizer.decode(tokenizer.encode('a\ud800b'))).toBe('a\ufffdb')
+  })
+
+  it('never gives a control id for text, wherever its parts come from', () => {
+    for (const { loaded } of goldens.values()) {
+      const control = new Set([...loaded.controlTokens].map((token) => loaded.tokenToId(token)))
+      if (control.size === 0) continue
+      const fragment = fc.constantFrom(...[...loaded.controlTokens].flatMap((token) => [token, token.slice(0, 3), token.slice(3)]))
+      fc.assert(
+        fc.property(fc.array(fc.oneof(fragment, fc.string())), (parts) => {
+          const ids = loaded.encode(parts.join(''), { addSpecialTokens: false })
+          expect(ids.some((id) => control.has(id))).toBe(false)
+        }),
+        { numRuns: runs / 3 },
+      )
+    }
+  })
+
+  it('reads a control token only where the mask has it', () => {
+    const tokenizer = load('qwen2')
+    const end = tokenizer.tokenToId('<|im_end|>')!
+    const { ids, cuts } = tokenizer.encodeMasked('a<|im_end|>b<|im_end|>', 'a\ue000|im_end|>b<|im_end|>', [0, 11, 12, 22])
+    expect(ids.filter((id) => id === end)).toHaveLength(1)
+    expect(ids.at(-1)).toBe(end)
+    expect([...cuts]).toEqual([0, ids.length - 2, ids.length - 1, ids.length])
+    expect(() => tokenizer.encodeMasked('ab', 'a')).toThrow(TokenizerError)
+  })
+})
+
+describe('Tokenizer.streamDecoder', () => {
+  it.each(names)('gives the text of decode, piece by piece (%s)', (name) => {
+    const tokenizer = load(name)
+    const id = fc.integer({ min: -1, max: tokenizer.vocabSize + 1 })
+    fc.assert(
+      fc.property(fc.array(id), fc.boolean(), (ids, skipSpecialTokens) => {
+        const stream = tokenizer.streamDecoder({ skipSpecialTokens })
+        const pieces = [...ids.map((one) => stream.push(one)), stream.flush()]
+        expect(pieces.join('')).toBe(tokenizer.decode(ids, { skipSpecialTokens }))
+      }),
+      { numRuns: runs },
+    )
+  })
+
+  it('never shows half a character', () => {
+    for (const name of ['gpt2', 'llama2-legacy', 'llama2-metaspace']) {
+      const tokenizer = load(name)
+      const stream = tokenizer.streamDecoder()
+      const text = '🙂👩‍👩‍👧 日本語 né ﬁ'
+      const pieces = [...tokenizer.encode(text, { addSpecialTokens: false })].map((id) => stream.push(id))
+      expect(pieces.join('')).toBe(text)
+      expect(pieces.length).toBeGreaterThan(20) // most are bytes of a character
+      for (const piece of pieces) expect(piece.isWellFormed() && !piece.includes('\ufffd')).toBe(true)
+    }
+  })
+
+  it('is as new after a flush', () => {
+    const tokenizer = load('llama2-legacy')
+    const stream = tokenizer.streamDecoder()
+    for (let round = 0; round < 2; round++) {
+      const pieces = [...tokenizer.encode('Hello', { addSpecialTokens: false })].map((id) => stream.push(id))
+      expect(pieces.join('') + stream.flush()).toBe('Hello')
+    }
+  })
+})
+
+describe('Tokenizer on long runs', () => {
+  const runsOf = { letters: 'a', carets: '^', spaces: ' ', capitals: 'A', newlines: '\n', 'spaces and newlines': ' \n', Chinese: '中文', marks: 'e\u0301' }
+  const cases = ['gpt2', 'qwen2', 'o200k', 'deepseek', 'falcon', 'llama2-legacy', 'llama2-metaspace', 'unigram', 'wordpiece'].flatMap(
+    (name) => Object.keys(runsOf).map((run) => [name, run as keyof typeof runsOf] as const),
+  )
+
+  it.each(cases)('takes linear time (%s, %s)', (name, run) => {
+    const tokenizer = load(name)
+    const time = (length: number): number => {
+      const text = runsOf[run].repeat(length / runsOf[run].length)
+      const start = performance.now()
+      tokenizer.encode(text)
+      return performance.now() - start
+    }
+    time(1000)
+    const best = (length: number): number => Math.min(time(length), time(length))
+    // 16 times the text: 16 to 20 times the time if linear, 256 times if quadratic. The constant hides timer noise.
+    expect(best(160_000)).toBeLessThan(64 * best(10_000) + 200)
+  })
+
+  it('encodes a million equal characters within two seconds', () => {
+    for (const name of ['gpt2', 'llama2-legacy']) {
+      const start = performance.now()
+      load(name).encode('^'.repeat(1_000_000))
+      expect(performance.now() - start).toBeLessThan(2000)
+    }
+  })
+})
+
+describe('Tokenizer files', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'anneal-tokenizer-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  it('loads what it saved, with roles and template', async () => {
+    const { tokenizer } = goldens.get('qwen2')!
+    const saved = Tokenizer.fromJson(tokenizer, {
+      roles: { eos: '<|im_end|>', pad: '<|endoftext|>' },
+      chatTemplate: '{{ messages }}',
+      config: { model_max_length: 4096, custom: 1 },
+    })
+    await saved.save(directory)
+    const loaded = await Tokenizer.fromDirectory(directory)
+    expect(loaded.toJson()).toEqual({ ...saved.toJson(), model: expect.anything() })
+    expect([...loaded.encode("don't <|im_end|> ½")]).toEqual([...saved.encode("don't <|im_end|> ½")])
+    expect(loaded.eosTokenId).toBe(saved.tokenToId('<|im_end|>'))
+    expect(loaded.padTokenId).toBe(saved.tokenToId('<|endoftext|>'))
+    expect(loaded.bosTokenId).toBeUndefined()
+    expect(loaded.chatTemplate).toBe('{{ messages }}')
+    const config = JSON.parse(readFileSync(join(directory, 'tokenizer_config.json'), 'utf8'))
+    expect(config).toMatchObject({ custom: 1, model_max_length: 4096, eos_token: '<|im_end|>', chat_template: '{{ messages }}' })
+    const map = JSON.parse(readFileSync(join(directory, 'special_tokens_map.json'), 'utf8'))
+    expect(map).toEqual({ eos_token: '<|im_end|>', pad_token: '<|endoftext|>', additional_special_tokens: ['<|im_start|>'] })
+  })
+
+  it('writes merges as strings, which old readers need', () => {
+    const written = JSON.parse(readFileSync(join(directory, 'tokenizer.json'), 'utf8'))
+    expect(written.model.merges[0]).toBe('Ġ t')
+  })
+
+  it('prefers chat_template.jinja and reads token objects', async () => {
+    writeFileSync(join(directory, 'chat_template.jinja'), 'from the file')
+    writeFileSync(join(directory, 'tokenizer_config.json'), '{"eos_token": {"content": "<|endoftext|>"}, "chat_template": "other"}')
+    const loaded = await Tokenizer.fromDirectory(directory)
+    expect(loaded.chatTemplate).toBe('from the file')
+    expect(loaded.eosTokenId).toBe(loaded.tokenToId('<|endoftext|>'))
+  })
+
+  it('says which file is missing or wrong', async () => {
+    await expect(Tokenizer.fromDirectory(join(directory, 'nothing'))).rejects.toThrow(/no tokenizer in .*nothing/)
+    writeFileSync(join(directory, 'tokenizer_config.json'), '[')
+    await expect(Tokenizer.fromDirectory(directory)).rejects.toThrow(/bad JSON in .*tokenizer_config\.json/)
+  })
+})

@@ -1,0 +1,81 @@
+// Evaluation while a model trains: metrics over held-out batches, and which evaluation was the best. It changes no weight, draws no
+// random number, and leaves dropout off.
+import type { Batch, BatchSource } from '../data/batch.ts'
+import { UsageError } from '../errors.ts'
+import type { Decoder } from '../model/decoder.ts'
+import { autocast, noGrad, scope } from '../torch/index.ts'
+import type { Objective } from './objective.ts'
+import type { RunState } from './train.ts'
+
+/** When to evaluate, on what, and what counts as better. */
+export interface EvaluationOptions<B = Batch> {
+  batches: BatchSource<B>
+  /** Steps between two evaluations; may be a fraction, as an epoch is. There is one at the end, too. */
+  every: number
+  maxBatches?: number
+  /** Default `eval_loss`. */
+  metric?: string
+  greaterIsBetter?: boolean
+  /** Ends the run after this many evaluations in a row without a gain above `threshold`. */
+  patience?: number
+  threshold?: number
+  /** Saves a checkpoint whenever an evaluation is the best so far, also between the usual ones. */
+  saveBest?: boolean
+}
+
+/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, … */
+export function evaluate<B>(
+  model: Decoder,
+  batches: BatchSource<B>,
+  objective: Objective<B>,
+  options: { bf16?: boolean; maxBatches?: number | undefined } = {},
+): Record<string, number> {
+  const started = performance.now()
+  const generator = model.generator
+  model.generator = null
+  const sums: Record<string, number> = { loss: 0 }
+  let weight = 0
+  const count = Math.min(batches.batchesPerEpoch, options.maxBatches ?? Number.POSITIVE_INFINITY)
+  noGrad(() => {
+    for (let i = 0; i < count; i++) {
+      const batch = batches.at(i)
+      weight += objective.weight(batch)
+      scope(() =>
+        autocast(options.bf16 ? 'bf16' : null, () => {
+          const { loss, metrics } = objective.forward(model, batch)
+          sums.loss! += loss.item()
+          for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
+        }),
+      )
+    }
+  })
+  model.generator = generator
+  if (weight === 0)
+    throw new UsageError(
+      `evaluation: expected supervised tokens, got 0 in ${count} batches. Check the labels of the evaluation data`,
+    )
+  const runtime = (performance.now() - started) / 1000
+  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`eval_${name}`, sum / weight]))
+  return { ...means, eval_runtime: runtime, eval_steps_per_second: count / runtime }
+}
+
+/**
+ * Keeps count of the best evaluation in `run`; true when this one is it. As in Transformers, patience counts gains of at least
+ * `threshold`, while the best is simply the best. A metric that is not finite is never a gain.
+ */
+export function judge<B>(run: RunState, metrics: Record<string, number>, options: EvaluationOptions<B>): boolean {
+  const name = options.metric ?? 'eval_loss'
+  const value = metrics[name] ?? metrics[`eval_${name}`]
+  if (value === undefined)
+    throw new UsageError(`metric_for_best_model: expected one of ${Object.keys(metrics).join(', ')}, got ${name}`)
+  const sign = options.greaterIsBetter ? 1 : -1
+  const gain = !Number.isFinite(value)
+    ? Number.NEGATIVE_INFINITY
+    : run.best === null
+      ? Number.POSITIVE_INFINITY
+      : sign * (value - run.best.metric)
+  run.evaluationsWithoutGain = gain > (options.threshold ?? 0) ? 0 : run.evaluationsWithoutGain + 1
+  if (!(gain > 0)) return false
+  run.best = { metric: value, step: run.step }
+  return true
+}
