@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -44,8 +43,7 @@ size_t memoryLimit() {
 struct Cache {
   std::mutex mutex;
   std::unordered_map<size_t, std::vector<Header*>> blocks;
-  std::atomic<size_t> live{0};  // read without the lock after every operator
-  size_t cached = 0, peak = 0, limit = memoryLimit();
+  size_t live = 0, cached = 0, peak = 0, limit = memoryLimit();
 
   void* take(size_t bytes) {
     size_t size = sizeClass(bytes);
@@ -92,10 +90,10 @@ struct Cache {
   }
   void grow(size_t size) {
     live += size;
-    peak = std::max(peak, live.load());
+    peak = std::max(peak, live);
   }
   [[noreturn]] void fail(size_t bytes) const {
-    throw OutOfMemory("asked for " + std::to_string(bytes >> 20) + " MiB with " + std::to_string(live.load() >> 20) + " MiB in use, of " + std::to_string(limit >> 20) +
+    throw OutOfMemory("asked for " + std::to_string(bytes >> 20) + " MiB with " + std::to_string(live >> 20) + " MiB in use, of " + std::to_string(limit >> 20) +
                       " MiB. Use a smaller batch, a shorter max_length or gradient_checkpointing");
   }
 };
@@ -138,27 +136,17 @@ void installAllocator() {
 
 MemoryStats memoryStats() {
   std::lock_guard<std::mutex> lock(cache().mutex);
-  return {static_cast<int64_t>(cache().live.load()), static_cast<int64_t>(cache().cached), static_cast<int64_t>(cache().peak)};
+  return {static_cast<int64_t>(cache().live), static_cast<int64_t>(cache().cached), static_cast<int64_t>(cache().peak)};
 }
 
 void resetPeakMemory() {
   std::lock_guard<std::mutex> lock(cache().mutex);
-  cache().peak = cache().live.load();
+  cache().peak = cache().live;
 }
 
 void releaseCachedMemory() {
   std::lock_guard<std::mutex> lock(cache().mutex);
   cache().releaseLocked();
-}
-
-/** Tells V8 how many bytes its small tensor objects stand for, in steps large enough to cost nothing. */
-void reportExternalMemory(napi_env env, Env& state) {
-  auto live = static_cast<int64_t>(cache().live.load(std::memory_order_relaxed));
-  int64_t change = live - state.reportedBytes;
-  if (change < (8 << 20) && change > -(8 << 20)) return;
-  int64_t total;
-  napi_adjust_external_memory(env, change, &total);
-  state.reportedBytes = live;
 }
 
 }  // namespace anneal

@@ -187,7 +187,11 @@ napi_value call(napi_env env, napi_callback_info info) {
   try {
     for (size_t i = 0; i < op.arguments.size(); i++) {
       const Argument& argument = op.arguments[i];
-      if (i + 1 >= count || isNullish(env, values[i + 1])) {
+      uint32_t handle;
+      // Tensors first: most arguments are, and reading one costs less than asking what it is.
+      if (argument.kind == Kind::Tensor && i + 1 < count && napi_get_value_uint32(env, values[i + 1], &handle) == napi_ok) {
+        stack.emplace_back(state.get(handle));
+      } else if (i + 1 >= count || isNullish(env, values[i + 1])) {
         TORCH_CHECK(argument.hasDefault || argument.optional, "argument ", i + 1, " is missing");
         stack.push_back(argument.hasDefault ? argument.defaultValue : c10::IValue());
       } else {
@@ -216,7 +220,6 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
   stack.clear();
   std::swap(stack, state.stack);
-  reportExternalMemory(env, state);
   return result;
 }
 

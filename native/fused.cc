@@ -10,6 +10,7 @@
 #include <limits>
 #include <tuple>
 
+#include "matmul.h"
 #include "shim.h"
 
 namespace anneal {
@@ -300,14 +301,14 @@ CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, cons
     TORCH_CHECK(low.item<int64_t>() >= 0 && high.item<int64_t>() < V, "labels must be −100 or in [0, ", V, "), got ", low.item<int64_t>(), " … ", high.item<int64_t>());
   }
   if (chunk <= 0) chunk = std::max<int64_t>(128, (int64_t{6} << 20) / V);  // about 24 MiB of float32 logits at a time
-  Tensor dhidden = needHidden ? (all ? at::empty_like(rows) : at::zeros_like(hidden)) : Tensor(), dweight = needWeight ? at::zeros_like(weight) : Tensor();
+  Tensor dhidden = needHidden ? (all ? at::empty_like(rows) : at::zeros_like(hidden)) : Tensor(), dweight = needWeight && count == 0 ? at::zeros_like(weight) : Tensor();
   auto sums = hidden.options().dtype(at::promote_types(hidden.scalar_type(), at::kFloat));
   Tensor loss = at::zeros({}, sums), correct = at::zeros({}, sums);
   double total = 0, right = 0;
   bool quick = fast(rows) && fast(weight);
   for (int64_t start = 0; start < count; start += chunk) {
     int64_t size = std::min(chunk, count - start);
-    Tensor h = rows.narrow(0, start, size), y = targets.narrow(0, start, size).contiguous(), logits = at::mm(h, weight.t());
+    Tensor h = rows.narrow(0, start, size), y = targets.narrow(0, start, size).contiguous(), logits = productNT(h, weight);
     if (quick) {
       auto [sum, hits] = softmaxRows(logits, y, softcap, needHidden || needWeight);
       total += sum;
@@ -326,11 +327,14 @@ CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, cons
       }
     }
     if (needHidden) {
-      Tensor d = dhidden.narrow(0, all ? start : 0, all ? size : dhidden.size(0));
-      if (all) at::mm_out(d, logits, weight);
-      else dhidden.index_copy_(0, kept.narrow(0, start, size), at::mm(logits, weight));
+      Tensor d = product(logits, weight);
+      if (all) dhidden.narrow(0, start, size).copy_(d);
+      else dhidden.index_copy_(0, kept.narrow(0, start, size), d);
     }
-    if (needWeight) dweight.addmm_(logits.t(), h);
+    if (needWeight) {
+      Tensor d = product(logits.t(), h);
+      dweight = dweight.defined() ? dweight.add_(d) : d;
+    }
   }
   if (quick) {
     loss.fill_(total);
@@ -366,7 +370,34 @@ std::tuple<Tensor, Tensor> linearCrossEntropy(const Tensor& hidden, const Tensor
   return {result.loss, result.correct};
 }
 
-// ---- linear: at::linear, and for a few rows without gradients a kernel that streams the weights once ---------------------------
+// ---- linear: products by the fastest library, and for a few rows without gradients a kernel that streams the weights once -------
+
+Tensor rowsOf(const Tensor& t) { return t.reshape({-1, t.size(-1)}); }
+
+Tensor linearForward(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias) {
+  auto sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  Tensor y = productNT(rowsOf(x), weight).view(sizes);
+  return bias.has_value() ? y.add_(*bias) : y;
+}
+
+struct LinearProduct : torch::autograd::Function<LinearProduct> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias) {
+    bool needX = x.requires_grad(), needWeight = weight.requires_grad();
+    context->save_for_backward({needWeight ? x : Tensor(), needX ? weight : Tensor()});
+    context->saved_data["sizes"] = x.sizes().vec();
+    context->saved_data["needBias"] = bias.has_value() && bias->requires_grad();
+    return linearForward(x, weight, bias);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("linear");
+    auto saved = context->get_saved_variables();
+    Tensor dy = rowsOf(gradients[0]), dx, dweight;
+    if (saved[1].defined()) dx = product(dy, saved[1]).view(context->saved_data["sizes"].toIntVector());
+    if (saved[0].defined()) dweight = product(dy.t(), rowsOf(saved[0]));
+    return {dx, dweight, context->saved_data["needBias"].toBool() ? dy.sum(0) : Tensor()};
+  }
+};
 
 constexpr int64_t kFewRows = 4;
 
@@ -390,9 +421,11 @@ template <int64_t Rows> void dotRows(const float* x, const float* w, const float
 Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias) {
   TORCH_CHECK(weight.dim() == 2, "expected weight [out,in]");
   int64_t K = weight.size(1), N = weight.size(0), rows = K > 0 ? x.numel() / K : 0;
-  bool few = rows > 0 && rows <= kFewRows && fast(x) && fast(weight) && weight.is_contiguous() && x.dim() > 0 && x.size(-1) == K;
-  if (bias.has_value()) few = few && bias->dim() == 1 && bias->size(0) == N && fast(*bias);
-  if (!few || recording({x, weight}) || (bias.has_value() && bias->requires_grad() && at::GradMode::is_enabled())) return at::linear(x, weight, bias.has_value() ? *bias : Tensor());
+  bool records = recording({x, weight}) || (bias.has_value() && bias->requires_grad() && at::GradMode::is_enabled());
+  bool ours = rows > 0 && fast(x) && fast(weight) && x.dim() > 0 && x.size(-1) == K && (!bias.has_value() || (bias->dim() == 1 && bias->size(0) == N && fast(*bias)));
+  if (!ours) return at::linear(x, weight, bias.has_value() ? *bias : Tensor());
+  if (records) return LinearProduct::apply(x, weight, bias);
+  if (rows > kFewRows || !weight.is_contiguous()) return linearForward(x, weight, bias);
   Tensor input = x.contiguous();
   auto sizes = x.sizes().vec();
   sizes.back() = N;
@@ -408,6 +441,76 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bia
   return y;
 }
 
+// ---- lora_linear: x·Wᵀ + bias + scale·(x ⊙ mask)·Aᵀ·Bᵀ with W frozen, saving x, the mask and the thin product only ---------------
+// Composed of ATen operators this takes two more tensors like y in the forward pass and one more like x in the backward pass.
+
+Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * rowsOf(mask) : x; }
+
+/** y [..., out] and x·Aᵀ [N, r]. */
+std::pair<Tensor, Tensor> loraForward(const Tensor& x, const Tensor& y, const Tensor& A, const Tensor& B, double scale, const Tensor& mask) {
+  Tensor thin = at::mm(masked(rowsOf(x), mask), A.t());
+  y.view({-1, y.size(-1)}).addmm_(thin, B.t(), 1, scale);
+  return {y, thin};
+}
+
+struct LoraLinear : torch::autograd::Function<LoraLinear> {
+  // Optional, because autograd asks every Tensor argument for its device.
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias, const Tensor& A, const Tensor& B, double scale,
+                        const Optional<Tensor>& mask) {
+    Tensor kept = mask.has_value() ? *mask : Tensor();
+    auto [y, thin] = loraForward(x, at::linear(x, weight, bias.has_value() ? *bias : Tensor()), A, B, scale, kept);
+    context->save_for_backward({x, weight, A, B, thin, kept});
+    context->saved_data["scale"] = scale;
+    context->saved_data["needX"] = x.requires_grad();
+    context->saved_data["needA"] = A.requires_grad();
+    context->saved_data["needB"] = B.requires_grad();
+    return y;
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("lora_linear");
+    auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &weight = saved[1], &A = saved[2], &B = saved[3], &thin = saved[4], &mask = saved[5];
+    double scale = context->saved_data["scale"].toDouble();
+    bool needX = context->saved_data["needX"].toBool(), needA = context->saved_data["needA"].toBool();
+    Tensor dy = rowsOf(gradients[0]), dx, dA, dB;
+    if (context->saved_data["needB"].toBool()) dB = at::mm(dy.t(), thin).mul_(scale);
+    if (needX || needA) {
+      Tensor dthin = at::mm(dy, B).mul_(scale);
+      if (needA) dA = at::mm(dthin.t(), masked(rowsOf(x), mask));
+      if (needX) {
+        dx = product(dy, weight);
+        if (mask.defined()) dx.add_(at::mm(dthin, A).mul_(rowsOf(mask)));
+        else dx.addmm_(dthin, A);
+        dx = dx.view(x.sizes());
+      }
+    }
+    return {dx, Tensor(), Tensor(), dA, dB, Tensor(), Tensor()};
+  }
+};
+
+Tensor loraLinear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias, const Tensor& A, const Tensor& B, double scale, const Optional<Tensor>& mask) {
+  TORCH_CHECK(weight.dim() == 2 && A.dim() == 2 && B.dim() == 2 && x.dim() > 0 && x.size(-1) == weight.size(1) && A.size(1) == weight.size(1) && B.size(0) == weight.size(0) &&
+                  A.size(0) == B.size(1) && (!mask.has_value() || mask->sizes() == x.sizes()),
+              "expected x [...,in], weight [out,in], A [r,in], B [out,r] and a mask like x");
+  if (!recording({x, A, B})) return loraForward(x, anneal::linear(x, weight, bias), A, B, scale, mask.has_value() ? *mask : Tensor()).first;
+  TORCH_CHECK(!weight.requires_grad() && !(bias.has_value() && bias->requires_grad()), "expected a frozen weight and bias; compose it of linear() to train them");
+  return LoraLinear::apply(x, weight, bias, A, B, scale, mask);
+}
+
+// ---- scale_gradient: the identity, whose gradient is multiplied by a constant; saves nothing -------------------------------------
+
+struct ScaleGradient : torch::autograd::Function<ScaleGradient> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, double scale) {
+    context->saved_data["scale"] = scale;
+    return x;  // autograd makes a view of it
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    return {gradients[0] * context->saved_data["scale"].toDouble(), Tensor()};
+  }
+};
+
+Tensor scaleGradient(const Tensor& x, double scale) { return recording({x}) ? ScaleGradient::apply(x, scale) : x.alias(); }
+
 }  // namespace
 
 TORCH_LIBRARY(anneal, m) {
@@ -416,6 +519,8 @@ TORCH_LIBRARY(anneal, m) {
   m.def("rope(Tensor x, Tensor cos, Tensor sin) -> Tensor", &rope);
   m.def("linear_cross_entropy(Tensor hidden, Tensor weight, Tensor labels, int chunk=0, float softcap=0.) -> (Tensor, Tensor)", &linearCrossEntropy);
   m.def("linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor", &linear);
+  m.def("lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor A, Tensor B, float scale, Tensor? mask=None) -> Tensor", &loraLinear);
+  m.def("scale_gradient(Tensor x, float scale) -> Tensor", &scaleGradient);
 }
 
 }  // namespace anneal

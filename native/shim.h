@@ -9,6 +9,7 @@
 #include <torch/version.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 5)
@@ -45,7 +46,8 @@ struct Env {
   std::vector<Op> ops;
   std::vector<c10::IValue> stack;
   napi_ref makeError = nullptr;
-  int64_t reportedBytes = 0;
+  std::vector<int64_t> adopted;  // bytes of the tensors that only the garbage collector will free, by handle
+  int64_t adoptedBytes = 0, reportedBytes = 0;
 
   uint32_t add(at::Tensor tensor) {
     if (freeTensors.empty()) {
@@ -61,8 +63,15 @@ struct Env {
     TORCH_CHECK(handle < tensors.size() && tensors[handle].defined(), "the tensor was freed (handle ", handle, "); return it from scope() or keep() it");
     return tensors[handle];
   }
+  void adopt(uint32_t handle) {
+    if (adopted.size() <= handle) adopted.resize(tensors.size());
+    int64_t bytes = static_cast<int64_t>(get(handle).nbytes());
+    adoptedBytes += bytes - adopted[handle];
+    adopted[handle] = bytes;
+  }
   void release(uint32_t handle) {
     if (handle == 0 || handle >= tensors.size() || !tensors[handle].defined()) return;
+    if (handle < adopted.size()) adoptedBytes -= std::exchange(adopted[handle], 0);
     tensors[handle].reset();
     freeTensors.push_back(handle);
   }
@@ -136,6 +145,5 @@ void installAllocator();
 MemoryStats memoryStats();
 void resetPeakMemory();
 void releaseCachedMemory();
-void reportExternalMemory(napi_env env, Env& state);
 
 }  // namespace anneal

@@ -52,7 +52,6 @@ napi_value fromData(napi_env env, napi_callback_info info) {
     if (bytes.length > 0) std::memcpy(tensor.data_ptr(), bytes.data, bytes.length);
     // LibTorch takes it for granted that a bool is 0 or 1.
     if (tensor.scalar_type() == at::kBool) tensor = tensor.view(at::kByte).ne(0);
-    reportExternalMemory(env, envOf(env));
     return makeHandle(env, envOf(env).add(tensor));
   });
 }
@@ -100,19 +99,28 @@ napi_value alias(napi_env env, napi_callback_info info) {
   return property(env, info, "alias", [&](at::Tensor& t) { return makeHandle(env, envOf(env).add(at::Tensor(t))); });
 }
 
-/** free(handles): an array of handles; freeing twice is harmless. */
+/**
+ * Tells V8 how many bytes its small tensor objects stand for, in steps large enough to cost nothing. Only those that collecting can
+ * free: a training step's gigabytes die with their scopes, and hearing of them V8 would collect in vain all the time.
+ */
+void reportAdopted(napi_env env) {
+  Env& state = envOf(env);
+  int64_t change = state.adoptedBytes - state.reportedBytes, total;
+  if (std::abs(change) < (8 << 20)) return;
+  napi_adjust_external_memory(env, change, &total);
+  state.reportedBytes = state.adoptedBytes;
+}
+
+/** free(handles, count): the first `count` of a Uint32Array; freeing twice is harmless. */
 napi_value freeHandles(napi_env env, napi_callback_info info) {
-  auto values = arguments<1>(env, info);
+  auto values = arguments<2>(env, info);
   return guarded(env, "free", [&]() -> napi_value {
     Env& state = envOf(env);
-    uint32_t length = 0;
-    napi_get_array_length(env, values[0], &length);
-    for (uint32_t i = 0; i < length; i++) {
-      napi_value element;
-      napi_get_element(env, values[0], i, &element);
-      state.release(readHandle(env, element));
-    }
-    reportExternalMemory(env, state);
+    Bytes bytes = bytesOf(env, values[0]);
+    auto* handles = static_cast<const uint32_t*>(bytes.data);
+    int64_t count = readInt(env, values[1]);
+    TORCH_CHECK(count >= 0 && count <= static_cast<int64_t>(bytes.length / sizeof(uint32_t)), "more handles than the array holds");
+    for (int64_t i = 0; i < count; i++) state.release(handles[i]);
     return nullptr;
   });
 }
@@ -120,7 +128,17 @@ napi_value freeOne(napi_env env, napi_callback_info info) {
   auto values = arguments<1>(env, info);
   return guarded(env, "free", [&]() -> napi_value {
     envOf(env).release(readHandle(env, values[0]));
-    reportExternalMemory(env, envOf(env));
+    reportAdopted(env);
+    return nullptr;
+  });
+}
+
+/** adopt(handle): this tensor is left to the garbage collector. */
+napi_value adopt(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  return guarded(env, "adopt", [&]() -> napi_value {
+    envOf(env).adopt(readHandle(env, values[0]));
+    reportAdopted(env);
     return nullptr;
   });
 }
@@ -262,6 +280,7 @@ void registerTensors(napi_env env, napi_value exports) {
   define(env, exports, "alias", alias);
   define(env, exports, "free", freeHandles);
   define(env, exports, "freeOne", freeOne);
+  define(env, exports, "adopt", adopt);
   define(env, exports, "makeGenerator", makeGenerator);
   define(env, exports, "freeGenerator", freeGenerator);
   define(env, exports, "getGeneratorState", getGeneratorState);

@@ -49,10 +49,12 @@ export interface ChatSession {
   options: GenerateOptions
   input: NodeJS.ReadableStream & { isTTY?: boolean }
   output: Output
+  /** Where a terminal shows the prompt and what is typed; default: the process's standard error. */
+  echo?: NodeJS.WritableStream
 }
 
 /** Reads lines until the input ends or `/quit`, and answers each on standard output; everything else goes to standard error. */
-export async function chat({ lm, system, options, input, output }: ChatSession): Promise<void> {
+export async function chat({ lm, system, options, input, output, echo = process.stderr }: ChatSession): Promise<void> {
   if (!lm.canChat && system !== undefined) {
     throw new UsageError(
       '--system: expected a model with a chat template, got one without. Put the text into your prompt',
@@ -61,7 +63,7 @@ export async function chat({ lm, system, options, input, output }: ChatSession):
   const isTerminal = input.isTTY === true && output.stderr.isTTY === true
   const lines = createInterface({
     input,
-    ...(isTerminal && { output: process.stderr }),
+    ...(isTerminal && { output: echo }),
     terminal: isTerminal,
     prompt: '> ',
   })

@@ -20,11 +20,15 @@ interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   setup: { summary: 'find or fetch LibTorch and build the engine', load: () => import('./setup.ts') },
   doctor: { summary: 'say what was found for the engine and what is missing', load: () => import('./doctor.ts') },
+  demo: { summary: 'train a small model from text in a few minutes, and report', load: () => import('./demo.ts') },
   'tokenizer train': {
     summary: 'train a byte-level BPE tokenizer on your text',
     load: () => import('./tokenizer-train.ts'),
   },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
+  generate: { summary: 'continue a text', load: () => import('./generate.ts') },
+  chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
+  score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },
   schema: { summary: 'print the JSON Schema of the training configuration', load: () => import('./schema.ts') },
 }

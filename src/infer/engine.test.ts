@@ -27,7 +27,7 @@ describe('Engine: every family', () => {
     const { greedy_prompt: ids = [], greedy_ids = [] } = goldenOf(name)
     const engine = await Engine.load(new URL(name, MODELS).pathname)
     const maxNewTokens = greedy_ids.length - ids.length
-    const prompts = [ids, ids.slice(0, 3), [...ids, ...ids, ...ids], ids.slice(2)]
+    const prompts = [ids, ids.slice(0, 3), [...ids, ...ids], ids.slice(2)]
     const alone: (readonly number[])[] = []
     for (const prompt of prompts) alone.push(await idsOf(engine, { ids: prompt, temperature: 0, maxNewTokens }))
     expect([...ids, ...alone[0]!]).toEqual(greedy_ids)

@@ -16,6 +16,9 @@ export interface SamplingOptions {
   seed: number
 }
 
+/** e⁻³⁰ of the top: a million such tokens together are below the resolution of a float32 sum, so their exp is not worth it. */
+const NEGLIGIBLE = 30
+
 /** Room for the numbers that a cut reorders; used within one call of `pick`, so all sequences share it. */
 let scratch = new Float32Array(0)
 
@@ -55,7 +58,8 @@ export class Sampler {
   #draw(logits: Float32Array, top: number): number {
     const { temperature, topK, topP, minP, seed } = this.#options
     if (scratch.length < logits.length) scratch = new Float32Array(logits.length)
-    const least = topK > 0 && topK < logits.length ? kthLargest(logits, topK) : Number.NEGATIVE_INFINITY
+    const floor = top - NEGLIGIBLE * temperature
+    const least = topK > 0 && topK < logits.length ? Math.max(floor, kthLargest(logits, topK)) : floor
     const weights = logits
     let total = 0
     for (let i = 0; i < weights.length; i++) {

@@ -25,7 +25,8 @@ export class RotaryTables {
       return known.table
     known?.table.cos.free()
     known?.table.sin.free()
-    const grown = Math.max(length, 2 * (known?.length ?? 0))
+    // Doubling pays while the frequencies stay; a rope that changes with the length is built to measure each time.
+    const grown = known?.lengthClass === lengthClass ? Math.max(length, 2 * known.length) : length
     const table = build(rope, grown, sequenceLength, device)
     this.tables.set(name, { lengthClass, length: grown, device, table })
     return table

@@ -3,7 +3,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { writeFileAtomic } from '../checkpoint/atomic-write.ts'
 import { hasCode, TokenizerError } from '../errors.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
@@ -48,11 +48,7 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
 }
 
 /** Writes the files of a tokenizer, each whole or not at all. */
-export async function writeTokenizerFiles(
-  directory: string,
-  json: TokenizerJson,
-  files: TokenizerFiles,
-): Promise<void> {
+export function writeTokenizerFiles(directory: string, json: TokenizerJson, files: TokenizerFiles): void {
   mkdirSync(directory, { recursive: true })
   const write = (name: string, value: unknown): void => {
     writeFileAtomic(join(directory, name), `${JSON.stringify(value, null, 2)}\n`)
@@ -119,7 +115,7 @@ async function readText(path: string, maxBytes: number): Promise<string | undefi
     const { size } = await stat(path)
     if (size > maxBytes) {
       throw new TokenizerError(
-        `too large a file in ${basename(path)} (${path}): expected at most ${maxBytes} bytes, got ${size}`,
+        `too large a file in ${path}: expected at most ${maxBytes} bytes, got ${size}. Get the file again`,
       )
     }
     return (await readFile(path, 'utf8')).replace(/^\ufeff/, '')

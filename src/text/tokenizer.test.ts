@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { TokenizerError } from '../errors.ts'
 import { Tokenizer } from './tokenizer.ts'
 
@@ -15,7 +15,9 @@ interface Golden {
 const FIXTURES = new URL('../../test/fixtures/text/', import.meta.url)
 const names = readdirSync(FIXTURES).flatMap((file) => /^tokenizer-(.*)\.json$/.exec(file)?.[1] ?? [])
 const goldens = new Map(names.map((name) => [name, readGolden(name)]))
-const runs = process.env.ANNEAL_LONG === '1' ? 20_000 : 300
+const isLong = process.env.ANNEAL_LONG === '1'
+const runs = isLong ? 20_000 : 300
+vi.setConfig({ testTimeout: isLong ? 1_200_000 : 60_000 })
 
 function readGolden(name: string): Golden & { loaded: Tokenizer } {
   const golden = JSON.parse(readFileSync(new URL(`tokenizer-${name}.json`, FIXTURES), 'utf8')) as Golden
@@ -57,17 +59,22 @@ describe('Tokenizer', () => {
     for (const { ids, decoded } of cases) expect(loaded.decode(ids)).toBe(decoded)
   })
 
-  it.each(['gpt2', 'smollm', 'llama3', 'o200k', 'deepseek', 'falcon', 'llama2-legacy'])('round-trips any text (%s)', (name) => {
-    const tokenizer = load(name)
-    const controls = fc.constantFrom(...tokenizer.controlTokens, 'x')
-    const text = fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), controls)).map((parts) => parts.join(''))
-    fc.assert(
-      fc.property(text, (value) => {
-        expect(tokenizer.decode(tokenizer.encode(value, { addSpecialTokens: false }))).toBe(value)
-      }),
-      { numRuns: runs },
-    )
-  })
+  it.each(['gpt2', 'smollm', 'llama3', 'o200k', 'deepseek', 'falcon', 'llama2-legacy'])(
+    'round-trips any text (%s)',
+    (name) => {
+      const tokenizer = load(name)
+      const controls = fc.constantFrom(...tokenizer.controlTokens, 'x')
+      const text = fc
+        .array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), controls))
+        .map((parts) => parts.join(''))
+      fc.assert(
+        fc.property(text, (value) => {
+          expect(tokenizer.decode(tokenizer.encode(value, { addSpecialTokens: false }))).toBe(value)
+        }),
+        { numRuns: runs },
+      )
+    },
+  )
 
   it('encodes a lone surrogate as U+FFFD', () => {
     const tokenizer = load('gpt2')
@@ -78,13 +85,15 @@ describe('Tokenizer', () => {
     for (const { loaded } of goldens.values()) {
       const control = new Set([...loaded.controlTokens].map((token) => loaded.tokenToId(token)))
       if (control.size === 0) continue
-      const fragment = fc.constantFrom(...[...loaded.controlTokens].flatMap((token) => [token, token.slice(0, 3), token.slice(3)]))
+      const fragment = fc.constantFrom(
+        ...[...loaded.controlTokens].flatMap((token) => [token, token.slice(0, 3), token.slice(3)]),
+      )
       fc.assert(
         fc.property(fc.array(fc.oneof(fragment, fc.string())), (parts) => {
           const ids = loaded.encode(parts.join(''), { addSpecialTokens: false })
           expect(ids.some((id) => control.has(id))).toBe(false)
         }),
-        { numRuns: runs / 3 },
+        { numRuns: Math.ceil(runs / 3) },
       )
     }
   })
@@ -92,7 +101,11 @@ describe('Tokenizer', () => {
   it('reads a control token only where the mask has it', () => {
     const tokenizer = load('qwen2')
     const end = tokenizer.tokenToId('<|im_end|>')!
-    const { ids, cuts } = tokenizer.encodeMasked('a<|im_end|>b<|im_end|>', 'a\ue000|im_end|>b<|im_end|>', [0, 11, 12, 22])
+    const { ids, cuts } = tokenizer.encodeMasked(
+      'a<|im_end|>b<|im_end|>',
+      'a\ue000|im_end|>b<|im_end|>',
+      [0, 11, 12, 22],
+    )
     expect(ids.filter((id) => id === end)).toHaveLength(1)
     expect(ids.at(-1)).toBe(end)
     expect([...cuts]).toEqual([0, ids.length - 2, ids.length - 1, ids.length])
@@ -136,31 +149,52 @@ describe('Tokenizer.streamDecoder', () => {
   })
 })
 
+/** Processor time of an action in milliseconds, which does not depend on what else the machine does. */
+function processorTime(action: () => unknown): number {
+  const start = process.cpuUsage()
+  action()
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) / 1000
+}
+
 describe('Tokenizer on long runs', () => {
-  const runsOf = { letters: 'a', carets: '^', spaces: ' ', capitals: 'A', newlines: '\n', 'spaces and newlines': ' \n', Chinese: '中文', marks: 'e\u0301' }
-  const cases = ['gpt2', 'qwen2', 'o200k', 'deepseek', 'falcon', 'llama2-legacy', 'llama2-metaspace', 'unigram', 'wordpiece'].flatMap(
-    (name) => Object.keys(runsOf).map((run) => [name, run as keyof typeof runsOf] as const),
-  )
+  const runsOf = {
+    letters: 'a',
+    carets: '^',
+    spaces: ' ',
+    capitals: 'A',
+    newlines: '\n',
+    'spaces and newlines': ' \n',
+    Chinese: '中文',
+    marks: 'e\u0301',
+  }
+  const cases = [
+    'gpt2',
+    'qwen2',
+    'o200k',
+    'deepseek',
+    'falcon',
+    'llama2-legacy',
+    'llama2-metaspace',
+    'unigram',
+    'wordpiece',
+  ].flatMap((name) => Object.keys(runsOf).map((run) => [name, run as keyof typeof runsOf] as const))
 
   it.each(cases)('takes linear time (%s, %s)', (name, run) => {
     const tokenizer = load(name)
     const time = (length: number): number => {
       const text = runsOf[run].repeat(length / runsOf[run].length)
-      const start = performance.now()
-      tokenizer.encode(text)
-      return performance.now() - start
+      return processorTime(() => tokenizer.encode(text))
     }
     time(1000)
     const best = (length: number): number => Math.min(time(length), time(length))
     // 16 times the text: 16 to 20 times the time if linear, 256 times if quadratic. The constant hides timer noise.
-    expect(best(160_000)).toBeLessThan(64 * best(10_000) + 200)
+    expect(best(160_000)).toBeLessThan(64 * best(10_000) + 100)
   })
 
   it('encodes a million equal characters within two seconds', () => {
     for (const name of ['gpt2', 'llama2-legacy']) {
-      const start = performance.now()
-      load(name).encode('^'.repeat(1_000_000))
-      expect(performance.now() - start).toBeLessThan(2000)
+      expect(processorTime(() => load(name).encode('^'.repeat(1_000_000)))).toBeLessThan(2000)
     }
   })
 })
@@ -185,9 +219,18 @@ describe('Tokenizer files', () => {
     expect(loaded.bosTokenId).toBeUndefined()
     expect(loaded.chatTemplate).toBe('{{ messages }}')
     const config = JSON.parse(readFileSync(join(directory, 'tokenizer_config.json'), 'utf8'))
-    expect(config).toMatchObject({ custom: 1, model_max_length: 4096, eos_token: '<|im_end|>', chat_template: '{{ messages }}' })
+    expect(config).toMatchObject({
+      custom: 1,
+      model_max_length: 4096,
+      eos_token: '<|im_end|>',
+      chat_template: '{{ messages }}',
+    })
     const map = JSON.parse(readFileSync(join(directory, 'special_tokens_map.json'), 'utf8'))
-    expect(map).toEqual({ eos_token: '<|im_end|>', pad_token: '<|endoftext|>', additional_special_tokens: ['<|im_start|>'] })
+    expect(map).toEqual({
+      eos_token: '<|im_end|>',
+      pad_token: '<|endoftext|>',
+      additional_special_tokens: ['<|im_start|>'],
+    })
   })
 
   it('writes merges as strings, which old readers need', () => {
@@ -197,10 +240,27 @@ describe('Tokenizer files', () => {
 
   it('prefers chat_template.jinja and reads token objects', async () => {
     writeFileSync(join(directory, 'chat_template.jinja'), 'from the file')
-    writeFileSync(join(directory, 'tokenizer_config.json'), '{"eos_token": {"content": "<|endoftext|>"}, "chat_template": "other"}')
+    writeFileSync(
+      join(directory, 'tokenizer_config.json'),
+      '{"eos_token": {"content": "<|endoftext|>"}, "chat_template": "other"}',
+    )
     const loaded = await Tokenizer.fromDirectory(directory)
     expect(loaded.chatTemplate).toBe('from the file')
     expect(loaded.eosTokenId).toBe(loaded.tokenToId('<|endoftext|>'))
+  })
+
+  it('refuses a file of 200 MB without reading it', async () => {
+    const large = mkdtempSync(join(directory, 'large-'))
+    writeFileSync(join(large, 'tokenizer.json'), '{')
+    truncateSync(join(large, 'tokenizer.json'), 200_000_000)
+    await expect(Tokenizer.fromDirectory(large)).rejects.toThrow(
+      /tokenizer\.json: expected at most 134217728 bytes, got 200000000/,
+    )
+  })
+
+  it('saves another chat template than the one it came with', async () => {
+    await load('gpt2').save(join(directory, 'other'), { chatTemplate: '{{ bos_token }}' })
+    expect((await Tokenizer.fromDirectory(join(directory, 'other'))).chatTemplate).toBe('{{ bos_token }}')
   })
 
   it('says which file is missing or wrong', async () => {

@@ -224,14 +224,15 @@ export class Tokenizer {
     return this.#json
   }
 
-  /** Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and, if there is one, chat_template.jinja. */
-  async save(directory: string): Promise<void> {
-    await writeTokenizerFiles(directory, this.#json, this.#files)
-  }
-
-  /** The same tokenizer with another chat template. */
-  withChatTemplate(chatTemplate: string): Tokenizer {
-    return Tokenizer.fromJson(this.#json, { ...this.#files, chatTemplate })
+  /**
+   * Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and, if there is a template, chat_template.jinja.
+   * `chatTemplate` replaces the one that came with the tokenizer.
+   */
+  async save(
+    directory: string,
+    { chatTemplate = this.chatTemplate }: { chatTemplate?: string | undefined } = {},
+  ): Promise<void> {
+    writeTokenizerFiles(directory, this.#json, { ...this.#files, ...(chatTemplate !== undefined && { chatTemplate }) })
   }
 
   #encodeInto(text: string, guard: ControlGuard, out: IdBuffer): void {

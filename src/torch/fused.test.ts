@@ -407,3 +407,75 @@ describe('linear', () => {
     expect(y.toArray()).toEqual([Number.NaN, Number.NaN, Number.NaN, 2, 2, 2])
   })
 })
+
+describe('lora_linear', () => {
+  const frozen = { weight: random([12, 10], 11, 0.5), bias: random([12], 12) }
+  const keep = random([2, 3, 10], 13).to('f32')
+  const mask = ops.gtScalar(keep, 0).to('f64').mul(2)
+  const inputs = (): Inputs => ({ x: random([2, 3, 10], 1), a: random([4, 10], 2), b: random([12, 4], 3) })
+  const formula =
+    (options: { bias?: boolean; mask?: boolean } = {}): Formula =>
+    ({ x, a, b }) => {
+      const as = (tensor: Tensor): Tensor => tensor.to(x!.dtype)
+      const bias = options.bias ? as(frozen.bias) : null
+      return ops.loraLinear(x!, as(frozen.weight), bias, a!, b!, 0.5, options.mask ? as(mask) : null)
+    }
+  const composed =
+    (options: { bias?: boolean; mask?: boolean } = {}): Formula =>
+    ({ x, a, b }) => {
+      const y = x!.matmul(frozen.weight.t())
+      const thin = (options.mask ? x!.mul(mask) : x!).matmul(a!.t())
+      const sum = y.add(thin.matmul(b!.t()).mul(0.5))
+      return options.bias ? sum.add(frozen.bias) : sum
+    }
+  it('is x·Wᵀ + bias + scale·(x ⊙ mask)·Aᵀ·Bᵀ', () => {
+    // W = 2, A = 3, B = 5, scale 0.1, x = 1: 2 + 7 + 0.1·15; with a mask of 2: 2 + 7 + 0.1·30
+    const [x, weight, bias, a, b] = [1, 2, 7, 3, 5].map((value, i) => Tensor.from([value], i === 2 ? [1] : [1, 1]))
+    expect(ops.loraLinear(x!, weight!, bias, a!, b!, 0.1).item()).toBeCloseTo(10.5, 5)
+    expect(ops.loraLinear(x!, weight!, null, a!, b!, 0.1, Tensor.from([2], [1, 1])).item()).toBeCloseTo(5, 5)
+  })
+  it('agrees with its composition, in value and gradients, with bias and mask or without', () => {
+    for (const options of [{}, { bias: true }, { mask: true }, { bias: true, mask: true }]) {
+      const [ours, theirs] = [evaluate(formula(options), inputs()), evaluate(composed(options), inputs())]
+      expect(relativeError(ours.value, theirs.value)).toBeLessThan(1e-12)
+      for (const name of ['x', 'a', 'b'])
+        expect(relativeError(ours.grads[name]!, theirs.grads[name]!), name).toBeLessThan(1e-12)
+      checkAgainstComposition(formula(options), inputs())
+    }
+    checkFiniteDifferences(formula({ bias: true, mask: true }), inputs())
+  })
+  it('gives a gradient only to what wants one', () => {
+    const all = evaluate(formula(), inputs()).grads
+    for (const name of ['x', 'a', 'b']) {
+      const alone = evaluate((leaf) => formula()({ ...inputs(), ...leaf }), { [name]: inputs()[name]! })
+      expect(relativeError(alone.grads[name]!, all[name]!)).toBeLessThan(1e-12)
+    }
+  })
+  it('reads one row, and rows of any strides', () => {
+    checkAgainstComposition(formula(), { ...inputs(), x: random([10], 5) })
+    checkAgainstComposition(({ x, a, b }) => formula()({ x: x!.transpose(0, 2), a: a!.t(), b: b!.t() }), {
+      x: random([10, 3, 2], 5),
+      a: random([10, 4], 6),
+      b: random([4, 12], 7),
+    })
+    checkAgainstComposition(formula(), { ...inputs(), x: random([0, 10], 5) })
+  })
+  it('refuses a base that is trained, and shapes that do not fit', () => {
+    const { x, a, b } = inputs()
+    const weight = frozen.weight.clone()
+    weight.requiresGrad = true
+    a!.requiresGrad = true
+    expect(() => ops.loraLinear(x!, weight, null, a!, b!, 1)).toThrow(/expected a frozen weight and bias/)
+    expect(() => ops.loraLinear(x!, frozen.weight, null, b!, a!, 1)).toThrow(/expected x \[\.\.\.,in\]/)
+  })
+})
+
+describe('scale_gradient', () => {
+  it('is the identity with a scaled gradient, without a copy', () => {
+    const x = random([3], 1)
+    expect(ops.scaleGradient(x, 4).storageId).toBe(x.storageId)
+    const { value, grads } = evaluate(({ x }) => ops.scaleGradient(x!, 4), { x })
+    expect(value.toArray()).toEqual(x.toArray())
+    expect(grads.x!).toBeAllclose(random([3], 77).mul(4))
+  })
+})

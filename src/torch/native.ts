@@ -1,5 +1,6 @@
 // Loads the add-on and types its functions. The only file that touches native code; everything else uses tensors.
 import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
 import { EngineMissingError, NativeError, OutOfMemoryError } from '../errors.ts'
 import { readEngineRecord } from './setup/record.ts'
 
@@ -18,8 +19,9 @@ export interface Native {
   device(handle: number): string
   storageId(handle: number): number
   alias(handle: number): number
-  free(handles: readonly number[]): void
+  free(handles: Uint32Array, count: number): void
   freeOne(handle: number): void
+  adopt(handle: number): void
   makeGenerator(seed: number, device: string): number
   freeGenerator(generator: number): void
   getGeneratorState(generator: number): number
@@ -86,7 +88,9 @@ native.setErrorFactory((kind, op, shapes, message) =>
     ? new OutOfMemoryError(`out of memory in ${op}(${shapes.join(', ')}): ${message}`)
     : new NativeError(op, shapes, message),
 )
-if (process.env.ANNEAL_THREADS !== undefined) native.setThreads(Number(process.env.ANNEAL_THREADS))
+// Debian's LibTorch starts with one thread whatever the machine has.
+const threads = Number(process.env.ANNEAL_THREADS ?? (native.engineInfo().threads === 1 ? availableParallelism() : 0))
+if (threads > 0) native.setThreads(threads)
 
 /** The index of an operator for `native.call`; an error that names it where this LibTorch has none. */
 export function resolve(name: string, overload: string): number {

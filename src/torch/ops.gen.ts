@@ -36,6 +36,18 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
 }
 let op_linear = -1
 
+/** `anneal::lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor A, Tensor B, float scale, Tensor? mask=None) -> Tensor` */
+export function loraLinear(x: Tensor, weight: Tensor, bias: Tensor | null | undefined, A: Tensor, B: Tensor, scale: number, mask?: Tensor | null): Tensor {
+  return wrap(call(op_loraLinear < 0 ? (op_loraLinear = resolve('anneal::lora_linear', '')) : op_loraLinear, x.handle, weight.handle, bias?.handle, A.handle, B.handle, scale, mask?.handle) as number)
+}
+let op_loraLinear = -1
+
+/** `anneal::scale_gradient(Tensor x, float scale) -> Tensor` */
+export function scaleGradient(x: Tensor, scale: number): Tensor {
+  return wrap(call(op_scaleGradient < 0 ? (op_scaleGradient = resolve('anneal::scale_gradient', '')) : op_scaleGradient, x.handle, scale) as number)
+}
+let op_scaleGradient = -1
+
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], dtype?: DType | null, layout?: number | null, device?: string | null, pinMemory?: boolean | null): Tensor {
   return wrap(call(op_zeros < 0 ? (op_zeros = resolve('aten::zeros', '')) : op_zeros, size, dtype && dtypeCode[dtype], layout, device, pinMemory) as number)

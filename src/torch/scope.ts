@@ -5,13 +5,21 @@ import { native } from './native.ts'
 import type { Tensor } from './tensor.ts'
 
 let current: Tensor[] | null = null
+// Reused, so that freeing thousands of tensors a second makes no garbage of its own.
+let dead = new Uint32Array(1024)
 
 const net = new FinalizationRegistry<number>((handle) => native.freeOne(handle))
 
 /** Called for every new tensor. */
 export function track(tensor: Tensor): void {
   if (current !== null) current.push(tensor)
-  else net.register(tensor, tensor.handle, tensor)
+  else leaveToCollector(tensor)
+}
+
+/** From now on the tensor is freed when JavaScript forgets it, and V8 knows its weight. */
+function leaveToCollector(tensor: Tensor): void {
+  net.register(tensor, tensor.handle, tensor)
+  native.adopt(tensor.handle)
 }
 
 /** Called when a tensor is freed by hand. */
@@ -62,15 +70,16 @@ function freeAll(list: Tensor[], result: unknown): void {
     kept = new Set()
     collect(result, kept, hasHandle)
   }
-  const dead: number[] = []
+  if (dead.length < list.length) dead = new Uint32Array(2 * list.length)
+  let count = 0
   for (const tensor of list) {
     if (tensor.handle === 0) continue
-    if (tensor.keepAlive) net.register(tensor, tensor.handle, tensor)
+    if (tensor.keepAlive) leaveToCollector(tensor)
     else if (kept?.has(tensor)) track(tensor)
     else {
-      dead.push(tensor.handle)
+      dead[count++] = tensor.handle
       tensor.handle = 0
     }
   }
-  native.free(dead)
+  native.free(dead, count)
 }

@@ -60,7 +60,7 @@ export function evaluate<B>(
 }
 
 /**
- * Keeps count of the best evaluation in `run`; true when this one is it. As in Transformers, patience counts gains of at least
+ * Keeps count of the best evaluation in `run`; true when this one is it. As in Transformers, patience counts gains above
  * `threshold`, while the best is simply the best. A metric that is not finite is never a gain.
  */
 export function judge<B>(run: RunState, metrics: Record<string, number>, options: EvaluationOptions<B>): boolean {

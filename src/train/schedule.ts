@@ -17,9 +17,9 @@ export const SCHEDULES = [
 export interface ScheduleOptions {
   /** Optimizer steps of the whole run. */
   steps: number
-  /** Steps that rise linearly from 0; below 1 a fraction of `steps`. Default 0. */
+  /** Steps over which the rate rises linearly; below 1 a fraction of `steps`. Default 0. */
   warmupSteps?: number
-  /** Floor as a fraction of the base rate, for cosine_with_min_lr (default 0.1) and warmup_stable_decay (default 0). */
+  /** Floor as a fraction of the base rate: of cosine_with_min_lr (default 0.1), warmup_stable_decay, which also starts there, and polynomial (0). */
   minRate?: number
   /** Steps of the final decay of warmup_stable_decay; below 1 a fraction. Default 0.1. */
   decaySteps?: number
@@ -38,7 +38,9 @@ export function makeSchedule(kind: (typeof SCHEDULES)[number], options: Schedule
   const warmup = kind === 'constant' ? 0 : stepCount(options.warmupSteps ?? 0, steps)
   const rest = Math.max(1, steps - warmup)
   const after = afterWarmup(kind, rest, options)
-  return (step) => (step < warmup ? step / Math.max(1, warmup) : after(Math.min(step - warmup, rest)))
+  const start = kind === 'warmup_stable_decay' ? (options.minRate ?? 0) : 0
+  return (step) =>
+    step < warmup ? start + (1 - start) * (step / Math.max(1, warmup)) : after(Math.min(step - warmup, rest))
 }
 
 /** The factor `done` steps after the warm-up, of `rest`. */
@@ -60,8 +62,10 @@ function afterWarmup(
       const floor = options.minRate ?? 0.1
       return (done) => floor + (1 - floor) * cosine(done / rest)
     }
-    case 'polynomial':
-      return (done) => (1 - done / rest) ** (options.power ?? 1)
+    case 'polynomial': {
+      const floor = options.minRate ?? 0
+      return (done) => floor + (1 - floor) * (1 - done / rest) ** (options.power ?? 1)
+    }
     case 'warmup_stable_decay': {
       const floor = options.minRate ?? 0
       const decay = Math.max(1, stepCount(options.decaySteps ?? 0.1, options.steps))

@@ -45,6 +45,9 @@ export interface TrainOptions<B> {
 
 /** All that a checkpoint must hold besides the weights for the run to go on bit for bit. */
 export interface RunState {
+  /** Optimizer steps and seed of the whole run, as its options have them. */
+  readonly steps: number
+  readonly seed: number
   /** Steps done, skipped ones included: the position in the data. */
   step: number
   /** Steps left out because a number was not finite. The learning rate follows `step − skippedSteps`, the updates. */
@@ -71,7 +74,10 @@ export async function* train<B = Batch>(
   const trained = [...model.parameters()].filter(([, tensor]) => tensor.requiresGrad)
   if (trained.length === 0) throw new UsageError('training: expected parameters that require a gradient, got none')
   const optimizer = scope(() => new AdamW(trained, options.optimizer))
+  const seed = options.seed ?? 0
   const run: RunState = {
+    steps: options.steps,
+    seed,
     step: 0,
     skippedSteps: 0,
     consecutiveSkips: 0,
@@ -80,7 +86,7 @@ export async function* train<B = Batch>(
     best: null,
     evaluationsWithoutGain: 0,
     optimizer,
-    generator: new Generator(options.seed ?? 0, model.device),
+    generator: new Generator(seed, model.device),
     rules: options.rules ?? [],
   }
   options.resume?.(run)
@@ -197,16 +203,22 @@ function trainStep<B>(
   model.generator = run.generator
   const forwardBackward = (): number => {
     let loss = 0
-    for (const batch of batches) {
-      scope(() =>
-        autocast(dtype, () => {
-          const result = objective.forward(model, batch)
-          backward(result.loss.div(weight))
-          loss += result.loss.item() / weight
-          for (const [name, value] of Object.entries(result.metrics))
-            sums[name] = (sums[name] ?? 0) + value.item() / weight
-        }),
+    for (const [index, batch] of batches.entries()) {
+      const micro = { index, loss: () => autocast(dtype, () => objective.forward(model, batch).loss.div(weight)) }
+      const microStep = run.rules.reduceRight<() => number>(
+        (next, rule) => (rule.microStep ? () => rule.microStep!(run, micro, next) : next),
+        () =>
+          scope(() =>
+            autocast(dtype, () => {
+              const result = objective.forward(model, batch)
+              backward(result.loss.div(weight))
+              for (const [name, value] of Object.entries(result.metrics))
+                sums[name] = (sums[name] ?? 0) + value.item() / weight
+              return result.loss.item() / weight
+            }),
+          ),
       )
+      loss += microStep()
     }
     return loss
   }

@@ -24,18 +24,20 @@ export interface CurateOptions {
   passageLength: number
   /** Reading ends when this many bytes were kept. */
   maxBytes: number
-  /** The share of passages held out; at least one is. */
+  /** The share of passages held out, or less where that would be above `mostHeldOutBytes`; at least one passage. */
   heldOutShare: number
+  mostHeldOutBytes: number
 }
 
 const FEWEST_CHARACTERS = 40
-/** Prose has 0.75–0.85 of letters and spaces; tables of numbers, links and minified code stay below. */
+/** Prose has 0.85–0.95 of letters and spaces outside tags and links, documentation with code 0.7–0.9; lists of links, tables of numbers and minified code stay below. */
 const LEAST_WORDS = 0.6
+const TAG_OR_LINK = /<[^<>]*>|https?:\/\/\S+/g
 
 /** Cuts, filters and splits. The split looks at the hash of a passage only, so the same passage is always on its side. */
 export async function curate(
   documents: AsyncIterable<{ text: string }>,
-  { passageLength, maxBytes, heldOutShare }: CurateOptions,
+  { passageLength, maxBytes, heldOutShare, mostHeldOutBytes }: CurateOptions,
 ): Promise<Curated> {
   const kept = new Map<string, string>()
   const dropped: Curated['dropped'] = { short: 0, repeated: 0, wordless: 0 }
@@ -53,7 +55,7 @@ export async function curate(
     }
   }
   const isCut = bytes >= maxBytes
-  const count = Math.max(1, Math.round(kept.size * heldOutShare))
+  const count = Math.max(1, Math.round(kept.size * Math.min(heldOutShare, mostHeldOutBytes / bytes)))
   const border = [...kept.keys()].sort()[count] ?? ''
   const train = [...kept].filter(([hash]) => hash >= border).map(([, text]) => text)
   const heldOut = [...kept].filter(([hash]) => hash < border).map(([, text]) => text)
@@ -78,7 +80,7 @@ export function passagesOf(text: string, length: number): string[] {
 
 function reasonToDrop(passage: string): DropReason | undefined {
   if (passage.length < FEWEST_CHARACTERS) return 'short'
-  const words = passage.match(/[\p{L}\p{M}\s]+/gu) ?? []
+  const words = passage.replaceAll(TAG_OR_LINK, '').match(/[\p{L}\p{M}\s]+/gu) ?? []
   return words.join('').length < LEAST_WORDS * passage.length ? 'wordless' : undefined
 }
 

@@ -1,24 +1,25 @@
 // The prose of type declarations: documentation that editors show, written in Markdown between /** and */.
 
 const COMMENT = /\/\*\*(?!\/)([\s\S]*?)\*\//g
+/** Shorter ones are labels such as `@default false`. */
 const FEWEST_CHARACTERS = 60
 
-/**
- * The doc comments of a declaration file, one paragraph each, without their tags (`@param …`). What is in `seen` is left
- * out and what is new is added to it: declarations of a method in ten interfaces carry its comment ten times.
- */
-export function readDocComments(source: string, seen: Set<string> = new Set()): string {
-  const comments: string[] = []
-  for (const [, body = ''] of source.matchAll(COMMENT)) {
-    const text = body
+/** The doc comments of a declaration file in order, without their tags (`@param …`); short and repeated ones are left out. */
+export function readDocComments(source: string): string[] {
+  const comments = Array.from(source.matchAll(COMMENT), ([, body = '']) =>
+    body
       .replaceAll(/^[ \t]*\*[ \t]?/gm, '')
       .replace(/^@[\s\S]*/m, '')
       .replaceAll(/\{@link(?:code|plain)?\s+([^}]*)\}/g, '$1')
-      .replaceAll(/^\[MDN Reference\]\(.*\)$/gm, '')
-      .trim()
-    if (text.length < FEWEST_CHARACTERS || seen.has(text)) continue
-    seen.add(text)
-    comments.push(text)
-  }
-  return comments.join('\n\n')
+      .trim(),
+  ).map(unwrapped)
+  return [...new Set(comments)].filter((comment) => comment.length >= FEWEST_CHARACTERS)
+}
+
+/** Joins the lines of a sentence, which are broken for editors only; code between fences stays as it is. */
+function unwrapped(comment: string): string {
+  const parts = comment.split('```')
+  return parts
+    .map((part, index) => (index % 2 === 0 ? part.replaceAll(/(?<=[\p{L},;)`])\n(?=[\p{Ll}(`])/gu, ' ') : part))
+    .join('```')
 }

@@ -1,8 +1,9 @@
 // What a run leaves for people and tools to read: log_history as in trainer_state.json, TensorBoard files, all_results.json.
+// What is not logged yet (the window since the last row) is saved with it, so that a resumed run writes the same rows.
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../checkpoint/atomic-write.ts'
+import { type WrittenFile, writeFileAtomic } from '../../checkpoint/atomic-write.ts'
 import {
   type LogRow,
   readTrainerState,
@@ -11,89 +12,126 @@ import {
   trainerState,
   writeTrainerState,
 } from '../../checkpoint/trainer-state.ts'
+import { hasCode } from '../../errors.ts'
 import type { StepMetrics, TrainEvent } from '../../train/events.ts'
 import { TensorBoardWriter } from '../../train/tensorboard.ts'
 import { stepsOf } from '../config/fields.ts'
 import type { TrainConfig } from '../config/schema.ts'
+import type { Output } from '../output.ts'
+
+/** Metrics of which a row shows the last value; all others are means over the steps since the last row. */
+const SHOWN_AS_LAST = new Set(['step', 'epoch', 'grad_norm', 'learning_rate', 'num_tokens', 'tokens_per_second'])
+/** Transformers ignores the state of a callback that it does not know. */
+const WINDOW = 'LogWindow'
+
+interface Window {
+  steps: number
+  sums: Record<string, number>
+}
 
 /** Collects events into log rows: every `logging_steps` one with the mean loss since the last. */
 export class RunLog {
-  private readonly rows: LogRow[] = []
-  private window: StepMetrics[] = []
-  private last: StepMetrics | undefined
-  private best: { metric: number; step: number } | undefined
-  private readonly board: TensorBoardWriter | undefined
-  private readonly every: number
   private readonly config: TrainConfig
-  private readonly steps: number
+  private readonly output: Output
+  private readonly state: TrainerState
+  private readonly every: number
+  private window: Window = { steps: 0, sums: {} }
+  private board: TensorBoardWriter | undefined
 
-  /** `resumed`: the checkpoint whose history is continued. */
-  constructor(config: TrainConfig, steps: number, resumed?: string) {
+  /** For a run of `steps`; `resumed` is the checkpoint whose history is continued. */
+  constructor(config: TrainConfig, steps: number, output: Output, resumed?: string) {
     this.config = config
-    this.steps = steps
+    this.output = output
     this.every = stepsOf(config.logging_steps, steps)
-    if (resumed !== undefined && existsSync(join(resumed, TRAINER_STATE))) {
-      const state = readTrainerState(resumed)
-      this.rows.push(...state.log_history)
-      if (state.best_metric !== null && state.best_global_step !== null)
-        this.best = { metric: state.best_metric, step: state.best_global_step }
-    }
+    const before = resumed !== undefined && existsSync(join(resumed, TRAINER_STATE)) ? readTrainerState(resumed) : {}
+    this.state = trainerState({
+      ...before,
+      max_steps: steps,
+      logging_steps: this.every,
+      eval_steps: stepsOf(config.eval_steps, steps),
+      save_steps: stepsOf(config.save_steps, steps),
+      num_train_epochs: Math.ceil(config.num_train_epochs),
+      train_batch_size: config.per_device_train_batch_size,
+    })
+    const saved = this.state.stateful_callbacks[WINDOW] as { attributes: Window } | undefined
+    if (saved !== undefined) this.window = structuredClone(saved.attributes)
     if (config.report_to === 'tensorboard') {
       const started = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
       this.board = new TensorBoardWriter(join(config.output_dir, 'runs', `${started}_${hostname()}`))
     }
   }
 
+  /** The checkpoint of the best evaluation so far, if it was saved and is still there. */
+  get bestCheckpoint(): string | undefined {
+    const { best_global_step: step } = this.state
+    const path = join(this.config.output_dir, `checkpoint-${step}`)
+    return step !== null && existsSync(path) ? path : undefined
+  }
+
   take(event: TrainEvent): void {
+    const { state } = this
     if (event.type === 'step-done') {
-      this.window.push(event.metrics)
-      this.last = event.metrics
-      if (event.metrics.step % this.every === 0 || event.metrics.step === this.steps) this.addRow()
+      const { metrics } = event
+      state.epoch = metrics.epoch
+      state.num_input_tokens_seen = metrics.num_tokens
+      this.window.steps++
+      for (const [name, value] of Object.entries(metrics))
+        if (!SHOWN_AS_LAST.has(name)) this.window.sums[name] = (this.window.sums[name] ?? 0) + value
+      if (metrics.step % this.every === 0 || metrics.step === state.max_steps) this.addRow(metrics)
     } else if (event.type === 'evaluation-done') {
-      if (event.isBest) this.best = { metric: event.metrics[this.config.metric_for_best_model]!, step: event.step }
+      if (event.isBest) {
+        state.best_metric = event.metrics[this.config.metric_for_best_model]!
+        state.best_global_step = event.step
+      }
       this.add('eval', { ...event.metrics, epoch: event.epoch, step: event.step })
     } else if (event.type === 'run-end') {
-      this.add('train', { ...event.metrics, epoch: this.last?.epoch ?? 0, step: event.step })
-      writeFileAtomic(
-        join(this.config.output_dir, 'all_results.json'),
-        `${JSON.stringify(Object.assign({}, ...this.rows.slice(-3)), null, 2)}\n`,
-      )
+      this.add('train', { ...event.metrics, epoch: state.epoch ?? 0, step: event.step })
       this.board?.close()
+      this.board = undefined
     }
   }
 
-  /** Writes trainer_state.json into a checkpoint or the output directory. */
-  write(directory: string, step: number): ReturnType<typeof writeTrainerState> {
-    const { config } = this
-    const state: Partial<TrainerState> = {
-      epoch: this.last?.epoch ?? 0,
+  /** Writes trainer_state.json into a checkpoint of `step`, or into the output directory. */
+  write(directory: string, step: number): WrittenFile {
+    const { state } = this
+    const best = join(this.config.output_dir, `checkpoint-${state.best_global_step}`)
+    const isSaved = state.best_global_step === step || this.bestCheckpoint !== undefined
+    return writeTrainerState(directory, {
+      ...state,
       global_step: step,
-      max_steps: this.steps,
-      logging_steps: this.every,
-      num_input_tokens_seen: this.last?.num_tokens ?? 0,
-      train_batch_size: config.per_device_train_batch_size,
-      log_history: this.rows as TrainerState['log_history'],
-      ...(this.best && {
-        best_metric: this.best.metric,
-        best_global_step: this.best.step,
-        best_model_checkpoint: join(config.output_dir, `checkpoint-${this.best.step}`),
-      }),
-    }
-    return writeTrainerState(directory, trainerState(state))
+      best_model_checkpoint: state.best_global_step !== null && isSaved ? best : null,
+      stateful_callbacks: { ...state.stateful_callbacks, [WINDOW]: { args: {}, attributes: this.window } },
+    })
   }
 
-  private addRow(): void {
-    const { last, window } = this
-    if (last === undefined || window.length === 0) return
-    const loss = window.reduce((sum, row) => sum + row.loss, 0) / window.length
-    this.add('train', { ...last, loss })
-    this.window = []
+  /** Writes all_results.json: the metrics of the last evaluation and of the whole run. */
+  writeResults(directory: string): WrittenFile {
+    const rows = this.state.log_history
+    const { step: _, ...results } = {
+      ...rows.findLast((row) => 'eval_runtime' in row),
+      ...rows.findLast((row) => 'train_runtime' in row),
+    }
+    return writeFileAtomic(join(directory, 'all_results.json'), `${JSON.stringify(results, null, 2)}\n`)
+  }
+
+  private addRow(last: StepMetrics): void {
+    const { steps, sums } = this.window
+    const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps]))
+    this.add('train', { ...last, ...means })
+    this.window = { steps: 0, sums: {} }
   }
 
   private add(tag: 'train' | 'eval', row: Record<string, number>): void {
-    this.rows.push(row)
+    this.state.log_history.push(row satisfies LogRow)
     const { step = 0, epoch: _, ...scalars } = row
-    for (const [name, value] of Object.entries(scalars))
-      this.board?.scalar(`${tag}/${name.replace(/^(eval|train)_/, '')}`, value, step)
+    try {
+      for (const [name, value] of Object.entries(scalars))
+        this.board?.scalar(`${tag}/${name.replace(/^(eval|train)_/, '')}`, value, step)
+    } catch (error) {
+      // A chart is not worth a run; checkpoints have their own answer to a full disk.
+      if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EFBIG')) throw error
+      this.output.note('notice: no space for TensorBoard files, they end here')
+      this.board = undefined
+    }
   }
 }

@@ -1,14 +1,13 @@
 // A whole run from a configuration: data, model, loop, checkpoints, final model. `anneal train` and `anneal demo` call it.
-import { existsSync, mkdirSync } from 'node:fs'
+// Everything that can be wrong with the configuration is found before the first byte is written into `output_dir`.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../checkpoint/atomic-write.ts'
-import { appendLineage } from '../../checkpoint/lineage.ts'
-import { loadDecoder } from '../../checkpoint/load.ts'
-import { verifyCheckpoint } from '../../checkpoint/manifest.ts'
-import { latestValid, writeCheckpoint } from '../../checkpoint/run-directory.ts'
-import { saveDecoder } from '../../checkpoint/save.ts'
+import { sweepLeftovers } from '../../checkpoint/leftover.ts'
+import { readManifest, verifyCheckpoint } from '../../checkpoint/manifest.ts'
+import { findCheckpoints, latestValid } from '../../checkpoint/run-directory.ts'
 import { batches } from '../../data/batches.ts'
-import { ConfigError, exitCodeOf } from '../../errors.ts'
+import { ConfigError, exitCodeOf, InputError, UsageError } from '../../errors.ts'
 import { Engine } from '../../infer/engine.ts'
 import { collect } from '../../infer/lm.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -16,7 +15,7 @@ import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo, resolveDevice, setThreads } from '../../torch/index.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import { languageModeling } from '../../train/objective.ts'
-import { restoreRunState, saveRunState } from '../../train/run-state.ts'
+import { restoreRunState } from '../../train/run-state.ts'
 import { makeSchedule } from '../../train/schedule.ts'
 import { type RunState, type TrainOptions, train } from '../../train/train.ts'
 import { dumpConfig } from '../config/dump.ts'
@@ -26,12 +25,22 @@ import { scheduleOptions } from '../config/schedule-options.ts'
 import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import { reportTrainEvents } from '../report-train-events.ts'
-import { corporaOf } from './corpus-of.ts'
+import { type Corpora, corporaOf } from './corpus-of.ts'
 import { freshConfigOf, modelOf, tokenizerOf } from './model-of.ts'
+import { makeOutputDirectory, saveCheckpoint, saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
-import { stopOnSignals } from './signals.ts'
+import { type SignalStop, stopOnSignals } from './signals.ts'
 
 const SAMPLE_TOKENS = 48
+
+/** What a configuration stands for, made and checked. */
+interface Run {
+  config: TrainConfig
+  tokenizer: Tokenizer
+  corpora: Corpora
+  model: Decoder
+  resumeFrom: string | undefined
+}
 
 /** Runs it all; returns the exit code (0, 6 when the last checkpoint could not be saved, 130 or 143 after a signal). */
 export async function runTraining(
@@ -39,35 +48,118 @@ export async function runTraining(
   output: Output,
   onEvent: (event: TrainEvent) => void = () => {},
 ): Promise<number> {
-  const { config } = parsed
+  const run = await prepare(parsed.config, output)
+  const { config, corpora, model, tokenizer, resumeFrom } = run
+  const signals = stopOnSignals(output, config.save_strategy !== 'no')
+  let failure: Error | undefined
+  let step = 0
+  try {
+    writeFileAtomic(
+      join(config.output_dir, 'train_config.yaml'),
+      dumpConfig(parsed, ['Resolved configuration: every key, and where its value came from.']),
+    )
+    const source = trainingBatches(config, corpora)
+    const perEpoch = source.batchesPerEpoch / config.gradient_accumulation_steps
+    const steps = config.max_steps > 0 ? config.max_steps : Math.max(1, Math.ceil(config.num_train_epochs * perEpoch))
+    const log = new RunLog(config, steps, output, resumeFrom)
+    const parts = { config, model, tokenizer, log }
+    const options = optionsOf(run, parts, { steps, perEpoch, signals, output })
+    for await (const event of reportTrainEvents(train(model, source, languageModeling(), options), output)) {
+      log.take(event)
+      onEvent(event)
+      if (event.type === 'checkpoint-failed') failure = event.error
+      if (event.type === 'checkpoint-saved') failure = undefined
+      if (event.type === 'run-end') step = event.step
+    }
+    if (signals.code === undefined) await saveFinal(parts, step)
+  } finally {
+    signals.release()
+    close(corpora)
+    model.free()
+  }
+  return failure === undefined ? (signals.code ?? 0) : exitCodeOf(failure)
+}
+
+/** Checks and makes everything; a wrong configuration leaves nothing behind, not even an empty `output_dir`. */
+async function prepare(config: TrainConfig, output: Output): Promise<Run> {
   const device = resolveDevice(config.device)
   if (config.threads !== undefined) setThreads(config.threads)
   const { tokenizer, hash } = await tokenizerOf(config)
   freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
   const resumeFrom = checkpointToResume(config, output)
-  mkdirSync(config.output_dir, { recursive: true })
-  writeFileAtomic(
-    join(config.output_dir, 'train_config.yaml'),
-    dumpConfig(parsed, ['Resolved configuration: every key, and where its value came from.']),
-  )
-  const corpora = await corporaOf(config, tokenizer, hash, output)
-  const source = batches(corpora.train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed })
-  const perEpoch = source.batchesPerEpoch / config.gradient_accumulation_steps
-  const steps = config.max_steps > 0 ? config.max_steps : Math.max(1, Math.ceil(config.num_train_epochs * perEpoch))
-  const model = modelOf(config, tokenizer, device, resumeFrom)
-  model.gradientCheckpointing = config.gradient_checkpointing
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  const removeAgain = makeOutputDirectory(config.output_dir)
+  let corpora: Corpora | undefined
+  try {
+    corpora = await corporaOf(config, tokenizer, hash, output)
+    trainingBatches(config, corpora)
+    evaluationBatches(config, corpora)
+    const model = modelOf(config, tokenizer, device, resumeFrom)
+    checkLength(config, model)
+    model.gradientCheckpointing = config.gradient_checkpointing
+    for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+    return { config, tokenizer, corpora, model, resumeFrom }
+  } catch (error) {
+    if (corpora !== undefined) close(corpora)
+    removeAgain()
+    throw error
+  }
+}
 
-  const log = new RunLog(config, steps, resumeFrom)
-  const signals = stopOnSignals(output)
-  const held =
-    corpora.evaluation &&
-    batches(corpora.evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false })
+/** Learned positions end; rotary ones go on. */
+function checkLength(
+  { max_length }: TrainConfig,
+  { config: { hasLearnedPositions, maxPositionEmbeddings } }: Decoder,
+): void {
+  if (!hasLearnedPositions || max_length <= maxPositionEmbeddings) return
+  throw new ConfigError(
+    `max_length: expected at most the model's ${maxPositionEmbeddings} positions, got ${max_length}. Use a shorter one`,
+  )
+}
+
+function close(corpora: Corpora): void {
+  corpora.train.close()
+  corpora.evaluation?.close()
+}
+
+function trainingBatches(
+  config: TrainConfig,
+  { train: { length, numTokens }, train }: Corpora,
+): ReturnType<typeof batches> {
+  const { per_device_train_batch_size: batchSize, max_length } = config
+  if (numTokens === 0)
+    throw new InputError(`dataset ${config.dataset.join(', ')}: expected text to train on, got none. Check the path`)
+  if (length < batchSize) {
+    throw new ConfigError(
+      `dataset: expected at least ${batchSize} blocks of ${max_length} tokens for one batch, got ${length} (${numTokens} tokens). ` +
+        'Give more text, or lower max_length or per_device_train_batch_size',
+    )
+  }
+  return batches(train, { batchSize, seed: config.data_seed })
+}
+
+function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): ReturnType<typeof batches> | undefined {
+  if (evaluation === undefined) return undefined
+  if (evaluation.length === 0) {
+    const key = config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'
+    throw new ConfigError(
+      `${key}: expected text to evaluate on, got ${evaluation.numDocuments} documents with ${evaluation.numTokens} tokens. Give more`,
+    )
+  }
+  return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false })
+}
+
+/** The configuration in the words of the loop. `perEpoch`: optimizer steps, which need not be whole. */
+function optionsOf(
+  { config, corpora, model, tokenizer, resumeFrom }: Run,
+  parts: Parameters<typeof saveCheckpoint>[0],
+  { steps, perEpoch, signals, output }: { steps: number; perEpoch: number; signals: SignalStop; output: Output },
+): TrainOptions<ReturnType<ReturnType<typeof batches>['at']>> {
   const every = (strategy: 'no' | 'steps' | 'epoch', interval: number): number | undefined =>
-    strategy === 'no' ? undefined : strategy === 'epoch' ? Math.max(1, Math.floor(perEpoch)) : stepsOf(interval, steps)
+    strategy === 'no' ? undefined : strategy === 'epoch' ? perEpoch : stepsOf(interval, steps)
   const evaluateEvery = every(config.eval_strategy, config.eval_steps)
   const saveEvery = every(config.save_strategy, config.save_steps)
-  const options: TrainOptions<ReturnType<typeof source.at>> = {
+  const held = evaluationBatches(config, corpora)
+  return {
     steps,
     learningRate: config.learning_rate,
     schedule: makeSchedule(config.lr_scheduler_type, scheduleOptions(config, steps)),
@@ -79,7 +171,7 @@ export async function runTraining(
       weightDecay: config.weight_decay,
     },
     maxGradNorm: config.max_grad_norm,
-    bf16: config.bf16 === 'auto' ? device === 'cuda' : config.bf16,
+    bf16: config.bf16 === 'auto' ? model.device !== 'cpu' : config.bf16,
     seed: config.seed,
     onNonFinite: config.on_nonfinite,
     stop: signals,
@@ -91,132 +183,55 @@ export async function runTraining(
           metric: config.metric_for_best_model,
           greaterIsBetter: config.greater_is_better,
           threshold: config.early_stopping_threshold,
+          saveBest: config.load_best_model_at_end,
           ...(config.early_stopping_patience !== undefined && { patience: config.early_stopping_patience }),
         },
       }),
-    ...(saveEvery !== undefined && {
-      save: { every: saveEvery, write: (run) => saveCheckpoint(config, run, model, tokenizer, log) },
-    }),
+    ...(saveEvery !== undefined && { save: { every: saveEvery, write: (state) => saveCheckpoint(parts, state) } }),
     ...(config.sample_prompts.length > 0 && {
       sample: {
         every: stepsOf(config.sample_steps, steps),
         texts: (now) => samples(now, tokenizer, config.sample_prompts),
       },
     }),
-    ...(resumeFrom !== undefined && { resume: (run) => resume(resumeFrom, run, output) }),
+    ...(resumeFrom !== undefined && { resume: (state) => resume(resumeFrom, state, output) }),
   }
-  let failure: Error | undefined
-  let best: number | undefined
-  try {
-    for await (const event of reportTrainEvents(train(model, source, languageModeling(), options), output)) {
-      log.take(event)
-      onEvent(event)
-      if (event.type === 'checkpoint-failed') failure = event.error
-      if (event.type === 'checkpoint-saved') failure = undefined
-      if (event.type === 'evaluation-done' && event.isBest) best = event.step
-    }
-    if (signals.code === undefined) await saveFinal(config, model, tokenizer, log, steps, best)
-  } finally {
-    signals.release()
-    corpora.train.close()
-    corpora.evaluation?.close()
-    model.free()
-  }
-  return signals.code ?? (failure === undefined ? 0 : exitCodeOf(failure))
 }
 
 /** The checkpoint that the configuration says to go on from; undefined for a run from the start. */
 function checkpointToResume(config: TrainConfig, output: Output): string | undefined {
-  const wish = config.resume_from_checkpoint
-  if (wish === undefined) return undefined
-  if (wish !== 'auto') {
-    verifyCheckpoint(wish)
-    return wish
+  const { output_dir, resume_from_checkpoint: wish } = config
+  sweepLeftovers(output_dir)
+  const sayDamaged = (path: string, problem: string): void =>
+    output.note(`notice: ${path} is damaged and is left out: ${problem}`)
+  if (wish === undefined) {
+    const [old] = findCheckpoints(output_dir)
+    if (old === undefined) return undefined
+    // Resuming could not tell the two runs apart.
+    throw new UsageError(
+      `output_dir: expected a folder without checkpoints for a new run, got ${old.path}. Go on with --resume_from_checkpoint auto, or choose another output_dir`,
+    )
   }
-  const found = latestValid(config.output_dir, (path, problem) =>
-    output.note(`notice: ${path} is damaged and is left out: ${problem}`),
-  )
-  if (found === undefined)
-    output.note(`notice: no whole checkpoint in ${config.output_dir}, starting from the beginning`)
-  return found?.path
+  if (wish !== 'auto') verifyCheckpoint(wish)
+  const path = wish !== 'auto' ? wish : latestValid(output_dir, sayDamaged)?.path
+  if (path === undefined) output.note(`notice: no whole checkpoint in ${output_dir}, starting from the beginning`)
+  else if (!existsSync(join(path, 'run_state.json'))) {
+    throw new UsageError(
+      `resume_from_checkpoint: expected a checkpoint with run_state.json, got ${path}, which was saved with save_only_model`,
+    )
+  }
+  return path
 }
 
 function resume(directory: string, run: RunState, output: Output): void {
-  if (!existsSync(join(directory, 'run_state.json'))) {
-    throw new ConfigError(
-      `resume_from_checkpoint: expected a checkpoint with run_state.json, got ${directory}, which was saved with save_only_model`,
-    )
-  }
   restoreRunState(directory, run)
-  const { meta } = verifyCheckpoint(directory)
+  const { meta } = readManifest(directory)
   const now = { torch: engineInfo().version, threads: engineInfo().threads }
   if (meta.versions.torch !== now.torch || meta.threads !== now.threads) {
     output.note(
       `notice: saved with LibTorch ${meta.versions.torch} on ${meta.threads} threads, now ${now.torch} on ${now.threads}: bit-equal results are not promised`,
     )
   }
-}
-
-/** Writes checkpoint-N and returns its path. */
-async function saveCheckpoint(
-  config: TrainConfig,
-  run: RunState,
-  model: Decoder,
-  tokenizer: Tokenizer,
-  log: RunLog,
-): Promise<string> {
-  const bestStep = run.best?.step
-  const saved = await writeCheckpoint(
-    config.output_dir,
-    run.step,
-    async (directory) => {
-      await tokenizer.save(directory)
-      return [
-        ...saveDecoder(model, directory),
-        log.write(directory, run.step),
-        ...(config.save_only_model ? [] : saveRunState(directory, run)),
-      ]
-    },
-    {
-      versions: { torch: engineInfo().version, node: process.versions.node },
-      threads: engineInfo().threads,
-      seeds: { seed: config.seed, data_seed: config.data_seed },
-      device: model.device,
-    },
-    {
-      ...(config.save_total_limit !== undefined && { saveTotalLimit: config.save_total_limit }),
-      ...(bestStep !== undefined && { bestCheckpoint: join(config.output_dir, `checkpoint-${bestStep}`) }),
-    },
-  )
-  return saved.path
-}
-
-/** The final model at the top of `output_dir`: the last weights, or the best checkpoint's. */
-async function saveFinal(
-  config: TrainConfig,
-  model: Decoder,
-  tokenizer: Tokenizer,
-  log: RunLog,
-  steps: number,
-  best: number | undefined,
-): Promise<void> {
-  const bestDirectory = join(config.output_dir, `checkpoint-${best}`)
-  if (config.load_best_model_at_end && best !== undefined && existsSync(bestDirectory)) {
-    const chosen = loadDecoder(bestDirectory)
-    saveDecoder(chosen, config.output_dir)
-    chosen.free()
-  } else {
-    saveDecoder(model, config.output_dir)
-  }
-  await tokenizer.save(config.output_dir)
-  log.write(config.output_dir, steps)
-  appendLineage(config.output_dir, {
-    pass: config.stage,
-    options: JSON.parse(JSON.stringify(config)),
-    report: { steps },
-    date: new Date().toISOString(),
-    annealVersion: '0.1.0',
-  })
 }
 
 /** Greedy continuations of the prompts by the model as it is now. */

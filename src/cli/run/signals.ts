@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM: the first lets the step finish and the run save itself, the second ends the process at once.
+// SIGINT and SIGTERM: the first lets the step finish and the run save itself, the second ends the process at once
+// (JavaScript hears of either between two steps).
 import { constants } from 'node:os'
 import type { Output } from '../output.ts'
 
@@ -9,15 +10,17 @@ export interface SignalStop {
   release(): void
 }
 
-/** Listens until `release()`. */
-export function stopOnSignals(output: Output): SignalStop {
+/** Listens until `release()`; `saves` says whether a checkpoint will follow. */
+export function stopOnSignals(output: Output, saves: boolean): SignalStop {
   let code: number | undefined
   const names = ['SIGINT', 'SIGTERM'] as const
   const listen = (name: (typeof names)[number]): void => {
     const wanted = 128 + constants.signals[name]
     if (code !== undefined) process.exit(wanted)
     code = wanted
-    output.note(`${name}: finishing this step and saving. Once more ends the run at once`)
+    output.note(
+      `${name}: finishing this step${saves ? ' and saving' : '; save_strategy is no'}. Once more ends the run at once`,
+    )
   }
   for (const name of names) process.on(name, listen)
   return {

@@ -2,7 +2,7 @@
 // UTF-8. So decoding and streaming are one thing: a stream never shows half a character because a UTF-8 decoder does not.
 
 import { fromByteLevel } from './byte-level.ts'
-import { nestedStages, type StageConfig, unknownStage } from './normalizer.ts'
+import { nestedStages, type StageConfig, textField, unknownStage } from './stage-config.ts'
 
 /** How the tokens of one tokenizer become bytes. */
 export interface TokenBytes {
@@ -24,7 +24,7 @@ export function compileDecoder(config: StageConfig | null, where: string): Token
       // A token with other characters, such as an added one, stands for itself.
       return { of: (token) => fromByteLevel(token) ?? encoder.encode(token), leadingSpaces: 0 }
     case 'WordPiece':
-      return wordPiece(String(config.prefix ?? '##'), config.cleanup === true)
+      return wordPiece(textField(config, 'prefix', '##', where), config.cleanup === true)
     case 'Metaspace':
     case 'Sequence':
       return sentencePiece(config, where)
@@ -41,13 +41,13 @@ function sentencePiece(config: StageConfig, where: string): TokenBytes {
   let hasBytes = false
   for (const [stage, path] of stages) {
     const literal = (stage.pattern as { String?: unknown } | undefined)?.String
-    if (stage.type === 'Replace' && typeof literal === 'string')
-      replacements.push([literal, String(stage.content ?? '')])
+    if (stage.type === 'Replace' && typeof literal === 'string' && literal !== '')
+      replacements.push([literal, textField(stage, 'content', '', path)])
     else if (stage.type === 'ByteFallback') hasBytes = true
     else if (stage.type === 'Strip' && stage.content === ' ' && Number(stage.stop ?? 0) === 0) {
       leadingSpaces = Math.min(Number(stage.start ?? 0), 8)
     } else if (stage.type === 'Metaspace') {
-      replacements.push([String(stage.replacement ?? '▁'), ' '])
+      replacements.push([textField(stage, 'replacement', '▁', path), ' '])
       leadingSpaces =
         (stage.prepend_scheme ?? (stage.add_prefix_space === false ? 'never' : 'always')) === 'never' ? 0 : 1
     } else if (stage.type === 'ByteLevel' && stages.length === 1) return compileDecoder(stage, path)

@@ -4,6 +4,7 @@
 import { TokenizerError, UnsupportedError } from '../../errors.ts'
 import { BpeModel, type TokenModel } from './bpe-model.ts'
 import { byteLevelAlphabet, toByteLevel } from './byte-level.ts'
+import { show, textField } from './stage-config.ts'
 import type { TokenizerJson } from './tokenizer-json.ts'
 import { UnigramModel } from './unigram-model.ts'
 import type { Vocabulary } from './vocabulary.ts'
@@ -28,7 +29,7 @@ export function compileModel(
       return wordPiece(model, vocabulary, file)
     default:
       throw new UnsupportedError(
-        `unknown model in ${file}:model.type: expected BPE, Unigram or WordPiece, got ${JSON.stringify(type)}. Use another tokenizer`,
+        `unknown model in ${file}:model.type: expected BPE, Unigram or WordPiece, got ${show(type)}. Use another tokenizer`,
       )
   }
 }
@@ -37,7 +38,7 @@ function bpe(model: TokenizerJson['model'], vocabulary: Vocabulary, isByteLevel:
   for (const field of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
     if (!model[field]) continue
     throw new UnsupportedError(
-      `unknown kind of BPE in ${file}:model.${field}: expected null, got ${JSON.stringify(model[field])}. Use another tokenizer`,
+      `unknown kind of BPE in ${file}:model.${field}: expected null, got ${show(model[field])}. Use another tokenizer`,
     )
   }
   const { ids, control } = vocabulary
@@ -111,14 +112,14 @@ function wordPiece(model: TokenizerJson['model'], { ids, control }: Vocabulary, 
       return id === undefined || control.has(id) ? undefined : id
     },
     unknownId: unknown,
-    continuingPrefix: String(model.continuing_subword_prefix ?? '##'),
+    continuingPrefix: textField({ type: 'WordPiece', ...model }, 'continuing_subword_prefix', '##', `${file}:model`),
     maxCharacters: longest as number,
   })
 }
 
 function unknownId(model: TokenizerJson['model'], ids: ReadonlyMap<string, number>, file: string): number | undefined {
   if (model.unk_token === undefined || model.unk_token === null) return undefined
-  const id = ids.get(String(model.unk_token))
+  const id = typeof model.unk_token === 'string' ? ids.get(model.unk_token) : undefined
   if (id === undefined) throw refusal(`${file}:model.unk_token`, 'a token of the vocabulary', model.unk_token)
   return id
 }
@@ -132,6 +133,5 @@ function byteFallbackIds(ids: ReadonlyMap<string, number>): Int32Array | undefin
 }
 
 function refusal(where: string, expected: string, got: unknown): TokenizerError {
-  const shown = (JSON.stringify(got) ?? 'nothing').slice(0, 80)
-  return new TokenizerError(`bad model in ${where}: expected ${expected}, got ${shown}. Get the file again`)
+  return new TokenizerError(`bad model in ${where}: expected ${expected}, got ${show(got)}. Get the file again`)
 }

@@ -1,20 +1,12 @@
 // What happens to text before it is split: Unicode normal forms, replacements, prefixes. Compiled once from the
 // `normalizer` field of a tokenizer.json. SentencePiece's table of replacements has a file of its own.
 
-import { UnsupportedError } from '../../errors.ts'
 import { compileCharsMap } from './precompiled-normalizer.ts'
 import { compileSplitPattern } from './split-pattern.ts'
+import { nestedStages, type StageConfig, textField, unknownStage } from './stage-config.ts'
 
 /** Text to normalized text. */
 export type Normalizer = (text: string) => string
-
-/** One stage of a tokenizer.json: a `type` and the fields of that type, unchecked. */
-export interface StageConfig {
-  type: string
-  [field: string]: unknown
-}
-
-const MAX_NESTING = 8
 
 /** Compiles a `normalizer`; undefined for none. `where` names the field in messages. */
 export function compileNormalizer(config: StageConfig | null, where: string, depth = 0): Normalizer | undefined {
@@ -30,12 +22,12 @@ export function compileNormalizer(config: StageConfig | null, where: string, dep
     case 'Lowercase':
       return lowercase
     case 'Prepend': {
-      const prefix = String(config.prepend ?? '')
+      const prefix = textField(config, 'prepend', '', where)
       return (text) => (text === '' ? text : prefix + text)
     }
     case 'Replace': {
       const pattern = compileSplitPattern(config.pattern, `${where}.pattern`)
-      const content = String(config.content ?? '')
+      const content = textField(config, 'content', '', where)
       return (text) => text.replace(pattern, () => content)
     }
     case 'Strip':
@@ -55,24 +47,6 @@ export function compileNormalizer(config: StageConfig | null, where: string, dep
     default:
       throw unknownStage('normalizer', where, config)
   }
-}
-
-/** The stages of a Sequence with their paths; throws if they nest too deeply. */
-export function nestedStages(list: unknown, where: string, depth: number): [StageConfig, string][] {
-  if (depth >= MAX_NESTING || !Array.isArray(list) || list.length > MAX_NESTING * 4) {
-    throw new UnsupportedError(
-      `unusual Sequence in ${where}: expected up to ${MAX_NESTING * 4} stages, nested up to ${MAX_NESTING} deep. Flatten it`,
-    )
-  }
-  return list.map((stage: StageConfig, index) => [stage, `${where}[${index}]`])
-}
-
-/** The error for a stage type that Anneal does not have. */
-export function unknownStage(kind: string, where: string, config: StageConfig): UnsupportedError {
-  const got = JSON.stringify(config?.type) ?? 'nothing'
-  return new UnsupportedError(
-    `unknown ${kind} in ${where}: expected a type that Anneal knows, got ${got}. Use another tokenizer`,
-  )
 }
 
 /** Character by character as in Rust: JavaScript alone would make a final Σ a ς. */

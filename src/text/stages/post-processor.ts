@@ -2,7 +2,7 @@
 // tokenizer.json. Only single texts: pairs are not encoded here.
 
 import { TokenizerError } from '../../errors.ts'
-import { nestedStages, type StageConfig, unknownStage } from './normalizer.ts'
+import { nestedStages, type StageConfig, show, unknownStage } from './stage-config.ts'
 
 /** Ids to put before and after a text. */
 export interface Frame {
@@ -61,6 +61,7 @@ function checkedId(id: unknown, size: number, where: string): number {
 }
 
 function badId(where: string, expected: string, got: unknown): TokenizerError {
-  const shown = (JSON.stringify(got) ?? 'nothing').slice(0, 80)
-  return new TokenizerError(`wrong post-processor in ${where}: expected ${expected}, got ${shown}. Get the file again`)
+  return new TokenizerError(
+    `wrong post-processor in ${where}: expected ${expected}, got ${show(got)}. Get the file again`,
+  )
 }

@@ -2,8 +2,8 @@
 // tokenizer.json to a chain of callbacks, so that a document is never held as an array of words.
 
 import { toByteLevel } from './byte-level.ts'
-import { nestedStages, type StageConfig, unknownStage } from './normalizer.ts'
 import { compileSplitPattern } from './split-pattern.ts'
+import { nestedStages, type StageConfig, textField, unknownStage } from './stage-config.ts'
 
 /** Calls `emit` once per word, in order; `isFirst` tells whether `text` begins the input. */
 export type WordSplitter = (text: string, isFirst: boolean, emit: WordSink) => void
@@ -59,13 +59,13 @@ function compileStage(config: StageConfig, where: string): WordSplitter {
     }
     case 'Split': {
       const pattern = compileSplitPattern(config.pattern, `${where}.pattern`)
-      const behavior = String(config.behavior ?? 'isolated').toLowerCase()
+      const behavior = textField(config, 'behavior', 'isolated', where).toLowerCase()
       return bySplit(pattern, behavior as Behavior, config.invert === true, where, config)
     }
     case 'Digits':
       return by(config.individual_digits === true ? String.raw`\p{N}` : String.raw`\p{N}+`, 'isolated', where)
     case 'Punctuation':
-      return by(PUNCTUATION, String(config.behavior ?? 'isolated').toLowerCase() as Behavior, where)
+      return by(PUNCTUATION, textField(config, 'behavior', 'isolated', where).toLowerCase() as Behavior, where)
     case 'Whitespace':
       return by(String.raw`\w+|[^\w\s]+`, 'removed', where, true)
     case 'WhitespaceSplit':
@@ -73,7 +73,7 @@ function compileStage(config: StageConfig, where: string): WordSplitter {
     case 'BertPreTokenizer':
       return chain(by(String.raw`\s+`, 'removed', where), by(PUNCTUATION, 'isolated', where))
     case 'Metaspace':
-      return metaspace(config)
+      return metaspace(config, where)
     default:
       throw unknownStage('pre-tokenizer', where, config)
   }
@@ -146,8 +146,8 @@ function forEachPart(
 }
 
 /** SentencePiece's view: spaces become `▁`, one is put in front, and words begin at a `▁`. */
-function metaspace(config: StageConfig): WordSplitter {
-  const replacement = String(config.replacement ?? '▁')
+function metaspace(config: StageConfig, where: string): WordSplitter {
+  const replacement = textField(config, 'replacement', '▁', where)
   const scheme = config.prepend_scheme ?? (config.add_prefix_space === false ? 'never' : 'always')
   const mark: WordSplitter = (text, isFirst, emit) => {
     const marked = text.replaceAll(' ', replacement)
@@ -156,7 +156,7 @@ function metaspace(config: StageConfig): WordSplitter {
   }
   if (config.split === false) return mark
   const cut = bySplit(
-    compileSplitPattern({ String: replacement }, 'Metaspace'),
+    compileSplitPattern({ String: replacement }, `${where}.replacement`),
     'mergedwithnext',
     false,
     'Metaspace',

@@ -5,7 +5,7 @@ import { Interpreter } from '@huggingface/jinja'
 import { TokenizerError } from '../../errors.ts'
 
 /** What one rendering may use. */
-export const TEMPLATE_LIMITS: Readonly<Record<"steps" | "depth" | "output" | "items", number>> = {
+export const TEMPLATE_LIMITS: Readonly<Record<'steps' | 'depth' | 'output' | 'items', number>> = {
   /** Evaluated nodes; long strings and lists count for more than one. */
   steps: 1_000_000,
   /** Nested evaluations: expressions in expressions, macros in macros. */

@@ -2,7 +2,7 @@
 
 import { TokenizerError } from '../../errors.ts'
 import type { AddedToken } from './added-tokens.ts'
-import type { StageConfig } from './normalizer.ts'
+import { type StageConfig, show } from './stage-config.ts'
 
 const MAX_CHARACTERS = 128 * 1024 * 1024
 const MAX_DEPTH = 64
@@ -38,7 +38,7 @@ export function parseTokenizerJson(text: string, file: string): TokenizerJson {
 export function checkTokenizerJson(value: unknown, file: string): TokenizerJson {
   const json = (value ?? {}) as Partial<TokenizerJson>
   if (typeof json.model !== 'object' || json.model === null) {
-    throw refusal(file, 'an object with a "model"', (JSON.stringify(value) ?? 'nothing').slice(0, 80))
+    throw refusal(file, 'an object with a "model"', show(value))
   }
   return {
     version: '1.0',
@@ -56,7 +56,7 @@ export function checkTokenizerJson(value: unknown, file: string): TokenizerJson 
 function checkedStage(stage: unknown, where: string): StageConfig | null {
   if (stage === undefined || stage === null) return null
   if (typeof (stage as StageConfig).type === 'string') return stage as StageConfig
-  throw refusal(where, 'null or an object with a "type"', (JSON.stringify(stage) ?? 'nothing').slice(0, 80))
+  throw refusal(where, 'null or an object with a "type"', show(stage))
 }
 
 /** How deeply arrays and objects nest, in one pass without recursion. */

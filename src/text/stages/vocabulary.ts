@@ -3,6 +3,7 @@
 
 import { TokenizerError } from '../../errors.ts'
 import { type AddedToken, isControlToken } from './added-tokens.ts'
+import { show } from './stage-config.ts'
 import type { TokenizerJson } from './tokenizer-json.ts'
 
 const MAX_IDS = 2_000_000
@@ -61,8 +62,9 @@ export function readVocabulary(json: TokenizerJson, file: string): Vocabulary {
 function modelEntries(model: TokenizerJson['model'], file: string): Map<string, number> {
   const vocab = model.vocab
   if (typeof vocab !== 'object' || vocab === null) throw refusal(`${file}:model.vocab`, 'tokens', show(vocab))
-  const isList = Array.isArray(vocab)
-  const pairs: [unknown, unknown][] = isList ? vocab.map((entry, id) => [entry?.[0], id]) : Object.entries(vocab)
+  const pairs: [unknown, unknown][] = Array.isArray(vocab)
+    ? vocab.map((entry, id) => [Array.isArray(entry) ? entry[0] : entry, id])
+    : Object.entries(vocab)
   if (pairs.length === 0 || pairs.length > MAX_IDS) {
     throw refusal(`${file}:model.vocab`, `1 to ${MAX_IDS} tokens`, `${pairs.length}`)
   }
@@ -108,10 +110,6 @@ function readAddedTokens(list: unknown, file: string): AddedToken[] {
 function checkedId(id: unknown, where: string): number {
   if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < MAX_IDS) return id as number
   throw refusal(where, `an id below ${MAX_IDS}`, show(id))
-}
-
-function show(value: unknown): string {
-  return (JSON.stringify(value) ?? 'nothing').slice(0, 80)
 }
 
 function refusal(where: string, expected: string, got: string): TokenizerError {

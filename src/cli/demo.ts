@@ -1,0 +1,87 @@
+// `anneal demo`: from text to a language model that can be asked, in a few minutes, with a report of what happened.
+// The work is in demo/; this file runs the stages and keeps the clock.
+
+import { type Command, defineCommand } from './command.ts'
+import type { DemoContext, DemoSettings, DemoStage, DoneStage } from './demo/stage.ts'
+import type { Output } from './output.ts'
+import { duration } from './progress.ts'
+
+export const command: Command = defineCommand({
+  summary: 'train a small model from text in a few minutes, and report',
+  positionals: { name: 'TEXT', summary: 'files or folders, as with --text', min: 0, max: 10_000 },
+  options: {
+    text: {
+      kind: 'list',
+      value: 'PATH',
+      summary: 'text to learn: files, or folders with .txt, .md, .jsonl; without it, the documentation in node_modules',
+    },
+    'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text in .jsonl', default: 'text' },
+    out: {
+      kind: 'text',
+      value: 'DIR',
+      summary: 'folder for everything; an earlier demo in it goes',
+      default: 'runs/demo',
+    },
+    minutes: {
+      kind: 'number',
+      summary: 'time for everything; training gets what is left',
+      default: 4,
+      min: 0.5,
+      max: 10_000,
+    },
+    steps: { kind: 'integer', summary: 'training steps, in place of as many as fit into --minutes', min: 1, max: 1e9 },
+    seed: { kind: 'integer', summary: 'of the weights, the order of the text, and the samples', default: 42, min: 0 },
+  },
+  examples: ['demo', 'demo --text my-notes/ --out runs/notes', 'demo --minutes 15'],
+  run: async ({ positionals, options, output }) => {
+    const { text, textColumn, out, minutes, steps, seed } = options
+    return runDemo({ text: [...positionals, ...text], textKey: textColumn, out, minutes, steps, seed }, output)
+  },
+})
+
+/** Runs all stages and says how it went; returns the exit code. */
+export async function runDemo(settings: DemoSettings, output: Output): Promise<number> {
+  const { demoPaths, resultOf } = await import('./demo/stage.ts')
+  const { checkDemoDirectory } = await import('./demo/demo-directory.ts')
+  const { nextCommands } = await import('./demo/next-commands.ts')
+  checkDemoDirectory(settings.out)
+  const began = performance.now()
+  const elapsed = (): number => (performance.now() - began) / 1000
+  const done: DoneStage[] = []
+  const context: DemoContext = { settings, paths: demoPaths(settings.out), output, elapsed, results: {}, done }
+  const stages = await loadStages()
+  for (const [index, stage] of stages.entries()) {
+    output.emit({ type: 'stage-start', stage: stage.name })
+    if (!output.isJson) output.note(`\n[${index + 1}/${stages.length}] ${stage.title}`)
+    const start = elapsed()
+    const outcome = await stage.run(context)
+    const seconds = elapsed() - start
+    done.push({ name: stage.name, seconds, ...outcome })
+    output.emit({ type: 'stage-done', stage: stage.name, seconds, ...outcome.numbers })
+    if (outcome.exitCode !== undefined) return outcome.exitCode
+  }
+  output.emit({ type: 'demo-done', seconds: elapsed(), report: context.paths.report, model: context.paths.model })
+  if (!output.isJson) for (const line of closing(done, elapsed())) output.note(line)
+  if (!output.isJson)
+    for (const line of nextCommands(context.paths, resultOf(context, 'text').prompts[0]!)) output.note(`  ${line}`)
+  return 0
+}
+
+/** The stages in order. To add one, write it like those and put it before the report. */
+async function loadStages(): Promise<DemoStage[]> {
+  return [
+    (await import('./demo/text-stage.ts')).textStage,
+    (await import('./demo/tokenizer-stage.ts')).tokenizerStage,
+    (await import('./demo/pretrain-stage.ts')).pretrainStage,
+    (await import('./demo/evaluate-stage.ts')).evaluateStage,
+    (await import('./demo/report-stage.ts')).reportStage,
+  ]
+}
+
+function closing(done: readonly DoneStage[], seconds: number): string[] {
+  const width = Math.max(...done.map(({ name }) => name.length))
+  const rows = done.map(
+    ({ name, seconds, summary }) => `  ${name.padEnd(width)}  ${duration(seconds).padStart(9)}  ${summary}`,
+  )
+  return ['', ...rows, `  ${'in all'.padEnd(width)}  ${duration(seconds).padStart(9)}`, '', 'Try next:']
+}

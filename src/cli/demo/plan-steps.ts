@@ -1,0 +1,40 @@
+// How many training steps fit into the time that is left: a few steps of a throw-away model measure the rate. The number
+// is chosen before the run because the learning-rate schedule needs it.
+
+import type { BatchSource } from '../../data/batch.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { languageModeling } from '../../train/objective.ts'
+import { train } from '../../train/train.ts'
+
+/** The first steps are slow: memory is new and kernels are chosen. */
+const WARM_UP = 3
+const MEASURED = 7
+const FEWEST_STEPS = 20
+
+/** What the choice depends on; times in seconds. */
+export interface StepBudget {
+  secondsLeft: number
+  secondsPerStep: number
+  /** Batches of held-out text that are evaluated over the whole run. */
+  evaluationBatches: number
+  /** More than this is not worth it: the text has been read often enough. */
+  mostSteps: number
+}
+
+/** Steps of training that fit. An evaluation batch costs about half a step: it has no backward pass. */
+export function stepsThatFit({ secondsLeft, secondsPerStep, evaluationBatches, mostSteps }: StepBudget): number {
+  const steps = Math.floor(secondsLeft / secondsPerStep - evaluationBatches / 2)
+  return Math.max(Math.min(FEWEST_STEPS, mostSteps), Math.min(steps, mostSteps))
+}
+
+/** Seconds that a training step takes now, the median of a few. Changes and frees `model`. */
+export async function measureStep(model: Decoder, source: BatchSource): Promise<number> {
+  const seconds: number[] = []
+  try {
+    for await (const event of train(model, source, languageModeling(), { steps: WARM_UP + MEASURED, learningRate: 0 }))
+      if (event.type === 'step-done') seconds.push(event.seconds)
+  } finally {
+    model.free()
+  }
+  return seconds.slice(WARM_UP).sort((a, b) => a - b)[Math.floor(MEASURED / 2)]!
+}

@@ -1,0 +1,134 @@
+// Stage 1: text. Everything is read and judged in memory, up to a limit, before the first file is written: a folder
+// without text leaves nothing behind.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../../checkpoint/atomic-write.ts'
+import { InputError } from '../../errors.ts'
+import { amount } from '../progress.ts'
+import { type Curated, curate } from './curate.ts'
+import { clearDemoDirectory } from './demo-directory.ts'
+import { type FoundText, findText } from './find-text.ts'
+import type { DemoStage } from './stage.ts'
+
+/** About 1,000 tokens: long enough to learn from, and short enough that one book gives many to hold out. */
+const PASSAGE_LENGTH = 4000
+/** More than a demo of minutes can read even once. */
+const MAX_BYTES = 12e6
+/** Three passages: below that there is nothing to hold out. */
+const LEAST_CHARACTERS = 10_000
+const HELD_OUT_SHARE = 0.05
+/** What is evaluated ten times in a run must not take longer than the training. */
+const MOST_HELD_OUT_BYTES = 60_000
+const SHARD_BYTES = 4e6
+
+export const textStage: DemoStage = {
+  name: 'text',
+  title: 'reading and sorting text',
+  run: async ({ settings, paths, output, results }) => {
+    const found = findText(settings.text, settings.textKey, (message) => output.note(`notice: ${message}`))
+    const curated = await curate(found.documents, {
+      passageLength: PASSAGE_LENGTH,
+      maxBytes: MAX_BYTES,
+      heldOutShare: HELD_OUT_SHARE,
+      mostHeldOutBytes: MOST_HELD_OUT_BYTES,
+    })
+    const { train, heldOut, trainBytes, heldOutBytes } = curated
+    checkAmount(found, curated)
+    clearDemoDirectory(settings.out)
+    writeShards(paths.train, train)
+    writeShards(paths.heldOut, heldOut)
+    const isOwn = settings.text.length > 0
+    results.text = {
+      ...curated,
+      description: found.description,
+      prompts: isOwn ? openings(heldOut) : ['The function returns', 'If you want to'],
+    }
+    const leftOut = { ...found.leftOut(), ...describeDropped(curated) }
+    const rows: [string, number | string][] = [
+      ['documents read', curated.documents],
+      ['passages to train on', train.length],
+      ['passages held out', heldOut.length],
+      ['text to train on', amount(trainBytes, 'bytes')],
+      ['text held out', amount(heldOutBytes, 'bytes')],
+      ...Object.entries(leftOut)
+        .filter(([, count]) => count > 0)
+        .map(([what, count]): [string, number] => [`left out: ${what}`, count]),
+    ]
+    return {
+      summary: `${amount(trainBytes + heldOutBytes, 'bytes')} in ${train.length + heldOut.length} passages of ${found.description}`,
+      numbers: {
+        documents: curated.documents,
+        train_passages: train.length,
+        held_out_passages: heldOut.length,
+        train_bytes: trainBytes,
+        held_out_bytes: heldOutBytes,
+        left_out: leftOut,
+      },
+      sections: [
+        {
+          title: 'The text',
+          lead:
+            `Read from ${found.description}. Long documents are cut at blank lines into passages of at most ${PASSAGE_LENGTH} characters; ` +
+            'about every twentieth, chosen by its hash, is held out: the model never trains on it and is judged by it.' +
+            (curated.isCut
+              ? ` Reading ended at ${amount(MAX_BYTES, 'bytes')}, which is more than a demo gets through.`
+              : ''),
+          blocks: [{ kind: 'table', columns: ['', ''], rows: rows.map(([name, value]) => [name, shown(value)]) }],
+        },
+      ],
+    }
+  },
+}
+
+function checkAmount({ description }: FoundText, { train, heldOut, dropped }: Curated): void {
+  const characters = [...train, ...heldOut].reduce((sum, text) => sum + text.length, 0)
+  if (characters >= LEAST_CHARACTERS) return
+  const unusable = dropped.short + dropped.repeated + dropped.wordless
+  const also = unusable > 0 ? ` (${unusable} passages were too short, repeated, or hardly words)` : ''
+  throw new InputError(
+    `text in ${description}: expected at least ${LEAST_CHARACTERS} characters of it, got ${characters}${also}. Give more with --text PATH`,
+  )
+}
+
+function describeDropped({ dropped }: Curated): Record<string, number> {
+  return {
+    'passages that are too short': dropped.short,
+    'repeated passages': dropped.repeated,
+    'passages of links, markup or numbers': dropped.wordless,
+  }
+}
+
+function writeShards(directory: string, texts: readonly string[]): void {
+  mkdirSync(directory, { recursive: true })
+  let lines: string[] = []
+  let bytes = 0
+  let index = 0
+  const flush = (): void => {
+    const name = `${String(index++).padStart(5, '0')}.jsonl`
+    writeFileAtomic(join(directory, name), `${lines.join('\n')}\n`)
+    lines = []
+    bytes = 0
+  }
+  for (const text of texts) {
+    const line = JSON.stringify({ text })
+    lines.push(line)
+    bytes += line.length
+    if (bytes >= SHARD_BYTES) flush()
+  }
+  if (lines.length > 0) flush()
+}
+
+/** The first words of two held-out passages: prompts in the language of the text that the model has not seen. */
+function openings(heldOut: readonly string[]): string[] {
+  const starts = heldOut.slice(0, 2).map((text) => {
+    const line = text.split('\n', 1)[0]!.slice(0, 32)
+    const end = line.lastIndexOf(' ')
+    return (end > 8 ? line.slice(0, end) : line.slice(0, 12)).toWellFormed()
+  })
+  return [...new Set(starts)]
+}
+
+function shown(value: number | string): string {
+  return typeof value === 'number' ? value.toLocaleString('en') : value
+}

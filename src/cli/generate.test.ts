@@ -1,0 +1,96 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { runCommand, textSink } from '../../test/run-command.ts'
+import { tinyModelDirectory } from '../../test/tiny-model.ts'
+import { fakeLm } from '../infer/fake-lm.ts'
+import { command, generate } from './generate.ts'
+import { createOutput } from './output.ts'
+
+describe('generate', () => {
+  const run = async (text: string, isJson: boolean, isTTY = false) => {
+    const [stdout, stderr] = [textSink(isTTY), textSink()]
+    await generate(fakeLm({ reply: () => text }), { prompt: 'x' }, createOutput(isJson, stdout, stderr))
+    return { out: stdout.text, err: stderr.text }
+  }
+
+  it('writes the continuation to standard output and about it to standard error', async () => {
+    const { out, err } = await run('Hello.', false)
+    expect(out).toBe('Hello.\n')
+    expect(err).toMatch(/^7 tokens, [\d.e+]+ tokens\/s; the text ended\n$/)
+  })
+
+  it('writes one object and nothing else with --json', async () => {
+    const { out, err } = await run('Hi\u001b[2J', true)
+    expect(out).toBe('{"text":"Hi\\u001b[2J","token_ids":[72,105,27,91,50,74,0],"finish_reason":"stop"}\n')
+    expect(err).toBe('')
+  })
+
+  it('shows a terminal no escapes, and hands them to a pipe', async () => {
+    expect((await run('a\u001b[2Jb', false, true)).out).toBe('a�[2Jb\n')
+    expect((await run('a\u001b[2Jb', false)).out).toBe('a\u001b[2Jb\n')
+  })
+})
+
+describe('anneal generate', async () => {
+  const { directory, remove } = await tinyModelDirectory()
+  afterAll(remove)
+  const anneal = (...words: string[]) => runCommand(command, ['--model', directory, ...words])
+
+  it('gives the same text streamed, as JSON and from a file', async () => {
+    const words = ['--max-new-tokens', '12', '--temperature', '1', '--seed', '5']
+    const streamed = await anneal('--prompt', 'Once', ...words)
+    const { text, token_ids, finish_reason } = JSON.parse((await anneal('--prompt', 'Once', '--json', ...words)).out)
+    expect([streamed.code, streamed.out]).toEqual([0, `${text}\n`])
+    expect([token_ids.length, finish_reason]).toEqual([12, 'length'])
+    const file = join(directory, 'prompt.txt')
+    writeFileSync(file, 'Once\n')
+    expect((await anneal('--prompt-file', file, ...words)).out).toBe(streamed.out)
+  })
+
+  it('takes sampling and end tokens from generation_config.json', async () => {
+    const greedy = JSON.parse((await anneal('--prompt', 'a', '--max-new-tokens', '8', '--json')).out)
+    const other = await tinyModelDirectory({
+      generationConfig: { max_new_tokens: 8, eos_token_id: [2, greedy.token_ids[3]] },
+    })
+    const { out } = await runCommand(command, ['--model', other.directory, '--prompt', 'a', '--json'])
+    other.remove()
+    expect(JSON.parse(out)).toMatchObject({ finish_reason: 'stop' })
+    expect(JSON.parse(out).token_ids.at(-1)).toBe(greedy.token_ids[3])
+  })
+
+  it.each([
+    [[], 2, '--prompt: expected a text (or --prompt-file FILE), got nothing'],
+    [['--prompt', 'a', '--prompt-file', 'b'], 2, 'expected it or --prompt, got both'],
+    [['--prompt', 'a', '--top-p', '0'], 2, 'top_p: expected a number above 0 and at most 1, got 0'],
+    [['--prompt', 'a', '--stop', ''], 2, 'stop: expected texts of at least one character'],
+    [['--prompt-file', '/nonexistent'], 3, '/nonexistent: expected a file, got nothing'],
+    [['--prompt', 'x'.repeat(600)], 3, 'prompt: expected at most 511 tokens'],
+  ])('answers %j with one line', async (words, code, message) => {
+    const { err, ...rest } = await anneal(...words)
+    expect(rest).toEqual({ code, out: '' })
+    expect(err).toMatch(/^error: .*\n$/)
+    expect(err).toContain(message)
+  })
+
+  it('says what is missing in a directory that is no model', async () => {
+    const { code, err } = await runCommand(command, ['--model', '/nonexistent', '--prompt', 'x'])
+    expect([code, err]).toEqual([3, 'error: /nonexistent/config.json: expected a file, got nothing. Check the path\n'])
+  })
+
+  it('says which line of generation_config.json is wrong', async () => {
+    const broken = await tinyModelDirectory({ generationConfig: { temperature: 'hot' } })
+    const { code, err } = await runCommand(command, ['--model', broken.directory, '--prompt', 'x'])
+    broken.remove()
+    expect(code).toBe(3)
+    expect(err).toContain('generation_config.json: temperature: expected a number ≥ 0, got "hot"')
+  })
+
+  it('loads no engine for its help', () => {
+    for (const name of ['generate', 'chat', 'score', 'lm-options', 'write-reply', 'read-input']) {
+      const source = readFileSync(new URL(`./${name}.ts`, import.meta.url), 'utf8')
+      const imports = [...source.matchAll(/^import (?!type\b)(?:.|\n)*?from '(.+?)'/gm)].map(([, path]) => path)
+      for (const path of imports) expect(path).not.toMatch(/engine|torch|model\//)
+    }
+  })
+})

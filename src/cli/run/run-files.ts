@@ -1,0 +1,97 @@
+// What a run writes into output_dir: checkpoints while it goes on, and the final model at the top.
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { readLineage, writeLineage } from '../../checkpoint/lineage.ts'
+import { loadDecoder } from '../../checkpoint/load.ts'
+import { writeCheckpoint } from '../../checkpoint/run-directory.ts'
+import { saveDecoder } from '../../checkpoint/save.ts'
+import { hasCode, UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import { engineInfo } from '../../torch/index.ts'
+import { saveRunState } from '../../train/run-state.ts'
+import type { RunState } from '../../train/train.ts'
+import type { TrainConfig } from '../config/schema.ts'
+import type { RunLog } from './run-log.ts'
+
+/** What is written of: the configuration, the model and its tokenizer, the log. */
+export interface RunParts {
+  config: TrainConfig
+  model: Decoder
+  tokenizer: Tokenizer
+  log: RunLog
+}
+
+/** Makes `output_dir`; the function returned takes away what this made, unless something is in it by now. */
+export function makeOutputDirectory(path: string): () => void {
+  let first: string | undefined
+  try {
+    first = mkdirSync(path, { recursive: true })
+  } catch (error) {
+    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT')) throw error
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(`output_dir: expected a folder that can be written, got ${path} (${code}). Choose another one`)
+  }
+  return () => {
+    if (first === undefined) return
+    try {
+      for (let made = resolve(path); made !== dirname(first); made = dirname(made)) rmdirSync(made)
+    } catch (error) {
+      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error
+    }
+  }
+}
+
+/** Writes checkpoint-N and returns its path. */
+export async function saveCheckpoint({ config, model, tokenizer, log }: RunParts, run: RunState): Promise<string> {
+  const bestStep = run.best?.step
+  const saved = await writeCheckpoint(
+    config.output_dir,
+    run.step,
+    async (directory) => {
+      await tokenizer.save(directory)
+      return [
+        ...saveDecoder(model, directory),
+        log.write(directory, run.step),
+        ...(config.save_only_model ? [] : saveRunState(directory, run)),
+      ]
+    },
+    {
+      versions: { torch: engineInfo().version, node: process.versions.node },
+      threads: engineInfo().threads,
+      seeds: { seed: config.seed, data_seed: config.data_seed },
+      device: model.device,
+    },
+    {
+      ...(config.save_total_limit !== undefined && { saveTotalLimit: config.save_total_limit }),
+      ...(bestStep !== undefined && { bestCheckpoint: join(config.output_dir, `checkpoint-${bestStep}`) }),
+    },
+  )
+  return saved.path
+}
+
+/** Writes the final model to the top of `output_dir`: the weights after `step` steps, or the best checkpoint's. */
+export async function saveFinal({ config, model, tokenizer, log }: RunParts, step: number): Promise<void> {
+  const best = config.load_best_model_at_end ? log.bestCheckpoint : undefined
+  if (best === undefined) {
+    saveDecoder(model, config.output_dir)
+  } else {
+    const chosen = loadDecoder(best)
+    saveDecoder(chosen, config.output_dir)
+    chosen.free()
+  }
+  await tokenizer.save(config.output_dir)
+  log.write(config.output_dir, step)
+  log.writeResults(config.output_dir)
+  const before = config.model_name_or_path === undefined ? [] : readLineage(config.model_name_or_path)
+  writeLineage(config.output_dir, [
+    ...before,
+    {
+      pass: config.stage,
+      options: JSON.parse(JSON.stringify(config)),
+      report: { steps: step },
+      date: new Date().toISOString(),
+      annealVersion: '0.1.0',
+    },
+  ])
+}

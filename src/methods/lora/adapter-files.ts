@@ -1,0 +1,221 @@
+// LoRA adapters ↔ PEFT directories. Loading checks everything against the model before it changes anything; saving says who else
+// will not be able to load the result.
+import {
+  groupLoraTensors,
+  type LoraTensors,
+  nameLoraTensors,
+  readAdapter,
+  writeAdapter,
+} from '../../checkpoint/adapter.ts'
+import type { LoraFile } from '../../checkpoint/adapter-config.ts'
+import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
+import { InputError, UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { scope, type Tensor } from '../../torch/index.ts'
+import { type FileModule, fileModules, joinAdapter, splitAdapter } from './fused-modules.ts'
+import { attachAdapters, loraLayers, setAdapters } from './lora.ts'
+import { type Adapter, scaleOf } from './lora-linear.ts'
+
+/** The rank that vLLM takes without being told more (`max_lora_rank`). */
+const VLLM_RANK = 16
+
+/**
+ * Puts the adapter in `directory` on the model under `name` and makes it the active one, frozen unless `trainable`. An InputError
+ * (another model's adapter, an unknown kind) leaves the model as it was.
+ */
+export function loadLora(
+  model: Decoder,
+  directory: string,
+  options: { name?: string; trainable?: boolean } = {},
+): LoraFile {
+  const { name = 'default', trainable = false } = options
+  const { config, adapters } = scope(() => {
+    const stored = readAdapter(directory)
+    const { config } = stored
+    if (config.peft_type !== 'LORA')
+      throw new InputError(
+        `adapter in ${directory}: expected a LoRA, got ${config.peft_type}. Load it as a soft prompt`,
+      )
+    const modules = fileModules(model)
+    const groups = groupLoraTensors(stored, directory)
+    for (const [moduleName, tensors] of groups) checkFits(modules.get(moduleName), moduleName, tensors, directory)
+    const adapters = [...groups].flatMap(([moduleName, tensors]) => {
+      const settings = settingsOf(config, moduleName, tensors.A.size(0), directory)
+      return splitAdapter(modules.get(moduleName)!, tensors).map(([path, parts]): [string, Adapter] => [
+        path,
+        { ...settleOn(parts, model.device), ...settings },
+      ])
+    })
+    return { config, adapters }
+  })
+  try {
+    attachAdapters(model, name, adapters)
+  } catch (error) {
+    for (const [, { A, B, magnitude }] of adapters) for (const tensor of [A, B, magnitude]) tensor?.free()
+    throw error
+  }
+  setAdapters(model, name, { trainable })
+  return config
+}
+
+/**
+ * Writes adapter `name` into `directory`, which must exist, as PEFT does. `notices` say what vLLM or llama.cpp would refuse or
+ * compute differently; merging (`mergeAndUnload`) is the way around each.
+ */
+export function saveLora(
+  model: Decoder,
+  directory: string,
+  options: { name?: string; baseModel?: string | null } = {},
+): { files: WrittenFile[]; notices: string[] } {
+  const { name = 'default', baseModel = null } = options
+  const adapters = new Map(
+    [...loraLayers(model)].flatMap(([path, layer]) => {
+      const adapter = layer.adapters.get(name)
+      return adapter === undefined ? [] : [[path, adapter] as const]
+    }),
+  )
+  const some = [...adapters.values()][0]
+  if (some === undefined) throw new UsageError(`adapter: expected one called ${name} on this model, got none`)
+  const modules = fileModules(model)
+  return scope(() => {
+    const parts: [FileModule, LoraTensors, number][] = [...modules.values()].flatMap((module) => {
+      const first = module.paths.flatMap((path) => adapters.get(path) ?? [])[0]
+      if (first === undefined) return []
+      const joined = joinAdapter(module, adapters)
+      // A block-diagonal adapter has a higher rank; another alpha keeps the scale.
+      const [own, rank] = [first.A.size(0), joined.A.size(0)]
+      const alpha = rank === own ? first.alpha : scaleOf(first, own) / scaleOf({ ...first, alpha: 1 }, rank)
+      return [[module, joined, alpha]]
+    })
+    const config = configOf(parts, some, [...modules.keys()], model, baseModel)
+    const notices = noticesOf(config, parts)
+    const files = writeAdapter(
+      directory,
+      config,
+      nameLoraTensors(parts.map(([{ name }, joined]) => [name, joined])),
+      notices,
+    )
+    return { files, notices }
+  })
+}
+
+function checkFits(module: FileModule | undefined, name: string, { A, B }: LoraTensors, directory: string): void {
+  const what = `adapter in ${directory}: ${name}`
+  if (module === undefined)
+    throw new InputError(
+      `${what}: expected modules of this model, got one it does not have. It belongs to another model`,
+    )
+  const { inFeatures, outFeatures } = module
+  if (A.size(1) !== inFeatures || B.size(0) !== outFeatures)
+    throw new InputError(
+      `${what}: expected one for a matrix [${outFeatures}, ${inFeatures}], got one for [${B.size(0)}, ${A.size(1)}]. It belongs to another model`,
+    )
+}
+
+/** Alpha and the rest for one module; a pattern matches the end of its name, as in PEFT. */
+function settingsOf(
+  config: LoraFile,
+  module: string,
+  rank: number,
+  directory: string,
+): Omit<Adapter, keyof LoraTensors> {
+  const find = (patterns: Record<string, number>): number | undefined =>
+    Object.entries(patterns).find(([pattern]) => patternOf(pattern, directory).test(module))?.[1]
+  const expected = find(config.rank_pattern) ?? config.r
+  if (expected !== rank)
+    throw new InputError(`adapter in ${directory}: ${module}: expected rank ${expected} as configured, got ${rank}`)
+  return {
+    alpha: find(config.alpha_pattern) ?? config.lora_alpha,
+    useRslora: config.use_rslora,
+    dropout: config.lora_dropout,
+  }
+}
+
+function patternOf(pattern: string, directory: string): RegExp {
+  // Names and alternatives only: a pattern from a file must not be able to hang the process.
+  if (!/^[\w.|()\\^$-]*$/.test(pattern))
+    throw new InputError(
+      `adapter in ${directory}: rank_pattern or alpha_pattern: expected names of modules, got ${JSON.stringify(pattern)}`,
+    )
+  try {
+    return new RegExp(`^(?:.*\\.)?(?:${pattern})$`)
+  } catch (error) {
+    throw new InputError(`adapter in ${directory}: rank_pattern or alpha_pattern: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+function settleOn({ A, B, magnitude }: LoraTensors, device: string): LoraTensors {
+  const settle = (tensor: Tensor): Tensor => tensor.to(device).contiguous().keep()
+  return { A: settle(A), B: settle(B), magnitude: magnitude && settle(magnitude) }
+}
+
+function configOf(
+  parts: readonly [FileModule, LoraTensors, number][],
+  some: Adapter,
+  allNames: readonly string[],
+  model: Decoder,
+  baseModel: string | null,
+): LoraFile {
+  const r = commonest(parts.map(([, { A }]) => A.size(0)))
+  const alpha = commonest(parts.map(([, , alpha]) => alpha))
+  const others = (pick: (part: (typeof parts)[number]) => number, usual: number): Record<string, number> =>
+    Object.fromEntries(parts.filter((part) => pick(part) !== usual).map((part) => [part[0].name, pick(part)]))
+  return {
+    peft_type: 'LORA',
+    base_model_name_or_path: baseModel,
+    r,
+    lora_alpha: alpha,
+    lora_dropout: some.dropout,
+    target_modules: shortestNames(
+      parts.map(([{ name }]) => name),
+      allNames,
+    ),
+    use_rslora: some.useRslora,
+    use_dora: some.magnitude !== null,
+    // GPT-2 stores its matrices transposed, and PEFT wants to know.
+    fan_in_fan_out: model.config.modelType === 'gpt2',
+    rank_pattern: others(([, { A }]) => A.size(0), r),
+    alpha_pattern: others(([, , alpha]) => alpha, alpha),
+  }
+}
+
+/** Ends of names (`q_proj`) where those mean the same modules, else longer ones, up to the whole. */
+function shortestNames(names: readonly string[], all: readonly string[]): string[] {
+  const wanted = new Set(names)
+  const ends = names.map((name) => {
+    const parts = name.split('.')
+    for (let length = 1; length < parts.length; length++) {
+      const end = parts.slice(-length).join('.')
+      if (all.every((other) => wanted.has(other) || !(other === end || other.endsWith(`.${end}`)))) return end
+    }
+    return name
+  })
+  return [...new Set(ends)].sort()
+}
+
+function noticesOf(config: LoraFile, parts: readonly [FileModule, LoraTensors, number][]): string[] {
+  const highest = parts.reduce((most, [, { A }]) => Math.max(most, A.size(0)), 0)
+  const hasHead = parts.some(([{ name }]) => !name.includes('.'))
+  const hasPatterns = Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0
+  return [
+    ...(config.use_dora ? ['vLLM and llama.cpp do not load DoRA: merge the adapter for them'] : []),
+    ...(highest > VLLM_RANK ? [`vLLM needs --max-lora-rank ${highest} or more (its default is ${VLLM_RANK})`] : []),
+    ...(config.use_rslora
+      ? [
+          `llama.cpp scales by alpha/r and would weaken this rsLoRA: merge it, or set lora_alpha to ${config.lora_alpha * Math.sqrt(config.r)} and use_rslora to false`,
+        ]
+      : []),
+    ...(hasHead ? ['llama.cpp does not load an adapter of the output head: merge it'] : []),
+    ...(hasPatterns
+      ? ['vLLM and llama.cpp take one rank and alpha for all modules, this adapter has several: merge it']
+      : []),
+  ]
+}
+
+function commonest(values: readonly number[]): number {
+  const counts = new Map<number, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return [...counts].sort((a, b) => b[1] - a[1])[0]![0]
+}

@@ -1,0 +1,106 @@
+// Adapters into the weights and out again. While merged, the original matrix stays beside the sum, so that unmerging is exact for
+// every kind of base: adding and subtracting in place would lose bits, in bf16 all of a small update (PEFT#2105).
+import { NonFiniteError, UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { Linear, type LinearLike } from '../../nn/linear.ts'
+import { type DType, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
+import { loraLayers, mergedError, type PassRecord } from './lora.ts'
+import { biasOf, type LoraLinear } from './lora-linear.ts'
+import { isTiedHead, putModule } from './targets.ts'
+
+/** Computes with the sum of base and active adapters as one matrix each, until `unmerge`. Takes the memory of those matrices again. */
+export function merge(model: Decoder): void {
+  const layers = [...loraLayers(model)]
+  checkMergeable(layers)
+  try {
+    for (const [, layer] of layers) layer.merged = mergedLinear(layer).linear
+  } catch (error) {
+    unmerge(model)
+    throw error
+  }
+}
+
+/** Undoes `merge`: bit for bit what was before. */
+export function unmerge(model: Decoder): void {
+  for (const [, layer] of loraLayers(model)) {
+    layer.merged?.weight.free()
+    layer.merged = null
+  }
+}
+
+/**
+ * Adds the active adapters to the weights for good and removes every adapter: the model is an ordinary one again. A quantized base
+ * becomes a dense one in `dtype`; it is never quantized again silently. A tied head that was adapted is no longer tied.
+ *
+ * `report.lostToRounding` is the worst ‖rounding error‖ / ‖update‖ of a module: near 1, the update is below the base's precision.
+ */
+export function mergeAndUnload(model: Decoder, options: { dtype?: DType } = {}): PassRecord {
+  const layers = [...loraLayers(model)]
+  checkMergeable(layers)
+  let worst = { lost: 0, path: '' }
+  for (const [path, layer] of layers) {
+    const { linear, lost } = mergedLinear(layer, options.dtype)
+    if (lost > worst.lost) worst = { lost, path }
+    release(model, path, layer, linear)
+  }
+  return {
+    pass: 'merge',
+    options: { ...options },
+    report: { modules: layers.length, lostToRounding: worst.lost, worstModule: worst.path },
+  }
+}
+
+/** Removes every adapter; the base is what it was before the first one. */
+export function unload(model: Decoder): void {
+  unmerge(model)
+  for (const [path, layer] of [...loraLayers(model)]) release(model, path, layer, layer.base_layer)
+}
+
+/** Before anything is replaced: a model that is half merged could not be told from a whole one. */
+function checkMergeable(layers: readonly [string, LoraLinear][]): void {
+  if (layers.length === 0) throw new UsageError('merge: expected a model with adapters, got one without')
+  if (layers.some(([, { merged }]) => merged !== null)) throw mergedError('merge')
+  for (const [path, layer] of layers) {
+    for (const name of layer.active) {
+      const { A, B, magnitude } = layer.adapters.get(name)!
+      const isWhole = (tensor: Tensor | null): boolean =>
+        tensor === null || scope(() => ops.allAll(ops.isfinite(tensor)).item()) !== 0
+      if ([A, B, magnitude].every(isWhole)) continue
+      throw new NonFiniteError(
+        `adapter ${name} on ${path}: expected finite numbers, got NaN or infinity. Nothing was merged`,
+      )
+    }
+  }
+}
+
+/** The sum as a layer of its own; and ‖rounding error‖ / ‖update‖, 0 where there is no update. */
+function mergedLinear(layer: LoraLinear, dtype?: DType): { linear: Linear; lost: number } {
+  return noGrad(() =>
+    scope(() => {
+      const base = layer.base_layer.dense()
+      const exact = layer.dense('f32')
+      const rounded = exact.to(dtype ?? base.dtype)
+      // Without an active adapter the sum is the base's own memory.
+      const weight = (rounded.storageId === base.storageId ? rounded.clone() : rounded).keep()
+      const update = exact.sub(base).norm().item()
+      const lost = update === 0 ? 0 : weight.to('f32').sub(exact).norm().item() / update
+      return { linear: new Linear(weight, biasOf(layer.base_layer)), lost }
+    }),
+  )
+}
+
+/** Puts `by` in place of the adapted module and frees what nothing refers to any more. */
+function release(model: Decoder, path: string, layer: LoraLinear, by: LinearLike): void {
+  const base = layer.base_layer
+  const isTied = isTiedHead(model, base)
+  if (isTied && by === base) model.lm_head = null
+  else putModule(model, path, by)
+  if (isTied && by !== base) setUntied(model)
+  const kept = new Set<Tensor>([...model.parameters()].map(([, tensor]) => tensor))
+  for (const [, tensor] of layer.parameters()) if (!kept.has(tensor)) tensor.free()
+}
+
+/** The head has values of its own now, so config.json must say so. */
+function setUntied(model: Decoder): void {
+  Object.assign(model, { config: { ...model.config, tieWordEmbeddings: false } })
+}

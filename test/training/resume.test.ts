@@ -1,0 +1,162 @@
+// Exact resume: a run that stops and goes on through real files ends with the bits of the run that never stopped.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ofType, TINY_WITH_DROPOUT } from './tiny-model.ts'
+import { annealHere, endOf, makeWorkspace, resultOf, startAnneal, type Workspace } from './tiny-run.ts'
+
+let workspace: Workspace
+beforeAll(async () => {
+  workspace = await makeWorkspace()
+})
+afterAll(() => workspace.remove())
+
+const { vocab_size: _, ...gpt2 } = TINY_WITH_DROPOUT
+// The corpus has some 130 blocks: 16 batches of 8, an epoch of 4 batches of 32.
+const modes: [string, Record<string, unknown>][] = [
+  ['f32', {}],
+  ['accumulation', { gradient_accumulation_steps: 2 }],
+  ['gradient checkpointing', { gradient_checkpointing: true }],
+  ['dropout', { model: gpt2 }],
+  ['dropout and gradient checkpointing', { model: gpt2, gradient_checkpointing: true }],
+  ['bf16', { bf16: true }],
+  ['several epochs', { per_device_train_batch_size: 32 }],
+  ['accumulation across epochs', { per_device_train_batch_size: 32, gradient_accumulation_steps: 3 }],
+  ['a warm-up and a cosine', { lr_scheduler_type: 'cosine', warmup_steps: 3, weight_decay: 0.1 }],
+  [
+    'evaluation and the best checkpoint',
+    {
+      val_split: 0.2,
+      eval_strategy: 'steps',
+      eval_steps: 3,
+      learning_rate: 0.3, // so large that a late evaluation is not the best
+      load_best_model_at_end: true,
+      save_total_limit: 1,
+      early_stopping_patience: 9,
+    },
+  ],
+]
+
+describe.each(modes)('a run with %s', (mode, config) => {
+  const name = mode.replaceAll(' ', '-')
+  const straight = async (): Promise<{ losses: number[]; result: Record<string, unknown> }> => {
+    const { code, events, err } = await annealHere(workspace.words(name, config))
+    expect(code, err).toBe(0)
+    return {
+      losses: ofType(events, 'step-done').map(({ metrics }) => metrics.loss),
+      result: resultOf(workspace.outputOf(name), 8),
+    }
+  }
+
+  it('ends with the same bits when it stops after steps 1, 4 and 7 and goes on', async () => {
+    const { losses, result } = await straight()
+    const words = workspace.words(`${name}-again`, config)
+    const seen: number[] = []
+    for (const [i, step] of [1, 4, 7, undefined].entries()) {
+      const resume = i === 0 ? [] : ['--resume_from_checkpoint', 'auto']
+      const { code, events, err } = await annealHere([...words, ...resume], step)
+      expect(code, err).toBe(step === undefined ? 0 : 143)
+      seen.push(...ofType(events, 'step-done').map(({ metrics }) => metrics.loss))
+    }
+    expect(seen).toEqual(losses) // the same batches in the same order
+    expect(resultOf(workspace.outputOf(`${name}-again`), 8)).toEqual(result)
+    expect(new Set(losses).size).toBe(8)
+  })
+})
+
+describe('a resumed run', () => {
+  it('goes on from a checkpoint that is named, whatever its folder has since', async () => {
+    const words = workspace.words('named')
+    expect((await annealHere(words)).code).toBe(0)
+    const before = resultOf(workspace.outputOf('named'), 8)
+    const checkpoint = join(workspace.outputOf('named'), 'checkpoint-3')
+    const again = await annealHere([...words, '--resume_from_checkpoint', checkpoint])
+    expect(again.code, again.err).toBe(0)
+    expect(ofType(again.events, 'run-start')[0]).toMatchObject({ startStep: 3 })
+    expect(resultOf(workspace.outputOf('named'), 8)).toEqual(before)
+  })
+
+  it('only writes the final model when nothing is left to do', async () => {
+    const words = workspace.words('complete')
+    await annealHere(words, 8) // the signal comes after the last step, before the final model
+    expect(existsSync(join(workspace.outputOf('complete'), 'model.safetensors'))).toBe(false)
+    const { code, events } = await annealHere([...words, '--resume_from_checkpoint', 'auto'])
+    expect(code).toBe(0)
+    expect(events.map(({ type }) => type)).toEqual(['run-start', 'run-end'])
+    expect((await annealHere(workspace.words('complete-straight'))).code).toBe(0)
+    const { log: ours, ...rest } = resultOf(workspace.outputOf('complete'), 8)
+    const { log: expected, ...others } = resultOf(workspace.outputOf('complete-straight'), 8)
+    expect(rest).toEqual(others)
+    expect(ours).toEqual([...(expected as object[]).slice(0, -1), ...(ours as object[]).slice(-2)])
+  })
+
+  it('starts from the beginning where there is no checkpoint yet, and says so', async () => {
+    const { code, err } = await annealHere([...workspace.words('first'), '--resume_from_checkpoint', 'auto'])
+    expect(code).toBe(0)
+    expect(err).toContain('notice: no whole checkpoint in ')
+  })
+
+  it('that had stopped early does not go on', async () => {
+    const config = {
+      val_split: 0.2,
+      eval_strategy: 'steps',
+      eval_steps: 1,
+      learning_rate: 5,
+      max_grad_norm: 0,
+      early_stopping_patience: 1,
+      max_steps: 30,
+      save_steps: 100,
+    }
+    const words = workspace.words('early', config)
+    const { events } = await annealHere(words)
+    const [end] = ofType(events, 'run-end')
+    expect(end).toMatchObject({ reason: 'early-stopping' })
+    const again = await annealHere([...words, '--resume_from_checkpoint', 'auto'])
+    expect(ofType(again.events, 'run-end')[0]).toMatchObject({ reason: 'early-stopping', step: end!.step })
+    expect(ofType(again.events, 'step-done')).toEqual([])
+    const state = JSON.parse(readFileSync(join(workspace.outputOf('early'), 'trainer_state.json'), 'utf8'))
+    expect(state).toMatchObject({ global_step: end!.step, max_steps: 30 })
+  })
+
+  it('says that bits are not promised with another number of threads', async () => {
+    const words = workspace.words('threads')
+    await annealHere(words, 2)
+    const { code, err } = await annealHere([...words, '--resume_from_checkpoint', 'auto', '--threads', '2'])
+    await annealHere([...words, '--resume_from_checkpoint', 'auto', '--threads', '1'])
+    expect(code).toBe(0)
+    expect(err).toMatch(
+      /notice: saved with LibTorch \S+ on 1 threads, now \S+ on 2: bit-equal results are not promised/,
+    )
+  })
+
+  it('is refused from a checkpoint of weights only', async () => {
+    const words = workspace.words('weights-only', { save_only_model: true })
+    await annealHere(words, 4)
+    const { code, err } = await annealHere([...words, '--resume_from_checkpoint', 'auto'])
+    expect(code).toBe(2)
+    expect(err).toMatch(/^error: resume_from_checkpoint: .* which was saved with save_only_model\n$/m)
+  })
+
+  it('is wanted when a new run finds checkpoints in its folder', async () => {
+    const words = workspace.words('twice')
+    await annealHere(words)
+    const names = readdirSync(workspace.outputOf('twice'))
+    const { code, err } = await annealHere(words)
+    expect(code).toBe(2)
+    expect(err).toMatch(
+      /^error: output_dir: expected a folder without checkpoints for a new run, got .*checkpoint-3\. Go on with/,
+    )
+    expect(readdirSync(workspace.outputOf('twice'))).toEqual(names)
+  })
+
+  it('is the same from a process of its own', async () => {
+    const words = workspace.words('process', { model: gpt2 })
+    const first = await endOf(startAnneal(words, { ANNEAL_FAULT: 'directory-renamed:2' }))
+    expect(first.signal).toBe('SIGKILL') // right after checkpoint-6
+    const second = await endOf(startAnneal([...words, '--resume_from_checkpoint', 'auto']))
+    expect(second.code, second.err).toBe(0)
+    expect(ofType(second.events, 'run-start')[0]).toMatchObject({ startStep: 6 })
+    expect((await annealHere(workspace.words('in-process', { model: gpt2 }))).code).toBe(0)
+    expect(resultOf(workspace.outputOf('process'), 8)).toEqual(resultOf(workspace.outputOf('in-process'), 8))
+  })
+})
