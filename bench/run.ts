@@ -2,7 +2,7 @@
 // then warm processes take turns, block by block, and the ratio of each pair is what counts. Without a Python that has torch and
 // transformers (BENCH_PYTHON, or python3), ours alone is printed. Results go to bench/results/.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -91,6 +91,15 @@ function run([program = '', ...list]: string[]): Record<string, unknown> {
   if (result.status !== 0) throw new Error(`${program} ${list.join(' ')} failed`)
   const line = result.stdout.trim().split('\n').at(-1)!
   return line.startsWith('{') ? JSON.parse(line) : {}
+}
+
+/** Up to `limit` characters of the Markdown that packages ship, again and again if there is less: real prose that every checkout has. */
+function markdown(root: string, limit: number): string {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
+  let text = ''
+  for (const name of files.toSorted()) text += `${readFileSync(join(root, name), 'utf8')}\n`
+  while (text.length < limit) text += text
+  return text.slice(0, limit)
 }
 
 function checkParity(model: string, ids: string): number {
@@ -196,6 +205,28 @@ async function main(): Promise<void> {
   await take('overhead', () =>
     duel('one small op (add of 4 numbers), µs', ['overhead'], 'add_us', (r) => r <= 0.65, '≤ 0.65'),
   )
+  await take('text', async () => {
+    const corpus = join(scratch, 'corpus.txt')
+    writeFileSync(corpus, markdown(join(here, '../node_modules'), 20e6))
+    const mine = run([...tsxArguments('text.ts'), corpus, '8192'])
+    const hasTokenizers = spawnSync(python, ['-c', 'import tokenizers'], { stdio: 'ignore' }).status === 0
+    const theirs = hasTokenizers ? run([python, join(here, 'peers/tokenizers_peer.py'), corpus, '8192']) : {}
+    const rate = (row: Record<string, unknown>, key: string): number => Number(row[key])
+    const train = rate(mine, 'train_mb_per_s')
+    const peers = hasTokenizers && {
+      peer: theirs,
+      encode_ratio: rate(mine, 'encode_mb_per_s') / rate(theirs, 'encode_mb_per_s'),
+    }
+    return { name: 'BPE training and encoding, MB/s', ...mine, ...peers, goal: 'training ≥ 5 MB/s', met: train >= 5 }
+  })
+  await take('help', async () => {
+    const times = Array.from({ length: 11 }, () => {
+      const begun = performance.now()
+      run([process.execPath, join(here, '../dist/cli/main.js'), '--help'])
+      return performance.now() - begun
+    })
+    return { name: 'anneal --help, ms', ours: median(times), goal: '< 200', met: median(times) < 200 }
+  })
   mkdirSync(join(here, 'results'), { recursive: true })
   const machine = {
     cpu: cpus()[0]?.model.trim(),

@@ -69,7 +69,9 @@ describe('Tokenizer', () => {
         .map((parts) => parts.join(''))
       fc.assert(
         fc.property(text, (value) => {
-          expect(tokenizer.decode(tokenizer.encode(value, { addSpecialTokens: false }))).toBe(value)
+          // SentencePiece writes a space as `▁` and cannot tell them apart.
+          const expected = name === 'llama2-legacy' ? value.replaceAll('▁', ' ') : value
+          expect(tokenizer.decode(tokenizer.encode(value, { addSpecialTokens: false }))).toBe(expected)
         }),
         { numRuns: runs },
       )

@@ -101,14 +101,14 @@ export async function* train<B = Batch>(
   }
   const started = performance.now()
   const startStep = run.step
-  let savedStep = run.step
+  let triedStep = run.step // to save
   let reason: 'finished' | 'stopped' | 'early-stopping' = 'finished'
   const save = async function* (): AsyncGenerator<TrainEvent> {
-    if (options.save === undefined || savedStep === run.step) return
+    if (options.save === undefined || triedStep === run.step) return
+    triedStep = run.step
     const begun = performance.now()
     try {
       const path = await options.save.write(run)
-      savedStep = run.step
       yield { type: 'checkpoint-saved', step: run.step, path, seconds: (performance.now() - begun) / 1000 }
     } catch (error) {
       yield { type: 'checkpoint-failed', step: run.step, message: (error as Error).message, error: error as Error }

@@ -84,10 +84,7 @@ describe('a resumed run', () => {
     expect(code).toBe(0)
     expect(events.map(({ type }) => type)).toEqual(['run-start', 'run-end'])
     expect((await annealHere(workspace.words('complete-straight'))).code).toBe(0)
-    const { log: ours, ...rest } = resultOf(workspace.outputOf('complete'), 8)
-    const { log: expected, ...others } = resultOf(workspace.outputOf('complete-straight'), 8)
-    expect(rest).toEqual(others)
-    expect(ours).toEqual([...(expected as object[]).slice(0, -1), ...(ours as object[]).slice(-2)])
+    expect(resultOf(workspace.outputOf('complete'), 8)).toEqual(resultOf(workspace.outputOf('complete-straight'), 8))
   })
 
   it('starts from the beginning where there is no checkpoint yet, and says so', async () => {

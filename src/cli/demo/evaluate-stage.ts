@@ -16,6 +16,7 @@ import { evaluate } from '../../train/evaluate.ts'
 import { languageModeling } from '../../train/objective.ts'
 import { corporaOf } from '../run/corpus-of.ts'
 import { modelOf, tokenizerOf } from '../run/model-of.ts'
+import { shortened } from './history.ts'
 import { type DemoStage, resultOf } from './stage.ts'
 import { unigramLoss } from './unigram.ts'
 
@@ -163,7 +164,7 @@ async function write(
   const samples: TextSample[] = []
   for (const prompt of prompts) {
     const request = { prompt, maxNewTokens: SAMPLE_TOKENS, temperature, topP, repetitionPenalty, seed }
-    samples.push({ label, prompt, text: (await collect(engine.generate(request))).text })
+    samples.push({ label, prompt, text: shortened((await collect(engine.generate(request))).text) })
   }
   return samples
 }

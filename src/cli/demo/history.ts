@@ -29,7 +29,16 @@ export class TrainingHistory {
     }
     if (event.type === 'evaluation-done') this.heldOutLoss.push([event.step, event.metrics.eval_loss!])
     if (event.type === 'sample')
-      this.samples.push({ label: `step ${event.step.toLocaleString('en')}`, prompt: event.prompt, text: event.text })
+      this.samples.push({
+        label: `step ${event.step.toLocaleString('en')}`,
+        prompt: event.prompt,
+        text: shortened(event.text),
+      })
     if (event.type === 'checkpoint-saved') this.checkpoint = event.path
   }
+}
+
+/** A text without the empty lines that an untrained model likes to write. */
+export function shortened(text: string): string {
+  return text.replaceAll(/\n(?:[ \t]*\n){2,}/g, '\n\n').trimEnd()
 }

@@ -8,7 +8,9 @@ import { train } from '../../train/train.ts'
 
 /** The first steps are slow: memory is new and kernels are chosen. */
 const WARM_UP = 3
-const MEASURED = 7
+const FEWEST_MEASURED = 5
+/** Long enough to notice that other programs want the machine too. */
+const MEASURED_SECONDS = 5
 const FEWEST_STEPS = 20
 
 /** What the choice depends on; times in seconds. */
@@ -27,14 +29,21 @@ export function stepsThatFit({ secondsLeft, secondsPerStep, evaluationBatches, m
   return Math.max(Math.min(FEWEST_STEPS, mostSteps), Math.min(steps, mostSteps))
 }
 
-/** Seconds that a training step takes now, the median of a few. Changes and frees `model`. */
+/** Seconds that a training step takes now, the mean of some seconds of training. Changes and frees `model`. */
 export async function measureStep(model: Decoder, source: BatchSource): Promise<number> {
   const seconds: number[] = []
+  const total = (): number => seconds.slice(WARM_UP).reduce((sum, value) => sum + value, 0)
+  const stop = {
+    get aborted() {
+      return seconds.length >= WARM_UP + FEWEST_MEASURED && total() >= MEASURED_SECONDS
+    },
+  }
+  const options = { steps: Number.MAX_SAFE_INTEGER, learningRate: 0, stop }
   try {
-    for await (const event of train(model, source, languageModeling(), { steps: WARM_UP + MEASURED, learningRate: 0 }))
+    for await (const event of train(model, source, languageModeling(), options))
       if (event.type === 'step-done') seconds.push(event.seconds)
   } finally {
     model.free()
   }
-  return seconds.slice(WARM_UP).sort((a, b) => a - b)[Math.floor(MEASURED / 2)]!
+  return total() / (seconds.length - WARM_UP)
 }

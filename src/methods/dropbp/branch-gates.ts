@@ -4,7 +4,7 @@
 //   open with gain s           y = x + stopgrad(F(x)) + s·(F(x) − stopgrad(F(x))): the value of x + F(x), s times the branch's gradient
 import type { Decoder } from '../../model/decoder.ts'
 import type { Branch, BranchRule } from '../../nn/branch.ts'
-import { isRecomputing, noGrad, ops, type Tensor } from '../../torch/index.ts'
+import { isRecomputing, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 
 /** What one pass does with the branches, in the order of the gates. */
 export interface Mask {
@@ -59,7 +59,7 @@ export class BranchGates {
       // MLP after it reads its sum, or draws dropout after it.
       const follower = this.followers[index]!
       const isRead = follower >= 0 && !this.mask.dropped[follower]
-      return isRecomputing() && !isRead ? null : noGrad(() => next(x))
+      return isRecomputing() && !isRead ? null : noGrad(() => scope(() => next(x)))
     }
     const gain = this.mask.gains?.[index] ?? 1
     const y = next(x)

@@ -1,0 +1,187 @@
+// Prompt tuning: a few embedding vectors before the text are all that is trained; the model is frozen and nothing in it changes.
+// Paper: "The Power of Scale for Parameter-Efficient Prompt Tuning", arXiv:2104.08691v2 (§2: Pr(Y | [P; X]), P trained).
+// A virtual token is written as a negative id: −1 is the first row of P, −2 the second. So a sequence with its prompt is a plain list
+// of ids that can be padded, packed, cut into chunks and cached like any other; `withPrompt` gives a model that reads such ids.
+// Shapes: P [n, D], ids [B, T].
+import type { LineageStep } from '../../checkpoint/lineage.ts'
+import type { Batch } from '../../data/batch.ts'
+import { UsageError } from '../../errors.ts'
+import type { Decoder, DecoderInput } from '../../model/decoder.ts'
+import type { KeyValueCache } from '../../nn/attention.ts'
+import { Layer } from '../../nn/layer.ts'
+import { Generator, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
+import { languageModeling, type Objective } from '../../train/objective.ts'
+import { prependPrompt } from './prepend-prompt.ts'
+
+export interface PromptOptions {
+  /** n. Default 20. */
+  numVirtualTokens?: number
+  /** Where the vectors start: at random vocabulary entries (default), at those of a text, or at noise of the embedding's own size. */
+  promptTuningInit?: 'SAMPLE_VOCAB' | 'TEXT' | 'RANDOM'
+  /** The text's ids, for TEXT; repeated or cut to n. */
+  initTokenIds?: readonly number[]
+  /** Seeds the start. Default 0. */
+  seed?: number
+}
+
+/** The vectors P as part of the model's tree: `prompt_encoder.embedding`. */
+export class SoftPrompt extends Layer {
+  /** [n, D] in the units that enter the first block, as PEFT stores it; f32. */
+  embedding: Tensor
+
+  constructor(embedding: Tensor) {
+    super()
+    this.embedding = embedding
+  }
+
+  get length(): number {
+    return this.embedding.size(0)
+  }
+
+  /** The ids to put before a sequence. */
+  get ids(): number[] {
+    return Array.from({ length: this.length }, (_, i) => -1 - i)
+  }
+}
+
+/**
+ * Freezes the model and gives it a new, trainable soft prompt. It takes effect through `promptTuning` in training and `withPrompt`
+ * or `prefillPrompt` in use. A UsageError leaves the model as it was.
+ */
+export function addPrompt(
+  model: Decoder,
+  options: PromptOptions = {},
+): Pick<LineageStep, 'pass' | 'options' | 'report'> {
+  const resolved = { numVirtualTokens: 20, promptTuningInit: 'SAMPLE_VOCAB' as const, seed: 0, ...options }
+  const { numVirtualTokens: count, promptTuningInit: start, initTokenIds, seed } = resolved
+  if (!(Number.isInteger(count) && count > 0))
+    throw new UsageError(`num_virtual_tokens: expected an integer of at least 1, got ${count}`)
+  if (!(Number.isSafeInteger(seed) && seed >= 0))
+    throw new UsageError(`seed: expected an integer of at least 0, got ${seed}`)
+  const { vocabSize } = model.config
+  if (
+    start === 'TEXT' &&
+    !(initTokenIds?.length && initTokenIds.every((id) => Number.isInteger(id) && id >= 0 && id < vocabSize))
+  )
+    throw new UsageError(
+      `prompt_tuning_init_text: expected token ids from 0 to ${vocabSize - 1}, got ${initTokenIds?.length ? initTokenIds.join(', ') : 'none'}`,
+    )
+  const generator = new Generator(seed)
+  const embedding = noGrad(() =>
+    scope(() => {
+      const table = model.model.embed_tokens.weight
+      const rows = (ids: Tensor): Tensor =>
+        ops.embedding(table, ids.to(model.device)).to('f32').mul(model.config.embeddingScale)
+      if (start === 'TEXT')
+        return rows(
+          Tensor.from(
+            Array.from({ length: count }, (_, i) => initTokenIds![i % initTokenIds!.length]!),
+            [count],
+            'i64',
+          ),
+        ).keep()
+      if (start === 'SAMPLE_VOCAB') {
+        // Without repetition while the vocabulary lasts. Drawn on the CPU: a seed means the same on every device.
+        const order = ops.randperm(vocabSize, generator, 'i64').toArray()
+        return rows(
+          Tensor.from(
+            Array.from({ length: count }, (_, i) => order[i % vocabSize]!),
+            [count],
+            'i64',
+          ),
+        ).keep()
+      }
+      const size = table.to('f32').pow(2).mean().sqrt().item() * model.config.embeddingScale
+      return ops
+        .normal_(ops.empty([count, model.config.hiddenSize], 'f32'), 0, size, generator)
+        .to(model.device)
+        .keep()
+    }),
+  )
+  installPrompt(model, embedding)
+  return {
+    pass: 'prompt-tuning',
+    options: { ...resolved },
+    report: { virtualTokens: count, trainableParameters: embedding.numel },
+  }
+}
+
+/** Freezes the model and makes `embedding` its soft prompt, in place of an earlier one, trained unless `trainable` is false. */
+export function installPrompt(model: Decoder, embedding: Tensor, options: { trainable?: boolean } = {}): SoftPrompt {
+  const before = findPrompt(model)
+  const prompt = new SoftPrompt(embedding)
+  Object.assign(model, { prompt_encoder: prompt })
+  before?.free()
+  for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
+  embedding.requiresGrad = options.trainable ?? true
+  return prompt
+}
+
+/** The soft prompt of the model; UsageError when it has none. */
+export function promptOf(model: Decoder): SoftPrompt {
+  const prompt = findPrompt(model)
+  if (prompt === null)
+    throw new UsageError('prompt tuning: expected a model with a soft prompt, got one without. Add or load one')
+  return prompt
+}
+
+function findPrompt(model: Decoder): SoftPrompt | null {
+  const found = (model as unknown as { prompt_encoder?: unknown }).prompt_encoder
+  return found instanceof SoftPrompt ? found : null
+}
+
+/** The same model, which takes negative ids for virtual tokens. It shares everything with `model`; `hidden` alone is its own. */
+export function withPrompt(model: Decoder): Decoder {
+  const prompt = promptOf(model)
+  return Object.create(model, {
+    hidden: {
+      value: (input: DecoderInput): Tensor =>
+        model.hidden(input.inputIds === undefined ? input : embedded(model, prompt, input, input.inputIds)),
+    },
+  }) as Decoder
+}
+
+/** The input with embeddings in place of ids. */
+function embedded(
+  model: Decoder,
+  prompt: SoftPrompt,
+  { inputIds: _, ...input }: DecoderInput,
+  ids: Tensor,
+): DecoderInput {
+  return {
+    ...input,
+    inputsEmbeds: scope(() => {
+      const isVirtual = ops.ltScalar(ids, 0).unsqueeze(-1) // [B, T, 1]
+      const words = model.model.embed_tokens.forward(ops.clampMin(ids, 0)) // [B, T, D]
+      // The model multiplies what it is given by its embedding scale; P has that in it already.
+      const scaled = prompt.embedding.div(model.config.embeddingScale).to(words.dtype)
+      const virtual = ops.embedding(scaled, ops.clampMin(ops.rsubScalar(ids, -1), 0)) // [B, T, D]: row −1 − id
+      return ops.where(isVirtual, virtual, words)
+    }),
+  }
+}
+
+/** `objective` on sequences that begin with the model's soft prompt; the prompt's own labels are −100. */
+export function promptTuning(objective: Objective<Batch> = languageModeling()): Objective<Batch> {
+  return {
+    // The prompt's last position predicts the first token, so there is more to supervise than without; one virtual token shows how much.
+    weight: (batch) => objective.weight(prependPrompt(batch, 1)),
+    tokens: (batch) => objective.tokens(batch),
+    forward: (model, batch) => objective.forward(withPrompt(model), prependPrompt(batch, promptOf(model).length)),
+  }
+}
+
+/**
+ * Puts the prompt into an empty cache: sequences that go on from it have read the prompt. `rows` of the batch must begin with their
+ * first token (no padding on the left: for that, put `SoftPrompt.ids` before each sequence and use `withPrompt`).
+ */
+export function prefillPrompt(model: Decoder, cache: KeyValueCache, rows = 1): void {
+  if (cache.length !== 0) throw new UsageError(`prompt: expected an empty cache, got one of ${cache.length} tokens`)
+  const { ids, length } = promptOf(model)
+  noGrad(() =>
+    scope(() => {
+      const all = Tensor.from(Array.from({ length: rows }, () => ids).flat(), [rows, length], 'i64').to(model.device)
+      withPrompt(model).hidden({ inputIds: all, cache })
+    }),
+  )
+}
