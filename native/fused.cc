@@ -242,8 +242,8 @@ Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin) {
 
 // ---- linear_cross_entropy: Σ −log softmax(hidden · weightᵀ)[label] without ever holding [tokens, vocabulary] ------------------
 
-/** Turns logits into the gradient of the summed loss in place; returns (loss, how many argmaxes were right) of these rows. */
-std::pair<double, int64_t> softmaxRows(Tensor& logits, const Tensor& labels, double softcap, bool needGradient) {
+/** Losses (f64) and argmax hits of these rows; with needGradient, logits become the gradient of the summed loss in place. */
+std::pair<Tensor, Tensor> softmaxRows(Tensor& logits, const Tensor& labels, double softcap, bool needGradient) {
   int64_t rows = logits.size(0), width = logits.size(1);
   Tensor losses = at::empty({rows}, at::kDouble), hits = at::empty({rows}, at::kLong);
   float *pl = data(logits), cap = static_cast<float>(softcap);
@@ -283,18 +283,39 @@ std::pair<double, int64_t> softmaxRows(Tensor& logits, const Tensor& labels, dou
       loss[row] = static_cast<double>(top) + std::log(static_cast<double>(sum)) - static_cast<double>(wanted);
     }
   });
-  return {losses.sum().item<double>(), hits.sum().item<int64_t>()};
+  return {losses, hits};
+}
+
+/** The same composed of ATen operators, for any device and dtype; losses are at least float32. */
+std::pair<Tensor, Tensor> composedRows(Tensor& logits, const Tensor& labels, double softcap, bool needGradient) {
+  auto dtype = logits.scalar_type();
+  Tensor wide = logits.to(at::promote_types(dtype, at::kFloat));
+  if (softcap > 0) wide = (wide / softcap).tanh_().mul_(softcap);
+  Tensor logs = at::log_softmax(wide, -1), index = labels.unsqueeze(-1);
+  Tensor losses = logs.gather(-1, index).squeeze(-1).neg(), hits = wide.argmax(-1).eq(labels);
+  if (needGradient) {
+    Tensor d = logs.exp_();
+    d.scatter_add_(-1, index, at::full_like(index, -1, d.options()));
+    if (softcap > 0) d = d * (1 - (wide / softcap).square());
+    logits = d.to(dtype);
+  }
+  return {losses, hits};
 }
 
 struct CrossEntropyResult {
   Tensor loss, correct, dhidden, dweight;
 };
 
-/** hidden [N, D], weight [V, D], labels [N] (−100 = ignore). Gradients are made chunk by chunk, while the logits are at hand. */
-CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap, bool needHidden, bool needWeight) {
+/**
+ * hidden [N, D], weight [V, D], labels [N] (−100 = ignore). Gradients are made chunk by chunk, while the logits are at hand: of the summed
+ * loss, or with `factors` [N] of the sum of each row's loss times its factor. With `perRow` the loss is [N], 0 where ignored.
+ */
+CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap, bool needHidden, bool needWeight,
+                                bool perRow = false, const Tensor& factors = Tensor()) {
   Tensor kept = at::nonzero(labels.ne(-100)).squeeze(-1);
   bool all = kept.numel() == labels.numel();
-  Tensor rows = all ? hidden : hidden.index_select(0, kept), targets = all ? labels : labels.index_select(0, kept);
+  auto pick = [&](const Tensor& t) { return all ? t : t.index_select(0, kept); };
+  Tensor rows = pick(hidden), targets = pick(labels);
   int64_t count = rows.size(0), V = weight.size(0);
   if (count > 0) {
     auto [low, high] = at::aminmax(targets);
@@ -302,45 +323,30 @@ CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, cons
   }
   if (chunk <= 0) chunk = std::max<int64_t>(128, (int64_t{6} << 20) / V);  // about 24 MiB of float32 logits at a time
   Tensor dhidden = needHidden ? (all ? at::empty_like(rows) : at::zeros_like(hidden)) : Tensor(), dweight = needWeight && count == 0 ? at::zeros_like(weight) : Tensor();
-  auto sums = hidden.options().dtype(at::promote_types(hidden.scalar_type(), at::kFloat));
-  Tensor loss = at::zeros({}, sums), correct = at::zeros({}, sums);
-  double total = 0, right = 0;
   bool quick = fast(rows) && fast(weight);
+  auto sums = hidden.options().dtype(at::promote_types(hidden.scalar_type(), at::kFloat));
+  Tensor loss = perRow ? at::zeros(labels.sizes(), sums) : at::zeros({}, quick ? sums.dtype(at::kDouble) : sums), correct = at::zeros({}, sums);
+  Tensor scales = factors.defined() ? pick(factors).unsqueeze(-1) : Tensor();
+  /** Rows of `into` that this chunk is about. */
+  auto put = [&](Tensor& into, int64_t start, const Tensor& values) {
+    if (all) into.narrow(0, start, values.size(0)).copy_(values);
+    else into.index_copy_(0, kept.narrow(0, start, values.size(0)), values.to(into.scalar_type()));
+  };
   for (int64_t start = 0; start < count; start += chunk) {
     int64_t size = std::min(chunk, count - start);
     Tensor h = rows.narrow(0, start, size), y = targets.narrow(0, start, size).contiguous(), logits = productNT(h, weight);
-    if (quick) {
-      auto [sum, hits] = softmaxRows(logits, y, softcap, needHidden || needWeight);
-      total += sum;
-      right += static_cast<double>(hits);
-    } else {
-      Tensor wide = logits.to(at::promote_types(logits.scalar_type(), at::kFloat));
-      if (softcap > 0) wide = (wide / softcap).tanh_().mul_(softcap);
-      Tensor logs = at::log_softmax(wide, -1), index = y.unsqueeze(-1);
-      loss -= logs.gather(-1, index).sum();
-      correct += wide.argmax(-1).eq(y).sum();
-      if (needHidden || needWeight) {
-        Tensor d = logs.exp_();
-        d.scatter_add_(-1, index, at::full_like(index, -1, d.options()));
-        if (softcap > 0) d = d * (1 - (wide / softcap).square());
-        logits = d.to(h.scalar_type());
-      }
-    }
-    if (needHidden) {
-      Tensor d = product(logits, weight);
-      if (all) dhidden.narrow(0, start, size).copy_(d);
-      else dhidden.index_copy_(0, kept.narrow(0, start, size), d);
-    }
+    auto [losses, hits] = (quick ? softmaxRows : composedRows)(logits, y, softcap, needHidden || needWeight);
+    if (perRow) put(loss, start, losses);
+    else loss += losses.sum();
+    correct += hits.sum();
+    if (scales.defined()) logits.mul_(scales.narrow(0, start, size).to(logits.scalar_type()));
+    if (needHidden) put(dhidden, start, product(logits, weight));
     if (needWeight) {
       Tensor d = product(logits.t(), h);
       dweight = dweight.defined() ? dweight.add_(d) : d;
     }
   }
-  if (quick) {
-    loss.fill_(total);
-    correct.fill_(right);
-  }
-  return {loss, correct, dhidden, dweight};
+  return {loss.to(sums.dtype()), correct, dhidden, dweight};
 }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
@@ -358,16 +364,51 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   }
 };
 
-std::tuple<Tensor, Tensor> linearCrossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
+void checkHead(const Tensor& hidden, const Tensor& weight, const Tensor& labels) {
   TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(1) == weight.size(1) && weight.size(0) > 0 &&
                   labels.scalar_type() == at::kLong,
               "expected hidden [N,D], weight [V,D], labels [N] of i64");
+}
+
+std::tuple<Tensor, Tensor> linearCrossEntropy(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
+  checkHead(hidden, weight, labels);
   if (recording({hidden, weight})) {
     auto result = LinearCrossEntropy::apply(hidden.contiguous(), weight, labels, chunk, softcap);
     return {result[0], result[1]};
   }
   auto result = crossEntropy(hidden.contiguous(), weight, labels, chunk, softcap, false, false);
   return {result.loss, result.correct};
+}
+
+// ---- linear_log_probs: log softmax(hidden · weightᵀ)[label] of each row, 0 where the label is −100 ------------------------------
+// What a loss makes of the rows is not known before the backward pass. With a frozen weight a row's gradient can still be made at once and
+// wait for its factor; the weight's gradient mixes rows, so then both come from the logits computed again.
+
+struct LinearLogProbs : torch::autograd::Function<LinearLogProbs> {
+  static Tensor forward(AutogradContext* context, const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
+    bool again = weight.requires_grad();
+    auto result = crossEntropy(hidden, weight, labels, chunk, softcap, !again, false, true);
+    context->save_for_backward(again ? variable_list{hidden, weight, labels} : variable_list{result.dhidden});
+    context->saved_data["needHidden"] = hidden.requires_grad();
+    context->saved_data["chunk"] = chunk;
+    context->saved_data["softcap"] = softcap;
+    return result.loss.neg_();
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    onceDifferentiable("linear_log_probs");
+    auto saved = context->get_saved_variables();
+    Tensor factors = gradients[0].neg();
+    if (saved.size() == 1) return {saved[0] * factors.to(saved[0].scalar_type()).unsqueeze(-1), Tensor(), Tensor(), Tensor(), Tensor()};
+    auto result = crossEntropy(saved[0], saved[1], saved[2], context->saved_data["chunk"].toInt(), context->saved_data["softcap"].toDouble(),
+                               context->saved_data["needHidden"].toBool(), true, false, factors);
+    return {result.dhidden, result.dweight, Tensor(), Tensor(), Tensor()};
+  }
+};
+
+Tensor linearLogProbs(const Tensor& hidden, const Tensor& weight, const Tensor& labels, int64_t chunk, double softcap) {
+  checkHead(hidden, weight, labels);
+  if (recording({hidden, weight})) return LinearLogProbs::apply(hidden.contiguous(), weight, labels, chunk, softcap);
+  return crossEntropy(hidden.contiguous(), weight, labels, chunk, softcap, false, false, true).loss.neg_();
 }
 
 // ---- linear: products by the fastest library, and for a few rows without gradients a kernel that streams the weights once -------
@@ -518,6 +559,7 @@ TORCH_LIBRARY(anneal, m) {
   m.def("swiglu(Tensor gate, Tensor up) -> Tensor", &swiglu);
   m.def("rope(Tensor x, Tensor cos, Tensor sin) -> Tensor", &rope);
   m.def("linear_cross_entropy(Tensor hidden, Tensor weight, Tensor labels, int chunk=0, float softcap=0.) -> (Tensor, Tensor)", &linearCrossEntropy);
+  m.def("linear_log_probs(Tensor hidden, Tensor weight, Tensor labels, int chunk=0, float softcap=0.) -> Tensor", &linearLogProbs);
   m.def("linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor", &linear);
   m.def("lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor A, Tensor B, float scale, Tensor? mask=None) -> Tensor", &loraLinear);
   m.def("scale_gradient(Tensor x, float scale) -> Tensor", &scaleGradient);

@@ -6,7 +6,7 @@ import { type DecoderConfig, readModelConfig } from '../model/config.ts'
 import { Decoder } from '../model/decoder.ts'
 import { type CheckpointTensor, checkpointTensors, isIgnoredBuffer, isTiedHead } from '../model/hf-names.ts'
 import { type DType, ops, scope, type Tensor } from '../torch/index.ts'
-import { type ModelWeights, openModelWeights } from './model-weights.ts'
+import { openModelWeights } from './model-weights.ts'
 import { TensorReader } from './tensor-bytes.ts'
 
 const MAX_CONFIG_BYTES = 10 << 20
@@ -42,69 +42,73 @@ export function readJsonFile(file: string, limit: number): unknown {
 /** Loads a decoder from a Hugging Face model directory (config.json and safetensors). */
 export function loadDecoder(directory: string, options: LoadOptions = {}): Decoder {
   const config = loadConfig(directory)
-  const weights = openModelWeights(directory)
-  const reader = new TensorReader()
+  const parameters = new Map<string, Tensor>()
   try {
-    const parameters = readParameters(config, weights, reader, directory)
-    return new Decoder(config, ({ path }) => {
-      const stored = parameters.get(path)!
-      return settle(stored, options).keep()
-    })
-  } finally {
-    reader.close()
+    readParameters(config, directory, options, parameters)
+    return new Decoder(config, ({ path }) => parameters.get(path)!)
+  } catch (error) {
+    for (const tensor of parameters.values()) tensor.free()
+    throw error
   }
 }
 
-/** Moves a stored tensor to its dtype and device, as memory of its own. */
+/** Moves a view of a mapped file to its dtype and device, as memory of its own: training in place must not fault in pages one by one. */
 function settle(stored: Tensor, { device = 'cpu', dtype = 'f32' }: LoadOptions): Tensor {
   return scope(() => {
-    const tensor = stored.to(dtype).to(device)
-    // A copy: in-place training must not fault in the file's pages one by one, and rows stay together in large pages.
-    return tensor.storageId === stored.storageId ? tensor.clone() : tensor.contiguous()
-  })
+    const tensor = stored.to(dtype).to(device).contiguous()
+    return tensor.storageId === stored.storageId ? tensor.clone() : tensor
+  }).keep()
 }
 
-/** Every parameter by our path, as views into the mapped files. */
+/** Puts every parameter into `into` by our path. The files are mapped for one tensor at a time, so that a model is in memory once. */
 function readParameters(
   config: DecoderConfig,
-  weights: ModelWeights,
-  reader: TensorReader,
   directory: string,
-): Map<string, Tensor> {
+  options: LoadOptions,
+  into: Map<string, Tensor>,
+): void {
+  const weights = openModelWeights(directory)
   const sizes = new Map(weights.files.map((file) => [file, statSync(file).size]))
   const unread = new Set(weights.tensors.keys())
-  const read = (name: string): Tensor => {
+  const read = (name: string, use: (tensor: Tensor) => void): void => {
     const info = weights.tensors.get(name)!
     unread.delete(name)
-    return reader.read(name, info, sizes.get(info.file)!)
+    const reader = new TensorReader()
+    try {
+      scope(() => use(reader.read(name, info, sizes.get(info.file)!)))
+    } finally {
+      reader.close()
+    }
   }
-  const parameters = new Map<string, Tensor>()
   for (const wanted of checkpointTensors(config)) {
     const name = [wanted.name, ...wanted.aliases].find((candidate) => weights.tensors.has(candidate))
     if (name === undefined)
       throw new InputError(`weights in ${directory}: expected a tensor ${wanted.name} [${wanted.shape}], got none`)
-    const tensor = read(name)
-    const shape = tensor.shape
+    const { shape } = weights.tensors.get(name)!
     if (shape.join() !== wanted.shape.join()) {
       throw new InputError(
         `weights in ${directory}: ${name}: expected shape [${wanted.shape}] from config.json, got [${shape}]`,
       )
     }
-    for (const [path, part] of splitParts(wanted, tensor)) parameters.set(path, part)
+    read(name, (tensor) => {
+      for (const [path, part] of splitParts(wanted, tensor)) into.set(path, settle(part, options))
+    })
   }
   for (const name of unread) {
     if (isIgnoredBuffer(config.modelType, name)) continue
-    if (isTiedHead(config, name)) {
-      if (scope(() => ops.equal(read(name), parameters.get('model.embed_tokens.weight')!))) continue
+    if (!isTiedHead(config, name)) {
+      throw new InputError(
+        `weights in ${directory}: ${name}: expected only tensors of a ${config.modelType} model with ${config.layers.length} layers, got this one too`,
+      )
+    }
+    read(name, (head) => {
+      const embedding = into.get('model.embed_tokens.weight')!
+      if (ops.equal(head.to(embedding.dtype).to(embedding.device), embedding)) return
       throw new InputError(
         `weights in ${directory}: ${name}: expected a copy of the embedding (tie_word_embeddings is true), got other values. Set tie_word_embeddings to false`,
       )
-    }
-    throw new InputError(
-      `weights in ${directory}: ${name}: expected only tensors of a ${config.modelType} model with ${config.layers.length} layers, got this one too`,
-    )
+    })
   }
-  return parameters
 }
 
 /** One stored tensor → our parameters: undo the transposition, then the fusing. */

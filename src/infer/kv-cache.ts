@@ -11,7 +11,8 @@ interface LayerBuffers {
 
 /** A growing cache; `free()` it when the sequence is done. */
 export class GrowingCache implements KeyValueCache {
-  private readonly layers: LayerBuffers[] = []
+  /** By position of the block; blocks without attention have none. */
+  private readonly layers = new Map<number, LayerBuffers>()
   private readonly capacity: number
 
   /** `capacity`: slots to allocate at first. */
@@ -20,7 +21,10 @@ export class GrowingCache implements KeyValueCache {
   }
 
   get length(): number {
-    return this.layers.at(-1)?.filled ?? 0
+    // The least filled: a pass that failed half-way leaves the first layers ahead of the rest.
+    let length = Number.POSITIVE_INFINITY
+    for (const { filled } of this.layers.values()) length = Math.min(length, filled)
+    return this.layers.size === 0 ? 0 : length
   }
 
   append(layer: number, key: Tensor, value: Tensor): { key: Tensor; value: Tensor } {
@@ -34,12 +38,12 @@ export class GrowingCache implements KeyValueCache {
 
   /** Keeps the first `length` slots only, as when a continuation is thrown away. */
   truncate(length: number): void {
-    for (const buffers of this.layers) buffers.filled = Math.min(buffers.filled, length)
+    for (const buffers of this.layers.values()) buffers.filled = Math.min(buffers.filled, length)
   }
 
   /** Keeps the rows `indices` of the batch, in that order. */
   selectRows(indices: Tensor): void {
-    for (const buffers of this.layers) {
+    for (const buffers of this.layers.values()) {
       for (const name of ['key', 'value'] as const) {
         const kept = buffers[name].indexSelect(0, indices).keep()
         buffers[name].free()
@@ -49,15 +53,15 @@ export class GrowingCache implements KeyValueCache {
   }
 
   free(): void {
-    for (const { key, value } of this.layers) {
+    for (const { key, value } of this.layers.values()) {
       key.free()
       value.free()
     }
-    this.layers.length = 0
+    this.layers.clear()
   }
 
   private room(layer: number, count: number, key: Tensor, value: Tensor): LayerBuffers {
-    const known = this.layers[layer]
+    const known = this.layers.get(layer)
     const filled = known?.filled ?? 0
     if (known !== undefined && filled + count <= known.slots) return known
     const slots = Math.max(this.capacity, 2 * (known?.slots ?? 0), filled + count)
@@ -69,7 +73,7 @@ export class GrowingCache implements KeyValueCache {
       return buffer
     }
     const grown = { key: make(known?.key, key), value: make(known?.value, value), slots, filled }
-    this.layers[layer] = grown
+    this.layers.set(layer, grown)
     return grown
   }
 }

@@ -30,6 +30,12 @@ export function linearCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tenso
 }
 let op_linearCrossEntropy = -1
 
+/** `anneal::linear_log_probs(Tensor hidden, Tensor weight, Tensor labels, int chunk=0, float softcap=0.) -> Tensor` */
+export function linearLogProbs(hidden: Tensor, weight: Tensor, labels: Tensor, chunk?: number | null, softcap?: number | null): Tensor {
+  return wrap(call(op_linearLogProbs < 0 ? (op_linearLogProbs = resolve('anneal::linear_log_probs', '')) : op_linearLogProbs, hidden.handle, weight.handle, labels.handle, chunk, softcap) as number)
+}
+let op_linearLogProbs = -1
+
 /** `anneal::linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor` */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
   return wrap(call(op_linear < 0 ? (op_linear = resolve('anneal::linear', '')) : op_linear, x.handle, weight.handle, bias?.handle) as number)

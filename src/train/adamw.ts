@@ -1,7 +1,6 @@
 // AdamW (arXiv:1711.05101): decoupled weight decay on matrices, none on vectors (norms, biases).
 import { CheckpointError } from '../errors.ts'
-import { ops, type Tensor } from '../torch/index.ts'
-import { hasOp } from '../torch/native.ts'
+import { hasOp, ops, type Tensor } from '../torch/index.ts'
 
 export interface AdamWOptions {
   beta1?: number

@@ -230,9 +230,10 @@ function trainStep<B>(
   try {
     loss = steps()
   } catch (error) {
-    dropSegments()
     run.optimizer.zeroGrad()
     throw error
+  } finally {
+    dropSegments() // of a forward pass whose backward failed or never came
   }
   const norm = run.optimizer.gradientNorm().item()
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {

@@ -14,6 +14,7 @@ import { corporaOf } from '../run/corpus-of.ts'
 import { modelOf, tokenizerOf } from '../run/model-of.ts'
 import { runTraining } from '../run/run-training.ts'
 import { TrainingHistory } from './history.ts'
+import { annealCommand, quoted } from './next-commands.ts'
 import { measureStep, stepsThatFit } from './plan-steps.ts'
 import { type DemoContext, type DemoStage, resultOf } from './stage.ts'
 
@@ -36,10 +37,8 @@ export const pretrainStage: DemoStage = {
     results.training = planned
     const steps = history.loss.length
     if (exitCode !== 0) {
-      if (history.checkpoint !== undefined)
-        output.note(
-          `To go on from here: anneal train ${join(paths.model, 'train_config.yaml')} --resume_from_checkpoint auto`,
-        )
+      const goOn = `${annealCommand()} train ${quoted(join(paths.model, 'train_config.yaml'))} --resume_from_checkpoint auto`
+      if (history.checkpoint !== undefined) output.note(`To go on: ${goOn}`)
       return { summary: `stopped after ${steps} steps`, numbers: { steps }, exitCode }
     }
     const [first = Number.NaN, last = Number.NaN] = [history.loss[0]?.[1], history.heldOutLoss.at(-1)?.[1]]

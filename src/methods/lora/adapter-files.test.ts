@@ -2,6 +2,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { readAdapter, writeAdapter } from '../../checkpoint/adapter.ts'
+import { parseAdapterConfig } from '../../checkpoint/adapter-config.ts'
 import { loadDecoder } from '../../checkpoint/load.ts'
 import { InputError, UnsupportedError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -172,6 +174,25 @@ describe('saveLora', () => {
     expect(readFileSync(join(second, 'adapter_config.json'), 'utf8')).toBe(
       readFileSync(join(directory, 'adapter_config.json'), 'utf8'),
     )
+  })
+
+  it('reads the head of GPT-NeoX by its old name, too', () => {
+    const model = load('gpt-neox')
+    addLora(model, { targetModules: ['lm_head'] })
+    perturb(model)
+    const directory = temporary()
+    expect(saveLora(model, directory).notices.join()).toMatch(/Transformers 4 calls this head embed_out/)
+    const { tensors } = readAdapter(directory)
+    const renamed = Array.from(tensors, ([name, tensor]): [string, Tensor] => [
+      name.replace('lm_head', 'embed_out'),
+      tensor,
+    ])
+    const config = parseAdapterConfig(JSON.parse(readFileSync(join(directory, 'adapter_config.json'), 'utf8')), 'f')
+    const old = temporary()
+    writeAdapter(old, config, renamed)
+    const again = load('gpt-neox')
+    loadLora(again, old)
+    expect(logits(again, expectedIds('gpt-neox'))).toBeAllclose(logits(model, expectedIds('gpt-neox')))
   })
 
   it('names modules by their shortest unmistakable end', () => {

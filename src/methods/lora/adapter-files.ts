@@ -11,10 +11,12 @@ import type { LoraFile } from '../../checkpoint/adapter-config.ts'
 import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import type { ModelType } from '../../model/families.ts'
 import { scope, type Tensor } from '../../torch/index.ts'
-import { type FileModule, fileModules, joinAdapter, splitAdapter } from './fused-modules.ts'
+import { type FileModule, fileModules, findModule, joinAdapter, splitAdapter } from './fused-modules.ts'
 import { attachAdapters, loraLayers, setAdapters } from './lora.ts'
 import { type Adapter, scaleOf } from './lora-linear.ts'
+import { HEAD } from './targets.ts'
 
 /** The rank that vLLM takes without being told more (`max_lora_rank`). */
 const VLLM_RANK = 16
@@ -38,10 +40,11 @@ export function loadLora(
       )
     const modules = fileModules(model)
     const groups = groupLoraTensors(stored, directory)
-    for (const [moduleName, tensors] of groups) checkFits(modules.get(moduleName), moduleName, tensors, directory)
+    for (const [moduleName, tensors] of groups)
+      checkFits(findModule(modules, moduleName), moduleName, tensors, directory)
     const adapters = [...groups].flatMap(([moduleName, tensors]) => {
       const settings = settingsOf(config, moduleName, tensors.A.size(0), directory)
-      return splitAdapter(modules.get(moduleName)!, tensors).map(([path, parts]): [string, Adapter] => [
+      return splitAdapter(findModule(modules, moduleName)!, tensors).map(([path, parts]): [string, Adapter] => [
         path,
         { ...settleOn(parts, model.device), ...settings },
       ])
@@ -88,7 +91,7 @@ export function saveLora(
       return [[module, joined, alpha]]
     })
     const config = configOf(parts, some, [...modules.keys()], model, baseModel)
-    const notices = noticesOf(config, parts)
+    const notices = noticesOf(config, parts, model.config.modelType)
     const files = writeAdapter(
       directory,
       config,
@@ -195,9 +198,13 @@ function shortestNames(names: readonly string[], all: readonly string[]): string
   return [...new Set(ends)].sort()
 }
 
-function noticesOf(config: LoraFile, parts: readonly [FileModule, LoraTensors, number][]): string[] {
+function noticesOf(
+  config: LoraFile,
+  parts: readonly [FileModule, LoraTensors, number][],
+  modelType: ModelType,
+): string[] {
   const highest = parts.reduce((most, [, { A }]) => Math.max(most, A.size(0)), 0)
-  const hasHead = parts.some(([{ name }]) => !name.includes('.'))
+  const hasHead = parts.some(([{ name }]) => name === HEAD)
   const hasPatterns = Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0
   return [
     ...(config.use_dora ? ['vLLM and llama.cpp do not load DoRA: merge the adapter for them'] : []),
@@ -208,6 +215,11 @@ function noticesOf(config: LoraFile, parts: readonly [FileModule, LoraTensors, n
         ]
       : []),
     ...(hasHead ? ['llama.cpp does not load an adapter of the output head: merge it'] : []),
+    ...(hasHead && modelType === 'gpt_neox'
+      ? [
+          'PEFT on Transformers 4 calls this head embed_out and would leave its adapter out: use Transformers 5, or merge it',
+        ]
+      : []),
     ...(hasPatterns
       ? ['vLLM and llama.cpp take one rank and alpha for all modules, this adapter has several: merge it']
       : []),

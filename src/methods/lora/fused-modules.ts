@@ -7,7 +7,9 @@ import { UnsupportedError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type CheckpointTensor, checkpointModule, checkpointTensors } from '../../model/hf-names.ts'
 import { ops, type Tensor } from '../../torch/index.ts'
-import { linearModules } from './targets.ts'
+import { HEAD, linearModules } from './targets.ts'
+
+const OLD_HEAD = 'embed_out'
 
 /** A module of the file with the modules of ours that it holds, in order. */
 export interface FileModule {
@@ -20,14 +22,17 @@ export interface FileModule {
   outFeatures: number
 }
 
-/** Every matrix of the model as the family's files name it. */
+/**
+ * Every matrix of the model as PEFT names it, which is as the family's files do. The head is `lm_head` in every family since
+ * Transformers 5; before, GPT-NeoX had `embed_out`, which is read but not written.
+ */
 export function fileModules(model: Decoder): Map<string, FileModule> {
   const layouts = new Map(
     checkpointTensors(model.config).flatMap((stored) => stored.parts.map((part) => [part.path, stored] as const)),
   )
   const modules = new Map<string, FileModule>()
   for (const [path, { inFeatures, outFeatures }] of linearModules(model)) {
-    const name = checkpointModule(model.config.modelType, path)
+    const name = path === HEAD ? HEAD : checkpointModule(model.config.modelType, path)
     const known = modules.get(name)
     if (known === undefined) {
       const layout = layouts.get(`${path}.weight`)
@@ -44,6 +49,11 @@ export function fileModules(model: Decoder): Map<string, FileModule> {
     }
   }
   return modules
+}
+
+/** The module that an adapter's file means by `name`. */
+export function findModule(modules: ReadonlyMap<string, FileModule>, name: string): FileModule | undefined {
+  return modules.get(name === OLD_HEAD ? HEAD : name)
 }
 
 /** The file's adapter as one for each of our modules. */

@@ -9,7 +9,8 @@ import { Linear, type LinearLike } from '../../nn/linear.ts'
 /** `all-linear` (every matrix of the blocks, not the head), a regular expression for a whole path, or ends of paths. */
 export type Targets = string | readonly string[]
 
-const HEAD = 'lm_head'
+/** Path of the output head. */
+export const HEAD = 'lm_head'
 
 /** Every matrix by path: those of the blocks, then the output head, also where that is the embedding. */
 export function linearModules(model: Decoder): Map<string, LinearLike> {

@@ -4,48 +4,37 @@ import { type Batch, IGNORE_INDEX } from '../../data/batch.ts'
 /** Segment of what fills a row up. */
 const FILLER = -1
 
+/** One place of the new batch: a token of the old one, by index, or virtual token `virtual` before it. */
+interface Place {
+  token: number
+  virtual: number | null
+}
+
 /** The batch with `count` virtual tokens before every document of every row; rows that have fewer documents are filled up. */
 export function prependPrompt(batch: Batch, count: number): Batch {
-  const { rows, length, inputIds, labels, positionIds, segmentIds } = batch
-  const startsDocument = (row: number, i: number): boolean =>
-    i === 0 || (segmentIds !== undefined && segmentIds[row * length + i] !== segmentIds[row * length + i - 1])
-  const documents = Array.from({ length: rows }, (_, row) =>
-    Array.from({ length }, (_, i) => Number(startsDocument(row, i))).reduce((a, b) => a + b, 0),
-  )
-  const width = length + count * Math.max(0, ...documents)
-  const result = {
-    rows,
+  const rows = Array.from({ length: batch.rows }, (_, row) => placesOf(batch, row, count))
+  const width = Math.max(0, ...rows.map((places) => places.length))
+  const lay = (filler: number, read: (place: Place) => number): Int32Array => {
+    const values = new Int32Array(batch.rows * width).fill(filler)
+    for (const [row, places] of rows.entries()) values.set(places.map(read), row * width)
+    return values
+  }
+  const { inputIds, labels, positionIds, segmentIds } = batch
+  return {
+    rows: batch.rows,
     length: width,
-    inputIds: new Int32Array(rows * width),
-    labels: new Int32Array(rows * width).fill(IGNORE_INDEX),
-    positionIds: new Int32Array(rows * width),
-    segmentIds: new Int32Array(rows * width),
+    inputIds: lay(0, ({ token, virtual }) => (virtual === null ? inputIds[token]! : -1 - virtual)),
+    labels: lay(IGNORE_INDEX, ({ token, virtual }) => (virtual === null ? labels[token]! : IGNORE_INDEX)),
+    ...(positionIds && { positionIds: lay(0, ({ token, virtual }) => positionIds[token]! + (virtual ?? count)) }),
+    ...(segmentIds && { segmentIds: lay(FILLER, ({ token }) => segmentIds[token]!) }),
   }
-  for (let row = 0; row < rows; row++) {
-    let at = row * width
-    for (let i = 0; i < length; i++) {
-      const from = row * length + i
-      const segment = segmentIds?.[from] ?? 0
-      if (startsDocument(row, i)) {
-        for (let k = 0; k < count; k++, at++) {
-          result.inputIds[at] = -1 - k
-          result.positionIds[at] = k
-          result.segmentIds[at] = segment
-        }
-      }
-      result.inputIds[at] = inputIds[from]!
-      result.labels[at] = labels[from]!
-      result.positionIds[at] = (positionIds?.[from] ?? i) + count
-      result.segmentIds[at] = segment
-      at++
-    }
-    // What is left of the row is a document of its own, which no other looks at.
-    for (let k = 0; at < (row + 1) * width; k++, at++) {
-      result.positionIds[at] = k
-      result.segmentIds[at] = FILLER
-    }
-  }
-  if (segmentIds !== undefined) return result
-  const { segmentIds: _, positionIds: positions, ...plain } = result
-  return positionIds === undefined ? plain : { ...plain, positionIds: positions }
+}
+
+function placesOf({ length, segmentIds }: Batch, row: number, count: number): Place[] {
+  const first = row * length
+  return Array.from({ length }, (_, i) => first + i).flatMap((token) => {
+    const startsDocument = token === first || (segmentIds && segmentIds[token] !== segmentIds[token - 1])
+    const virtual = startsDocument ? Array.from({ length: count }, (_, k) => ({ token, virtual: k })) : []
+    return [...virtual, { token, virtual: null }]
+  })
 }

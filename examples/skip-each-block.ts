@@ -1,0 +1,14 @@
+// Which block of a model matters most? A branch rule leaves each out in turn: npx tsx examples/skip-each-block.ts runs/demo/model
+import { type BranchRule, Engine } from 'anneal'
+
+const [directory = 'runs/demo/model', prompt = 'The function returns the number of bytes written.'] =
+  process.argv.slice(2)
+const engine = await Engine.load(directory)
+const leaveOut: BranchRule = () => null
+for (const [index, block] of engine.model.model.layers.entries()) {
+  for (const branch of [block.attention, block.feedForward]) branch.rules.push(leaveOut)
+  const [logProbs = []] = await engine.score([engine.encode({ prompt })])
+  const loss = -logProbs.reduce<number>((sum, logProb) => sum + (logProb ?? 0), 0) / (logProbs.length - 1)
+  console.log(`loss without block ${index}: ${loss.toFixed(3)}`)
+  for (const branch of [block.attention, block.feedForward]) branch.rules.pop()
+}

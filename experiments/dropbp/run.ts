@@ -1,0 +1,177 @@
+// The experiment behind the card of DropBP. On a small Llama pre-trained here on one text and tuned on another:
+//   tsx experiments/dropbp/run.ts [--quick] [--pretrain PATH…] [--tune PATH…] [--seeds 3] [--out DIR]
+// and time, memory and sequence length alone, at the shape of a large model with random weights, where there is a GPU:
+//   tsx experiments/dropbp/run.ts --device cuda --shape 1B|8B [--tuning lora|full] [--batch 2] [--length 2048] [--budget-gib 60]
+// Writes results.json and tables.md into DIR (default out/dropbp).
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { addLora } from '../../src/methods/lora/lora.ts'
+import { readModelConfig } from '../../src/model/config.ts'
+import { Decoder } from '../../src/model/decoder.ts'
+import { engineInfo, Generator, ops, resolveDevice } from '../../src/torch/index.ts'
+import { type Costs, measureCosts } from './cost.ts'
+import { armsFor, cosines, RATES, type Tuning, tunable, tune } from './quality.ts'
+import { prepare, SIZES } from './setting.ts'
+import { type Results, writeTables } from './tables.ts'
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    pretrain: { type: 'string', multiple: true, default: [] },
+    tune: { type: 'string', multiple: true, default: [] },
+    seeds: { type: 'string' },
+    steps: { type: 'string' },
+    'pretrain-steps': { type: 'string' },
+    out: { type: 'string', default: 'out/dropbp' },
+    device: { type: 'string', default: 'cpu' },
+    shape: { type: 'string' },
+    tuning: { type: 'string', multiple: true, default: ['lora', 'full'] },
+    batch: { type: 'string', default: '2' },
+    length: { type: 'string', default: '2048' },
+    'budget-gib': { type: 'string' },
+    checkpointing: { type: 'boolean', default: false },
+  },
+})
+
+const say = (line: string): void => console.error(line)
+const tunings = values.tuning as Tuning[]
+const ALL_RATES = [0, ...RATES]
+
+/** Llama 3's shapes. */
+const SHAPES: Record<string, Record<string, number>> = {
+  '1B': {
+    hidden_size: 2048,
+    intermediate_size: 8192,
+    num_hidden_layers: 16,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    head_dim: 64,
+  },
+  '8B': {
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    head_dim: 128,
+  },
+}
+
+async function small(): Promise<Results> {
+  const size = { ...SIZES[values.quick ? 'quick' : 'full'] }
+  if (values.steps !== undefined) size.tuneSteps = Number(values.steps)
+  if (values['pretrain-steps'] !== undefined) size.pretrainSteps = Number(values['pretrain-steps'])
+  const seeds = Number(values.seeds ?? (values.quick ? 1 : 3))
+  const setting = await prepare(size, { pretrain: values.pretrain, tune: values.tune }, say)
+  const results: Results = {
+    machine: machine(),
+    settings: { ...size, seeds },
+    before: setting.before,
+    costs: {},
+    outcomes: [],
+    cosines: [],
+  }
+  for (const tuning of tunings) {
+    say(`${tuning}: cost`)
+    const model = tunable(setting, tuning, 0)
+    const costs = await measureCosts(
+      model,
+      {
+        rates: ALL_RATES,
+        batch: size.batch,
+        length: size.length,
+        rounds: values.quick ? 2 : 5,
+        steps: values.quick ? 3 : 8,
+        bf16: false,
+        longest: 1 << 15,
+      },
+      say,
+    )
+    model.free()
+    results.costs[tuning] = costs
+    const plain = costs.rows[0]!.stepMs
+    const arms = armsFor((rate) => costs.rows.find((row) => row.rate === rate)!.stepMs / plain)
+    for (let seed = 0; seed < seeds; seed++) {
+      for (const arm of arms) {
+        const outcome = await tune(setting, tuning, arm, seed)
+        results.outcomes.push(outcome)
+        say(
+          `  ${tuning} seed ${seed} P=${arm.rate} ${arm.name}: ${outcome.loss.toFixed(4)} after ${outcome.steps} steps, ${outcome.seconds.toFixed(1)} s`,
+        )
+      }
+      write(results)
+    }
+    results.cosines.push(...(await cosines(setting, tuning, values.quick ? 8 : 60)))
+  }
+  return results
+}
+
+/** Time and memory at the shape of a real model: random weights in bf16, made on the device. */
+async function large(shape: string): Promise<Results> {
+  const device = resolveDevice(values.device)
+  const config = readModelConfig(
+    {
+      model_type: 'llama',
+      vocab_size: 128256,
+      max_position_embeddings: 1 << 18,
+      tie_word_embeddings: shape === '1B',
+      rope_theta: 500000,
+      ...SHAPES[shape],
+    },
+    shape,
+  )
+  const generator = new Generator(0, device)
+  const costs: Partial<Record<Tuning, Costs>> = {}
+  const [batch, length] = [Number(values.batch), Number(values.length)]
+  for (const tuning of tunings) {
+    const model = new Decoder(config, ({ shape: sizes }) =>
+      (sizes.length === 1
+        ? ops.ones(sizes, 'bf16', null, device)
+        : ops.normal_(ops.empty(sizes, 'bf16', null, device), 0, 0.02, generator)
+      ).keep(),
+    )
+    if (tuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
+    else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+    model.gradientCheckpointing = values.checkpointing
+    say(`${shape} ${tuning} on ${device}`)
+    const budget = values['budget-gib'] === undefined ? {} : { budget: Number(values['budget-gib']) * 2 ** 30 }
+    costs[tuning] = await measureCosts(
+      model,
+      { rates: ALL_RATES, batch, length, rounds: 2, steps: 5, bf16: true, longest: 1 << 18, ...budget },
+      say,
+    )
+    model.free()
+  }
+  return {
+    machine: machine(),
+    settings: { shape, device, batch, length, checkpointing: values.checkpointing },
+    costs,
+    outcomes: [],
+    cosines: [],
+  }
+}
+
+function machine(): string {
+  const { version, threads, description } = engineInfo()
+  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${values.device === 'cuda' ? `, ${description}` : ''}`
+}
+
+function write(results: Results): void {
+  mkdirSync(values.out, { recursive: true })
+  writeFileSync(join(values.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(join(values.out, 'tables.md'), writeTables(results))
+}
+
+async function main(): Promise<void> {
+  const begun = performance.now()
+  if (values.shape !== undefined && SHAPES[values.shape] === undefined)
+    throw new Error(`--shape: expected ${Object.keys(SHAPES).join(' or ')}, got ${values.shape}`)
+  const results = values.shape === undefined ? await small() : await large(values.shape)
+  write(results)
+  console.log(writeTables(results))
+  say(`${((performance.now() - begun) / 60000).toFixed(1)} minutes → ${values.out}`)
+}
+
+void main()

@@ -1,0 +1,86 @@
+// The public surface of `anneal`, name by name and in the order of a model's life. What is not here may change any day.
+// Tensors and autograd are `anneal/torch`; text alone, which needs no LibTorch, is `anneal/text`.
+// biome-ignore-all assist/source/organizeImports: the order tells what comes after what
+
+// Text → tokens
+export {
+  type BpeOptions,
+  CHATML_TEMPLATE,
+  type ChatInput,
+  type ChatMessage,
+  encodeChat,
+  renderChat,
+  Tokenizer,
+  trainBpe,
+} from './text/index.ts'
+
+// Tokens → batches
+export { type DocumentOptions, type Reading, readDocuments, readRows, type SourceDocument } from './data/sources.ts'
+export type { Example } from './data/conversation.ts'
+export { type ExampleOptions, readExample } from './data/examples.ts'
+export { onSide, type SplitOptions, sideOf } from './data/split.ts'
+export { type BlockOptions, type PackedDataset, packDocuments, type TextEncoder } from './data/pack.ts'
+export type { Dataset, Sample } from './data/sample.ts'
+export { type Batch, type BatchSource, IGNORE_INDEX } from './data/batch.ts'
+export { type BatchOptions, batches } from './data/batches.ts'
+
+// Batches → logits
+export { type DecoderConfig, readModelConfig } from './model/config.ts'
+export { Decoder, type DecoderInput, initialise } from './model/decoder.ts'
+export type { BranchRule } from './nn/branch.ts'
+export { Layer } from './nn/layer.ts'
+export { Linear, type LinearLike } from './nn/linear.ts'
+
+// Logits → loss → step
+export { languageModeling, type Objective } from './train/objective.ts'
+export { makeSchedule, SCHEDULES, type Schedule, type ScheduleOptions } from './train/schedule.ts'
+export { AdamW, type AdamWOptions } from './train/adamw.ts'
+export type { Rule } from './train/rule.ts'
+export { type RunState, type TrainOptions, train } from './train/train.ts'
+export type { StepMetrics, TrainEvent } from './train/events.ts'
+export { evaluate } from './train/evaluate.ts'
+export { TensorBoardWriter } from './train/tensorboard.ts'
+
+// Step → disk
+export { saveDecoder } from './checkpoint/save.ts'
+export { type LoadOptions, loadConfig, loadDecoder } from './checkpoint/load.ts'
+export { findCheckpoints, latestValid, writeCheckpoint } from './checkpoint/run-directory.ts'
+export { verifyCheckpoint } from './checkpoint/manifest.ts'
+export { restoreRunState, saveRunState } from './train/run-state.ts'
+export { readTrainerState, writeTrainerState } from './checkpoint/trainer-state.ts'
+export { appendLineage, type LineageStep, readLineage } from './checkpoint/lineage.ts'
+
+// Disk → text
+export {
+  collect,
+  type GenerateOptions,
+  type GenerateRequest,
+  type Generation,
+  type GenerationPiece,
+  type Lm,
+  type Prompt,
+} from './infer/lm.ts'
+export { Engine, type EngineOptions } from './infer/engine.ts'
+export { fakeLm } from './infer/fake-lm.ts'
+
+// What happened
+export { type Report, type ReportBlock, type ReportSection, renderReport } from './report/report.ts'
+export { smoothed } from './report/series.ts'
+
+// Errors: `describeError` gives the line that the command line prints, `exitCodeOf` its exit code
+export {
+  AnnealError,
+  CheckpointError,
+  ConfigError,
+  DiskFullError,
+  describeError,
+  EngineMissingError,
+  exitCodeOf,
+  InputError,
+  NativeError,
+  NonFiniteError,
+  OutOfMemoryError,
+  TokenizerError,
+  UnsupportedError,
+  UsageError,
+} from './errors.ts'
