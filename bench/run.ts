@@ -158,6 +158,44 @@ async function duel(
   return row
 }
 
+/** Decoding against llama.cpp on the same weights, in turn; needs BENCH_LLAMA_CPP (a folder with node-llama-cpp) and a Python with gguf. */
+async function againstLlamaCpp(shape: Shape, model: string): Promise<Row> {
+  const name = `decode against llama.cpp, ${shape}, fp32, batch 1`
+  const file = `${model}.gguf`
+  if (
+    process.env.BENCH_LLAMA_CPP === undefined ||
+    spawnSync(python, ['-c', 'import gguf'], { stdio: 'ignore' }).status !== 0
+  )
+    return { name, skipped: 'no node-llama-cpp or gguf' }
+  run([python, join(here, 'peers/to_gguf.py'), model, file])
+  const ids = Array.from({ length: 16 }, (_, i) => (i * 37) % shapes[shape][0])
+  const prompt = join(scratch, `${shape}-llama.json`)
+  writeFileSync(prompt, JSON.stringify([ids]))
+  const a: number[] = []
+  const b: number[] = []
+  let isSame = true
+  for (let i = 0; i < pairs; i++) {
+    const theirs = run([process.execPath, join(here, 'peers/llama_cpp_peer.mjs'), file, JSON.stringify(ids), '64', '2'])
+    const mine = run([ours[0], ...ours[1], 'decode', '--model', model, '--ids', prompt])
+    a.push(Number(mine.tokens_per_second))
+    b.push(Number(theirs.tokens_per_second))
+    isSame &&= JSON.stringify(mine.token_ids) === JSON.stringify(theirs.token_ids)
+  }
+  const ratios = a.map((value, i) => value / b[i]!)
+  const ratio = median(ratios)
+  return {
+    name,
+    figure: 'tokens_per_second',
+    ours: median(a),
+    peer: median(b),
+    ratio,
+    ci95: interval(ratios),
+    same_tokens: isSame,
+    goal: '≥ 1',
+    met: ratio >= 1,
+  }
+}
+
 async function main(): Promise<void> {
   const rows: Row[] = []
   const take = async (name: string, make: () => Promise<Row>): Promise<void> => {
@@ -201,6 +239,9 @@ async function main(): Promise<void> {
         '≥ 2',
       )
     })
+  }
+  for (const shape of ['22M', '135M'] as const) {
+    await take(`llama.cpp-${shape}`, () => againstLlamaCpp(shape, modelOf(shape).model))
   }
   await take('overhead', () =>
     duel('one small op (add of 4 numbers), µs', ['overhead'], 'add_us', (r) => r <= 0.65, '≤ 0.65'),

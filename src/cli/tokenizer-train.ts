@@ -1,9 +1,9 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
-import { mkdirSync } from 'node:fs'
 import { readDocuments } from '../data/sources.ts'
 import { trainBpe } from '../text/bpe.ts'
 import { type Command, defineCommand } from './command.ts'
 import { startProgress } from './progress.ts'
+import { makeOutputDirectory } from './run/output-directory.ts'
 
 /** Ends each document; Qwen's and GPT-2's name for it. */
 export const END_OF_TEXT = '<|endoftext|>'
@@ -42,6 +42,7 @@ export const command: Command = defineCommand({
   },
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
+    const removeAgain = makeOutputDirectory(options.out, '--out')
     const documents = readDocuments(positionals, { textKey: options.textColumn, onNotice: output.note })
     const counting = startProgress(output, { label: 'reading', unit: 'bytes' })
     let merging: ReturnType<typeof startProgress> | undefined
@@ -60,13 +61,13 @@ export const command: Command = defineCommand({
         },
       })
       merging?.end()
-      mkdirSync(options.out, { recursive: true })
       await tokenizer.save(options.out)
       output.note(`${tokenizer.vocabSize} tokens from ${documents.report.documents} documents → ${options.out}`)
       output.emit({ vocab_size: tokenizer.vocabSize, documents: documents.report.documents, out: options.out })
     } finally {
       counting.end()
       merging?.end()
+      removeAgain() // an empty folder only
     }
   },
 })

@@ -51,7 +51,6 @@ function shorten(text: string, most: number): string {
 }
 
 function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) =>
     control < ' ' ? String.fromCharCode(0x2400 + control.charCodeAt(0)) : '�',
   )

@@ -4,7 +4,7 @@ import { InputError } from '../errors.ts'
 import type { SourceRow } from './sources.ts'
 
 /** The shapes that are recognised, and the fields by which they are: the first whose fields are all there. */
-export const SHAPES = {
+export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
   'preference-messages': ['chosen_messages', 'rejected_messages'],
   'sharegpt-preference': ['conversations', 'chosen', 'rejected'],
   'messages-preference': ['messages', 'chosen', 'rejected'],
@@ -20,10 +20,25 @@ export const SHAPES = {
   'prompt-completion': ['prompt', 'completion'],
   prompt: ['prompt'],
   text: ['text'],
-} as const satisfies Readonly<Record<string, readonly string[]>>
+}
 
 /** The name of a shape. */
-export type Shape = keyof typeof SHAPES
+export type Shape =
+  | 'preference-messages'
+  | 'sharegpt-preference'
+  | 'messages-preference'
+  | 'alpaca-preference'
+  | 'preference'
+  | 'sharegpt-labelled'
+  | 'messages-labelled'
+  | 'alpaca-labelled'
+  | 'labelled'
+  | 'messages'
+  | 'sharegpt'
+  | 'alpaca'
+  | 'prompt-completion'
+  | 'prompt'
+  | 'text'
 
 type Fields = Record<string, unknown>
 

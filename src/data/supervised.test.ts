@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { tinyTokenizer } from '../../test/tiny-model.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
-import type { Conversation, Message } from './conversation.ts'
+import type { Conversation, Example, Message } from './conversation.ts'
 import { preview, stretches } from './preview.ts'
 import { SupervisedEncoder, supervisedTokens } from './supervised.ts'
 
@@ -116,7 +116,7 @@ describe('SupervisedEncoder of chats', () => {
 
   it('learns the completion of a chat prompt, not the answers in the prompt', () => {
     const prompt = [turn('user', 'a'), turn('assistant', 'b'), turn('user', 'c')]
-    const example = { kind: 'prompt-completion', prompt, completion: [turn('assistant', 'd')] } as const
+    const example = { kind: 'prompt-completion', prompt, completion: [turn('assistant', 'd')] } satisfies Example
     expect(learnt(encoderOf(FAMILIES.llama3!), example)).toEqual(['d<|eot_id|>'])
   })
 
@@ -145,7 +145,9 @@ describe('SupervisedEncoder of chats', () => {
       ),
     ).toThrow(/data\.jsonl:8, message 1: expected the chat template to write it/)
     const preference = { kind: 'preference', prompt: 'a', chosen: 'b', rejected: 'c' } as const
-    expect(() => encoder.encode(preference, 'data.jsonl:9')).toThrow(/data\.jsonl:9: .* got a preference row.*stage: dpo/)
+    expect(() => encoder.encode(preference, 'data.jsonl:9')).toThrow(
+      /data\.jsonl:9: .* got a preference row.*stage: dpo/,
+    )
   })
 })
 
@@ -186,7 +188,9 @@ describe('SupervisedEncoder of texts', () => {
   })
 
   it('refuses an empty completion', () => {
-    expect(() => encoder.encode({ kind: 'prompt-completion', prompt: 'a', completion: '' }, 'x:1')).toThrow(/row in x:1/)
+    expect(() => encoder.encode({ kind: 'prompt-completion', prompt: 'a', completion: '' }, 'x:1')).toThrow(
+      /row in x:1/,
+    )
   })
 })
 

@@ -352,6 +352,62 @@ describe('linear_cross_entropy', () => {
   })
 })
 
+describe('linear_log_probs', () => {
+  const [rows, width, vocabulary] = [37, 16, 53]
+  const labelsOf = (values: number[]): Tensor => Tensor.from(values, [values.length], 'i64')
+  const labels = labelsOf(Array.from({ length: rows }, (_, i) => (i % 5 === 2 ? -100 : (i * 17) % vocabulary)))
+  const inputs = (): Inputs => ({ hidden: random([rows, width], 1), weight: random([vocabulary, width], 2, 0.7) })
+  const formula =
+    (targets: Tensor, chunk = 0, softcap = 0): Formula =>
+    ({ hidden, weight }) =>
+      ops.linearLogProbs(hidden!, weight!, targets, chunk, softcap)
+
+  it('is log softmax(hidden · weightᵀ)[label] of each row, 0 where there is none', () => {
+    // Logits (0, ln 3).
+    const values = ops.linearLogProbs(
+      Tensor.from([1, 1, 1], [3, 1]),
+      Tensor.from([0, Math.log(3)], [2, 1]),
+      labelsOf([0, -100, 1]),
+    )
+    expect(values).toBeAllclose([Math.log(1 / 4), 0, Math.log(3 / 4)])
+  })
+
+  it('agrees with the composition and with finite differences when rows have gradients of their own', () => {
+    const all = labelsOf(Array.from({ length: rows }, (_, i) => i))
+    for (const softcap of [0, 3]) {
+      for (const chunk of [0, 1, 7, 1000]) checkAgainstComposition(formula(labels, chunk, softcap), inputs())
+      checkFiniteDifferences(formula(labels, 8, softcap), inputs())
+      checkAgainstComposition(formula(all, 5, softcap), inputs())
+    }
+  })
+
+  it('has the same gradients when only one input wants one', () => {
+    const { hidden, weight } = inputs()
+    const wanted = evaluate(formula(labels, 9), { hidden: hidden!, weight: weight! }).grads
+    const frozen: Formula = (leaves) => formula(labels, 9)({ hidden: leaves.hidden!, weight: weight! })
+    checkFiniteDifferences(frozen, { hidden: hidden! })
+    expect(evaluate(frozen, { hidden: hidden! }).grads.hidden).toBeAllclose(wanted.hidden!, { absolute: 1e-12 })
+    const fixed: Formula = (leaves) => formula(labels, 9)({ hidden: hidden!, weight: leaves.weight! })
+    expect(evaluate(fixed, { weight: weight! }).grads.weight).toBeAllclose(wanted.weight!, { absolute: 1e-12 })
+  })
+
+  it('sums to linear_cross_entropy', () => {
+    const { hidden, weight } = inputs()
+    const [loss] = ops.linearCrossEntropy(hidden!, weight!, labels)
+    expect(ops.linearLogProbs(hidden!, weight!, labels).sum().neg()).toBeAllclose(loss, { absolute: 1e-10 })
+  })
+
+  it('is empty for no rows, and zero for no labels', () => {
+    const { weight } = inputs()
+    expect(ops.linearLogProbs(random([0, width], 1), weight!, labelsOf([])).shape).toEqual([0])
+    const leaf = random([2, width], 1)
+    leaf.requiresGrad = true
+    const values = ops.linearLogProbs(leaf, weight!, labelsOf([-100, -100]))
+    expect(values).toBeAllclose([0, 0], { absolute: 0 })
+    expect(gradients([values.sum()], [leaf])[0]).toBeAllclose(new Float64Array(2 * width))
+  })
+})
+
 describe('linear', () => {
   const composed = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
     const y = x.matmul(weight.t())

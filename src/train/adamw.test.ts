@@ -26,8 +26,11 @@ function makePair(options: Options = {}) {
 const stateOf = (optimizer: AdamW): Record<string, number[]> =>
   Object.fromEntries(Array.from(optimizer.state(), ([name, tensor]) => [name, tensor.toArray()]))
 
-describe.each([true, false])('AdamW, fused: %s', (fused) => {
-  it.skipIf(fused && !hasOp('aten::_fused_adamw_'))('makes the first two steps of the formula', () => {
+// LibTorch before 2.4 has no fused kernel for the CPU.
+const hasFused = hasOp('aten::_fused_adamw_')
+
+describe.each(hasFused ? [true, false] : [false])('AdamW, fused: %s', (fused) => {
+  it('makes the first two steps of the formula', () => {
     // Loshchilov & Hutter 2019, Algorithm 2, by hand for one weight: w = 2, g = 0.5 then −1, lr = 0.1, β = (0.9, 0.99), λ = 0.2.
     let [w, m, v] = [2, 0, 0]
     for (const [i, g] of [0.5, -1].entries()) {
@@ -95,7 +98,7 @@ describe.each([true, false])('AdamW, fused: %s', (fused) => {
 })
 
 describe('AdamW', () => {
-  it.skipIf(!hasOp('aten::_fused_adamw_'))('gives the same weights fused and composed', () => {
+  it.skipIf(!hasFused)('gives the same weights fused and composed', () => {
     const generator = new Generator(5)
     const gradients = Array.from({ length: 30 }, () => ops.normal_(ops.empty([7, 9], 'f32'), 0, 2, generator))
     const [fused, composed] = [true, false].map((isFused) => {

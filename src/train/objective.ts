@@ -52,8 +52,18 @@ export function shiftLabels({ labels, rows, length, segmentIds }: Batch): Int32A
 
 /** Summed cross-entropy of hidden states [N, D] against labels [N], and how many argmaxes are right; no [N, V] logits are kept. */
 export function crossEntropy(model: Decoder, hidden: Tensor, labels: Tensor): [Tensor, Tensor] {
+  return ops.linearCrossEntropy(...headInput(model, hidden), labels, 0, model.config.finalLogitSoftcapping ?? 0)
+}
+
+/** Log-probability of each label [N] given hidden states [N, D], 0 where the label is −100; no [N, V] logits are kept. */
+export function labelLogProbs(model: Decoder, hidden: Tensor, labels: Tensor): Tensor {
+  return ops.linearLogProbs(...headInput(model, hidden), labels, 0, model.config.finalLogitSoftcapping ?? 0)
+}
+
+/** Hidden states and the head's matrix in the dtype of matrix products. */
+function headInput(model: Decoder, hidden: Tensor): [Tensor, Tensor] {
   const head = model.head
   const weight = head instanceof Linear ? head.weight : head.dense()
   const dtype = autocastDtype() ?? hidden.dtype
-  return ops.linearCrossEntropy(hidden.to(dtype), weight.to(dtype), labels, 0, model.config.finalLogitSoftcapping ?? 0)
+  return [hidden.to(dtype), weight.to(dtype)]
 }

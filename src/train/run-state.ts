@@ -22,6 +22,7 @@ const schema = z.strictObject({
   lossSum: z.number(),
   best: z.strictObject({ metric: z.number(), step: z.int() }).nullable(),
   evaluationsWithoutGain: z.int().nonnegative(),
+  device: z.string(),
   generator: z.base64(),
   rules: z.record(z.string(), z.unknown()),
 })
@@ -36,6 +37,7 @@ export function saveRunState(directory: string, run: RunState): WrittenFile[] {
     lossSum: run.lossSum,
     best: run.best,
     evaluationsWithoutGain: run.evaluationsWithoutGain,
+    device: run.generator.device,
     generator: Buffer.from(run.generator.getState()).toString('base64'),
     rules: Object.fromEntries(run.rules.map((rule) => [rule.name, rule.state?.() ?? null])),
   }
@@ -48,17 +50,20 @@ export function saveRunState(directory: string, run: RunState): WrittenFile[] {
   ]
 }
 
-/** Puts the state saved in `directory` into `run`; the weights are loaded by the caller. Throws a CheckpointError. */
+/**
+ * Puts the state saved in `directory` into `run`; the weights are loaded by the caller. Random numbers of another device cannot be
+ * gone on with, so there they begin anew. Throws a CheckpointError.
+ */
 export function restoreRunState(directory: string, run: RunState): void {
   const file = join(directory, 'run_state.json')
-  const parsed = schema.safeParse(readJsonFile(file, MAX_BYTES))
+  const parsed = schema.safeParse(readState(file))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
     throw new CheckpointError(`run state in ${file}:${issue.path.join('.')}: ${issue.message}`)
   }
-  const { generator, rules, ...counters } = parsed.data
+  const { device, generator, rules, ...counters } = parsed.data
   Object.assign(run, counters)
-  run.generator.setState(new Uint8Array(Buffer.from(generator, 'base64')))
+  if (device === run.generator.device) run.generator.setState(new Uint8Array(Buffer.from(generator, 'base64')))
   for (const rule of run.rules) rule.restore?.(rules[rule.name])
   const stored = openModelWeights(directory, 'optimizer')
   const reader = new TensorReader()
@@ -71,5 +76,13 @@ export function restoreRunState(directory: string, run: RunState): void {
     )
   } finally {
     reader.close()
+  }
+}
+
+function readState(file: string): unknown {
+  try {
+    return readJsonFile(file, MAX_BYTES)
+  } catch (error) {
+    throw new CheckpointError(`run state in ${(error as Error).message}`, { cause: error })
   }
 }

@@ -1,19 +1,22 @@
 // Packing changes nothing but the speed: the loss and the gradients of packed rows are those of the samples one by one.
 import { expect, it } from 'vitest'
 import { loadDecoder } from '../../src/checkpoint/load.ts'
+import type { BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
 import { packSamples } from '../../src/data/pack-samples.ts'
 import { SampleStore } from '../../src/data/sample-store.ts'
 import { supervisedTokens } from '../../src/data/supervised.ts'
 import { backward, scope } from '../../src/torch/index.ts'
 import { languageModeling } from '../../src/train/objective.ts'
-import type { BatchSource } from '../../src/data/batch.ts'
 
 it('packed samples have the loss and gradients of unpacked ones', () => {
   const model = loadDecoder(new URL('../fixtures/models/llama', import.meta.url).pathname)
   const store = new SampleStore()
   let state = 5
-  const random = (below: number): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state % below
+  }
   for (let i = 0; i < 14; i++) {
     const ids = Int32Array.from({ length: 2 + random(30) }, () => random(model.config.vocabSize))
     const labels = ids.map((id, at) => (at > 0 && (at > 3 || at === ids.length - 1) ? id : -100))

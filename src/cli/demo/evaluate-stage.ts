@@ -78,7 +78,7 @@ export const evaluateStage: DemoStage = {
           {
             label: 'held-out perplexity',
             value: after.perplexity.toFixed(1),
-            detail: `before ${before.perplexity.toFixed(0)}`,
+            detail: `before ${Math.round(before.perplexity).toLocaleString('en')}`,
           },
           {
             label: 'bits per byte',

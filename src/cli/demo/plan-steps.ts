@@ -1,8 +1,9 @@
-// How many training steps fit into the time that is left: a few steps of a throw-away model measure the rate. The number
-// is chosen before the run because the learning-rate schedule needs it.
+// How many training steps fit into the time that is left: some steps of a throw-away model measure the rate. The number is
+// chosen before the run because the learning-rate schedule needs it.
 
 import type { BatchSource } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { engineInfo, setThreads } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
 import { train } from '../../train/train.ts'
 
@@ -10,7 +11,7 @@ import { train } from '../../train/train.ts'
 const WARM_UP = 3
 const FEWEST_MEASURED = 5
 /** Long enough to notice that other programs want the machine too. */
-const MEASURED_SECONDS = 5
+const MEASURED_SECONDS = 3
 const FEWEST_STEPS = 20
 
 /** What the choice depends on; times in seconds. */
@@ -29,8 +30,25 @@ export function stepsThatFit({ secondsLeft, secondsPerStep, evaluationBatches, m
   return Math.max(Math.min(FEWEST_STEPS, mostSteps), Math.min(steps, mostSteps))
 }
 
+/**
+ * The number of threads with which a training step is fastest now, and the seconds that it takes: all of them, or one
+ * where other programs want the machine too and threads would wait for each other. `makeModel` makes throw-away models.
+ */
+export async function measureThreads(
+  makeModel: () => Decoder,
+  source: BatchSource,
+): Promise<{ threads: number; secondsPerStep: number }> {
+  const measured: { threads: number; secondsPerStep: number }[] = []
+  for (const threads of new Set([engineInfo().threads, 1])) {
+    setThreads(threads)
+    measured.push({ threads, secondsPerStep: await measureStep(makeModel(), source) })
+  }
+  return measured.reduce((best, next) => (next.secondsPerStep < best.secondsPerStep ? next : best))
+}
+
 /** Seconds that a training step takes now, the mean of some seconds of training. Changes and frees `model`. */
-export async function measureStep(model: Decoder, source: BatchSource): Promise<number> {
+async function measureStep(model: Decoder, source: BatchSource): Promise<number> {
+  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
   const seconds: number[] = []
   const total = (): number => seconds.slice(WARM_UP).reduce((sum, value) => sum + value, 0)
   const stop = {

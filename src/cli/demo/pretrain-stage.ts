@@ -1,37 +1,21 @@
 // Stage 3: pre-training, as recipes/demo.yaml says, through the same code as `anneal train`.
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { batches } from '../../data/batches.ts'
-import { InputError } from '../../errors.ts'
 import type { ReportBlock } from '../../report/report.ts'
 import { smoothed } from '../../report/series.ts'
-import { resolveDevice } from '../../torch/index.ts'
-import { packageRoot } from '../../torch/setup/directories.ts'
-import { type ParsedConfig, parseConfig } from '../config/parse.ts'
-import { duration } from '../progress.ts'
-import { corporaOf } from '../run/corpus-of.ts'
-import { modelOf, tokenizerOf } from '../run/model-of.ts'
+import type { ParsedConfig } from '../config/parse.ts'
 import { runTraining } from '../run/run-training.ts'
 import { TrainingHistory } from './history.ts'
 import { annealCommand, quoted } from './next-commands.ts'
-import { measureStep, stepsThatFit } from './plan-steps.ts'
-import { type DemoContext, type DemoStage, resultOf } from './stage.ts'
-
-/** Kept for what comes after training: evaluating, writing the report. */
-const RESERVE_SECONDS = 15
-/** Of the time that is left; other programs may want the machine as well. */
-const USED_SHARE = 0.85
-const EVALUATIONS = 10
-/** After that a model of this size learns its text by heart instead of its language. */
-const MOST_EPOCHS = 8
+import { planTraining } from './plan-training.ts'
+import type { DemoStage } from './stage.ts'
 
 export const pretrainStage: DemoStage = {
   name: 'pretrain',
   title: 'pre-training a small Llama',
   run: async (context) => {
     const { settings, paths, output, results } = context
-    const planned = await plan(context)
+    const planned = await planTraining(context)
     const history = new TrainingHistory()
     const exitCode = await runTraining(planned, output, (event) => history.take(event))
     results.training = planned
@@ -66,7 +50,7 @@ export const pretrainStage: DemoStage = {
           title: 'Training',
           lead:
             `${steps.toLocaleString('en')} steps over ${history.epochs.toFixed(1)} passes of the text, one token after the other to be predicted. ` +
-            `As many as fit into the time on this machine; ${rerun} repeats exactly this run.`,
+            `As many as fit into the time on this machine; ${rerun} repeats it.`,
           blocks: charts(history),
         },
         {
@@ -84,62 +68,6 @@ export const pretrainStage: DemoStage = {
   },
 }
 
-/** The recipe with the demo's folder, seed and steps filled in. */
-async function plan(context: DemoContext): Promise<ParsedConfig> {
-  const { settings, paths, output, elapsed } = context
-  const recipe = join(packageRoot, 'recipes', 'demo.yaml')
-  const resolve = (more: Record<string, string>): ParsedConfig => {
-    const { prompts } = resultOf(context, 'text')
-    const values = {
-      dataset: paths.train,
-      eval_dataset: paths.heldOut,
-      tokenizer_name_or_path: paths.tokenizer,
-      output_dir: paths.model,
-      sample_prompts: JSON.stringify(prompts),
-      seed: String(settings.seed),
-      ...more,
-    }
-    const overrides = Object.entries(values).map(([key, value]) => ({ key, value, flag: 'demo' }))
-    return parseConfig(readFileSync(recipe, 'utf8'), 'recipes/demo.yaml', overrides)
-  }
-  const { config } = resolve({})
-  const { tokenizer, hash } = await tokenizerOf(config)
-  // Read in silence: training will say the same again.
-  const corpora = await corporaOf(config, tokenizer, hash, { ...output, note: () => {} })
-  try {
-    const batchSize = Math.min(config.per_device_train_batch_size, corpora.train.length)
-    if (batchSize === 0)
-      throw new InputError(
-        `text: expected at least ${config.max_length} tokens to train on, got ${corpora.train.numTokens}. Give more with --text PATH`,
-      )
-    const batch = { per_device_train_batch_size: String(batchSize) }
-    if (settings.steps !== undefined) return resolve({ ...batch, max_steps: String(settings.steps) })
-    const source = batches(corpora.train, { batchSize, seed: config.data_seed })
-    const secondsPerStep = await measureStep(
-      trainable(modelOf(config, tokenizer, resolveDevice(config.device))),
-      source,
-    )
-    const steps = stepsThatFit({
-      secondsLeft: (settings.minutes * 60 - elapsed() - RESERVE_SECONDS) * USED_SHARE,
-      secondsPerStep,
-      evaluationBatches: EVALUATIONS * Math.ceil(corpora.evaluation!.length / config.per_device_eval_batch_size),
-      mostSteps: MOST_EPOCHS * source.batchesPerEpoch,
-    })
-    output.note(
-      `a step takes ${(1000 * secondsPerStep).toFixed(0)} ms here: ${steps} of them, about ${duration(steps * secondsPerStep)}`,
-    )
-    return resolve({ ...batch, max_steps: String(steps) })
-  } finally {
-    corpora.train.close()
-    corpora.evaluation?.close()
-  }
-}
-
-function trainable(model: ReturnType<typeof modelOf>): typeof model {
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
-  return model
-}
-
 function charts(history: TrainingHistory): ReportBlock[] {
   return [
     {
@@ -149,7 +77,7 @@ function charts(history: TrainingHistory): ReportBlock[] {
       y: 'nats per token',
       series: [
         { name: 'each step', points: history.loss, style: 'faint' },
-        { name: 'training', points: smoothed(history.loss, 0.95) },
+        { name: 'training', points: smoothed(history.loss) },
         { name: 'held-out text', points: history.heldOutLoss, style: 'marked' },
       ],
     },
@@ -191,5 +119,5 @@ function shape({ config }: ParsedConfig, parameters: number): ReportBlock {
     ['tokens seen at once in training', config.max_length],
     ['tokens in a batch', config.max_length * config.per_device_train_batch_size],
   ]
-  return { kind: 'table', columns: ['', ''], rows }
+  return { kind: 'table', columns: ['what', 'how much'], rows }
 }

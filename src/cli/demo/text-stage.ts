@@ -70,11 +70,11 @@ export const textStage: DemoStage = {
           title: 'The text',
           lead:
             `Read from ${found.description}. Long documents are cut at blank lines into passages of at most ${PASSAGE_LENGTH} characters; ` +
-            'about every twentieth, chosen by its hash, is held out: the model never trains on it and is judged by it.' +
+            `one in ${Math.round((train.length + heldOut.length) / heldOut.length)}, chosen by its hash, is held out: the model never trains on it and is judged by it.` +
             (curated.isCut
               ? ` Reading ended at ${amount(MAX_BYTES, 'bytes')}, which is more than a demo gets through.`
               : ''),
-          blocks: [{ kind: 'table', columns: ['', ''], rows: rows.map(([name, value]) => [name, shown(value)]) }],
+          blocks: [{ kind: 'table', columns: ['what', 'how much'], rows: rows.map(([name, value]) => [name, shown(value)]) }],
         },
       ],
     }

@@ -10,6 +10,8 @@ const VOCAB_SIZE = 2048
 /** A token should come up often enough to be learned; short texts get fewer. */
 const BYTES_PER_TOKEN = 64
 
+const EXAMPLE_LENGTH = 160
+
 export const tokenizerStage: DemoStage = {
   name: 'tokenizer',
   title: 'training a tokenizer',
@@ -25,7 +27,7 @@ export const tokenizerStage: DemoStage = {
     context.results.tokenizer = tokenizer
     const heldOutTokens = heldOut.reduce((sum, text) => sum + tokenizer.encode(text).length, 0)
     const bytesPerToken = heldOutBytes / heldOutTokens
-    const example = heldOut[0]!.replaceAll(/\s+/g, ' ').slice(0, 120)
+    const example = (heldOut.find((text) => text.length > EXAMPLE_LENGTH) ?? heldOut[0]!).replaceAll(/\s+/g, ' ').slice(0, EXAMPLE_LENGTH)
     return {
       summary: `${tokenizer.vocabSize.toLocaleString('en')} tokens, ${bytesPerToken.toFixed(2)} bytes each in held-out text`,
       numbers: { vocab_size: tokenizer.vocabSize, bytes_per_token: bytesPerToken },

@@ -1,11 +1,9 @@
 // What a run writes into output_dir: checkpoints while it goes on, and the final model at the top.
-import { mkdirSync, rmdirSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { readLineage, writeLineage } from '../../checkpoint/lineage.ts'
 import { loadDecoder } from '../../checkpoint/load.ts'
 import { writeCheckpoint } from '../../checkpoint/run-directory.ts'
 import { saveDecoder } from '../../checkpoint/save.ts'
-import { hasCode, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
@@ -20,26 +18,6 @@ export interface RunParts {
   model: Decoder
   tokenizer: Tokenizer
   log: RunLog
-}
-
-/** Makes `output_dir`; the function returned takes away what this made, unless something is in it by now. */
-export function makeOutputDirectory(path: string): () => void {
-  let first: string | undefined
-  try {
-    first = mkdirSync(path, { recursive: true })
-  } catch (error) {
-    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT')) throw error
-    const { code } = error as NodeJS.ErrnoException
-    throw new UsageError(`output_dir: expected a folder that can be written, got ${path} (${code}). Choose another one`)
-  }
-  return () => {
-    if (first === undefined) return
-    try {
-      for (let made = resolve(path); made !== dirname(first); made = dirname(made)) rmdirSync(made)
-    } catch (error) {
-      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error
-    }
-  }
 }
 
 /** Writes checkpoint-N and returns its path. */

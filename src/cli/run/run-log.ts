@@ -126,7 +126,7 @@ export class RunLog {
     const { step = 0, epoch: _, ...scalars } = row
     try {
       for (const [name, value] of Object.entries(scalars))
-        this.board?.scalar(`${tag}/${name.replace(/^(eval|train)_/, '')}`, value, step)
+        this.board?.scalar(`${tag}/${name.replace(/^eval_/, '')}`, value, step) // as Transformers names them
     } catch (error) {
       // A chart is not worth a run; checkpoints have their own answer to a full disk.
       if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EFBIG')) throw error

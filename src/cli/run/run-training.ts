@@ -27,7 +27,8 @@ import type { Output } from '../output.ts'
 import { reportTrainEvents } from '../report-train-events.ts'
 import { type Corpora, corporaOf } from './corpus-of.ts'
 import { freshConfigOf, modelOf, tokenizerOf } from './model-of.ts'
-import { makeOutputDirectory, saveCheckpoint, saveFinal } from './run-files.ts'
+import { makeOutputDirectory } from './output-directory.ts'
+import { saveCheckpoint, saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
 import { type SignalStop, stopOnSignals } from './signals.ts'
 
@@ -86,10 +87,10 @@ async function prepare(config: TrainConfig, output: Output): Promise<Run> {
   if (config.threads !== undefined) setThreads(config.threads)
   const { tokenizer, hash } = await tokenizerOf(config)
   freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
-  const resumeFrom = checkpointToResume(config, output)
-  const removeAgain = makeOutputDirectory(config.output_dir)
+  const removeAgain = makeOutputDirectory(config.output_dir, 'output_dir')
   let corpora: Corpora | undefined
   try {
+    const resumeFrom = checkpointToResume(config, output)
     corpora = await corporaOf(config, tokenizer, hash, output)
     trainingBatches(config, corpora)
     evaluationBatches(config, corpora)
@@ -226,12 +227,12 @@ function checkpointToResume(config: TrainConfig, output: Output): string | undef
 function resume(directory: string, run: RunState, output: Output): void {
   restoreRunState(directory, run)
   const { meta } = readManifest(directory)
-  const now = { torch: engineInfo().version, threads: engineInfo().threads }
-  if (meta.versions.torch !== now.torch || meta.threads !== now.threads) {
-    output.note(
-      `notice: saved with LibTorch ${meta.versions.torch} on ${meta.threads} threads, now ${now.torch} on ${now.threads}: bit-equal results are not promised`,
-    )
-  }
+  const place = (version: unknown, device: unknown, threads: unknown): string =>
+    `LibTorch ${version} on ${device} with ${threads} threads`
+  const before = place(meta.versions.torch, meta.device, meta.threads)
+  const { version, threads } = engineInfo()
+  const now = place(version, run.generator.device, threads)
+  if (before !== now) output.note(`notice: saved with ${before}, now ${now}: bit-equal results are not promised`)
 }
 
 /** Greedy continuations of the prompts by the model as it is now. */
