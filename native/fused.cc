@@ -483,14 +483,47 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bia
 }
 
 // ---- lora_linear: x·Wᵀ + bias + scale·(x ⊙ mask)·Aᵀ·Bᵀ with W frozen, saving x, the mask and the thin product only ---------------
-// Composed of ATen operators this takes two more tensors like y in the forward pass and one more like x in the backward pass.
+// Composed of ATen operators this takes two more tensors like y in the forward pass and one more like x in the backward pass. Thin products
+// are kept as [r, N]: for dyᵀ·thin with 1024 × 1024 and r = 8, MKL takes 3.6 ms from [N, r] and 0.3 ms from [r, N].
 
 Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * rowsOf(mask) : x; }
 
-/** y [..., out] and x·Aᵀ [N, r]. */
-std::pair<Tensor, Tensor> loraForward(const Tensor& x, const Tensor& y, const Tensor& A, const Tensor& B, double scale, const Tensor& mask) {
-  Tensor thin = at::mm(masked(rowsOf(x), mask), A.t());
-  y.view({-1, y.size(-1)}).addmm_(thin, B.t(), 1, scale);
+/** y [N, D] += weightsᵀ·rows in place, for weights [r, N] and rows [r, D]. */
+void addLowRank(const Tensor& y, const Tensor& weights, const Tensor& rows) {
+  constexpr int64_t kCached = 32;  // more rows than that do not stay in the cache, and a blocked product is better
+  int64_t r = weights.size(0), N = y.size(0), D = y.size(1);
+  if (r > kCached || !fast(y) || !fast(rows) || !y.is_contiguous()) {
+    if (fast(y)) y.add_(product(weights.t(), rows));
+    else y.addmm_(weights.t(), rows);
+    return;
+  }
+  Tensor w = weights.contiguous(), from = rows.contiguous();
+  const float *pw = data(w), *pb = data(from);
+  float* py = data(y);
+  at::parallel_for(0, N, grain(D * r), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) {
+      float* out = py + n * D;
+      int64_t k = 0;
+      for (; k + 4 <= r; k += 4) {
+        const float *b0 = pb + k * D, *b1 = b0 + D, *b2 = b1 + D, *b3 = b2 + D;
+        float w0 = pw[k * N + n], w1 = pw[(k + 1) * N + n], w2 = pw[(k + 2) * N + n], w3 = pw[(k + 3) * N + n];
+#pragma omp simd
+        for (int64_t i = 0; i < D; i++) out[i] += w0 * b0[i] + w1 * b1[i] + w2 * b2[i] + w3 * b3[i];
+      }
+      for (; k < r; k++) {
+        const float* b0 = pb + k * D;
+        float w0 = pw[k * N + n];
+#pragma omp simd
+        for (int64_t i = 0; i < D; i++) out[i] += w0 * b0[i];
+      }
+    }
+  });
+}
+
+/** y [..., out] and scale·(x·Aᵀ)ᵀ [r, N]. */
+std::pair<Tensor, Tensor> loraForward(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias, const Tensor& A, const Tensor& B, double scale, const Tensor& mask) {
+  Tensor y = anneal::linear(x, weight, bias), thin = productNT(A, masked(rowsOf(x), mask)).mul_(scale);
+  addLowRank(y.view({-1, y.size(-1)}), thin, B.t());
   return {y, thin};
 }
 
@@ -499,7 +532,7 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias, const Tensor& A, const Tensor& B, double scale,
                         const Optional<Tensor>& mask) {
     Tensor kept = mask.has_value() ? *mask : Tensor();
-    auto [y, thin] = loraForward(x, at::linear(x, weight, bias.has_value() ? *bias : Tensor()), A, B, scale, kept);
+    auto [y, thin] = loraForward(x, weight, bias, A, B, scale, kept);
     context->save_for_backward({x, weight, A, B, thin, kept});
     context->saved_data["scale"] = scale;
     context->saved_data["needX"] = x.requires_grad();
@@ -511,17 +544,16 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
     onceDifferentiable("lora_linear");
     auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &A = saved[2], &B = saved[3], &thin = saved[4], &mask = saved[5];
-    double scale = context->saved_data["scale"].toDouble();
     bool needX = context->saved_data["needX"].toBool(), needA = context->saved_data["needA"].toBool();
     Tensor dy = rowsOf(gradients[0]), dx, dA, dB;
-    if (context->saved_data["needB"].toBool()) dB = at::mm(dy.t(), thin).mul_(scale);
+    if (context->saved_data["needB"].toBool()) dB = product(thin, dy).t();
     if (needX || needA) {
-      Tensor dthin = at::mm(dy, B).mul_(scale);
-      if (needA) dA = at::mm(dthin.t(), masked(rowsOf(x), mask));
+      Tensor dthin = productNT(B.t(), dy).mul_(context->saved_data["scale"].toDouble());
+      if (needA) dA = product(dthin, masked(rowsOf(x), mask));
       if (needX) {
         dx = product(dy, weight);
-        if (mask.defined()) dx.add_(at::mm(dthin, A).mul_(rowsOf(mask)));
-        else dx.addmm_(dthin, A);
+        if (mask.defined()) dx.add_(product(dthin.t(), A).mul_(rowsOf(mask)));
+        else addLowRank(dx, dthin, A);
         dx = dx.view(x.sizes());
       }
     }
@@ -533,7 +565,7 @@ Tensor loraLinear(const Tensor& x, const Tensor& weight, const Optional<Tensor>&
   TORCH_CHECK(weight.dim() == 2 && A.dim() == 2 && B.dim() == 2 && x.dim() > 0 && x.size(-1) == weight.size(1) && A.size(1) == weight.size(1) && B.size(0) == weight.size(0) &&
                   A.size(0) == B.size(1) && (!mask.has_value() || mask->sizes() == x.sizes()),
               "expected x [...,in], weight [out,in], A [r,in], B [out,r] and a mask like x");
-  if (!recording({x, A, B})) return loraForward(x, anneal::linear(x, weight, bias), A, B, scale, mask.has_value() ? *mask : Tensor()).first;
+  if (!recording({x, A, B})) return loraForward(x, weight, bias, A, B, scale, mask.has_value() ? *mask : Tensor()).first;
   TORCH_CHECK(!weight.requires_grad() && !(bias.has_value() && bias->requires_grad()), "expected a frozen weight and bias; compose it of linear() to train them");
   return LoraLinear::apply(x, weight, bias, A, B, scale, mask);
 }

@@ -41,18 +41,18 @@ export const command: Command = defineCommand({
 
 /** Runs all stages and says how it went; returns the exit code. */
 export async function runDemo(settings: DemoSettings, output: Output): Promise<number> {
-  const { demoPaths, resultOf } = await import('./demo/stage.ts')
+  const { demoPaths } = await import('./demo/stage.ts')
   const { checkDemoDirectory } = await import('./demo/demo-directory.ts')
-  const { nextCommands } = await import('./demo/next-commands.ts')
   checkDemoDirectory(settings.out)
   const began = performance.now()
   const elapsed = (): number => (performance.now() - began) / 1000
   const done: DoneStage[] = []
   const context: DemoContext = { settings, paths: demoPaths(settings.out), output, elapsed, results: {}, done }
+  const people = (line: string): void => void (output.isJson || output.note(line))
   const stages = await loadStages()
   for (const [index, stage] of stages.entries()) {
     output.emit({ type: 'stage-start', stage: stage.name })
-    if (!output.isJson) output.note(`\n[${index + 1}/${stages.length}] ${stage.title}`)
+    people(`\n[${index + 1}/${stages.length}] ${stage.title}`)
     const start = elapsed()
     const outcome = await stage.run(context)
     const seconds = elapsed() - start
@@ -61,9 +61,7 @@ export async function runDemo(settings: DemoSettings, output: Output): Promise<n
     if (outcome.exitCode !== undefined) return outcome.exitCode
   }
   output.emit({ type: 'demo-done', seconds: elapsed(), report: context.paths.report, model: context.paths.model })
-  if (!output.isJson) for (const line of closing(done, elapsed())) output.note(line)
-  if (!output.isJson)
-    for (const line of nextCommands(context.paths, resultOf(context, 'text').prompts[0]!)) output.note(`  ${line}`)
+  for (const line of await closing(context)) people(line)
   return 0
 }
 
@@ -78,10 +76,15 @@ async function loadStages(): Promise<DemoStage[]> {
   ]
 }
 
-function closing(done: readonly DoneStage[], seconds: number): string[] {
-  const width = Math.max(...done.map(({ name }) => name.length))
-  const rows = done.map(
-    ({ name, seconds, summary }) => `  ${name.padEnd(width)}  ${duration(seconds).padStart(9)}  ${summary}`,
+/** What happened, and what to do with it. */
+async function closing(context: DemoContext): Promise<string[]> {
+  const { nextCommands } = await import('./demo/next-commands.ts')
+  const { resultOf } = await import('./demo/stage.ts')
+  const rows = [...context.done, { name: 'in all', seconds: context.elapsed(), summary: '' }]
+  const width = Math.max(...rows.map(({ name }) => name.length))
+  const table = rows.map(({ name, seconds, summary }) =>
+    `  ${name.padEnd(width)}  ${duration(seconds).padStart(9)}  ${summary}`.trimEnd(),
   )
-  return ['', ...rows, `  ${'in all'.padEnd(width)}  ${duration(seconds).padStart(9)}`, '', 'Try next:']
+  const commands = nextCommands(context, resultOf(context, 'text').prompts[0]!)
+  return ['', ...table, '', 'Try next:', ...commands.map((line) => `  ${line}`)]
 }

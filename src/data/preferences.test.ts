@@ -37,12 +37,22 @@ describe('readPreferences', () => {
       { chosen: [user('hi'), assistant('yes')], rejected: [user('hi'), assistant('no')] },
       { instruction: 'hi', chosen: 'yes', rejected: 'no' },
     ])
-    const chat = (answer: string): string[] => ['<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n', `${answer}<|im_end|>`, '\n'] // biome-ignore format: one chat
+    const chat = (answer: string): string[] => [
+      '<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n',
+      `${answer}<|im_end|>`,
+      '\n',
+    ]
     expect(pairsOf(train)).toEqual([
-      [['<s>ab', 'c</s>'], ['<s>ab', 'de</s>']],
-      [['<s>Q: x A:', ' y</s>'], ['<s>Q: x A:', ' z</s>']],
+      [
+        ['<s>ab', 'c</s>'],
+        ['<s>ab', 'de</s>'],
+      ],
+      [
+        ['<s>Q: x A:', ' y</s>'],
+        ['<s>Q: x A:', ' z</s>'],
+      ],
       ...Array.from({ length: 3 }, () => [chat('yes'), chat('no')]),
-    ]) // biome-ignore format: pairs
+    ])
     expect(report).toMatchObject({ rows: 5, leftOut: 0, stopTokenIds: [2, 4], notices: [] })
   })
 
@@ -58,12 +68,20 @@ describe('readPreferences', () => {
   it('cuts the same from both prompts, so that both answers follow one prompt', async () => {
     const rows = [{ prompt: 'abcdefgh', chosen: '1234', rejected: '12' }]
     const { train, report } = await read(rows, { maxLength: 10, onOverlong: 'truncate-left' })
-    expect(pairsOf(train)).toEqual([[['<s>efgh', '1234</s>'], ['<s>efgh', '12</s>']]]) // biome-ignore format: a pair
+    expect(pairsOf(train)).toEqual([
+      [
+        ['<s>efgh', '1234</s>'],
+        ['<s>efgh', '12</s>'],
+      ],
+    ])
     expect(report).toMatchObject({ overlong: 1, leftOut: 0, answersCut: 0 })
   })
 
   it('leaves out a pair when an answer would be cut from the left', async () => {
-    const rows = [{ prompt: 'a', chosen: '1'.repeat(30), rejected: '12' }, { prompt: 'a', chosen: 'b', rejected: 'c' }] // biome-ignore format: rows
+    const rows = [
+      { prompt: 'a', chosen: '1'.repeat(30), rejected: '12' },
+      { prompt: 'a', chosen: 'b', rejected: 'c' },
+    ]
     const { train, report } = await read(rows, { maxLength: 10, onOverlong: 'truncate-left' })
     expect([train.length, report.leftOut]).toEqual([1, 1])
   })
@@ -87,7 +105,10 @@ describe('readPreferences', () => {
 })
 
 describe('pairBatches', () => {
-  const sample = (...ids: number[]): Sample => ({ ids: Int32Array.from(ids), labels: Int32Array.from(ids, (id, i) => (i === 0 ? -100 : id)) }) // biome-ignore format: short
+  const sample = (...ids: number[]): Sample => ({
+    ids: Int32Array.from(ids),
+    labels: Int32Array.from(ids, (id, i) => (i === 0 ? -100 : id)),
+  })
   const pairs: Pair[] = Array.from({ length: 5 }, (_, i) => ({
     chosen: sample(i, 10 + i),
     rejected: sample(i, 20 + i, 9),

@@ -33,7 +33,15 @@ const message = (role: string, content: string) => ({ role, content })
 describe('readSupervised', () => {
   it('reads many files of many shapes, in order', async () => {
     const a = write('a.jsonl', [row('1', '2'), { instruction: '3', output: '4' }])
-    const b = write('b.jsonl', [{ conversations: [{ from: 'human', value: '5' }, { from: 'gpt', value: '6' }] }, { text: '7' }]) // biome-ignore format: two rows
+    const b = write('b.jsonl', [
+      {
+        conversations: [
+          { from: 'human', value: '5' },
+          { from: 'gpt', value: '6' },
+        ],
+      },
+      { text: '7' },
+    ])
     const { train, report } = await read([a, b])
     expect(texts(train)).toEqual([
       '<s>12</s>',
@@ -54,7 +62,8 @@ describe('readSupervised', () => {
 
   it('refuses data whose answers never end', async () => {
     const chats = write('a.jsonl', [{ messages: [message('user', 'a'), message('assistant', 'b')] }])
-    const template = "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}" // biome-ignore format: a template
+    const template =
+      "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
     await expect(read(chats, { chatTemplate: template })).rejects.toThrow(
       /expected answers to end with a token to stop at, got none in 1 rows, so the model would never stop\. Use a chat_template that closes the turns/,
     )
@@ -131,7 +140,17 @@ describe('reportLengths', () => {
   it('gives percentiles and a histogram', () => {
     const lengths = Array.from({ length: 100 }, (_, i) => i + 1)
     const { histogram, ...numbers } = reportLengths(lengths)
-    expect(numbers).toEqual({ count: 100, min: 1, mean: 50.5, p50: 50, p90: 90, p95: 95, p99: 99, max: 100, suggestedMaxLength: 128 }) // biome-ignore format: one row
+    expect(numbers).toEqual({
+      count: 100,
+      min: 1,
+      mean: 50.5,
+      p50: 50,
+      p90: 90,
+      p95: 95,
+      p99: 99,
+      max: 100,
+      suggestedMaxLength: 128,
+    })
     expect(histogram).toEqual([1, 1, 2, 4, 8, 16, 32, 36].map((count, i) => ({ upTo: 2 ** i, count })))
   })
 })

@@ -22,7 +22,15 @@ function withControls(name: string, controls: readonly string[], roles: Record<s
   const next = 1 + Math.max(...Object.values(vocab), ...added.map(({ id }) => id))
   const more = controls
     .filter((content) => !added.some((token) => token.content === content))
-    .map((content, i) => ({ id: next + i, content, special: true, normalized: false, lstrip: false, rstrip: false, single_word: false })) // biome-ignore format: one token
+    .map((content, i) => ({
+      id: next + i,
+      content,
+      special: true,
+      normalized: false,
+      lstrip: false,
+      rstrip: false,
+      single_word: false,
+    }))
   return Tokenizer.fromJson({ ...json, added_tokens: [...added, ...more] }, { roles })
 }
 
@@ -61,7 +69,10 @@ const FAMILIES: Record<string, Family> = {
     control: ['<s>', '</s>'],
   },
   gemma: {
-    tokenizer: withControls('smollm', ['<bos>', '<eos>', '<start_of_turn>', '<end_of_turn>'], { bos: '<bos>', eos: '<eos>' }), // biome-ignore format: short
+    tokenizer: withControls('smollm', ['<bos>', '<eos>', '<start_of_turn>', '<end_of_turn>'], {
+      bos: '<bos>',
+      eos: '<eos>',
+    }),
     template:
       "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\\n' + message['content'] | trim + '<end_of_turn>\\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}",
     end: '<end_of_turn>',
@@ -104,7 +115,12 @@ describe('SupervisedEncoder of chats', () => {
   })
 
   it('leaves out turns that the data says are not learnt', () => {
-    const messages = [turn('user', 'a'), { ...turn('assistant', 'b'), isTrained: false }, turn('user', 'c'), turn('assistant', 'd')] // biome-ignore format: a chat
+    const messages = [
+      turn('user', 'a'),
+      { ...turn('assistant', 'b'), isTrained: false },
+      turn('user', 'c'),
+      turn('assistant', 'd'),
+    ]
     expect(learnt(encoderOf(FAMILIES.chatml!), chat(...messages))).toEqual(['d<|im_end|>'])
   })
 
@@ -124,12 +140,29 @@ describe('SupervisedEncoder of chats', () => {
     const template =
       "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content }}{% for c in m.tool_calls or [] %}{{ '<tool_call>' + (c.function | tojson) + '</tool_call>' }}{% endfor %}{{ '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
     const call = { type: 'function', function: { name: 'add', arguments: { a: 1 } } } as const
-    const messages = [turn('user', 'add'), { ...turn('assistant', ''), tool_calls: [call] }, turn('tool', '2'), turn('assistant', 'Two.')] // biome-ignore format: a chat
+    const messages = [
+      turn('user', 'add'),
+      { ...turn('assistant', ''), tool_calls: [call] },
+      turn('tool', '2'),
+      turn('assistant', 'Two.'),
+    ]
     const encoder = encoderOf({ ...FAMILIES.chatml!, template })
     expect(learnt(encoder, chat(...messages))).toEqual([
       '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call><|im_end|>',
       'Two.<|im_end|>',
     ])
+  })
+
+  it('refuses a template that leaves out tools or calls of them', () => {
+    const encoder = encoderOf(FAMILIES.chatml!)
+    const call = { type: 'function', function: { name: 'add', arguments: { a: 1 } } } as const
+    const calls = chat(turn('user', 'add'), { ...turn('assistant', ''), tool_calls: [call] })
+    expect(() => encoder.encode(calls, 'x.jsonl:3')).toThrow(
+      /^row in x\.jsonl:3: expected the chat template to write the tool or call 'add', got a rendering without it\. /,
+    )
+    const tool = { type: 'function', function: { name: 'sum' } } as const
+    const offered = { ...chat(turn('user', 'a'), turn('assistant', 'b')), tools: [tool] }
+    expect(() => encoder.encode(offered, 'x.jsonl:4')).toThrow(/tool or call 'sum'/)
   })
 
   it('names the row that has nothing to learn', () => {

@@ -76,7 +76,8 @@ export class SupervisedEncoder {
     )
     const turns = this.options.turns === 'last' ? asked.slice(-1) : asked
     if (turns.length === 0) throw nothingToLearn(place, `roles ${messages.map(({ role }) => role).join(', ')}`)
-    const { ids, spans } = encodeChat(this.tokenizer, this.chatTemplate, { messages: messages.map(forTemplate), tools })
+    const input = { messages: messages.map(forTemplate), tools }
+    const { ids, spans, text } = encodeChat(this.tokenizer, this.chatTemplate, input)
     const labels = new Int32Array(ids.length).fill(IGNORE_INDEX)
     for (const turn of turns) {
       const span = spans[turn]
@@ -86,9 +87,27 @@ export class SupervisedEncoder {
             'Use a chat_template that writes every turn of the assistant',
         )
       }
-      labels.set(ids.subarray(span.bodyStart, this.turnEnd(ids, span)), span.bodyStart)
+      const end = this.turnEnd(ids, span)
+      const names = messages[turn]!.tool_calls?.map((call) => call.function.name) ?? []
+      this.requireNames(
+        names,
+        names.length === 0 ? '' : this.tokenizer.decode(ids.subarray(span.bodyStart, end)),
+        place,
+      )
+      labels.set(ids.subarray(span.bodyStart, end), span.bodyStart)
     }
+    this.requireNames(tools?.map((tool) => tool.function.name) ?? [], text, place)
     return checked({ ids, labels }, place)
+  }
+
+  /** Many templates leave out tools that they do not know; the model would then learn to say nothing where it should call one. */
+  private requireNames(names: readonly string[], text: string, place: Place): void {
+    const missing = names.find((name) => !text.includes(name))
+    if (missing === undefined) return
+    throw new InputError(
+      `row in ${place}: expected the chat template to write the tool or call '${missing}', got a rendering without it. ` +
+        'Use a chat_template that knows tools, or remove tools and tool_calls from the data',
+    )
   }
 
   /** The end of what is learnt: after the token that closes the turn. Line breaks behind it are the template's, and never generated. */

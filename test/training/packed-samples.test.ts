@@ -45,7 +45,9 @@ it('packed samples have the loss and gradients of unpacked ones', () => {
   }
   const plain = norms(batches(store, { batchSize: 1, shuffle: false }))
   const dense = norms(batches(packed, { batchSize: 2, shuffle: false, dropLast: false }))
-  expect(plain.weight).toBe(Array.from({ length: store.length }, (_, i) => supervisedTokens(store.get(i))).reduce((a, b) => a + b)) // biome-ignore format: one sum
+  expect(plain.weight).toBe(
+    Array.from({ length: store.length }, (_, i) => supervisedTokens(store.get(i))).reduce((a, b) => a + b),
+  )
   expect(dense.weight).toBe(plain.weight)
   expect(dense.loss).toBeAllclose(plain.loss, { absolute: 1e-5, relative: 0 })
   expect(dense.gradients).toBeAllclose(plain.gradients, { absolute: 1e-5, relative: 1e-4 })

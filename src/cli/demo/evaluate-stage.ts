@@ -86,9 +86,9 @@ export const evaluateStage: DemoStage = {
             detail: `token frequencies alone ${frequencies.bitsPerByte.toFixed(2)}`,
           },
           {
-            label: 'tokens/s when writing',
-            value: tokensPerSecond.toFixed(0),
-            detail: `one text at a time, ${device}`,
+            label: 'writing speed',
+            value: Math.round(tokensPerSecond).toLocaleString('en'),
+            detail: 'tokens per second, one text at a time',
           },
         ],
         highlights: [

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { packageRoot } from '../../torch/setup/directories.ts'
 import { annealCommand, nextCommands, quoted } from './next-commands.ts'
+import { demoPaths } from './stage.ts'
 
 describe('quoted', () => {
   it.each(['plain', 'two words', "it's", '$HOME `ls` "x" \\', 'a\nb', '-x;rm', ''])(
@@ -22,9 +23,12 @@ describe('annealCommand', () => {
 })
 
 describe('nextCommands', () => {
-  it('names the model and quotes the prompt', () => {
-    const [generate, chat] = nextCommands({ model: 'my runs/model' }, "It's")
+  it('names model, text and folder, quoted for a shell', () => {
+    const out = 'my runs'
+    const settings = { text: ['a.txt', 'b c.txt'], textKey: 'text', out, minutes: 4, steps: undefined, seed: 1 }
+    const [generate, chat, longer] = nextCommands({ paths: demoPaths(out), settings }, "It's")
     expect(generate).toMatch(/ generate --model 'my runs\/model' --prompt 'It'\\''s'$/)
     expect(chat).toMatch(/ chat --model 'my runs\/model'$/)
+    expect(longer).toMatch(/ demo --text a\.txt --text 'b c\.txt' --out 'my runs' --minutes 15$/)
   })
 })

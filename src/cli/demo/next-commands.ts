@@ -3,15 +3,16 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { delimiter, join, relative } from 'node:path'
 import { packageRoot } from '../../torch/setup/directories.ts'
-import type { DemoPaths } from './stage.ts'
+import type { DemoContext } from './stage.ts'
 
 /** Three commands for a shell in the current directory: continue a text, chat, train for longer. */
-export function nextCommands({ model }: Pick<DemoPaths, 'model'>, prompt: string): string[] {
+export function nextCommands({ paths, settings }: Pick<DemoContext, 'paths' | 'settings'>, prompt: string): string[] {
   const anneal = annealCommand()
+  const text = settings.text.map((path) => ` --text ${quoted(path)}`).join('')
   return [
-    `${anneal} generate --model ${quoted(model)} --prompt ${quoted(prompt)}`,
-    `${anneal} chat --model ${quoted(model)}`,
-    `${anneal} demo --minutes 15`,
+    `${anneal} generate --model ${quoted(paths.model)} --prompt ${quoted(prompt)}`,
+    `${anneal} chat --model ${quoted(paths.model)}`,
+    `${anneal} demo${text} --out ${quoted(settings.out)} --minutes 15`,
   ]
 }
 

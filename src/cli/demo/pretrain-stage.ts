@@ -115,7 +115,8 @@ function shape({ config }: ParsedConfig, parameters: number): ReportBlock {
     ['layers', model.num_hidden_layers!],
     ['width', model.hidden_size!],
     ['width of the feed-forward part', model.intermediate_size!],
-    ['attention heads, and heads for keys and values', model.num_attention_heads!],
+    ['attention heads', model.num_attention_heads!],
+    ['heads for keys and values', model.num_key_value_heads!],
     ['tokens seen at once in training', config.max_length],
     ['tokens in a batch', config.max_length * config.per_device_train_batch_size],
   ]

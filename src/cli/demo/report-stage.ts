@@ -39,9 +39,9 @@ function demoReport(context: DemoContext): string {
       },
       ...done.flatMap(({ sections = [] }) => sections),
       timings(done),
-      { title: 'What to try next', blocks: [{ kind: 'commands', lines: nextCommands(context.paths, prompts[0]!) }] },
+      { title: 'What to try next', blocks: [{ kind: 'commands', lines: nextCommands(context, prompts[0]!) }] },
     ],
-    footer: `Anneal · LibTorch ${version}, ${threads} threads · Node.js ${process.versions.node} · ${cpus()[0]?.model ?? 'unknown processor'} · ${new Date().toISOString().slice(0, 10)}`,
+    footer: `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node} · ${cpus()[0]?.model ?? 'unknown processor'} · ${new Date().toISOString().slice(0, 10)}`,
   })
 }
 
@@ -52,7 +52,7 @@ const EXPECTATIONS =
   'More text and more time make it better, in the same way as a large one.'
 
 function timings(done: readonly DoneStage[]): ReportSection {
-  const bars = done.map(({ name, seconds }) => ({ label: name, value: seconds }))
+  const bars = done.map(({ name, seconds }) => ({ label: name, value: Math.round(10 * seconds) / 10 }))
   return {
     title: 'Where the time went',
     blocks: [{ kind: 'bar-chart', title: 'Stages of the demo', unit: 'seconds', bars }],

@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../checkpoint/atomic-write.ts'
 import { InputError } from '../../errors.ts'
+import { printable } from '../output.ts'
 import { amount } from '../progress.ts'
 import { type Curated, curate } from './curate.ts'
 import { clearDemoDirectory } from './demo-directory.ts'
@@ -45,12 +46,12 @@ export const textStage: DemoStage = {
       prompts: isOwn ? openings(heldOut) : ['The function returns', 'If you want to'],
     }
     const leftOut = { ...found.leftOut(), ...describeDropped(curated) }
-    const rows: [string, number | string][] = [
+    const rows: [string, number][] = [
       ['documents read', curated.documents],
       ['passages to train on', train.length],
       ['passages held out', heldOut.length],
-      ['text to train on', amount(trainBytes, 'bytes')],
-      ['text held out', amount(heldOutBytes, 'bytes')],
+      ['kB to train on', trainBytes / 1000],
+      ['kB held out', heldOutBytes / 1000],
       ...Object.entries(leftOut)
         .filter(([, count]) => count > 0)
         .map(([what, count]): [string, number] => [`left out: ${what}`, count]),
@@ -74,7 +75,7 @@ export const textStage: DemoStage = {
             (curated.isCut
               ? ` Reading ended at ${amount(MAX_BYTES, 'bytes')}, which is more than a demo gets through.`
               : ''),
-          blocks: [{ kind: 'table', columns: ['what', 'how much'], rows: rows.map(([name, value]) => [name, shown(value)]) }],
+          blocks: [{ kind: 'table', columns: ['what', 'how much'], rows }],
         },
       ],
     }
@@ -119,16 +120,14 @@ function writeShards(directory: string, texts: readonly string[]): void {
   if (lines.length > 0) flush()
 }
 
-/** The first words of two held-out passages: prompts in the language of the text that the model has not seen. */
+/** How two held-out passages begin: prompts in the language of the text that the model has not seen. */
 function openings(heldOut: readonly string[]): string[] {
-  const starts = heldOut.slice(0, 2).map((text) => {
-    const line = text.split('\n', 1)[0]!.slice(0, 32)
-    const end = line.lastIndexOf(' ')
-    return (end > 8 ? line.slice(0, end) : line.slice(0, 12)).toWellFormed()
-  })
-  return [...new Set(starts)]
+  return [...new Set(heldOut.map(opening))].slice(0, 2)
 }
 
-function shown(value: number | string): string {
-  return typeof value === 'number' ? value.toLocaleString('en') : value
+function opening(text: string): string {
+  // From the first letter on, so that a list or a heading does not give an option-like `- word`.
+  const line = printable(/[\p{L}\p{N}].*/u.exec(text)?.[0] ?? text).slice(0, 32)
+  const end = line.lastIndexOf(' ')
+  return (end > 8 ? line.slice(0, end) : line.slice(0, 12)).toWellFormed()
 }

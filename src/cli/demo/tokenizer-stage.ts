@@ -27,7 +27,9 @@ export const tokenizerStage: DemoStage = {
     context.results.tokenizer = tokenizer
     const heldOutTokens = heldOut.reduce((sum, text) => sum + tokenizer.encode(text).length, 0)
     const bytesPerToken = heldOutBytes / heldOutTokens
-    const example = (heldOut.find((text) => text.length > EXAMPLE_LENGTH) ?? heldOut[0]!).replaceAll(/\s+/g, ' ').slice(0, EXAMPLE_LENGTH)
+    const example = (heldOut.find((text) => text.length > EXAMPLE_LENGTH) ?? heldOut[0]!)
+      .replaceAll(/\s+/g, ' ')
+      .slice(0, EXAMPLE_LENGTH)
     return {
       summary: `${tokenizer.vocabSize.toLocaleString('en')} tokens, ${bytesPerToken.toFixed(2)} bytes each in held-out text`,
       numbers: { vocab_size: tokenizer.vocabSize, bytes_per_token: bytesPerToken },

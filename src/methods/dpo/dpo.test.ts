@@ -78,9 +78,46 @@ describe('dpo', () => {
     for (const labelSmoothing of [0, 0.1]) {
       const values = mean(llama, batchOf(same, 0, 1, 2, 3, 4, 5), { reference: answerLogProbs, labelSmoothing })
       expect(values.loss).toBeAllclose(LN2, { absolute: 1e-6, relative: 0 })
-      expect(values).toMatchObject({ 'rewards/chosen': 0, 'rewards/rejected': 0, 'rewards/margins': 0, 'rewards/accuracies': 0 }) // biome-ignore format: TRL's names
+      expect(values).toMatchObject({
+        'rewards/chosen': 0,
+        'rewards/rejected': 0,
+        'rewards/margins': 0,
+        'rewards/accuracies': 0,
+      })
     }
     llama.free()
+  })
+
+  it('has the loss and gradient norms of PyTorch', () => {
+    // Two pairs on the fixture in f32, β = 0.3, the reference its copy with every parameter times 1.05 (torch 2.13, transformers 5.18).
+    const llama = loadDecoder(fixture('models/llama'))
+    const reference = loadDecoder(fixture('models/llama'))
+    noGrad(() => {
+      for (const [, parameter] of reference.parameters()) parameter.mul_(1.05)
+    })
+    const answer = (prompt: number[], said: number[]): Pair['chosen'] => ({
+      ids: Int32Array.of(...prompt, ...said),
+      labels: Int32Array.of(...prompt.map(() => -100), ...said),
+    })
+    const two: Pair[] = [
+      { chosen: answer([1, 5, 9], [7, 8, 2]), rejected: answer([1, 5, 9], [11, 2]) },
+      { chosen: answer([1, 4], [3, 2]), rejected: answer([1, 4], [6, 13, 14, 15, 2]) },
+    ]
+    const batch = batchOf({ length: 2, get: (index) => two[index]! }, 0, 1)
+    for (const [, parameter] of llama.parameters()) parameter.requiresGrad = true
+    const loss = scope(() => {
+      const mean = dpo({ beta: 0.3, reference: referenceModel(reference) })
+        .forward(llama, batch)
+        .loss.div(2)
+      backward(mean)
+      return mean.item()
+    })
+    const norms = Array.from(llama.parameters(), ([path, { grad }]) => [path, grad!.norm().item()] as const)
+    expect(loss).toBeAllclose(0.6850348711013794, { absolute: 2e-6 })
+    expect(Math.hypot(...norms.map(([, norm]) => norm))).toBeAllclose(3.8629448413848877, { relative: 1e-5 })
+    expect(Object.fromEntries(norms)['lm_head.weight']).toBeAllclose(1.8311517238616943, { relative: 1e-5 })
+    llama.free()
+    reference.free()
   })
 
   it('starts at 1 for hinge and at 1/(2β)² for ipo', () => {
@@ -124,7 +161,9 @@ describe('dpo', () => {
     const average = (list: number[]): number => list.reduce((a, b) => a + b, 0) / 5
     expect(values['rewards/chosen']).toBeAllclose(average(reward.slice(0, 5)), { absolute: 1e-5 })
     expect(values['rewards/rejected']).toBeAllclose(average(reward.slice(5)), { absolute: 1e-5 })
-    expect(values['rewards/margins']).toBeAllclose(values['rewards/chosen']! - values['rewards/rejected']!, { absolute: 1e-5 }) // biome-ignore format: one line
+    expect(values['rewards/margins']).toBeAllclose(values['rewards/chosen']! - values['rewards/rejected']!, {
+      absolute: 1e-5,
+    })
     const right = [0, 1, 2, 3, 4].filter((pair) => reward[pair]! > reward[5 + pair]!).length
     expect(values['rewards/accuracies']).toBeAllclose(right / 5)
   })
@@ -211,7 +250,9 @@ describe('dpo', () => {
     const losses = async (batchSize: number, gradientAccumulation: number): Promise<number[]> => {
       const copy = tinyModel()
       const source = pairBatches(pairs, { batchSize, shuffle: false })
-      const { events } = await eventsOf(train(copy, source, dpo({ reference }), { steps: 3, learningRate: 1e-3, gradientAccumulation })) // biome-ignore format: one run
+      const { events } = await eventsOf(
+        train(copy, source, dpo({ reference }), { steps: 3, learningRate: 1e-3, gradientAccumulation }),
+      )
       copy.free()
       return ofType(events, 'step-done').map(({ metrics }) => metrics.loss)
     }
@@ -238,14 +279,18 @@ describe('dpo', () => {
   it('refuses what makes no sense', () => {
     expect(() => dpo({})).toThrow(/^reference: expected one for sigmoid, got none\. Give one, or use simpo or orpo$/)
     expect(() => dpo({ loss: 'kto' as 'ipo' })).toThrow(/^loss: expected sigmoid, hinge, ipo, simpo, orpo, got kto/)
-    for (const beta of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) expect(() => dpo({ loss: 'orpo', beta })).toThrow(/^beta/) // biome-ignore format: one line
-    for (const labelSmoothing of [-0.1, 0.5, Number.NaN]) expect(() => dpo({ loss: 'simpo', labelSmoothing })).toThrow(/^label_smoothing/) // biome-ignore format: one line
+    for (const beta of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => dpo({ loss: 'orpo', beta })).toThrow(/^beta/)
+    for (const labelSmoothing of [-0.1, 0.5, Number.NaN])
+      expect(() => dpo({ loss: 'simpo', labelSmoothing })).toThrow(/^label_smoothing/)
     expect(() => dpo({ loss: 'orpo', labelSmoothing: 0.1 })).toThrow(/label_smoothing: expected 0 for orpo/)
   })
 })
 
 describe('pairLoss', () => {
-  const golden = JSON.parse(readFileSync(fixture('training/dpo-losses.json'), 'utf8')) as Record<string, number[]> & { beta: number } // biome-ignore format: a type
+  const golden = JSON.parse(readFileSync(fixture('training/dpo-losses.json'), 'utf8')) as Record<string, number[]> & {
+    beta: number
+  }
   const f64 = (values: readonly number[]): Tensor => Tensor.from(Float64Array.from(values))
   const options = { loss: 'sigmoid', beta: golden.beta, labelSmoothing: 0, gamma: 0.5 } as const
 
@@ -274,7 +319,10 @@ describe('pairLoss', () => {
 
   it('is −c − λ·log σ(log odds ratio) for orpo', () => {
     // p = 1/2 and 1/4 have odds 1 and 1/3: σ(ln 3) = 3/4.
-    const { losses } = pairLoss({ chosen: f64([Math.log(0.5)]), rejected: f64([Math.log(0.25)]) }, { ...options, loss: 'orpo', beta: 0.2 }) // biome-ignore format: one line
+    const { losses } = pairLoss(
+      { chosen: f64([Math.log(0.5)]), rejected: f64([Math.log(0.25)]) },
+      { ...options, loss: 'orpo', beta: 0.2 },
+    )
     expect(losses).toBeAllclose(Math.log(2) - 0.2 * Math.log(0.75), { absolute: 1e-12 })
   })
 

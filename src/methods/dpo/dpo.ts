@@ -80,8 +80,13 @@ export function precomputed(values: Float32Array): Reference {
   return (model, { pairs }) => {
     const last = pairs.reduce((a, b) => Math.max(a, b), 0)
     if (2 * last + 1 >= values.length)
-      throw new UsageError(`reference: expected values for pair ${last}, got ${values.length / 2} pairs. Compute them on this data set`) // biome-ignore format: one line
-    const rows = [...Array.from(pairs, (pair) => values[2 * pair]!), ...Array.from(pairs, (pair) => values[2 * pair + 1]!)] // biome-ignore format: chosen, rejected
+      throw new UsageError(
+        `reference: expected values for pair ${last}, got ${values.length / 2} pairs. Compute them on this data set`,
+      )
+    const rows = [
+      ...Array.from(pairs, (pair) => values[2 * pair]!),
+      ...Array.from(pairs, (pair) => values[2 * pair + 1]!),
+    ]
     return Tensor.from(Float32Array.from(rows)).to(model.device)
   }
 }
@@ -135,8 +140,10 @@ function check(
   if (!PREFERENCE_LOSSES.includes(loss)) throw wrong('loss', PREFERENCE_LOSSES.join(', '), loss)
   if (!(beta > 0 && Number.isFinite(beta))) throw wrong('beta', 'a number above 0', beta)
   if (!Number.isFinite(gamma)) throw wrong('gamma', 'a number', gamma)
-  if (!(labelSmoothing >= 0 && labelSmoothing < 0.5)) throw wrong('label_smoothing', 'a number from 0 to below 0.5', labelSmoothing) // biome-ignore format: one line
-  if (labelSmoothing > 0 && loss !== 'sigmoid' && loss !== 'simpo') throw wrong('label_smoothing', `0 for ${loss}`, labelSmoothing) // biome-ignore format: one line
+  if (!(labelSmoothing >= 0 && labelSmoothing < 0.5))
+    throw wrong('label_smoothing', 'a number from 0 to below 0.5', labelSmoothing)
+  if (labelSmoothing > 0 && loss !== 'sigmoid' && loss !== 'simpo')
+    throw wrong('label_smoothing', `0 for ${loss}`, labelSmoothing)
   if (needsReference(loss) && reference === undefined)
     throw new UsageError(`reference: expected one for ${loss}, got none. Give one, or use simpo or orpo`)
 }

@@ -1,5 +1,5 @@
 // The arithmetic of preference losses, on log-probabilities alone: [P] numbers in, [P] losses and rewards out.
-// DPO (arXiv:2305.18290v3): Eq. 7 → sigmoid · IPO (arXiv:2310.12036v2): Eq. 17 → ipo · SLiC-HF (arXiv:2305.10425): Eq. 4 → hinge
+// DPO (arXiv:2305.18290v3): Eq. 7 → sigmoid · IPO (arXiv:2310.12036v2): Eq. 17 → ipo · SLiC-HF (arXiv:2305.10425): rank calibration → hinge
 // SimPO (arXiv:2405.14734v3): Eq. 6 → simpo · ORPO (arXiv:2403.07691v2): Eq. 6 and 7 → orpo
 import { noGrad, ops, type Tensor } from '../../torch/index.ts'
 
@@ -61,7 +61,7 @@ function lossesOf(chosen: Tensor, rejected: Tensor, { loss, beta, labelSmoothing
     case 'simpo':
       return smoothed(margin.mul(beta).sub(gamma), labelSmoothing) // SimPO Eq. 6
     case 'hinge':
-      return ops.relu(margin.mul(-beta).add(1)) // SLiC-HF Eq. 4 on DPO's rewards
+      return ops.relu(margin.mul(-beta).add(1)) // SLiC-HF's hinge on DPO's rewards
     case 'ipo':
       return ops.square(margin.sub(1 / (2 * beta))) // IPO Eq. 17, τ = β
     case 'orpo': {

@@ -211,6 +211,32 @@ describe('LoraLinear', () => {
     expect(still).toBeAllclose(input.matmul(base.weight.t()).add(input.matmul(a.t()).matmul(b.t())))
   })
 
+  // Few rows, ranks that are no multiple of four, and ranks above 32 take other kernels.
+  it.each([
+    { rows: 1, rank: 1 },
+    { rows: 3, rank: 6 },
+    { rows: 70, rank: 4 },
+    { rows: 70, rank: 7 },
+    { rows: 70, rank: 40 },
+    { rows: 600, rank: 8 },
+  ])('computes in f32 what it computes in f64, with $rows rows and rank $rank', ({ rows, rank }) => {
+    for (const dropout of [0, 0.4]) {
+      const results = (['f32', 'f64'] as const).map((dtype) => {
+        const make = (shape: number[], seed: number): Tensor => random(shape, seed).to(dtype).clone()
+        const [input, a, b] = [make([rows, 48], 1), make([rank, 48], 2), make([80, rank], 3)]
+        const base = new Linear(make([80, 48], 4), make([80], 5))
+        const layer = wrap(base, { a: adapterOf(a, b, { dropout }) }, { generator: new Generator(2) })
+        const plain = noGrad(() => layer.forward(input))
+        const again = wrap(base, { a: adapterOf(a, b, { dropout }) }, { generator: new Generator(2) })
+        for (const tensor of [input, a, b]) tensor.requiresGrad = true
+        const y = again.forward(input)
+        return [plain, y, ...gradients([y.mul(make([rows, 80], 6)).sum()], [input, a, b])]
+      })
+      for (const [i, exact] of results[1]!.entries())
+        expect(results[0]![i]!).toBeAllclose(exact!, { absolute: 1e-3, relative: 1e-3 })
+    }
+  })
+
   it('keeps its weights in f32 around a bf16 base, and computes in bf16 under autocast', () => {
     const base = new Linear(random([6, 8], 1, 'f32').to('bf16'))
     const adapter = adapterOf(random([2, 8], 4, 'f32'), random([6, 2], 5, 'f32'))
