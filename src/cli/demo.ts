@@ -25,7 +25,7 @@ export const command: Command = defineCommand({
     minutes: {
       kind: 'number',
       summary: 'time for everything; training gets what is left',
-      default: 4,
+      default: 3.5,
       min: 0.5,
       max: 10_000,
     },

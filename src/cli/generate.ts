@@ -25,7 +25,7 @@ export const command: Command = defineCommand({
   },
   examples: [
     "generate --model runs/tiny --prompt 'Once upon a time' --max-new-tokens 100",
-    'generate --model runs/tiny --prompt-file - --temperature 0.8 --top-p 0.95 --seed 1 < start.txt',
+    'generate --model runs/tiny --prompt-file - --temperature 0.8 --seed 1 < start.txt',
   ],
   run: async ({ options, output }) => {
     const prompt = await promptOf(options)

@@ -4,42 +4,26 @@ import {
   eventsOf,
   hashOf,
   ofType,
+  sourceOf,
   TINY,
   TINY_WITH_DROPOUT,
   tinyBatches,
   tinyModel,
+  trainTiny,
 } from '../../test/training/tiny-model.ts'
 import { loadDecoder } from '../checkpoint/load.ts'
-import { type Batch, type BatchSource, IGNORE_INDEX } from '../data/batch.ts'
+import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
-import { Generator, memoryStats, noGrad, ops, Tensor } from '../torch/index.ts'
-import { evaluate } from './evaluate.ts'
-import { decoderInput, languageModeling, type Objective, shiftLabels } from './objective.ts'
+import { memoryStats, noGrad, Tensor } from '../torch/index.ts'
+import type { TrainEvent } from './events.ts'
+import { languageModeling } from './objective.ts'
 import { type RunState, type TrainOptions, train } from './train.ts'
 
 const FIXTURES = new URL('../../test/fixtures/', import.meta.url).pathname
 
-/** Trains and gives the events; an error fails the test. */
-async function run(
-  model: Decoder,
-  batches: BatchSource,
-  options: Partial<TrainOptions<Batch>> & { steps: number },
-  objective: Objective = languageModeling(),
-) {
-  const { events, error } = await eventsOf(train(model, batches, objective, { learningRate: 3e-3, ...options }))
-  if (error !== undefined) throw error
-  return events
-}
-
-const losses = (events: Awaited<ReturnType<typeof run>>): number[] =>
+const losses = (events: readonly TrainEvent[]): number[] =>
   ofType(events, 'step-done').map(({ metrics }) => metrics.loss)
-
-/** Micro-batches given one by one. */
-const sourceOf = (batches: readonly Batch[]): BatchSource => ({
-  batchesPerEpoch: batches.length,
-  at: (index) => batches[index % batches.length]!,
-})
 
 describe('train', () => {
   // Losses, norms and logits of Transformers with torch.optim.AdamW: scripts/goldens/training.py computes them again.
@@ -53,7 +37,7 @@ describe('train', () => {
     })
     const rates: number[] = expected.schedule.lr
     const [beta1, beta2] = expected.optimizer.betas
-    const events = await run(model, sourceOf(batches), {
+    const events = await trainTiny(model, sourceOf(batches), {
       steps: rates.length,
       learningRate: 1,
       schedule: (step) => rates[step]!,
@@ -86,8 +70,8 @@ describe('train', () => {
       labels: Int32Array.from(small.flatMap(({ labels }) => [...labels])),
     }
     const [one, eight] = [tinyModel(), tinyModel()]
-    const expected = await run(one, sourceOf([large]), { steps: 3, maxGradNorm: 0 })
-    const got = await run(eight, sourceOf(small), { steps: 3, maxGradNorm: 0, gradientAccumulation: 8 })
+    const expected = await trainTiny(one, sourceOf([large]), { steps: 3, maxGradNorm: 0 })
+    const got = await trainTiny(eight, sourceOf(small), { steps: 3, maxGradNorm: 0, gradientAccumulation: 8 })
     expect(losses(got)).toBeAllclose(losses(expected), { absolute: 1e-6 })
     const norms = (events: typeof got): number[] => ofType(events, 'step-done').map(({ metrics }) => metrics.grad_norm)
     expect(norms(got)).toBeAllclose(norms(expected), { absolute: 1e-6 })
@@ -101,7 +85,7 @@ describe('train', () => {
     const options = { steps: 1, learningRate: 1, optimizer: { epsilon: 1e3 } }
     const change = async (maxGradNorm: number): Promise<{ norm: number; size: number }> => {
       const [before, model] = [tinyModel(), tinyModel()]
-      const [step] = ofType(await run(model, tinyBatches(1), { ...options, maxGradNorm }), 'step-done')
+      const [step] = ofType(await trainTiny(model, tinyBatches(1), { ...options, maxGradNorm }), 'step-done')
       const old = new Map(before.parameters())
       const squares = Array.from(
         model.parameters(),
@@ -145,7 +129,7 @@ describe('train', () => {
     const model = tinyModel()
     for (const [name, parameter] of model.parameters()) parameter.requiresGrad = name === 'model.norm.weight'
     const before = new Map(Array.from(model.parameters(), ([name, parameter]) => [name, parameter.toArray()]))
-    const [start] = ofType(await run(model, tinyBatches(2), { steps: 2 }), 'run-start')
+    const [start] = ofType(await trainTiny(model, tinyBatches(2), { steps: 2 }), 'run-start')
     expect(start).toMatchObject({ trainableParameters: 32, parameters: 28_192 })
     const changed = Array.from(model.parameters()).filter(
       ([name, now]) => String(now.toArray()) !== String(before.get(name)),
@@ -164,8 +148,8 @@ describe('train', () => {
       },
     }
     const options = { steps: 40, learningRate: 1e-2, save }
-    const bf16 = losses(await run(model, tinyBatches(8), { ...options, bf16: true }))
-    const f32 = losses(await run(tinyModel(), tinyBatches(8), options))
+    const bf16 = losses(await trainTiny(model, tinyBatches(8), { ...options, bf16: true }))
+    const f32 = losses(await trainTiny(tinyModel(), tinyBatches(8), options))
     expect([...dtypes]).toEqual(['f32'])
     expect(bf16.at(-1)).toBeLessThan(0.75 * bf16[0]!)
     expect(bf16).not.toEqual(f32)
@@ -181,8 +165,8 @@ describe('train', () => {
     const both = async (given: Record<string, unknown>): Promise<[Decoder, Decoder]> => {
       const [plain, saving] = [tinyModel(given), tinyModel(given)]
       saving.gradientCheckpointing = true
-      const expected = losses(await run(plain, tinyBatches(8), options))
-      expect(losses(await run(saving, tinyBatches(8), options))).toBeAllclose(expected, { relative: 1e-6 })
+      const expected = losses(await trainTiny(plain, tinyBatches(8), options))
+      expect(losses(await trainTiny(saving, tinyBatches(8), options))).toBeAllclose(expected, { relative: 1e-6 })
       return [plain, saving]
     }
     const [plain, saving] = await both({ ...config, tie_word_embeddings: false })
@@ -194,7 +178,7 @@ describe('train', () => {
   it('draws dropout from its seed', async () => {
     const hashWith = async (seed: number): Promise<string> => {
       const model = tinyModel(TINY_WITH_DROPOUT)
-      await run(model, tinyBatches(4), { steps: 3, seed })
+      await trainTiny(model, tinyBatches(4), { steps: 3, seed })
       return hashOf(model)
     }
     expect(await hashWith(1)).toBe(await hashWith(1))
@@ -202,7 +186,7 @@ describe('train', () => {
   })
 
   it('reports events in order', async () => {
-    const events = await run(tinyModel(), tinyBatches(5), {
+    const events = await trainTiny(tinyModel(), tinyBatches(5), {
       steps: 4,
       evaluate: { batches: tinyBatches(2), every: 2 },
       sample: { every: 3, texts: async () => [{ prompt: 'a', text: 'b' }] },
@@ -236,7 +220,7 @@ describe('train', () => {
   it('does what is due per epoch at the first step after each, also when an epoch is not a whole number of steps', async () => {
     const saved: number[] = []
     const write = async ({ step }: RunState): Promise<string> => `${saved.push(step)}`
-    await run(tinyModel(), tinyBatches(5), { steps: 10, gradientAccumulation: 2, save: { every: 5 / 2, write } })
+    await trainTiny(tinyModel(), tinyBatches(5), { steps: 10, gradientAccumulation: 2, save: { every: 5 / 2, write } })
     expect(saved).toEqual([3, 5, 8, 10])
   })
 
@@ -246,7 +230,7 @@ describe('train', () => {
       if (++calls < 3) throw new Error('no space left')
       return 'here'
     }
-    const events = await run(tinyModel(), tinyBatches(2), { steps: 6, save: { every: 2, write } })
+    const events = await trainTiny(tinyModel(), tinyBatches(2), { steps: 6, save: { every: 2, write } })
     const kinds = events.filter(({ type }) => type.startsWith('checkpoint')).map(({ type }) => type)
     expect(kinds).toEqual(['checkpoint-failed', 'checkpoint-failed', 'checkpoint-saved'])
     expect(ofType(events, 'checkpoint-failed')[0]).toMatchObject({ step: 2, message: 'no space left' })
@@ -284,7 +268,7 @@ describe('train', () => {
       metrics: () => ({ [`${name}/rate`]: 0.5 }),
       remove: () => void calls.push(`${name} removed`),
     })
-    const events = await run(tinyModel(), tinyBatches(2), { steps: 1, rules: [rule('a'), rule('b')] })
+    const events = await trainTiny(tinyModel(), tinyBatches(2), { steps: 1, rules: [rule('a'), rule('b')] })
     expect(calls).toEqual(['a in', 'b in', 'b out', 'a out', 'a removed', 'b removed'])
     expect(ofType(events, 'step-done')[0]!.metrics).toMatchObject({ 'a/rate': 0.5, 'b/rate': 0.5 })
   })
@@ -313,122 +297,11 @@ describe('train', () => {
 
   it('frees its tensors when the reader of its events leaves early', async () => {
     const model = tinyModel()
-    await run(model, tinyBatches(2), { steps: 1 }) // makes the tables of the rotary positions
+    await trainTiny(model, tinyBatches(2), { steps: 1 }) // makes the tables of the rotary positions
     const before = memoryStats().liveTensors
     for await (const event of train(model, tinyBatches(2), languageModeling(), { steps: 9, learningRate: 1e-3 }))
       if (event.type === 'step-done') break
     expect(memoryStats().liveTensors).toBe(before)
     expect(model.generator).toBeNull()
-  })
-})
-
-describe('evaluation', () => {
-  it('is the mean over all supervised tokens of all batches', () => {
-    const model = tinyModel()
-    const batches = [tinyBatches(1, { length: 5 }).at(0), tinyBatches(1, { rows: 3, length: 9 }).at(0)]
-    let [loss, right, count] = [0, 0, 0]
-    for (const batch of batches) {
-      const logits = noGrad(() => model.forward(decoderInput(batch, 'cpu')).view(-1, 300))
-      const [rows, guesses] = [logits.logSoftmax().toArray(), logits.argmax(-1).toArray()]
-      for (const [position, label] of shiftLabels(batch).entries()) {
-        if (label === IGNORE_INDEX) continue
-        loss -= rows[position * 300 + label]!
-        right += guesses[position] === label ? 1 : 0
-        count++
-      }
-    }
-    const metrics = evaluate(model, sourceOf(batches), languageModeling())
-    expect(count).toBe(2 * 4 + 3 * 8)
-    expect(metrics.eval_loss).toBeCloseTo(loss / count, 5)
-    expect(metrics.eval_mean_token_accuracy).toBe(right / count)
-    expect(evaluate(model, sourceOf(batches), languageModeling(), { maxBatches: 1 }).eval_loss).not.toBe(
-      metrics.eval_loss,
-    )
-  })
-
-  it('switches dropout off and leaves the random state alone', async () => {
-    const model = tinyModel(TINY_WITH_DROPOUT)
-    model.generator = new Generator(3)
-    const state = model.generator.getState()
-    const metrics = [1, 2].map(() => evaluate(model, tinyBatches(2), languageModeling()).eval_loss)
-    expect(metrics[0]).toBe(metrics[1])
-    expect(model.generator.getState()).toEqual(state)
-  })
-
-  it('changes nothing in the training', async () => {
-    const [plain, watched] = [tinyModel(TINY_WITH_DROPOUT), tinyModel(TINY_WITH_DROPOUT)]
-    await run(plain, tinyBatches(4), { steps: 4 })
-    await run(watched, tinyBatches(4), { steps: 4, evaluate: { batches: tinyBatches(3), every: 1 } })
-    expect(hashOf(watched)).toBe(hashOf(plain))
-  })
-
-  it('is an error without anything to score', () => {
-    const { inputIds, rows, length } = tinyBatches(1).at(0)
-    const nothing = { rows, length, inputIds, labels: inputIds.slice().fill(IGNORE_INDEX) }
-    expect(() => evaluate(tinyModel(), sourceOf([nothing]), languageModeling())).toThrow(
-      'evaluation: expected supervised tokens, got 0 in 1 batches',
-    )
-  })
-
-  /** An objective whose evaluation metric `score` goes through the given values; training is as usual. */
-  function scripted(values: readonly number[]): Objective {
-    const usual = languageModeling()
-    let next = 0
-    return {
-      ...usual,
-      forward: (model, batch) => {
-        const result = usual.forward(model, batch)
-        const isEvaluation = model.generator === null
-        const score = isEvaluation ? values[next++]! * usual.weight(batch) : 0
-        return { ...result, metrics: { score: ops.full([], score, 'f32') } }
-      },
-    }
-  }
-
-  const watch = async (values: readonly number[], options: object): Promise<string> => {
-    const evaluation = { batches: tinyBatches(1), every: 1, metric: 'score', ...options }
-    const events = await run(
-      tinyModel(),
-      tinyBatches(2),
-      { steps: values.length, evaluate: evaluation },
-      scripted(values),
-    )
-    const best = ofType(events, 'evaluation-done').flatMap(({ step, isBest }) => (isBest ? [step] : []))
-    const [end] = ofType(events, 'run-end')
-    return `best at ${best}; ${end!.reason} at ${end!.step}`
-  }
-
-  it.each([
-    ['falls', [3, 2, 4, 1], {}, 'best at 1,2,4; finished at 4'],
-    ['rises', [3, 2, 4, 1], { greaterIsBetter: true }, 'best at 1,3; finished at 4'],
-    ['is the same again', [2, 2, 2], {}, 'best at 1; finished at 3'],
-    ['is not a number at first', [Number.NaN, 3, 2], {}, 'best at 2,3; finished at 3'],
-    ['becomes infinite', [3, Number.NEGATIVE_INFINITY, 2], {}, 'best at 1,3; finished at 3'],
-    ['stops falling', [3, 2, 4, 3, 1], { patience: 2 }, 'best at 1,2; early-stopping at 4'],
-    ['falls again in time', [3, 2, 4, 1, 5], { patience: 2 }, 'best at 1,2,4; finished at 5'],
-    ['falls too little', [3, 2.9, 2.8, 1], { patience: 2, threshold: 0.5 }, 'best at 1,2,3; early-stopping at 3'],
-  ])('knows the best step when the metric %s', async (_, values, options, expected) => {
-    expect(await watch(values, options)).toBe(expected)
-  })
-
-  it('saves the best when asked, also between the usual checkpoints', async () => {
-    const saved: number[] = []
-    const write = async ({ step, best }: RunState): Promise<string> => {
-      saved.push(step)
-      expect(best!.step).toBeLessThanOrEqual(step)
-      return ''
-    }
-    const values = [3, 4, 2, 5, 6, 7, 8, 9]
-    const evaluation = { batches: tinyBatches(1), every: 1, metric: 'score', saveBest: true }
-    const options = { steps: 8, evaluate: evaluation, save: { every: 4, write } }
-    await run(tinyModel(), tinyBatches(2), options, scripted(values))
-    expect(saved).toEqual([1, 3, 4, 8])
-  })
-
-  it('names the metrics there are when asked for another', async () => {
-    const evaluation = { batches: tinyBatches(1), every: 1, metric: 'eval_bleu' }
-    await expect(run(tinyModel(), tinyBatches(1), { steps: 1, evaluate: evaluation })).rejects.toThrow(
-      'metric_for_best_model: expected one of eval_loss, eval_mean_token_accuracy, eval_runtime, eval_steps_per_second, got eval_bleu',
-    )
   })
 })

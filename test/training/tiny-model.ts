@@ -1,10 +1,12 @@
-// What tests of the training loop share: a model of 28 thousand parameters, batches of random tokens, and a hash of weights.
+// What tests of the training loop share: a model of 28 thousand parameters, batches of random tokens, a run of the loop, and a hash of weights.
 import { createHash } from 'node:crypto'
 import type { Batch, BatchSource } from '../../src/data/batch.ts'
 import { readModelConfig } from '../../src/model/config.ts'
 import { Decoder, initialise } from '../../src/model/decoder.ts'
 import { Generator } from '../../src/torch/index.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
+import { languageModeling, type Objective } from '../../src/train/objective.ts'
+import { type TrainOptions, train } from '../../src/train/train.ts'
 
 export const TINY: Record<string, unknown> = {
   model_type: 'llama',
@@ -58,7 +60,24 @@ export function tinyBatches(
       inputIds[i] = i % length === 0 || random(4) === 0 ? random(vocabulary) : (inputIds[i - 1]! * 2 + 1) % vocabulary
     return { rows, length, inputIds, labels: inputIds.slice() }
   })
-  return { batchesPerEpoch: count, at: (index: number) => batches[index % count]! }
+  return sourceOf(batches)
+}
+
+/** Micro-batches given one by one. */
+export function sourceOf(batches: readonly Batch[]): BatchSource {
+  return { batchesPerEpoch: batches.length, at: (index) => batches[index % batches.length]! }
+}
+
+/** Trains and gives the events; an error fails the test. */
+export async function trainTiny(
+  model: Decoder,
+  batches: BatchSource,
+  options: Partial<TrainOptions<Batch>> & { steps: number },
+  objective: Objective = languageModeling(),
+): Promise<TrainEvent[]> {
+  const { events, error } = await eventsOf(train(model, batches, objective, { learningRate: 3e-3, ...options }))
+  if (error !== undefined) throw error
+  return events
 }
 
 /** sha256 over the bytes of all parameters. */
