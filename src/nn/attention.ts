@@ -112,7 +112,11 @@ export function attend(query: Tensor, key: Tensor, value: Tensor, options: Atten
         : options.mask.unsqueeze(2)
     scores = ops.maskedFill(scores, ops.logicalNot(sees), Number.NEGATIVE_INFINITY)
   }
-  const weights = dropout(ops.softmax(scores, -1, 'f32').to(value.dtype), options.dropout, options.generator)
+  const weights = dropout(
+    ops.softmax(scores, -1, scores.dtype === 'f64' ? 'f64' : 'f32').to(value.dtype),
+    options.dropout,
+    options.generator,
+  )
   return ops
     .matmul(weights.view(batch, groups, (heads / groups) * queries, keys), value)
     .view(batch, heads, queries, dim)

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { verifyCheckpoint } from '../../src/checkpoint/manifest.ts'
 import { findCheckpoints, latestValid } from '../../src/checkpoint/run-directory.ts'
 import { ofType } from './tiny-model.ts'
@@ -19,6 +19,9 @@ const CONFIG = {
   eval_steps: 4,
 }
 const RESUME = ['--resume_from_checkpoint', 'auto']
+
+// Every checkpoint waits for the disk some ten times, which a busy one makes long.
+vi.setConfig({ testTimeout: 300_000 })
 
 let workspace: Workspace
 let expected: Record<string, unknown>

@@ -1,9 +1,12 @@
 // Exact resume: a run that stops and goes on through real files ends with the bits of the run that never stopped.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ofType, TINY_WITH_DROPOUT } from './tiny-model.ts'
 import { annealHere, endOf, makeWorkspace, resultOf, startAnneal, type Workspace } from './tiny-run.ts'
+
+// Every checkpoint waits for the disk some ten times, which a busy one makes long.
+vi.setConfig({ testTimeout: 300_000 })
 
 let workspace: Workspace
 beforeAll(async () => {
