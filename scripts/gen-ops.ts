@@ -21,7 +21,11 @@ function parseSchema(schema: string): { arguments: Argument[]; returns: string[]
       .map((part) => {
         const [declaration = '', value] = part.split('=')
         const space = declaration.lastIndexOf(' ')
-        return { type: declaration.slice(0, space).replace(/\(.*?\)/, ''), name: declaration.slice(space + 1), default: value }
+        return {
+          type: declaration.slice(0, space).replace(/\(.*?\)/, ''),
+          name: declaration.slice(space + 1),
+          default: value,
+        }
       }),
     returns: list(returns).map((part) => part.split(' ')[0]!.replace(/\(.*?\)/, '')),
   }
@@ -35,13 +39,15 @@ function typeOf(type: string): { ts: string; pass: (name: string) => string } {
   if (bare === 'Tensor') return { ts: 'Tensor', pass: (name) => (optional ? `${name}?.handle` : `${name}.handle`) }
   if (bare === 'Tensor[]') return { ts: 'readonly Tensor[]', pass: (name) => `handles(${name})` }
   if (bare === 'Tensor?[]') return { ts: 'readonly (Tensor | null)[]', pass: (name) => `handles(${name})` }
-  if (bare === 'ScalarType') return { ts: 'DType', pass: (name) => (optional ? `${name} && dtypeCode[${name}]` : `dtypeCode[${name}]`) }
+  if (bare === 'ScalarType')
+    return { ts: 'DType', pass: (name) => (optional ? `${name} && dtypeCode[${name}]` : `dtypeCode[${name}]`) }
   if (bare === 'Generator') return { ts: 'Generator', pass: (name) => `${name}?.handle` }
   if (bare === 'Device' || bare === 'str') return plain('string')
   if (bare === 'bool') return plain('boolean')
   if (bare === 'Scalar') return plain('number | boolean')
   if (/^(int|SymInt|float|Layout|MemoryFormat)$/.test(bare)) return plain('number')
-  if (/^(int|SymInt|float)\[\d*\]$/.test(bare)) return plain(/\d/.test(bare) ? 'number | readonly number[]' : 'readonly number[]')
+  if (/^(int|SymInt|float)\[\d*\]$/.test(bare))
+    return plain(/\d/.test(bare) ? 'number | readonly number[]' : 'readonly number[]')
   throw new Error(`no TypeScript type for ${type}`)
 }
 
@@ -65,11 +71,16 @@ function wrapper(qualified: string, name: string): string {
   // Optional arguments may only follow required ones; earlier optional ones become `| undefined`.
   const lastRequired = parameters.findLastIndex((parameter) => !parameter.optional)
   const signature = parameters.map((parameter, i) =>
-    !parameter.optional ? `${parameter.name}: ${parameter.ts}` : i < lastRequired ? `${parameter.name}: ${parameter.ts} | null | undefined` : `${parameter.name}?: ${parameter.ts} | null`,
+    !parameter.optional
+      ? `${parameter.name}: ${parameter.ts}`
+      : i < lastRequired
+        ? `${parameter.name}: ${parameter.ts} | null | undefined`
+        : `${parameter.name}?: ${parameter.ts} | null`,
   )
   const passed = parameters.map((parameter) => {
     const expression = parameter.pass(parameter.name)
-    if (!parameter.optional || expression === parameter.name || expression.includes('?.') || expression.includes('&&')) return expression
+    if (!parameter.optional || expression === parameter.name || expression.includes('?.') || expression.includes('&&'))
+      return expression
     return `${parameter.name} && ${expression}`
   })
   const variable = `op_${name}`
@@ -111,7 +122,9 @@ ${entries.map((entry) => wrapper(...(entry.split(/\s+/) as [string, string]))).j
 const target = new URL('../src/torch/ops.gen.ts', import.meta.url)
 if (process.argv.includes('--check')) {
   if (readFileSync(target, 'utf8') !== output) {
-    console.error('src/torch/ops.gen.ts differs from what native/ops.txt generates: run `npm run gen` and commit the result')
+    console.error(
+      'src/torch/ops.gen.ts differs from what native/ops.txt generates: run `npm run gen` and commit the result',
+    )
     process.exitCode = 1
   }
 } else {

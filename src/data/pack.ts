@@ -6,9 +6,9 @@ import { IGNORE_INDEX } from './batch.ts'
 import type { Dataset, Sample } from './sample.ts'
 import { type TokenStore, TokenWriter, type TokenWriterOptions } from './token-store.ts'
 
-/** What packing needs of a tokenizer. `encode` adds no special tokens. */
+/** What packing needs of a tokenizer, such as a `Tokenizer`. It is asked to add no special tokens: packing puts its own. */
 export interface TextEncoder {
-  encode(text: string): ArrayLike<number>
+  encode(text: string, options: { addSpecialTokens: false }): ArrayLike<number>
   readonly eosTokenId: number | undefined
   readonly bosTokenId: number | undefined
   readonly vocabSize?: number
@@ -66,7 +66,7 @@ export async function writeDocuments(
   const after = appendEos ? [special(encoder.eosTokenId, 'end-of-text', 'appendEos')] : []
   const before = prependBos ? [special(encoder.bosTokenId, 'beginning-of-text', 'prependBos')] : []
   for await (const { text } of documents) {
-    const ids = encoder.encode(text)
+    const ids = encoder.encode(text, { addSpecialTokens: false })
     if (ids.length > 0) writer.addDocument(before, ids, after)
   }
 }

@@ -18,18 +18,12 @@ export async function corporaOf(
   hash: string,
   output: Output,
 ): Promise<Corpora> {
-  const encoder = {
-    encode: (text: string) => tokenizer.encode(text, { addSpecialTokens: false }),
-    eosTokenId: tokenizer.eosTokenId,
-    bosTokenId: tokenizer.bosTokenId,
-    vocabSize: tokenizer.vocabSize,
-  }
   const pack = async (
     paths: readonly string[],
     name: 'train' | 'validation',
     split: boolean,
   ): Promise<PackedCorpus> => {
-    const corpus = await packCorpus(paths, encoder, {
+    const corpus = await packCorpus(paths, tokenizer, {
       blockLength: config.max_length,
       textKey: config.text_column,
       dropShortBlock: name === 'train',
