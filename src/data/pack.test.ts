@@ -54,7 +54,9 @@ describe('packDocuments', () => {
     await fc.assert(
       fc.asyncProperty(texts, fc.integer({ min: 2, max: 9 }), fc.boolean(), async (all, blockLength, boundaries) => {
         const packed = await packDocuments(documents(...all), letters, { blockLength, boundaries })
-        const expected = all.filter((text) => text !== '').flatMap((text) => [...(letters.encode(text, { addSpecialTokens: false }) as number[]), 0])
+        const expected = all
+          .filter((text) => text !== '')
+          .flatMap((text) => [...(letters.encode(text, { addSpecialTokens: false }) as number[]), 0])
         const found = Array.from({ length: packed.length }, (_, i) => [...packed.get(i).ids]).flat()
         expect(expected.length - found.length).toBe(expected.length % blockLength === 1 ? 1 : 0)
         expect(found).toEqual(expected.slice(0, found.length))
