@@ -1,4 +1,4 @@
-// The one generic call: any operator of LibTorch (or of fused.cc) by its schema, through the boxed dispatcher.
+// The one generic call: any operator of LibTorch or of our own by its schema, through the boxed dispatcher.
 #include <ATen/core/function_schema.h>
 
 #include <cmath>

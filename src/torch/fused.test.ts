@@ -1,4 +1,4 @@
-// The operators of native/fused.cc: their float32 kernels against the compositions beside them (which f64 takes), and those
+// The operators of our own (native/elementwise.cc, cross-entropy.cc, linear.cc): their float32 kernels against the compositions beside them (which f64 takes), and those
 // against finite differences. So every formula is checked by a route that shares no code with it.
 import { afterEach, describe, expect, it } from 'vitest'
 import { NativeError } from '../errors.ts'

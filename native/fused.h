@@ -1,0 +1,62 @@
+// What the operators of our own share. They are registered in LibTorch's dispatcher under "anneal::" and therefore called, typed and
+// differentiated like every other operator. Each has a fast float32 CPU kernel; any other device or dtype takes the composition
+// of ATen operators beside it.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include "matmul.h"
+#include "shim.h"
+
+namespace anneal {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/** Whether the float32 CPU kernels apply. */
+inline bool fast(const Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kFloat; }
+inline bool recording(std::initializer_list<Tensor> inputs) {
+  if (!at::GradMode::is_enabled()) return false;
+  for (const auto& t : inputs)
+    if (t.requires_grad()) return true;
+  return false;
+}
+inline float* data(const Tensor& t) { return t.data_ptr<float>(); }
+/** The kernels below have no derivative of their derivative; without this check it would silently be zero. */
+inline void onceDifferentiable(const char* name) { TORCH_CHECK(!at::GradMode::is_enabled(), name, " has no second derivative; for createGraph compose it of other operators"); }
+/** Rows per thread so that one task touches at least 32 Ki elements. */
+inline int64_t grain(int64_t width) { return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, width)); }
+
+/** e^x to 2 ulp in float32, written so that the compiler turns it into vector code; NaN stays NaN. */
+inline float exponential(float x) {
+  x = x < -87.3f ? -87.3f : x;
+  x = x > 88.3f ? 88.3f : x;
+  float shifted = x * 1.44269504f + 12582912.0f;  // 1.5·2²³: rounds to the nearest integer
+  float n = shifted - 12582912.0f;
+  float r = x - n * 0.693145752f - n * 1.42860677e-6f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  union {
+    int32_t i;
+    float f;
+  } scale = {(static_cast<int32_t>(n) + 127) << 23};
+  return p * scale.f;
+}
+
+/** [..., D] → [N, D] */
+inline Tensor rowsOf(const Tensor& t) { return t.reshape({-1, t.size(-1)}); }
+
+}  // namespace anneal
