@@ -41,6 +41,17 @@ export type { StepMetrics, TrainEvent } from './train/events.ts'
 export { evaluate } from './train/evaluate.ts'
 export { TensorBoardWriter } from './train/tensorboard.ts'
 
+// Methods: each has its card in src/methods
+export { addLora, type LoraOptions, loraPlus, setAdapters, withoutAdapter } from './methods/lora/lora.ts'
+export { loadLora, saveLora } from './methods/lora/adapter-files.ts'
+export { merge, mergeAndUnload, unmerge } from './methods/lora/merge.ts'
+export { addPrompt, promptTuning } from './methods/prompt-tuning/prompt-tuning.ts'
+export { loadPrompt, savePrompt } from './methods/prompt-tuning/prompt-files.ts'
+export { dropbp } from './methods/dropbp/dropbp.ts'
+export { answerLogProbs, computeReference, type DpoOptions, dpo, precomputed, referenceModel } from './methods/dpo/dpo.ts'
+export { readSupervised } from './data/supervised-files.ts'
+export { pairBatches, readPreferences } from './data/preferences.ts'
+
 // Step → disk
 export { saveDecoder } from './checkpoint/save.ts'
 export { type LoadOptions, loadConfig, loadDecoder } from './checkpoint/load.ts'
