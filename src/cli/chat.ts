@@ -22,6 +22,7 @@ export const command: Command = defineCommand({
   summary: 'talk to a model',
   options: {
     model: MODEL_OPTIONS.model,
+    adapter: MODEL_OPTIONS.adapter,
     system: { kind: 'text', summary: 'instruction that the conversation starts with' },
     ...SAMPLING_OPTIONS,
     device: MODEL_OPTIONS.device,

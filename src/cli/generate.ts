@@ -12,6 +12,7 @@ export const command: Command = defineCommand({
   summary: 'continue a text',
   options: {
     model: MODEL_OPTIONS.model,
+    adapter: MODEL_OPTIONS.adapter,
     prompt: { kind: 'text', summary: 'the text to continue' },
     'prompt-file': {
       kind: 'text',

@@ -24,6 +24,30 @@ const METHODS: readonly MethodEntry[] = [
     source: 'GPT-2 (2019)',
   },
   {
+    slug: 'sft',
+    summary: 'answers learnt from conversations, instructions or prompts with completions',
+    use: 'stage: sft',
+    source: 'arXiv:2203.02155',
+  },
+  {
+    slug: 'lora',
+    summary: 'small trained matrices beside frozen ones, saved as PEFT does; rsLoRA and LoRA+ are options',
+    use: 'finetuning: lora',
+    source: 'arXiv:2106.09685',
+  },
+  {
+    slug: 'dora',
+    summary: 'LoRA with trained magnitudes',
+    use: 'finetuning: dora',
+    source: 'arXiv:2402.09353',
+  },
+  {
+    slug: 'dropbp',
+    summary: 'leaves out the backward pass of some branches, drawn anew for every batch',
+    use: 'dropbp: 0.5',
+    source: 'arXiv:2402.17812',
+  },
+  {
     slug: 'warmup-stable-decay',
     summary: 'learning rate that stays high and falls at the end',
     use: 'lr_scheduler_type: warmup_stable_decay',

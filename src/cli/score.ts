@@ -12,6 +12,7 @@ export const command: Command = defineCommand({
   summary: 'log-probabilities, loss and perplexity of a text',
   options: {
     model: MODEL_OPTIONS.model,
+    adapter: MODEL_OPTIONS.adapter,
     text: { kind: 'text', value: 'FILE', summary: 'UTF-8 text, scored as one; - for standard input' },
     ids: { kind: 'text', value: 'FILE', summary: 'JSON with lists of token ids, [[1, 2, …], …]; - for standard input' },
     window: {

@@ -1,5 +1,6 @@
-// `anneal train CONFIG.yaml [--key value …]`
+// `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with the configuration below.
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { hasCode, InputError } from '../errors.ts'
 import { type Command, defineCommand } from './command.ts'
 import { dumpConfig } from './config/dump.ts'
@@ -8,13 +9,22 @@ import { configOverrides } from './overrides.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a model as a YAML file says',
-  positionals: { name: 'CONFIG', summary: 'YAML file; without one, every key comes from --key value', min: 0, max: 1 },
+  positionals: {
+    name: 'CONFIG',
+    summary: 'YAML file, or data to fine-tune on; without one, every key comes from --key value',
+    min: 0,
+    max: 1,
+  },
   options: { 'dry-run': { kind: 'flag', summary: 'check everything, print the resolved configuration, and stop' } },
   overrides: configOverrides,
-  examples: ['train recipes/pretrain-tiny.yaml', 'train run.yaml --learning_rate 1e-3 --resume_from_checkpoint auto'],
+  examples: [
+    'train recipes/pretrain-tiny.yaml',
+    'train chats.jsonl --model models/base',
+    'train run.yaml --learning_rate 1e-3 --resume_from_checkpoint auto',
+  ],
   run: async ({ positionals, options, overrides, output }) => {
     const file = positionals[0]
-    const parsed = parseConfig(file === undefined ? undefined : readConfig(file), file ?? 'command line', overrides)
+    const parsed = parseConfig(textOf(file), file ?? 'command line', overrides)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
       output.result(dumpConfig(parsed))
@@ -25,6 +35,30 @@ export const command: Command = defineCommand({
     return runTraining(parsed, output)
   },
 })
+
+/** Extensions of data that rows are read from. */
+const DATA = /\.(?:jsonl|jsonl\.gz|csv|tsv|parquet)$/i
+
+function textOf(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  return DATA.test(file) ? JSON.stringify(configFor(file)) : readConfig(file) // JSON is YAML
+}
+
+/** A careful run for data alone. Every key can be given on the command line. */
+function configFor(file: string): Record<string, unknown> {
+  return {
+    stage: 'sft',
+    finetuning: 'lora',
+    dataset: file,
+    output_dir: `runs/${basename(file).replace(DATA, '')}`,
+    per_device_train_batch_size: 2,
+    gradient_accumulation_steps: 4,
+    learning_rate: 2e-4,
+    lr_scheduler_type: 'cosine',
+    warmup_steps: 0.03,
+    gradient_checkpointing: true,
+  }
+}
 
 function readConfig(file: string): string {
   try {

@@ -14,6 +14,7 @@ const axolotl = 'axolotl'
 const litgpt = 'LitGPT'
 const llamaFactory = 'LLaMA-Factory'
 const nanochat = 'nanochat'
+const peft = 'PEFT'
 const torchtune = 'torchtune'
 const transformers = 'older Transformers'
 const trl = 'TRL'
@@ -30,6 +31,9 @@ const bfloat16: Record<string, boolean> = {
   '32': false,
 }
 const isBfloat16 = (value: unknown): unknown => bfloat16[String(value)]
+// `q_proj,v_proj`, as LLaMA-Factory writes lists; names only, a regular expression stays whole.
+const namesOf = (value: unknown): unknown =>
+  typeof value === 'string' && /^[\w.]+(?:\s*,\s*[\w.]+)+$/.test(value) ? value.split(/\s*,\s*/) : value
 const negated = (value: unknown): unknown => (typeof value === 'boolean' ? !value : undefined)
 
 /** Alias → canonical key. `a.b` is the key `b` inside the section `a`. */
@@ -72,6 +76,13 @@ export const ALIASES: Readonly<Record<string, Alias>> = {
   sequence_len: { to: 'max_length', from: axolotl },
   max_seq_len: { to: 'max_length', from: torchtune },
   'train.max_seq_length': { to: 'max_length', from: litgpt },
+
+  finetuning_type: { to: 'finetuning', from: llamaFactory },
+  adapter: { to: 'finetuning', from: axolotl },
+  r: { to: 'lora_r', from: peft },
+  lora_rank: { to: 'lora_r', from: llamaFactory },
+  target_modules: { to: 'lora_target_modules', from: peft },
+  lora_target: { to: 'lora_target_modules', from: llamaFactory, convert: namesOf },
 
   dataset_text_field: { to: 'text_column', from: trl },
   val_size: { to: 'val_split', from: llamaFactory },

@@ -5,8 +5,8 @@ import { path, type Shape } from './fields.ts'
 import { PRESET_NAMES, type PresetName } from './presets.ts'
 
 export interface ModelKeys {
-  stage: 'pretrain'
-  finetuning: 'full'
+  stage: 'pretrain' | 'sft'
+  finetuning: 'full' | 'lora' | 'dora'
   model_name_or_path: string | undefined
   model: PresetName | Record<string, unknown> | undefined
   config_path: string | undefined
@@ -14,8 +14,13 @@ export interface ModelKeys {
 }
 
 export const modelKeys: Shape<ModelKeys> = {
-  stage: z.enum(['pretrain']).describe('What is learned: pretrain = plain text, every token is a target.'),
-  finetuning: z.enum(['full']).default('full').describe('Which weights move: full = all of them.'),
+  stage: z
+    .enum(['pretrain', 'sft'])
+    .describe('What is learned: pretrain = plain text, every token is a target; sft = the answers in conversations.'),
+  finetuning: z
+    .enum(['full', 'lora', 'dora'])
+    .default('full')
+    .describe('Which weights move: full = all of them; lora, dora = small matrices beside the frozen ones.'),
   model_name_or_path: path
     .optional()
     .describe('Directory of the model to go on from (config.json and safetensors). Give this, model or config_path.'),

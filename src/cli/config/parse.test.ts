@@ -137,8 +137,8 @@ describe('parseConfig', () => {
   })
 
   it('tells the first problem in the file and names the others', () => {
-    expect(messageOf('stage: sft\nseed: x\n')).toBe(
-      "stage: expected pretrain, got 'sft'; and 3 more: seed at f.yaml:2:7, dataset, output_dir (f.yaml:1:8)",
+    expect(messageOf('stage: sftt\nseed: x\n')).toBe(
+      "stage: expected pretrain or sft, got 'sftt'. Did you mean 'sft'?; and 3 more: seed at f.yaml:2:7, dataset, output_dir (f.yaml:1:8)",
     )
   })
 
@@ -187,6 +187,10 @@ describe('aliases', () => {
     warmup_ratio: 0.1,
     val_size: 0.1,
     val_set_size: 0.1,
+    finetuning_type: 'full',
+    adapter: 'full',
+    target_modules: 'q_proj',
+    lora_target: 'q_proj',
   }
   const expected: Record<string, unknown> = { precision: true, dtype: true, disable_gradient_checkpointing: true }
   const textual = ['model_name_or_path', 'output_dir', 'text_column']
@@ -195,7 +199,8 @@ describe('aliases', () => {
     expect(isConfigKey(to)).toBe(true)
     expect(isConfigKey(alias)).toBe(false)
     const value = values[alias] ?? (textual.includes(to) ? 'x' : 4)
-    const base = MINIMAL.split('\n').filter((line) => !line.startsWith(`${to}:`))
+    const needed = to.startsWith('lora_') ? `${MINIMAL}finetuning: lora\n` : MINIMAL
+    const base = needed.split('\n').filter((line) => !line.startsWith(`${to}:`))
     const [section, key] = alias.split('.')
     const line = key === undefined ? `${section}: ${value}` : `${section}:\n  ${key}: ${value}`
     const parsed = parse([...base, line].join('\n'))

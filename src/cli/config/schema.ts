@@ -6,8 +6,10 @@ import { type DataKeys, dataKeys } from './data-keys.ts'
 import { type ModelKeys, modelKeys } from './model-keys.ts'
 import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
+import { type SftKeys, sftKeys } from './sft-keys.ts'
+import { type LoraKeys, loraKeys, type TuningKeys, tuningKeys } from './tuning-keys.ts'
 
-type AllKeys = ModelKeys & DataKeys & OptimizationKeys & RunKeys
+type AllKeys = ModelKeys & DataKeys & SftKeys & TuningKeys & OptimizationKeys & RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
 type Completed = 'learning_rate' | 'eval_steps' | 'metric_for_best_model' | 'greater_is_better' | 'data_seed'
@@ -22,6 +24,8 @@ export type ConfigKey = keyof TrainConfig
 const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
   ...modelKeys,
   ...dataKeys,
+  ...sftKeys,
+  ...tuningKeys,
   ...optimizationKeys,
   ...runKeys,
 }
@@ -52,11 +56,26 @@ export function completeDefaults(config: AllKeys): TrainConfig {
     ...config,
     tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
     // 6e-4 is what GPT-3 used for its smallest model (arXiv 2005.14165v4, table 2.1).
-    learning_rate: config.learning_rate ?? (isFresh ? 6e-4 : 5e-5),
+    learning_rate: config.learning_rate ?? (isFresh ? 6e-4 : config.finetuning === 'full' ? 5e-5 : 2e-4),
+    ...(config.finetuning !== 'full' && loraDefaults(config)),
     eval_steps: config.eval_steps ?? config.logging_steps,
     metric_for_best_model: metric.startsWith('eval_') ? metric : `eval_${metric}`,
     greater_is_better: config.greater_is_better ?? !/(?:loss|perplexity)$/.test(metric),
     data_seed: config.data_seed ?? config.seed,
+  }
+}
+
+function loraDefaults(config: AllKeys): {
+  [Key in Exclude<keyof LoraKeys, 'loraplus_lr_ratio'>]: NonNullable<LoraKeys[Key]>
+} {
+  const { lora_r = 8 } = config
+  return {
+    lora_r,
+    lora_alpha: config.lora_alpha ?? 2 * lora_r,
+    lora_dropout: config.lora_dropout ?? 0,
+    lora_target_modules: config.lora_target_modules ?? 'all-linear',
+    use_rslora: config.use_rslora ?? false,
+    use_dora: config.use_dora ?? config.finetuning === 'dora',
   }
 }
 
@@ -71,6 +90,8 @@ const schema = z.strictObject(shape).superRefine((config, context) => {
     context.addIssue({ code: 'custom', path: [key], message, input: config[key] })
   }
   checkModel(config, complain)
+  checkStage(config, complain)
+  checkLora(config, complain)
   checkTogether(config, complain)
   checkSchedule(config, complain)
 })
@@ -90,6 +111,33 @@ function checkModel(config: AllKeys, complain: Complain): void {
   }
   if (config.model_name_or_path === undefined && config.tokenizer_name_or_path === undefined && sources.length === 1) {
     complain('tokenizer_name_or_path', 'expected a directory with tokenizer.json for the fresh model, got nothing')
+  }
+}
+
+function checkStage(config: AllKeys, complain: Complain): void {
+  if (config.stage === 'sft') {
+    if (config.text_column !== 'text') complain('text_column', 'expected it with stage: pretrain, got stage: sft')
+    return
+  }
+  for (const key of Object.keys(sftKeys) as (keyof SftKeys)[])
+    if (config[key] !== undefined) complain(key, `expected it with stage: sft, got stage: ${config.stage}`)
+}
+
+function checkLora(config: AllKeys, complain: Complain): void {
+  const { finetuning } = config
+  if (finetuning === 'full') {
+    for (const key of Object.keys(loraKeys) as (keyof LoraKeys)[])
+      if (config[key] !== undefined) complain(key, 'expected it with finetuning: lora or dora, got finetuning: full')
+    return
+  }
+  if (config.model_name_or_path === undefined && (config.model !== undefined || config.config_path !== undefined)) {
+    complain(
+      'finetuning',
+      `expected model_name_or_path with ${finetuning}, got a fresh model. An adapter needs a trained base`,
+    )
+  }
+  if (finetuning === 'dora' && config.use_dora === false) {
+    complain('use_dora', 'expected true with finetuning: dora, got false. Write finetuning: lora')
   }
 }
 

@@ -6,8 +6,8 @@ import { writeFileAtomic } from '../../checkpoint/atomic-write.ts'
 import { sweepLeftovers } from '../../checkpoint/leftover.ts'
 import { readManifest, verifyCheckpoint } from '../../checkpoint/manifest.ts'
 import { findCheckpoints, latestValid } from '../../checkpoint/run-directory.ts'
-import { batches } from '../../data/batches.ts'
-import { ConfigError, exitCodeOf, InputError, UsageError } from '../../errors.ts'
+import type { Batch } from '../../data/batch.ts'
+import { ConfigError, exitCodeOf, UsageError } from '../../errors.ts'
 import { Engine } from '../../infer/engine.ts'
 import { collect } from '../../infer/lm.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -25,12 +25,14 @@ import { scheduleOptions } from '../config/schedule-options.ts'
 import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import { reportTrainEvents } from '../report-train-events.ts'
-import { type Corpora, corporaOf } from './corpus-of.ts'
-import { freshConfigOf, modelOf, tokenizerOf } from './model-of.ts'
+import { type Finetuning, finetuningOf } from './finetuning.ts'
+import { freshConfigOf, tokenizerOf } from './model-of.ts'
 import { makeOutputDirectory } from './output-directory.ts'
+import { rulesOf } from './rules-of.ts'
 import { saveCheckpoint, saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
 import { type SignalStop, stopOnSignals } from './signals.ts'
+import { type StageData, stageDataOf } from './stage-data.ts'
 
 const SAMPLE_TOKENS = 48
 
@@ -38,8 +40,8 @@ const SAMPLE_TOKENS = 48
 interface Run {
   config: TrainConfig
   tokenizer: Tokenizer
-  corpora: Corpora
-  model: Decoder
+  data: StageData
+  finetuning: Finetuning
   resumeFrom: string | undefined
 }
 
@@ -50,7 +52,8 @@ export async function runTraining(
   onEvent: (event: TrainEvent) => void = () => {},
 ): Promise<number> {
   const run = await prepare(parsed.config, output)
-  const { config, corpora, model, tokenizer, resumeFrom } = run
+  const { config, data, finetuning, tokenizer, resumeFrom } = run
+  const { model } = finetuning
   const signals = stopOnSignals(output, config.save_strategy !== 'no')
   let failure: Error | undefined
   let step = 0
@@ -59,11 +62,11 @@ export async function runTraining(
       join(config.output_dir, 'train_config.yaml'),
       dumpConfig(parsed, ['Resolved configuration: every key, and where its value came from.']),
     )
-    const source = trainingBatches(config, corpora)
+    const source = data.train
     const perEpoch = source.batchesPerEpoch / config.gradient_accumulation_steps
     const steps = config.max_steps > 0 ? config.max_steps : Math.max(1, Math.ceil(config.num_train_epochs * perEpoch))
     const log = new RunLog(config, steps, output, resumeFrom)
-    const parts = { config, model, tokenizer, log }
+    const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log }
     const options = optionsOf(run, parts, { steps, perEpoch, signals, output })
     for await (const event of reportTrainEvents(train(model, source, languageModeling(), options), output)) {
       log.take(event)
@@ -75,7 +78,7 @@ export async function runTraining(
     if (signals.code === undefined) await saveFinal(parts, step)
   } finally {
     signals.release()
-    close(corpora)
+    data.close()
     model.free()
   }
   return failure === undefined ? (signals.code ?? 0) : exitCodeOf(failure)
@@ -88,19 +91,16 @@ async function prepare(config: TrainConfig, output: Output): Promise<Run> {
   const { tokenizer, hash } = await tokenizerOf(config)
   freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
   const removeAgain = makeOutputDirectory(config.output_dir, 'output_dir')
-  let corpora: Corpora | undefined
+  let data: StageData | undefined
   try {
     const resumeFrom = checkpointToResume(config, output)
-    corpora = await corporaOf(config, tokenizer, hash, output)
-    trainingBatches(config, corpora)
-    evaluationBatches(config, corpora)
-    const model = modelOf(config, tokenizer, device, resumeFrom)
-    checkLength(config, model)
-    model.gradientCheckpointing = config.gradient_checkpointing
-    for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
-    return { config, tokenizer, corpora, model, resumeFrom }
+    data = await stageDataOf(config, tokenizer, hash, output)
+    const finetuning = finetuningOf(config, tokenizer, data.stopTokenIds, device, resumeFrom, output)
+    checkLength(config, finetuning.model)
+    finetuning.model.gradientCheckpointing = config.gradient_checkpointing
+    return { config, tokenizer, data, finetuning, resumeFrom }
   } catch (error) {
-    if (corpora !== undefined) close(corpora)
+    data?.close()
     removeAgain()
     throw error
   }
@@ -117,49 +117,17 @@ function checkLength(
   )
 }
 
-function close(corpora: Corpora): void {
-  corpora.train.close()
-  corpora.evaluation?.close()
-}
-
-function trainingBatches(
-  config: TrainConfig,
-  { train: { length, numTokens }, train }: Corpora,
-): ReturnType<typeof batches> {
-  const { per_device_train_batch_size: batchSize, max_length } = config
-  if (numTokens === 0)
-    throw new InputError(`dataset ${config.dataset.join(', ')}: expected text to train on, got none. Check the path`)
-  if (length < batchSize) {
-    throw new ConfigError(
-      `dataset: expected at least ${batchSize} blocks of ${max_length} tokens for one batch, got ${length} (${numTokens} tokens). ` +
-        'Give more text, or lower max_length or per_device_train_batch_size',
-    )
-  }
-  return batches(train, { batchSize, seed: config.data_seed })
-}
-
-function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): ReturnType<typeof batches> | undefined {
-  if (evaluation === undefined) return undefined
-  if (evaluation.length === 0) {
-    const key = config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'
-    throw new ConfigError(
-      `${key}: expected text to evaluate on, got ${evaluation.numDocuments} documents with ${evaluation.numTokens} tokens. Give more`,
-    )
-  }
-  return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false })
-}
-
 /** The configuration in the words of the loop. `perEpoch`: optimizer steps, which need not be whole. */
 function optionsOf(
-  { config, corpora, model, tokenizer, resumeFrom }: Run,
+  { config, data, finetuning: { model, rateOf }, tokenizer, resumeFrom }: Run,
   parts: Parameters<typeof saveCheckpoint>[0],
   { steps, perEpoch, signals, output }: { steps: number; perEpoch: number; signals: SignalStop; output: Output },
-): TrainOptions<ReturnType<ReturnType<typeof batches>['at']>> {
+): TrainOptions<Batch> {
   const every = (strategy: 'no' | 'steps' | 'epoch', interval: number): number | undefined =>
     strategy === 'no' ? undefined : strategy === 'epoch' ? perEpoch : stepsOf(interval, steps)
   const evaluateEvery = every(config.eval_strategy, config.eval_steps)
   const saveEvery = every(config.save_strategy, config.save_steps)
-  const held = evaluationBatches(config, corpora)
+  const held = data.evaluation
   return {
     steps,
     learningRate: config.learning_rate,
@@ -170,11 +138,13 @@ function optionsOf(
       beta2: config.adam_beta2,
       epsilon: config.adam_epsilon,
       weightDecay: config.weight_decay,
+      ...(rateOf && { rateOf }),
     },
     maxGradNorm: config.max_grad_norm,
     bf16: config.bf16 === 'auto' ? model.device !== 'cpu' : config.bf16,
     seed: config.seed,
     onNonFinite: config.on_nonfinite,
+    rules: rulesOf(config, model),
     stop: signals,
     ...(evaluateEvery !== undefined &&
       held && {

@@ -1,0 +1,94 @@
+// Configuration keys of the methods that fine-tune: LoRA and its kin, DropBP. Those of LoRA have no default in the schema: given with
+// another kind of fine-tuning they are a mistake, and `completeDefaults` fills them in where they count.
+
+import { z } from 'zod'
+import { count, type Shape } from './fields.ts'
+
+/** The section `dropbp`. */
+export interface DropBpSection {
+  rate: number
+  mode?: 'exact' | 'paper' | undefined
+  allocation?: 'uniform' | 'water-filling' | 'greedy' | undefined
+  sampling?: 'exact' | 'bernoulli' | undefined
+  scaling?: number | undefined
+  sensitivity?: 'gradient-norm' | 'gradient' | undefined
+  sensitivity_at?: number | undefined
+  refresh_every?: number | undefined
+  sequence_length?: number | undefined
+  seed?: number | undefined
+}
+
+export interface LoraKeys {
+  lora_r: number | undefined
+  lora_alpha: number | undefined
+  lora_dropout: number | undefined
+  lora_target_modules: string | string[] | undefined
+  use_rslora: boolean | undefined
+  use_dora: boolean | undefined
+  loraplus_lr_ratio: number | undefined
+}
+
+export interface TuningKeys extends LoraKeys {
+  dropbp: DropBpSection | undefined
+}
+
+const fraction = z.number().min(0).max(1)
+// src/methods/dropbp has the same limit; a test holds them together.
+const rate = z.number().min(0).max(0.9)
+
+const dropbp = z.strictObject({
+  rate,
+  mode: z.enum(['exact', 'paper']).optional(),
+  allocation: z.enum(['uniform', 'water-filling', 'greedy']).optional(),
+  sampling: z.enum(['exact', 'bernoulli']).optional(),
+  scaling: fraction.optional(),
+  sensitivity: z.enum(['gradient-norm', 'gradient']).optional(),
+  sensitivity_at: fraction.optional(),
+  refresh_every: count.optional(),
+  sequence_length: count.optional(),
+  seed: z.int().min(0).optional(),
+})
+
+export const loraKeys: Shape<LoraKeys> = {
+  lora_r: count.optional().describe('LoRA: rank of the update. Default: 8.'),
+  lora_alpha: z
+    .number()
+    .positive()
+    .optional()
+    .describe('LoRA: the update is scaled by lora_alpha / lora_r. Default: 2 lora_r.'),
+  lora_dropout: z.number().min(0).lt(1).optional().describe('LoRA: dropout before the adapter. Default: 0.'),
+  lora_target_modules: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
+      error: 'all-linear, a list of module names, or a regular expression',
+    })
+    .transform((value) => (value === 'all' ? 'all-linear' : value))
+    .optional()
+    .describe(
+      'LoRA: which matrices get an adapter: all-linear (or all: every one of the blocks), ends of names such as ' +
+        '[q_proj, v_proj, lm_head], or a regular expression for whole names. Default: all-linear.',
+    ),
+  use_rslora: z.boolean().optional().describe('LoRA: scale by lora_alpha / √lora_r instead. Default: false.'),
+  use_dora: z
+    .boolean()
+    .optional()
+    .describe('LoRA: train magnitudes, too; the same as finetuning: dora. Default: false.'),
+  loraplus_lr_ratio: z
+    .number()
+    .positive()
+    .optional()
+    .describe('LoRA+: the learning rate of B is this times that of A; its paper takes 16. Default: 1.'),
+}
+
+export const tuningKeys: Shape<TuningKeys> = {
+  ...loraKeys,
+  dropbp: z
+    .union([rate, dropbp], {
+      error: 'a rate from 0 to 0.9, or a section with rate from 0 to 0.9 and other keys of DropBP',
+    })
+    .transform((value) => (typeof value === 'number' ? { rate: value } : value))
+    .optional()
+    .describe(
+      'DropBP: this share of the FLOPs of the backward pass is left out. A number is the rate; a section has rate, ' +
+        'mode, allocation, sampling, scaling, sensitivity, sensitivity_at, refresh_every, sequence_length and seed. Default: off.',
+    ),
+}

@@ -1,0 +1,89 @@
+// Fine-tuning with LoRA or DoRA: the base stays as it is on disk, and checkpoints and results are PEFT adapters.
+
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type WrittenFile, writeFileAtomic } from '../../checkpoint/atomic-write.ts'
+import { openModelWeights } from '../../checkpoint/model-weights.ts'
+import { writeSafetensors } from '../../checkpoint/safetensors-write.ts'
+import { TensorReader, tensorSource } from '../../checkpoint/tensor-bytes.ts'
+import { UsageError } from '../../errors.ts'
+import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
+import { addLora, loraPlus } from '../../methods/lora/lora.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { noGrad, scope, type Tensor } from '../../torch/index.ts'
+import type { TrainConfig } from '../config/schema.ts'
+import type { Output } from '../output.ts'
+import type { Finetuning } from './finetuning.ts'
+
+/** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
+const STEM = 'trainable'
+const BEST = 'best'
+
+/** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
+export function loraTuning(
+  model: Decoder,
+  config: TrainConfig,
+  resumeFrom: string | undefined,
+  output: Output,
+): Finetuning {
+  // `completeDefaults` has filled in all of these.
+  addLora(model, {
+    r: config.lora_r!,
+    loraAlpha: config.lora_alpha!,
+    loraDropout: config.lora_dropout!,
+    targetModules: config.lora_target_modules!,
+    useRslora: config.use_rslora!,
+    useDora: config.use_dora!,
+    seed: config.seed,
+  })
+  const trained = new Map([...model.parameters()].filter(([, parameter]) => parameter.requiresGrad))
+  if (resumeFrom !== undefined) restore(resumeFrom, trained)
+  const baseModel = config.model_name_or_path!
+  return {
+    model,
+    ...(config.loraplus_lr_ratio !== undefined && { rateOf: loraPlus(config.loraplus_lr_ratio) }),
+    save: (directory, isResumable) => [
+      ...saveLora(model, directory, { baseModel }).files,
+      ...saveStops(model, directory),
+      ...(isResumable ? [saveTrained(directory, trained)] : []),
+    ],
+    saveFinal(directory, best) {
+      if (best !== undefined) loadLora(model, best, { name: BEST })
+      const { notices } = saveLora(model, directory, { baseModel, ...(best !== undefined && { name: BEST }) })
+      saveStops(model, directory)
+      for (const notice of notices) output.note(`notice: ${notice}`)
+    },
+  }
+}
+
+/** The base's own files do not say what the adapter has learnt to stop at. */
+function saveStops({ config: { eosTokenIds } }: Decoder, directory: string): WrittenFile[] {
+  if (eosTokenIds.length === 0) return []
+  const json = JSON.stringify({ eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds }, null, 2)
+  return [writeFileAtomic(join(directory, 'generation_config.json'), `${json}\n`)]
+}
+
+function saveTrained(directory: string, trained: ReadonlyMap<string, Tensor>): WrittenFile {
+  const sources = Array.from(trained, ([name, tensor]) => tensorSource(name, tensor.detach()))
+  return writeSafetensors(join(directory, `${STEM}.safetensors`), sources)
+}
+
+function restore(directory: string, trained: ReadonlyMap<string, Tensor>): void {
+  const stored = openModelWeights(directory, STEM)
+  const other = (name: string, expected: string, got: string): UsageError =>
+    new UsageError(
+      `resume_from_checkpoint: ${name} in ${directory}: expected ${expected} as configured, got ${got}. Resume with the LoRA that the run began with`,
+    )
+  for (const name of stored.tensors.keys()) if (!trained.has(name)) throw other(name, 'no adapter', 'one')
+  const reader = new TensorReader()
+  try {
+    for (const [name, tensor] of trained) {
+      const info = stored.tensors.get(name)
+      if (info?.shape.join() !== tensor.shape.join())
+        throw other(name, `[${tensor.shape}]`, info === undefined ? 'nothing' : `[${info.shape}]`)
+      scope(() => noGrad(() => tensor.copy_(reader.read(name, info, statSync(info.file).size))))
+    }
+  } finally {
+    reader.close()
+  }
+}

@@ -1,0 +1,122 @@
+// `anneal train` with stage sft through real files: what is learnt is shown, the result knows where to stop, wrong data is said.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../tiny-model.ts'
+import { ofType } from './tiny-model.ts'
+import { annealHere, type Ended } from './tiny-run.ts'
+
+let model: Awaited<ReturnType<typeof tinyModelDirectory>>
+beforeAll(async () => {
+  model = await tinyModelDirectory({ chatTemplate: TINY_CHAT_TEMPLATE })
+  const rows = Array.from({ length: 24 }, (_, i) => ({
+    messages: [
+      { role: 'user', content: `Say ${i}` },
+      { role: 'assistant', content: `It is ${i}.` },
+    ],
+  }))
+  writeFileSync(at('chats.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  writeFileSync(at('questions.jsonl'), '{"messages": [{"role": "user", "content": "Hello?"}]}\n')
+})
+afterAll(() => model.remove())
+
+const at = (name: string): string => join(model.directory, name)
+const read = (name: string): string => readFileSync(at(name), 'utf8')
+
+function train(name: string, config: Record<string, unknown>, ...more: string[]): Promise<Ended> {
+  const defaults = {
+    stage: 'sft',
+    model_name_or_path: model.directory,
+    dataset: at('chats.jsonl'),
+    output_dir: at(name),
+    max_length: 128,
+    per_device_train_batch_size: 2,
+    max_steps: 8,
+    save_steps: 4,
+    learning_rate: 1e-2,
+    device: 'cpu',
+  }
+  writeFileSync(at(`${name}.yaml`), JSON.stringify({ ...defaults, ...config }))
+  return annealHere(['train', at(`${name}.yaml`), '--json', ...more])
+}
+
+const losses = ({ events }: Ended): number[] => ofType(events, 'step-done').map(({ metrics }) => metrics.loss)
+
+describe('anneal train with stage: sft', () => {
+  it('shows a sample, learns answers with LoRA, and leaves what is needed to stop', async () => {
+    const ended = await train('lora', { finetuning: 'lora', lora_r: 4 })
+    expect(ended.code, ended.err).toBe(0)
+    expect(ended.err).toContain('<|im_start|>user\nSay 0<|im_end|>\n<|im_start|>assistant\n⟦It is 0.<|im_end|>⟧')
+    expect(losses(ended).at(-1)).toBeLessThan(losses(ended)[0]! - 0.2)
+    expect(JSON.parse(read('lora/generation_config.json')).eos_token_id).toContain(4) // <|im_end|>
+    expect(read('lora/chat_template.jinja')).toBe(TINY_CHAT_TEMPLATE)
+    expect(existsSync(at('lora/adapter_model.safetensors'))).toBe(true)
+    const words = ['generate', '--model', model.directory, '--adapter', at('lora'), '--prompt', 'Hi']
+    expect((await annealHere([...words, '--max-new-tokens', '3', '--temperature', '0'])).code).toBe(0)
+  })
+
+  it('needs no YAML: a data file and a model are enough', async () => {
+    const words = ['train', at('chats.jsonl'), '--model', model.directory]
+    const checked = await annealHere([...words, '--dry-run'])
+    expect(checked.code, checked.err).toBe(0)
+    expect(checked.out).toMatch(/^stage: sft #/m)
+    expect(checked.out).toMatch(/^finetuning: lora #/m)
+    expect(checked.out).toMatch(/^output_dir: runs\/chats #/m)
+    const ended = await annealHere([
+      ...words,
+      '--output_dir',
+      at('direct'),
+      '--max_steps',
+      '2',
+      '--device',
+      'cpu',
+      '--json',
+    ])
+    expect(ended.code, ended.err).toBe(0)
+    expect(existsSync(at('direct/adapter_model.safetensors'))).toBe(true)
+  })
+
+  it('packs, evaluates, and goes on bit for bit with full tuning', async () => {
+    const config = { packing: true, val_split: 0.3, eval_strategy: 'steps', eval_steps: 4 }
+    const straight = await train('full', config)
+    expect(straight.code, straight.err).toBe(0)
+    expect(ofType(straight.events, 'evaluation-done')).toHaveLength(2)
+    const cut = await train('full-again', { ...config, max_steps: 8 })
+    expect(cut.code, cut.err).toBe(0)
+    const again = await train('full-again', config, '--resume_from_checkpoint', at('full-again/checkpoint-4'))
+    expect(losses(again)).toEqual(losses(straight).slice(4))
+    expect(readFileSync(at('full-again/model.safetensors')).equals(readFileSync(at('full/model.safetensors')))).toBe(
+      true,
+    )
+    expect(JSON.parse(read('full/config.json')).eos_token_id).toContain(4)
+  })
+
+  it.each([
+    [
+      'a data set without answers',
+      { dataset: 'questions.jsonl' },
+      3,
+      /^error: .*questions\.jsonl:1, field 'messages': expected at least one turn of the assistant/m,
+    ],
+    ['samples that are too long', { max_length: 8 }, 3, /^error: data in .*expected at most 1 % of the samples/m],
+    [
+      'a packing that is for sft',
+      { stage: 'pretrain', packing: true },
+      2,
+      /^error: packing: expected it with stage: sft/m,
+    ],
+    [
+      'a batch that is too large',
+      { per_device_train_batch_size: 100 },
+      2,
+      /^error: dataset: expected at least 100 samples/m,
+    ],
+  ])('says %s in one line, and writes nothing', async (name, config, code, message) => {
+    const folder = name.replaceAll(' ', '-')
+    const data = 'dataset' in config ? { dataset: at(config.dataset as string) } : {}
+    const ended = await train(folder, { ...config, ...data })
+    expect(ended.err).toMatch(message)
+    expect(ended.code).toBe(code)
+    expect(existsSync(at(folder))).toBe(false)
+  })
+})
