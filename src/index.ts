@@ -48,7 +48,14 @@ export { merge, mergeAndUnload, unmerge } from './methods/lora/merge.ts'
 export { addPrompt, promptTuning } from './methods/prompt-tuning/prompt-tuning.ts'
 export { loadPrompt, savePrompt } from './methods/prompt-tuning/prompt-files.ts'
 export { dropbp } from './methods/dropbp/dropbp.ts'
-export { answerLogProbs, computeReference, type DpoOptions, dpo, precomputed, referenceModel } from './methods/dpo/dpo.ts'
+export {
+  answerLogProbs,
+  computeReference,
+  type DpoOptions,
+  dpo,
+  precomputed,
+  referenceModel,
+} from './methods/dpo/dpo.ts'
 export { readSupervised } from './data/supervised-files.ts'
 export { pairBatches, readPreferences } from './data/preferences.ts'
 
