@@ -131,8 +131,11 @@ describe('anneal demo as a process', () => {
     const child = spawn(process.execPath, ['--import', 'tsx', main, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
     let err = ''
     child.stderr.on('data', (data) => (err += data))
-    // Once only: a second signal ends the run without saving.
-    createInterface(child.stdout).on('line', (line) => line.includes('"step":3,') && child.kill('SIGINT'))
+    // Once only, though several events name step 3: a second signal ends the run without saving.
+    let isSent = false
+    createInterface(child.stdout).on('line', (line) => {
+      if (!isSent && line.includes('"step":3,')) isSent = child.kill('SIGINT')
+    })
     const code = await new Promise((resolve) => child.on('close', resolve))
     expect(code, err).toBe(130)
     expect(readdirSync(join(stopped, 'model')).some((name) => name.startsWith('checkpoint-'))).toBe(true)
