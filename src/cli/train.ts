@@ -37,11 +37,17 @@ export const command: Command = defineCommand({
 })
 
 /** Extensions of data that rows are read from. */
-const DATA = /\.(?:jsonl|jsonl\.gz|csv|tsv|parquet)$/i
+const DATA = /\.(?:jsonl|jsonl\.gz|json|csv|tsv|parquet)$/i
 
 function textOf(file: string | undefined): string | undefined {
   if (file === undefined) return undefined
-  return DATA.test(file) ? JSON.stringify(configFor(file)) : readConfig(file) // JSON is YAML
+  return isData(file) ? JSON.stringify(configFor(file)) : readConfig(file) // JSON is YAML
+}
+
+/** A .json file is data when it holds a list: a configuration never does. */
+function isData(file: string): boolean {
+  if (!DATA.test(file)) return false
+  return !/\.json$/i.test(file) || /^\uFEFF?\s*\[/.test(readConfig(file))
 }
 
 /** A careful run for data alone. Every key can be given on the command line. */

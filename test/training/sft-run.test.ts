@@ -76,6 +76,16 @@ describe('anneal train with stage: sft', () => {
     expect(existsSync(at('direct/adapter_model.safetensors'))).toBe(true)
   })
 
+  it('takes a .json file for data when it holds a list, and for a configuration when it holds keys', async () => {
+    const rows = read('chats.jsonl').trim().split('\n')
+    writeFileSync(at('list.json'), ` \n[${rows.join()}]`)
+    const list = await annealHere(['train', at('list.json'), '--model', model.directory, '--dry-run'])
+    expect(list.out, list.err).toMatch(/^stage: sft #/m)
+    writeFileSync(at('keys.json'), JSON.stringify({ stage: 'pretrain', datset: 'x' }))
+    const keys = await annealHere(['train', at('keys.json'), '--dry-run'])
+    expect(keys).toMatchObject({ code: 2, err: expect.stringContaining("'datset'") })
+  })
+
   it('packs, evaluates, and goes on bit for bit with full tuning', async () => {
     const config = { packing: true, val_split: 0.3, eval_strategy: 'steps', eval_steps: 4 }
     const straight = await train('full', config)
