@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { loadDecoder } from '../src/checkpoint/load.ts'
 import { Engine } from '../src/infer/engine.ts'
 import { collect } from '../src/infer/lm.ts'
+import { addLora } from '../src/methods/lora/lora.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import { backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
 import { languageModeling } from '../src/train/objective.ts'
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     steps: { type: 'string', default: '10' },
     warmup: { type: 'string', default: '3' },
     lr: { type: 'string', default: '1e-4' },
+    finetuning: { type: 'string', default: 'full' },
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
     interactive: { type: 'boolean', default: false },
@@ -44,7 +46,8 @@ async function* turns(): AsyncGenerator<number> {
 
 function trainable(): Decoder {
   const model = loadDecoder(values.model!)
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  if (values.finetuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
+  else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
   return model
 }
 

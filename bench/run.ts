@@ -225,6 +225,11 @@ async function main(): Promise<void> {
       return { ...row, parity }
     })
   }
+  await take('lora-22M', async () => {
+    const { model, ids } = modelOf('22M')
+    const list = ['step', '--finetuning', 'lora', '--model', model, '--ids', ids, '--steps', '5']
+    return duel('LoRA step (all linears, r 8), 22M, fp32, 2 threads', list, 'median_ms', (r) => r <= 0.9, '≤ 0.90')
+  })
   for (const shape of ['22M', '135M'] as const) {
     await take(`decode-${shape}`, async () => {
       const { model, ids } = modelOf(shape)
