@@ -3,11 +3,13 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError, UnsupportedError } from '../errors.ts'
+import type { QuantSpec } from '../nn/quant/format.ts'
 import { noGrad, type Tensor } from '../torch/index.ts'
 import { type AdapterFile, formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts'
 import { type WrittenFile, writeFileAtomic } from './atomic-write.ts'
 import { readJsonFile } from './load.ts'
 import { openModelWeights, writeModelWeights } from './model-weights.ts'
+import { formatQuantization, parseQuantization } from './quantization-config.ts'
 import { TensorReader, tensorSource } from './tensor-bytes.ts'
 
 const CONFIG = 'adapter_config.json'
@@ -21,6 +23,9 @@ export interface StoredAdapter {
   config: AdapterFile
   tensors: Map<string, Tensor>
 }
+
+/** Entry of the weight file's metadata, which PEFT passes over, with the `quantization_config` of the base. */
+const BASE_QUANTIZATION = 'anneal_base_quantization'
 
 /** Reads a PEFT directory; InputError for a malformed one, UnsupportedError for what would be computed differently. Pickle is refused. */
 export function readAdapter(directory: string): StoredAdapter {
@@ -43,16 +48,35 @@ export function readAdapter(directory: string): StoredAdapter {
   }
 }
 
+/** The formats of the base that the adapter in `directory` was trained on, by module; empty where nothing was quantized. */
+export function baseFormatsOf(directory: string): Map<string, QuantSpec> {
+  const text = openModelWeights(directory, STEM).metadata.get(BASE_QUANTIZATION)
+  if (text === undefined) return new Map()
+  const what = `adapter in ${directory}: ${BASE_QUANTIZATION}`
+  try {
+    return parseQuantization(JSON.parse(text), what)
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new InputError(`${what}: expected JSON, got other text: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
 /** Writes a PEFT directory's files into `directory`, which must exist: weights, configuration, and a README.md for people. */
 export function writeAdapter(
   directory: string,
   config: AdapterFile,
   tensors: Iterable<[string, Tensor]>,
   notices: readonly string[] = [],
+  baseFormats: ReadonlyMap<string, QuantSpec> = new Map(),
 ): WrittenFile[] {
   const sources = noGrad(() => Array.from(tensors, ([name, tensor]) => tensorSource(name, tensor.detach())))
+  const section = formatQuantization(baseFormats)
   return [
-    ...writeModelWeights(directory, sources, { stem: STEM }),
+    ...writeModelWeights(directory, sources, {
+      stem: STEM,
+      ...(section && { metadata: { format: 'pt', [BASE_QUANTIZATION]: JSON.stringify(section) } }),
+    }),
     writeFileAtomic(join(directory, CONFIG), formatAdapterConfig(config)),
     writeFileAtomic(join(directory, 'README.md'), readme(config, notices)),
   ]

@@ -1,5 +1,6 @@
 // config.json → the list of layers: shapes, attention windows, scales, and what single layers override.
-// Overrides use Transformers 5's `per_layer_config`: `{"3": {"intermediate_size": 96, "skip": ["attention"]}}`.
+// Overrides use Transformers 5's `per_layer_config`: `{"3": {"intermediate_size": 96, "skip": ["attention"]}}`. Two keys are our own:
+// `attention_output_bias` and `mlp_output_bias`, at the top or by layer, for a bias on o_proj or down_proj alone.
 
 import { UnsupportedError } from '../errors.ts'
 import type { AttentionConfig, LayerConfig, MlpConfig } from './config.ts'
@@ -32,7 +33,9 @@ export function readLayers(
   )
   const mlpBias = family.mlpBias === 'all' || (family.mlpBias === 'key' && fields.boolean('mlp_bias', false))
   const attentionBias = family.attentionBias === 'key' && fields.boolean('attention_bias', family.attentionBiasDefault)
-  const hasOutputBias = family.attentionBias === 'all' || attentionBias
+  const hasAttentionBias = family.attentionBias === 'all' || attentionBias
+  const attentionOutputBias = fields.boolean('attention_output_bias', hasAttentionBias)
+  const mlpOutputBias = fields.boolean('mlp_output_bias', mlpBias)
   const scales = readScales(fields, family, headDim, count)
   const logitSoftcapping = readSoftcapping(fields, 'attn_logit_softcapping', family.softcapping?.attn)
   const windows = readWindows(fields, family, count)
@@ -57,21 +60,22 @@ export function readLayers(
       slidingWindow: windows[i]!,
       rope: ropes[i]!,
       qkNorm: family.qkNorm,
-      hasQkvBias: hasOutputBias || family.attentionBias === 'qkv',
-      hasOutputBias,
+      hasQkvBias: hasAttentionBias || family.attentionBias === 'qkv',
+      hasOutputBias: own?.boolean('attention_output_bias', attentionOutputBias) ?? attentionOutputBias,
     }
     const mlp: MlpConfig = {
       intermediateSize: own?.integer('intermediate_size', SIZES, intermediateSize) ?? intermediateSize,
       activation,
       isGated: family.isGated,
       hasBias: mlpBias,
+      hasOutputBias: own?.boolean('mlp_output_bias', mlpOutputBias) ?? mlpOutputBias,
     }
     const skip = own?.list('skip', '"attention" or "mlp"', isBranch) ?? []
     const unknown = own?.unread()[0]
     if (own !== undefined && unknown !== undefined) {
       throw new UnsupportedError(
         `model config in ${fields.file}: ${own.name(unknown)}: expected num_attention_heads, num_key_value_heads, ` +
-          'intermediate_size or skip, got something that may not differ between layers. Remove it.',
+          'intermediate_size, attention_output_bias, mlp_output_bias or skip, got something that may not differ between layers. Remove it.',
       )
     }
     return { attention: skip.includes('attention') ? null : attention, mlp: skip.includes('mlp') ? null : mlp }

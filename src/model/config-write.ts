@@ -46,11 +46,14 @@ export function formatModelConfig(json: JsonObject): string {
   return `${JSON.stringify(json, null, 2).replace(wholeFloat, '$1.0$2')}\n`
 }
 
+/** Keys that are written where they are needed only. */
+const REWRITTEN = ['rope_parameters', 'dtype', 'per_layer_config', 'attention_output_bias', 'mlp_output_bias']
+
 function spell(config: DecoderConfig): JsonObject {
   const family = FAMILIES[config.modelType]
   const key = (name: string): string => family.keys[name] ?? name
-  const { rope_parameters: _, dtype: __, per_layer_config: ___, ...kept } = config.raw
-  const attention = commonest(config.layers, (layer) => layer.attention)
+  const kept = Object.fromEntries(Object.entries(config.raw).filter(([name]) => !REWRITTEN.includes(name)))
+  const attention = topAttention(config, family)
   const mlp = commonest(config.layers, (layer) => layer.mlp)
   const json: JsonObject = {
     ...kept,
@@ -77,6 +80,7 @@ function spell(config: DecoderConfig): JsonObject {
   if (attention !== null) Object.assign(json, attentionKeys(config, family, attention))
   if (mlp !== null) json[key('intermediate_size')] = mlp.intermediateSize
   if (mlp !== null && family.mlpBias === 'key') json.mlp_bias = mlp.hasBias
+  if (mlp !== null && mlp.hasOutputBias !== mlp.hasBias) json.mlp_output_bias = mlp.hasOutputBias
   const overrides = layerOverrides(config.layers, attention, mlp)
   return Object.keys(overrides).length === 0 ? json : { ...json, per_layer_config: overrides }
 }
@@ -95,9 +99,23 @@ function commonest<T extends AttentionConfig | MlpConfig>(
   return [...counted.values()].sort((a, b) => b.count - a.count)[0]?.branch ?? null
 }
 
-function sizesOf(branch: AttentionConfig | MlpConfig): Record<string, number> {
-  if ('intermediateSize' in branch) return { intermediate_size: branch.intermediateSize }
-  return { num_attention_heads: branch.numAttentionHeads, num_key_value_heads: branch.numKeyValueHeads }
+/** What the attention keys at the top describe. Where there is no head_dim, their number of heads says what a head's size is. */
+function topAttention({ layers, hiddenSize }: DecoderConfig, family: Family): AttentionConfig | null {
+  const attention = commonest(layers, (layer) => layer.attention)
+  if (attention === null || family.isGated) return attention
+  const heads = hiddenSize / attention.headDim
+  return { ...attention, numAttentionHeads: heads, numKeyValueHeads: heads }
+}
+
+/** What may differ between layers. */
+function sizesOf(branch: AttentionConfig | MlpConfig): Record<string, number | boolean> {
+  if ('intermediateSize' in branch)
+    return { intermediate_size: branch.intermediateSize, mlp_output_bias: branch.hasOutputBias }
+  return {
+    num_attention_heads: branch.numAttentionHeads,
+    num_key_value_heads: branch.numKeyValueHeads,
+    attention_output_bias: branch.hasOutputBias,
+  }
 }
 
 function layerOverrides(
@@ -108,7 +126,7 @@ function layerOverrides(
   const overrides: JsonObject = {}
   layers.forEach((layer, i) => {
     const sizes = { ...(layer.attention && sizesOf(layer.attention)), ...(layer.mlp && sizesOf(layer.mlp)) }
-    const common: Record<string, number> = { ...(attention && sizesOf(attention)), ...(mlp && sizesOf(mlp)) }
+    const common: Record<string, number | boolean> = { ...(attention && sizesOf(attention)), ...(mlp && sizesOf(mlp)) }
     const own: JsonObject = Object.fromEntries(Object.entries(sizes).filter(([name, size]) => common[name] !== size))
     const skip = [...(layer.attention === null ? ['attention'] : []), ...(layer.mlp === null ? ['mlp'] : [])]
     if (skip.length > 0) own.skip = skip
@@ -123,7 +141,9 @@ function attentionKeys(config: DecoderConfig, family: Family, attention: Attenti
     json.num_key_value_heads = attention.numKeyValueHeads
     json.head_dim = attention.headDim
   }
-  if (family.attentionBias === 'key') json.attention_bias = attention.hasOutputBias
+  if (family.attentionBias === 'key') json.attention_bias = attention.hasQkvBias
+  const impliedBias = family.attentionBias !== 'qkv' && attention.hasQkvBias
+  if (attention.hasOutputBias !== impliedBias) json.attention_output_bias = attention.hasOutputBias
   if (family.softcapping !== undefined) json.attn_logit_softcapping = attention.logitSoftcapping
   return { ...json, ...windowKeys(config, family), ...ropeKeys(config, family) }
 }

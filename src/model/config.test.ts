@@ -39,7 +39,7 @@ describe('readModelConfig', () => {
         hasQkvBias: false,
         hasOutputBias: false,
       },
-      mlp: { intermediateSize: 176, activation: 'silu', isGated: true, hasBias: false },
+      mlp: { intermediateSize: 176, activation: 'silu', isGated: true, hasBias: false, hasOutputBias: false },
     })
   })
 
@@ -211,6 +211,31 @@ describe('writeModelConfig', () => {
     }))
     const written = writeModelConfig({ ...config, layers })
     expect(written.per_layer_config).toMatchObject({ '0': { skip: ['mlp'] }, '2': { skip: ['attention'] } })
+    expect(meaning(written)).toEqual({ ...config, layers, raw: {} })
+  })
+
+  it.each(models)('keeps a bias on the output matrices alone, for %s', (model) => {
+    const config = read(json(model))
+    const biased = config.layers.map(({ attention, mlp }, i) => ({
+      attention: { ...attention!, hasOutputBias: i === 0 || attention!.hasOutputBias },
+      mlp: { ...mlp!, hasOutputBias: true },
+    }))
+    const written = writeModelConfig({ ...config, layers: biased })
+    expect(meaning(written)).toEqual({ ...config, layers: biased, raw: {} })
+    // Taken away again, the keys go too.
+    const again = writeModelConfig({ ...read(written), layers: config.layers })
+    expect(meaning(again)).toEqual({ ...config, raw: {} })
+    expect(JSON.stringify(again)).not.toContain('output_bias')
+  })
+
+  it.each(['gpt2', 'gpt-neox'])('keeps fewer heads in every layer of %s, whose files have no head_dim', (model) => {
+    const config = read(json(model))
+    const layers = config.layers.map(({ attention, mlp }) => ({
+      attention: { ...attention!, numAttentionHeads: 3, numKeyValueHeads: 3 },
+      mlp,
+    }))
+    const written = writeModelConfig({ ...config, layers })
+    expect(written).toMatchObject({ [model === 'gpt2' ? 'n_head' : 'num_attention_heads']: 4 })
     expect(meaning(written)).toEqual({ ...config, layers, raw: {} })
   })
 

@@ -68,7 +68,10 @@ export interface MlpConfig {
   readonly intermediateSize: number
   readonly activation: Activation
   readonly isGated: boolean
+  /** Of gate and up. */
   readonly hasBias: boolean
+  /** Of down. */
+  readonly hasOutputBias: boolean
 }
 
 /** All norms of the model; `unitOffset` means that the stored weight is added to 1 (Gemma). */
@@ -171,7 +174,6 @@ function readModelType(fields: ConfigFields): ModelType {
 
 /** Keys that are accepted only while they are off, with what to do otherwise. */
 const MUST_BE_OFF: Readonly<Record<string, string>> = {
-  quantization_config: 'Load the unquantized weights.',
   is_encoder_decoder: 'Only decoders are supported.',
   add_cross_attention: 'Only decoders are supported.',
   use_bidirectional_attention: 'Only causal attention is supported.',
@@ -182,6 +184,7 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
 }
 
 function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
+  refuseForeignQuantization(fields)
   for (const [key, advice] of Object.entries(MUST_BE_OFF)) {
     const value = fields.raw(key)
     if (value === null || value === false || (isObject(value) && Object.keys(value).length === 0)) continue
@@ -197,6 +200,17 @@ function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
         'Only causal language models are supported.',
     )
   }
+}
+
+/** Our own section is read where the weights are (checkpoint/quantization-config.ts). */
+function refuseForeignQuantization(fields: ConfigFields): void {
+  const value = fields.raw('quantization_config')
+  if (value === null || (isObject(value) && value.quant_method === 'anneal')) return
+  const method = isObject(value) ? (value.quant_method ?? null) : value
+  throw new UnsupportedError(
+    `model config in ${fields.file}: quantization_config.quant_method: expected "anneal", got ${brief(method)}. ` +
+      'Load the unquantized weights, and quantize them here.',
+  )
 }
 
 /** The first converted checkpoints wrote LLaMAForCausalLM. */

@@ -33,8 +33,8 @@ export interface DecoderInput {
   cache?: KeyValueCache
 }
 
-/** What all blocks of one call share. */
-interface Call {
+/** What all blocks of one call share; made by `enter`. */
+export interface Call {
   rows: number
   length: number
   cache: KeyValueCache | null
@@ -45,7 +45,8 @@ interface Call {
 
 /** A causal language model. */
 export class Decoder extends Layer {
-  readonly config: DecoderConfig
+  /** What the weights are; who changes their shapes or biases sets it anew. */
+  config: DecoderConfig
   readonly model: DecoderBody
   /** Null when the head is the embedding (tied). */
   lm_head: LinearLike | null
@@ -76,6 +77,12 @@ export class Decoder extends Layer {
 
   /** Hidden states after the last norm, [B, T, D]. */
   hidden(input: DecoderInput): Tensor {
+    const { states, call } = this.enter(input)
+    return this.model.norm.forward(this.runBlocks(states, call))
+  }
+
+  /** The first third of `hidden`: what enters block 0, [B, T, D], and what all blocks of the call share. */
+  enter(input: DecoderInput): { states: Tensor; call: Call } {
     const ids = input.inputIds
     let x = input.inputsEmbeds ?? this.model.embed_tokens.forward(ids!)
     const [rows = 0, length = 0] = x.shape
@@ -83,12 +90,18 @@ export class Decoder extends Layer {
     const call = this.prepare(input, rows, length)
     if (this.model.embed_positions !== undefined)
       x = x.add(this.model.embed_positions.forward(this.positions(input, rows, length)))
-    x = dropout(x, this.config.dropout.embedding, this.generator)
-    for (const [i, block] of this.model.layers.entries()) {
+    return { states: dropout(x, this.config.dropout.embedding, this.generator), call }
+  }
+
+  /** The second third: `states` [B, T, D] through blocks `from` to `to` (exclusive). In between they can be looked at, kept, changed. */
+  runBlocks(states: Tensor, call: Call, from = 0, to: number = this.model.layers.length): Tensor {
+    let x = states
+    for (let i = from; i < to; i++) {
+      const block = this.model.layers[i]!
       const run = (h: Tensor): Tensor => scope(() => block.forward(h, i, call))
       x = this.gradientCheckpointing && call.cache === null ? checkpoint(run, x, this.generator ?? undefined) : run(x)
     }
-    return this.model.norm.forward(x)
+    return x
   }
 
   /** Logits in f32, [B, T, V], of hidden states [B, T, D]. */
@@ -262,7 +275,7 @@ export class Attention extends Layer {
   readonly o_proj: LinearLike
   readonly q_norm: RmsNorm | null
   readonly k_norm: RmsNorm | null
-  readonly settings: AttentionConfig
+  settings: AttentionConfig
   private readonly dropoutRate: number
 
   constructor(

@@ -211,12 +211,12 @@ function blockParameters(config: DecoderConfig, layer: LayerConfig, path: string
     parameters.push(...normOf(norms.afterAttention))
   }
   if (mlp !== null) {
-    const { intermediateSize, hasBias } = mlp
+    const { intermediateSize, hasBias, hasOutputBias } = mlp
     parameters.push(
       ...normOf(norms.beforeMlp),
       ...(mlp.isGated ? linear(`${path}.mlp.gate_proj`, intermediateSize, hiddenSize, hasBias) : []),
       ...linear(`${path}.mlp.up_proj`, intermediateSize, hiddenSize, hasBias),
-      ...linear(`${path}.mlp.down_proj`, hiddenSize, intermediateSize, hasBias),
+      ...linear(`${path}.mlp.down_proj`, hiddenSize, intermediateSize, hasOutputBias),
       ...normOf(norms.afterMlp),
     )
   }

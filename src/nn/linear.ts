@@ -6,6 +6,8 @@ import { Layer } from './layer.ts'
 export interface LinearLike extends Layer {
   readonly inFeatures: number
   readonly outFeatures: number
+  /** [outFeatures] or null */
+  readonly bias: Tensor | null
   /** x [..., inFeatures] → [..., outFeatures]. */
   forward(x: Tensor): Tensor
   /** The matrix it stands for, [outFeatures, inFeatures], as a tensor of its own. */

@@ -54,6 +54,18 @@ export function scaleGradient(x: Tensor, scale: number): Tensor {
 }
 let op_scaleGradient = -1
 
+/** `anneal::quant_dequantize(Tensor codes, Tensor scales, Tensor? scale_scales, Tensor? scale_offset, Tensor? mins, Tensor? levels, Tensor? scale_levels, int rows, int columns, int bits, int block, ScalarType dtype) -> Tensor` */
+export function quantDequantize(codes: Tensor, scales: Tensor, scaleScales: Tensor | null | undefined, scaleOffset: Tensor | null | undefined, mins: Tensor | null | undefined, levels: Tensor | null | undefined, scaleLevels: Tensor | null | undefined, rows: number, columns: number, bits: number, block: number, dtype: DType): Tensor {
+  return wrap(call(op_quantDequantize < 0 ? (op_quantDequantize = resolve('anneal::quant_dequantize', '')) : op_quantDequantize, codes.handle, scales.handle, scaleScales?.handle, scaleOffset?.handle, mins?.handle, levels?.handle, scaleLevels?.handle, rows, columns, bits, block, dtypeCode[dtype]) as number)
+}
+let op_quantDequantize = -1
+
+/** `anneal::quant_linear(Tensor x, Tensor? bias, Tensor codes, Tensor scales, Tensor? scale_scales, Tensor? scale_offset, Tensor? mins, Tensor? levels, Tensor? scale_levels, int rows, int columns, int bits, int block) -> Tensor` */
+export function quantLinear(x: Tensor, bias: Tensor | null | undefined, codes: Tensor, scales: Tensor, scaleScales: Tensor | null | undefined, scaleOffset: Tensor | null | undefined, mins: Tensor | null | undefined, levels: Tensor | null | undefined, scaleLevels: Tensor | null | undefined, rows: number, columns: number, bits: number, block: number): Tensor {
+  return wrap(call(op_quantLinear < 0 ? (op_quantLinear = resolve('anneal::quant_linear', '')) : op_quantLinear, x.handle, bias?.handle, codes.handle, scales.handle, scaleScales?.handle, scaleOffset?.handle, mins?.handle, levels?.handle, scaleLevels?.handle, rows, columns, bits, block) as number)
+}
+let op_quantLinear = -1
+
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], dtype?: DType | null, layout?: number | null, device?: string | null, pinMemory?: boolean | null): Tensor {
   return wrap(call(op_zeros < 0 ? (op_zeros = resolve('aten::zeros', '')) : op_zeros, size, dtype && dtypeCode[dtype], layout, device, pinMemory) as number)
@@ -83,6 +95,12 @@ export function arange(start: number | boolean, end: number | boolean, step?: nu
   return wrap(call(op_arange < 0 ? (op_arange = resolve('aten::arange', 'start_step')) : op_arange, start, end, step, dtype && dtypeCode[dtype], layout, device, pinMemory) as number)
 }
 let op_arange = -1
+
+/** `aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
+export function eye(n: number, dtype?: DType | null, layout?: number | null, device?: string | null, pinMemory?: boolean | null): Tensor {
+  return wrap(call(op_eye < 0 ? (op_eye = resolve('aten::eye', '')) : op_eye, n, dtype && dtypeCode[dtype], layout, device, pinMemory) as number)
+}
+let op_eye = -1
 
 /** `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function zerosLike(input: Tensor, dtype?: DType | null, layout?: number | null, device?: string | null, pinMemory?: boolean | null, memoryFormat?: number | null): Tensor {
@@ -291,6 +309,12 @@ export function log1p(input: Tensor): Tensor {
   return wrap(call(op_log1p < 0 ? (op_log1p = resolve('aten::log1p', '')) : op_log1p, input.handle) as number)
 }
 let op_log1p = -1
+
+/** `aten::erfinv(Tensor self) -> Tensor` */
+export function erfinv(input: Tensor): Tensor {
+  return wrap(call(op_erfinv < 0 ? (op_erfinv = resolve('aten::erfinv', '')) : op_erfinv, input.handle) as number)
+}
+let op_erfinv = -1
 
 /** `aten::sqrt(Tensor self) -> Tensor` */
 export function sqrt(input: Tensor): Tensor {
@@ -646,6 +670,12 @@ export function bincount(input: Tensor, weights?: Tensor | null, minlength?: num
 }
 let op_bincount = -1
 
+/** `aten::bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
+export function bucketize(input: Tensor, boundaries: Tensor, outInt32?: boolean | null, right?: boolean | null): Tensor {
+  return wrap(call(op_bucketize < 0 ? (op_bucketize = resolve('aten::bucketize', 'Tensor')) : op_bucketize, input.handle, boundaries.handle, outInt32, right) as number)
+}
+let op_bucketize = -1
+
 /** `aten::nonzero(Tensor self) -> Tensor` */
 export function nonzero(input: Tensor): Tensor {
   return wrap(call(op_nonzero < 0 ? (op_nonzero = resolve('aten::nonzero', '')) : op_nonzero, input.handle) as number)
@@ -693,6 +723,24 @@ export function svd(A: Tensor, fullMatrices?: boolean | null, driver?: string | 
   return wrapAll(call(op_svd < 0 ? (op_svd = resolve('aten::linalg_svd', '')) : op_svd, A.handle, fullMatrices, driver)) as [Tensor, Tensor, Tensor]
 }
 let op_svd = -1
+
+/** `aten::linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)` */
+export function qr(A: Tensor, mode?: string | null): [Tensor, Tensor] {
+  return wrapAll(call(op_qr < 0 ? (op_qr = resolve('aten::linalg_qr', '')) : op_qr, A.handle, mode)) as [Tensor, Tensor]
+}
+let op_qr = -1
+
+/** `aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor` */
+export function cholesky(input: Tensor, upper?: boolean | null): Tensor {
+  return wrap(call(op_cholesky < 0 ? (op_cholesky = resolve('aten::linalg_cholesky', '')) : op_cholesky, input.handle, upper) as number)
+}
+let op_cholesky = -1
+
+/** `aten::cholesky_inverse(Tensor self, bool upper=False) -> Tensor` */
+export function choleskyInverse(input: Tensor, upper?: boolean | null): Tensor {
+  return wrap(call(op_choleskyInverse < 0 ? (op_choleskyInverse = resolve('aten::cholesky_inverse', '')) : op_choleskyInverse, input.handle, upper) as number)
+}
+let op_choleskyInverse = -1
 
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layerNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number | null, cudnnEnable?: boolean | null): Tensor {

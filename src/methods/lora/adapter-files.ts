@@ -12,6 +12,8 @@ import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { ModelType } from '../../model/families.ts'
+import { quantLinears } from '../../model/quantize-model.ts'
+import type { QuantSpec } from '../../nn/quant/format.ts'
 import { scope, type Tensor } from '../../torch/index.ts'
 import { type FileModule, fileModules, findModule, joinAdapter, splitAdapter } from './fused-modules.ts'
 import { attachAdapters, loraLayers, setAdapters } from './lora.ts'
@@ -91,12 +93,16 @@ export function saveLora(
       return [[module, joined, alpha]]
     })
     const config = configOf(parts, some, [...modules.keys()], model, baseModel)
-    const notices = noticesOf(config, parts, model.config.modelType)
+    const baseFormats = new Map(
+      Array.from(quantLinears(model), ([path, { weight }]) => [path.replace(/\.base_layer$/, ''), weight.spec]),
+    )
+    const notices = [...noticesOf(config, parts, model.config.modelType), ...baseNotices(baseFormats)]
     const files = writeAdapter(
       directory,
       config,
       nameLoraTensors(parts.map(([{ name }, joined]) => [name, joined])),
       notices,
+      baseFormats,
     )
     return { files, notices }
   })
@@ -223,6 +229,14 @@ function noticesOf(
     ...(hasPatterns
       ? ['vLLM and llama.cpp take one rank and alpha for all modules, this adapter has several: merge it']
       : []),
+  ]
+}
+
+function baseNotices(baseFormats: ReadonlyMap<string, QuantSpec>): string[] {
+  if (baseFormats.size === 0) return []
+  const formats = [...new Set([...baseFormats.values()].map(({ format }) => format))]
+  return [
+    `trained on a base quantized to ${formats.join(', ')}: merged onto the full-precision base it computes something else than it did in training; compare both merges`,
   ]
 }
 

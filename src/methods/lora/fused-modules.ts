@@ -2,7 +2,7 @@
 // queries, keys and values). A fused adapter splits by rows: the parts share A and take their rows of B. The other way, parts with
 // one A join again as they were; parts with several become one adapter of the sum of their ranks with a block-diagonal B.
 import type { LoraTensors } from '../../checkpoint/adapter.ts'
-import { joinParts, splitParts } from '../../checkpoint/load.ts'
+import { joinParts, splitParts } from '../../checkpoint/fused-parts.ts'
 import { UnsupportedError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type CheckpointTensor, checkpointModule, checkpointTensors } from '../../model/hf-names.ts'

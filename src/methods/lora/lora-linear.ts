@@ -78,6 +78,9 @@ export class LoraLinear extends Layer implements LinearLike {
   get outFeatures(): number {
     return this.base_layer.outFeatures
   }
+  get bias(): Tensor | null {
+    return this.base_layer.bias
+  }
   get adapters(): ReadonlyMap<string, Adapter> {
     return this.#adapters
   }
@@ -127,7 +130,7 @@ export class LoraLinear extends Layer implements LinearLike {
     const base = this.base_layer
     const y = this.#sum(adapter, x, adapter.magnitude === null)
     if (adapter.magnitude === null) return y
-    const bias = biasOf(base)
+    const bias = base.bias
     const scaled = y.mul(this.#stretch(adapter, y.dtype))
     return bias === null ? scaled : scaled.add(bias.to(y.dtype))
   }
@@ -136,7 +139,7 @@ export class LoraLinear extends Layer implements LinearLike {
   #sum(adapter: Adapter, x: Tensor, withBias: boolean): Tensor {
     const base = this.base_layer
     const dtype = autocastDtype() ?? adapter.A.dtype
-    const bias = biasOf(base)
+    const bias = base.bias
     if (base instanceof Linear && !base.weight.requiresGrad && !bias?.requiresGrad) {
       if (autocastDtype() !== null || (base.weight.dtype === dtype && x.dtype === dtype)) {
         const { mask, scale } = this.#dropout(adapter, x)
@@ -162,7 +165,7 @@ export class LoraLinear extends Layer implements LinearLike {
   #change(adapter: Adapter, x: Tensor, base: Tensor): Tensor {
     const product = this.#product(adapter, x).to(base.dtype)
     if (adapter.magnitude === null) return product
-    const bias = biasOf(this.base_layer)
+    const bias = this.base_layer.bias
     const stretch = this.#stretch(adapter, base.dtype)
     const plain = bias === null ? base : base.sub(bias.to(base.dtype))
     return plain.mul(stretch.sub(1)).add(product.mul(stretch))
@@ -199,9 +202,4 @@ function lowRankSum(adapter: Adapter, weight: Tensor): Tensor {
 /** √Σ of the squares of each row, [out]. */
 export function rowNorms(weight: Tensor): Tensor {
   return ops.vectorNorm(weight, 2, [1])
-}
-
-/** The bias of a matrix that has one. */
-export function biasOf(base: LinearLike): Tensor | null {
-  return (base as { bias?: Tensor | null }).bias ?? null
 }

@@ -5,7 +5,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { Linear, type LinearLike } from '../../nn/linear.ts'
 import { type DType, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import { loraLayers, mergedError, type PassRecord } from './lora.ts'
-import { biasOf, type LoraLinear } from './lora-linear.ts'
+import type { LoraLinear } from './lora-linear.ts'
 import { isTiedHead, putModule } from './targets.ts'
 
 /** Computes with the sum of base and active adapters as one matrix each, until `unmerge`. Takes the memory of those matrices again. */
@@ -84,7 +84,7 @@ function mergedLinear(layer: LoraLinear, dtype?: DType): { linear: Linear; lost:
       const weight = (rounded.storageId === base.storageId ? rounded.clone() : rounded).keep()
       const update = exact.sub(base).norm().item()
       const lost = update === 0 ? 0 : weight.to('f32').sub(exact).norm().item() / update
-      return { linear: new Linear(weight, biasOf(layer.base_layer)), lost }
+      return { linear: new Linear(weight, layer.bias), lost }
     }),
   )
 }

@@ -1,0 +1,218 @@
+// Every model under test/fixtures/models against the numbers of Transformers (scripts/goldens/models.py), and each against itself
+// in all the ways that must not change a result: cache, padding, packing, checkpointing, batching.
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  clearGradients,
+  documents,
+  fixtures,
+  gradientsOf,
+  idsOf,
+  load,
+  readJson,
+  summedLoss,
+} from '../../test/decoder-fixtures.ts'
+import { GrowingCache } from '../infer/kv-cache.ts'
+import { dropSegments } from '../torch/checkpointing.ts'
+import { autocast, backward, Generator, memoryStats, noGrad, ops, scope, type Tensor } from '../torch/index.ts'
+import type { Decoder } from './decoder.ts'
+import { checkpointTensors } from './hf-names.ts'
+
+const families = readdirSync(fixtures).filter((name) => existsSync(join(fixtures, name, 'expected.json')))
+
+interface Forward {
+  input_ids: number[][]
+  logits_last: number[][]
+  logits_sum_per_position: number[][]
+  token_logprobs: number[][]
+  loss: number
+}
+interface Expected extends Forward {
+  /** Made by scripts/goldens: 7 significant digits. Without it: 6 decimals. */
+  seed?: number
+  grad_norms: Record<string, number>
+  greedy_prompt: number[]
+  greedy_ids: number[]
+  other_length?: Forward
+}
+
+function greedy(model: Decoder, prompt: readonly number[], count: number, isCached: boolean): number[] {
+  return noGrad(() => {
+    const cache = isCached ? new GrowingCache(4) : undefined
+    const ids = [...prompt]
+    for (let i = 0; i < count; i++) {
+      const fed = cache === undefined || i === 0 ? ids : ids.slice(-1)
+      const next = scope(() => {
+        const hidden = model.hidden({ inputIds: idsOf([fed]), ...(cache && { cache }) })
+        return model
+          .logits(hidden.narrow(1, fed.length - 1, 1))
+          .argmax()
+          .item()
+      })
+      ids.push(next)
+    }
+    cache?.free()
+    return ids
+  })
+}
+
+describe.each(families)('%s', (name) => {
+  const expected = readJson(name, 'expected.json') as Expected
+  /** Half of the last digit that the fixture keeps. */
+  const rounding = (value: number): number => ('seed' in expected ? Math.abs(value) * 5e-7 : 5e-7)
+  let model: Decoder
+  let before: number
+
+  beforeAll(() => {
+    before = memoryStats().liveTensors
+    model = load(name)
+  })
+  afterAll(() => {
+    model.free()
+    expect(memoryStats().liveTensors).toBe(before)
+  })
+  afterEach(() => {
+    model.gradientCheckpointing = false
+    model.generator = null
+    clearGradients(model)
+    dropSegments()
+  })
+  /** Runs `body` in a scope: what one test makes is gone before the next. */
+  const test = (title: string, body: () => void): void => it(title, () => scope(body))
+
+  test('has the logits and log-probabilities of Transformers', () => {
+    for (const wanted of [expected, ...(expected.other_length ? [expected.other_length] : [])]) {
+      noGrad(() => {
+        const ids = idsOf(wanted.input_ids)
+        const logits = model.forward({ inputIds: ids })
+        expect(logits.dtype).toBe('f32')
+        expect(logits.select(1, -1)).toBeAllclose(wanted.logits_last.flat(), { absolute: 1e-4, relative: 0 })
+        // Hundreds of entries that are each within 1e-4, mostly far closer.
+        expect(logits.sum(-1)).toBeAllclose(wanted.logits_sum_per_position.flat(), { absolute: 5e-4, relative: 0 })
+        const length = ids.size(1)
+        const chosen = ops.gather(
+          logits.narrow(1, 0, length - 1).logSoftmax(),
+          2,
+          ids.narrow(1, 1, length - 1).unsqueeze(2),
+        )
+        expect(chosen).toBeAllclose(wanted.token_logprobs.flat(), { absolute: 1e-4, relative: 0 })
+      })
+    }
+  })
+
+  test('has the loss and the gradient norms of Transformers', () => {
+    const rows = expected.input_ids
+    const loss = summedLoss(model, rows).div(rows.length * (rows[0]!.length - 1))
+    backward(loss)
+    // The fixture must have been made without dropout for the rest to mean anything.
+    const logprobs = expected.token_logprobs.flat()
+    expect(-logprobs.reduce((a, b) => a + b) / logprobs.length).toBeCloseTo(expected.loss, 5)
+    expect(Math.abs(loss.item() - expected.loss)).toBeLessThan(1e-4 * expected.loss + rounding(expected.loss))
+
+    const ours = gradientsOf(model)
+    const seen = new Set<string>()
+    for (const stored of checkpointTensors(model.config)) {
+      const key = [stored.name, ...stored.aliases].find((candidate) => candidate in expected.grad_norms)
+      expect(key, stored.name).toBeDefined()
+      seen.add(key!)
+      const norm = Math.hypot(...stored.parts.map((part) => ours.get(part.path)!.norm().item()))
+      const wanted = expected.grad_norms[key!]!
+      expect(Math.abs(norm - wanted), `${key}: ${norm}, expected ${wanted}`).toBeLessThan(
+        1e-4 * wanted + rounding(wanted) + 1e-9,
+      )
+    }
+    expect([...seen].sort()).toEqual(Object.keys(expected.grad_norms).sort())
+  })
+
+  test('chooses the same tokens with a cache and without', () => {
+    const { greedy_prompt: prompt, greedy_ids: ids } = expected
+    expect(greedy(model, prompt, ids.length - prompt.length, true)).toEqual(ids)
+    expect(greedy(model, prompt, ids.length - prompt.length, false)).toEqual(ids)
+  })
+
+  test('gives a row the same logits alone as in a batch', () => {
+    noGrad(() => {
+      const together = model.forward({ inputIds: idsOf(expected.input_ids) })
+      for (const [i, row] of expected.input_ids.entries())
+        expect(model.forward({ inputIds: idsOf([row]) })).toBeAllclose(together.select(0, i), { absolute: 2e-5 })
+    })
+  })
+
+  test('keeps packed documents apart', () => {
+    const lengths = documents.map((document) => document.length)
+    const segmentIds = Int32Array.from(lengths.flatMap((length, d) => Array.from({ length }, () => d)))
+    const positionIds = Int32Array.from(lengths.flatMap((length) => Array.from({ length }, (_, i) => i)))
+    const row = documents.flat()
+    noGrad(() => {
+      const packed = model.forward({ inputIds: idsOf([row]), segmentIds, positionIds })
+      let start = 0
+      for (const document of documents) {
+        const alone = model.forward({ inputIds: idsOf([document]) })
+        expect(packed.narrow(1, start, document.length)).toBeAllclose(alone, { absolute: 5e-5 })
+        start += document.length
+      }
+    })
+    // The gradient of the packed row is the sum of the documents' gradients.
+    backward(summedLoss(model, [row], { segmentIds, positionIds }))
+    const packed = gradientsOf(model)
+    clearGradients(model)
+    for (const document of documents) backward(summedLoss(model, [document]))
+    for (const [path, gradient] of gradientsOf(model)) {
+      const difference = packed.get(path)!.sub(gradient).norm().item()
+      // The gradient of a key bias is 0 but for rounding.
+      expect(difference, path).toBeLessThan(1e-4 * gradient.norm().item() + 1e-5)
+    }
+  })
+
+  test('does not see padding on the left, with a cache either', () => {
+    const longest = Math.max(...documents.map((document) => document.length))
+    const starts = documents.map((document) => longest - document.length)
+    const padded = documents.map((document, i) => [...Array.from({ length: starts[i]! }, () => 1), ...document])
+    const next = [5, 6, 7]
+    noGrad(() => {
+      const cache = new GrowingCache(8)
+      const first = model.forward({ inputIds: idsOf(padded), starts, cache })
+      const second = model.forward({ inputIds: idsOf(next.map((id) => [id])), starts, cache })
+      for (const [i, document] of documents.entries()) {
+        const alone = model.forward({ inputIds: idsOf([[...document, next[i]!]]) }).select(0, 0)
+        const length = document.length
+        expect(first.select(0, i).narrow(0, starts[i]!, length)).toBeAllclose(alone.narrow(0, 0, length), {
+          absolute: 5e-5,
+        })
+        expect(second.select(0, i)).toBeAllclose(alone.narrow(0, length, 1), { absolute: 5e-5 })
+      }
+      cache.free()
+    })
+  })
+
+  test('has the same gradients with gradient checkpointing, dropout included', () => {
+    const run = (isCheckpointed: boolean): [number, Map<string, Tensor>] => {
+      model.gradientCheckpointing = isCheckpointed
+      model.generator = new Generator(11)
+      const loss = summedLoss(model, documents.slice(0, 1))
+      backward(loss)
+      const gradients = new Map([...gradientsOf(model)].map(([path, gradient]) => [path, gradient.clone()]))
+      clearGradients(model)
+      return [loss.item(), gradients]
+    }
+    const [loss, gradients] = run(false)
+    const [again, recomputed] = run(true)
+    expect(again).toBe(loss)
+    for (const [path, gradient] of gradients)
+      expect(recomputed.get(path)!.sub(gradient).norm().item(), path).toBeLessThanOrEqual(1e-6 * gradient.norm().item())
+  })
+
+  test('computes in bf16 close to f32', () => {
+    noGrad(() => {
+      const input = { inputIds: idsOf(expected.input_ids) }
+      const exact = model.forward(input)
+      const half = autocast('bf16', () => model.forward(input))
+      expect(half.dtype).toBe('f32')
+      // bf16 has 8 bits: 0.4 % per rounding, some dozens of roundings deep.
+      const error = half.sub(exact).norm().item() / exact.norm().item()
+      expect(error).toBeGreaterThan(1e-5)
+      expect(error).toBeLessThan(0.06)
+    })
+  })
+})

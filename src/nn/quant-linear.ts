@@ -1,0 +1,35 @@
+// y = x Wᵀ + b with W stored in a quantized format and frozen: gradients go through to x. Few rows without gradients (decoding) are
+// computed from the codes themselves; more rows, and the backward pass, from a dequantized matrix that lives for that product only.
+import { autocastDtype, type Tensor } from '../torch/index.ts'
+import { Layer } from './layer.ts'
+import type { LinearLike } from './linear.ts'
+import type { QuantizedWeight } from './quant/quantized-weight.ts'
+
+export class QuantLinear extends Layer implements LinearLike {
+  readonly weight: QuantizedWeight
+  /** [outFeatures] or null */
+  bias: Tensor | null
+
+  constructor(weight: QuantizedWeight, bias: Tensor | null = null) {
+    super()
+    this.weight = weight
+    this.bias = bias
+  }
+
+  get inFeatures(): number {
+    return this.weight.shape[1]!
+  }
+  get outFeatures(): number {
+    return this.weight.shape[0]!
+  }
+
+  forward(x: Tensor): Tensor {
+    const dtype = autocastDtype() ?? x.dtype
+    return this.weight.multiply(x.to(dtype), this.bias?.to(dtype))
+  }
+
+  /** The dequantized matrix, in f32. */
+  dense(): Tensor {
+    return this.weight.dequantize()
+  }
+}
