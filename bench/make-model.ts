@@ -1,9 +1,12 @@
-// `tsx bench/make-model.ts 22M DIR`: random weights of one of the measured shapes, for all engines to load.
+// `tsx bench/make-model.ts 22M DIR [ADAPTER]`: random weights of one of the measured shapes, and a LoRA (rank 8, all linears) away from zero,
+// for all engines to load.
 import { mkdirSync } from 'node:fs'
 import { saveDecoder } from '../src/checkpoint/save.ts'
+import { saveLora } from '../src/methods/lora/adapter-files.ts'
+import { addLora, loraLayers } from '../src/methods/lora/lora.ts'
 import { readModelConfig } from '../src/model/config.ts'
 import { Decoder, initialise } from '../src/model/decoder.ts'
-import { Generator } from '../src/torch/index.ts'
+import { Generator, noGrad, ops } from '../src/torch/index.ts'
 
 const SHAPES: Record<string, Record<string, number>> = {
   '1M': {
@@ -32,10 +35,20 @@ const SHAPES: Record<string, Record<string, number>> = {
   },
 }
 
-const [shape = '', directory = ''] = process.argv.slice(2)
+const [shape = '', directory = '', adapter] = process.argv.slice(2)
 const config = readModelConfig(
   { model_type: 'llama', max_position_embeddings: 1024, tie_word_embeddings: true, ...SHAPES[shape] },
   shape,
 )
 mkdirSync(directory, { recursive: true })
-saveDecoder(new Decoder(config, initialise(config, new Generator(0))), directory)
+const model = new Decoder(config, initialise(config, new Generator(0)))
+saveDecoder(model, directory)
+if (adapter !== undefined) {
+  addLora(model, { r: 8, loraAlpha: 16 })
+  const generator = new Generator(1)
+  noGrad(() => {
+    for (const [, { adapters }] of loraLayers(model)) ops.normal_(adapters.get('default')!.B, 0, 0.02, generator)
+  })
+  mkdirSync(adapter, { recursive: true })
+  saveLora(model, adapter, { baseModel: directory })
+}

@@ -4,12 +4,15 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { loadDecoder } from '../src/checkpoint/load.ts'
+import type { PairBatch } from '../src/data/preferences.ts'
 import { Engine } from '../src/infer/engine.ts'
 import { collect } from '../src/infer/lm.ts'
-import { addLora } from '../src/methods/lora/lora.ts'
+import { answerLogProbs, dpo, referenceModel } from '../src/methods/dpo/dpo.ts'
+import { loadLora } from '../src/methods/lora/adapter-files.ts'
+import { addLora, withoutAdapter } from '../src/methods/lora/lora.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import { backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
-import { languageModeling } from '../src/train/objective.ts'
+import { languageModeling, type Objective } from '../src/train/objective.ts'
 import { train } from '../src/train/train.ts'
 
 const { values, positionals } = parseArgs({
@@ -22,6 +25,8 @@ const { values, positionals } = parseArgs({
     warmup: { type: 'string', default: '3' },
     lr: { type: 'string', default: '1e-4' },
     finetuning: { type: 'string', default: 'full' },
+    adapter: { type: 'string' },
+    objective: { type: 'string', default: 'lm' },
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
     interactive: { type: 'boolean', default: false },
@@ -46,27 +51,53 @@ async function* turns(): AsyncGenerator<number> {
 
 function trainable(): Decoder {
   const model = loadDecoder(values.model!)
-  if (values.finetuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
+  if (values.adapter !== undefined) loadLora(model, values.adapter, { trainable: true })
+  else if (values.finetuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
   else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
   return model
 }
 
-const batchOf = (rows: number[][]): { rows: number; length: number; inputIds: Int32Array; labels: Int32Array } => {
+/** Tokens of a pair's prompt; the rest of a row is the answer. */
+const PROMPT = 64
+
+/** For DPO the first half of the rows are chosen answers, the second half rejected ones. */
+const batchOf = (rows: number[][]): PairBatch => {
   const inputIds = Int32Array.from(rows.flat())
-  return { rows: rows.length, length: rows[0]!.length, inputIds, labels: inputIds }
+  const length = rows[0]!.length
+  const isDpo = values.objective === 'dpo'
+  const labels = isDpo ? inputIds.map((id, i) => (i % length < PROMPT ? -100 : id)) : inputIds
+  return {
+    rows: rows.length,
+    length,
+    inputIds,
+    labels,
+    pairs: Int32Array.from({ length: rows.length / 2 }, (_, i) => i),
+  }
+}
+
+/** Next tokens, or DPO against the base: the adapter off, or with full tuning a second copy. */
+function objectiveOf(): Objective<PairBatch> {
+  if (values.objective !== 'dpo') return languageModeling()
+  const hasAdapter = values.adapter !== undefined || values.finetuning === 'lora'
+  return dpo({
+    reference: hasAdapter
+      ? (asked, batch) => withoutAdapter(asked, () => answerLogProbs(asked, batch))
+      : referenceModel(loadDecoder(values.model!)),
+  })
 }
 
 /** Loss and gradient norms: what must agree before any time is compared. */
 async function* parity(): AsyncGenerator<object> {
   const model = trainable()
   const batch = batchOf(readIds()[0]!)
-  const objective = languageModeling()
+  const objective = objectiveOf()
   const loss = scope(() => {
     const mean = objective.forward(model, batch).loss.div(objective.weight(batch))
     backward(mean)
     return mean.item()
   })
-  const grad_norms = Object.fromEntries(Array.from(model.parameters(), ([name, p]) => [name, p.grad!.norm().item()]))
+  const trained = [...model.parameters()].filter(([, p]) => p.grad !== null)
+  const grad_norms = Object.fromEntries(trained.map(([name, p]) => [name, p.grad!.norm().item()]))
   const grad_norm = Math.sqrt(Object.values(grad_norms).reduce((sum, norm) => sum + norm ** 2, 0))
   yield { loss, grad_norm, grad_norms }
 }
@@ -76,7 +107,7 @@ async function* step(): AsyncGenerator<object> {
   const model = trainable()
   const batches = readIds().map(batchOf)
   const source = { batchesPerEpoch: batches.length, at: (i: number) => batches[i % batches.length]! }
-  const events = train(model, source, languageModeling(), { steps: 1_000_000, learningRate: Number(values.lr) })
+  const events = train(model, source, objectiveOf(), { steps: 1_000_000, learningRate: Number(values.lr) })
   for await (const turn of turns()) {
     const losses: number[] = []
     const times: number[] = []

@@ -60,9 +60,17 @@ function interval(list: number[]): [number, number] {
   return [medians[50]!, medians[1949]!]
 }
 
-function makeModel(shape: Shape): { model: string; ids: string } {
+interface MadeModel {
+  model: string
+  /** A LoRA for it. */
+  adapter: string
+  ids: string
+}
+
+function makeModel(shape: Shape): MadeModel {
   const model = join(scratch, shape)
-  run([...tsxArguments('make-model.ts'), shape, model])
+  const adapter = `${model}-adapter`
+  run([...tsxArguments('make-model.ts'), shape, model, adapter])
   const [vocab, rows, length] = shapes[shape]
   let state = 7
   const id = (): number => {
@@ -74,7 +82,7 @@ function makeModel(shape: Shape): { model: string; ids: string } {
     ids,
     JSON.stringify(Array.from({ length: 4 }, () => Array.from({ length: rows }, () => Array.from({ length }, id)))),
   )
-  return { model, ids }
+  return { model, adapter, ids }
 }
 
 function tsxArguments(file: string): string[] {
@@ -102,8 +110,8 @@ function markdown(root: string, limit: number): string {
   return text.slice(0, limit)
 }
 
-function checkParity(model: string, ids: string): number {
-  const list = ['parity', '--model', model, '--ids', ids]
+function checkParity(options: string[]): number {
+  const list = ['parity', ...options]
   const mine = run([ours[0], ...ours[1], ...list]) as { loss: number; grad_norm: number }
   const theirs = run([peer[0], ...peer[1], ...list]) as { loss: number; grad_norm: number }
   const difference = Math.max(Math.abs(mine.loss / theirs.loss - 1), Math.abs(mine.grad_norm / theirs.grad_norm - 1))
@@ -204,8 +212,8 @@ async function main(): Promise<void> {
     rows.push(row)
     console.log(JSON.stringify(row))
   }
-  const models = new Map<Shape, { model: string; ids: string }>()
-  const modelOf = (shape: Shape): { model: string; ids: string } => {
+  const models = new Map<Shape, MadeModel>()
+  const modelOf = (shape: Shape): MadeModel => {
     const made = models.get(shape) ?? makeModel(shape)
     models.set(shape, made)
     return made
@@ -213,7 +221,7 @@ async function main(): Promise<void> {
   for (const shape of ['1M', '22M'] as const) {
     await take(`step-${shape}`, async () => {
       const { model, ids } = modelOf(shape)
-      const parity = hasPeer ? checkParity(model, ids) : undefined
+      const parity = hasPeer ? checkParity(['--model', model, '--ids', ids]) : undefined
       const steps = shape === '1M' ? '20' : '5'
       const row = await duel(
         `training step, ${shape}, fp32, 2 threads`,
@@ -230,6 +238,22 @@ async function main(): Promise<void> {
     const list = ['step', '--finetuning', 'lora', '--model', model, '--ids', ids, '--steps', '5']
     return duel('LoRA step (all linears, r 8), 22M, fp32, 2 threads', list, 'median_ms', (r) => r <= 0.9, '≤ 0.90')
   })
+  for (const finetuning of ['lora', 'full'] as const) {
+    await take(finetuning === 'lora' ? 'dpo-22M' : 'dpo-full-22M', async () => {
+      const { model, adapter, ids } = modelOf('22M')
+      const list = ['--objective', 'dpo', '--model', model, '--ids', ids]
+      if (finetuning === 'lora') list.push('--adapter', adapter)
+      const parity = hasPeer ? checkParity(list) : undefined
+      if (parity !== undefined) console.log(JSON.stringify({ name: 'parity of a DPO step', finetuning, parity }))
+      const what =
+        finetuning === 'lora'
+          ? 'LoRA (all linears, r 8), reference by the adapter off'
+          : 'full, a second copy for reference'
+      const title = `DPO step, ${what}, 22M, 2 pairs of 256 tokens, fp32, 2 threads`
+      const row = await duel(title, ['step', ...list, '--steps', '5'], 'median_ms', (r) => r <= 0.9, '≤ 0.90')
+      return { ...row, parity }
+    })
+  }
   for (const shape of ['22M', '135M'] as const) {
     await take(`decode-${shape}`, async () => {
       const { model, ids } = modelOf(shape)

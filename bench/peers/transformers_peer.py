@@ -57,6 +57,7 @@ def parse():
     parser.add_argument("--adapter-out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--finetuning", choices=["full", "lora"], default="full")
+    parser.add_argument("--objective", choices=["lm", "dpo"], default="lm")
     parser.add_argument("--lora-r", type=int, default=8)
     parser.add_argument("--lora-alpha", type=float, default=16)
     parser.add_argument("--steps", type=int, default=10, help="steps of a block, warm-up included in the first block")
@@ -121,6 +122,39 @@ def read_ids(arguments):
     return [torch.randint(0, SHAPES[arguments.shape]["vocab_size"], BATCHES[arguments.shape], generator=generator).to(arguments.device)]
 
 
+PROMPT = 64  # tokens of a pair's prompt; the rest of a row is the answer
+
+
+def answer_log_probs(model, ids):
+    """Log-probability of each row's answer, as TRL takes it: gathered logits less logsumexp, so that no log-softmax is kept."""
+    logits = model(input_ids=ids, use_cache=False).logits[:, PROMPT - 1 : -1]
+    chosen = logits.gather(-1, ids[:, PROMPT:].unsqueeze(-1)).squeeze(-1)
+    return (chosen - torch.stack([row.logsumexp(-1) for row in logits])).sum(-1)
+
+
+def objective(arguments, model):
+    """ids -> loss: next tokens, or DPO (sigmoid, beta 0.1) of the first half of the rows over the second. The reference is the adapter
+    switched off, or a second frozen copy."""
+    if arguments.objective == "lm":
+        return lambda ids: model(input_ids=ids, labels=ids, use_cache=False).loss
+    copy = None
+    if not hasattr(model, "disable_adapter"):
+        copy = build(arguments).eval()
+        copy.requires_grad_(False)
+
+    def loss(ids):
+        with torch.no_grad():
+            if copy is not None:
+                reference = answer_log_probs(copy, ids)
+            else:
+                with model.disable_adapter():
+                    reference = answer_log_probs(model, ids)
+        chosen, rejected = (answer_log_probs(model, ids) - reference).chunk(2)
+        return -torch.nn.functional.logsigmoid(0.1 * (chosen - rejected)).mean()
+
+    return loss
+
+
 def turns(arguments):
     """One turn, or one per line of standard input."""
     if not arguments.interactive:
@@ -165,11 +199,11 @@ def parity(arguments):
     """Loss and gradient norms on given ids: what must agree before any time is compared."""
     model = build_adapted(arguments).eval()
     ids = read_ids(arguments)[0]
-    output = model(input_ids=ids, labels=ids)
-    output.loss.backward()
+    loss = objective(arguments, model)(ids)
+    loss.backward()
     norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
     total = sum(norm**2 for norm in norms.values()) ** 0.5
-    yield dict(loss=output.loss.item(), grad_norm=total, grad_norms=norms, logits_last=output.logits[:, -1].tolist())
+    yield dict(loss=loss.item(), grad_norm=total, grad_norms=norms)
 
 
 def step(arguments):
@@ -184,6 +218,7 @@ def step(arguments):
               dict(params=[p for p in trained if p.dim() < 2], weight_decay=0.0)]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=arguments.lr, fused=True)
     batches = read_ids(arguments)
+    loss_of = objective(arguments, model)
     done = 0
     for turn in turns(arguments):
         losses, norms, times = [], [], []
@@ -191,7 +226,7 @@ def step(arguments):
             ids = batches[done % len(batches)]
             synchronize(arguments)
             start = time.perf_counter()
-            loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+            loss = loss_of(ids)
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(trained, arguments.max_grad_norm)
             optimizer.step()

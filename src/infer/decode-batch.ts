@@ -1,5 +1,6 @@
 // Sequences that are decoded together: reads their prompts in chunks, then makes one token each per call of the model.
-// Shorter prompts are padded on the left, which the model masks; a sequence that is done leaves the batch.
+// Shorter prompts are padded on the left, which the model masks; a sequence that is done leaves the batch. A prefix that all texts share
+// (a soft prompt's virtual tokens) is read as a part of each prompt.
 // Shapes: B sequences, T tokens of one call, V vocabulary.
 
 import type { Decoder, DecoderInput } from '../model/decoder.ts'
@@ -16,17 +17,20 @@ const ROOM_FOR_NEW_TOKENS = 256
 export class DecodeBatch {
   readonly #model: Decoder
   readonly #cache: GrowingCache
-  /** Length of the longest prompt; all sequences are padded to it. */
+  readonly #prefix: readonly number[]
+  /** Length of the longest prompt with the prefix; all sequences are padded to it. */
   readonly #promptLength: number
   #sequences: Sequence[]
   /** First real slot of each sequence; undefined when none is padded. */
   #starts: number[] | undefined
 
-  constructor(model: Decoder, sequences: readonly Sequence[]) {
+  constructor(model: Decoder, sequences: readonly Sequence[], prefix: readonly number[] = []) {
     this.#model = model
     this.#sequences = [...sequences]
-    this.#promptLength = Math.max(...sequences.map(({ promptIds }) => promptIds.length))
-    const starts = sequences.map(({ promptIds }) => this.#promptLength - promptIds.length)
+    this.#prefix = prefix
+    const longest = Math.max(...sequences.map(({ promptIds }) => promptIds.length))
+    this.#promptLength = prefix.length + longest
+    const starts = sequences.map(({ promptIds }) => longest - promptIds.length)
     this.#starts = starts.some((start) => start > 0) ? starts : undefined
     const limit = Math.max(...sequences.map((sequence) => sequence.limit))
     this.#cache = new GrowingCache(this.#promptLength + Math.min(limit, ROOM_FOR_NEW_TOKENS))
@@ -51,9 +55,12 @@ export class DecodeBatch {
     const count = chunkLength(this.#model.config, sequences.length, offset, length)
     const ids = new BigInt64Array(sequences.length * count) // padding keeps id 0, which nothing sees
     for (const [row, { promptIds }] of sequences.entries()) {
-      const start = length - promptIds.length
+      const textStart = length - promptIds.length
+      const start = textStart - this.#prefix.length
       for (let slot = Math.max(start, offset); slot < offset + count; slot++)
-        ids[row * count + slot - offset] = BigInt(promptIds[slot - start]!)
+        ids[row * count + slot - offset] = BigInt(
+          slot < textStart ? this.#prefix[slot - start]! : promptIds[slot - textStart]!,
+        )
     }
     this.#run(ids, offset + count === length)
   }

@@ -35,6 +35,8 @@ export interface EngineParts {
   tokenizer?: Tokenizer | undefined
   generationConfig?: GenerationConfig
   batchSize?: number | undefined
+  /** Ids that the model reads before every text and that are no part of it: virtual tokens of a soft prompt, which may be negative. */
+  prefix?: readonly number[]
 }
 
 /**
@@ -49,13 +51,15 @@ export class Engine implements Lm {
   readonly tokenizer: Tokenizer | undefined
   readonly generationConfig: GenerationConfig
   readonly #batchSize: number
+  readonly #prefix: readonly number[]
   #turnEnd: number | null | undefined
 
-  constructor({ model, tokenizer, generationConfig = {}, batchSize = 16 }: EngineParts) {
+  constructor({ model, tokenizer, generationConfig = {}, batchSize = 16, prefix = [] }: EngineParts) {
     this.model = model
     this.tokenizer = tokenizer
     this.generationConfig = generationConfig
     this.#batchSize = hasLengthDependentRope(model.config) ? 1 : batchSize
+    this.#prefix = prefix
   }
 
   /** Loads a Hugging Face model directory; one without tokenizer.json takes token ids only. */
@@ -69,7 +73,7 @@ export class Engine implements Lm {
   }
 
   get contextLength(): number {
-    return contextLength(this.model.config)
+    return contextLength(this.model.config) - this.#prefix.length
   }
 
   get vocabSize(): number {
@@ -124,7 +128,7 @@ export class Engine implements Lm {
       throw new UsageError(`window: expected a whole number from 2 to ${this.contextLength}, got ${window}`)
     }
     for (const [i, ids] of sequences.entries()) this.#checkIds(ids, `sequence ${i}`)
-    return scoreSequences(this.model, sequences, window, options)
+    return scoreSequences(this.model, sequences, window, { ...options, prefix: this.#prefix })
   }
 
   /** Frees the weights. */
@@ -151,7 +155,7 @@ export class Engine implements Lm {
 
   /** Advances the sequences together until all are done; yields after every call of the model. */
   async *#decode(sequences: readonly Sequence[]): AsyncGenerator<void, void, undefined> {
-    const batch = new DecodeBatch(this.model, sequences)
+    const batch = new DecodeBatch(this.model, sequences, this.#prefix)
     try {
       while (!batch.isDone) {
         for (const sequence of sequences) sequence.checkSignal()

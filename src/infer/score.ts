@@ -21,22 +21,25 @@ export interface ScoreWindow {
 /** Logits that exist at once: 16 MiB. */
 const LOGITS_AT_ONCE = 1 << 22
 
-/** Scores sequences of valid ids, none of them empty. `window`: tokens that the model sees at once, at least 2. */
+/**
+ * Scores sequences of valid ids, none of them empty. `window`: tokens that the model sees at once, at least 2. `prefix`: ids that it
+ * reads before every window besides; the first token stays without a score all the same, so that what is compared is the same tokens.
+ */
 export async function scoreSequences(
   model: Decoder,
   sequences: readonly (readonly number[])[],
   window: number,
-  { signal, onProgress }: Omit<ScoreOptions, 'window'> = {},
+  { signal, onProgress, prefix = [] }: Omit<ScoreOptions, 'window'> & { prefix?: readonly number[] } = {},
 ): Promise<TokenLogProbs[]> {
   const scores = sequences.map((ids) => new Array<number | null>(ids.length).fill(null))
   const windows = planWindows(
     sequences.map((ids) => ids.length),
     window,
   )
-  const total = windows.reduce((sum, { begin, end }) => sum + end - begin, 0)
+  const total = windows.reduce((sum, { begin, end }) => sum + prefix.length + end - begin, 0)
   let done = 0
   for (const batch of batchWindows(windows, hasLengthDependentRope(model.config))) {
-    for (const part of readBatch(model, sequences, batch, scores)) {
+    for (const part of readBatch({ model, sequences, batch, scores, prefix })) {
       done += part
       onProgress?.(done, total)
       await setImmediate()
@@ -81,47 +84,49 @@ function* batchWindows(windows: readonly ScoreWindow[], oneByOne: boolean): Iter
 }
 
 /** Reads a batch, a long window in chunks, and fills in `scores`; yields how many tokens were read. */
-function* readBatch(
-  model: Decoder,
-  sequences: readonly (readonly number[])[],
-  batch: readonly ScoreWindow[],
-  scores: (number | null)[][],
-): Iterable<number> {
-  const length = Math.max(...batch.map(({ begin, end }) => end - begin))
+function* readBatch(reading: Reading): Iterable<number> {
+  const { model, batch, prefix } = reading
+  const length = prefix.length + Math.max(...batch.map(({ begin, end }) => end - begin))
   const count = chunkLength(model.config, batch.length, 0, length)
   const cache = count < length ? new GrowingCache(length) : undefined
   try {
     for (let offset = 0, size = count; offset < length; offset += size) {
       size = chunkLength(model.config, batch.length, offset, length)
-      yield readChunk({ model, sequences, batch, scores, offset, size, cache })
+      yield readChunk({ ...reading, offset, size, cache })
     }
   } finally {
     cache?.free()
   }
 }
 
-interface Chunk {
+interface Reading {
   model: Decoder
   sequences: readonly (readonly number[])[]
   batch: readonly ScoreWindow[]
   scores: (number | null)[][]
-  /** Slots `offset … offset + size − 1` of every window in the batch. */
+  /** What comes before every window. */
+  prefix: readonly number[]
+}
+
+interface Chunk extends Reading {
+  /** Slots `offset … offset + size − 1` of every window in the batch, the prefix counted. */
   offset: number
   size: number
   cache: GrowingCache | undefined
 }
 
-function readChunk({ model, sequences, batch, scores, offset, size, cache }: Chunk): number {
+function readChunk({ model, sequences, batch, scores, prefix, offset, size, cache }: Chunk): number {
   // Padding is on the right, behind everything that is scored: a causal model needs no mask for it.
   const ids = new BigInt64Array(batch.length * size)
   const wanted: { place: number; sequence: number; token: number }[] = []
   let read = 0
   for (const [row, { sequence, begin, end, scoresFrom }] of batch.entries()) {
-    for (let slot = offset; slot < Math.min(offset + size, end - begin); slot++) {
+    for (let slot = offset; slot < Math.min(offset + size, prefix.length + end - begin); slot++) {
       const place = row * size + slot - offset
-      ids[place] = BigInt(sequences[sequence]![begin + slot]!)
+      const at = begin + slot - prefix.length // below `begin` in the prefix
+      ids[place] = BigInt(slot < prefix.length ? prefix[slot]! : sequences[sequence]![at]!)
       read++
-      const token = begin + slot + 1 // what this position predicts
+      const token = at + 1 // what this position predicts
       if (token >= scoresFrom && token < end) wanted.push({ place, sequence, token })
     }
   }

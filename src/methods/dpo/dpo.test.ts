@@ -203,6 +203,18 @@ describe('dpo', () => {
     fixed.free()
   })
 
+  it('adds the mean −log π of the chosen answers', () => {
+    const batch = batchOf(pairs, 0, 4, 8)
+    const logProbs = answerLogProbs(model, batch).toArray()
+    const means = [0, 4, 8].map((pair, i) => {
+      const { labels } = pairs.get(pair).chosen
+      return logProbs[i]! / labels.filter((label) => label !== -100).length
+    })
+    const options: DpoOptions = { reference: referenceModel(other) }
+    const difference = mean(model, batch, { ...options, sftWeight: 0.7 }).loss! - mean(model, batch, options).loss!
+    expect(difference).toBeAllclose((-0.7 * (means[0]! + means[1]! + means[2]!)) / 3, { absolute: 1e-5 })
+  })
+
   it('gives the reference no gradient, no dropout and no turn of the generator', () => {
     const generator = new Generator(5)
     model.generator = generator
@@ -281,6 +293,7 @@ describe('dpo', () => {
     expect(() => dpo({ loss: 'kto' as 'ipo' })).toThrow(/^loss: expected sigmoid, hinge, ipo, simpo, orpo, got kto/)
     for (const beta of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
       expect(() => dpo({ loss: 'orpo', beta })).toThrow(/^beta/)
+    for (const sftWeight of [-1, Number.NaN]) expect(() => dpo({ loss: 'orpo', sftWeight })).toThrow(/^sft_weight/)
     for (const labelSmoothing of [-0.1, 0.5, Number.NaN])
       expect(() => dpo({ loss: 'simpo', labelSmoothing })).toThrow(/^label_smoothing/)
     expect(() => dpo({ loss: 'orpo', labelSmoothing: 0.1 })).toThrow(/label_smoothing: expected 0 for orpo/)

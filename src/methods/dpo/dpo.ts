@@ -23,14 +23,16 @@ export interface DpoOptions {
   labelSmoothing?: number
   /** SimPO's margin γ. Default 0.5. */
   gamma?: number
+  /** Adds this much of the chosen answers' own loss, their mean −log π per token (LLaMA-Factory's `pref_ftx`). Default 0. */
+  sftWeight?: number
   /** Needed by sigmoid, hinge and ipo: the model without its adapter, `referenceModel(other)`, or `precomputed(values)`. */
   reference?: Reference
 }
 
 /** The objective of preference pairs: a sum over pairs, with rewards and log-probabilities under TRL's names. */
 export function dpo(options: DpoOptions): Objective<PairBatch> {
-  const { loss = 'sigmoid', beta = 0.1, labelSmoothing = 0, gamma = 0.5, reference } = options
-  check(options, loss, beta, labelSmoothing, gamma)
+  const { loss = 'sigmoid', beta = 0.1, labelSmoothing = 0, gamma = 0.5, sftWeight = 0, reference } = options
+  check(options, loss, beta, labelSmoothing, gamma, sftWeight)
   return {
     weight: (batch) => batch.pairs.length,
     tokens: (batch) => batch.rows * batch.length,
@@ -38,7 +40,8 @@ export function dpo(options: DpoOptions): Objective<PairBatch> {
       const isMean = isLengthNormalised(loss)
       const counts = Tensor.from(answerLengths(batch)).to(model.device)
       const halves = (sums: Tensor): Tensor[] => (isMean ? sums.div(counts) : sums).chunk(2) // [P], [P]
-      const [chosen, rejected] = halves(answerLogProbs(model, batch))
+      const sums = answerLogProbs(model, batch)
+      const [chosen, rejected] = halves(sums)
       const [referenceChosen, referenceRejected] =
         reference && needsReference(loss) ? halves(askReference(reference, model, batch)) : []
       const pairs = {
@@ -56,7 +59,9 @@ export function dpo(options: DpoOptions): Objective<PairBatch> {
         'logps/chosen': chosen!.sum(),
         'logps/rejected': rejected!.sum(),
       }))
-      return { loss: losses.sum(), metrics }
+      if (sftWeight === 0) return { loss: losses.sum(), metrics }
+      const [chosenMeans] = sums.div(counts).chunk(2)
+      return { loss: losses.sub(chosenMeans!.mul(sftWeight)).sum(), metrics }
     },
   }
 }
@@ -134,12 +139,14 @@ function check(
   beta: number,
   labelSmoothing: number,
   gamma: number,
+  sftWeight: number,
 ): void {
   const wrong = (name: string, expected: string, got: unknown): UsageError =>
     new UsageError(`${name}: expected ${expected}, got ${String(got)}`)
   if (!PREFERENCE_LOSSES.includes(loss)) throw wrong('loss', PREFERENCE_LOSSES.join(', '), loss)
   if (!(beta > 0 && Number.isFinite(beta))) throw wrong('beta', 'a number above 0', beta)
   if (!Number.isFinite(gamma)) throw wrong('gamma', 'a number', gamma)
+  if (!(sftWeight >= 0 && Number.isFinite(sftWeight))) throw wrong('sft_weight', 'a number of at least 0', sftWeight)
   if (!(labelSmoothing >= 0 && labelSmoothing < 0.5))
     throw wrong('label_smoothing', 'a number from 0 to below 0.5', labelSmoothing)
   if (labelSmoothing > 0 && loss !== 'sigmoid' && loss !== 'simpo')

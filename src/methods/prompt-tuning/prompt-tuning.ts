@@ -130,7 +130,7 @@ function findPrompt(model: Decoder): SoftPrompt | null {
   return found instanceof SoftPrompt ? found : null
 }
 
-/** The same model, which takes negative ids for virtual tokens. It shares everything with `model`; `hidden` alone is its own. */
+/** The same model, which takes negative ids for virtual tokens. It shares everything with `model`, which `free` frees; `hidden` alone is its own. */
 export function withPrompt(model: Decoder): Decoder {
   const prompt = promptOf(model)
   return Object.create(model, {
@@ -138,6 +138,7 @@ export function withPrompt(model: Decoder): Decoder {
       value: (input: DecoderInput): Tensor =>
         model.hidden(input.inputIds === undefined ? input : embedded(model, prompt, input, input.inputIds)),
     },
+    free: { value: () => model.free() }, // what it inherits would look for parameters of its own
   }) as Decoder
 }
 
