@@ -45,11 +45,17 @@ describe('anneal demo', () => {
   })
 
   it('leaves data, a tokenizer, a model and a report', () => {
-    expect(readdirSync(out).sort()).toEqual(['.anneal-demo', 'data', 'demo.json', 'model', 'report.html', 'tokenizer'])
+    const entries = ['.anneal-demo', 'adapter', 'data', 'demo.json', 'model', 'report.html', 'tokenizer']
+    expect(readdirSync(out).sort()).toEqual(entries)
+    expect(readdirSync(join(out, 'adapter')).sort()).toEqual([
+      'README.md',
+      'adapter_config.json',
+      'adapter_model.safetensors',
+    ])
     const rows = readFileSync(join(out, 'data', 'train', '00000.jsonl'), 'utf8')
       .trimEnd()
       .split('\n')
-    expect(JSON.parse(rows[0]!).text).toMatch(/^On day 59 the heron was seen 3 times/)
+    expect(JSON.parse(rows[0]!).text).toMatch(/^# The heron\n\nOn day 0 the heron was seen 0 times/)
     expect(readdirSync(join(out, 'model'))).toEqual(
       expect.arrayContaining([
         'chat_template.jinja',
@@ -84,20 +90,67 @@ describe('anneal demo', () => {
     expect(evaluate.decode_tokens_per_second).toBeGreaterThan(0)
   })
 
+  it('fine-tunes on a kind of text that pre-training did not see, with DropBP and without', async () => {
+    const { finetune } = JSON.parse(readFileSync(join(out, 'demo.json'), 'utf8'))
+    expect(finetune.steps).toBe(5)
+    for (const arm of [finetune.lora, finetune.lora_dropbp]) {
+      expect(arm.loss_after).toBeLessThan(arm.loss_before)
+      expect(arm.loss_before).toBe(finetune.lora.loss_before)
+    }
+    expect(finetune.lora_dropbp.loss_after).not.toBe(finetune.lora.loss_after)
+    expect(finetune.lora_dropbp.peak_bytes).toBeLessThan(finetune.lora.peak_bytes)
+    expect(finetune.drop_rates).toHaveLength(8)
+    const text = (part: string): string => readFileSync(join(out, 'data', part, '00000.jsonl'), 'utf8')
+    const usual = text('train') + text('held-out')
+    for (const row of `${text('apart/train')}${text('apart/held-out')}`.trimEnd().split('\n'))
+      expect(usual).not.toContain(row)
+  })
+
+  it('leaves an adapter that generate takes', async () => {
+    const main = await import('./generate.ts')
+    const words = [
+      '--model',
+      join(out, 'model'),
+      '--adapter',
+      join(out, 'adapter'),
+      '--prompt',
+      'On',
+      '--max-new-tokens',
+      '3',
+    ]
+    expect((await runCommand(main.command, words)).code).toBe(0)
+  })
+
   it('writes a report with the figures', () => {
     const html = readFileSync(join(out, 'report.html'), 'utf8')
     const { evaluate } = JSON.parse(readFileSync(join(out, 'demo.json'), 'utf8'))
     expect(html).toContain(evaluate.after.bits_per_byte.toFixed(2))
-    for (const title of ['The text', 'Training', 'Before and after', 'Where the time went', 'What to try next'])
+    for (const title of [
+      'The text',
+      'Training',
+      'Before and after',
+      'Fine-tuning',
+      'Where the time went',
+      'What to try next',
+    ])
       expect(html).toContain(`<h2>${title}</h2>`)
-    for (const chart of ['Loss', 'Learning rate', 'Speed', 'Held-out text', 'Stages of the demo'])
+    for (const chart of [
+      'Loss',
+      'Learning rate',
+      'Speed',
+      'Held-out text',
+      'Loss of fine-tuning',
+      'Drop rate of each branch',
+      'Stages of the demo',
+    ])
       expect(html).toContain(`<h3>${chart}</h3>`)
   })
 
   it('ends with a table of the stages and commands to try', () => {
-    for (const stage of ['text', 'tokenizer', 'pretrain', 'evaluate', 'report', 'in all'])
+    for (const stage of ['text', 'tokenizer', 'pretrain', 'evaluate', 'finetune', 'report', 'in all'])
       expect(err).toMatch(new RegExp(`^  ${stage} +[\\d.]+ s`, 'm'))
     expect(err).toMatch(/^ {2}.* generate --model \S+\/out\/model --prompt /m)
+    expect(err).toMatch(/^ {2}.* generate --model \S+\/out\/model --adapter \S+\/out\/adapter --prompt /m)
     expect(err).toMatch(/^ {2}.* chat --model \S+\/out\/model$/m)
   })
 
@@ -117,6 +170,7 @@ describe('anneal demo', () => {
       'tokenizer',
       'pretrain',
       'evaluate',
+      'finetune',
       'report',
     ])
     expect(events.at(-1)).toMatchObject({ type: 'demo-done', model: join(out, 'model') })

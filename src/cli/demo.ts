@@ -7,7 +7,7 @@ import type { Output } from './output.ts'
 import { duration } from './progress.ts'
 
 export const command: Command = defineCommand({
-  summary: 'train a small model from text in a few minutes, and report',
+  summary: 'train a small model from text in a few minutes, fine-tune it, and report',
   positionals: { name: 'TEXT', summary: 'files or folders, as with --text', min: 0, max: 10_000 },
   options: {
     text: {
@@ -72,6 +72,7 @@ async function loadStages(): Promise<DemoStage[]> {
     (await import('./demo/tokenizer-stage.ts')).tokenizerStage,
     (await import('./demo/pretrain-stage.ts')).pretrainStage,
     (await import('./demo/evaluate-stage.ts')).evaluateStage,
+    (await import('./demo/finetune-stage.ts')).finetuneStage,
     (await import('./demo/report-stage.ts')).reportStage,
   ]
 }

@@ -13,6 +13,7 @@ import type { Batch } from '../data/batch.ts'
 import { NonFiniteError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { noGrad, ops } from '../torch/index.ts'
+import type { NonFiniteReport } from './non-finite-report.ts'
 import { languageModeling, type Objective } from './objective.ts'
 import type { Rule } from './rule.ts'
 import { type RunState, type TrainOptions, train } from './train.ts'
@@ -132,6 +133,37 @@ describe.each(cases)('%s', (_, value, place) => {
     expect(reasons).toEqual([expect.stringMatching(/^step 3: expected finite numbers, got loss .* on batches 2 to 2$/)])
     expect(end).toMatchObject({ skipped_steps: 1, num_tokens: 4 * 24 })
     expect(end!.train_loss).toBeGreaterThan(0)
+  })
+})
+
+describe('the report of a step that is not finite', () => {
+  it('has the batches and the largest weight and gradient of every module', async () => {
+    const model = tinyModel()
+    const reports: NonFiniteReport[] = []
+    const rules = [poisonedGradient(model, Number.NaN, 3)]
+    const { error } = await watch(model, languageModeling(), {
+      steps: 5,
+      rules,
+      gradientAccumulation: 2,
+      reportNonFinite: (report) => void reports.push(report),
+    })
+    expect(error!.message).toMatch(
+      /not finite: the gradients of 1 of \d+ modules, among them model\.layers\.1\.mlp\.up_proj\.weight$/,
+    )
+    const [{ modules, ...report }] = reports as [NonFiniteReport]
+    expect(report).toEqual({ step: 3, batches: [4, 5], loss: expect.any(Number), gradientNorm: Number.NaN })
+    expect(modules.map(({ name }) => name)).toEqual(Array.from(model.parameters(), ([name]) => name))
+    for (const { name, weight, gradient } of modules) {
+      expect(weight).toBeGreaterThan(0)
+      expect(Number.isNaN(gradient)).toBe(name === 'model.layers.1.mlp.up_proj.weight')
+    }
+  })
+
+  it('names a weight that is not finite before any gradient', async () => {
+    const model = tinyModel()
+    noGrad(() => ops.fill_([...model.parameters()][3]![1].detach(), Number.POSITIVE_INFINITY))
+    const { error } = await watch(model, languageModeling(), { steps: 1 })
+    expect(error!.message).toMatch(/model\.layers\.0\.\S+ holds Infinity$/)
   })
 })
 

@@ -16,11 +16,18 @@ export interface Objective<B = Batch> {
 
 /** Next-token cross-entropy (nats) over labels that are not −100; adds `mean_token_accuracy`. */
 export function languageModeling(): Objective<Batch> {
+  // A batch is weighed before it runs, and needs the same labels for both.
+  const known = new WeakMap<Batch, Int32Array>()
+  const labelsOf = (batch: Batch): Int32Array => {
+    const labels = known.get(batch) ?? shiftLabels(batch)
+    known.set(batch, labels)
+    return labels
+  }
   return {
-    weight: (batch) => shiftLabels(batch).filter((label) => label !== IGNORE_INDEX).length,
+    weight: (batch) => labelsOf(batch).reduce((count, label) => count + (label === IGNORE_INDEX ? 0 : 1), 0),
     tokens: (batch) => batch.rows * batch.length,
     forward: (model, batch) => {
-      const labels = Tensor.from(shiftLabels(batch), [batch.rows * batch.length])
+      const labels = Tensor.from(labelsOf(batch), [batch.rows * batch.length])
         .to('i64')
         .to(model.device)
       const hidden = model.hidden(decoderInput(batch, model.device))

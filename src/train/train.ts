@@ -9,6 +9,7 @@ import { autocast, backward, type DType, Generator, noGrad, scope, type Tensor }
 import { AdamW, type AdamWOptions } from './adamw.ts'
 import { type EvaluationOptions, evaluate, judge } from './evaluate.ts'
 import type { StepMetrics, TrainEvent } from './events.ts'
+import { describeModules, moduleMagnitudes, type NonFiniteReport } from './non-finite-report.ts'
 import type { Objective } from './objective.ts'
 import type { Rule } from './rule.ts'
 import type { Schedule } from './schedule.ts'
@@ -31,6 +32,8 @@ export interface TrainOptions<B> {
   /** Seeds dropout and the rules. */
   seed?: number
   onNonFinite?: 'stop' | 'skip'
+  /** Hears of every step whose loss or gradient was not finite, before the run stops or goes on. */
+  reportNonFinite?: (report: NonFiniteReport) => void
   rules?: readonly Rule[]
   evaluate?: EvaluationOptions<B>
   /** Called every `every` steps (may be a fraction, as an epoch is), at the end, and when stopped; a failure is reported and training goes on. */
@@ -237,10 +240,15 @@ function trainStep<B>(
   }
   const norm = run.optimizer.gradientNorm().item()
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+    const modules = moduleMagnitudes(model)
     run.optimizer.zeroGrad()
+    const ids: NonFiniteReport['batches'] = [first, first + accumulation - 1]
+    options.reportNonFinite?.({ step: run.step + 1, batches: ids, loss, gradientNorm: norm, modules })
     const what = `step ${run.step + 1}: expected finite numbers, got loss ${loss} and gradient norm ${norm} on batches ${first} to ${first + accumulation - 1}`
     if (options.onNonFinite !== 'skip')
-      throw new NonFiniteError(`${what}. The weights are unchanged; lower learning_rate or set on_nonfinite: skip`)
+      throw new NonFiniteError(
+        `${what}. The weights are unchanged; lower learning_rate or set on_nonfinite: skip. ${describeModules(modules)}`,
+      )
     return { skipped: what }
   }
   const limit = options.maxGradNorm ?? 1

@@ -42,6 +42,7 @@ describe('a finished run', () => {
       'checkpoint-4',
       'checkpoint-8',
       'config.json',
+      'fingerprint.json',
       'generation_config.json',
       'lineage.json',
       'model.safetensors',

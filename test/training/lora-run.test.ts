@@ -107,6 +107,23 @@ describe('the result of a LoRA run', () => {
     expect(await scored('--adapter', workspace.outputOf('used'))).toBeLessThan((await scored()) - 0.05)
   })
 
+  it('is not gone on with at another scale or on other modules', async () => {
+    expect((await annealHere(words('scale', {}), 2)).code).toBe(143)
+    const again = (config: Record<string, unknown>): ReturnType<typeof annealHere> =>
+      annealHere([...words('scale', config), '--resume_from_checkpoint', 'auto'])
+    const alpha = await again({ lora_alpha: 16 })
+    expect(alpha.code).toBe(2)
+    expect(alpha.err).toMatch(
+      /^error: resume_from_checkpoint: scale of the adapter in .*: expected 4 as configured \(lora_alpha 16, use_rslora false\), got 2 \(lora_alpha 8, use_rslora false\)\. Resume with/m,
+    )
+    expect((await again({ use_rslora: true })).err).toContain(
+      'expected 4 as configured (lora_alpha 8, use_rslora true)',
+    )
+    expect((await again({ lora_target_modules: ['q_proj'] })).err).toMatch(/expected no adapter as configured, got one/)
+    // The same scale in other words is the same adapter.
+    expect((await again({ lora_alpha: 4, use_rslora: true })).code).toBe(0)
+  })
+
   it('is not gone on with at another rank', async () => {
     expect((await annealHere(words('rank', {}), 2)).code).toBe(143)
     const { code, err } = await annealHere([...words('rank', { lora_r: 2 }), '--resume_from_checkpoint', 'auto'])

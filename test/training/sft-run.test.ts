@@ -1,8 +1,14 @@
 // `anneal train` with stage sft through real files: what is learnt is shown, the result knows where to stop, wrong data is said.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../tiny-model.ts'
+import { loadDecoder } from '../../src/checkpoint/load.ts'
+import { saveDecoder } from '../../src/checkpoint/save.ts'
+import { loadEngine } from '../../src/cli/load-engine.ts'
+import { collect } from '../../src/infer/lm.ts'
+import { Linear } from '../../src/nn/linear.ts'
+import { noGrad } from '../../src/torch/index.ts'
+import { TINY_CHAT_TEMPLATE, tinyModelDirectory, tinyTokenizer } from '../tiny-model.ts'
 import { ofType } from './tiny-model.ts'
 import { annealHere, type Ended } from './tiny-run.ts'
 
@@ -47,6 +53,9 @@ describe('anneal train with stage: sft', () => {
     const ended = await train('lora', { finetuning: 'lora', lora_r: 4 })
     expect(ended.code, ended.err).toBe(0)
     expect(ended.err).toContain('<|im_start|>user\nSay 0<|im_end|>\n<|im_start|>assistant\n⟦It is 0.<|im_end|>⟧')
+    expect(ended.err).toMatch(
+      /^tokens in a sample: \d+ in the middle, .* would hold 99 %\nsamples by tokens: ≤ 64: 24$/m,
+    )
     expect(losses(ended).at(-1)).toBeLessThan(losses(ended)[0]! - 0.2)
     expect(JSON.parse(read('lora/generation_config.json')).eos_token_id).toContain(4) // <|im_end|>
     expect(read('lora/chat_template.jinja')).toBe(TINY_CHAT_TEMPLATE)
@@ -55,10 +64,59 @@ describe('anneal train with stage: sft', () => {
     expect((await annealHere([...words, '--max-new-tokens', '3', '--temperature', '0'])).code).toBe(0)
   })
 
+  it.each([
+    ['full', { finetuning: 'full', learning_rate: 3e-3 }],
+    ['lora', { finetuning: 'lora', lora_r: 16, lora_target_modules: ['all-linear', 'lm_head'], learning_rate: 1e-2 }],
+  ])('ends its greedy answers with the end of the turn after 50 rows, also loaded again (%s)', async (name, config) => {
+    const rows = Array.from({ length: 50 }, (_, i) => ({ instruction: `Greet ${i}`, output: 'Good day.' }))
+    writeFileSync(at('greetings.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const folder = `stops-${name}`
+    const ended = await train(folder, {
+      dataset: at('greetings.jsonl'),
+      max_steps: 120,
+      per_device_train_batch_size: 5,
+      save_strategy: 'no',
+      ...config,
+    })
+    expect(ended.code, ended.err).toBe(0)
+    const engine = await loadEngine({
+      model: name === 'full' ? at(folder) : model.directory,
+      adapter: name === 'full' ? undefined : at(folder),
+      device: 'cpu',
+      dtype: 'auto',
+      threads: undefined,
+    })
+    // Rows that it has seen and one that it has not.
+    for (const content of ['Greet 3', 'Greet 49', 'Greet 77']) {
+      const messages = [{ role: 'user', content }]
+      const { text, finishReason } = await collect(engine.generate({ messages, maxNewTokens: 60, temperature: 0 }))
+      expect(finishReason).toBe('stop')
+      expect(text).toBe('Good day.')
+    }
+    engine.free()
+  })
+
+  it('warns when the base does not know the end of the turn and the adapter cannot learn it', async () => {
+    const base = loadDecoder(model.directory)
+    noGrad(() => base.model.embed_tokens.weight.select(0, 4).mul_(0.001))
+    if (base.lm_head instanceof Linear) noGrad(() => (base.lm_head as Linear).weight.select(0, 4).mul_(0.001))
+    mkdirSync(at('unknowing'))
+    saveDecoder(base, at('unknowing'))
+    base.free()
+    await tinyTokenizer(TINY_CHAT_TEMPLATE).save(at('unknowing'))
+    const options = { model_name_or_path: at('unknowing'), finetuning: 'lora', max_steps: 1, save_strategy: 'no' }
+    const warning = /^notice: answers end with <\|im_end\|>, which the base seems never to have learnt/m
+    expect((await train('warned', options)).err).toMatch(warning)
+    const withHead = { ...options, lora_target_modules: ['q_proj', 'lm_head'] }
+    expect((await train('not-warned', withHead)).err).not.toMatch(warning)
+    expect((await train('known', { ...options, model_name_or_path: model.directory })).err).not.toMatch(warning)
+  })
+
   it('needs no YAML: a data file and a model are enough', async () => {
     const words = ['train', at('chats.jsonl'), '--model', model.directory]
     const checked = await annealHere([...words, '--dry-run'])
     expect(checked.code, checked.err).toBe(0)
+    expect(checked.err).toMatch(/^memory: about \S+ .?B: weights /m)
     expect(checked.out).toMatch(/^stage: sft #/m)
     expect(checked.out).toMatch(/^finetuning: lora #/m)
     expect(checked.out).toMatch(/^output_dir: runs\/chats #/m)

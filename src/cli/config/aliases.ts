@@ -78,11 +78,20 @@ export const ALIASES: Readonly<Record<string, Alias>> = {
   'train.max_seq_length': { to: 'max_length', from: litgpt },
 
   finetuning_type: { to: 'finetuning', from: llamaFactory },
-  adapter: { to: 'finetuning', from: axolotl },
+  adapter: { to: 'finetuning', from: axolotl, convert: (value) => (value === 'qlora' ? 'lora' : value) },
   r: { to: 'lora_r', from: peft },
   lora_rank: { to: 'lora_r', from: llamaFactory },
   target_modules: { to: 'lora_target_modules', from: peft },
   lora_target: { to: 'lora_target_modules', from: llamaFactory, convert: namesOf },
+
+  double_quantization: { to: 'bnb_4bit_use_double_quant', from: llamaFactory },
+
+  pref_beta: { to: 'beta', from: llamaFactory },
+  rl_beta: { to: 'beta', from: axolotl },
+  pref_loss: { to: 'loss_type', from: llamaFactory },
+  dpo_loss_type: { to: 'loss_type', from: axolotl },
+  dpo_label_smoothing: { to: 'label_smoothing', from: llamaFactory },
+  rl: { to: 'stage', from: axolotl, convert: (value) => (value === 'dpo' ? value : undefined) },
 
   dataset_text_field: { to: 'text_column', from: trl },
   val_size: { to: 'val_split', from: llamaFactory },
@@ -101,10 +110,12 @@ export const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
   evals_per_epoch: 'Use eval_strategy: epoch, or eval_steps: 0.1 for ten evaluations in the run',
   saves_per_epoch: 'Use save_strategy: epoch, or save_steps: 0.1 for ten checkpoints in the run',
   global_batch_size: 'Use per_device_train_batch_size and gradient_accumulation_steps',
-  load_in_4bit: 'Leave it out: quantized training is not part of this version',
-  load_in_8bit: 'Leave it out: quantized training is not part of this version',
   deepspeed: 'Leave it out: one process trains',
   fsdp: 'Leave it out: one process trains',
+  max_prompt_length: 'Use max_length, which is for prompt and answer together',
+  truncation_mode: 'Use on_overlong: truncate-right (keep_start) or truncate-left (keep_end)',
+  sync_ref_model: 'Leave it out: the reference stays what it was',
+  reference_free: 'Use loss_type: simpo or orpo, which need no reference',
   push_to_hub: 'Leave it out: results stay in output_dir',
   dataloader_num_workers: 'Leave it out: reading needs no workers',
 }

@@ -24,6 +24,8 @@ export const dataKeys: Shape<DataKeys> = {
     .default(0)
     .describe('Fraction of the documents kept for evaluation. A document is chosen by its hash, so it stays chosen.'),
   max_length: z.int().min(2).default(1024).describe('Tokens in a sequence.'),
-  per_device_train_batch_size: count.default(8).describe('Sequences in one forward and backward pass.'),
-  per_device_eval_batch_size: count.default(8).describe('Sequences in one evaluation pass.'),
+  per_device_train_batch_size: count
+    .default(8)
+    .describe('Sequences, or pairs of them, in one forward and backward pass.'),
+  per_device_eval_batch_size: count.default(8).describe('Sequences, or pairs of them, in one evaluation pass.'),
 }

@@ -5,8 +5,8 @@ import { path, type Shape } from './fields.ts'
 import { PRESET_NAMES, type PresetName } from './presets.ts'
 
 export interface ModelKeys {
-  stage: 'pretrain' | 'sft'
-  finetuning: 'full' | 'lora' | 'dora'
+  stage: 'pretrain' | 'sft' | 'dpo'
+  finetuning: 'full' | 'freeze' | 'lora' | 'dora' | 'prompt'
   model_name_or_path: string | undefined
   model: PresetName | Record<string, unknown> | undefined
   config_path: string | undefined
@@ -15,12 +15,18 @@ export interface ModelKeys {
 
 export const modelKeys: Shape<ModelKeys> = {
   stage: z
-    .enum(['pretrain', 'sft'])
-    .describe('What is learned: pretrain = plain text, every token is a target; sft = the answers in conversations.'),
+    .enum(['pretrain', 'sft', 'dpo'])
+    .describe(
+      'What is learned: pretrain = plain text, every token is a target; sft = the answers in conversations; dpo = to ' +
+        'prefer the better one of two answers.',
+    ),
   finetuning: z
-    .enum(['full', 'lora', 'dora'])
+    .enum(['full', 'freeze', 'lora', 'dora', 'prompt'])
     .default('full')
-    .describe('Which weights move: full = all of them; lora, dora = small matrices beside the frozen ones.'),
+    .describe(
+      'Which weights move: full = all of them; freeze = those of some layers; lora, dora = small matrices beside the ' +
+        'frozen ones; prompt = a few vectors before the text.',
+    ),
   model_name_or_path: path
     .optional()
     .describe('Directory of the model to go on from (config.json and safetensors). Give this, model or config_path.'),

@@ -49,8 +49,8 @@ export const optimizationKeys: Shape<OptimizationKeys> = {
     .positive()
     .optional()
     .describe(
-      'Peak learning rate. Default: 5e-5 for a model that goes on, as in Transformers; 2e-4 for LoRA and 6e-4 for a ' +
-        'fresh model (differ).',
+      'Peak learning rate. Default: 5e-5 for a model that goes on, as in Transformers; 2e-4 for LoRA, 3e-2 for prompt ' +
+        'tuning and 6e-4 for a fresh model (differ). With stage: dpo 1e-6, as in TRL; LoRA can take more, such as 5e-6.',
     ),
   weight_decay: z.number().min(0).default(0).describe('Decoupled weight decay; never on vectors (norms, biases).'),
   adam_beta1: beta.default(0.9).describe('AdamW: decay of the mean gradient.'),

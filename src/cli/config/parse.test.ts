@@ -138,7 +138,7 @@ describe('parseConfig', () => {
 
   it('tells the first problem in the file and names the others', () => {
     expect(messageOf('stage: sftt\nseed: x\n')).toBe(
-      "stage: expected pretrain or sft, got 'sftt'. Did you mean 'sft'?; and 3 more: seed at f.yaml:2:7, dataset, output_dir (f.yaml:1:8)",
+      "stage: expected pretrain or sft or dpo, got 'sftt'. Did you mean 'sft'?; and 3 more: seed at f.yaml:2:7, dataset, output_dir (f.yaml:1:8)",
     )
   })
 
@@ -191,7 +191,13 @@ describe('aliases', () => {
     adapter: 'full',
     target_modules: 'q_proj',
     lora_target: 'q_proj',
+    pref_loss: 'ipo',
+    dpo_loss_type: 'ipo',
+    dpo_label_smoothing: 0.1,
+    rl: 'dpo',
+    double_quantization: true,
   }
+  const ofPreferences = ['beta', 'loss_type', 'label_smoothing']
   const expected: Record<string, unknown> = { precision: true, dtype: true, disable_gradient_checkpointing: true }
   const textual = ['model_name_or_path', 'output_dir', 'text_column']
 
@@ -199,7 +205,13 @@ describe('aliases', () => {
     expect(isConfigKey(to)).toBe(true)
     expect(isConfigKey(alias)).toBe(false)
     const value = values[alias] ?? (textual.includes(to) ? 'x' : 4)
-    const needed = to.startsWith('lora_') ? `${MINIMAL}finetuning: lora\n` : MINIMAL
+    const needed = to.startsWith('lora_')
+      ? `${MINIMAL}finetuning: lora\n`
+      : to.startsWith('bnb_')
+        ? `${MINIMAL}finetuning: lora\nload_in_4bit: true\n`
+        : ofPreferences.includes(to)
+          ? MINIMAL.replace('stage: pretrain', 'stage: dpo')
+          : MINIMAL
     const base = needed.split('\n').filter((line) => !line.startsWith(`${to}:`))
     const [section, key] = alias.split('.')
     const line = key === undefined ? `${section}: ${value}` : `${section}:\n  ${key}: ${value}`

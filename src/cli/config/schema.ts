@@ -3,13 +3,26 @@
 
 import { z } from 'zod'
 import { type DataKeys, dataKeys } from './data-keys.ts'
+import { type FreezeKeys, freezeKeys } from './freeze-keys.ts'
 import { type ModelKeys, modelKeys } from './model-keys.ts'
 import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
+import { type PreferenceKeys, preferenceKeys, SMOOTHED, WITHOUT_REFERENCE } from './preference-keys.ts'
+import { type PromptKeys, promptKeys } from './prompt-keys.ts'
+import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
 import { type SftKeys, sftKeys } from './sft-keys.ts'
 import { type LoraKeys, loraKeys, type TuningKeys, tuningKeys } from './tuning-keys.ts'
 
-type AllKeys = ModelKeys & DataKeys & SftKeys & TuningKeys & OptimizationKeys & RunKeys
+type AllKeys = ModelKeys &
+  DataKeys &
+  SftKeys &
+  PreferenceKeys &
+  TuningKeys &
+  PromptKeys &
+  FreezeKeys &
+  QuantKeys &
+  OptimizationKeys &
+  RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
 type Completed = 'learning_rate' | 'eval_steps' | 'metric_for_best_model' | 'greater_is_better' | 'data_seed'
@@ -25,7 +38,11 @@ const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
   ...modelKeys,
   ...dataKeys,
   ...sftKeys,
+  ...preferenceKeys,
   ...tuningKeys,
+  ...promptKeys,
+  ...freezeKeys,
+  ...quantKeys,
   ...optimizationKeys,
   ...runKeys,
 }
@@ -51,13 +68,14 @@ export function checkConfig(value: Record<string, unknown>): z.ZodSafeParseResul
 /** Fills in the defaults that depend on other keys. */
 export function completeDefaults(config: AllKeys): TrainConfig {
   const metric = config.metric_for_best_model ?? 'loss'
-  const isFresh = config.model_name_or_path === undefined
   return {
     ...config,
     tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
-    // 6e-4 is what GPT-3 used for its smallest model (arXiv 2005.14165v4, table 2.1).
-    learning_rate: config.learning_rate ?? (isFresh ? 6e-4 : config.finetuning === 'full' ? 5e-5 : 2e-4),
-    ...(config.finetuning !== 'full' && loraDefaults(config)),
+    learning_rate: config.learning_rate ?? defaultRate(config),
+    ...(config.stage === 'dpo' && preferenceDefaults(config)),
+    ...((config.finetuning === 'lora' || config.finetuning === 'dora') && loraDefaults(config)),
+    ...(config.finetuning === 'prompt' && promptDefaults(config)),
+    ...(config.finetuning === 'freeze' && freezeDefaults(config)),
     eval_steps: config.eval_steps ?? config.logging_steps,
     metric_for_best_model: metric.startsWith('eval_') ? metric : `eval_${metric}`,
     greater_is_better: config.greater_is_better ?? !/(?:loss|perplexity)$/.test(metric),
@@ -65,8 +83,44 @@ export function completeDefaults(config: AllKeys): TrainConfig {
   }
 }
 
+function defaultRate({ stage, finetuning, model_name_or_path }: AllKeys): number {
+  if (stage === 'dpo') return 1e-6
+  // 6e-4 is what GPT-3 used for its smallest model (arXiv 2005.14165v4, table 2.1).
+  if (model_name_or_path === undefined) return 6e-4
+  return { full: 5e-5, freeze: 5e-5, lora: 2e-4, dora: 2e-4, prompt: 3e-2 }[finetuning]
+}
+
+/** Keys that a loss does not use stay open, so that a resolved configuration can be read again. */
+function preferenceDefaults(config: AllKeys): Partial<PreferenceKeys> {
+  const { loss_type = 'sigmoid' } = config
+  return {
+    loss_type,
+    beta: config.beta ?? 0.1,
+    pref_ftx: config.pref_ftx ?? 0,
+    ...(SMOOTHED.has(loss_type) && { label_smoothing: config.label_smoothing ?? 0 }),
+    ...(loss_type === 'simpo' && { simpo_gamma: config.simpo_gamma ?? 0.5 }),
+    ...(!WITHOUT_REFERENCE.has(loss_type) && { precompute_ref_log_probs: config.precompute_ref_log_probs ?? false }),
+  }
+}
+
+function promptDefaults(config: AllKeys): Partial<PromptKeys> {
+  const start = config.prompt_tuning_init_text === undefined ? 'SAMPLE_VOCAB' : 'TEXT'
+  return {
+    num_virtual_tokens: config.num_virtual_tokens ?? 20,
+    prompt_tuning_init: config.prompt_tuning_init ?? start,
+  }
+}
+
+function freezeDefaults(config: AllKeys): FreezeKeys {
+  return {
+    freeze_trainable_layers: config.freeze_trainable_layers ?? 2,
+    freeze_trainable_modules: config.freeze_trainable_modules ?? ['all'],
+    freeze_extra_modules: config.freeze_extra_modules ?? [],
+  }
+}
+
 function loraDefaults(config: AllKeys): {
-  [Key in Exclude<keyof LoraKeys, 'loraplus_lr_ratio'>]: NonNullable<LoraKeys[Key]>
+  [Key in Exclude<keyof LoraKeys, 'loraplus_lr_ratio' | 'adapter_name_or_path'>]: NonNullable<LoraKeys[Key]>
 } {
   const { lora_r = 8 } = config
   return {
@@ -90,8 +144,10 @@ const schema = z.strictObject(shape).superRefine((config, context) => {
     context.addIssue({ code: 'custom', path: [key], message, input: config[key] })
   }
   checkModel(config, complain)
-  checkStage(config, complain)
-  checkLora(config, complain)
+  checkPlaces(config, complain)
+  checkPreferences(config, complain)
+  checkTuning(config, complain)
+  checkQuantKeys(config, complain)
   checkTogether(config, complain)
   checkSchedule(config, complain)
 })
@@ -114,30 +170,59 @@ function checkModel(config: AllKeys, complain: Complain): void {
   }
 }
 
-function checkStage(config: AllKeys, complain: Complain): void {
-  if (config.stage === 'sft') {
-    if (config.text_column !== 'text') complain('text_column', 'expected it with stage: pretrain, got stage: sft')
-    return
+/** Keys that belong to some stages, or to some kinds of fine-tuning. */
+const PLACES: readonly [keys: readonly ConfigKey[], place: 'stage' | 'finetuning', values: readonly string[]][] = [
+  [['packing', 'mask_history'], 'stage', ['sft']],
+  [['on_overlong'], 'stage', ['sft', 'dpo']],
+  [Object.keys(preferenceKeys) as ConfigKey[], 'stage', ['dpo']],
+  [Object.keys(loraKeys) as ConfigKey[], 'finetuning', ['lora', 'dora']],
+  [Object.keys(promptKeys) as ConfigKey[], 'finetuning', ['prompt']],
+  [Object.keys(freezeKeys) as ConfigKey[], 'finetuning', ['freeze']],
+]
+
+function checkPlaces(config: AllKeys, complain: Complain): void {
+  const { stage } = config
+  if (stage !== 'pretrain' && config.text_column !== 'text')
+    complain('text_column', `expected it with stage: pretrain, got stage: ${stage}`)
+  for (const [keys, place, values] of PLACES) {
+    if (values.includes(config[place])) continue
+    for (const key of keys)
+      if (config[key] !== undefined)
+        complain(key, `expected it with ${place}: ${values.join(' or ')}, got ${place}: ${config[place]}`)
   }
-  for (const key of Object.keys(sftKeys) as (keyof SftKeys)[])
-    if (config[key] !== undefined) complain(key, `expected it with stage: sft, got stage: ${config.stage}`)
 }
 
-function checkLora(config: AllKeys, complain: Complain): void {
+function checkPreferences(config: AllKeys, complain: Complain): void {
+  if (config.stage !== 'dpo') return
+  const { loss_type: loss = 'sigmoid', label_smoothing: smoothing = 0 } = config
+  if (config.model_name_or_path === undefined && (config.model !== undefined || config.config_path !== undefined))
+    complain('stage', 'expected model_name_or_path with dpo, got a fresh model. Preferences need one that can answer')
+  if (config.finetuning === 'prompt') complain('finetuning', 'expected full, freeze, lora or dora with dpo, got prompt')
+  if (config.on_overlong === 'split') complain('on_overlong', 'expected another value with dpo, got split')
+  if (loss !== 'simpo' && config.simpo_gamma !== undefined)
+    complain('simpo_gamma', `expected it with loss_type: simpo, got loss_type: ${loss}`)
+  if (smoothing > 0 && !SMOOTHED.has(loss))
+    complain('label_smoothing', `expected 0 with loss_type: ${loss}, got ${smoothing}`)
+  for (const key of ['ref_model', 'precompute_ref_log_probs'] as const)
+    if (WITHOUT_REFERENCE.has(loss) && config[key] !== undefined && config[key] !== false)
+      complain(key, `expected it with loss_type: sigmoid, hinge or ipo, got loss_type: ${loss}, which has no reference`)
+}
+
+function checkTuning(config: AllKeys, complain: Complain): void {
   const { finetuning } = config
-  if (finetuning === 'full') {
-    for (const key of Object.keys(loraKeys) as (keyof LoraKeys)[])
-      if (config[key] !== undefined) complain(key, 'expected it with finetuning: lora or dora, got finetuning: full')
-    return
-  }
+  if (finetuning === 'full') return
   if (config.model_name_or_path === undefined && (config.model !== undefined || config.config_path !== undefined)) {
-    complain(
-      'finetuning',
-      `expected model_name_or_path with ${finetuning}, got a fresh model. An adapter needs a trained base`,
-    )
+    const why = finetuning === 'freeze' ? 'What is frozen must be trained already' : 'An adapter needs a trained base'
+    complain('finetuning', `expected model_name_or_path with ${finetuning}, got a fresh model. ${why}`)
   }
   if (finetuning === 'dora' && config.use_dora === false) {
     complain('use_dora', 'expected true with finetuning: dora, got false. Write finetuning: lora')
+  }
+  if (finetuning === 'prompt' && config.prompt_tuning_init === 'TEXT' && config.prompt_tuning_init_text === undefined)
+    complain('prompt_tuning_init_text', 'expected a text with prompt_tuning_init: TEXT, got nothing')
+  if (config.prompt_tuning_init_text !== undefined && (config.prompt_tuning_init ?? 'TEXT') !== 'TEXT') {
+    const got = config.prompt_tuning_init
+    complain('prompt_tuning_init_text', `expected it with prompt_tuning_init: TEXT, got prompt_tuning_init: ${got}`)
   }
 }
 

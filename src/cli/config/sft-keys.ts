@@ -1,4 +1,5 @@
-// Configuration keys of supervised fine-tuning. None has a default in the schema: given with another stage they are a mistake.
+// Configuration keys of supervised fine-tuning; on_overlong is for pairs, too. None has a default in the schema: given with another
+// stage they are a mistake.
 
 import { z } from 'zod'
 import { ON_OVERLONG, type OnOverlong } from '../../data/overlong.ts'
@@ -14,7 +15,9 @@ export const sftKeys: Shape<SftKeys> = {
   on_overlong: z
     .enum(ON_OVERLONG)
     .optional()
-    .describe('sft: what happens to samples longer than max_length. Default: error-if-many, more than 1 % of them.'),
+    .describe(
+      'sft, dpo: what happens to samples longer than max_length. Default: error-if-many, more than 1 % of them.',
+    ),
   packing: z
     .boolean()
     .optional()

@@ -61,6 +61,54 @@ describe('the keys of LoRA', () => {
   })
 })
 
+describe('the keys of preferences', () => {
+  const dpo = (lines: string): TrainConfig =>
+    parseConfig(BASE.replace('stage: pretrain', 'stage: dpo') + lines, 'f.yaml').config
+
+  it('have defaults for what the loss takes, and none elsewhere', () => {
+    expect(dpo('')).toMatchObject({ loss_type: 'sigmoid', beta: 0.1, label_smoothing: 0, learning_rate: 1e-6 })
+    expect(dpo('')).toMatchObject({ pref_ftx: 0, precompute_ref_log_probs: false })
+    expect(dpo('').simpo_gamma).toBeUndefined()
+    expect(dpo('loss_type: simpo')).toMatchObject({ beta: 0.1, simpo_gamma: 0.5 })
+    expect(dpo('loss_type: simpo').precompute_ref_log_probs).toBeUndefined()
+    expect(config('').beta).toBeUndefined()
+  })
+
+  it('go by the names of LLaMA-Factory and axolotl, and take a list of one loss as TRL does', () => {
+    const factory = dpo('pref_loss: simpo\npref_beta: 2\nsimpo_gamma: 1\ndpo_label_smoothing: 0.1\n')
+    expect(factory).toMatchObject({ loss_type: 'simpo', beta: 2, simpo_gamma: 1, label_smoothing: 0.1 })
+    expect(dpo('dpo_loss_type: ipo\nrl_beta: 0.3\n')).toMatchObject({ loss_type: 'ipo', beta: 0.3 })
+    expect(dpo('loss_type: [hinge]\n').loss_type).toBe('hinge')
+    expect(() => dpo('loss_type: [sigmoid, hinge]\n')).toThrow(
+      /^loss_type: expected sigmoid, hinge, ipo, simpo or orpo/,
+    )
+    const axolotl = parseConfig(BASE.replace('stage: pretrain', 'rl: dpo'), 'f.yaml').config
+    expect(axolotl.stage).toBe('dpo')
+  })
+})
+
+describe('the keys of prompt and freeze tuning', () => {
+  it('have defaults where they count', () => {
+    expect(config('finetuning: prompt')).toMatchObject({
+      num_virtual_tokens: 20,
+      prompt_tuning_init: 'SAMPLE_VOCAB',
+      learning_rate: 3e-2,
+    })
+    expect(config('finetuning: prompt\nprompt_tuning_init_text: Hi').prompt_tuning_init).toBe('TEXT')
+    expect(config('finetuning: freeze')).toMatchObject({
+      freeze_trainable_layers: 2,
+      freeze_trainable_modules: ['all'],
+      freeze_extra_modules: [],
+      learning_rate: 5e-5,
+    })
+    expect(config('finetuning: freeze\nfreeze_extra_modules: norm, lm_head').freeze_extra_modules).toEqual([
+      'norm',
+      'lm_head',
+    ])
+    expect([config('').num_virtual_tokens, config('').freeze_trainable_layers]).toEqual([undefined, undefined])
+  })
+})
+
 describe('dropbp', () => {
   it('is a rate or a section', () => {
     expect(config('dropbp: 0.5\n').dropbp).toEqual({ rate: 0.5 })

@@ -2,7 +2,7 @@
 // another kind of fine-tuning they are a mistake, and `completeDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import { count, type Shape } from './fields.ts'
+import { count, path, type Shape } from './fields.ts'
 
 /** The section `dropbp`. */
 export interface DropBpSection {
@@ -26,6 +26,7 @@ export interface LoraKeys {
   use_rslora: boolean | undefined
   use_dora: boolean | undefined
   loraplus_lr_ratio: number | undefined
+  adapter_name_or_path: string | undefined
 }
 
 export interface TuningKeys extends LoraKeys {
@@ -77,6 +78,11 @@ export const loraKeys: Shape<LoraKeys> = {
     .positive()
     .optional()
     .describe('LoRA+: the learning rate of B is this times that of A; its paper takes 16. Default: 1.'),
+  adapter_name_or_path: path
+    .optional()
+    .describe(
+      'LoRA: directory of an adapter to go on from, with its own rank, alpha and modules. Default: a fresh one.',
+    ),
 }
 
 export const tuningKeys: Shape<TuningKeys> = {

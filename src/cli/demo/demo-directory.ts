@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
 
 const MARK = '.anneal-demo'
-const ENTRIES = ['data', 'tokenizer', 'model', 'report.html', 'demo.json']
+const ENTRIES = ['data', 'tokenizer', 'model', 'adapter', 'report.html', 'demo.json']
 
 /** Throws a UsageError unless `directory` is free for a demo: new, empty, or made by an earlier one. Changes nothing. */
 export function checkDemoDirectory(directory: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readDocComments } from './doc-comments.ts'
+import { readDeclarations, readDocComments } from './doc-comments.ts'
 
 describe('readDocComments', () => {
   it('gives the prose of comments without stars, tags and link markup', () => {
@@ -35,5 +35,13 @@ describe('readDocComments', () => {
     expect(readDocComments('/**'.repeat(200_000))).toEqual([])
     expect(readDocComments(`/** ${'{@link '.repeat(100_000)} */`)).toHaveLength(1)
     expect(performance.now() - began).toBeLessThan(2000)
+  })
+})
+
+describe('readDeclarations', () => {
+  it('leaves the code, without comments of either kind and the lines they stood on', () => {
+    const source = `/** Says. */\nexport interface A {\n  /** One\n   * two. */\n  b: string // why\n  // alone\n  c: 'https://d.e'\n}\n`
+    expect(readDeclarations(source)).toBe("export interface A {\n  b: string // why\n  c: 'https://d.e'\n}")
+    expect(readDeclarations('a /* never closed')).toBe('a /* never closed')
   })
 })

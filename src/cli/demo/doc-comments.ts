@@ -1,4 +1,4 @@
-// The prose of type declarations: documentation that editors show, written in Markdown between /** and */.
+// Type declarations as two kinds of text: the prose that editors show, written in Markdown between /** and */, and the code around it.
 
 /** Shorter ones are labels such as `@default false`. */
 const FEWEST_CHARACTERS = 60
@@ -16,6 +16,23 @@ export function readDocComments(source: string): string[] {
     ),
   )
   return [...new Set(comments)].filter((comment) => comment.length >= FEWEST_CHARACTERS)
+}
+
+/** The code of a declaration file without comments and the empty lines that they leave. */
+export function readDeclarations(source: string): string {
+  let code = ''
+  for (let at = 0; ; ) {
+    const start = source.indexOf('/*', at)
+    const end = start < 0 ? -1 : source.indexOf('*/', start + 2)
+    code += source.slice(at, end < 0 ? source.length : start)
+    if (end < 0) break
+    at = end + 2
+  }
+  return code
+    .replaceAll(/^[ \t]*\/\/.*$/gm, '')
+    .replaceAll(/[ \t]+$/gm, '')
+    .replaceAll(/\n{2,}/g, '\n')
+    .trim()
 }
 
 function* bodiesOf(source: string): Generator<string> {

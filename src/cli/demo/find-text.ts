@@ -6,13 +6,15 @@ import { basename, dirname, join } from 'node:path'
 import { readDocuments } from '../../data/sources.ts'
 import { InputError } from '../../errors.ts'
 import { packageRoot } from '../../torch/setup/directories.ts'
-import { readDocComments } from './doc-comments.ts'
+import { readDeclarations, readDocComments } from './doc-comments.ts'
 
 /** Texts to be curated, with what can be said of them. */
 export interface FoundText {
   /** For people: `the documentation in node_modules`, or the paths. */
   readonly description: string
   readonly documents: AsyncIterable<{ text: string }>
+  /** Texts of another kind, to be kept for fine-tuning, and what they are; absent where the text is the user's. */
+  readonly apart?: { description: string; documents: Iterable<string> }
   /** What was not even handed on, by what it is; complete when `documents` has ended. */
   leftOut(): Record<string, number>
 }
@@ -56,9 +58,17 @@ export function findDocumentation(folder: string): FoundText {
       if (fresh.length > 0) yield { text: fresh.join('\n\n') }
     }
   }
+  function* declarations(): Generator<string> {
+    for (const file of wanted)
+      if (DECLARATIONS.test(file)) yield readDeclarations(readFileSync(join(folder, file), 'utf8'))
+  }
   return {
     description: `the documentation in ${basename(folder)}`,
     documents: documents(),
+    apart: {
+      description: 'the type declarations that the comments stood in, code without prose',
+      documents: declarations(),
+    },
     leftOut: () => ({
       'files of licences, changes, translations and the like': files.length - wanted.length,
       'repeated comments': repeated,

@@ -5,12 +5,19 @@ import { delimiter, join, relative } from 'node:path'
 import { packageRoot } from '../../torch/setup/directories.ts'
 import type { DemoContext } from './stage.ts'
 
-/** Three commands for a shell in the current directory: continue a text, chat, train for longer. */
-export function nextCommands({ paths, settings }: Pick<DemoContext, 'paths' | 'settings'>, prompt: string): string[] {
+/** Commands for a shell in the current directory: continue a text, with the adapter too where there is one; chat; train for longer. */
+export function nextCommands(
+  { paths, settings, results }: Pick<DemoContext, 'paths' | 'settings' | 'results'>,
+  prompt: string,
+): string[] {
   const anneal = annealCommand()
   const text = settings.text.map((path) => ` --text ${quoted(path)}`).join('')
+  const generate = `${anneal} generate --model ${quoted(paths.model)}`
   return [
-    `${anneal} generate --model ${quoted(paths.model)} --prompt ${quoted(prompt)}`,
+    `${generate} --prompt ${quoted(prompt)}`,
+    ...(results.adapter === undefined
+      ? []
+      : [`${generate} --adapter ${quoted(results.adapter.directory)} --prompt ${quoted(results.adapter.prompt)}`]),
     `${anneal} chat --model ${quoted(paths.model)}`,
     `${anneal} demo${text} --out ${quoted(settings.out)} --minutes 15`,
   ]

@@ -13,6 +13,11 @@ const FEWEST_MEASURED = 5
 /** Long enough to notice that other programs want the machine too. */
 const MEASURED_SECONDS = 3
 const FEWEST_STEPS = 20
+/** Steps of fine-tuning for each of pre-training. */
+const TUNING_SHARE = 0.125
+const FEWEST_TUNING_STEPS = 5
+/** Fine-tuning is done twice, and a step with LoRA costs about three quarters of a whole one. */
+const TUNING_COST = 2 * 0.75 * TUNING_SHARE
 
 /** What the choice depends on; times in seconds. */
 export interface StepBudget {
@@ -24,9 +29,14 @@ export interface StepBudget {
   mostSteps: number
 }
 
-/** Steps of training that fit. An evaluation batch costs about half a step: it has no backward pass. */
+/** Steps of each way to fine-tune after so many steps of pre-training. */
+export function tuningSteps(steps: number): number {
+  return Math.max(FEWEST_TUNING_STEPS, Math.round(TUNING_SHARE * steps))
+}
+
+/** Steps of training that fit, with fine-tuning after it. An evaluation batch costs about half a step: it has no backward pass. */
 export function stepsThatFit({ secondsLeft, secondsPerStep, evaluationBatches, mostSteps }: StepBudget): number {
-  const steps = Math.floor(secondsLeft / secondsPerStep - evaluationBatches / 2)
+  const steps = Math.floor((secondsLeft / secondsPerStep - evaluationBatches / 2) / (1 + TUNING_COST))
   return Math.max(Math.min(FEWEST_STEPS, mostSteps), Math.min(steps, mostSteps))
 }
 

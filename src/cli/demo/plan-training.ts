@@ -14,8 +14,8 @@ import { modelOf, tokenizerOf } from '../run/model-of.ts'
 import { measureThreads, stepsThatFit } from './plan-steps.ts'
 import { type DemoContext, resultOf } from './stage.ts'
 
-/** Kept for what comes after training: evaluating, writing the report. */
-const RESERVE_SECONDS = 15
+/** Kept for what comes after training: evaluating, also while fine-tuning, and writing the report. */
+const RESERVE_SECONDS = 20
 /** Of the time that is left; other programs may want the machine as well. */
 const USED_SHARE = 0.85
 const EVALUATIONS = 10

@@ -26,17 +26,27 @@ export interface DemoSettings {
 export interface DemoPaths {
   train: string
   heldOut: string
+  /** The kind of text that is kept from pre-training. */
+  apartTrain: string
+  apartHeldOut: string
   tokenizer: string
   model: string
+  adapter: string
   report: string
   results: string
 }
 
 /** What stages hand to later ones besides files. */
 export interface DemoResults {
-  text: Curated & { description: string; prompts: readonly string[] }
+  text: Curated & {
+    description: string
+    prompts: readonly string[]
+    /** Beginnings of held-out passages of the kind that is set apart; none where nothing is. */
+    apartPrompts: readonly string[]
+  }
   tokenizer: Tokenizer
   training: ParsedConfig
+  adapter: { directory: string; prompt: string }
 }
 
 /** What a stage says of itself. */
@@ -83,8 +93,11 @@ export function demoPaths(out: string): DemoPaths {
   return {
     train: join(out, 'data', 'train'),
     heldOut: join(out, 'data', 'held-out'),
+    apartTrain: join(out, 'data', 'apart', 'train'),
+    apartHeldOut: join(out, 'data', 'apart', 'held-out'),
     tokenizer: join(out, 'tokenizer'),
     model: join(out, 'model'),
+    adapter: join(out, 'adapter'),
     report: join(out, 'report.html'),
     results: join(out, 'demo.json'),
   }

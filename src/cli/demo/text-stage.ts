@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../../checkpoint/atomic-write.ts'
 import { InputError } from '../../errors.ts'
 import { printable } from '../output.ts'
 import { amount } from '../progress.ts'
-import { type Curated, curate } from './curate.ts'
+import { type Curated, curate, curateKind } from './curate.ts'
 import { clearDemoDirectory } from './demo-directory.ts'
 import { type FoundText, findText } from './find-text.ts'
 import type { DemoStage } from './stage.ts'
@@ -21,6 +21,11 @@ const LEAST_CHARACTERS = 10_000
 const HELD_OUT_SHARE = 0.05
 /** What is evaluated ten times in a run must not take longer than the training. */
 const MOST_HELD_OUT_BYTES = 60_000
+/** Kept from pre-training, for the model to be fine-tuned on. */
+const APART = { heldOutShare: 0.2, mostHeldOutBytes: 20_000 }
+const APART_SHARE = 0.1
+/** Of a kind that is found apart from the text; more than a demo gets through. */
+const MOST_APART_BYTES = 800_000
 const SHARD_BYTES = 4e6
 
 export const textStage: DemoStage = {
@@ -33,23 +38,32 @@ export const textStage: DemoStage = {
       maxBytes: MAX_BYTES,
       heldOutShare: HELD_OUT_SHARE,
       mostHeldOutBytes: MOST_HELD_OUT_BYTES,
+      ...(found.apart === undefined && { apart: { ...APART, share: APART_SHARE } }),
     })
-    const { train, heldOut, trainBytes, heldOutBytes } = curated
     checkAmount(found, curated)
+    if (found.apart !== undefined) {
+      const options = { ...APART, passageLength: PASSAGE_LENGTH, mostBytes: MOST_APART_BYTES }
+      curated.apart = curateKind(found.apart.documents, found.apart.description, options)
+    }
+    const { train, heldOut, apart, trainBytes, heldOutBytes } = curated
     clearDemoDirectory(settings.out)
     writeShards(paths.train, train)
     writeShards(paths.heldOut, heldOut)
+    writeShards(paths.apartTrain, apart.train)
+    writeShards(paths.apartHeldOut, apart.heldOut)
     const isOwn = settings.text.length > 0
     results.text = {
       ...curated,
       description: found.description,
       prompts: isOwn ? openings(heldOut) : ['The function returns', 'If you want to'],
+      apartPrompts: openings(apart.heldOut),
     }
     const leftOut = { ...found.leftOut(), ...describeDropped(curated) }
     const rows: [string, number][] = [
       ['documents read', curated.documents],
       ['passages to train on', train.length],
       ['passages held out', heldOut.length],
+      ['passages set apart for fine-tuning', apart.train.length + apart.heldOut.length],
       ['kB to train on', trainBytes / 1000],
       ['kB held out', heldOutBytes / 1000],
       ...Object.entries(leftOut)
@@ -57,11 +71,14 @@ export const textStage: DemoStage = {
         .map(([what, count]): [string, number] => [`left out: ${what}`, count]),
     ]
     return {
-      summary: `${amount(trainBytes + heldOutBytes, 'bytes')} in ${train.length + heldOut.length} passages of ${found.description}`,
+      summary:
+        `${amount(trainBytes + heldOutBytes, 'bytes')} in ${train.length + heldOut.length} passages of ${found.description}, ` +
+        `and ${amount(apart.trainBytes + apart.heldOutBytes, 'bytes')} set apart for fine-tuning`,
       numbers: {
         documents: curated.documents,
         train_passages: train.length,
         held_out_passages: heldOut.length,
+        apart_passages: apart.train.length + apart.heldOut.length,
         train_bytes: trainBytes,
         held_out_bytes: heldOutBytes,
         left_out: leftOut,
@@ -70,7 +87,7 @@ export const textStage: DemoStage = {
         {
           title: 'The text',
           lead:
-            `Read from ${found.description}. Long documents are cut at blank lines into passages of at most ${PASSAGE_LENGTH} characters; ` +
+            `Read from ${found.description}. Long documents are cut at blank lines into passages of at most ${curated.passageLength} characters; ` +
             `one in ${Math.round((train.length + heldOut.length) / heldOut.length)}, chosen by its hash, is held out: the model never trains on it and is judged by it.` +
             (curated.isCut
               ? ` Reading ended at ${amount(MAX_BYTES, 'bytes')}, which is more than a demo gets through.`
@@ -82,8 +99,13 @@ export const textStage: DemoStage = {
   },
 }
 
-function checkAmount({ description }: FoundText, { train, heldOut, dropped }: Curated): void {
-  const characters = [...train, ...heldOut].reduce((sum, text) => sum + text.length, 0)
+function everyText({ train, heldOut, apart }: Curated): string[] {
+  return [...train, ...heldOut, ...apart.train, ...apart.heldOut]
+}
+
+function checkAmount({ description }: FoundText, curated: Curated): void {
+  const { dropped } = curated
+  const characters = everyText(curated).reduce((sum, text) => sum + text.length, 0)
   if (characters >= LEAST_CHARACTERS) return
   const unusable = dropped.short + dropped.repeated + dropped.wordless
   const also = unusable > 0 ? ` (${unusable} passages were too short, repeated, or hardly words)` : ''

@@ -3,18 +3,29 @@
 import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
 import { loadDecoder } from '../../checkpoint/load.ts'
 import { saveDecoder } from '../../checkpoint/save.ts'
+import type { EngineParts } from '../../infer/engine.ts'
+import { freezeExcept } from '../../methods/freeze/freeze.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import type { Objective } from '../../train/objective.ts'
 import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import { loraTuning } from './lora-tuning.ts'
 import { modelOf } from './model-of.ts'
+import { softPromptTuning } from './soft-prompt-tuning.ts'
+import { stopAlsoAt } from './stop-tokens.ts'
 
 export interface Finetuning {
   /** What is trained requires a gradient, the rest does not. */
   readonly model: Decoder
   /** Multiplies the learning rate of a parameter. */
   readonly rateOf?: (name: string) => number
+  /** `body()` with the model as it was before this tuning, where that takes no second copy: with its adapter off. */
+  readonly withBase?: <T>(body: () => T) => T
+  /** The stage's objective on the model as it is tuned. */
+  readonly objective?: (objective: Objective) => Objective
+  /** What generates with the tuned model; default the model alone. */
+  readonly reader?: Pick<EngineParts, 'model' | 'prefix'>
   /** Writes the weights into a checkpoint; `isResumable` adds what going on bit for bit needs. */
   save(directory: string, isResumable: boolean): WrittenFile[]
   /** Writes the result: the weights as they are now, or those of the checkpoint `best`. */
@@ -30,10 +41,11 @@ export function finetuningOf(
   resumeFrom: string | undefined,
   output: Output,
 ): Finetuning {
-  if (config.finetuning !== 'full') {
+  if (config.finetuning !== 'full' && config.finetuning !== 'freeze') {
     const base = modelOf(config, tokenizer, device)
     try {
       stopAlsoAt(base, stopTokenIds)
+      if (config.finetuning === 'prompt') return softPromptTuning(base, config, tokenizer, resumeFrom, output)
       return loraTuning(base, config, resumeFrom, output)
     } catch (error) {
       base.free()
@@ -42,15 +54,25 @@ export function finetuningOf(
   }
   const model = modelOf(config, tokenizer, device, resumeFrom)
   stopAlsoAt(model, stopTokenIds)
-  return fullTuning(model)
+  if (config.finetuning === 'freeze') freezeOthers(model, config)
+  else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  return wholeModel(model)
 }
 
-function stopAlsoAt({ config }: Decoder, ids: readonly number[]): void {
-  Object.assign(config, { eosTokenIds: [...new Set([...config.eosTokenIds, ...ids])] })
+function freezeOthers(model: Decoder, config: TrainConfig): void {
+  try {
+    freezeExcept(model, {
+      layers: config.freeze_trainable_layers!,
+      modules: config.freeze_trainable_modules!,
+      extraModules: config.freeze_extra_modules!,
+    })
+  } catch (error) {
+    model.free()
+    throw error
+  }
 }
 
-function fullTuning(model: Decoder): Finetuning {
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+function wholeModel(model: Decoder): Finetuning {
   return {
     model,
     save: (directory) => saveDecoder(model, directory),

@@ -2,22 +2,26 @@
 
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type WrittenFile, writeFileAtomic } from '../../checkpoint/atomic-write.ts'
+import { type AdapterFile, parseAdapterConfig } from '../../checkpoint/adapter-config.ts'
+import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
+import { readJsonFile } from '../../checkpoint/load.ts'
 import { openModelWeights } from '../../checkpoint/model-weights.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors-write.ts'
 import { TensorReader, tensorSource } from '../../checkpoint/tensor-bytes.ts'
 import { UsageError } from '../../errors.ts'
 import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
-import { addLora, loraPlus } from '../../methods/lora/lora.ts'
+import { addLora, loraPlus, withoutAdapter } from '../../methods/lora/lora.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import type { Finetuning } from './finetuning.ts'
+import { saveStops } from './stop-tokens.ts'
 
 /** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
 const STEM = 'trainable'
 const BEST = 'best'
+const MAX_CONFIG_BYTES = 10 << 20
 
 /** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
 export function loraTuning(
@@ -26,21 +30,27 @@ export function loraTuning(
   resumeFrom: string | undefined,
   output: Output,
 ): Finetuning {
+  if (config.adapter_name_or_path !== undefined) loadLora(model, config.adapter_name_or_path, { trainable: true })
   // `completeDefaults` has filled in all of these.
-  addLora(model, {
-    r: config.lora_r!,
-    loraAlpha: config.lora_alpha!,
-    loraDropout: config.lora_dropout!,
-    targetModules: config.lora_target_modules!,
-    useRslora: config.use_rslora!,
-    useDora: config.use_dora!,
-    seed: config.seed,
-  })
+  else
+    addLora(model, {
+      r: config.lora_r!,
+      loraAlpha: config.lora_alpha!,
+      loraDropout: config.lora_dropout!,
+      targetModules: config.lora_target_modules!,
+      useRslora: config.use_rslora!,
+      useDora: config.use_dora!,
+      seed: config.seed,
+    })
   const trained = new Map([...model.parameters()].filter(([, parameter]) => parameter.requiresGrad))
-  if (resumeFrom !== undefined) restore(resumeFrom, trained)
+  if (resumeFrom !== undefined) {
+    checkScale(resumeFrom, config)
+    restore(resumeFrom, trained)
+  }
   const baseModel = config.model_name_or_path!
   return {
     model,
+    withBase: (body) => withoutAdapter(model, body),
     ...(config.loraplus_lr_ratio !== undefined && { rateOf: loraPlus(config.loraplus_lr_ratio) }),
     save: (directory, isResumable) => [
       ...saveLora(model, directory, { baseModel }).files,
@@ -54,13 +64,6 @@ export function loraTuning(
       for (const notice of notices) output.note(`notice: ${notice}`)
     },
   }
-}
-
-/** The base's own files do not say what the adapter has learnt to stop at. */
-function saveStops({ config: { eosTokenIds } }: Decoder, directory: string): WrittenFile[] {
-  if (eosTokenIds.length === 0) return []
-  const json = JSON.stringify({ eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds }, null, 2)
-  return [writeFileAtomic(join(directory, 'generation_config.json'), `${json}\n`)]
 }
 
 function saveTrained(directory: string, trained: ReadonlyMap<string, Tensor>): WrittenFile {
@@ -86,4 +89,21 @@ function restore(directory: string, trained: ReadonlyMap<string, Tensor>): void 
   } finally {
     reader.close()
   }
+}
+
+/** A resumed adapter at another scale would be another model, although every tensor fits. PEFT's files of fused modules keep the scale. */
+function checkScale(directory: string, { lora_r, lora_alpha, use_rslora }: TrainConfig): void {
+  const file = join(directory, 'adapter_config.json')
+  const stored: AdapterFile = parseAdapterConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  if (stored.peft_type !== 'LORA') return // its tensors do not fit
+  const scaleOf = (r: number, alpha: number, isRoot: boolean): number => alpha / (isRoot ? Math.sqrt(r) : r)
+  const [wanted, got] = [
+    scaleOf(lora_r!, lora_alpha!, use_rslora!),
+    scaleOf(stored.r, stored.lora_alpha, stored.use_rslora),
+  ]
+  // Another rank is said with the tensor that it does not fit.
+  if (Math.abs(wanted / got - 1) < 1e-6 || stored.r !== lora_r) return
+  throw new UsageError(
+    `resume_from_checkpoint: scale of the adapter in ${directory}: expected ${wanted} as configured (lora_alpha ${lora_alpha}, use_rslora ${use_rslora}), got ${got} (lora_alpha ${stored.lora_alpha}, use_rslora ${stored.use_rslora}). Resume with the LoRA that the run began with`,
+  )
 }

@@ -4,9 +4,11 @@ import { loadDecoder, readJsonFile } from '../../checkpoint/load.ts'
 import { ConfigError } from '../../errors.ts'
 import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
+import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
 import { presetConfig } from '../config/presets.ts'
+import { baseFormat } from '../config/quant-keys.ts'
 import type { TrainConfig } from '../config/schema.ts'
 
 const MAX_CONFIG_BYTES = 10 << 20
@@ -44,13 +46,22 @@ export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): Decode
 export function modelOf(config: TrainConfig, tokenizer: Tokenizer, device: string, directory?: string): Decoder {
   const fresh = directory === undefined ? freshConfigOf(config, tokenizer) : undefined
   if (fresh === undefined) {
-    const model = loadDecoder(directory ?? config.model_name_or_path!, { device })
+    const quantize = baseFormat(config)
+    const model = loadDecoder(directory ?? config.model_name_or_path!, { device, ...(quantize && { quantize }) })
     checkVocabulary(model.config, tokenizer)
+    checkTrainable(model, config)
     return model
   }
   // Weights are drawn on the CPU, so that a seed means the same model on every device.
   const take = initialise(fresh, new Generator(config.seed))
   return new Decoder(fresh, (parameter) => take(parameter).to(device).keep())
+}
+
+function checkTrainable(model: Decoder, { finetuning }: TrainConfig): void {
+  if ((finetuning !== 'full' && finetuning !== 'freeze') || quantLinears(model).size === 0) return
+  throw new ConfigError(
+    `model_name_or_path: expected full-precision weights with finetuning: ${finetuning}, got quantized ones. Use finetuning: lora`,
+  )
 }
 
 function checkVocabulary(model: DecoderConfig, tokenizer: Tokenizer): void {

@@ -3,6 +3,7 @@
 import { batches } from '../../data/batches.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import { languageModeling } from '../../train/objective.ts'
 import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import { type Corpora, corporaOf } from './corpus-of.ts'
@@ -24,6 +25,7 @@ export async function pretrainData(
     return {
       train: trainingBatches(config, corpora),
       evaluation: evaluationBatches(config, corpora),
+      objective: languageModeling,
       stopTokenIds: [],
       chatTemplate: undefined,
       close,

@@ -13,8 +13,8 @@ import { collect } from '../../infer/lm.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo, resolveDevice, setThreads } from '../../torch/index.ts'
-import type { TrainEvent } from '../../train/events.ts'
-import { languageModeling } from '../../train/objective.ts'
+import type { StepMetrics, TrainEvent } from '../../train/events.ts'
+import type { Objective } from '../../train/objective.ts'
 import { restoreRunState } from '../../train/run-state.ts'
 import { makeSchedule } from '../../train/schedule.ts'
 import { type RunState, type TrainOptions, train } from '../../train/train.ts'
@@ -26,13 +26,17 @@ import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import { reportTrainEvents } from '../report-train-events.ts'
 import { type Finetuning, finetuningOf } from './finetuning.ts'
+import { leaveFingerprint } from './fingerprint.ts'
 import { freshConfigOf, tokenizerOf } from './model-of.ts'
+import { saveNonFinite } from './non-finite-file.ts'
 import { makeOutputDirectory } from './output-directory.ts'
+import { preflight } from './preflight.ts'
 import { rulesOf } from './rules-of.ts'
 import { saveCheckpoint, saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
 import { type SignalStop, stopOnSignals } from './signals.ts'
 import { type StageData, stageDataOf } from './stage-data.ts'
+import { warnOfUntrainedStops } from './untrained-stops.ts'
 
 const SAMPLE_TOKENS = 48
 
@@ -42,6 +46,7 @@ interface Run {
   tokenizer: Tokenizer
   data: StageData
   finetuning: Finetuning
+  objective: Objective
   resumeFrom: string | undefined
 }
 
@@ -52,7 +57,7 @@ export async function runTraining(
   onEvent: (event: TrainEvent) => void = () => {},
 ): Promise<number> {
   const run = await prepare(parsed.config, output)
-  const { config, data, finetuning, tokenizer, resumeFrom } = run
+  const { config, data, finetuning, objective, tokenizer, resumeFrom } = run
   const { model } = finetuning
   const signals = stopOnSignals(output, config.save_strategy !== 'no')
   let failure: Error | undefined
@@ -68,14 +73,18 @@ export async function runTraining(
     const log = new RunLog(config, steps, output, resumeFrom)
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log }
     const options = optionsOf(run, parts, { steps, perEpoch, signals, output })
-    for await (const event of reportTrainEvents(train(model, source, languageModeling(), options), output)) {
+    const events = watched(train(model, source, objective, options), data.watch)
+    for await (const event of reportTrainEvents(events, output)) {
       log.take(event)
       onEvent(event)
       if (event.type === 'checkpoint-failed') failure = event.error
       if (event.type === 'checkpoint-saved') failure = undefined
       if (event.type === 'run-end') step = event.step
     }
-    if (signals.code === undefined) await saveFinal(parts, step)
+    if (signals.code === undefined) {
+      await saveFinal(parts, step)
+      await leaveFingerprint(config, tokenizer, model, step, output)
+    }
   } finally {
     signals.release()
     data.close()
@@ -92,34 +101,52 @@ async function prepare(config: TrainConfig, output: Output): Promise<Run> {
   freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
   const removeAgain = makeOutputDirectory(config.output_dir, 'output_dir')
   let data: StageData | undefined
+  let model: Decoder | undefined
   try {
     const resumeFrom = checkpointToResume(config, output)
     data = await stageDataOf(config, tokenizer, hash, output)
     const finetuning = finetuningOf(config, tokenizer, data.stopTokenIds, device, resumeFrom, output)
-    checkLength(config, finetuning.model)
-    finetuning.model.gradientCheckpointing = config.gradient_checkpointing
-    return { config, tokenizer, data, finetuning, resumeFrom }
+    model = finetuning.model
+    checkLength(config, finetuning)
+    model.gradientCheckpointing = config.gradient_checkpointing
+    const stageObjective = await data.objective(finetuning, resumeFrom === undefined)
+    const objective = finetuning.objective?.(stageObjective) ?? stageObjective
+    warnOfUntrainedStops(model, data.stopTokenIds, tokenizer, output)
+    preflight({ config, model, train: data.train, evaluation: data.evaluation, objective }, output)
+    return { config, tokenizer, data, finetuning, objective, resumeFrom }
   } catch (error) {
     data?.close()
+    model?.free()
     removeAgain()
     throw error
   }
 }
 
 /** Learned positions end; rotary ones go on. */
-function checkLength(
-  { max_length }: TrainConfig,
-  { config: { hasLearnedPositions, maxPositionEmbeddings } }: Decoder,
-): void {
-  if (!hasLearnedPositions || max_length <= maxPositionEmbeddings) return
+function checkLength({ max_length }: TrainConfig, { model, reader }: Finetuning): void {
+  const { hasLearnedPositions, maxPositionEmbeddings } = model.config
+  const most = maxPositionEmbeddings - (reader?.prefix?.length ?? 0)
+  if (!hasLearnedPositions || max_length <= most) return
   throw new ConfigError(
-    `max_length: expected at most the model's ${maxPositionEmbeddings} positions, got ${max_length}. Use a shorter one`,
+    `max_length: expected at most the model's ${most} positions${most < maxPositionEmbeddings ? ' behind the prompt' : ''}, got ${max_length}. Use a shorter one`,
   )
+}
+
+/** The events of the loop, with notices of what the stage sees in the metrics. */
+async function* watched(
+  events: AsyncIterable<TrainEvent>,
+  watch: (metrics: StepMetrics) => string | undefined = () => undefined,
+): AsyncGenerator<TrainEvent> {
+  for await (const event of events) {
+    yield event
+    const message = event.type === 'step-done' ? watch(event.metrics) : undefined
+    if (message !== undefined) yield { type: 'notice', message }
+  }
 }
 
 /** The configuration in the words of the loop. `perEpoch`: optimizer steps, which need not be whole. */
 function optionsOf(
-  { config, data, finetuning: { model, rateOf }, tokenizer, resumeFrom }: Run,
+  { config, data, finetuning: { model, rateOf, reader = { model } }, tokenizer, resumeFrom }: Run,
   parts: Parameters<typeof saveCheckpoint>[0],
   { steps, perEpoch, signals, output }: { steps: number; perEpoch: number; signals: SignalStop; output: Output },
 ): TrainOptions<Batch> {
@@ -144,6 +171,7 @@ function optionsOf(
     bf16: config.bf16 === 'auto' ? model.device !== 'cpu' : config.bf16,
     seed: config.seed,
     onNonFinite: config.on_nonfinite,
+    reportNonFinite: (report) => saveNonFinite(config.output_dir, report),
     rules: rulesOf(config, model),
     stop: signals,
     ...(evaluateEvery !== undefined &&
@@ -162,7 +190,7 @@ function optionsOf(
     ...(config.sample_prompts.length > 0 && {
       sample: {
         every: stepsOf(config.sample_steps, steps),
-        texts: (now) => samples(now, tokenizer, config.sample_prompts),
+        texts: (now) => samples(now, reader, tokenizer, config.sample_prompts),
       },
     }),
     ...(resumeFrom !== undefined && { resume: (state) => resume(resumeFrom, state, output) }),
@@ -205,15 +233,16 @@ function resume(directory: string, run: RunState, output: Output): void {
   if (before !== now) output.note(`notice: saved with ${before}, now ${now}: bit-equal results are not promised`)
 }
 
-/** Greedy continuations of the prompts by the model as it is now. */
+/** Greedy continuations of the prompts by the model as it is now, without dropout. */
 async function samples(
   model: Decoder,
+  reader: NonNullable<Finetuning['reader']>,
   tokenizer: Tokenizer,
   prompts: readonly string[],
 ): Promise<{ prompt: string; text: string }[]> {
-  const generator = model.generator
+  const { generator } = model
   model.generator = null
-  const engine = new Engine({ model, tokenizer })
+  const engine = new Engine({ ...reader, tokenizer })
   const texts = []
   for (const prompt of prompts)
     texts.push({

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
+import { describeLengths } from '../../data/length-report.ts'
 import { packSamples } from '../../data/pack-samples.ts'
 import { preview } from '../../data/preview.ts'
 import type { Dataset, Sample } from '../../data/sample.ts'
@@ -10,6 +11,7 @@ import { readSupervised, type SupervisedData, type TuningFileOptions } from '../
 import { ConfigError } from '../../errors.ts'
 import { CHATML_TEMPLATE } from '../../text/chat-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import { languageModeling } from '../../train/objective.ts'
 import type { TrainConfig } from '../config/schema.ts'
 import { type Output, printable } from '../output.ts'
 import type { StageData } from './stage-data.ts'
@@ -22,6 +24,7 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
   output.note(
     `${report.guess.shape} data (${printable(report.guess.reason)}): ${report.rows.toLocaleString('en')} rows, ${report.tokens.toLocaleString('en')} tokens, ${share} % of them learnt`,
   )
+  output.note(describeLengths(report.lengths))
   const data = config.packing ? packSamples(train, config.max_length) : train
   if (data.length < config.per_device_train_batch_size) {
     throw new ConfigError(
@@ -41,6 +44,7 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
   return {
     train: batches(data, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
     evaluation: wantsHeld ? evaluation(held) : undefined,
+    objective: languageModeling,
     stopTokenIds: report.stopTokenIds,
     chatTemplate: tokenizer.chatTemplate ?? CHATML_TEMPLATE,
     close: () => {},

@@ -1,0 +1,27 @@
+// Configuration keys of prompt tuning. None has a default in the schema: given with another kind of fine-tuning they are a mistake,
+// and `completeDefaults` fills them in where they count.
+
+import { z } from 'zod'
+import { count, type Shape } from './fields.ts'
+
+export interface PromptKeys {
+  num_virtual_tokens: number | undefined
+  prompt_tuning_init: 'SAMPLE_VOCAB' | 'TEXT' | 'RANDOM' | undefined
+  prompt_tuning_init_text: string | undefined
+}
+
+export const promptKeys: Shape<PromptKeys> = {
+  num_virtual_tokens: count.optional().describe('prompt: vectors that are trained, in place of tokens. Default: 20.'),
+  prompt_tuning_init: z
+    .enum(['SAMPLE_VOCAB', 'TEXT', 'RANDOM'])
+    .optional()
+    .describe(
+      'prompt: where the vectors start: at tokens drawn from the vocabulary, at those of a text, or at noise. ' +
+        'Default: TEXT with prompt_tuning_init_text, else SAMPLE_VOCAB (differs: PEFT has RANDOM).',
+    ),
+  prompt_tuning_init_text: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('prompt: the text that the vectors start at; its tokens are repeated or cut to num_virtual_tokens.'),
+}
