@@ -1,0 +1,112 @@
+// Removing for good, on disk: a model directory without some units. Tensors are copied byte for byte under their new names, so nothing
+// is rounded and no model need fit in memory; files of the tokenizer come along.
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { writeDirectoryAtomic, writeFileAtomic } from '../../checkpoint/atomic-write.ts'
+import { type LineageStep, readLineage, writeLineage } from '../../checkpoint/lineage.ts'
+import { loadConfig } from '../../checkpoint/load.ts'
+import { isWeightFile, openModelWeights, writeModelWeights } from '../../checkpoint/model-weights.ts'
+import type { TensorInfo } from '../../checkpoint/safetensors.ts'
+import { InputError } from '../../errors.ts'
+import type { DecoderConfig } from '../../model/config.ts'
+import { formatModelConfig, writeModelConfig } from '../../model/config-write.ts'
+import { checkpointTensors } from '../../model/hf-names.ts'
+import { type Elimination, eliminatedConfig } from './eliminated-config.ts'
+import { MERGEKIT_FILE, mergekitRecipe } from './mergekit-recipe.ts'
+import type { Unit } from './unit.ts'
+
+export interface SaveOptions {
+  /** Added to the lineage of the model that it came from. */
+  step: LineageStep
+  /** Further files of the new directory, by name. */
+  files?: Readonly<Record<string, string>>
+}
+
+/** Writes the model of `source` without `removed` to `target`, which appears as a whole. */
+export async function saveEliminated(
+  source: string,
+  removed: readonly Unit[],
+  target: string,
+  { step, files = {} }: SaveOptions,
+): Promise<void> {
+  const config = loadConfig(source)
+  const elimination = eliminatedConfig(config, removed)
+  const lineage = [...readLineage(source), step]
+  await writeDirectoryAtomic(
+    target,
+    (directory) => {
+      for (const name of readdirSync(source))
+        if (COMES_ALONG.test(name) && statSync(join(source, name)).isFile())
+          writeFileSync(join(directory, name), readFileSync(join(source, name)))
+      const recipe = mergekitRecipe(config, elimination, resolve(source))
+      if (recipe !== null) writeFileAtomic(join(directory, MERGEKIT_FILE), recipe)
+      for (const [name, text] of Object.entries(files)) writeFileAtomic(join(directory, name), text)
+      writeModelWeights(
+        directory,
+        staying(source, config, elimination).map((info) => ({ ...info, bytes: () => bytesOf(info) })),
+      )
+      writeLineage(directory, lineage)
+      writeFileAtomic(join(directory, 'config.json'), formatModelConfig(writeModelConfig(elimination.config)))
+    },
+    { keyFile: 'config.json', isStale: (name) => isWeightFile(name) || name === MERGEKIT_FILE },
+  )
+}
+
+/** What belongs to a model besides configuration and weights. */
+const COMES_ALONG =
+  /^(?:tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\.(?:json|txt)|merges\.txt|chat_template.*|generation_config\.json|(?:LICEN[CS]E|NOTICE|USE_POLICY).*)$/i
+
+/** Bytes of all tensors of the model in `source` without `removed`. */
+export function weightBytes(source: string, removed: readonly Unit[]): number {
+  const config = loadConfig(source)
+  return staying(source, config, eliminatedConfig(config, removed)).reduce(
+    (sum, { begin, end }) => sum + end - begin,
+    0,
+  )
+}
+
+/** Every tensor that stays, with its new name. */
+function staying(source: string, config: DecoderConfig, elimination: Elimination): (TensorInfo & { name: string })[] {
+  const renamed = renaming(config, elimination)
+  return [...openModelWeights(source).tensors].flatMap(([before, info]) => {
+    const name = renamed(before)
+    return name === null ? [] : [{ ...info, name }]
+  })
+}
+
+/** Name in the file → name in the new one; null for what goes, and for buffers that nobody reads. */
+function renaming(config: DecoderConfig, { config: smaller, pathAfter }: Elimination): (name: string) => string | null {
+  const before = new Map(
+    checkpointTensors(config).flatMap(({ name, aliases, parts }) =>
+      [name, ...aliases].map((known) => [known, parts[0]!.path] as const),
+    ),
+  )
+  const after = new Map(checkpointTensors(smaller).map(({ name, parts }) => [parts[0]!.path, name]))
+  return (name) => {
+    const path = before.get(name)
+    if (path !== undefined) {
+      const now = pathAfter(path)
+      return now && after.get(now)!
+    }
+    // Parts of a quantized matrix, `<path>.weight.<part>`, and what a fused tensor's parts are called when they are stored apart.
+    const [, parameter = name, part = ''] = /^(.+\.weight)(\..+)$/.exec(name) ?? []
+    if (parameter === 'lm_head.weight') return name
+    const now = pathAfter(parameter)
+    return now && `${now}${part}`
+  }
+}
+
+function bytesOf({ file, begin, end }: TensorInfo): Uint8Array {
+  const bytes = Buffer.allocUnsafe(end - begin)
+  const descriptor = openSync(file, 'r')
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      const read = readSync(descriptor, bytes, done, bytes.length - done, begin + done)
+      if (read === 0) throw new InputError(`weights in ${file}: expected ${end} bytes, got ${begin + done}`)
+      done += read
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+  return bytes
+}
