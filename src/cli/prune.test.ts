@@ -1,0 +1,157 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { runCommand } from '../../test/run-command.ts'
+import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
+import { readLineage } from '../checkpoint/lineage.ts'
+import { loadDecoder } from '../checkpoint/load.ts'
+import { Tokenizer } from '../text/tokenizer.ts'
+import { command } from './prune.ts'
+
+describe('anneal prune', async () => {
+  const { directory, remove } = await tinyModelDirectory({
+    chatTemplate: TINY_CHAT_TEMPLATE,
+    generationConfig: { temperature: 0.7 },
+  })
+  const scratch = mkdtempSync(join(tmpdir(), 'anneal-prune-'))
+  afterAll(() => {
+    remove()
+    rmSync(scratch, { recursive: true, force: true })
+  })
+  const text = join(scratch, 'text.txt')
+  writeFileSync(text, 'The quick brown fox jumps over the lazy dog. '.repeat(40))
+  let runs = 0
+  const outOf = (): string => join(scratch, `out-${runs++}`)
+  const anneal = (out: string, ...words: string[]) =>
+    runCommand(command, [
+      ...['--model', directory, '--data', text, '--out', out, '--window', '32', '--samples', '4', '--align', '8'],
+      ...words,
+    ])
+
+  it('writes a whole model directory and says what is left', async () => {
+    const out = outOf()
+    const { code, out: said, err } = await anneal(out, '--ratio', '0.5')
+    expect([code, err]).toEqual([0, expect.stringContaining('scoring  100 %  4/4 batches')])
+    expect(err).toContain('layers  query heads  key/value heads  MLP neurons')
+    expect(err).toContain('   0–2        4 → 2            2 → 1     176 → 88')
+    expect(said).toMatch(
+      /out-\d: .*→.*parameters \(\d\d\.\d % of the model, 49\.\d % of its blocks\), \d+ kB → \d+ kB, calibration perplexity \d+\.\d → \d+\.\d\n$/,
+    )
+    const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))
+    expect(config).toMatchObject({ intermediate_size: 88, num_attention_heads: 2, num_key_value_heads: 1 })
+    expect(loadDecoder(out).config.layers[2]!.mlp!.intermediateSize).toBe(88)
+    expect(await Tokenizer.fromDirectory(out)).toMatchObject({ chatTemplate: TINY_CHAT_TEMPLATE })
+    expect(JSON.parse(readFileSync(join(out, 'generation_config.json'), 'utf8'))).toEqual({ temperature: 0.7 })
+    expect(readLineage(out)).toMatchObject([
+      {
+        pass: 'prune',
+        options: { ratio: 0.5, importance: 'taylor-element', layout: 'aligned', data: [text], window: 32 },
+        report: { layers: [{ before: { intermediateSize: 176 } }, {}, {}] },
+        parentSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+    ])
+  })
+
+  it('prints one JSON object with --json', async () => {
+    const { out, err } = await anneal(
+      outOf(),
+      '--ratio',
+      '0.3',
+      '--layout',
+      'per-layer',
+      '--importance',
+      'flap',
+      '--json',
+    )
+    const result = JSON.parse(out)
+    expect(result).toMatchObject({ isStandard: false, compensated: ['heads', 'mlp'] })
+    expect(result.bytesAfter).toBe(4 * result.parametersAfter)
+    expect(result.calibrationPerplexityAfter).toBeGreaterThan(1)
+    expect(err).not.toContain('scoring')
+  })
+
+  it('goes on from its own result', async () => {
+    const [first, second] = [outOf(), outOf()]
+    await anneal(first, '--ratio', '0.3', '--layout', 'per-layer', '--importance', 'flap')
+    const again = await runCommand(command, [
+      ...[
+        '--model',
+        first,
+        '--data',
+        text,
+        '--out',
+        second,
+        '--window',
+        '32',
+        '--ratio',
+        '0.3',
+        '--layout',
+        'per-layer',
+      ],
+    ])
+    expect([again.code, readLineage(second).map(({ pass }) => pass)]).toEqual([0, ['prune', 'prune']])
+  })
+
+  it.each<[string, string[], RegExp, number]>([
+    ['a ratio of 1', ['--ratio', '1'], /^error: ratio: expected a share from 0 to below 1, got 1\n$/, 2],
+    ['a negative ratio', ['--ratio', '-0.1'], /^error: ratio: expected a share from 0/, 2],
+    [
+      'too much',
+      ['--ratio', '0.9', '--targets', 'mlp'],
+      /^error: ratio: expected below 0\.7\d\d, .*got 0\.9\. Lower it/,
+      2,
+    ],
+    [
+      'protected layers in the aligned layout',
+      ['--ratio', '0.5', '--protect-first', '1'],
+      /^error: protected layers: .*per-layer\n$/,
+      2,
+    ],
+    [
+      'an importance that is none',
+      ['--ratio', '0.5', '--importance', 'tailor'],
+      /^error: --importance: expected taylor-element or/,
+      2,
+    ],
+  ])('refuses %s in one line and writes nothing', async (_, words, message, code) => {
+    const out = outOf()
+    const result = await anneal(out, ...words)
+    expect(result.err).toMatch(message)
+    expect([result.code, result.out, existsSync(out)]).toEqual([code, '', false])
+  })
+
+  it('refuses text, folders and models that will not do', async () => {
+    const out = outOf()
+    const base = ['--model', directory, '--ratio', '0.5', '--align', '8']
+    const short = await runCommand(command, [...base, '--data', text, '--out', out, '--window', '5000'])
+    expect(short.err).toMatch(
+      /calibration text in .*text\.txt: expected at least 5000 tokens, which is one window, got \d+/,
+    )
+    const missing = await runCommand(command, [...base, '--data', join(scratch, 'nothing'), '--out', out])
+    expect([short.code, missing.code, existsSync(out)]).toEqual([3, 3, false])
+    expect((await runCommand(command, [...base, '--out', out])).err).toMatch(/^error: --data: expected PATH/)
+    const empties = ['--ratio', '0.998', '--ratio-of', 'groups', '--targets', 'mlp', '--align', '1']
+    const emptied = await runCommand(command, ['--model', directory, '--data', text, '--out', out, ...empties])
+    expect(emptied.err).toMatch(/^error: ratio: expected one that leaves something of every layer.*mlp of layer 0/m)
+    expect(existsSync(out)).toBe(false)
+    const same = await runCommand(command, [...base, '--data', text, '--out', directory])
+    expect([same.code, same.err]).toEqual([2, expect.stringMatching(/--out: expected another folder than --model/)])
+    const file = await runCommand(command, [...base, '--data', text, '--out', text])
+    expect([file.code, file.err]).toEqual([2, expect.stringMatching(/--out: expected a folder that can be written/)])
+    const wrong = await runCommand(command, [...base.with(1, scratch), '--data', text, '--out', out])
+    expect([wrong.code, wrong.err]).toEqual([3, expect.stringMatching(/config\.json: expected a file/)])
+  })
+
+  it('leaves what was there when it fails, and replaces the weights of an earlier result when not', async () => {
+    const out = outOf()
+    mkdirSync(out)
+    writeFileSync(join(out, 'notes.txt'), 'mine')
+    writeFileSync(join(out, 'model-00001-of-00002.safetensors'), 'old')
+    expect((await anneal(out, '--ratio', '0.9', '--targets', 'mlp')).code).toBe(2)
+    expect(readdirSync(out).sort()).toEqual(['model-00001-of-00002.safetensors', 'notes.txt'])
+    expect((await anneal(out, '--ratio', '0.5')).code).toBe(0)
+    expect(readdirSync(out)).toEqual(expect.arrayContaining(['notes.txt', 'model.safetensors', 'config.json']))
+    expect(readdirSync(out)).not.toContain('model-00001-of-00002.safetensors')
+  })
+})
