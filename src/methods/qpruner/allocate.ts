@@ -1,0 +1,155 @@
+// Which format each unit gets, within a budget of bytes. `mi` is the paper's rule, `bo` the paper's refinement of it with another start
+// and another objective; `sensitivity` and `fisher` solve the knapsack exactly on losses that are measured or estimated.
+import type { Batch } from '../../data/batch.ts'
+import { UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { codeBits } from '../../nn/quant/format.ts'
+import { bestWithin, searchAssignment, type Trial } from '../../probe/assignment-search.ts'
+import {
+  type Assignment,
+  type ChoiceTable,
+  exactAssignment,
+  fewestBytes,
+  greedyAssignment,
+  totalOf,
+} from '../../probe/budget-assignment.ts'
+import { fisherErrors } from './fisher-error.ts'
+import type { FormatSizes } from './format-sizes.ts'
+import type { MeasuredLoss } from './measured-loss.ts'
+import { layerInformation } from './mutual-information.ts'
+import type { WeightBank } from './weight-bank.ts'
+
+export const ALLOCATIONS = ['uniform', 'mi', 'sensitivity', 'fisher', 'bo'] as const
+
+export type AllocationMethod = (typeof ALLOCATIONS)[number]
+
+export interface AllocateOptions {
+  method: AllocationMethod
+  /** Most bits per weight, scales and all else that is stored counted in. */
+  budgetBits: number
+  /** Most evaluations of `bo`. Default 40. */
+  evaluations?: number
+  seed?: number
+  onTrial?: (trial: Trial, done: number, total: number) => void
+}
+
+export interface Allocation {
+  method: AllocationMethod
+  /** For each unit the index of its format in the bank. */
+  assignment: Assignment
+  bytes: number
+  budget: number
+  /** bytes · 8 / weights */
+  bits: number
+  /** What the choice was made by, [unit][format]; lower is better. */
+  losses: number[][]
+  /** Everything that was measured: every format alone, the choice, and what `bo` tried. */
+  trials: Trial[]
+  /** Why `bo` ended. */
+  ended?: 'evaluations' | 'converged'
+}
+
+/** Chooses formats for the units of the bank. UsageError for a budget that the smallest formats exceed. */
+export async function allocate(
+  model: Decoder,
+  bank: WeightBank,
+  measured: MeasuredLoss,
+  calibration: readonly Batch[],
+  options: AllocateOptions,
+): Promise<Allocation> {
+  const { method, budgetBits, evaluations = 40, seed = 0, onTrial } = options
+  const budget = budgetOf(bank, budgetBits)
+  const losses = await lossesBy(method, model, bank, measured, calibration)
+  const table = choiceTable(bank, losses)
+  const uniform = bank.formats.map((_, option) => bank.units.map(() => option))
+  const chosen =
+    method === 'uniform'
+      ? uniformWithin(bank, budget)
+      : method === 'mi'
+        ? greedyAssignment(table, budget)
+        : exactAssignment(table, budget)
+  const starts = [chosen, ...(method === 'bo' ? [greedyAssignment(table, budget)] : []), ...uniform]
+  const different = new Set(starts.map((start) => start.join())).size
+  const total = method === 'bo' ? Math.max(evaluations, different) : different
+  const search = searchAssignment({
+    table,
+    budget,
+    starts,
+    evaluate: (assignment) => measured.of(assignment),
+    evaluations: total,
+    seed,
+  })
+  const trials: Trial[] = []
+  let step = await search.next()
+  for (; !step.done; step = await search.next()) {
+    trials.push(step.value)
+    onTrial?.(step.value, trials.length, total)
+  }
+  const { assignment, bytes } = method === 'bo' ? bestWithin(trials, budget)! : trials[0]!
+  return {
+    method,
+    assignment,
+    bytes,
+    budget,
+    bits: (8 * bytes) / totalWeights(bank),
+    losses,
+    trials,
+    ...(method === 'bo' && { ended: step.value }),
+  }
+}
+
+/** Bytes that a budget in bits per weight stands for; UsageError when the smallest formats take more. */
+export function budgetOf(bank: FormatSizes, budgetBits: number): number {
+  const budget = Math.floor((budgetBits * totalWeights(bank)) / 8)
+  const fewest = fewestBytes(choiceTable(bank, zeroLosses(bank)))
+  if (budget >= fewest) return budget
+  // Rounded up, so that what is asked for is enough.
+  const least = Math.ceil((8000 * fewest) / totalWeights(bank)) / 1000
+  throw new UsageError(
+    `budget bits: expected at least ${least} bits per weight, which ${bank.formats.join(', ')} allow with their scales, got ${budgetBits}. Raise it, or allow a smaller format`,
+  )
+}
+
+/** Losses as given, beside the bytes. */
+export function choiceTable(bank: FormatSizes, losses: readonly (readonly number[])[]): ChoiceTable {
+  return bank.units.map((_, unit) =>
+    bank.formats.map((__, option) => ({ bytes: bank.bytes(unit, option), loss: losses[unit]![option]! })),
+  )
+}
+
+/** The paper's rule as losses: what a step from b to b' bits saves is I·log₂(b'/b). */
+export function informationLosses(bank: FormatSizes, information: readonly number[]): number[][] {
+  return bank.units.map(({ block }) => bank.formats.map((format) => -information[block]! * Math.log2(codeBits(format))))
+}
+
+/** The largest format that fits everywhere. */
+export function uniformWithin(bank: FormatSizes, budget: number): Assignment {
+  const table = choiceTable(bank, zeroLosses(bank))
+  const fitting = bank.formats
+    .map((_, option) => bank.units.map(() => option))
+    .map((assignment) => ({ assignment, bytes: totalOf(table, assignment).bytes }))
+    .filter(({ bytes }) => bytes <= budget)
+    .sort((a, b) => b.bytes - a.bytes)
+  return fitting[0]!.assignment
+}
+
+async function lossesBy(
+  method: AllocationMethod,
+  model: Decoder,
+  bank: WeightBank,
+  measured: MeasuredLoss,
+  calibration: readonly Batch[],
+): Promise<number[][]> {
+  if (method === 'uniform') return zeroLosses(bank)
+  if (method === 'mi') return informationLosses(bank, layerInformation(model, calibration))
+  if (method === 'fisher') return fisherErrors(model, bank, calibration)
+  return measured.sensitivities()
+}
+
+function zeroLosses(bank: FormatSizes): number[][] {
+  return bank.units.map(() => bank.formats.map(() => 0))
+}
+
+function totalWeights(bank: FormatSizes): number {
+  return bank.units.reduce((sum, _, unit) => sum + bank.weights(unit), 0)
+}

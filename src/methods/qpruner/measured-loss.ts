@@ -1,0 +1,66 @@
+// What formats cost, measured: cross-entropy, or the divergence from the dense model, per token on fixed batches. The same batches for
+// every assignment (common random numbers), so that differences are the assignments' own.
+import type { Batch } from '../../data/batch.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { Assignment } from '../../probe/budget-assignment.ts'
+import { unchanged } from '../../probe/intervention.ts'
+import { crossEntropyMetric, divergenceMetric, type Metric } from '../../probe/metric.ts'
+import { type CellStore, type Probe, probeTable } from '../../probe/probe.ts'
+import { languageModeling } from '../../train/objective.ts'
+import type { WeightBank } from './weight-bank.ts'
+
+export const OBJECTIVES = ['kl', 'ce'] as const
+
+/** `kl`: from the dense model's predictions to the quantized model's. `ce`: rise of the cross-entropy; noise can make it negative. */
+export type QuantObjective = (typeof OBJECTIVES)[number]
+
+/** Measures on a dense model; free it before the model changes for good. */
+export class MeasuredLoss {
+  private readonly probe: Probe
+  private readonly metric: Metric
+  private readonly bank: WeightBank
+  private readonly tokens: number
+  private base: number | undefined
+
+  constructor(
+    model: Decoder,
+    bank: WeightBank,
+    batches: readonly Batch[],
+    objective: QuantObjective,
+    options: { cells?: CellStore | undefined; onCells?: (count: number) => void } = {},
+  ) {
+    this.bank = bank
+    this.metric = objective === 'kl' ? divergenceMetric(model, batches) : crossEntropyMetric(model)
+    this.probe = { model, batches, metric: this.metric, label: objective, ...options }
+    this.tokens = batches.reduce((sum, batch) => sum + languageModeling().weight(batch), 0)
+    if (objective === 'kl') this.base = 0
+  }
+
+  /** The loss when one unit alone is in a format, in nats per token above the dense model: [unit][format]. */
+  async sensitivities(): Promise<number[][]> {
+    const { units, formats } = this.bank
+    const interventions = units.flatMap((_, unit) => formats.map((__, option) => this.bank.unitAs(unit, option)))
+    const base = await this.dense()
+    const losses = this.meansOf(await probeTable(this.probe, interventions)).map((loss) => loss - base)
+    return units.map((_, unit) => losses.slice(unit * formats.length, (unit + 1) * formats.length))
+  }
+
+  /** The loss of a whole assignment, in nats per token above the dense model; NaN without batches. */
+  async of(assignment: Assignment): Promise<number> {
+    const base = await this.dense()
+    return this.meansOf(await probeTable(this.probe, [this.bank.wholeAs(assignment)]))[0]! - base
+  }
+
+  free(): void {
+    this.metric.free?.()
+  }
+
+  private async dense(): Promise<number> {
+    this.base ??= this.meansOf(await probeTable(this.probe, [unchanged]))[0]!
+    return this.base
+  }
+
+  private meansOf(table: readonly number[][][]): number[] {
+    return table.map((batches) => batches.reduce((sum, [value = 0]) => sum + value, 0) / this.tokens)
+  }
+}

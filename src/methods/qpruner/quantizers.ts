@@ -1,0 +1,35 @@
+// How codes are chosen for a matrix: `rtn` takes the nearest levels, `gptq` makes up for each column's error in the columns after it, for
+// the inputs that calibration text gives. int8 and int4 are rounded by both.
+import type { Batch } from '../../data/batch.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { QuantFormat } from '../../nn/quant/format.ts'
+import { quantizeWeight } from '../../nn/quant/quantize-weight.ts'
+import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
+import type { Tensor } from '../../torch/index.ts'
+import { gptq } from './gptq.ts'
+import { forEachInputMoment } from './input-moments.ts'
+import { isNormalFloatFormat } from './normal-float-blocks.ts'
+import type { Unit } from './units.ts'
+
+export const QUANTIZERS = ['rtn', 'gptq'] as const
+
+export type Quantizer = (typeof QUANTIZERS)[number]
+
+/** A matrix [out, in] in a format; the matrix need not be the model's own. */
+export type Quantize = (matrix: Tensor, format: QuantFormat) => QuantizedWeight
+
+/** Calls `use(path, quantize)` for every matrix of the units, from the bottom up; `use` may replace the matrix in the model. */
+export function forEachQuantizer(
+  model: Decoder,
+  { units, quantizer, calibration }: { units: readonly Unit[]; quantizer: Quantizer; calibration: readonly Batch[] },
+  use: (path: string, quantize: Quantize) => void,
+): void {
+  const round: Quantize = (matrix, format) => quantizeWeight(matrix, { format })
+  if (quantizer === 'rtn') {
+    for (const { paths } of units) for (const path of paths) use(path, round)
+    return
+  }
+  forEachInputMoment(model, units, calibration, (path, moment) =>
+    use(path, (matrix, format) => (isNormalFloatFormat(format) ? gptq(matrix, moment, format) : round(matrix, format))),
+  )
+}

@@ -1,0 +1,115 @@
+// Every matrix in every format it may get, quantized once: assignments are then put together, measured and applied from here. It takes
+// Σ bits of the formats per weight (17 for nf2, nf3, nf4 and int8) beside the model.
+import type { Batch } from '../../data/batch.ts'
+import { UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { Linear } from '../../nn/linear.ts'
+import type { QuantFormat } from '../../nn/quant/format.ts'
+import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
+import type { Assignment } from '../../probe/budget-assignment.ts'
+import type { Intervention } from '../../probe/intervention.ts'
+import { scope } from '../../torch/index.ts'
+import type { FormatSizes } from './format-sizes.ts'
+import { forEachQuantizer, type Quantizer } from './quantizers.ts'
+import { linearAt, type Unit } from './units.ts'
+
+export interface BankOptions {
+  units: readonly Unit[]
+  formats: readonly QuantFormat[]
+  quantizer: Quantizer
+  /** Read by gptq only. */
+  calibration: readonly Batch[]
+  /** Called after each matrix and format. */
+  onMatrix?: () => void
+}
+
+export class WeightBank implements FormatSizes {
+  readonly units: readonly Unit[]
+  readonly formats: readonly QuantFormat[]
+  private readonly stored: ReadonlyMap<string, readonly QuantizedWeight[]>
+
+  /** `stored`: for every path of the units, the matrix in each of the formats. */
+  constructor(
+    units: readonly Unit[],
+    formats: readonly QuantFormat[],
+    stored: ReadonlyMap<string, readonly QuantizedWeight[]>,
+  ) {
+    this.units = units
+    this.formats = formats
+    this.stored = stored
+  }
+
+  /** The matrix at `path` in format number `option`. */
+  at(path: string, option: number): QuantizedWeight {
+    return this.stored.get(path)![option]!
+  }
+
+  /** Bytes of a unit in format number `option`. */
+  bytes(unit: number, option: number): number {
+    return this.units[unit]!.paths.reduce((sum, path) => sum + this.at(path, option).bytes, 0)
+  }
+
+  /** Numbers in all matrices of a unit. */
+  weights(unit: number): number {
+    return this.units[unit]!.paths.reduce((sum, path) => sum + product(this.at(path, 0).shape), 0)
+  }
+
+  /** Puts one unit in a format, for measuring. */
+  unitAs(unit: number, option: number): Intervention {
+    const { name, block, paths } = this.units[unit]!
+    return this.intervention(`${name} as ${this.formats[option]}`, block, new Map(paths.map((path) => [path, option])))
+  }
+
+  /** Puts every unit in its format, for measuring. */
+  wholeAs(assignment: Assignment): Intervention {
+    const options = this.units.flatMap(({ paths }, unit) => paths.map((path) => [path, assignment[unit]!] as const))
+    return this.intervention(assignment.join(''), this.units[0]!.block, new Map(options))
+  }
+
+  free(): void {
+    for (const formats of this.stored.values()) for (const weight of formats) weight.free()
+  }
+
+  private intervention(name: string, firstBlock: number, options: ReadonlyMap<string, number>): Intervention {
+    return {
+      name,
+      firstBlock,
+      apply: (model) => {
+        const undo: (() => void)[] = []
+        for (const [path, option] of options) {
+          const linear = linearAt(model, path)
+          const dense = scope(() => this.at(path, option).dequantize(linear.weight.dtype)).keep()
+          model.replace(path, new Linear(dense, linear.bias))
+          undo.push(() => {
+            model.replace(path, linear)
+            dense.free()
+          })
+        }
+        return () => {
+          for (const one of undo) one()
+        }
+      },
+    }
+  }
+}
+
+/** Quantizes every matrix of the units in every format; the model is left as it is. */
+export function buildBank(model: Decoder, options: BankOptions): WeightBank {
+  const { units, formats, quantizer, calibration, onMatrix } = options
+  if (new Set(formats).size !== formats.length || formats.length === 0)
+    throw new UsageError(`formats: expected different ones, got ${formats.join(', ') || 'none'}`)
+  const stored = new Map<string, QuantizedWeight[]>()
+  forEachQuantizer(model, { units, quantizer, calibration }, (path, quantize) => {
+    const weights: QuantizedWeight[] = []
+    stored.set(path, weights)
+    for (const format of formats) {
+      weights.push(quantize(linearAt(model, path).weight, format))
+      onMatrix?.()
+    }
+  })
+  return new WeightBank(units, formats, stored)
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1)
+}
