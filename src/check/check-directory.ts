@@ -1,0 +1,104 @@
+// The rules of a Hugging Face model directory that Transformers 4 and 5, vLLM, llama.cpp and PEFT agree on, checked on anybody's.
+// Nothing is computed and nothing is changed.
+
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { hasPickleSuffix } from '../checkpoint/foreign-format.ts'
+import { readLineage } from '../checkpoint/lineage.ts'
+import { readJsonFile } from '../checkpoint/load.ts'
+import { hasUnequalLayers } from '../gguf/architectures.ts'
+import { modelMetadata } from '../gguf/model-metadata.ts'
+import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
+import { type DecoderConfig, readModelConfig } from '../model/config.ts'
+import { isObject, type JsonObject } from '../model/config-fields.ts'
+import { checkTokenizer } from './check-tokenizer.ts'
+import { checkWeights } from './check-weights.ts'
+import type { Findings } from './finding.ts'
+
+const MAX_CONFIG_BYTES = 10 << 20
+
+/** Checks a model directory. */
+export async function checkDirectory(directory: string, findings: Findings): Promise<void> {
+  const file = 'config.json'
+  const json = findings.attempt(file, () => readJsonFile(join(directory, file), MAX_CONFIG_BYTES))
+  if (json !== undefined && !isObject(json as JsonObject)) findings.error(file, 'expected an object')
+  const raw = isObject(json as JsonObject) ? (json as JsonObject) : {}
+  const config = json === undefined ? undefined : findings.attempt(file, () => readModelConfig(json, file))
+  checkSpelling(raw, findings)
+  if (config !== undefined) checkExport(config, raw, findings)
+  const generation = checkGeneration(directory, config, findings)
+  checkWeights(directory, config, raw, findings)
+  await checkTokenizer(directory, config, generation, findings)
+  findings.attempt('lineage.json', () => readLineage(directory))
+  for (const name of readdirSync(directory)) {
+    if (hasPickleSuffix(name) && name !== 'training_args.bin') {
+      findings.warning(name, 'a pickle file, which may run code when it is loaded. Keep safetensors only')
+    }
+  }
+}
+
+/** Transformers 5 writes keys that 4 does not read. */
+function checkSpelling(raw: JsonObject, findings: Findings): void {
+  const scaling = isObject(raw.rope_parameters) ? raw.rope_parameters : undefined
+  if (scaling !== undefined && raw.rope_theta === undefined) {
+    findings.warning(
+      'config.json:rope_parameters',
+      'without rope_theta and rope_scaling: Transformers 4 takes its defaults, and answers get worse in silence. `anneal export --to hf` writes both',
+      'transformers',
+      'vllm',
+    )
+  }
+  if (raw.dtype !== undefined && raw.torch_dtype === undefined) {
+    findings.notice(
+      'config.json:dtype',
+      'without torch_dtype: Transformers 4 loads the weights as float32',
+      'transformers',
+    )
+  }
+  for (const key of ['architectures', 'model_type', 'vocab_size']) {
+    if (raw[key] === undefined) findings.error(`config.json:${key}`, 'missing; loaders choose by it')
+  }
+}
+
+function checkExport(config: DecoderConfig, raw: JsonObject, findings: Findings): void {
+  if (hasUnequalLayers(config)) {
+    findings.error(
+      'config.json:per_layer_config',
+      'layers of unequal sizes: Anneal loads them, these do not',
+      'vllm',
+      'transformers',
+    )
+  }
+  if (isObject(raw.quantization_config)) {
+    findings.error(
+      'config.json:quantization_config',
+      'quantized by Anneal, for Anneal. Export with --to hf or --to gguf',
+      'vllm',
+      'transformers',
+      'peft',
+      'llama.cpp',
+    )
+  }
+  try {
+    for (const notice of modelMetadata(config).notices) findings.warning('config.json', notice, 'llama.cpp')
+  } catch (error) {
+    findings.error('config.json', (error as Error).message, 'llama.cpp')
+  }
+}
+
+function checkGeneration(directory: string, config: DecoderConfig | undefined, findings: Findings): GenerationConfig {
+  const file = 'generation_config.json'
+  if (!existsSync(join(directory, file))) {
+    findings.notice(file, 'missing: what ends an answer is then guessed from config.json')
+    return {}
+  }
+  const generation = findings.attempt(file, () => readGenerationConfig(directory)) ?? {}
+  if (config === undefined) return generation
+  const ends = generation.eosTokenIds ?? config.eosTokenIds
+  if (ends.length === 0) findings.warning(`${file}:eos_token_id`, 'no token ends an answer, here or in config.json')
+  for (const id of ends) {
+    if (id >= config.vocabSize)
+      findings.error(`${file}:eos_token_id`, `expected ids below ${config.vocabSize} (vocab_size), got ${id}`)
+  }
+  return generation
+}
