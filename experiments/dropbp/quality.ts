@@ -31,8 +31,9 @@ export function armsFor(timeOf: (rate: number) => number): Arm[] {
   for (const rate of RATES) {
     for (const scaling of SCALINGS)
       arms.push({ name: `uniform γ=${scaling}`, rate, options: { rate, allocation: 'uniform', scaling }, share: 1 })
-    for (const scaling of [0, 0.5])
-      arms.push({ name: `water-filling γ=${scaling}`, rate, options: { rate, scaling }, share: 1 })
+    for (const allocation of ['water-filling', 'knapsack'] as const)
+      for (const scaling of [0, 0.5])
+        arms.push({ name: `${allocation} γ=${scaling}`, rate, options: { rate, allocation, scaling }, share: 1 })
     arms.push({ name: 'paper', rate, options: { rate, mode: 'paper' }, share: 1 })
     arms.push({ name: 'plain, same time', rate, options: null, share: timeOf(rate) })
   }
@@ -76,6 +77,7 @@ export async function tune(setting: Setting, tuning: Tuning, arm: Arm, seed: num
     steps,
     learningRate: LEARNING_RATES[tuning],
     schedule: makeSchedule('cosine', { steps, warmupSteps: 0.05 }),
+    gradientAccumulation: size.accumulation,
     seed,
     rules: rule ? [rule] : [],
   })) {

@@ -1,9 +1,12 @@
 // The experiment behind the card of DropBP. On a small Llama pre-trained here on one text and tuned on another:
-//   tsx experiments/dropbp/run.ts [--quick] [--pretrain PATH…] [--tune PATH…] [--seeds 3] [--out DIR]
-// and time, memory and sequence length alone, at the shape of a large model with random weights, where there is a GPU:
+//   tsx experiments/dropbp/run.ts [--quick] [--pretrain PATH…] [--tune PATH…] [--seeds 3] [--accumulation 1] [--out DIR]
+// (--costs RESULTS.json takes the times from an earlier run, so that only those need a quiet machine, and --arms PATTERN runs some arms)
+// and time, memory and sequence length alone, with random weights, at the shape of a small model for a CPU or, where there is a GPU, of
+// a large one:
+//   tsx experiments/dropbp/run.ts --shape 22M [--tuning lora|full] [--batch 4] [--length 256] [--longest 0]
 //   tsx experiments/dropbp/run.ts --device cuda --shape 1B|8B [--tuning lora|full] [--batch 2] [--length 2048] [--budget-gib 60]
 // Writes results.json and tables.md into DIR (default out/dropbp).
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,7 +16,7 @@ import { Decoder } from '../../src/model/decoder.ts'
 import { engineInfo, Generator, ops, resolveDevice } from '../../src/torch/index.ts'
 import { type Costs, measureCosts } from './cost.ts'
 import { armsFor, cosines, RATES, type Tuning, tunable, tune } from './quality.ts'
-import { prepare, SIZES } from './setting.ts'
+import { prepare, type Setting, SIZES } from './setting.ts'
 import { type Results, writeTables } from './tables.ts'
 
 const { values } = parseArgs({
@@ -24,6 +27,9 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     steps: { type: 'string' },
     'pretrain-steps': { type: 'string' },
+    accumulation: { type: 'string' },
+    costs: { type: 'string' },
+    arms: { type: 'string', default: '' },
     out: { type: 'string', default: 'out/dropbp' },
     device: { type: 'string', default: 'cpu' },
     shape: { type: 'string' },
@@ -31,6 +37,7 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '2' },
     length: { type: 'string', default: '2048' },
     'budget-gib': { type: 'string' },
+    longest: { type: 'string', default: String(1 << 18) },
     checkpointing: { type: 'boolean', default: false },
   },
 })
@@ -39,8 +46,16 @@ const say = (line: string): void => console.error(line)
 const tunings = values.tuning as Tuning[]
 const ALL_RATES = [0, ...RATES]
 
-/** Llama 3's shapes. */
+/** Llama 3's shapes, and one for a CPU. */
 const SHAPES: Record<string, Record<string, number>> = {
+  '22M': {
+    vocab_size: 8192,
+    hidden_size: 384,
+    intermediate_size: 1024,
+    num_hidden_layers: 12,
+    num_attention_heads: 6,
+    num_key_value_heads: 2,
+  },
   '1B': {
     hidden_size: 2048,
     intermediate_size: 8192,
@@ -63,6 +78,8 @@ async function small(): Promise<Results> {
   const size = { ...SIZES[values.quick ? 'quick' : 'full'] }
   if (values.steps !== undefined) size.tuneSteps = Number(values.steps)
   if (values['pretrain-steps'] !== undefined) size.pretrainSteps = Number(values['pretrain-steps'])
+  if (values.accumulation !== undefined) size.accumulation = Number(values.accumulation)
+  const known = values.costs === undefined ? {} : (JSON.parse(readFileSync(values.costs, 'utf8')) as Results).costs
   const seeds = Number(values.seeds ?? (values.quick ? 1 : 3))
   const setting = await prepare(size, { pretrain: values.pretrain, tune: values.tune }, say)
   const results: Results = {
@@ -74,25 +91,12 @@ async function small(): Promise<Results> {
     cosines: [],
   }
   for (const tuning of tunings) {
-    say(`${tuning}: cost`)
-    const model = tunable(setting, tuning, 0)
-    const costs = await measureCosts(
-      model,
-      {
-        rates: ALL_RATES,
-        batch: size.batch,
-        length: size.length,
-        rounds: values.quick ? 2 : 5,
-        steps: values.quick ? 3 : 8,
-        bf16: false,
-        longest: 1 << 15,
-      },
-      say,
-    )
-    model.free()
+    const costs = known[tuning] ?? (await costsOf(setting, tuning))
     results.costs[tuning] = costs
     const plain = costs.rows[0]!.stepMs
-    const arms = armsFor((rate) => costs.rows.find((row) => row.rate === rate)!.stepMs / plain)
+    const arms = armsFor((rate) => costs.rows.find((row) => row.rate === rate)!.stepMs / plain).filter(
+      ({ name }) => name === 'plain' || new RegExp(values.arms).test(name),
+    )
     for (let seed = 0; seed < seeds; seed++) {
       for (const arm of arms) {
         const outcome = await tune(setting, tuning, arm, seed)
@@ -108,15 +112,31 @@ async function small(): Promise<Results> {
   return results
 }
 
-/** Time and memory at the shape of a real model: random weights in bf16, made on the device. */
+async function costsOf(setting: Setting, tuning: Tuning): Promise<Costs> {
+  say(`${tuning}: cost`)
+  const model = tunable(setting, tuning, 0)
+  const { batch, length } = setting.size
+  const [rounds, steps] = values.quick ? [2, 3] : [5, 8]
+  const costs = await measureCosts(
+    model,
+    { rates: ALL_RATES, batch, length, rounds, steps, bf16: false, longest: 1 << 15 },
+    say,
+  )
+  model.free()
+  return costs
+}
+
+/** Time and memory at the shape of a real model: random weights made on the device, bf16 on a GPU and f32 on a CPU. */
 async function large(shape: string): Promise<Results> {
   const device = resolveDevice(values.device)
+  const bf16 = device !== 'cpu'
+  const dtype = bf16 ? 'bf16' : 'f32'
   const config = readModelConfig(
     {
       model_type: 'llama',
       vocab_size: 128256,
       max_position_embeddings: 1 << 18,
-      tie_word_embeddings: shape === '1B',
+      tie_word_embeddings: shape !== '8B',
       rope_theta: 500000,
       ...SHAPES[shape],
     },
@@ -128,8 +148,8 @@ async function large(shape: string): Promise<Results> {
   for (const tuning of tunings) {
     const model = new Decoder(config, ({ shape: sizes }) =>
       (sizes.length === 1
-        ? ops.ones(sizes, 'bf16', null, device)
-        : ops.normal_(ops.empty(sizes, 'bf16', null, device), 0, 0.02, generator)
+        ? ops.ones(sizes, dtype, null, device)
+        : ops.normal_(ops.empty(sizes, dtype, null, device), 0, 0.02, generator)
       ).keep(),
     )
     if (tuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
@@ -139,7 +159,16 @@ async function large(shape: string): Promise<Results> {
     const budget = values['budget-gib'] === undefined ? {} : { budget: Number(values['budget-gib']) * 2 ** 30 }
     costs[tuning] = await measureCosts(
       model,
-      { rates: ALL_RATES, batch, length, rounds: 2, steps: 5, bf16: true, longest: 1 << 18, ...budget },
+      {
+        rates: ALL_RATES,
+        batch,
+        length,
+        rounds: bf16 ? 2 : 5,
+        steps: 5,
+        bf16,
+        longest: Number(values.longest),
+        ...budget,
+      },
       say,
     )
     model.free()

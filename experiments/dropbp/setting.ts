@@ -28,6 +28,8 @@ export interface Size {
   batch: number
   pretrainSteps: number
   tuneSteps: number
+  /** Micro-batches of a tuning step. */
+  accumulation: number
   /** Most bytes of each text. */
   textBytes: number
   evaluationBatches: number
@@ -43,6 +45,7 @@ export const SIZES: Record<'full' | 'quick', Size> = {
     batch: 4,
     pretrainSteps: 2500,
     tuneSteps: 150,
+    accumulation: 1,
     textBytes: 3e6,
     evaluationBatches: 24,
   },
@@ -55,6 +58,7 @@ export const SIZES: Record<'full' | 'quick', Size> = {
     batch: 4,
     pretrainSteps: 120,
     tuneSteps: 24,
+    accumulation: 1,
     textBytes: 3e5,
     evaluationBatches: 6,
   },
@@ -72,7 +76,7 @@ export interface Setting {
   before: { tune: number; pretrain: number }
 }
 
-/** Reads, tokenizes and pre-trains. Without paths the texts are the Markdown of node_modules and this project's own source code. */
+/** Reads, tokenizes and pre-trains. Without paths the texts are the Markdown of node_modules and TypeScript's declarations, which the lock file pins. */
 export async function prepare(
   size: Size,
   paths: { pretrain: string[]; tune: string[] },
@@ -80,7 +84,7 @@ export async function prepare(
 ): Promise<Setting> {
   const texts = [
     await documentsOf(paths.pretrain, ['node_modules', /\.md$/], size.textBytes),
-    await documentsOf(paths.tune, ['src', /\.ts$/], size.textBytes),
+    await documentsOf(paths.tune, ['node_modules/typescript/lib', /\.d\.ts$/], size.textBytes),
   ] as const
   const { tokenizer } = await trainBpe(texts.flat(), {
     vocabSize: size.vocabulary,

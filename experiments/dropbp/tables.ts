@@ -52,8 +52,8 @@ function costTable(tuning: string, { forwardMs, backwardMs, beta, rows }: Costs)
       percent(row.predicted),
       percent(row.ideal),
       (row.peakBytes / 2 ** 20).toFixed(1),
-      row.longest,
-      (row.longest / longest).toFixed(2),
+      row.longest || '–',
+      longest === 0 ? '–' : (row.longest / longest).toFixed(2),
     ]),
   )
 }

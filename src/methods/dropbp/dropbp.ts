@@ -10,7 +10,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { type BranchFlops, branchFlops } from '../../probe/flops.ts'
 import type { MicroBatch, Rule } from '../../train/rule.ts'
 import type { RunState } from '../../train/train.ts'
-import { greedyRates, uniformRates, waterFilling } from './allocate-rates.ts'
+import { greedyRates, knapsackRates, uniformRates, waterFilling } from './allocate-rates.ts'
 import { BranchGates, type Mask } from './branch-gates.ts'
 import { checkedSettings, type DropBpOptions, type Settings } from './options.ts'
 import { bernoulliSampler, type MaskSampler, maskRandom, pivotalSampler } from './sample-masks.ts'
@@ -47,6 +47,8 @@ const saved = z.strictObject({
   measuredAt: z.int().nonnegative().nullable(),
   sensitivities: z.array(z.number().nonnegative()).nullable(),
 })
+
+const ALLOCATORS = { 'water-filling': waterFilling, knapsack: knapsackRates, greedy: greedyRates }
 
 class DropBp implements DropBpRule {
   readonly name = 'dropbp'
@@ -159,9 +161,9 @@ class DropBp implements DropBpRule {
   }
 
   private adopt(sensitivities: Float64Array): void {
-    const allocate = this.settings.allocation === 'greedy' ? greedyRates : waterFilling
     this.sensitivities = sensitivities
-    if (this.settings.allocation !== 'uniform') this.rates = allocate(sensitivities, this.flops, this.settings.rate)
+    const { allocation, rate } = this.settings
+    if (allocation !== 'uniform') this.rates = ALLOCATORS[allocation](sensitivities, this.flops, rate)
     this.sampler = this.samplerOf(this.rates)
   }
 

@@ -9,7 +9,7 @@ export interface DropBpOptions {
   /** `paper` changes the defaults to the official code's: `greedy` allocation, `bernoulli` sampling, scaling 0. Default `exact`. */
   mode?: 'exact' | 'paper'
   /** How `rate` is shared out: the same for all, or by sensitivity, exactly or in the official steps of 0.1. Default `water-filling`. */
-  allocation?: 'uniform' | 'water-filling' | 'greedy'
+  allocation?: 'uniform' | 'water-filling' | 'knapsack' | 'greedy'
   /** `exact` meets the FLOP budget in every micro-batch, `bernoulli` is the official rule, which drops more. Default `exact`. */
   sampling?: 'exact' | 'bernoulli'
   /** γ, 0 to 1: the gradient of a kept branch is multiplied by (its probability to be kept)^−γ. 1 is unbiased, 0 the paper. Default 0.5. */

@@ -21,25 +21,31 @@ function llama(): { model: Decoder; parameters: Tensor[]; gates: BranchGates; lo
   return { model, parameters, gates, loss: () => languageModeling().forward(model, batch).loss }
 }
 
+/** y = (1 + b)(1 + a) x at x = 1, a = 0.5, b = −0.25: two branches with one parameter each. */
+function chain(): { parameters: Tensor[]; gates: BranchGates; loss: () => Tensor } {
+  const [a, b] = [Tensor.from([0.5]), Tensor.from([-0.25])]
+  for (const parameter of [a, b]) parameter.requiresGrad = true
+  const layer = { attention: new Branch('attention'), feedForward: new Branch('mlp') }
+  const gates = new BranchGates({ model: { layers: [layer] } } as unknown as Decoder, [
+    { block: 0, kind: 'attention' },
+    { block: 0, kind: 'mlp' },
+  ])
+  const loss = (): Tensor =>
+    layer.feedForward
+      .add(
+        layer.attention.add(Tensor.from([1]), (x) => x.mul(a)),
+        (x) => x.mul(b),
+      )
+      .sum()
+  return { parameters: [a, b], gates, loss }
+}
+
 describe('measureSensitivities', () => {
   it('is (1 + b)² and (1 + a)² + b² on the chain y = (1 + b)(1 + a) x', () => {
     // dy/da = 1 + b, dy/db = 1 + a. Without branch a: 0 and 1 + a. Without branch b: 1 and 0.
-    const [a, b] = [Tensor.from([0.5]), Tensor.from([-0.25])]
-    for (const parameter of [a, b]) parameter.requiresGrad = true
-    const layer = { attention: new Branch('attention'), feedForward: new Branch('mlp') }
-    const gates = new BranchGates({ model: { layers: [layer] } } as unknown as Decoder, [
-      { block: 0, kind: 'attention' },
-      { block: 0, kind: 'mlp' },
-    ])
-    const loss = (): Tensor =>
-      layer.feedForward
-        .add(
-          layer.attention.add(Tensor.from([1]), (x) => x.mul(a)),
-          (x) => x.mul(b),
-        )
-        .sum()
+    const { parameters, gates, loss } = chain()
     for (const kind of ['gradient-norm', 'gradient'] as const) {
-      const found = measureSensitivities({ gates, branches: 2, parameters: [a, b], generator: null, loss, kind })
+      const found = measureSensitivities({ gates, branches: 2, parameters, generator: null, loss, kind })
       expect([...found]).toEqual([0.75 ** 2, 1.5 ** 2 + 0.25 ** 2])
     }
   })
@@ -98,21 +104,8 @@ describe('measureSensitivities', () => {
 
 describe('gradientCosine', () => {
   it('is 1 under open gates, and by hand on the chain y = (1 + b)(1 + a) x', () => {
-    const [a, b] = [Tensor.from([0.5]), Tensor.from([-0.25])]
-    for (const parameter of [a, b]) parameter.requiresGrad = true
-    const layer = { attention: new Branch('attention'), feedForward: new Branch('mlp') }
-    const gates = new BranchGates({ model: { layers: [layer] } } as unknown as Decoder, [
-      { block: 0, kind: 'attention' },
-      { block: 0, kind: 'mlp' },
-    ])
-    const loss = (): Tensor =>
-      layer.feedForward
-        .add(
-          layer.attention.add(Tensor.from([1]), (x) => x.mul(a)),
-          (x) => x.mul(b),
-        )
-        .sum()
-    const probe = { gates, parameters: [a, b], generator: null, loss }
+    const { parameters, gates, loss } = chain()
+    const probe = { gates, parameters, generator: null, loss }
     const open = { dropped: Uint8Array.from([0, 0]), gains: null }
     const noA = { dropped: Uint8Array.from([1, 0]), gains: null }
     const noB = { dropped: Uint8Array.from([0, 1]), gains: null }
