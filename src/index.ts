@@ -18,6 +18,7 @@ export {
 export { type DocumentOptions, type Reading, readDocuments, readRows, type SourceDocument } from './data/sources.ts'
 export type { Example } from './data/conversation.ts'
 export { type ExampleOptions, readExample } from './data/examples.ts'
+export { type CalibrationOptions, calibrationBatches } from './data/calibration.ts'
 export { onSide, type SplitOptions, sideOf } from './data/split.ts'
 export { type BlockOptions, type PackedDataset, packDocuments, type TextEncoder } from './data/pack.ts'
 export type { Dataset, Sample } from './data/sample.ts'
@@ -30,6 +31,11 @@ export { Decoder, type DecoderInput, initialise } from './model/decoder.ts'
 export type { BranchRule } from './nn/branch.ts'
 export { Layer } from './nn/layer.ts'
 export { Linear, type LinearLike } from './nn/linear.ts'
+export { QUANT_FORMATS, type QuantFormat, type QuantOptions } from './nn/quant/format.ts'
+export { quantizeWeight } from './nn/quant/quantize-weight.ts'
+export type { QuantizedWeight } from './nn/quant/quantized-weight.ts'
+export { QuantLinear } from './nn/quant-linear.ts'
+export { dequantizeModel, type QuantPlan, type QuantReport, quantizeModel } from './model/quantize-model.ts'
 
 // Logits → loss → step
 export { languageModeling, type Objective } from './train/objective.ts'
@@ -45,9 +51,24 @@ export { TensorBoardWriter } from './train/tensorboard.ts'
 export { addLora, type LoraOptions, loraPlus, setAdapters, withoutAdapter } from './methods/lora/lora.ts'
 export { loadLora, saveLora } from './methods/lora/adapter-files.ts'
 export { merge, mergeAndUnload, unmerge } from './methods/lora/merge.ts'
-export { addPrompt, promptTuning } from './methods/prompt-tuning/prompt-tuning.ts'
+export {
+  compareMerges,
+  type Divergence,
+  type MergeBase,
+  mergeQuantized,
+  type QuantizedMergeOptions,
+} from './methods/lora/quantized-base.ts'
+export { addPrompt, promptOf, promptTuning, withPrompt } from './methods/prompt-tuning/prompt-tuning.ts'
 export { loadPrompt, savePrompt } from './methods/prompt-tuning/prompt-files.ts'
+export { type FreezeOptions, freezeExcept } from './methods/freeze/freeze.ts'
 export { dropbp } from './methods/dropbp/dropbp.ts'
+export { type SlebResult, sleb } from './methods/sleb/sleb.ts'
+export { eliminate } from './methods/sleb/eliminate.ts'
+export { saveEliminated } from './methods/sleb/save-eliminated.ts'
+export { type PruneRecord, prune } from './methods/prune/prune.ts'
+export type { PruneOptions } from './methods/prune/options.ts'
+export { applyFormats, chooseFormats, type FormatOptions, quantizeWithLoftq } from './methods/qpruner/qpruner.ts'
+export { loftq } from './methods/qpruner/loftq.ts'
 export {
   answerLogProbs,
   computeReference,
@@ -59,6 +80,13 @@ export {
 export { readSupervised } from './data/supervised-files.ts'
 export { pairBatches, readPreferences } from './data/preferences.ts'
 
+// What a change would cost: interventions × batches → numbers
+export { type Intervention, withoutBlock, withoutBranches } from './probe/intervention.ts'
+export { crossEntropyMetric, divergenceMetric, gradientNormMetric, type Metric } from './probe/metric.ts'
+export { type Probe, probeTable } from './probe/probe.ts'
+export { race } from './probe/race.ts'
+export { Journal } from './probe/journal.ts'
+
 // Step → disk
 export { saveDecoder } from './checkpoint/save.ts'
 export { type LoadOptions, loadConfig, loadDecoder } from './checkpoint/load.ts'
@@ -67,6 +95,12 @@ export { verifyCheckpoint } from './checkpoint/manifest.ts'
 export { restoreRunState, saveRunState } from './train/run-state.ts'
 export { readTrainerState, writeTrainerState } from './checkpoint/trainer-state.ts'
 export { appendLineage, type LineageStep, readLineage } from './checkpoint/lineage.ts'
+
+// Disk → other programs (docs/export.md)
+export { exportGguf, type GgufExport, type GgufExportOptions } from './gguf/export-model.ts'
+export { exportAdapterGguf } from './gguf/export-adapter.ts'
+export { loadGguf } from './gguf/load-model.ts'
+export { loadGgufParts } from './gguf/load-parts.ts'
 
 // Disk → text
 export {
@@ -78,7 +112,7 @@ export {
   type Lm,
   type Prompt,
 } from './infer/lm.ts'
-export { Engine, type EngineOptions } from './infer/engine.ts'
+export { Engine, type EngineOptions, type EngineParts } from './infer/engine.ts'
 export { fakeLm } from './infer/fake-lm.ts'
 
 // What happened

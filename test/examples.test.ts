@@ -1,5 +1,7 @@
 // The programs in examples/ as their readers run them.
 import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -30,6 +32,16 @@ describe('examples', () => {
       .map((line) => line.split(' ').map(Number))
     expect(rows.map(([step]) => step)).toEqual([20, 40, 60])
     expect(rows[2]![1]).toBeLessThan(0.8 * rows[0]![1]!)
+  })
+  it('prefer answers, from ln 2 on', async () => {
+    const pairs = Array.from({ length: 8 }, (_, i) => ({ prompt: `${i}`, chosen: ' yes', rejected: ` no ${i}` }))
+    const file = join(model.directory, 'pairs.jsonl')
+    writeFileSync(file, pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(''))
+    const rows = (await run('prefer-answers.ts', model.directory, file)).trimEnd().split('\n')
+    const [first, last] = [rows[0]!, rows.at(-1)!].map((line) => line.split(' ').map(Number))
+    expect(first![1]).toBeCloseTo(Math.log(2), 5)
+    expect(last![1]).toBeLessThan(0.6)
+    expect(last![2]).toBeGreaterThan(0.2)
   })
   it('leave each block out in turn', async () => {
     const lines = (await run('skip-each-block.ts', model.directory, 'The heron')).trimEnd().split('\n')

@@ -5,8 +5,8 @@ import type { OptionValues } from './command.ts'
 
 /** Which model, and where it runs. */
 export const MODEL_OPTIONS = {
-  model: { kind: 'text', value: 'DIR', summary: 'model directory (Hugging Face layout)', required: true },
-  adapter: { kind: 'text', value: 'DIR', summary: 'LoRA adapter for that model (PEFT layout)' },
+  model: { kind: 'text', value: 'DIR', summary: 'model directory (Hugging Face layout) or .gguf file', required: true },
+  adapter: { kind: 'text', value: 'DIR', summary: 'LoRA or soft prompt for that model (PEFT layout)' },
   device: {
     kind: 'choice',
     choices: ['auto', 'cpu', 'cuda'],

@@ -20,15 +20,24 @@ interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   setup: { summary: 'find or fetch LibTorch and build the engine', load: () => import('./setup.ts') },
   doctor: { summary: 'say what was found for the engine and what is missing', load: () => import('./doctor.ts') },
-  demo: { summary: 'train a small model from text in a few minutes, and report', load: () => import('./demo.ts') },
+  demo: {
+    summary: 'train a small model from text in a few minutes, fine-tune it, and report',
+    load: () => import('./demo.ts'),
+  },
   'tokenizer train': {
     summary: 'train a byte-level BPE tokenizer on your text',
     load: () => import('./tokenizer-train.ts'),
   },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
+  prune: { summary: 'remove neurons and heads from a model', load: () => import('./prune.ts') },
+  sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },
+  quantize: { summary: 'store the matrices of a model in 2, 3, 4 or 8 bits', load: () => import('./quantize.ts') },
+  qpruner: { summary: 'prune, quantize and recover a model, as a YAML file says', load: () => import('./qpruner.ts') },
   generate: { summary: 'continue a text', load: () => import('./generate.ts') },
   chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
+  export: { summary: 'write a model as GGUF or as a Hugging Face directory', load: () => import('./export.ts') },
+  check: { summary: 'find faults in the files of a model or adapter', load: () => import('./check.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },
   schema: { summary: 'print the JSON Schema of the training configuration', load: () => import('./schema.ts') },
 }

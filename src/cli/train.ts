@@ -1,10 +1,11 @@
-// `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with the configuration below.
+// `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with a configuration that follows from the data.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { hasCode, InputError } from '../errors.ts'
 import { type Command, defineCommand } from './command.ts'
 import { dumpConfig } from './config/dump.ts'
 import { parseConfig } from './config/parse.ts'
+import { type Output, printable } from './output.ts'
 import { configOverrides } from './overrides.ts'
 
 export const command: Command = defineCommand({
@@ -15,18 +16,26 @@ export const command: Command = defineCommand({
     min: 0,
     max: 1,
   },
-  options: { 'dry-run': { kind: 'flag', summary: 'check everything, print the resolved configuration, and stop' } },
+  options: {
+    'dry-run': {
+      kind: 'flag',
+      summary: 'check everything, print the memory needed and the resolved configuration, and stop',
+    },
+  },
   overrides: configOverrides,
   examples: [
     'train recipes/pretrain-tiny.yaml',
     'train chats.jsonl --model models/base',
+    'train pairs.jsonl --model runs/chats',
     'train run.yaml --learning_rate 1e-3 --resume_from_checkpoint auto',
   ],
   run: async ({ positionals, options, overrides, output }) => {
     const file = positionals[0]
-    const parsed = parseConfig(textOf(file), file ?? 'command line', overrides)
+    const parsed = parseConfig(await textOf(file, output), file ?? 'command line', overrides)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
+      const { plannedMemory } = await import('./run/planned-memory.ts')
+      output.note(await plannedMemory(parsed.config))
       output.result(dumpConfig(parsed))
       output.emit(parsed.config)
       return 0
@@ -39,9 +48,9 @@ export const command: Command = defineCommand({
 /** Extensions of data that rows are read from. */
 const DATA = /\.(?:jsonl|jsonl\.gz|json|csv|tsv|parquet)$/i
 
-function textOf(file: string | undefined): string | undefined {
+async function textOf(file: string | undefined, output: Output): Promise<string | undefined> {
   if (file === undefined) return undefined
-  return isData(file) ? JSON.stringify(configFor(file)) : readConfig(file) // JSON is YAML
+  return isData(file) ? JSON.stringify(await configFor(file, output)) : readConfig(file) // JSON is YAML
 }
 
 /** A .json file is data when it holds a list: a configuration never does. */
@@ -50,16 +59,20 @@ function isData(file: string): boolean {
   return !/\.json$/i.test(file) || /^\uFEFF?\s*\[/.test(readConfig(file))
 }
 
-/** A careful run for data alone. Every key can be given on the command line. */
-function configFor(file: string): Record<string, unknown> {
+/** A careful run for data alone: pairs are preferences, everything else is answers to learn. Every key can be given on the command line. */
+async function configFor(file: string, output: Output): Promise<Record<string, unknown>> {
+  const { guessShape } = await import('../data/read-examples.ts')
+  const { shape, reason } = await guessShape(file)
+  const isPairs = shape.includes('preference')
+  output.note(`notice: ${printable(file)} is ${shape} data (${printable(reason)}): stage ${isPairs ? 'dpo' : 'sft'}`)
   return {
-    stage: 'sft',
+    stage: isPairs ? 'dpo' : 'sft',
     finetuning: 'lora',
     dataset: file,
     output_dir: `runs/${basename(file).replace(DATA, '')}`,
     per_device_train_batch_size: 2,
     gradient_accumulation_steps: 4,
-    learning_rate: 2e-4,
+    learning_rate: isPairs ? 5e-6 : 2e-4,
     lr_scheduler_type: 'cosine',
     warmup_steps: 0.03,
     gradient_checkpointing: true,

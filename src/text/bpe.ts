@@ -50,7 +50,7 @@ export async function trainBpe(
   options: BpeOptions,
 ): Promise<{ tokenizer: Tokenizer; json: TokenizerJson }> {
   checkOptions(options)
-  const stages = stagesOf(options.preTokenizer ?? 'gpt-2')
+  const stages = preTokenizerStages(options.preTokenizer ?? 'gpt-2')
   const words = await countWords(texts, stages, options)
   const specials = [...new Set(options.specialTokens ?? [])]
   const alphabet = [...byteLevelAlphabet()].sort()
@@ -113,7 +113,11 @@ function checkOptions({ vocabSize, specialTokens = [], roles = {}, minFrequency 
   }
 }
 
-function stagesOf(name: PreTokenizerName): { normalizer: StageConfig | null; pre_tokenizer: StageConfig } {
+/** The stages before the merges that a name in GGUF stands for. */
+export function preTokenizerStages(name: PreTokenizerName): {
+  normalizer: StageConfig | null
+  pre_tokenizer: StageConfig
+} {
   const byteLevel = (useRegex: boolean): StageConfig => ({
     type: 'ByteLevel',
     add_prefix_space: false,
