@@ -15,6 +15,7 @@ import {
 } from '../../src/torch/index.ts'
 import { languageModeling } from '../../src/train/objective.ts'
 import { train } from '../../src/train/train.ts'
+import { median } from '../shared/statistics.ts'
 
 export interface CostOptions {
   rates: readonly number[]
@@ -183,8 +184,4 @@ function longestWithin(budget: number, model: Decoder, rate: number, { length, l
     else high = middle
   }
   return low * unit
-}
-
-function median(list: readonly number[]): number {
-  return list.toSorted((a, b) => a - b)[list.length >> 1]!
 }

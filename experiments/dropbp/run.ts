@@ -11,9 +11,8 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { addLora } from '../../src/methods/lora/lora.ts'
-import { readModelConfig } from '../../src/model/config.ts'
-import { Decoder } from '../../src/model/decoder.ts'
-import { engineInfo, Generator, ops, resolveDevice } from '../../src/torch/index.ts'
+import { engineInfo, resolveDevice } from '../../src/torch/index.ts'
+import { randomModel } from '../shared/shapes.ts'
 import { type Costs, measureCosts } from './cost.ts'
 import { armsFor, cosines, RATES, type Tuning, tunable, tune } from './quality.ts'
 import { prepare, type Setting, SIZES } from './setting.ts'
@@ -45,34 +44,6 @@ const { values } = parseArgs({
 const say = (line: string): void => console.error(line)
 const tunings = values.tuning as Tuning[]
 const ALL_RATES = [0, ...RATES]
-
-/** Llama 3's shapes, and one for a CPU. */
-const SHAPES: Record<string, Record<string, number>> = {
-  '22M': {
-    vocab_size: 8192,
-    hidden_size: 384,
-    intermediate_size: 1024,
-    num_hidden_layers: 12,
-    num_attention_heads: 6,
-    num_key_value_heads: 2,
-  },
-  '1B': {
-    hidden_size: 2048,
-    intermediate_size: 8192,
-    num_hidden_layers: 16,
-    num_attention_heads: 32,
-    num_key_value_heads: 8,
-    head_dim: 64,
-  },
-  '8B': {
-    hidden_size: 4096,
-    intermediate_size: 14336,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: 8,
-    head_dim: 128,
-  },
-}
 
 async function small(): Promise<Results> {
   const size = { ...SIZES[values.quick ? 'quick' : 'full'] }
@@ -131,27 +102,10 @@ async function large(shape: string): Promise<Results> {
   const device = resolveDevice(values.device)
   const bf16 = device !== 'cpu'
   const dtype = bf16 ? 'bf16' : 'f32'
-  const config = readModelConfig(
-    {
-      model_type: 'llama',
-      vocab_size: 128256,
-      max_position_embeddings: 1 << 18,
-      tie_word_embeddings: shape !== '8B',
-      rope_theta: 500000,
-      ...SHAPES[shape],
-    },
-    shape,
-  )
-  const generator = new Generator(0, device)
   const costs: Partial<Record<Tuning, Costs>> = {}
   const [batch, length] = [Number(values.batch), Number(values.length)]
   for (const tuning of tunings) {
-    const model = new Decoder(config, ({ shape: sizes }) =>
-      (sizes.length === 1
-        ? ops.ones(sizes, dtype, null, device)
-        : ops.normal_(ops.empty(sizes, dtype, null, device), 0, 0.02, generator)
-      ).keep(),
-    )
+    const model = randomModel(shape, device, dtype)
     if (tuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
     else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
     model.gradientCheckpointing = values.checkpointing
@@ -195,8 +149,6 @@ function write(results: Results): void {
 
 async function main(): Promise<void> {
   const begun = performance.now()
-  if (values.shape !== undefined && SHAPES[values.shape] === undefined)
-    throw new Error(`--shape: expected ${Object.keys(SHAPES).join(' or ')}, got ${values.shape}`)
   const results = values.shape === undefined ? await small() : await large(values.shape)
   write(results)
   console.log(writeTables(results))

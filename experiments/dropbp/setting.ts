@@ -1,32 +1,22 @@
 // What the experiment works on: two kinds of text, a tokenizer for both, and a small Llama pre-trained on the first kind, to be tuned
 // on the second. Everything follows from the options and the seed.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadDecoder } from '../../src/checkpoint/load.ts'
 import { saveDecoder } from '../../src/checkpoint/save.ts'
 import type { BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
-import { packDocuments } from '../../src/data/pack.ts'
-import { readDocuments } from '../../src/data/sources.ts'
-import { readModelConfig } from '../../src/model/config.ts'
-import { Decoder, initialise } from '../../src/model/decoder.ts'
-import { trainBpe } from '../../src/text/bpe.ts'
+import type { Decoder } from '../../src/model/decoder.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'
-import { Generator } from '../../src/torch/index.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
-import { makeSchedule } from '../../src/train/schedule.ts'
-import { train } from '../../src/train/train.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
+import { documentsOf, packed, piecesOf } from '../shared/texts.ts'
 
-export interface Size {
-  layers: number
-  hidden: number
-  feedForward: number
-  vocabulary: number
+export interface Size extends SmallShape {
   length: number
   batch: number
-  pretrainSteps: number
   tuneSteps: number
   /** Micro-batches of a tuning step. */
   accumulation: number
@@ -86,37 +76,9 @@ export async function prepare(
     await documentsOf(paths.pretrain, ['node_modules', /\.md$/], size.textBytes),
     await documentsOf(paths.tune, ['node_modules/typescript/lib', /\.d\.ts$/], size.textBytes),
   ] as const
-  const { tokenizer } = await trainBpe(texts.flat(), {
-    vocabSize: size.vocabulary,
-    specialTokens: ['<|endoftext|>'],
-    roles: { eos: '<|endoftext|>' },
-  })
+  const tokenizer = await tokenizerOf(texts.flat(), size)
   const [prose, code] = [await corpus(texts[0], tokenizer, size), await corpus(texts[1], tokenizer, size)]
-  const config = readModelConfig(
-    {
-      model_type: 'llama',
-      vocab_size: tokenizer.vocabSize,
-      hidden_size: size.hidden,
-      intermediate_size: size.feedForward,
-      num_hidden_layers: size.layers,
-      num_attention_heads: 4,
-      num_key_value_heads: 2,
-      max_position_embeddings: 1 << 16,
-      tie_word_embeddings: true,
-    },
-    'config.json',
-  )
-  const model = new Decoder(config, initialise(config, new Generator(0)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
-  say(`pre-training ${size.pretrainSteps} steps`)
-  const schedule = makeSchedule('cosine', { steps: size.pretrainSteps, warmupSteps: 0.05 })
-  for await (const event of train(model, prose.train(0), languageModeling(), {
-    steps: size.pretrainSteps,
-    learningRate: 3e-3,
-    schedule,
-  }))
-    if (event.type === 'step-done' && event.metrics.step % 100 === 0)
-      say(`  step ${event.metrics.step}: loss ${event.metrics.loss.toFixed(3)}`)
+  const model = await pretrainSmall(size, tokenizer.vocabSize, prose.train(0), 0, say)
   const lossOn = (held: BatchSource): number =>
     evaluate(model, held, languageModeling(), { maxBatches: size.evaluationBatches }).eval_loss!
   const before = { tune: lossOn(code.held), pretrain: lossOn(prose.held) }
@@ -133,44 +95,20 @@ export function pretrained(setting: Setting): Decoder {
   return loadDecoder(setting.model)
 }
 
-async function documentsOf(paths: string[], [folder, name]: [string, RegExp], most: number): Promise<string[]> {
-  const texts: string[] = []
-  let bytes = 0
-  const add = (text: string): boolean => {
-    texts.push(text)
-    bytes += text.length
-    return bytes >= most
-  }
-  if (paths.length > 0) {
-    for await (const { text } of readDocuments(paths)) if (add(text)) break
-    return texts
-  }
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  for (const file of files.filter((path) => name.test(path)).sort())
-    if (add(readFileSync(join(folder, file), 'utf8'))) break
-  return texts
-}
-
 /** One document in ten is held out. Long texts are cut, so that there are documents to choose from. */
 async function corpus(
   texts: string[],
   tokenizer: Tokenizer,
   size: Size,
 ): Promise<{ train: (seed: number) => BatchSource; held: BatchSource }> {
-  const pieces = texts.flatMap((text) => text.match(/[\s\S]{1,2000}/gu) ?? [])
-  const encoder = {
-    encode: (text: string) => tokenizer.encode(text, { addSpecialTokens: false }),
-    eosTokenId: tokenizer.eosTokenId,
-    bosTokenId: undefined,
-    vocabSize: tokenizer.vocabSize,
-  }
-  const pack = (held: boolean): ReturnType<typeof packDocuments> =>
-    packDocuments(
-      pieces.filter((_, i) => (i % 10 === 0) === held).map((text) => ({ text })),
-      encoder,
-      { blockLength: size.length, dropShortBlock: true },
+  const pieces = piecesOf(texts)
+  const part = (isHeld: boolean): ReturnType<typeof packed> =>
+    packed(
+      pieces.filter((_, i) => (i % 10 === 0) === isHeld),
+      tokenizer,
+      size.length,
     )
-  const [rest, held] = [await pack(false), await pack(true)]
+  const [rest, held] = [await part(false), await part(true)]
   return {
     train: (seed) => batches(rest, { batchSize: size.batch, seed }),
     held: batches(held, { batchSize: size.batch, shuffle: true, seed: 1 }),

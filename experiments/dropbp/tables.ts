@@ -1,4 +1,5 @@
 // The results as Markdown: what goes into the card.
+import { markdownTable, statistics } from '../shared/statistics.ts'
 import type { Costs } from './cost.ts'
 import type { Cosine, Outcome, Tuning } from './quality.ts'
 
@@ -31,18 +32,13 @@ export function writeTables({ machine, settings, before, costs, outcomes, cosine
   return `${parts.join('\n\n')}\n`
 }
 
-function table(title: string, columns: string[], rows: (string | number)[][]): string {
-  const line = (cells: (string | number)[]): string => `| ${cells.join(' | ')} |`
-  return [`**${title}**`, '', line(columns), `|${columns.map(() => '--:|').join('')}`, ...rows.map(line)].join('\n')
-}
-
 /** Nothing for one seed. */
 const spread = (value: number): string => (Number.isNaN(value) ? '' : ` ± ${value.toFixed(4)}`)
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
 function costTable(tuning: string, { forwardMs, backwardMs, beta, rows }: Costs): string {
   const longest = rows[0]!.longest
-  return table(
+  return markdownTable(
     `Cost, ${tuning}: forward ${forwardMs.toFixed(1)} ms, backward ${backwardMs.toFixed(1)} ms, β = ${beta.toFixed(2)}`,
     ['P', 'step (ms)', 'time saved', 'predicted', 'P·β/(1+β)', 'peak (MiB)', 'longest sequence', 'times longer'],
     rows.map((row) => [
@@ -79,7 +75,7 @@ function qualityTable(tuning: string, outcomes: Outcome[], before: number): stri
     ]
   })
   const seeds = new Set(outcomes.map((one) => one.seed)).size
-  return table(
+  return markdownTable(
     `Held-out loss, ${tuning}, ${seeds} seeds (± standard deviation; difference to plain, same seeds, ± 95 % interval)`,
     ['P', 'arm', 'steps', 'FLOPs dropped', 'loss', 'difference', 'progress kept'],
     rows,
@@ -87,19 +83,9 @@ function qualityTable(tuning: string, outcomes: Outcome[], before: number): stri
 }
 
 function cosineTable(cosines: Cosine[]): string {
-  return table(
+  return markdownTable(
     'Cosine with the whole gradient: one mask (kept parameters), and the mean over masks (all parameters)',
     ['tuning', 'P', 'γ', 'one mask', 'mean over masks'],
     cosines.map((row) => [row.tuning, row.rate, row.scaling, row.single.toFixed(3), row.averaged.toFixed(3)]),
   )
-}
-
-/** 97.5 % points of Student's t for 1 to 9 degrees of freedom. */
-const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
-
-function statistics(values: number[]): { mean: number; deviation: number; halfWidth: number } {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length
-  if (values.length < 2) return { mean, deviation: Number.NaN, halfWidth: Number.NaN }
-  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1))
-  return { mean, deviation, halfWidth: ((STUDENT[values.length - 2] ?? 1.96) * deviation) / Math.sqrt(values.length) }
 }

@@ -3,26 +3,15 @@
 import type { BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
 import type { PackedDataset } from '../../src/data/pack.ts'
-import { readModelConfig } from '../../src/model/config.ts'
-import { Decoder, initialise } from '../../src/model/decoder.ts'
-import { trainBpe } from '../../src/text/bpe.ts'
-import { Generator } from '../../src/torch/index.ts'
+import type { Decoder } from '../../src/model/decoder.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
-import { makeSchedule } from '../../src/train/schedule.ts'
-import { train } from '../../src/train/train.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
 import { documentsOf, packed } from '../shared/texts.ts'
 
-export interface Size {
-  layers: number
-  hidden: number
-  heads: number
-  keyValueHeads: number
-  feedForward: number
-  vocabulary: number
+export interface Size extends SmallShape {
   length: number
   batch: number
-  pretrainSteps: number
   recoverySteps: number
   calibrationBatches: number
   evaluationBatches: number
@@ -75,11 +64,7 @@ export interface Setting {
 /** Reads and tokenizes. Without paths the text is the Markdown of node_modules. */
 export async function prepare(size: Size, paths: readonly string[]): Promise<Setting> {
   const texts = await documentsOf(paths, ['node_modules', /\.md$/], size.textBytes)
-  const { tokenizer } = await trainBpe(texts, {
-    vocabSize: size.vocabulary,
-    specialTokens: ['<|endoftext|>'],
-    roles: { eos: '<|endoftext|>' },
-  })
+  const tokenizer = await tokenizerOf(texts, size)
   // Of ten files one is for evaluation and one for calibration.
   const part = (wanted: (rest: number) => boolean): Promise<PackedDataset> =>
     packed(
@@ -101,37 +86,8 @@ export async function prepare(size: Size, paths: readonly string[]): Promise<Set
 }
 
 /** A model of its own for each seed. */
-export async function pretrain(setting: Setting, seed: number, say: (line: string) => void): Promise<Decoder> {
-  const { size } = setting
-  const config = readModelConfig(
-    {
-      model_type: 'llama',
-      vocab_size: size.vocabulary,
-      hidden_size: size.hidden,
-      intermediate_size: size.feedForward,
-      num_hidden_layers: size.layers,
-      num_attention_heads: size.heads,
-      num_key_value_heads: size.keyValueHeads,
-      max_position_embeddings: 1 << 16,
-      tie_word_embeddings: true,
-    },
-    'config.json',
-  )
-  const model = new Decoder(config, initialise(config, new Generator(seed)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
-  const steps = size.pretrainSteps
-  const begun = performance.now()
-  for await (const event of train(model, setting.training(seed), languageModeling(), {
-    steps,
-    learningRate: 3e-3,
-    schedule: makeSchedule('cosine', { steps, warmupSteps: 0.05 }),
-    seed,
-  }))
-    if (event.type === 'step-done' && event.metrics.step % Math.ceil(steps / 4) === 0)
-      say(`  seed ${seed} step ${event.metrics.step}: loss ${event.metrics.loss.toFixed(3)}`)
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
-  say(`  pre-trained in ${((performance.now() - begun) / 1000).toFixed(0)} s`)
-  return model
+export function pretrain({ size, training }: Setting, seed: number, say: (line: string) => void): Promise<Decoder> {
+  return pretrainSmall(size, size.vocabulary, training(seed), seed, say)
 }
 
 /** Held-out loss in nats per token. */

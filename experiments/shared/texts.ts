@@ -1,6 +1,9 @@
 // Text for experiments: documents from paths or from this checkout, cut into pieces, tokenized and packed.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Batch } from '../../src/data/batch.ts'
+import { stack } from '../../src/data/batches.ts'
+import { order } from '../../src/data/order.ts'
 import { type PackedDataset, packDocuments } from '../../src/data/pack.ts'
 import { readDocuments } from '../../src/data/sources.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'
@@ -42,4 +45,11 @@ export function packed(texts: readonly string[], tokenizer: Tokenizer, length: n
     tokenizer,
     { blockLength: length, dropShortBlock: true, prependBos, appendEos: !prependBos && eosTokenId !== undefined },
   )
+}
+
+/** `count` blocks drawn under the seed, in batches of `rows`. */
+export function windows(dataset: PackedDataset, count: number, seed: number, rows: number): Batch[] {
+  const shuffled = order(dataset.length, seed)
+  const drawn = Array.from({ length: Math.min(count, dataset.length) }, (_, i) => dataset.get(shuffled(0, i)))
+  return Array.from({ length: Math.ceil(drawn.length / rows) }, (_, i) => stack(drawn.slice(i * rows, (i + 1) * rows)))
 }

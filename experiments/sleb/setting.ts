@@ -2,28 +2,16 @@
 // other documents. Everything follows from the options and the seed.
 import { loadDecoder } from '../../src/checkpoint/load.ts'
 import type { Batch, BatchSource } from '../../src/data/batch.ts'
-import { batches, stack } from '../../src/data/batches.ts'
-import { order } from '../../src/data/order.ts'
-import type { PackedDataset } from '../../src/data/pack.ts'
-import { readModelConfig } from '../../src/model/config.ts'
-import { Decoder, initialise } from '../../src/model/decoder.ts'
-import { trainBpe } from '../../src/text/bpe.ts'
+import { batches } from '../../src/data/batches.ts'
+import type { Decoder } from '../../src/model/decoder.ts'
 import { Tokenizer } from '../../src/text/tokenizer.ts'
-import { type DType, Generator } from '../../src/torch/index.ts'
-import { languageModeling } from '../../src/train/objective.ts'
-import { makeSchedule } from '../../src/train/schedule.ts'
-import { train } from '../../src/train/train.ts'
-import { documentsOf, packed, piecesOf } from '../shared/texts.ts'
+import type { DType } from '../../src/torch/index.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
+import { documentsOf, packed, piecesOf, windows } from '../shared/texts.ts'
 
-export interface Size {
-  layers: number
-  hidden: number
-  feedForward: number
-  vocabulary: number
+export interface Size extends SmallShape {
   length: number
   batch: number
-  pretrainSteps: number
-  learningRate: number
   /** Most bytes of each text. */
   textBytes: number
   calibrationWindows: number
@@ -40,7 +28,6 @@ export const SIZES: Record<'full' | 'quick', Size> = {
     length: 128,
     batch: 4,
     pretrainSteps: 2200,
-    learningRate: 3e-3,
     textBytes: 4e6,
     calibrationWindows: 64,
     evaluationWindows: 192,
@@ -54,7 +41,6 @@ export const SIZES: Record<'full' | 'quick', Size> = {
     length: 64,
     batch: 4,
     pretrainSteps: 80,
-    learningRate: 3e-3,
     textBytes: 3e5,
     calibrationWindows: 8,
     evaluationWindows: 16,
@@ -82,44 +68,16 @@ export interface Setting {
 /** Without paths, all text is the Markdown of node_modules; one piece in ten is for calibration and one in ten is held out. */
 export async function prepareSmall(size: Size, paths: Paths, say: (line: string) => void): Promise<Setting> {
   const [prose, ownCalibration, ownHeld] = await textsOf(size, paths)
-  const { tokenizer } = await trainBpe(prose, {
-    vocabSize: size.vocabulary,
-    specialTokens: ['<|endoftext|>'],
-    roles: { eos: '<|endoftext|>' },
-  })
+  const tokenizer = await tokenizerOf(prose, size)
   const [training, calibration, held] = [
     await packed(prose, tokenizer, size.length),
     await packed(ownCalibration, tokenizer, size.length),
     await packed(ownHeld, tokenizer, size.length),
   ]
-  const config = readModelConfig(
-    {
-      model_type: 'llama',
-      vocab_size: tokenizer.vocabSize,
-      hidden_size: size.hidden,
-      intermediate_size: size.feedForward,
-      num_hidden_layers: size.layers,
-      num_attention_heads: 4,
-      num_key_value_heads: 2,
-      max_position_embeddings: 4096,
-      tie_word_embeddings: true,
-    },
-    'config.json',
-  )
   return {
     seeds: 'start of pre-training, order of its batches, and calibration windows',
-    model: async (seed) => {
-      const model = new Decoder(config, initialise(config, new Generator(seed)))
-      for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
-      const { pretrainSteps: steps, learningRate } = size
-      const schedule = makeSchedule('cosine', { steps, warmupSteps: 0.05 })
-      const source = batches(training, { batchSize: size.batch, seed })
-      for await (const event of train(model, source, languageModeling(), { steps, learningRate, schedule, seed }))
-        if (event.type === 'step-done' && event.metrics.step % 200 === 0)
-          say(`  pre-training step ${event.metrics.step}: loss ${event.metrics.loss.toFixed(3)}`)
-      for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
-      return model
-    },
+    model: (seed) =>
+      pretrainSmall(size, tokenizer.vocabSize, batches(training, { batchSize: size.batch, seed }), seed, say),
     calibration: (seed) => windows(calibration, size.calibrationWindows, seed, size.batch),
     held: sourceOf(windows(held, size.evaluationWindows, 0, size.batch)),
   }
@@ -156,12 +114,6 @@ async function textsOf(
   const given = async (paths: string[], otherwise: string[]): Promise<string[]> =>
     paths.length === 0 ? otherwise : piecesOf(await documentsOf(paths, ['.', /$^/], textBytes))
   return [share([2, 3, 4, 5, 6, 7, 8, 9]), await given(calibrate, share([1])), await given(evaluate, share([0]))]
-}
-
-function windows(dataset: PackedDataset, count: number, seed: number, rows: number): Batch[] {
-  const shuffled = order(dataset.length, seed)
-  const drawn = Array.from({ length: Math.min(count, dataset.length) }, (_, i) => dataset.get(shuffled(0, i)))
-  return Array.from({ length: Math.ceil(drawn.length / rows) }, (_, i) => stack(drawn.slice(i * rows, (i + 1) * rows)))
 }
 
 function sourceOf(list: readonly Batch[]): BatchSource {

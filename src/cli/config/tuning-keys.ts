@@ -8,7 +8,7 @@ import { count, path, type Shape } from './fields.ts'
 export interface DropBpSection {
   rate: number
   mode?: 'exact' | 'paper' | undefined
-  allocation?: 'uniform' | 'water-filling' | 'greedy' | undefined
+  allocation?: 'uniform' | 'water-filling' | 'knapsack' | 'greedy' | undefined
   sampling?: 'exact' | 'bernoulli' | undefined
   scaling?: number | undefined
   sensitivity?: 'gradient-norm' | 'gradient' | undefined
@@ -40,7 +40,7 @@ const rate = z.number().min(0).max(0.9)
 const dropbp = z.strictObject({
   rate,
   mode: z.enum(['exact', 'paper']).optional(),
-  allocation: z.enum(['uniform', 'water-filling', 'greedy']).optional(),
+  allocation: z.enum(['uniform', 'water-filling', 'knapsack', 'greedy']).optional(),
   sampling: z.enum(['exact', 'bernoulli']).optional(),
   scaling: fraction.optional(),
   sensitivity: z.enum(['gradient-norm', 'gradient']).optional(),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { greedyRates, MAX_RATE, waterFilling } from './allocate-rates.ts'
+import { greedyRates, knapsackRates, MAX_RATE, waterFilling } from './allocate-rates.ts'
 
 const of = (...values: number[]): Float64Array => Float64Array.from(values)
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0)
@@ -71,6 +71,34 @@ describe('waterFilling', () => {
           )
           expect(rates.every((rate) => rate >= 0 && rate <= MAX_RATE)).toBe(true)
           expect(dot(rates, flops) / total(flops)).toBeCloseTo(target, 9)
+        },
+      ),
+    )
+  })
+})
+
+describe('knapsackRates', () => {
+  it('solves an example by hand', () => {
+    // S/F = 1/2, 3, 4/3; the budget is 0.5·6 = 3: the first takes 0.9·2, the third 1.2/3.
+    expect([...knapsackRates(of(1, 3, 4), of(2, 1, 3), 0.5)]).toEqual([0.9, 0, 0.4].map((r) => expect.closeTo(r, 12)))
+  })
+
+  it('spends the budget, and no shift between two branches lowers the expected error', () => {
+    const branch = fc.tuple(fc.double({ min: 0, max: 10, noNaN: true }), fc.double({ min: 1, max: 9, noNaN: true }))
+    fc.assert(
+      fc.property(
+        fc.array(branch, { minLength: 1, maxLength: 12 }),
+        fc.double({ min: 0, max: 0.9, noNaN: true }),
+        (branches, target) => {
+          const sensitivities = of(...branches.map(([value]) => value))
+          const flops = of(...branches.map(([, value]) => value))
+          const rates = knapsackRates(sensitivities, flops, target)
+          expect(dot(rates, flops)).toBeCloseTo(target * total(flops), 9)
+          for (const rate of rates) expect(rate >= 0 && rate <= MAX_RATE).toBe(true)
+          for (const [i, from] of rates.entries())
+            for (const [j, to] of rates.entries())
+              if (from > 1e-9 && to < MAX_RATE - 1e-9)
+                expect(sensitivities[i]! / flops[i]!).toBeLessThanOrEqual(sensitivities[j]! / flops[j]! + 1e-12)
         },
       ),
     )

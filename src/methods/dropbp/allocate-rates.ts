@@ -56,7 +56,7 @@ export function knapsackRates(sensitivities: Float64Array, flops: Float64Array, 
   const rates = new Float64Array(flops.length)
   let budget = target * sum(flops)
   for (const i of order) {
-    rates[i] = Math.min(MAX_RATE, budget / flops[i]!)
+    rates[i] = Math.min(MAX_RATE, Math.max(0, budget / flops[i]!)) // rounding may leave less than nothing
     budget -= rates[i]! * flops[i]!
   }
   return rates
