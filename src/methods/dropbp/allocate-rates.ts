@@ -1,6 +1,6 @@
 // Sensitivities S and FLOPs F of the branches → their drop rates b, for a given share P of all FLOPs.
-//   minimise Σ S·b²/2   under   Σ F·b = P·Σ F,   0 ≤ b ≤ 0.9
-// `waterFilling` solves this; `greedyRates` is the official code's walk in steps of 0.1, whose order ignores F.
+//   `waterFilling` and `greedyRates`: minimise Σ S·b²/2   under   Σ F·b = P·Σ F,   0 ≤ b ≤ 0.9, what the official walk in steps of
+//   0.1 is after, whose order ignores F;   `knapsackRates`: minimise Σ S·b under the same.
 
 /** No branch is dropped more often than this. */
 export const MAX_RATE = 0.9

@@ -8,7 +8,7 @@ export interface DropBpOptions {
   rate: number
   /** `paper` changes the defaults to the official code's: `greedy` allocation, `bernoulli` sampling, scaling 0. Default `exact`. */
   mode?: 'exact' | 'paper'
-  /** How `rate` is shared out: the same for all, or by sensitivity, exactly or in the official steps of 0.1. Default `water-filling`. */
+  /** How `rate` is shared out: the same for all, or by sensitivity (see allocate-rates.ts; `greedy` is the official walk). Default `knapsack`. */
   allocation?: 'uniform' | 'water-filling' | 'knapsack' | 'greedy'
   /** `exact` meets the FLOP budget in every micro-batch, `bernoulli` is the official rule, which drops more. Default `exact`. */
   sampling?: 'exact' | 'bernoulli'
@@ -37,7 +37,7 @@ export function checkedSettings(options: DropBpOptions): Settings {
   const settings: Settings =
     mode === 'paper'
       ? { ...defaults, allocation: 'greedy', sampling: 'bernoulli', scaling: 0, ...given }
-      : { ...defaults, allocation: 'water-filling', sampling: 'exact', scaling: 0.5, ...given }
+      : { ...defaults, allocation: 'knapsack', sampling: 'exact', scaling: 0.5, ...given }
   const within = (name: 'rate' | 'scaling' | 'sensitivityAt', highest: number): void => {
     const value = settings[name]
     if (!(value >= 0 && value <= highest))
