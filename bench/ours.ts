@@ -11,9 +11,11 @@ import { answerLogProbs, dpo, referenceModel } from '../src/methods/dpo/dpo.ts'
 import { loadLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, withoutAdapter } from '../src/methods/lora/lora.ts'
 import type { Decoder } from '../src/model/decoder.ts'
+import type { QuantFormat } from '../src/nn/quant/format.ts'
 import { backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
 import { languageModeling, type Objective } from '../src/train/objective.ts'
 import { train } from '../src/train/train.ts'
+import { quantizeForDecoding, tensorBytes } from './quantize.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,6 +28,7 @@ const { values, positionals } = parseArgs({
     lr: { type: 'string', default: '1e-4' },
     finetuning: { type: 'string', default: 'full' },
     adapter: { type: 'string' },
+    quantize: { type: 'string' },
     objective: { type: 'string', default: 'lm' },
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
@@ -124,7 +127,9 @@ async function* step(): AsyncGenerator<object> {
 
 /** Greedy continuation of a fixed number of tokens at batch 1, the prompt's own pass included. */
 async function* decode(): AsyncGenerator<object> {
-  const engine = new Engine({ model: loadDecoder(values.model!) })
+  const model = loadDecoder(values.model!)
+  if (values.quantize !== undefined) quantizeForDecoding(model, values.quantize as QuantFormat)
+  const engine = new Engine({ model })
   const ids = readIds()[0]![0]!
   const generate = (count: number): ReturnType<typeof collect> =>
     collect(engine.generate({ ids, maxNewTokens: count, temperature: 0 }))
@@ -138,7 +143,12 @@ async function* decode(): AsyncGenerator<object> {
       tokenIds = (await generate(count)).tokenIds
       times.push(seconds() - begun)
     }
-    yield { token_ids: tokenIds, tokens_per_second: count / median(times), peak_rss_mib: peakMemory() }
+    yield {
+      token_ids: tokenIds,
+      tokens_per_second: count / median(times),
+      resident_bytes: tensorBytes(model),
+      peak_rss_mib: peakMemory(),
+    }
   }
 }
 

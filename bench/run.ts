@@ -1,63 +1,26 @@
-// `make bench`: ours against PyTorch + Transformers on the same LibTorch release, threads, dtype, batch and weights. Parity is shown first;
-// then warm processes take turns, block by block, and the ratio of each pair is what counts. Without a Python that has torch and
-// transformers (BENCH_PYTHON, or python3), ours alone is printed. Results go to bench/results/.
-import { spawn, spawnSync } from 'node:child_process'
+// `make bench`: ours against PyTorch + Transformers on the same LibTorch release, threads, dtype, batch and weights, and against llama.cpp
+// on our GGUF of the same weights. Parity is shown first, then contest.ts compares. Without a Python that has torch and transformers
+// (BENCH_PYTHON, or python3) or a folder with node-llama-cpp (BENCH_LLAMA_CPP), ours alone is printed. Results go to bench/results/.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { type Command, duel, here, median, pairCount, type Row, run, tsx, works } from './contest.ts'
 
-const here = fileURLToPath(new URL('.', import.meta.url))
 const python = process.env.BENCH_PYTHON ?? 'python3'
-const pairs = Number(process.env.BENCH_PAIRS ?? 7)
 const wanted = process.argv.slice(2)
 const scratch = mkdtempSync(join(tmpdir(), 'anneal-bench-'))
 const shapes = { '1M': [512, 8, 128], '22M': [8192, 4, 256], '135M': [49152, 2, 256] } as const
 type Shape = keyof typeof shapes
-type Row = Record<string, unknown> & { name: string; ratio?: number; target?: string; met?: boolean }
 
-const hasPeer = spawnSync(python, ['-c', 'import torch, transformers'], { stdio: 'ignore' }).status === 0
-const tsx = (file: string): [string, string[]] => [process.execPath, ['--import', 'tsx', join(here, file)]]
-const ours: [string, string[]] = tsx('ours.ts')
-const peer: [string, string[]] = [python, [join(here, 'peers/transformers_peer.py')]]
+const hasPeer = works([python, '-c', 'import torch, transformers'])
+const hasLlamaCpp = process.env.BENCH_LLAMA_CPP !== undefined
+const ours = (...list: string[]): Command => tsx('ours.ts', ...list)
+const peer = (...list: string[]): Command => [python, join(here, 'peers/transformers_peer.py'), ...list]
 
-/** A warm process that measures one block per line. */
-class Contestant {
-  private readonly child
-  private readonly lines: AsyncIterator<string>
-  constructor([program, first]: [string, string[]], rest: string[]) {
-    this.child = spawn(program, [...first, ...rest, '--interactive'], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
-  }
-  async next(): Promise<Record<string, never>> {
-    for (;;) {
-      const { value, done } = await this.lines.next()
-      if (done) throw new Error('the measured process ended early')
-      if (value.startsWith('{')) return JSON.parse(value)
-    }
-  }
-  async block(): Promise<Record<string, number> & { losses?: number[]; token_ids?: number[] }> {
-    this.child.stdin.write('\n')
-    return this.next()
-  }
-  end(): void {
-    this.child.stdin.end()
-  }
-}
-
-const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!
-
-/** 95 % bootstrap interval of the median, with a fixed generator: the same numbers give the same interval. */
-function interval(list: number[]): [number, number] {
-  let state = 1
-  const random = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-  const medians = Array.from({ length: 2000 }, () => median(list.map(() => list[Math.floor(random() * list.length)]!)))
-  medians.sort((a, b) => a - b)
-  return [medians[50]!, medians[1949]!]
+/** What the tensors take. */
+interface Bytes {
+  blocks: number
+  model: number
 }
 
 interface MadeModel {
@@ -70,7 +33,7 @@ interface MadeModel {
 function makeModel(shape: Shape): MadeModel {
   const model = join(scratch, shape)
   const adapter = `${model}-adapter`
-  run([...tsxArguments('make-model.ts'), shape, model, adapter])
+  run(tsx('make-model.ts', shape, model, adapter))
   const [vocab, rows, length] = shapes[shape]
   let state = 7
   const id = (): number => {
@@ -85,22 +48,6 @@ function makeModel(shape: Shape): MadeModel {
   return { model, adapter, ids }
 }
 
-function tsxArguments(file: string): string[] {
-  const [program, list] = tsx(file)
-  return [program, ...list]
-}
-
-function run([program = '', ...list]: string[]): Record<string, unknown> {
-  const result = spawnSync(program, list, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 1 << 28,
-  })
-  if (result.status !== 0) throw new Error(`${program} ${list.join(' ')} failed`)
-  const line = result.stdout.trim().split('\n').at(-1)!
-  return line.startsWith('{') ? JSON.parse(line) : {}
-}
-
 /** Up to `limit` characters of the Markdown that packages ship, again and again if there is less: real prose that every checkout has. */
 function markdown(root: string, limit: number): string {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
@@ -111,97 +58,60 @@ function markdown(root: string, limit: number): string {
 }
 
 function checkParity(options: string[]): number {
-  const list = ['parity', ...options]
-  const mine = run([ours[0], ...ours[1], ...list]) as { loss: number; grad_norm: number }
-  const theirs = run([peer[0], ...peer[1], ...list]) as { loss: number; grad_norm: number }
+  const mine = run(ours('parity', ...options)) as { loss: number; grad_norm: number }
+  const theirs = run(peer('parity', ...options)) as { loss: number; grad_norm: number }
   const difference = Math.max(Math.abs(mine.loss / theirs.loss - 1), Math.abs(mine.grad_norm / theirs.grad_norm - 1))
   if (!(difference < 1e-4))
     throw new Error(`not parity, so no speed is printed: loss ${mine.loss} against ${theirs.loss}`)
   return difference
 }
 
-/** Blocks of the two engines in turn; `figure` picks the number, `memory` adds peak resident memory. */
-async function duel(
+/** The same command of both engines, in turn. */
+function againstTransformers(
   name: string,
   list: string[],
   figure: string,
-  target: (ratio: number) => boolean,
+  isMet: (ratio: number) => boolean,
   goal: string,
 ): Promise<Row> {
-  const mine = new Contestant(ours, list)
-  await mine.next()
-  const theirs = hasPeer ? new Contestant(peer, list) : undefined
-  await theirs?.next()
-  const a: number[] = []
-  const b: number[] = []
-  let last: Awaited<ReturnType<Contestant['block']>> | undefined
-  let lastPeer: typeof last
-  for (let i = 0; i < pairs + 1; i++) {
-    last = await mine.block()
-    lastPeer = await theirs?.block()
-    if (i === 0) continue // warm-up
-    a.push(last[figure]!)
-    if (lastPeer) b.push(lastPeer[figure]!)
-  }
-  mine.end()
-  theirs?.end()
-  const row: Row = {
-    name,
-    figure,
-    ours: median(a),
-    ...(last!.peak_rss_mib && { ours_peak_rss_mib: last!.peak_rss_mib }),
-  }
-  if (!lastPeer) return row
-  const ratios = a.map((value, i) => value / b[i]!)
-  const ratio = median(ratios)
-  Object.assign(row, { peer: median(b), ratio, ci95: interval(ratios), goal, met: target(ratio) })
-  if (last!.losses)
-    row.loss_difference = Math.max(...last!.losses.map((loss, i) => Math.abs(loss - lastPeer.losses![i]!)))
-  if (last!.token_ids) row.same_tokens = last!.token_ids.join() === lastPeer.token_ids!.join()
-  if (last!.peak_rss_mib)
-    Object.assign(row, {
-      peer_peak_rss_mib: lastPeer.peak_rss_mib,
-      memory_ratio: last!.peak_rss_mib / lastPeer.peak_rss_mib!,
-    })
-  return row
+  return duel({ name, ours: ours(...list), peer: hasPeer ? peer(...list) : undefined, figure, goal, isMet })
 }
 
-/** Decoding against llama.cpp on the same weights, in turn; needs BENCH_LLAMA_CPP (a folder with node-llama-cpp) and a Python with gguf. */
-async function againstLlamaCpp(shape: Shape, model: string): Promise<Row> {
-  const name = `decode against llama.cpp, ${shape}, fp32, batch 1`
-  const file = `${model}.gguf`
-  if (
-    process.env.BENCH_LLAMA_CPP === undefined ||
-    spawnSync(python, ['-c', 'import gguf'], { stdio: 'ignore' }).status !== 0
-  )
-    return { name, skipped: 'no node-llama-cpp or gguf' }
-  run([python, join(here, 'peers/to_gguf.py'), model, file])
-  const ids = Array.from({ length: 16 }, (_, i) => (i * 37) % shapes[shape][0])
-  const prompt = join(scratch, `${shape}-llama.json`)
-  writeFileSync(prompt, JSON.stringify([ids]))
-  const a: number[] = []
-  const b: number[] = []
-  let isSame = true
-  for (let i = 0; i < pairs; i++) {
-    const theirs = run([process.execPath, join(here, 'peers/llama_cpp_peer.mjs'), file, JSON.stringify(ids), '64', '2'])
-    const mine = run([ours[0], ...ours[1], 'decode', '--model', model, '--ids', prompt])
-    a.push(Number(mine.tokens_per_second))
-    b.push(Number(theirs.tokens_per_second))
-    isSame &&= JSON.stringify(mine.token_ids) === JSON.stringify(theirs.token_ids)
-  }
-  const ratios = a.map((value, i) => value / b[i]!)
-  const ratio = median(ratios)
-  return {
-    name,
+/** Sixteen ids to go on from, as a file. */
+function promptOf(shape: Shape): string {
+  const file = join(scratch, `${shape}-prompt.json`)
+  writeFileSync(file, JSON.stringify([Array.from({ length: 16 }, (_, i) => (i * 37) % shapes[shape][0])]))
+  return file
+}
+
+/** Formats of a GGUF file and of ours beside it, and the least ratio of their speeds. */
+const QUANTIZED = {
+  q8: { gguf: 'q8_0', ours: 'int8', least: 1 },
+  q4: { gguf: 'q4_0', ours: 'int4', least: 0.8 },
+} as const
+
+/** Decoding against llama.cpp on our GGUF of the same weights, in turn. */
+async function againstLlamaCpp(shape: Shape, model: string, bits?: keyof typeof QUANTIZED): Promise<Row> {
+  const quantized = bits && QUANTIZED[bits]
+  const format = quantized?.gguf ?? 'f32'
+  const file = `${model}-${format}.gguf`
+  const made = run(tsx('make-gguf.ts', model, file, format, ...(quantized ? [quantized.ours] : [])))
+  const errors = [made.logit_error, made.peer_logit_error].map(Number) as [number, number]
+  if (quantized && !(errors[0] <= 1.25 * errors[1]))
+    throw new Error(`rounded more coarsely than the peer, so no speed is printed: logits are off by ${errors}`)
+  const prompt = promptOf(shape)
+  const list = ['decode', '--model', model, '--ids', prompt, ...(quantized ? ['--quantize', quantized.ours] : [])]
+  const least = quantized?.least ?? 1
+  const row = await duel({
+    name: `decode against llama.cpp, ${shape}, ${quantized ? `${quantized.ours} with an int8 head against ${format}` : 'fp32'}, batch 1`,
+    ours: ours(...list, '--repeats', '1'),
+    peer: hasLlamaCpp ? [process.execPath, join(here, 'peers/llama_cpp_peer.mjs'), file, prompt, '64', '2'] : undefined,
     figure: 'tokens_per_second',
-    ours: median(a),
-    peer: median(b),
-    ratio,
-    ci95: interval(ratios),
-    same_tokens: isSame,
-    goal: '≥ 1',
-    met: ratio >= 1,
-  }
+    goal: `≥ ${least}`,
+    isMet: (ratio) => ratio >= least,
+  })
+  rmSync(file)
+  return { ...row, ...made }
 }
 
 async function main(): Promise<void> {
@@ -223,7 +133,7 @@ async function main(): Promise<void> {
       const { model, ids } = modelOf(shape)
       const parity = hasPeer ? checkParity(['--model', model, '--ids', ids]) : undefined
       const steps = shape === '1M' ? '20' : '5'
-      const row = await duel(
+      const row = await againstTransformers(
         `training step, ${shape}, fp32, 2 threads`,
         ['step', '--model', model, '--ids', ids, '--steps', steps],
         'median_ms',
@@ -236,7 +146,8 @@ async function main(): Promise<void> {
   await take('lora-22M', async () => {
     const { model, ids } = modelOf('22M')
     const list = ['step', '--finetuning', 'lora', '--model', model, '--ids', ids, '--steps', '5']
-    return duel('LoRA step (all linears, r 8), 22M, fp32, 2 threads', list, 'median_ms', (r) => r <= 0.9, '≤ 0.90')
+    const title = 'LoRA step (all linears, r 8), 22M, fp32, 2 threads'
+    return againstTransformers(title, list, 'median_ms', (r) => r <= 0.9, '≤ 0.90')
   })
   for (const finetuning of ['lora', 'full'] as const) {
     await take(finetuning === 'lora' ? 'dpo-22M' : 'dpo-full-22M', async () => {
@@ -250,36 +161,50 @@ async function main(): Promise<void> {
           ? 'LoRA (all linears, r 8), reference by the adapter off'
           : 'full, a second copy for reference'
       const title = `DPO step, ${what}, 22M, 2 pairs of 256 tokens, fp32, 2 threads`
-      const row = await duel(title, ['step', ...list, '--steps', '5'], 'median_ms', (r) => r <= 0.9, '≤ 0.90')
+      const steps = ['step', ...list, '--steps', '5']
+      const row = await againstTransformers(title, steps, 'median_ms', (r) => r <= 0.9, '≤ 0.90')
       return { ...row, parity }
     })
   }
   for (const shape of ['22M', '135M'] as const) {
-    await take(`decode-${shape}`, async () => {
-      const { model, ids } = modelOf(shape)
-      const short = join(scratch, `${shape}-prompt.json`)
-      writeFileSync(short, JSON.stringify([Array.from({ length: 16 }, (_, i) => (i * 37) % shapes[shape][0])]))
-      void ids
-      return duel(
+    await take(`decode-${shape}`, () =>
+      againstTransformers(
         `decode, ${shape}, fp32, batch 1`,
-        ['decode', '--model', model, '--ids', short, '--repeats', '1'],
+        ['decode', '--model', modelOf(shape).model, '--ids', promptOf(shape), '--repeats', '1'],
         'tokens_per_second',
         (r) => r >= 2,
         '≥ 2',
-      )
-    })
+      ),
+    )
   }
   for (const shape of ['22M', '135M'] as const) {
     await take(`llama.cpp-${shape}`, () => againstLlamaCpp(shape, modelOf(shape).model))
   }
+  for (const bits of ['q8', 'q4'] as const) {
+    await take(`${bits}-135M`, () => againstLlamaCpp('135M', modelOf('135M').model, bits))
+  }
+  await take('qlora-bytes', async () => {
+    const { before, after } = run(tsx('qlora-bytes.ts', modelOf('135M').model)) as Record<'before' | 'after', Bytes>
+    const ratio = after.blocks / before.blocks
+    return {
+      name: 'blocks of a QLoRA base, NF4 double-quantized against bf16, 135M, no peer',
+      figure: 'bytes',
+      ours: after.blocks,
+      bf16: before.blocks,
+      ratio,
+      with_embeddings: { ours: after.model, bf16: before.model },
+      goal: '≤ 0.30',
+      met: ratio <= 0.3,
+    }
+  })
   await take('overhead', () =>
-    duel('one small op (add of 4 numbers), µs', ['overhead'], 'add_us', (r) => r <= 0.65, '≤ 0.65'),
+    againstTransformers('one small op (add of 4 numbers), µs', ['overhead'], 'add_us', (r) => r <= 0.65, '≤ 0.65'),
   )
   await take('text', async () => {
     const corpus = join(scratch, 'corpus.txt')
     writeFileSync(corpus, markdown(join(here, '../node_modules'), 20e6))
-    const mine = run([...tsxArguments('text.ts'), corpus, '8192'])
-    const hasTokenizers = spawnSync(python, ['-c', 'import tokenizers'], { stdio: 'ignore' }).status === 0
+    const mine = run(tsx('text.ts', corpus, '8192'))
+    const hasTokenizers = works([python, '-c', 'import tokenizers'])
     const theirs = hasTokenizers ? run([python, join(here, 'peers/tokenizers_peer.py'), corpus, '8192']) : {}
     const rate = (row: Record<string, unknown>, key: string): number => Number(row[key])
     const train = rate(mine, 'train_mb_per_s')
@@ -307,7 +232,7 @@ async function main(): Promise<void> {
   const date = new Date().toISOString().slice(0, 10)
   writeFileSync(
     join(here, 'results', `${date}${wanted.length ? `-${wanted.join('-')}` : ''}.json`),
-    `${JSON.stringify({ date, machine, pairs, rows }, null, 2)}\n`,
+    `${JSON.stringify({ date, machine, pairs: pairCount, rows }, null, 2)}\n`,
   )
   rmSync(scratch, { recursive: true, force: true })
 }

@@ -1,0 +1,42 @@
+// `tsx bench/make-gguf.ts DIR FILE.gguf FORMAT [OURS]`: a model as GGUF for llama.cpp, with a tokenizer that is never used: only ids
+// are compared. With OURS, a format of Anneal's own, prints how far the logits of both quantized models are from the dense one's.
+import { loadDecoder } from '../src/checkpoint/load.ts'
+import { exportGguf } from '../src/gguf/export-model.ts'
+import { loadGguf } from '../src/gguf/load-model.ts'
+import type { GgufFormat } from '../src/gguf/tensor-types.ts'
+import type { Decoder } from '../src/model/decoder.ts'
+import type { QuantFormat } from '../src/nn/quant/format.ts'
+import { trainBpe } from '../src/text/bpe.ts'
+import { noGrad, scope, Tensor } from '../src/torch/index.ts'
+import { quantizeForDecoding } from './quantize.ts'
+
+/** Logits [T·V] after some ids; frees the model. */
+function logitsOf(model: Decoder): Tensor {
+  const ids = Int32Array.from({ length: 16 }, (_, i) => (i * 37) % model.config.vocabSize)
+  const logits = noGrad(() =>
+    scope(() => model.forward({ inputIds: Tensor.from(ids, [1, ids.length]).to('i64') }).keep()),
+  )
+  model.free()
+  return logits
+}
+
+async function main(): Promise<void> {
+  const [directory = '', file = '', format, ours] = process.argv.slice(2)
+  const { tokenizer } = await trainBpe(['some words, some merges'], { vocabSize: 260, specialTokens: ['<end>'] })
+  const model = loadDecoder(directory)
+  const { types } = exportGguf(model, file, { format: format as GgufFormat, tokenizer })
+  if (ours === undefined) return console.log(JSON.stringify({ types }))
+  const dense = logitsOf(model)
+  const error = (logits: Tensor): number => scope(() => logits.sub(dense).norm().item() / dense.norm().item())
+  const quantized = loadDecoder(directory)
+  quantizeForDecoding(quantized, ours as QuantFormat)
+  console.log(
+    JSON.stringify({
+      types,
+      logit_error: error(logitsOf(quantized)),
+      peer_logit_error: error(logitsOf(loadGguf(file))),
+    }),
+  )
+}
+
+void main()
