@@ -67,6 +67,11 @@ export function renderCommands(lines: readonly string[]): string {
   return `<pre class="commands">${lines.map((line) => `<code>${escapeHtml(line)}</code>`).join('\n')}</pre>`
 }
 
+/** Plain text that is shown when its title is clicked. */
+export function renderFolded({ title, text }: { title: string; text: string }): string {
+  return `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>`
+}
+
 function cellText(value: string | number | null): string {
   return typeof value === 'number' ? formatNumber(value) : escapeHtml(value ?? '')
 }

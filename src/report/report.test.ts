@@ -50,12 +50,13 @@ function reportOf(text: string): Report {
   const blocks: ReportBlock[] = [
     { kind: 'prose', text },
     { kind: 'key-figures', figures: [{ label: text, value: text, detail: text }] },
-    { kind: 'line-chart', ...two },
+    { kind: 'line-chart', ...two, marks: [{ x: 1.5, label: text }] },
     { kind: 'scatter', ...chart },
     { kind: 'bar-chart', title: text, unit: text, note: text, bars: [{ label: text, value: 1, detail: text }] },
     { kind: 'table', caption: text, columns: [text], rows: [[text], [null]] },
     { kind: 'samples', samples: [{ label: text, prompt: text, text }] },
     { kind: 'commands', lines: [text] },
+    { kind: 'folded', title: text, text },
   ]
   return { title: text, subtitle: text, footer: text, sections: [{ title: text, lead: text, blocks }] }
 }

@@ -6,6 +6,7 @@ import { type BarChart, renderBarChart } from './bar-chart.ts'
 import {
   type KeyFigure,
   renderCommands,
+  renderFolded,
   renderKeyFigures,
   renderProse,
   renderSamples,
@@ -26,6 +27,7 @@ export type ReportBlock =
   | ({ kind: 'table' } & Table)
   | { kind: 'samples'; samples: readonly TextSample[] }
   | { kind: 'commands'; lines: readonly string[] }
+  | { kind: 'folded'; title: string; text: string }
 
 export interface ReportSection {
   title: string
@@ -102,5 +104,7 @@ function renderBlock(block: ReportBlock): string {
       return renderSamples(block.samples)
     case 'commands':
       return renderCommands(block.lines)
+    case 'folded':
+      return renderFolded(block)
   }
 }

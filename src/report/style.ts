@@ -57,6 +57,8 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline; justify-cont
 .series.dots circle { fill-opacity: .78; stroke: var(--c) }
 .s3.line path { stroke-dasharray: 7 4 } .s4.line path { stroke-dasharray: 2 4 }
 .s5.line path { stroke-dasharray: 9 3 2 3 }
+.mark path { stroke: var(--ink); stroke-opacity: .6; stroke-dasharray: 2 3; fill: none }
+.mark text { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 5px; stroke-linejoin: round }
 .bar { fill: var(--c) } .bar.other { fill: var(--soft); fill-opacity: .42 }
 .area { fill: transparent; pointer-events: all } .tip { visibility: hidden; pointer-events: none }
 .hit:hover .tip { visibility: visible }
@@ -76,6 +78,9 @@ blockquote { margin: 0; font: 16px/1.6 "Iowan Old Style", Charter, Georgia, "Not
 blockquote b { font-weight: 600; color: var(--s1) }
 .commands { margin: 20px 0; padding: 16px 20px; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   overflow-x: auto; font: 14px/1.9 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
+details { margin: 20px 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px }
+summary { padding: 12px 20px; cursor: pointer; font-size: 15px; font-weight: 600 }
+details pre { margin: 0; padding: 4px 20px 16px; overflow-x: auto; font: 13px/1.7 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
 footer { margin-top: 64px; padding-top: 16px; border-top: 1px solid var(--line); font-size: 13px }
 @media (max-width: 560px) {
   main { padding: 32px 16px } h1 { font-size: 27px } figure { padding: 14px 12px 10px }

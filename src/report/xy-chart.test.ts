@@ -75,6 +75,39 @@ describe('renderXyChart', () => {
     expect(html).toContain('<title>Loss</title>')
   })
 
+  it('marks where something happened, in words behind it where there is room', () => {
+    const marks = [
+      { x: 2.5, label: 'early <' },
+      { x: 10, label: 'late' },
+      { x: 11, label: 'off the plot' },
+      { x: Number.NaN, label: 'nowhere' },
+    ]
+    const html = renderXyChart({ ...base, marks })
+    // The plot is 27.4 … 746 wide and 30 … 254 high: 2.5 of 10 is at 207.05.
+    expect([...html.matchAll(/<g class="mark">(.*?)<\/g>/g)].map(([, mark]) => mark)).toEqual([
+      '<path d="M207.1 30V254"/><text class="start" x="214.1" y="44">early &lt;</text>',
+      '<path d="M746 30V254"/><text class="end" x="739" y="61">late</text>',
+    ])
+    expect(html).toContain('At 2.5: early &lt;. At 10: late.')
+  })
+
+  it('keeps the last label of the x axis inside the picture', () => {
+    const html = renderXyChart({
+      ...base,
+      series: [
+        {
+          name: 'a',
+          points: [
+            [0, 0],
+            [2000, 10],
+          ],
+        },
+      ],
+    })
+    // Five letters of 6.7 are 33.5 wide, half of which is more than the 14 that are left of 760.
+    expect(html).toContain('<text class="tick middle" x="743.3" y="273">2,000<')
+  })
+
   it('has one label per column, with the last known value of every line', () => {
     const train = Array.from({ length: 1000 }, (_, step) => [step, step] as const)
     const evaluation = [

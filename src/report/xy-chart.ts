@@ -13,8 +13,16 @@ export interface XyChart {
   series: readonly Series[]
   logX?: boolean
   logY?: boolean
+  /** Places on the x axis where something happened, each with a few words. */
+  marks?: readonly Mark[]
   /** One sentence below the plot. */
   note?: string
+}
+
+/** A vertical line at `x`. */
+export interface Mark {
+  x: number
+  label: string
 }
 
 /** Where the plot lies inside the view box. */
@@ -44,6 +52,7 @@ export function renderXyChart(chart: XyChart): string {
     `<g><title>${escapeHtml(chart.title)}</title></g>`,
     drawAxes(frame, chart),
     ...lines,
+    ...drawMarks(frame, chart.marks),
     ...drawHits(chart, frame, colours),
     '</svg>',
   ])
@@ -100,7 +109,8 @@ function drawAxes(frame: Frame, chart: XyChart): string {
   for (const { value, label } of x.ticks) {
     const [at] = place(frame, [value, y.domain[0]])
     parts.push(`<path class="axis" d="M${c(at)} ${c(bottom)}v5"/>`)
-    parts.push(`<text class="tick middle" x="${c(at)}" y="${c(bottom + 19)}">${escapeHtml(label)}</text>`)
+    const middle = Math.min(at, WIDTH - (label.length * LETTER) / 2) // what stands over is cut off
+    parts.push(`<text class="tick middle" x="${c(middle)}" y="${c(bottom + 19)}">${escapeHtml(label)}</text>`)
   }
   parts.push(`<path class="axis" d="M${c(left)} ${c(bottom)}H${c(right)}"/>`)
   parts.push(`<text class="label" x="${c(left)}" y="${c(top - 14)}">${escapeHtml(chart.y)}</text>`)
@@ -119,6 +129,18 @@ function drawSeries({ points, style = 'line' }: Series, frame: Frame, colourClas
   // A single point has no line, so it gets its dot in every style.
   const isMarked = style === 'dots' || style === 'marked' || dots.indexOf('<circle', 1) < 0
   return `<g class="series ${colourClass} ${style}">${line}${isMarked ? dots : ''}</g>`
+}
+
+/** One line of words below the other, behind its mark where there is room: most curves fall, and leave it free there. */
+function drawMarks(frame: Frame, marks: readonly Mark[] = []): string[] {
+  const { right, top, bottom, x, y } = frame
+  const shown = marks.filter((mark) => mark.x >= x.domain[0] && mark.x <= x.domain[1])
+  return shown.map((mark, index) => {
+    const [at] = place(frame, [mark.x, y.domain[0]])
+    const isLate = at + 7 + mark.label.length * LETTER > right
+    const words = `<text class="${isLate ? 'end' : 'start'}" x="${c(at + (isLate ? -7 : 7))}" y="${c(top + 14 + 17 * index)}">${escapeHtml(mark.label)}</text>`
+    return `<g class="mark"><path d="M${c(at)} ${c(top)}V${c(bottom)}"/>${words}</g>`
+  })
 }
 
 /** Pixel points → path data; points that are not finite break the line. */
@@ -225,7 +247,7 @@ function figure(chart: XyChart, svg: string[]): string {
 }
 
 /** The plot in words, for people who hear it. */
-function spoken({ title, x, y, series }: XyChart): string {
+function spoken({ title, x, y, series, marks = [] }: XyChart): string {
   const lines = series
     .filter(({ style }) => style !== 'faint')
     .map(({ name, points, style }) => {
@@ -235,5 +257,6 @@ function spoken({ title, x, y, series }: XyChart): string {
       if (style === 'dots') return `${name}: ${drawn.length} points`
       return `${name} from ${formatNumber(first[1])} at ${formatNumber(first[0])} to ${formatNumber(last[1])} at ${formatNumber(last[0])}`
     })
-  return `${title}: ${y} by ${x}. ${lines.join('; ')}.`
+  const happened = marks.map(({ x: at, label }) => ` At ${formatNumber(at)}: ${label}.`)
+  return `${title}: ${y} by ${x}. ${lines.join('; ')}.${happened.join('')}`
 }

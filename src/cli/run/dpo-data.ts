@@ -8,7 +8,7 @@ import type { Dataset } from '../../data/sample.ts'
 import type { TuningFileOptions } from '../../data/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
 import { dpo } from '../../methods/dpo/dpo.ts'
-import { CHATML_TEMPLATE } from '../../text/chat-template.ts'
+import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
 import { WITHOUT_REFERENCE } from '../config/preference-keys.ts'
@@ -60,7 +60,7 @@ export async function dpoData(
     },
     watch: (metrics) => watch?.(metrics),
     stopTokenIds: report.stopTokenIds,
-    chatTemplate: tokenizer.chatTemplate ?? CHATML_TEMPLATE,
+    chatTemplate: chatTemplateFor(tokenizer),
     close: () => reference?.free(),
   }
 }

@@ -42,14 +42,14 @@ export interface Fingerprint {
   state: string
 }
 
-/** Computes the fingerprint of a run whose weights are `model`'s after `step` steps, saves it beside the result, and prints it. */
+/** Computes the fingerprint of a run whose weights are `model`'s after `step` steps, saves it beside the result, prints it, and returns it. */
 export async function leaveFingerprint(
   config: TrainConfig,
   tokenizer: Tokenizer,
   model: Decoder,
   step: number,
   output: Output,
-): Promise<void> {
+): Promise<Fingerprint> {
   const parts = {
     config: configHash(config),
     data: await dataHash([...config.dataset, ...(config.eval_dataset ?? [])], tokenizer),
@@ -59,6 +59,7 @@ export async function leaveFingerprint(
   const fingerprint: Fingerprint = { fingerprint: hashOf(Object.values(parts).join()), ...parts }
   writeFileAtomic(join(config.output_dir, FILE), `${JSON.stringify(fingerprint, null, 2)}\n`)
   output.note(`fingerprint ${fingerprint.fingerprint}`)
+  return fingerprint
 }
 
 function configHash(config: TrainConfig): string {

@@ -1,7 +1,7 @@
 // The folder that a command writes into: made before the work starts, so that a wrong one is said at once, and taken away again
 // when the work fails before anything is in it.
-import { accessSync, constants, existsSync, mkdirSync, rmdirSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { hasCode, UsageError } from '../../errors.ts'
 
 /**
@@ -16,7 +16,7 @@ export function makeOutputDirectory(path: string, option: string): () => void {
       mkdirSync(directory)
       made.push(directory)
     }
-    accessSync(`${path}/.`, constants.W_OK) // an error for a file, too
+    rmdirSync(mkdtempSync(join(path, '.writable-'))) // rights alone do not tell: root has them everywhere
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT')) throw error
     const { code } = error as NodeJS.ErrnoException

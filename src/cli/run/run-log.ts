@@ -1,5 +1,5 @@
 // What a run leaves for people and tools to read: log_history as in trainer_state.json, TensorBoard files, all_results.json.
-// What is not logged yet (the window since the last row) is saved with it, so that a resumed run writes the same rows.
+// What is not logged yet (the window since the last row) and what the model said are saved with it, so that a resumed run has all of it.
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -23,19 +23,29 @@ import type { Output } from '../output.ts'
 const SHOWN_AS_LAST = new Set(['step', 'epoch', 'grad_norm', 'learning_rate', 'num_tokens', 'tokens_per_second'])
 /** Transformers ignores the state of a callback that it does not know. */
 const WINDOW = 'LogWindow'
+const SAMPLES = 'LogSamples'
 
+/** Steps since the last row; a metric need not be in all of them. */
 interface Window {
-  steps: number
+  counts: Record<string, number>
   sums: Record<string, number>
+}
+
+/** How the model continued a prompt after `step`. */
+export interface LogSample {
+  step: number
+  prompt: string
+  text: string
 }
 
 /** Collects events into log rows: every `logging_steps` one with the mean loss since the last. */
 export class RunLog {
   private readonly config: TrainConfig
   private readonly output: Output
-  private readonly state: TrainerState
+  readonly state: TrainerState
+  readonly samples: LogSample[] = []
   private readonly every: number
-  private window: Window = { steps: 0, sums: {} }
+  private window: Window = { counts: {}, sums: {} }
   private board: TensorBoardWriter | undefined
 
   /** For a run of `steps`; `resumed` is the checkpoint whose history is continued. */
@@ -53,8 +63,13 @@ export class RunLog {
       num_train_epochs: Math.ceil(config.num_train_epochs),
       train_batch_size: config.per_device_train_batch_size,
     })
-    const saved = this.state.stateful_callbacks[WINDOW] as { attributes: Window } | undefined
-    if (saved !== undefined) this.window = structuredClone(saved.attributes)
+    const saved = this.state.stateful_callbacks as {
+      [WINDOW]?: { attributes: Window }
+      [SAMPLES]?: { attributes: { samples: LogSample[] } }
+    }
+    // Without counts it is of an earlier version.
+    if (saved[WINDOW]?.attributes.counts !== undefined) this.window = structuredClone(saved[WINDOW].attributes)
+    this.samples.push(...(saved[SAMPLES]?.attributes.samples ?? []))
     if (config.report_to === 'tensorboard') {
       const started = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
       this.board = new TensorBoardWriter(join(config.output_dir, 'runs', `${started}_${hostname()}`))
@@ -74,9 +89,12 @@ export class RunLog {
       const { metrics } = event
       state.epoch = metrics.epoch
       state.num_input_tokens_seen = metrics.num_tokens
-      this.window.steps++
-      for (const [name, value] of Object.entries(metrics))
-        if (!SHOWN_AS_LAST.has(name)) this.window.sums[name] = (this.window.sums[name] ?? 0) + value
+      const { counts, sums } = this.window
+      for (const [name, value] of Object.entries(metrics)) {
+        if (SHOWN_AS_LAST.has(name)) continue
+        counts[name] = (counts[name] ?? 0) + 1
+        sums[name] = (sums[name] ?? 0) + value
+      }
       if (metrics.step % this.every === 0 || metrics.step === state.max_steps) this.addRow(metrics)
     } else if (event.type === 'evaluation-done') {
       if (event.isBest) {
@@ -84,6 +102,8 @@ export class RunLog {
         state.best_global_step = event.step
       }
       this.add('eval', { ...event.metrics, epoch: event.epoch, step: event.step })
+    } else if (event.type === 'sample') {
+      this.samples.push({ step: event.step, prompt: event.prompt, text: event.text })
     } else if (event.type === 'run-end') {
       this.add('train', { ...event.metrics, epoch: state.epoch ?? 0, step: event.step })
       this.board?.close()
@@ -100,7 +120,11 @@ export class RunLog {
       ...state,
       global_step: step,
       best_model_checkpoint: state.best_global_step !== null && isSaved ? best : null,
-      stateful_callbacks: { ...state.stateful_callbacks, [WINDOW]: { args: {}, attributes: this.window } },
+      stateful_callbacks: {
+        ...state.stateful_callbacks,
+        [WINDOW]: { args: {}, attributes: this.window },
+        ...(this.samples.length > 0 && { [SAMPLES]: { args: {}, attributes: { samples: this.samples } } }),
+      },
     })
   }
 
@@ -115,10 +139,10 @@ export class RunLog {
   }
 
   private addRow(last: StepMetrics): void {
-    const { steps, sums } = this.window
-    const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps]))
+    const { counts, sums } = this.window
+    const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / counts[name]!]))
     this.add('train', { ...last, ...means })
-    this.window = { steps: 0, sums: {} }
+    this.window = { counts: {}, sums: {} }
   }
 
   private add(tag: 'train' | 'eval', row: Record<string, number>): void {

@@ -26,7 +26,7 @@ import type { TrainConfig } from '../config/schema.ts'
 import type { Output } from '../output.ts'
 import { reportTrainEvents } from '../report-train-events.ts'
 import { type Finetuning, finetuningOf } from './finetuning.ts'
-import { leaveFingerprint } from './fingerprint.ts'
+import { type Fingerprint, leaveFingerprint } from './fingerprint.ts'
 import { freshConfigOf, tokenizerOf } from './model-of.ts'
 import { saveNonFinite } from './non-finite-file.ts'
 import { makeOutputDirectory } from './output-directory.ts'
@@ -36,6 +36,7 @@ import { saveCheckpoint, saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
 import { type SignalStop, stopOnSignals } from './signals.ts'
 import { type StageData, stageDataOf } from './stage-data.ts'
+import { TrainingPage } from './training-page.ts'
 import { warnOfUntrainedStops } from './untrained-stops.ts'
 
 const SAMPLE_TOKENS = 48
@@ -62,6 +63,8 @@ export async function runTraining(
   const signals = stopOnSignals(output, config.save_strategy !== 'no')
   let failure: Error | undefined
   let step = 0
+  let page: TrainingPage | undefined
+  let fingerprint: Fingerprint | undefined
   try {
     writeFileAtomic(
       join(config.output_dir, 'train_config.yaml'),
@@ -73,9 +76,11 @@ export async function runTraining(
     const log = new RunLog(config, steps, output, resumeFrom)
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log }
     const options = optionsOf(run, parts, { steps, perEpoch, signals, output })
+    page = new TrainingPage(parsed, log, options.rules ?? [], output)
     const events = watched(train(model, source, objective, options), data.watch)
     for await (const event of reportTrainEvents(events, output)) {
       log.take(event)
+      page.take(event)
       onEvent(event)
       if (event.type === 'checkpoint-failed') failure = event.error
       if (event.type === 'checkpoint-saved') failure = undefined
@@ -83,9 +88,10 @@ export async function runTraining(
     }
     if (signals.code === undefined) {
       await saveFinal(parts, step)
-      await leaveFingerprint(config, tokenizer, model, step, output)
+      fingerprint = await leaveFingerprint(config, tokenizer, model, step, output)
     }
   } finally {
+    page?.end(fingerprint)
     signals.release()
     data.close()
     model.free()

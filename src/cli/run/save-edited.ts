@@ -1,6 +1,6 @@
 // A model directory made from another by changing the weights: complete (tokenizer, chat template, generation settings), there whole
 // or not at all, with its history.
-import { copyFileSync, existsSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeDirectoryAtomic } from '../../checkpoint/atomic-write.ts'
 import { hashWeights } from '../../checkpoint/hash-weights.ts'
@@ -46,7 +46,8 @@ export async function saveEdited(
     (directory) => {
       saveDecoder(model, directory, { dtype: storedDtype(model.config.dtype) })
       for (const name of COMPANIONS) {
-        if (existsSync(join(from, name))) copyFileSync(join(from, name), join(directory, name))
+        // Not as a copy of the file: one that may only be read would make another such.
+        if (existsSync(join(from, name))) writeFileSync(join(directory, name), readFileSync(join(from, name)))
       }
       writeLineage(directory, [
         ...history,

@@ -9,7 +9,7 @@ import { preview } from '../../data/preview.ts'
 import type { Dataset, Sample } from '../../data/sample.ts'
 import { readSupervised, type SupervisedData, type TuningFileOptions } from '../../data/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
-import { CHATML_TEMPLATE } from '../../text/chat-template.ts'
+import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { languageModeling } from '../../train/objective.ts'
 import type { TrainConfig } from '../config/schema.ts'
@@ -46,7 +46,7 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
     evaluation: wantsHeld ? evaluation(held) : undefined,
     objective: languageModeling,
     stopTokenIds: report.stopTokenIds,
-    chatTemplate: tokenizer.chatTemplate ?? CHATML_TEMPLATE,
+    chatTemplate: chatTemplateFor(tokenizer),
     close: () => {},
   }
 }
