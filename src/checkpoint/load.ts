@@ -1,5 +1,5 @@
 // A model directory → a Decoder. What is in it as tensors is read by read-parameters.ts.
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasCode, InputError } from '../errors.ts'
 import { type DecoderConfig, readModelConfig } from '../model/config.ts'
@@ -16,6 +16,10 @@ const MAX_CONFIG_BYTES = 10 << 20
 /** Reads `config.json` of a model directory; InputError or UnsupportedError says what is wrong with it. */
 export function loadConfig(directory: string): DecoderConfig {
   const file = join(directory, 'config.json')
+  if (!existsSync(file) && existsSync(join(directory, 'adapter_config.json')))
+    throw new InputError(
+      `${directory}: expected a model, got an adapter. Give its base as the model and this as the adapter`,
+    )
   return readModelConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
 }
 

@@ -34,7 +34,10 @@ export interface WeightWriteOptions {
  */
 export function openModelWeights(directory: string, stem: string = 'model'): ModelWeights {
   const status = statSync(directory, { throwIfNoEntry: false })
-  if (status === undefined) throw new InputError(`cannot find ${directory}: expected a model directory. Check the path`)
+  if (status === undefined) {
+    const wanted = stem === 'model' ? 'a model' : 'an adapter'
+    throw new InputError(`cannot find ${directory}: expected ${wanted} directory. Check the path`)
+  }
   if (!status.isDirectory()) return { ...readHeader(directory), files: [directory] }
   const single = join(directory, `${stem}.safetensors`)
   if (existsSync(single)) return { ...readHeader(single), files: [single] }

@@ -29,9 +29,9 @@ export const command: Command = defineCommand({
       output.result(printable(`${finding.severity.padEnd(7)}  ${finding.where}  ${finding.message}`))
     }
     const count = (severity: string): number => findings.filter((finding) => finding.severity === severity).length
-    const [errors, warnings, notices] = [count('error'), count('warning'), count('notice')]
-    output.note(`${path}: ${errors} errors, ${warnings} warnings, ${notices} notices`)
-    return errors > 0 ? BAD_INPUT : 0
+    const counted = (severity: string): string => `${count(severity)} ${severity}${count(severity) === 1 ? '' : 's'}`
+    output.note(`${path}: ${['error', 'warning', 'notice'].map(counted).join(', ')}`)
+    return count('error') > 0 ? BAD_INPUT : 0
   },
 })
 

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/run-command.ts'
@@ -73,6 +73,10 @@ describe('anneal export --to gguf', () => {
     )
     expect((await check(back)).filter(({ severity }) => severity !== 'notice')).toEqual([])
   })
+  it('is told from an adapter by generate', async () => {
+    const { code, err } = await runCommand(generate, ['--model', adapter('lora-qv'), '--prompt', 'a'])
+    expect([code, err]).toEqual([3, expect.stringMatching(/lora-qv: expected a model, got an adapter\. Give its base/)])
+  })
   it('merges an adapter', async () => {
     const file = join(out, 'merged.gguf')
     const { code } = await runCommand(command, [
@@ -108,7 +112,7 @@ describe('anneal export --to gguf', () => {
       file,
     ]
     expect((await runCommand(command, words)).code).toBe(0)
-    expect(await check(file)).toEqual([expect.objectContaining({ where: 'general.name' })])
+    expect(await check(file)).toEqual([])
     const header = readGguf(file)
     const { r, lora_alpha } = JSON.parse(readFileSync(join(adapter('lora-all-rslora'), 'adapter_config.json'), 'utf8'))
     // llama.cpp divides by the rank; rsLoRA by its root.
@@ -138,13 +142,27 @@ describe('anneal export --to gguf', () => {
     saveDecoder(quantized, directory)
     quantized.free()
     const file = join(out, 'mixed.gguf')
-    const { code, out: text } = await runCommand(command, ['--to', 'gguf', '--model', directory, '--out', file])
+    const { code, out: text, err } = await runCommand(command, ['--to', 'gguf', '--model', directory, '--out', file])
     expect(code).toBe(0)
     const { tensors } = readGguf(file)
     const typeOf = (layer: number): string => tensors.get(`blk.${layer}.ffn_up.weight`)!.type
     // Rows of 64 are no whole blocks of 256: Q5_0 in place of Q4_K.
     expect([typeOf(0), typeOf(1), typeOf(2)]).toEqual(['Q8_0', 'Q5_0', 'F32'])
     expect(text).toContain('read back')
+    expect(err).toContain('notice: 1 matrices have rows that are no whole number of blocks')
+  })
+  it.each([
+    ['gguf', '.', /^error: --out: expected a file, got the folder \S+\. Name a file, such as \S+model\.gguf\n$/],
+    ['gguf', 'a-file/x.gguf', /^error: --out: expected a folder that can be written, got \S+a-file \(ENOTDIR\)/],
+    ['gguf', '/proc/x.gguf', /^error: --out: expected a folder that can be written, got \/proc \(ENOENT\)/],
+    ['hf', 'a-file', /^error: --out: expected a folder that can be written, got \S+a-file \(ENOTDIR\)/],
+  ])('says at once what cannot be written: --to %s --out %s', async (to, target, message) => {
+    const scratch = mkdtempSync(join(out, 'target-'))
+    writeFileSync(join(scratch, 'a-file'), '')
+    const words = ['--to', to, '--model', model, '--out', resolve(scratch, target)]
+    const { code, err } = await runCommand(command, words)
+    expect([code, err]).toEqual([2, expect.stringMatching(message)])
+    expect(readdirSync(scratch)).toEqual(['a-file'])
   })
   it('says which options do not go together', async () => {
     const base = ['--model', model, '--out', join(out, 'x')]

@@ -1,5 +1,7 @@
 // `anneal export --to gguf|hf --model DIR`: a model in the files that other programs load.
 
+import { existsSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Output } from './output.ts'
@@ -56,21 +58,33 @@ export const command: Command = defineCommand({
       throw new UsageError(`--${wrong}: expected --to ${to === 'gguf' ? 'hf' : 'gguf'} with it, got --to ${to}`)
     if (options.adapterOnly && adapter === undefined)
       throw new UsageError('--adapter-only: expected --adapter DIR with it, got none')
-    const { setThreads } = await import('../torch/index.ts')
-    if (threads !== undefined) setThreads(threads)
-    if (options.adapterOnly) return exportAdapter(model, adapter!, out, output)
-    const { loadSource } = await import('./export/load-source.ts')
-    const source = await loadSource({ model, adapter, onto: options.onto })
+    const { makeOutputDirectory } = await import('./run/output-directory.ts')
+    const takeAway = makeOutputDirectory(dirname(resolve(out)), '--out')
     try {
-      if (to === 'gguf') {
-        const { exportToGguf } = await import('./export/export-gguf.ts')
-        await exportToGguf(source, { out, format: quantize, skipCheck: options.skipCheck }, output)
-      } else {
-        const { exportToHuggingFace } = await import('./export/export-hf.ts')
-        await exportToHuggingFace(source, { out, dtype, maxShardBytes: options.shardGb * 1e9 }, output)
+      const isFolder = statSync(out, { throwIfNoEntry: false })?.isDirectory() ?? false
+      if (to === 'gguf' && isFolder)
+        throw new UsageError(
+          `--out: expected a file, got the folder ${out}. Name a file, such as ${join(out, 'model.gguf')}`,
+        )
+      if (to === 'hf' && existsSync(out)) makeOutputDirectory(out, '--out')
+      const { setThreads } = await import('../torch/index.ts')
+      if (threads !== undefined) setThreads(threads)
+      if (options.adapterOnly) return await exportAdapter(model, adapter!, out, output)
+      const { loadSource } = await import('./export/load-source.ts')
+      const source = await loadSource({ model, adapter, onto: options.onto })
+      try {
+        if (to === 'gguf') {
+          const { exportToGguf } = await import('./export/export-gguf.ts')
+          await exportToGguf(source, { out, format: quantize, skipCheck: options.skipCheck }, output)
+        } else {
+          const { exportToHuggingFace } = await import('./export/export-hf.ts')
+          await exportToHuggingFace(source, { out, dtype, maxShardBytes: options.shardGb * 1e9 }, output)
+        }
+      } finally {
+        source.model.free()
       }
     } finally {
-      source.model.free()
+      takeAway()
     }
   },
 })

@@ -17,7 +17,7 @@ describe('generate', () => {
   it('writes the continuation to standard output and about it to standard error', async () => {
     const { out, err } = await run('Hello.', false)
     expect(out).toBe('Hello.\n')
-    expect(err).toMatch(/^7 tokens, [\d.e+]+ tokens\/s; the text ended\n$/)
+    expect(err).toMatch(/^7 tokens, [\d.]+( [kMG])? tokens\/s; the text ended\n$/)
   })
 
   it('writes one object and nothing else with --json', async () => {

@@ -5,6 +5,7 @@ import type { GenerateRequest, Lm } from '../infer/lm.ts'
 import { type Command, defineCommand } from './command.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import type { Output } from './output.ts'
+import { amount } from './progress.ts'
 import { readInput } from './read-input.ts'
 import { writeReply } from './write-reply.ts'
 
@@ -41,7 +42,7 @@ export async function generate(lm: Lm, request: GenerateRequest, output: Output)
   const { tokenIds, finishReason, tokensPerSecond } = await writeReply(lm.generate(request), output)
   if (output.isJson) return
   const why = { stop: 'the text ended', length: 'the limit was reached', aborted: 'stopped' }[finishReason]
-  const speed = tokensPerSecond === undefined ? '' : `, ${tokensPerSecond.toPrecision(3)} tokens/s`
+  const speed = tokensPerSecond === undefined ? '' : `, ${amount(tokensPerSecond, '', false)} tokens/s`
   output.note(`${tokenIds.length} tokens${speed}; ${why}`)
 }
 

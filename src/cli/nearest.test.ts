@@ -25,6 +25,7 @@ describe('nearest', () => {
     expect(nearest('learningRate', keys)).toBe('learning_rate')
     expect(nearest('output', keys)).toBe('output_dir')
     expect(nearest('zebra', keys)).toBeUndefined()
+    expect(nearest('5', ['2', '3', '16'])).toBeUndefined()
     expect(nearest('x'.repeat(100_000), keys)).toBeUndefined()
     expect(didYouMean('modl', ['model'], '--')).toBe(" Did you mean '--model'?")
     expect(didYouMean('zebra', keys)).toBe('')

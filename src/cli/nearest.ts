@@ -31,7 +31,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     const known = plain(candidate)
     const isShortened = wanted.length >= 4 && (known.startsWith(wanted) || known.endsWith(wanted))
     const distance = isShortened ? Math.min(1.5, editDistance(wanted, known)) : editDistance(wanted, known)
-    if (distance < bestDistance) {
+    // Nothing in common is no slip: 5 is not a misspelt 2.
+    if (distance < bestDistance && distance < Math.max(wanted.length, known.length)) {
       bestDistance = distance
       best = candidate
     }

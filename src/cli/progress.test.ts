@@ -46,6 +46,17 @@ describe('progress on a terminal', () => {
     expect(screen(written())).toEqual(['training  100 %  200/200 steps  50/s  in 4.0 s  loss 3.214', ''])
   })
 
+  it('says nothing of a rate before there is one', () => {
+    const { output, written } = fakeOutput()
+    const { now, wait } = clock()
+    const progress = startProgress(output, { label: 'writing', total: 4e6, unit: 'bytes', now, mode: 'lines' })
+    wait(1e-5)
+    progress.update(1e6)
+    wait(1e-3)
+    progress.end()
+    expect(written()).toBe('writing  25 %  1.00 MB/4.00 MB\nwriting  25 %  1.00 MB/4.00 MB  in 0.0 s\n')
+  })
+
   it('draws at most ten times a second', () => {
     const { output, written } = fakeOutput({ isTTY: true })
     const { now, wait } = clock()

@@ -32,6 +32,8 @@ export interface Progress {
 const REDRAW_SECONDS = 0.1
 const LINE_SECONDS = 10
 const RATE_WINDOW_SECONDS = 15
+/** What took less says nothing about how fast the rest will be. */
+const LEAST_RATE_SECONDS = 0.02
 const BAR_WIDTH = 24
 const SHOW_CURSOR = '\u001b[?25h'
 const HIDE_CURSOR = '\u001b[?25l'
@@ -56,7 +58,8 @@ export function startProgress(output: Output, options: ProgressOptions): Progres
 
   const line = (isLast: boolean): string => {
     const elapsed = now() - began
-    const perSecond = isLast ? (elapsed > 0 ? (done - start) / elapsed : undefined) : rate.perSecond()
+    const mean = elapsed >= LEAST_RATE_SECONDS ? (done - start) / elapsed : undefined
+    const perSecond = isLast ? mean : rate.perSecond()
     const parts = [label]
     if (total !== undefined) parts.push(`${Math.floor((100 * Math.min(done, total)) / Math.max(1, total))} %`)
     parts.push(total === undefined ? amount(done, unit) : `${amount(done, unit, false)}/${amount(total, unit)}`)
@@ -157,7 +160,7 @@ function rateMeter(
       lastTime = time
       lastDone = done
     },
-    perSecond: () => (seconds > 0 && units > 0 ? units / seconds : undefined),
+    perSecond: () => (seconds >= LEAST_RATE_SECONDS && units > 0 ? units / seconds : undefined),
   }
 }
 

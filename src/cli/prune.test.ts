@@ -71,6 +71,17 @@ describe('anneal prune', async () => {
     expect(err).not.toContain('scoring')
   })
 
+  it('says when whole groups of neurons take more than was asked for', async () => {
+    const words = ['--model', directory, '--data', text, '--window', '32', '--samples', '4', '--targets', 'mlp']
+    const coarse = await runCommand(command, [...words, '--ratio', '0.1', '--out', outOf()])
+    // 176 neurons are no multiple of 64; the next smaller one is 128.
+    expect(coarse.err).toMatch(
+      /^notice: 1\d\.\d % removed where 10\.0 % was asked for, as MLPs keep a multiple of 64 neurons\. A smaller --align/m,
+    )
+    const fine = await runCommand(command, [...words, '--ratio', '0.1', '--align', '8', '--out', outOf()])
+    expect([fine.code, fine.err]).toEqual([0, expect.not.stringContaining('asked for')])
+  })
+
   it('goes on from its own result', async () => {
     const [first, second] = [outOf(), outOf()]
     await anneal(first, '--ratio', '0.3', '--layout', 'per-layer', '--importance', 'flap')

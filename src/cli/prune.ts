@@ -1,7 +1,7 @@
 // `anneal prune --model DIR --data PATH --ratio R --out DIR`: removes neurons and heads, and says what is left.
 import type { BatchSource } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
-import { type PruneOptions, resolveOptions } from '../methods/prune/options.ts'
+import { type PruneOptions, type ResolvedOptions, resolveOptions } from '../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../methods/prune/prune.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { type Command, defineCommand, type Invocation, type OptionValues } from './command.ts'
@@ -67,6 +67,9 @@ const OPTIONS = {
   threads: MODEL_OPTIONS.threads,
 } as const
 
+/** More than asked for by this much is told. */
+const OVERSHOOT = 0.03
+
 export const command: Command = defineCommand({
   summary: 'remove neurons and heads from a model',
   options: OPTIONS,
@@ -79,7 +82,7 @@ export const command: Command = defineCommand({
     const { loadConfig } = await import('../checkpoint/load.ts')
     const wanted = pruneOptions(invocation)
     const config = loadConfig(options.model)
-    resolveOptions(wanted, config.layers.length) // says what is wrong before anything is loaded
+    const resolved = resolveOptions(wanted, config.layers.length) // says what is wrong before anything is loaded
     const { refuseSameDirectory, saveEdited, storedDtype } = await import('./run/save-edited.ts')
     refuseSameDirectory(options.model, options.out)
     const { makeOutputDirectory } = await import('./run/output-directory.ts')
@@ -98,6 +101,7 @@ export const command: Command = defineCommand({
         },
       })
       const after = perplexity()
+      sayOvershoot(record.report, resolved, output)
       const measured = { calibrationPerplexityBefore: before, calibrationPerplexityAfter: after }
       const { samples, window, batchSize, data } = options
       await saveEdited(
@@ -115,6 +119,19 @@ export const command: Command = defineCommand({
     }
   },
 })
+
+/** Small MLPs have few multiples of the neurons that they are to keep, and the next one may be far from what was asked for. */
+function sayOvershoot(
+  { removedOfBlocks, removedOfModel }: PruneReport,
+  { ratio, ratioOf, align }: ResolvedOptions,
+  output: Output,
+): void {
+  const removed = ratioOf === 'blocks' ? removedOfBlocks : removedOfModel
+  if (ratioOf === 'groups' || align === 1 || removed < ratio + OVERSHOOT) return
+  output.note(
+    `notice: ${(100 * removed).toFixed(1)} % removed where ${(100 * ratio).toFixed(1)} % was asked for, as MLPs keep a multiple of ${align} neurons. A smaller --align comes closer`,
+  )
+}
 
 /** What was asked for, as the library takes it; what was not given is left out. */
 function pruneOptions({ options, given }: Invocation<OptionValues<typeof OPTIONS>>): PruneOptions {

@@ -31,7 +31,12 @@ export const command: Command = defineCommand({
   ],
   run: async ({ positionals, options, overrides, output }) => {
     const file = positionals[0]
-    const parsed = parseConfig(await textOf(file, output), file ?? 'command line', overrides)
+    // A run that follows from data tunes a model that is there: `--model base` is a directory, not the size of a fresh one.
+    const isTuning = file !== undefined && isData(file)
+    const given = overrides.map((each) =>
+      isTuning && each.key === 'model' ? { ...each, key: 'model_name_or_path' } : each,
+    )
+    const parsed = parseConfig(await textOf(file, output), file ?? 'command line', given)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
       const { plannedMemory } = await import('./run/planned-memory.ts')

@@ -106,6 +106,6 @@ export function unknownShape(place: string, fields: Fields): InputError {
   const shapes = (Object.keys(SHAPES) as Shape[]).map(describeShape)
   return new InputError(
     `row in ${place}: expected one of ${shapes.join(', ')}; found fields ${found.slice(0, 20).join(', ')}. ` +
-      'Name yours with columns, for example {prompt: question, completion: answer}',
+      'Rename yours, or in code give columns, for example {prompt: question, completion: answer}',
   )
 }

@@ -79,7 +79,7 @@ describe('readDocuments', () => {
   })
 
   it('lists the columns found when the text column is missing', async () => {
-    const expected = /'text' in .*: expected .*found (columns )?instruction, output\. Set textKey/
+    const expected = /'text' in .*: expected .*found (columns )?instruction, output\. Name the one that holds/
     await expect(read(file('a.jsonl', '{"instruction": "x", "output": "y"}\n'))).rejects.toThrow(expected)
     await expect(read(file('a.csv', 'instruction,output\nx,y\n'))).rejects.toThrow(expected)
     await expect(read(join(fixtures, 'zstd.parquet'), { textKey: 'body' })).rejects.toThrow(

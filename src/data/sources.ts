@@ -234,6 +234,6 @@ class DocumentTaker implements Taker<SourceDocument> {
 function missingText(file: string, line: number, textKey: string, fields: Record<string, unknown>): InputError {
   const found = Object.keys(fields).slice(0, 20).join(', ')
   return new InputError(
-    `field '${textKey}' in ${file}:${line}: expected a text, found columns ${found}. Set textKey to the one that holds it`,
+    `field '${textKey}' in ${file}:${line}: expected a text, found columns ${found}. Name the one that holds it (text_column; textKey in code)`,
   )
 }

@@ -152,8 +152,8 @@ export class Tally {
       this.notices.push(`${what}: every answer is cut, so the model will not learn to stop. Raise max_length`)
     else {
       throw new InputError(
-        `${what}, so the model would never stop. Use a chat_template that closes the turns of the assistant, such as with <|im_end|>, ` +
-          'and a tokenizer that has that token, or one that names an eos_token',
+        `${what}, so the model would never stop. Use a chat template (chat_template.jinja beside tokenizer.json) that closes the turns of ` +
+          'the assistant with a token of the tokenizer, such as <|im_end|> or its eos_token',
       )
     }
   }

@@ -5,7 +5,7 @@
 
 import { InputError } from '../errors.ts'
 import { encodeChat, type MessageSpan } from '../text/chat-encoding.ts'
-import { CHATML_TEMPLATE } from '../text/chat-template.ts'
+import { chatTemplateFor } from '../text/default-template.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { IGNORE_INDEX } from './batch.ts'
 import type { Example, Message, ToolDefinition } from './conversation.ts'
@@ -15,7 +15,7 @@ import type { Sample } from './sample.ts'
 /** How examples become samples. */
 export interface SupervisedOptions {
   tokenizer: Tokenizer
-  /** A Jinja chat template. Default: the tokenizer's own, else ChatML. */
+  /** A Jinja chat template. Default: the tokenizer's own, else one that it can end turns with. */
   chatTemplate?: string
   /** Learns from every turn of the assistant, or from the last of each chat only. Default `all`. */
   turns?: 'all' | 'last'
@@ -34,7 +34,7 @@ export class SupervisedEncoder {
   constructor(options: SupervisedOptions) {
     this.options = options
     this.tokenizer = options.tokenizer
-    this.chatTemplate = options.chatTemplate ?? options.tokenizer.chatTemplate ?? CHATML_TEMPLATE
+    this.chatTemplate = options.chatTemplate ?? chatTemplateFor(options.tokenizer)
     this.frame = frameOf(options.tokenizer)
   }
 

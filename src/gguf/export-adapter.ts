@@ -21,11 +21,15 @@ export interface AdapterMatrices {
   readonly isDora: boolean
 }
 
-/** Writes adapters by module path (`model.layers.0.self_attn.q_proj`) to `path`; an UnsupportedError says what llama.cpp cannot load. */
+/**
+ * Writes adapters by module path (`model.layers.0.self_attn.q_proj`) to `path`, under `name` where one is given; an UnsupportedError
+ * says what llama.cpp cannot load.
+ */
 export function exportAdapterGguf(
   config: DecoderConfig,
   adapters: ReadonlyMap<string, AdapterMatrices>,
   path: string,
+  name?: string,
 ): WrittenFile {
   const architecture = architectureOf(config)
   const byPath = new Map(
@@ -36,6 +40,7 @@ export function exportAdapterGguf(
   const metadata: GgufMetadata = new Map<string, GgufValue>([
     ['general.architecture', { type: 'string', value: architecture.name }],
     ['general.type', { type: 'string', value: 'adapter' }],
+    ...(name === undefined ? [] : [['general.name', { type: 'string', value: name }] as const]),
     ['adapter.type', { type: 'string', value: 'lora' }],
     ['adapter.lora.alpha', { type: 'f32', value: alpha }],
   ])

@@ -12,7 +12,7 @@ import { type GgufParameter, ggufParameters } from './architectures.ts'
 import { type GgmlType, ggmlBytes } from './ggml-types.ts'
 import { modelMetadata } from './model-metadata.ts'
 import { isQuantizedType, quantize } from './quantize.ts'
-import { FILE_TYPES, type GgufFormat, tensorType } from './tensor-types.ts'
+import { FILE_TYPES, type GgufFormat, type TypeContext, tensorType, wantedType } from './tensor-types.ts'
 import { tokenizerMetadata } from './tokenizer-metadata.ts'
 import type { GgufMetadata, GgufValue } from './values.ts'
 import { type GgufTensorSource, writeGguf } from './write.ts'
@@ -98,7 +98,17 @@ export function exportGguf(model: Decoder, path: string, options: GgufExportOpti
   const types: Partial<Record<GgmlType, number>> = {}
   for (const { type } of tensors) types[type] = (types[type] ?? 0) + 1
   const unspoken = tokenizer === undefined ? ['the file has no tokenizer: it takes and gives token ids'] : []
-  return { ...file, architecture: architecture.name, contextLength, types, notices: [...notices, ...unspoken] }
+  const all = [...notices, ...misfits(wanted, context), ...unspoken]
+  return { ...file, architecture: architecture.name, contextLength, types, notices: all }
+}
+
+/** Says why the file has types that nobody asked for. */
+function misfits(parameters: readonly GgufParameter[], context: TypeContext): string[] {
+  const count = parameters.filter((each) => tensorType(each, context) !== wantedType(each, context)).length
+  if (count === 0) return []
+  return [
+    `${count} matrices have rows that are no whole number of blocks: they have the nearest type that fits, of more bits`,
+  ]
 }
 
 function tokenizerPart(model: Decoder, { tokenizer, eosTokenIds }: GgufExportOptions): GgufMetadata {

@@ -50,12 +50,15 @@ export interface TypeContext {
 }
 
 /** The type to store a tensor in. */
-export function tensorType({ name, shape, parts }: GgufParameter, context: TypeContext): GgmlType {
+export function tensorType(parameter: GgufParameter, context: TypeContext): GgmlType {
+  return fitting(wantedType(parameter, context), parameter.shape.at(-1)!)
+}
+
+/** The type that a tensor would have if its rows were whole numbers of blocks. */
+export function wantedType({ name, shape, parts }: GgufParameter, context: TypeContext): GgmlType {
   if (shape.length < 2 || name === 'position_embd.weight') return 'F32'
   const formats = parts.flatMap(({ path }) => context.quantized.get(path.replace(/\.weight$/, '')) ?? [])
-  const wanted =
-    formats.length === 0 ? matrixType(name, context) : finest(formats.map((format) => FROM_QUANTIZED[format]))
-  return fitting(wanted, shape.at(-1)!)
+  return formats.length === 0 ? matrixType(name, context) : finest(formats.map((format) => FROM_QUANTIZED[format]))
 }
 
 function matrixType(name: string, { format, numLayers, isTied }: TypeContext): GgmlType {

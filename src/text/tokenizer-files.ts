@@ -31,6 +31,12 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
   const name = join(directory, 'tokenizer.json')
   const tokenizer = await readText(name, MAX_BYTES)
   if (tokenizer === undefined) {
+    const isThere = await stat(directory).then(
+      () => true,
+      () => false,
+    )
+    if (!isThere)
+      throw new TokenizerError(`cannot find ${directory}: expected a directory with a tokenizer.json. Check the path`)
     throw new TokenizerError(
       `no tokenizer in ${directory}: expected a tokenizer.json, got none. Save one with Transformers' save_pretrained; a .model file is not read`,
     )

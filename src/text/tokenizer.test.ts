@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -266,7 +266,11 @@ describe('Tokenizer files', () => {
   })
 
   it('says which file is missing or wrong', async () => {
-    await expect(Tokenizer.fromDirectory(join(directory, 'nothing'))).rejects.toThrow(/no tokenizer in .*nothing/)
+    await expect(Tokenizer.fromDirectory(join(directory, 'nothing'))).rejects.toThrow(
+      /cannot find .*nothing: expected a dir/,
+    )
+    mkdirSync(join(directory, 'empty'))
+    await expect(Tokenizer.fromDirectory(join(directory, 'empty'))).rejects.toThrow(/no tokenizer in .*empty/)
     writeFileSync(join(directory, 'tokenizer_config.json'), '[')
     await expect(Tokenizer.fromDirectory(directory)).rejects.toThrow(/bad JSON in .*tokenizer_config\.json/)
   })

@@ -4,6 +4,7 @@
 import type { Batch, BatchSource } from '../data/batch.ts'
 import { NonFiniteError, UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { QuantizedWeight } from '../nn/quant/quantized-weight.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
 import { autocast, backward, type DType, Generator, noGrad, scope, type Tensor } from '../torch/index.ts'
 import { AdamW, type AdamWOptions } from './adamw.ts'
@@ -93,13 +94,11 @@ export async function* train<B = Batch>(
     rules: options.rules ?? [],
   }
   options.resume?.(run)
-  const count = (list: Iterable<[string, Tensor]>): number =>
-    Array.from(list, ([, tensor]) => tensor.numel).reduce((a, b) => a + b, 0)
   yield {
     type: 'run-start',
     steps: options.steps,
     startStep: run.step,
-    parameters: count(model.parameters()),
+    parameters: weightsIn(model),
     trainableParameters: count(trained),
   }
   const started = performance.now()
@@ -280,4 +279,16 @@ function isDue(step: number, every = Number.POSITIVE_INFINITY): boolean {
 
 function epochOf<B>(step: number, accumulation: number, batches: BatchSource<B>): number {
   return (step * accumulation) / batches.batchesPerEpoch
+}
+
+function count(list: Iterable<[string, Tensor]>): number {
+  return Array.from(list, ([, tensor]) => tensor.numel).reduce((a, b) => a + b, 0)
+}
+
+/** However they are stored: a matrix in 4 bits has as many weights as any other. */
+function weightsIn(model: Decoder): number {
+  let all = count(model.parameters())
+  for (const [, layer] of model.walk())
+    if (layer instanceof QuantizedWeight) all += layer.shape.reduce((a, b) => a * b, 1) - count(layer.parameters())
+  return all
 }

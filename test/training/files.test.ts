@@ -52,6 +52,7 @@ describe('a finished run', () => {
       'tokenizer_config.json',
       'train_config.yaml',
       'trainer_state.json',
+      'training.html',
     ])
     expect(existsSync(join(directory, 'checkpoint-4', 'optimizer.safetensors'))).toBe(true)
   })
@@ -120,6 +121,21 @@ describe('a finished run', () => {
     )
     expect(scalars.sort()).toEqual(logged.sort())
     expect(scalars.length).toBeGreaterThan(20)
+  })
+
+  it('has a page with its curves, what the model wrote and its fingerprint, and says where', () => {
+    const html = readFileSync(join(directory, 'training.html'), 'utf8')
+    expect(ended.err.trimEnd().split('\n').at(-1)).toBe(`charts of the run: ${join(directory, 'training.html')}`)
+    expect([...html.matchAll(/<h3>([^<]+)</g)].map(([, title]) => title)).toEqual([
+      'Loss',
+      'Next tokens guessed right',
+      'Learning rate',
+      'Gradient norm',
+      'Speed',
+    ])
+    expect(html.match(/<blockquote[^>]*><b>the red<\/b>/g)!.length).toBe(ofType(ended.events, 'sample').length)
+    expect(html).toContain(`>${json('fingerprint.json').fingerprint}<`)
+    expect(html).toContain('finished after 8 of 8 steps')
   })
 
   it('ends with the best checkpoint when asked to', () => {

@@ -49,6 +49,11 @@ describe.each(modes)('a run with %s', (mode, config, format) => {
     const name = mode.replaceAll(/\W+/g, '-')
     const straight = await annealHere(words(name, config))
     expect(straight.code, straight.err).toBe(0)
+    const [start] = ofType(straight.events, 'run-start')
+    const dense = loadDecoder(workspace.outputOf('base'))
+    const weights = [...dense.parameters()].reduce((sum, [, tensor]) => sum + tensor.numel, 0)
+    dense.free()
+    expect(start!.parameters - start!.trainableParameters).toBe(weights) // not the bytes that they are packed in
     const losses = ofType(straight.events, 'step-done').map(({ metrics }) => metrics.loss)
     const seen: number[] = []
     for (const [i, step] of [3, 5, undefined].entries()) {

@@ -79,6 +79,23 @@ describe('a resumed run', () => {
     expect(resultOf(workspace.outputOf('named'), 8)).toEqual(before)
   })
 
+  it('draws its whole history, as the run does that never stopped', async () => {
+    const lossOf = (name: string): string => {
+      const html = readFileSync(join(workspace.outputOf(name), 'training.html'), 'utf8')
+      return html.split('<figure>').find((figure) => figure.includes('<h3>Loss</h3>'))!
+    }
+    const config = { logging_steps: 1 }
+    expect((await annealHere(workspace.words('drawn', config))).code).toBe(0)
+    const words = workspace.words('drawn-again', config)
+    const { code, err } = await annealHere(words, 5)
+    expect(code, err).toBe(143)
+    expect(err).toMatch(/\ncharts of the run: .*training\.html\n$/)
+    expect(lossOf('drawn-again')).toMatch(/training from \S+ at 1 to \S+ at 5\./)
+    expect((await annealHere([...words, '--resume_from_checkpoint', 'auto'])).code).toBe(0)
+    expect(lossOf('drawn-again')).toMatch(/training from \S+ at 1 to \S+ at 8\./)
+    expect(lossOf('drawn-again')).toBe(lossOf('drawn'))
+  })
+
   it('only writes the final model when nothing is left to do', async () => {
     const words = workspace.words('complete')
     await annealHere(words, 8) // the signal comes after the last step, before the final model

@@ -120,6 +120,10 @@ describe('anneal train with stage: sft', () => {
     expect(checked.out).toMatch(/^stage: sft #/m)
     expect(checked.out).toMatch(/^finetuning: lora #/m)
     expect(checked.out).toMatch(/^output_dir: runs\/chats #/m)
+    expect(checked.err).not.toContain('notice: model')
+    // `base` is also the name of a size of fresh models; there is nothing to tune in those.
+    const named = await annealHere(['train', at('chats.jsonl'), '--model', 'base', '--dry-run'])
+    expect(named.out, named.err).toMatch(/^model_name_or_path: base #/m)
     const ended = await annealHere([
       ...words,
       '--output_dir',

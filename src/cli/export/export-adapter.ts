@@ -1,7 +1,7 @@
 // `anneal export --to gguf --adapter DIR --adapter-only`: the adapter in a file of its own, for llama.cpp's `--lora`.
 
 import { mkdirSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { loadDecoder } from '../../checkpoint/load.ts'
 import { exportAdapterGguf } from '../../gguf/export-adapter.ts'
 import { isGguf, loadGgufParts } from '../../gguf/load-parts.ts'
@@ -24,7 +24,7 @@ export async function exportAdapterOnly(
       return [path, { A, B, scale: scaleOf(adapter!, A.size(0)), isDora: magnitude !== null }] as const
     })
     mkdirSync(dirname(resolve(out)), { recursive: true })
-    const { size } = exportAdapterGguf(model.config, new Map(adapters), out)
+    const { size } = exportAdapterGguf(model.config, new Map(adapters), out, basename(resolve(directory)))
     return { size, modules: adapters.length }
   } finally {
     model.free()

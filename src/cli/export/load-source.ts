@@ -43,14 +43,23 @@ export async function loadSource({ model: path, adapter, onto }: SourceOptions):
   if (isGguf(path)) {
     const { model, tokenizer } = await loadGgufParts(path)
     const lineage = adapter === undefined ? [] : [mergeInto(model, adapter)]
-    return { model, tokenizer, generation: {}, name, lineage, history: [], directory: undefined }
+    const history = adapter === undefined ? [] : readLineage(adapter)
+    return { model, tokenizer, generation: {}, name, lineage, history, directory: undefined }
   }
   const placeOf = (file: string): string => (adapter !== undefined && existsSync(join(adapter, file)) ? adapter : path)
   const generation = readGenerationConfig(placeOf('generation_config.json'))
   const place = placeOf('tokenizer.json')
   const tokenizer = existsSync(join(place, 'tokenizer.json')) ? await Tokenizer.fromDirectory(place) : undefined
   const { model, lineage } = loadMerged(path, adapter, onto)
-  return { model, tokenizer, generation, name, lineage, history: readLineage(path), directory: path }
+  return { model, tokenizer, generation, name, lineage, history: historyOf(path, adapter), directory: path }
+}
+
+/** The steps that made the base, then those that made the adapter: its own history starts with its base's. */
+function historyOf(path: string, adapter: string | undefined): LineageStep[] {
+  const base = readLineage(path)
+  const known = new Set(base.map((step) => JSON.stringify(step)))
+  const own = adapter === undefined ? [] : readLineage(adapter)
+  return [...base, ...own.filter((step) => !known.has(JSON.stringify(step)))]
 }
 
 function loadMerged(

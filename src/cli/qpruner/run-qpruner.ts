@@ -117,9 +117,11 @@ async function trainIn(work: string, key: string, config: Record<string, unknown
   const note = join(work, '.inputs')
   if (existsSync(work) && !(existsSync(note) && readFileSync(note, 'utf8') === key))
     rmSync(work, { recursive: true, force: true })
+  const isBegun = existsSync(work)
   makeOutputDirectory(work, 'output_dir')
   writeFileAtomic(note, key)
-  return runTraining(parseConfig(JSON.stringify(config), 'recover'), output)
+  const resume = isBegun ? { resume_from_checkpoint: 'auto' } : {}
+  return runTraining(parseConfig(JSON.stringify({ ...config, ...resume }), 'recover'), output)
 }
 
 async function windowsOf(config: QprunerConfig, output: Output): Promise<Windows> {

@@ -215,7 +215,6 @@ export function recoverConfig(config: QprunerConfig, quantized: string, work: st
     warmup_steps: 0.03,
     save_steps: Math.ceil(training.max_steps / 4),
     save_total_limit: 1,
-    resume_from_checkpoint: 'auto',
   }
 }
 

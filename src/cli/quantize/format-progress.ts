@@ -20,9 +20,9 @@ export class FormatProgress {
         if (phase !== this.phase) {
           this.end()
           this.phase = phase
-          this.bar = startProgress(this.output, { label: phase, unit: UNITS[phase], total })
+          if (total > 1) this.bar = startProgress(this.output, { label: phase, unit: UNITS[phase], total })
         }
-        this.bar!.update(done)
+        this.bar?.update(done)
       },
       onTrial: ({ bytes, loss, promised }) => {
         this.output.emit({ trial: { bytes, loss, promised } })

@@ -55,7 +55,9 @@ export function planQuantize(run: QuantizeRun): QuantizePlan {
   const formats = formatsOf(run)
   const config = loadConfig(run.model)
   if (readQuantization(config.raw, join(run.model, 'config.json')).size > 0)
-    throw new UsageError(`--model: expected full-precision weights, got ${run.model}, which is quantized already`)
+    throw new UsageError(
+      `--model: expected full-precision weights, got ${run.model}, which is quantized already. Quantize the model that it was made from`,
+    )
   checkTarget(run)
   const needsText = formats !== null && (formats.allocate !== 'uniform' || formats.quantizer === 'gptq')
   if (needsText && run.data.length === 0)

@@ -1,4 +1,15 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -66,9 +77,11 @@ const weightsOf = (directory: string): Buffer => readFileSync(join(directory, 'm
 describe('anneal quantize', () => {
   it('leaves the model as it is at 16 bits', async () => {
     const out = join(root, '16')
-    expect(await run('quantize', '--model', model, '--out', out, '--bits', '16')).toMatchObject({ code: 0 })
+    chmodSync(join(model, 'tokenizer.json'), 0o444)
+    const { code, err } = await run('quantize', '--model', model, '--out', out, '--bits', '16')
+    expect([code, err]).toEqual([0, '16 bits: every matrix stays as it is\n'])
     expect(weightsOf(out).equals(weightsOf(model))).toBe(true)
-    expect(existsSync(join(out, 'tokenizer.json'))).toBe(true)
+    expect(statSync(join(out, 'tokenizer.json')).mode & 0o200).toBe(0o200) // also where the original may only be read
   })
 
   it('needs no text for one format, and writes a model that loads', async () => {
@@ -77,7 +90,11 @@ describe('anneal quantize', () => {
     expect([code, err.includes('error')]).toEqual([0, false])
     const loaded = loadDecoder(out)
     loaded.free()
-    expect(readLineage(out).at(-1)?.pass).toBe('quantize')
+    const step = readLineage(out).at(-1)!
+    expect([step.pass, step.options.formats]).toEqual(['quantize', ['nf4']])
+    expect(Object.keys({ ...step.options, ...step.report })).not.toContain('budgetBits')
+    expect(err).toContain('quantizing')
+    expect(err).not.toContain('searching')
   })
 
   it('chooses formats within a budget and says what they cost', async () => {

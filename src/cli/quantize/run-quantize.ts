@@ -41,13 +41,12 @@ export async function runQuantize(run: QuantizeRun, output: Output): Promise<voi
     const windows = await windowsOf(run, output)
     const model = loadDecoder(run.model, plan)
     try {
-      if (plan.formats === null)
-        await saveEdited(model, ends(run), { pass: 'quantize', options: { bits: 16 }, report: {} })
+      if (plan.formats === null) await saveUnchanged(run, model, output)
       else await quantize(run, plan, plan.formats, windows, model, output)
     } finally {
       model.free()
     }
-    output.result(`→ ${run.out}`)
+    output.result(`→ ${run.out}${plan.formats === null ? '' : `, with ${join(run.out, 'quantize.html')}`}`)
   } finally {
     takeAway()
   }
@@ -103,6 +102,12 @@ async function quantize(
   journal.remove()
 }
 
+async function saveUnchanged(run: QuantizeRun, model: Decoder, output: Output): Promise<void> {
+  await saveEdited(model, ends(run), { pass: 'quantize', options: { bits: 16 }, report: {} })
+  output.emit({ out: run.out, bits: 16 })
+  output.note('16 bits: every matrix stays as it is')
+}
+
 /** The model, then what was found beside it. */
 async function save(
   run: QuantizeRun,
@@ -112,10 +117,14 @@ async function save(
 ): Promise<void> {
   const { data, samples, length } = run
   const { perplexity_before, perplexity_after } = found.summary
+  // One format for all has no budget, and nothing was searched.
+  const { budgetBits, allocate, objective: _, evaluations, ...plainOptions } = found.options
+  const { budget, ...plainReport } = found.report
+  const isPlain = run.budgetBits === undefined
   await saveEdited(model, ends(run), {
     pass: 'quantize',
-    options: { ...found.options, data, samples, length },
-    report: { ...found.report, perplexity_before, perplexity_after },
+    options: { ...(isPlain ? plainOptions : found.options), data, samples, length },
+    report: { ...(isPlain ? plainReport : found.report), perplexity_before, perplexity_after },
   })
   writeFileAtomic(join(run.out, 'quantize.json'), `${JSON.stringify(found.summary, null, 2)}\n`)
   writeFileAtomic(join(run.out, 'quantize.html'), quantizeReport(run.model, found.summary, objective))

@@ -1,7 +1,7 @@
 // What `anneal sleb` does: draw the text, search with a journal, write the smaller model, say so. A search that was stopped goes on by
 // itself: the same command finds its journal beside the target.
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { hashWeights } from '../../checkpoint/hash-weights.ts'
 import { sweepLeftovers } from '../../checkpoint/leftover.ts'
 import { loadDecoder } from '../../checkpoint/load.ts'
@@ -52,7 +52,7 @@ export async function runSleb(run: SlebRun, output: Output): Promise<void> {
         'notice: a block with one branch works in Anneal only; Transformers fills the other with random weights',
       )
     output.emit({ out: run.out, ...summary })
-    output.result(`${summaryLines(summary).join('\n')}\n→ ${run.out}`)
+    output.result(`${summaryLines(summary).join('\n')}\n→ ${run.out}, with ${join(run.out, 'sleb.html')}`)
   } finally {
     takeAway()
   }

@@ -136,7 +136,7 @@ function wantedColumns(metadata: FileMetaData, context: ReadContext, columns: Co
   if (found.includes(required)) return found.filter((name) => name === required || optional.includes(name))
   throw new InputError(
     `column '${required}' in ${file}: expected a text column of that name, found ${found.slice(0, 20).join(', ')}. ` +
-      'Set textKey to the one that holds the text',
+      'Name the one that holds the text (text_column; textKey in code)',
   )
 }
 

@@ -38,7 +38,7 @@ export function loadLora(
     const { config } = stored
     if (config.peft_type !== 'LORA')
       throw new InputError(
-        `adapter in ${directory}: expected a LoRA, got ${config.peft_type}. Load it as a soft prompt`,
+        `adapter in ${directory}: expected a LoRA, got ${config.peft_type}. A soft prompt is not merged or tuned on: give it to generate, chat or score`,
       )
     const modules = fileModules(model)
     const groups = groupLoraTensors(stored, directory)
