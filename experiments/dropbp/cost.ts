@@ -15,7 +15,7 @@ import {
 } from '../../src/torch/index.ts'
 import { languageModeling } from '../../src/train/objective.ts'
 import { train } from '../../src/train/train.ts'
-import { median } from '../shared/statistics.ts'
+import { median } from '../setting/statistics.ts'
 
 export interface CostOptions {
   rates: readonly number[]

@@ -11,8 +11,8 @@ import type { Decoder } from '../../src/model/decoder.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
-import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
-import { documentsOf, packed, piecesOf } from '../shared/texts.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../setting/small-llama.ts'
+import { documentsOf, packed, piecesOf } from '../setting/texts.ts'
 
 export interface Size extends SmallShape {
   length: number

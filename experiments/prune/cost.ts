@@ -6,7 +6,7 @@ import { prune } from '../../src/methods/prune/prune.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { memoryStats, noGrad, ops, resetPeakMemory, scope, synchronize, type Tensor } from '../../src/torch/index.ts'
 import { decoderInput } from '../../src/train/objective.ts'
-import { randomModel } from '../shared/shapes.ts'
+import { randomModel } from '../setting/shapes.ts'
 import { RATIOS } from './arms.ts'
 
 export interface Cost {

@@ -6,8 +6,8 @@ import type { PackedDataset } from '../../src/data/pack.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
-import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
-import { documentsOf, packed } from '../shared/texts.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../setting/small-llama.ts'
+import { documentsOf, packed } from '../setting/texts.ts'
 
 export interface Size extends SmallShape {
   length: number

@@ -3,8 +3,8 @@
 import type { Batch, BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
-import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
-import { documentsOf, packed, piecesOf, windows } from '../shared/texts.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../setting/small-llama.ts'
+import { documentsOf, packed, piecesOf, windows } from '../setting/texts.ts'
 
 export interface Size extends SmallShape {
   length: number

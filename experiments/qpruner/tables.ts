@@ -1,5 +1,5 @@
 // The results as Markdown: what goes into the card.
-import { markdownTable, statistics } from '../shared/statistics.ts'
+import { markdownTable, statistics } from '../setting/statistics.ts'
 import type { ArmResult } from './allocation-arms.ts'
 import type { LoftqResult } from './loftq-arms.ts'
 

@@ -6,8 +6,8 @@ import { batches } from '../../src/data/batches.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { Tokenizer } from '../../src/text/tokenizer.ts'
 import type { DType } from '../../src/torch/index.ts'
-import { pretrainSmall, type SmallShape, tokenizerOf } from '../shared/small-llama.ts'
-import { documentsOf, packed, piecesOf, windows } from '../shared/texts.ts'
+import { pretrainSmall, type SmallShape, tokenizerOf } from '../setting/small-llama.ts'
+import { documentsOf, packed, piecesOf, windows } from '../setting/texts.ts'
 
 export interface Size extends SmallShape {
   length: number

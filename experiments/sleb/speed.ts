@@ -5,7 +5,7 @@ import { eliminatedConfig } from '../../src/methods/sleb/eliminated-config.ts'
 import { unitsOf } from '../../src/methods/sleb/unit.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import { noGrad, scope, synchronize, Tensor } from '../../src/torch/index.ts'
-import { median } from '../shared/statistics.ts'
+import { median } from '../setting/statistics.ts'
 
 export interface Speed {
   count: number
