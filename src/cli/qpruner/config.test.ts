@@ -30,8 +30,8 @@ describe('parseQprunerConfig', () => {
     expect(config.recover).toBe(undefined)
   })
 
-  it('takes the recipe', () => {
-    const config = parseQprunerConfig(readFileSync('recipes/qpruner.yaml', 'utf8'), 'recipes/qpruner.yaml')
+  it.each(['recipes/qpruner.yaml', 'recipes/qpruner-7b-cuda.yaml'])('takes %s', (recipe) => {
+    const config = parseQprunerConfig(readFileSync(recipe, 'utf8'), recipe)
     expect(config.prune?.ratio).toBe(0.2)
     expect(config.recover?.loftq_iterations).toBe(5)
   })
