@@ -6,12 +6,11 @@
 //   tsx experiments/dropbp/run.ts --shape 22M [--tuning lora|full] [--batch 4] [--length 256] [--longest 0]
 //   tsx experiments/dropbp/run.ts --device cuda --shape 1B|8B [--tuning lora|full] [--batch 2] [--length 2048] [--budget-gib 60]
 // Writes results.json and tables.md into DIR (default out/dropbp).
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { addLora } from '../../src/methods/lora/lora.ts'
-import { engineInfo, resolveDevice } from '../../src/torch/index.ts'
+import { resolveDevice } from '../../src/torch/index.ts'
+import { machineFor, writeResults } from '../setting/results.ts'
 import { randomModel } from '../setting/shapes.ts'
 import { type Costs, measureCosts } from './cost.ts'
 import { armsFor, cosines, RATES, type Tuning, tunable, tune } from './quality.ts'
@@ -54,7 +53,7 @@ async function small(): Promise<Results> {
   const seeds = Number(values.seeds ?? (values.quick ? 1 : 3))
   const setting = await prepare(size, { pretrain: values.pretrain, tune: values.tune }, say)
   const results: Results = {
-    machine: machine(),
+    machine: machineFor(values.device),
     settings: { ...size, seeds },
     before: setting.before,
     costs: {},
@@ -128,7 +127,7 @@ async function large(shape: string): Promise<Results> {
     model.free()
   }
   return {
-    machine: machine(),
+    machine: machineFor(values.device),
     settings: { shape, device, batch, length, checkpointing: values.checkpointing },
     costs,
     outcomes: [],
@@ -136,15 +135,8 @@ async function large(shape: string): Promise<Results> {
   }
 }
 
-function machine(): string {
-  const { version, threads, description } = engineInfo()
-  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${values.device === 'cuda' ? `, ${description}` : ''}`
-}
-
 function write(results: Results): void {
-  mkdirSync(values.out, { recursive: true })
-  writeFileSync(join(values.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
-  writeFileSync(join(values.out, 'tables.md'), writeTables(results))
+  writeResults(values.out, results, writeTables(results))
 }
 
 async function main(): Promise<void> {

@@ -5,11 +5,9 @@
 //   tsx experiments/prune/run.ts --shape 22M
 //   tsx experiments/prune/run.ts --device cuda --shape 1B|8B [--batch 1] [--length 2048] [--calibration 8]
 // Writes results.json and tables.md into DIR (default out/prune).
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { engineInfo, resolveDevice, setThreads } from '../../src/torch/index.ts'
+import { resolveDevice, setThreads } from '../../src/torch/index.ts'
+import { machineFor, writeResults } from '../setting/results.ts'
 import { ARMS, RATIOS, runArm, TARGETS, type TargetName } from './arms.ts'
 import { measureCosts } from './cost.ts'
 import { prepare, pretrain, SIZES } from './setting.ts'
@@ -40,7 +38,7 @@ async function quality(): Promise<Results> {
   if (values['recovery-steps'] !== undefined) size.recoverySteps = Number(values['recovery-steps'])
   const seeds = Number(values.seeds ?? (values.quick ? 1 : 3))
   const setting = await prepare(size, values.text)
-  const results: Results = { machine: machine(), settings: { ...size, seeds }, outcomes: [], costs: [] }
+  const results: Results = { machine: machineFor(values.device), settings: { ...size, seeds }, outcomes: [], costs: [] }
   for (let seed = 0; seed < seeds; seed++) {
     const model = await pretrain(setting, seed, say)
     const whole = { name: 'whole', options: { importance: 'l2' as const } }
@@ -71,22 +69,15 @@ function cost(shape: string): Results {
     calibrationBatches: Number(values.calibration),
   }
   return {
-    machine: machine(),
+    machine: machineFor(values.device),
     settings: { shape, ...options },
     outcomes: [],
     costs: measureCosts(shape, options, say),
   }
 }
 
-function machine(): string {
-  const { version, threads, description } = engineInfo()
-  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${values.device === 'cuda' ? `, ${description}` : ''}`
-}
-
 function write(results: Results): void {
-  mkdirSync(values.out, { recursive: true })
-  writeFileSync(join(values.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
-  writeFileSync(join(values.out, 'tables.md'), writeTables(results))
+  writeResults(values.out, results, writeTables(results))
 }
 
 async function main(): Promise<void> {

@@ -2,15 +2,12 @@
 //   tsx experiments/qpruner/run.ts [--quick] [--data PATH…] [--seeds 3] [--quantizer rtn,gptq] [--granularity layer,matrix] [--out DIR]
 // Quantizers at equal bytes, allocations at equal bytes, and LoftQ against a start from zero. Writes results.json and tables.md into DIR
 // (default out/qpruner).
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Quantizer } from '../../src/methods/qpruner/quantizers.ts'
 import type { Granularity } from '../../src/methods/qpruner/units.ts'
-import { engineInfo } from '../../src/torch/index.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
+import { machineFor, writeResults } from '../setting/results.ts'
 import { allocationArms, quantizerArms } from './allocation-arms.ts'
 import { loftqArms } from './loftq-arms.ts'
 import { prepare, SIZES } from './setting.ts'
@@ -35,9 +32,8 @@ async function main(): Promise<void> {
   const size = { ...SIZES[values.quick ? 'quick' : 'full'] }
   if (values.steps !== undefined) size.pretrainSteps = Number(values.steps)
   const seeds = Number(values.seeds ?? (values.quick ? 1 : 3))
-  const { version, threads } = engineInfo()
   const results: Results = {
-    machine: `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}`,
+    machine: machineFor('cpu'),
     settings: { ...size, seeds, quantizer: values.quantizer },
     dense: [],
     quantizers: [],
@@ -63,9 +59,7 @@ async function main(): Promise<void> {
 }
 
 function write(results: Results): void {
-  mkdirSync(values.out, { recursive: true })
-  writeFileSync(join(values.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
-  writeFileSync(join(values.out, 'tables.md'), writeTables(results))
+  writeResults(values.out, results, writeTables(results))
 }
 
 await main()

@@ -5,14 +5,12 @@
 // and speed and search time alone, with random weights at the shape of a published model:
 //   tsx experiments/sleb/run.ts --shape 22M|1B|8B [--device cuda] [--length 2048] [--rows 64]
 // Writes results.json and tables.md into DIR (default out/sleb).
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Batch } from '../../src/data/batch.ts'
 import { sleb } from '../../src/methods/sleb/sleb.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
-import { engineInfo, resolveDevice } from '../../src/torch/index.ts'
+import { resolveDevice } from '../../src/torch/index.ts'
+import { machineFor, writeResults } from '../setting/results.ts'
 import { randomModel } from '../setting/shapes.ts'
 import { type Arms, countsFor, measureArms } from './arms.ts'
 import { prepareGiven, prepareSmall, SIZES } from './setting.ts'
@@ -62,7 +60,7 @@ async function quality(): Promise<Results> {
       : await prepareGiven(values.model, size, paths, { device, dtype })
   const arms: Arms = { dense: [], rows: [], costs: [] }
   const settings = { ...size, seeds, 'seeds decide': setting.seeds, model: values.model ?? 'pre-trained here', dtype }
-  const results: Results = { machine: machine(), settings, arms, speeds: [] }
+  const results: Results = { machine: machineFor(device), settings, arms, speeds: [] }
   for (let seed = 0; seed < seeds; seed++) {
     say(`seed ${seed}`)
     const model = await setting.model(seed)
@@ -97,7 +95,7 @@ async function shape(name: string): Promise<Results> {
   }
   model.free()
   return {
-    machine: machine(),
+    machine: machineFor(device),
     settings: { shape: name, device, dtype, length, windows, remove, 'search seconds': seconds },
     speeds,
   }
@@ -122,15 +120,8 @@ function noise(length: number, vocabulary: number, seed: number): Batch {
   return { rows: 1, length, inputIds, labels: inputIds }
 }
 
-function machine(): string {
-  const { version, threads, description } = engineInfo()
-  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${device === 'cpu' ? '' : `, ${description}`}`
-}
-
 function write(results: Results): void {
-  mkdirSync(values.out, { recursive: true })
-  writeFileSync(join(values.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
-  writeFileSync(join(values.out, 'tables.md'), writeTables(results))
+  writeResults(values.out, results, writeTables(results))
 }
 
 async function main(): Promise<void> {

@@ -1,0 +1,17 @@
+// What every experiment leaves: the machine it ran on, results.json and tables.md.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { engineInfo } from '../../src/torch/index.ts'
+
+/** `PROCESSOR (2 threads), LibTorch 2.13.0`, with the GPU where one is used. */
+export function machineFor(device: string): string {
+  const { version, threads, description } = engineInfo()
+  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${device === 'cpu' ? '' : `, ${description}`}`
+}
+
+export function writeResults(folder: string, results: object, tables: string): void {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(join(folder, 'tables.md'), tables)
+}
