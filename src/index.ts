@@ -15,12 +15,18 @@ export {
 } from './text/index.ts'
 
 // Tokens → batches
-export { type DocumentOptions, type Reading, readDocuments, readRows, type SourceDocument } from './data/sources.ts'
-export type { Example } from './data/conversation.ts'
-export { type ExampleOptions, readExample } from './data/examples.ts'
+export {
+  type DocumentOptions,
+  type Reading,
+  readDocuments,
+  readRows,
+  type SourceDocument,
+} from './data/read/sources.ts'
+export type { Example } from './data/rows/conversation.ts'
+export { type ExampleOptions, readExample } from './data/rows/examples.ts'
 export { type CalibrationOptions, calibrationBatches } from './data/calibration.ts'
 export { onSide, type SplitOptions, sideOf } from './data/split.ts'
-export { type BlockOptions, type PackedDataset, packDocuments, type TextEncoder } from './data/pack.ts'
+export { type BlockOptions, type PackedDataset, packDocuments, type TextEncoder } from './data/packing/pack.ts'
 export type { Dataset, Sample } from './data/sample.ts'
 export { type Batch, type BatchSource, IGNORE_INDEX } from './data/batch.ts'
 export { type BatchOptions, batches } from './data/batches.ts'
@@ -77,8 +83,8 @@ export {
   precomputed,
   referenceModel,
 } from './methods/dpo/dpo.ts'
-export { readSupervised } from './data/supervised-files.ts'
-export { pairBatches, readPreferences } from './data/preferences.ts'
+export { readSupervised } from './data/tuning/supervised-files.ts'
+export { pairBatches, readPreferences } from './data/tuning/preferences.ts'
 
 // What a change would cost: interventions × batches → numbers
 export { type Intervention, withoutBlock, withoutBranches } from './probe/intervention.ts'

@@ -2,7 +2,7 @@
 // and small Llamas pre-trained on the first part, one for each seed.
 import type { BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
-import type { PackedDataset } from '../../src/data/pack.ts'
+import type { PackedDataset } from '../../src/data/packing/pack.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Batch } from '../../src/data/batch.ts'
 import { stack } from '../../src/data/batches.ts'
 import { order } from '../../src/data/order.ts'
-import { type PackedDataset, packDocuments } from '../../src/data/pack.ts'
-import { readDocuments } from '../../src/data/sources.ts'
+import { type PackedDataset, packDocuments } from '../../src/data/packing/pack.ts'
+import { readDocuments } from '../../src/data/read/sources.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'
 
 /** Texts under `paths`, or where there are none the files of a folder whose names match; at most about `most` bytes. */

@@ -1,5 +1,5 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
-import { readDocuments } from '../data/sources.ts'
+import { readDocuments } from '../data/read/sources.ts'
 import { trainBpe } from '../text/bpe.ts'
 import { type Command, defineCommand } from './command.ts'
 import { startProgress } from './progress.ts'

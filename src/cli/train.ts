@@ -66,7 +66,7 @@ function isData(file: string): boolean {
 
 /** A careful run for data alone: pairs are preferences, everything else is answers to learn. Every key can be given on the command line. */
 async function configFor(file: string, output: Output): Promise<Record<string, unknown>> {
-  const { guessShape } = await import('../data/read-examples.ts')
+  const { guessShape } = await import('../data/rows/read-examples.ts')
   const { shape, reason } = await guessShape(file)
   const isPairs = shape.includes('preference')
   output.note(`notice: ${printable(file)} is ${shape} data (${printable(reason)}): stage ${isPairs ? 'dpo' : 'sft'}`)

@@ -4,8 +4,8 @@ import { InputError } from '../errors.ts'
 import type { Batch } from './batch.ts'
 import { stack } from './batches.ts'
 import { order } from './order.ts'
-import { packDocuments, type TextEncoder } from './pack.ts'
-import { type DocumentOptions, readDocuments } from './sources.ts'
+import { packDocuments, type TextEncoder } from './packing/pack.ts'
+import { type DocumentOptions, readDocuments } from './read/sources.ts'
 
 export interface CalibrationOptions extends DocumentOptions {
   /** Tokens in a window. */

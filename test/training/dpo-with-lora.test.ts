@@ -1,7 +1,7 @@
 // Preference tuning of an adapter: the reference is the same model with the adapter off, so no second model is held.
 import { expect, it } from 'vitest'
-import { type Pair, pairBatches } from '../../src/data/preferences.ts'
 import type { Dataset } from '../../src/data/sample.ts'
+import { type Pair, pairBatches } from '../../src/data/tuning/preferences.ts'
 import { answerLogProbs, dpo, type Reference } from '../../src/methods/dpo/dpo.ts'
 import { addLora, withoutAdapter } from '../../src/methods/lora/lora.ts'
 import { train } from '../../src/train/train.ts'

@@ -2,7 +2,7 @@
 // stage they are a mistake.
 
 import { z } from 'zod'
-import { ON_OVERLONG, type OnOverlong } from '../../data/overlong.ts'
+import { ON_OVERLONG, type OnOverlong } from '../../data/packing/overlong.ts'
 import type { Shape } from './fields.ts'
 
 export interface SftKeys {

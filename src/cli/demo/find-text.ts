@@ -3,7 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { readDocuments } from '../../data/sources.ts'
+import { readDocuments } from '../../data/read/sources.ts'
 import { InputError } from '../../errors.ts'
 import { packageRoot } from '../../torch/setup/directories.ts'
 import { readDeclarations, readDocComments } from './doc-comments.ts'

@@ -1,6 +1,6 @@
 // Configuration → packed blocks for training and evaluation, through the token cache.
 import { join } from 'node:path'
-import { type PackedCorpus, packCorpus } from '../../data/token-cache.ts'
+import { type PackedCorpus, packCorpus } from '../../data/packing/token-cache.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
 import type { TrainConfig } from '../config/schema.ts'

@@ -2,10 +2,16 @@
 
 import { join } from 'node:path'
 import type { BatchSource } from '../../data/batch.ts'
-import { type Pair, type PairBatch, type PreferenceData, pairBatches, readPreferences } from '../../data/preferences.ts'
 import { preview } from '../../data/preview.ts'
 import type { Dataset } from '../../data/sample.ts'
-import type { TuningFileOptions } from '../../data/supervised-files.ts'
+import {
+  type Pair,
+  type PairBatch,
+  type PreferenceData,
+  pairBatches,
+  readPreferences,
+} from '../../data/tuning/preferences.ts'
+import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
 import { dpo } from '../../methods/dpo/dpo.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'

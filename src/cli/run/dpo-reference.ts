@@ -1,8 +1,8 @@
 // What preferences are compared with: nothing, the model with its adapter off, a second model, or numbers computed before the first step.
 import { setImmediate } from 'node:timers/promises'
 import { loadDecoder } from '../../checkpoint/load.ts'
-import type { Pair } from '../../data/preferences.ts'
 import type { Dataset } from '../../data/sample.ts'
+import type { Pair } from '../../data/tuning/preferences.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import { answerLogProbs, computeReference, precomputed, type Reference, referenceModel } from '../../methods/dpo/dpo.ts'
 import type { Decoder } from '../../model/decoder.ts'

@@ -3,8 +3,8 @@
 // Shapes: P pairs, B = 2·P rows (chosen, then rejected), T tokens, D hidden.
 
 import { IGNORE_INDEX } from '../../data/batch.ts'
-import { type Pair, type PairBatch, stackPairs } from '../../data/preferences.ts'
 import type { Dataset } from '../../data/sample.ts'
+import { type Pair, type PairBatch, stackPairs } from '../../data/tuning/preferences.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, ops, scope, Tensor } from '../../torch/index.ts'

@@ -1,0 +1,129 @@
+// Documents → tokens → blocks of equal length, as GPTs are pre-trained: all tokens in one run, cut every `blockLength`,
+// no padding. A block may begin inside a document and hold several; attention crosses their borders unless `boundaries`.
+
+import { UsageError } from '../../errors.ts'
+import { IGNORE_INDEX } from '../batch.ts'
+import type { Dataset, Sample } from '../sample.ts'
+import { type TokenStore, TokenWriter, type TokenWriterOptions } from './token-store.ts'
+
+/** What packing needs of a tokenizer, such as a `Tokenizer`. It is asked to add no special tokens: packing puts its own. */
+export interface TextEncoder {
+  encode(text: string, options: { addSpecialTokens: false }): ArrayLike<number>
+  readonly eosTokenId: number | undefined
+  readonly bosTokenId: number | undefined
+  readonly vocabSize?: number
+}
+
+/** What is put around each document. */
+export interface DocumentTokenOptions {
+  /** Ends each document with the end-of-text token, so that the model learns to stop. Default true. */
+  appendEos?: boolean
+  /** Begins each document with the beginning-of-text token. Default false. */
+  prependBos?: boolean
+}
+
+/** How tokens are cut into blocks. */
+export interface BlockOptions {
+  /** Tokens in a block. */
+  blockLength: number
+  /** Records where documents start, so that they do not see each other and none is asked to predict the next one's start. */
+  boundaries?: boolean
+  /** Leaves out a last block that is shorter. A block of one token, which predicts nothing, is always left out. */
+  dropShortBlock?: boolean
+}
+
+/** A packed corpus. */
+export interface PackedDataset extends Dataset<Sample> {
+  readonly numTokens: number
+  readonly numDocuments: number
+  close(): void
+}
+
+/** Tokenizes documents and packs them into blocks. Documents without a token are left out. */
+export async function packDocuments(
+  documents: AsyncIterable<{ text: string }> | Iterable<{ text: string }>,
+  encoder: TextEncoder,
+  options: BlockOptions & DocumentTokenOptions & Pick<TokenWriterOptions, 'maxMemoryBytes'>,
+): Promise<PackedDataset> {
+  checkBlockLength(options)
+  const writer = new TokenWriter({ vocabSize: encoder.vocabSize, maxMemoryBytes: options.maxMemoryBytes })
+  try {
+    await writeDocuments(documents, encoder, options, writer)
+    return cutBlocks(writer.finish(), options)
+  } catch (error) {
+    writer.abort()
+    throw error
+  }
+}
+
+/** Tokenizes documents into a writer. */
+export async function writeDocuments(
+  documents: AsyncIterable<{ text: string }> | Iterable<{ text: string }>,
+  encoder: TextEncoder,
+  { appendEos = true, prependBos = false }: DocumentTokenOptions,
+  writer: TokenWriter,
+): Promise<void> {
+  const after = appendEos ? [special(encoder.eosTokenId, 'end-of-text', 'appendEos')] : []
+  const before = prependBos ? [special(encoder.bosTokenId, 'beginning-of-text', 'prependBos')] : []
+  for await (const { text } of documents) {
+    const ids = encoder.encode(text, { addSpecialTokens: false })
+    if (ids.length > 0) writer.addDocument(before, ids, after)
+  }
+}
+
+function special(id: number | undefined, name: string, option: string): number {
+  if (id !== undefined) return id
+  throw new UsageError(`${option}: expected a tokenizer with an ${name} token, got one without. Set ${option} to false`)
+}
+
+/** Views a token store as blocks. */
+export function cutBlocks(store: TokenStore, options: BlockOptions): PackedDataset {
+  checkBlockLength(options)
+  const { blockLength, boundaries = false, dropShortBlock = false } = options
+  const full = Math.floor(store.length / blockLength)
+  const hasShortBlock = !dropShortBlock && store.length % blockLength > 1
+  return {
+    length: full + (hasShortBlock ? 1 : 0),
+    numTokens: store.length,
+    numDocuments: store.documentStarts.length,
+    get(index) {
+      const start = index * blockLength
+      const end = Math.min(start + blockLength, store.length)
+      const ids = store.read(start, end)
+      const labels = ids.slice()
+      if (!boundaries) return { ids, labels }
+      const starts = startsWithin(store.documentStarts, start, end)
+      // The token before a document's first belongs to another document and must not be asked for it.
+      for (const at of starts) labels[at] = IGNORE_INDEX
+      return { ids, labels, starts }
+    },
+    close: () => store.close(),
+  }
+}
+
+/** Called before hours of tokenizing, too. */
+export function checkBlockLength({ blockLength }: BlockOptions): void {
+  if (Number.isInteger(blockLength) && blockLength >= 2) return
+  throw new UsageError(`blockLength: expected an integer of at least 2, got ${blockLength}`)
+}
+
+/** Offsets in the block at which a document starts; 0 comes first, whether or not one starts there. */
+function startsWithin(documentStarts: Float64Array, start: number, end: number): Int32Array {
+  const starts = [0]
+  for (let i = firstAbove(documentStarts, start); i < documentStarts.length && documentStarts[i]! < end; i++) {
+    starts.push(documentStarts[i]! - start)
+  }
+  return Int32Array.from(starts)
+}
+
+/** Index of the first element greater than `value` in an ascending array. */
+function firstAbove(ascending: Float64Array, value: number): number {
+  let low = 0
+  let high = ascending.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ascending[middle]! > value) high = middle
+    else low = middle + 1
+  }
+  return low
+}

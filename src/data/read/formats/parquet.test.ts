@@ -1,0 +1,108 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { InputError } from '../../../errors.ts'
+import { type DataLimits, DEFAULT_LIMITS } from '../limits.ts'
+import { readParquet } from './parquet.ts'
+import type { BadStretch, FileRow } from './read-context.ts'
+
+const fixtures = join(import.meta.dirname, '../../../../test/fixtures/data')
+const directory = mkdtempSync(join(tmpdir(), 'anneal-parquet-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const TEXT = { required: 'text', optional: [] }
+
+async function read(file: string, columns?: typeof TEXT, limits: Partial<DataLimits> = {}) {
+  const rows: FileRow['row'][] = []
+  const bad: BadStretch[] = []
+  const report = { bad: (stretch: BadStretch) => bad.push(stretch), good: () => {}, notice: () => {} }
+  const context = { file, limits: { ...DEFAULT_LIMITS, ...limits }, ...report }
+  for await (const { row } of readParquet(context, columns)) rows.push(row)
+  return { rows, bad }
+}
+
+describe('readParquet', () => {
+  const codecs = ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'v2-delta']
+
+  it.each(codecs)('reads what pyarrow wrote (%s): text, lists, structs, nulls, 64-bit integers', async (codec) => {
+    const { rows } = await read(join(fixtures, `${codec}.parquet`))
+    expect(rows).toHaveLength(7)
+    expect(rows[0]).toEqual({
+      id: 1,
+      text: 'Document 0: blåbærgrød, naïve café, 北京 and 🙂.',
+      tags: ['a', 'b'],
+      meta: { url: 'https://example.org/0', score: 0 },
+    })
+    expect(rows[3]).toMatchObject({ text: null, tags: ['c'] })
+    expect(rows[6]).toMatchObject({ id: '9007199254740993', tags: ['e', 'f', 'g'], meta: { score: 3 } })
+    expect(() => JSON.stringify(rows)).not.toThrow()
+  })
+
+  it('reports rows whose text is no text and keeps the others', async () => {
+    const { rows, bad } = await read(join(fixtures, 'bad-text.parquet'), TEXT)
+    expect(rows).toEqual([{ text: 'good' }, { text: 'good again' }])
+    expect(bad.map(({ reason, line }) => [reason, line])).toEqual([
+      ['invalid-utf8', 2],
+      ['nul', 3],
+    ])
+  })
+
+  it('refuses bombs before or while they unfold', async () => {
+    const before = process.memoryUsage().rss
+    const start = performance.now()
+    const repeated = join(fixtures, 'repeat-bomb.parquet')
+    await expect(read(join(fixtures, 'large-page-bomb.parquet'), TEXT)).rejects.toThrow(/expanded size of row group 0/)
+    await expect(read(repeated, TEXT, { maxRowGroupValues: 1e6 })).rejects.toThrow(/rows of row group 0.*got 2000000/)
+    await expect(read(repeated, TEXT)).rejects.toThrow(/expanded size in .*repeat-bomb.parquet:\d+/)
+    expect(performance.now() - start).toBeLessThan(5000)
+    expect(process.memoryUsage().rss - before).toBeLessThan(200e6)
+  })
+
+  it('refuses a run longer than its page', async () => {
+    const bytes = readFileSync(join(fixtures, 'run.parquet'))
+    // The definition levels: three bytes, of them a run header 1000 << 1 as a varint, and the level 1.
+    const levels = bytes.indexOf(Buffer.from([3, 0, 0, 0, 0xd0, 0x0f, 1]))
+    bytes.set([0xfe, 0x7f], levels + 4)
+    const file = join(directory, 'run.parquet')
+    writeFileSync(file, bytes)
+    await expect(read(file, TEXT)).rejects.toThrow(/a run of 8191 values in a page of 1000/)
+  })
+
+  it('refuses metadata that is cut, too long, or holds a number without end', async () => {
+    const file = join(directory, 'bad.parquet')
+    const whole = readFileSync(join(fixtures, 'none.parquet'))
+    const endless = Buffer.concat([
+      Buffer.alloc(1_000_000, 0xff),
+      Buffer.from([0x40, 0x42, 0x0f, 0]),
+      Buffer.from('PAR1'),
+    ])
+    const lengthy = Buffer.concat([whole.subarray(0, -8), Buffer.from([0xff, 0xff, 0xff, 0x7f]), Buffer.from('PAR1')])
+    for (const bytes of [Buffer.alloc(0), whole.subarray(0, 100), whole.subarray(0, -1), endless, lengthy]) {
+      writeFileSync(file, bytes)
+      const start = performance.now()
+      await expect(read(file, TEXT)).rejects.toThrow(InputError)
+      expect(performance.now() - start).toBeLessThan(1000)
+    }
+  })
+
+  it('never crashes or hangs on damaged files', async () => {
+    const rounds = process.env.ANNEAL_LONG ? 20_000 : 60
+    const file = join(directory, 'fuzzed.parquet')
+    let state = 1
+    const random = (below: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0
+      return Math.floor((state / 2 ** 32) * below)
+    }
+    for (const codec of codecs) {
+      const whole = readFileSync(join(fixtures, `${codec}.parquet`))
+      for (let round = 0; round < rounds; round++) {
+        const bytes = Buffer.from(whole)
+        for (let flips = 1 + random(4); flips > 0; flips--) bytes[random(bytes.length)] = random(256)
+        writeFileSync(file, bytes)
+        const start = performance.now()
+        await read(file).catch((error: unknown) => expect(error).toBeInstanceOf(InputError))
+        expect(performance.now() - start).toBeLessThan(1000)
+      }
+    }
+  })
+})

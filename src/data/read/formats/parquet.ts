@@ -1,0 +1,200 @@
+// Parquet tables, one row group at a time, only the columns asked for, checked before they are decoded.
+// Integers of 64 bits become numbers where that is exact and strings where it is not; bytes that are no text are a fault.
+
+import { isUtf8 } from 'node:buffer'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  type ParquetScan,
+  parquetMetadata,
+  parquetScan,
+  parquetSchema,
+} from 'hyparquet'
+import { InputError } from '../../../errors.ts'
+import { boundedCompressors, checkPages, checkRowGroup } from './parquet-checks.ts'
+import type { FileRow, ReadContext } from './read-context.ts'
+
+const MAX_METADATA_BYTES = 64 * 1024 * 1024
+/** No value in real metadata has so many bytes above 127 in a row; a number written so would take minutes to read. */
+const MAX_HIGH_BYTES = 32 * 1024
+
+/** Marks a value that is not UTF-8 until its row is reported. */
+class NotText {
+  readonly bytes: Uint8Array
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+}
+
+/** The columns to read: one that must be there, others that are read where they are. */
+export interface ColumnChoice {
+  required: string
+  optional: readonly string[]
+}
+
+/**
+ * Yields the rows of a file; `offset` and `line` count rows. Reads all columns where none are chosen.
+ * Throws InputError when the file is damaged, a bomb, or lacks a wanted column.
+ */
+export async function* readParquet(context: ReadContext, columns?: ColumnChoice): AsyncGenerator<FileRow> {
+  const { file, limits } = context
+  const handle = openSync(file, 'r')
+  try {
+    const buffer = bufferOf(handle)
+    const metadata = attempt(file, () => readMetadata(buffer))
+    const wanted = wantedColumns(metadata, context, columns)
+    const scan = await parquetScan({
+      file: buffer,
+      metadata,
+      columns: wanted,
+      compressors: boundedCompressors,
+      parsers: { stringFromBytes },
+      geoparquet: false,
+      useOffsetIndex: false,
+    }).catch((error: unknown) => damaged(file, error))
+    let expanded = 0
+    let first = 0
+    for (const [group, { num_rows }] of metadata.row_groups.entries()) {
+      const rows = Number(num_rows)
+      if (rows === 0) continue
+      attempt(file, () => {
+        for (const chunk of checkRowGroup(file, buffer.byteLength, metadata, group, wanted, limits)) {
+          const start = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset)
+          checkPages(file, buffer.slice(start, start + Number(chunk.total_compressed_size)), chunk, metadata, limits)
+        }
+      })
+      const values = await readGroup(scan, wanted, first, rows).catch((error: unknown) => damaged(file, error))
+      for (let i = 0; i < rows; i++) {
+        const row = rowAt(wanted, values, i)
+        for (const value of Object.values(row)) if (typeof value === 'string') expanded += value.length
+        if (expanded > limits.freeExpansionBytes && expanded > limits.maxExpansion * buffer.byteLength) {
+          throw new InputError(
+            `expanded size in ${file}:${first + i}: expected at most ${limits.maxExpansion} characters per byte of the ` +
+              'file, got more. This looks like a decompression bomb; raise maxExpansion if it is real data',
+          )
+        }
+        yield* goodRow(row, first + i, context)
+      }
+      first += rows
+    }
+  } finally {
+    closeSync(handle)
+  }
+}
+
+function* goodRow(row: Record<string, unknown>, index: number, context: ReadContext): Generator<FileRow> {
+  const place = { offset: index, line: index + 1, length: 1 }
+  const values = Object.values(row)
+  const notText = values.find((value) => value instanceof NotText)
+  if (notText !== undefined) context.bad({ ...place, reason: 'invalid-utf8', bytes: notText.bytes })
+  else if (values.some((value) => typeof value === 'string' && value.includes('\0'))) {
+    context.bad({ ...place, reason: 'nul' })
+  } else yield { ...place, row }
+}
+
+function rowAt(columns: readonly string[], values: ArrayLike<unknown>[], index: number): Record<string, unknown> {
+  return Object.fromEntries(columns.map((name, column) => [name, plainValue(values[column]![index])]))
+}
+
+/** JSON's view of a value: no bigint, no typed array, no Date. */
+function plainValue(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
+  if (value === undefined) return null
+  if (typeof value !== 'object' || value === null || value instanceof NotText) return value
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, plainValue)
+  if (Array.isArray(value)) return value.map(plainValue)
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plainValue(inner)]))
+}
+
+async function readGroup(
+  scan: ParquetScan,
+  columns: string[],
+  rowStart: number,
+  rows: number,
+): Promise<ArrayLike<unknown>[]> {
+  const values: ArrayLike<unknown>[] = []
+  for (const column of columns) {
+    const read = await scan.readColumn({ column, rowStart, rowEnd: rowStart + rows })
+    if (read.length !== rows) throw new Error(`column ${column} has ${read.length} values in a group of ${rows} rows`)
+    values.push(read as ArrayLike<unknown>)
+  }
+  return values
+}
+
+function wantedColumns(metadata: FileMetaData, context: ReadContext, columns: ColumnChoice | undefined): string[] {
+  const { file, limits } = context
+  const found = attempt(file, () => parquetSchema(metadata).children.map(({ element }) => element.name))
+  if (found.length > limits.maxColumns) {
+    throw new InputError(
+      `schema in ${file}: expected at most ${limits.maxColumns} columns, got ${found.length}. Keep fewer`,
+    )
+  }
+  if (columns === undefined) return found
+  const { required, optional } = columns
+  if (found.includes(required)) return found.filter((name) => name === required || optional.includes(name))
+  throw new InputError(
+    `column '${required}' in ${file}: expected a text column of that name, found ${found.slice(0, 20).join(', ')}. ` +
+      'Name the one that holds the text (text_column; textKey in code)',
+  )
+}
+
+function readMetadata(buffer: SyncBuffer): FileMetaData {
+  const size = buffer.byteLength
+  if (size < 12) throw new Error(`expected at least 12 bytes, got ${size}`)
+  const tail = Buffer.from(buffer.slice(size - 8, size))
+  if (tail.toString('latin1', 4) !== 'PAR1') throw new Error(`expected PAR1 at the end, got ${tail.toString('hex', 4)}`)
+  const length = tail.readUInt32LE(0)
+  if (length > Math.min(MAX_METADATA_BYTES, size - 12)) throw new Error(`the metadata claims ${length} bytes`)
+  const footer = new Uint8Array(buffer.slice(size - 8 - length, size))
+  let run = 0
+  for (const byte of footer) {
+    run = byte < 0x80 ? 0 : run + 1
+    if (run > MAX_HIGH_BYTES) throw new Error('the metadata holds a number without end')
+  }
+  return parquetMetadata(footer, { geoparquet: false })
+}
+
+/** hyparquet's file, narrowed: our slices are there at once. */
+interface SyncBuffer extends AsyncBuffer {
+  slice(start: number, end?: number): ArrayBuffer
+}
+
+function bufferOf(handle: number): SyncBuffer {
+  const byteLength = fstatSync(handle).size
+  const slice = (start: number, end = byteLength): ArrayBuffer => {
+    if (!(start >= 0 && start <= end && end <= byteLength))
+      throw new Error(`bytes ${start} to ${end} lie outside the file`)
+    const bytes = new Uint8Array(end - start)
+    for (let done = 0; done < bytes.length; ) {
+      const read = readSync(handle, bytes, done, bytes.length - done, start + done)
+      if (read === 0) throw new Error('the file became shorter while it was read')
+      done += read
+    }
+    return bytes.buffer
+  }
+  return { byteLength, slice }
+}
+
+function stringFromBytes(bytes: Uint8Array | undefined): string | NotText | undefined {
+  if (bytes === undefined) return undefined
+  if (!isUtf8(bytes)) return new NotText(bytes)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}
+
+function attempt<T>(file: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    return damaged(file, error)
+  }
+}
+
+function damaged(file: string, error: unknown): never {
+  if (error instanceof InputError) throw error
+  const message = error instanceof Error ? error.message : String(error)
+  throw new InputError(`Parquet in ${file}: expected a readable file, got: ${message}. Is it cut short?`, {
+    cause: error,
+  })
+}

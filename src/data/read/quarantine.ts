@@ -1,0 +1,128 @@
+// Bad lines: counted by reason, written down with the place where they are, never mixed with the good ones.
+// A reader reports each bad line and goes on; `verify` decides at the end whether there were too many.
+
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { InputError } from '../../errors.ts'
+
+/** Why a line is bad. */
+export type BadReason =
+  | 'invalid-utf8'
+  | 'nul'
+  | 'lone-surrogate'
+  | 'bad-json'
+  | 'duplicate-key'
+  | 'too-deep'
+  | 'too-many-columns'
+  | 'not-a-row'
+  | 'line-too-long'
+  | 'bad-csv'
+  | 'column-count'
+  | 'missing-text'
+  | 'truncated'
+  | 'damaged'
+
+/** A bad line as a reader reports it. `offset` and `length` are bytes of the (decompressed) file, `line` counts from 1. */
+export interface BadLine {
+  file: string
+  line: number
+  offset: number
+  length: number
+  reason: BadReason
+  /** What the parser said. */
+  detail?: string
+  /** The first bytes, for the excerpt. */
+  bytes?: Uint8Array
+}
+
+/** What a quarantine is told once. */
+export interface QuarantineOptions {
+  /** A JSONL file for the bad lines, replaced by each run and absent when nothing is bad. Without it they are only counted. */
+  path?: string | undefined
+  /** The share of all lines that may be bad, 0 to 1. One bad line is always allowed unless this is 0. Default 0.001. */
+  maxBadFraction?: number | undefined
+}
+
+/** Bytes of a bad line that are copied to the quarantine; `offset` and `length` find the rest. */
+const EXCERPT_BYTES = 200
+const BUFFERED_CHARACTERS = 64 * 1024
+/** Garbage is given up early: after this many bad lines, if they are most of what was read. */
+const HOPELESS_LINES = 10_000
+
+/** Counts good and bad lines and writes the bad ones down. */
+export class Quarantine {
+  readonly path: string | undefined
+  readonly maxBadFraction: number
+  good = 0
+  bad = 0
+  readonly badByReason: Partial<Record<BadReason, number>> = {}
+  private first: BadLine | undefined
+  private handle: number | undefined
+  private buffered: string[] = []
+  private bufferedCharacters = 0
+
+  constructor(options: QuarantineOptions = {}) {
+    this.path = options.path
+    this.maxBadFraction = options.maxBadFraction ?? 0.001
+    // A stale file would tell of bad lines that are no longer there.
+    if (this.path !== undefined) rmSync(this.path, { force: true })
+  }
+
+  /** Counts a bad line. Throws InputError when most of a large input is bad. */
+  add(badLine: BadLine): void {
+    this.bad++
+    this.badByReason[badLine.reason] = (this.badByReason[badLine.reason] ?? 0) + 1
+    this.first ??= { ...badLine }
+    if (this.path !== undefined) this.write(badLine)
+    const hopeless = Math.max(0.5, this.maxBadFraction)
+    if (this.bad >= HOPELESS_LINES && this.bad > hopeless * (this.good + this.bad)) throw this.tooManyBad()
+  }
+
+  /** Throws InputError, with the counts, when more lines are bad than `maxBadFraction` allows or none is good. */
+  verify(): void {
+    if (this.bad === 0) return
+    const least = this.maxBadFraction > 0 && this.good > 0 ? 1 : 0
+    const allowed = Math.max(least, Math.floor(this.maxBadFraction * (this.good + this.bad)))
+    if (this.bad > allowed) throw this.tooManyBad()
+  }
+
+  /** Writes what is buffered and closes the file. */
+  close(): void {
+    this.flush()
+    if (this.handle !== undefined) closeSync(this.handle)
+    this.handle = undefined
+  }
+
+  private write({ file, line, offset, length, reason, detail, bytes }: BadLine): void {
+    // Lossy on purpose: the excerpt is for people, the offset is for tools.
+    const excerpt = bytes === undefined ? '' : Buffer.from(bytes.subarray(0, EXCERPT_BYTES)).toString('utf8')
+    const record = `${JSON.stringify({ file, line, offset, length, reason, detail, excerpt })}\n`
+    this.buffered.push(record)
+    this.bufferedCharacters += record.length
+    if (this.bufferedCharacters > BUFFERED_CHARACTERS) this.flush()
+  }
+
+  private flush(): void {
+    if (this.buffered.length === 0 || this.path === undefined) return
+    if (this.handle === undefined) {
+      mkdirSync(dirname(this.path), { recursive: true })
+      this.handle = openSync(this.path, 'w')
+    }
+    const bytes = Buffer.from(this.buffered.join(''))
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.handle, bytes, done)
+    this.buffered = []
+    this.bufferedCharacters = 0
+  }
+
+  private tooManyBad(): InputError {
+    const total = this.good + this.bad
+    const reasons = Object.entries(this.badByReason).map(([reason, count]) => `${count} ${reason}`)
+    const { file, line, reason, detail } = this.first!
+    const where = this.path === undefined ? '' : `; all of them are in ${this.path}`
+    return new InputError(
+      `bad lines in ${file}:${line}: expected at most ${this.maxBadFraction * 100} % bad, ` +
+        `got ${this.bad} of ${total} (${reasons.join(', ')}). ` +
+        `The first is ${reason}${detail === undefined ? '' : ` (${detail})`}${where}. Mend the data or raise maxBadFraction`,
+    )
+  }
+}

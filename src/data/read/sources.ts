@@ -1,0 +1,239 @@
+// From paths to documents: the one door through which training text comes in. Files are streamed, in order, whatever
+// their format; bad lines go to the quarantine and good ones go on. Text is handed on as it stands (no normalisation);
+// only line ends of plain text and tables become LF, and a byte order mark is dropped.
+
+import { InputError, UsageError } from '../../errors.ts'
+import { type FileFormat, formatOf, listFiles } from './files.ts'
+import { readDelimited } from './formats/delimited.ts'
+import { readJsonArray } from './formats/json-array.ts'
+import { readJsonLines } from './formats/json-lines.ts'
+import { readJsonObject } from './formats/json-object.ts'
+import { type ColumnChoice, readParquet } from './formats/parquet.ts'
+import type { FileRow, ReadContext } from './formats/read-context.ts'
+import { readTextDocuments } from './formats/text-documents.ts'
+import { type DataLimits, DEFAULT_LIMITS } from './limits.ts'
+import { type BadReason, Quarantine } from './quarantine.ts'
+
+/** Where a row stands: `offset` in bytes of the (decompressed) file, `line` from 1; in Parquet both count rows. */
+export interface RowId {
+  file: string
+  offset: number
+  line: number
+}
+
+/** A row of any file: an object, or a string where the file is a list of strings. Plain text gives `{ text }`. */
+export interface SourceRow {
+  row: Record<string, unknown> | string
+  id: RowId
+}
+
+/** A text and where it came from. `meta` holds the fields asked for by `metaKeys`, where the row has them. */
+export interface SourceDocument {
+  text: string
+  id: RowId
+  meta?: Record<string, unknown>
+}
+
+/** How rows are read. */
+export interface RowOptions {
+  /** In directories, reads only files with these extensions, such as `.md`. Files named themselves are always read. */
+  extensions?: readonly string[]
+  /** Names the columns of .csv and .tsv files that have no header. */
+  columns?: readonly string[]
+  /** A JSONL file for bad lines. Without it they are only counted. */
+  quarantinePath?: string
+  /** The share of lines that may be bad, 0 to 1; one bad line is allowed unless it is 0. Default 0.001. */
+  maxBadFraction?: number
+  limits?: Partial<DataLimits>
+  /** Told of surprising but harmless things: a misnamed file, a gzip stream that is cut short. */
+  onNotice?: (message: string) => void
+}
+
+/** How documents are read. */
+export interface DocumentOptions extends RowOptions {
+  /** The field that holds the text. Default `text`. */
+  textKey?: string
+  /** Fields to keep beside the text, or `all`. Default none. */
+  metaKeys?: readonly string[] | 'all'
+}
+
+/** What has been read so far. Lines are rows, records or lines of text; `good` and `bad` count them. */
+export interface ReadReport {
+  files: number
+  documents: number
+  good: number
+  bad: number
+  badByReason: Partial<Record<BadReason, number>>
+  notices: string[]
+}
+
+/** A stream that can be read once and tells what it met. Too many bad lines throw InputError at its end. */
+export interface Reading<T> extends AsyncIterable<T> {
+  readonly report: ReadReport
+}
+
+/** Rows without a text at the start of a file before we stop: the key is wrong, not the rows. */
+const MISSING_BEFORE_GIVING_UP = 20
+
+/** Reads the rows of files and directories (.txt .md .jsonl .ndjson .json .csv .tsv .parquet, all but the last also .gz). */
+export function readRows(paths: string | readonly string[], options: RowOptions = {}): Reading<SourceRow> {
+  return read(paths, options, undefined, {
+    take: ({ row, offset, line }, { file }) => ({ row, id: { file, offset, line } }),
+  })
+}
+
+/**
+ * Reads texts from files and directories.
+ * @example for await (const { text } of readDocuments('corpus/', { quarantinePath: 'bad.jsonl' })) …
+ */
+export function readDocuments(
+  paths: string | readonly string[],
+  options: DocumentOptions = {},
+): Reading<SourceDocument> {
+  const { textKey = 'text', metaKeys = [] } = options
+  const columns = metaKeys === 'all' ? undefined : { required: textKey, optional: metaKeys }
+  return read(paths, options, columns, new DocumentTaker(textKey, metaKeys))
+}
+
+/** Makes of a row what is yielded; undefined, and reported, where the row will not do. */
+interface Taker<T> {
+  take(row: FileRow, context: ReadContext): T | undefined
+  endFile?(): void
+}
+
+function read<T>(
+  paths: string | readonly string[],
+  options: RowOptions,
+  columns: ColumnChoice | undefined,
+  taker: Taker<T>,
+): Reading<T> {
+  const quarantine = new Quarantine({ path: options.quarantinePath, maxBadFraction: options.maxBadFraction })
+  const report: ReadReport = {
+    files: 0,
+    documents: 0,
+    notices: [],
+    get good() {
+      return quarantine.good
+    },
+    get bad() {
+      return quarantine.bad
+    },
+    badByReason: quarantine.badByReason,
+  }
+  let isStarted = false
+  async function* stream(): AsyncGenerator<T> {
+    // A second time would count every line twice.
+    if (isStarted) throw new UsageError('data: expected to be read once, got a second reading. Call the reader again')
+    isStarted = true
+    const list = typeof paths === 'string' ? [paths] : paths
+    try {
+      for (const file of listFiles(list, options.extensions)) {
+        const context = contextOf(file, options, quarantine, report)
+        const format = await formatOf(context)
+        report.files++
+        for await (const row of openFile(context, format, options, columns)) {
+          const taken = taker.take(row, context)
+          if (taken === undefined) continue
+          // Text files count their lines themselves: a document is many of them.
+          if (format !== 'text') context.good(1)
+          report.documents++
+          yield taken
+        }
+        taker.endFile?.()
+      }
+      quarantine.verify()
+      if (report.documents === 0)
+        throw new InputError(`data in ${list.join(', ')}: expected at least one row, got none`)
+    } finally {
+      quarantine.close()
+    }
+  }
+  return { report, [Symbol.asyncIterator]: stream }
+}
+
+function contextOf(file: string, options: RowOptions, quarantine: Quarantine, report: ReadReport): ReadContext {
+  return {
+    file,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    bad: (stretch) => quarantine.add({ file, ...stretch }),
+    good: (lines) => {
+      quarantine.good += lines
+    },
+    notice: (message) => {
+      report.notices.push(message)
+      options.onNotice?.(message)
+    },
+  }
+}
+
+function openFile(
+  context: ReadContext,
+  format: FileFormat,
+  { columns: names }: RowOptions,
+  columns: ColumnChoice | undefined,
+): AsyncGenerator<FileRow> {
+  switch (format) {
+    case 'text':
+      return readTextDocuments(context)
+    case 'json-lines':
+      return readJsonLines(context)
+    case 'json-array':
+      return readJsonArray(context)
+    case 'json-object':
+      return readJsonObject(context)
+    case 'csv':
+      return readDelimited(context, { delimiter: ',', columns: names })
+    case 'tsv':
+      return readDelimited(context, { delimiter: '\t', columns: names })
+    case 'parquet':
+      return readParquet(context, columns)
+  }
+}
+
+class DocumentTaker implements Taker<SourceDocument> {
+  private readonly textKey: string
+  private readonly metaKeys: readonly string[] | 'all'
+  /** Rows of the current file with a text, and the first of those without. */
+  private withText = 0
+  private missing = 0
+  private firstMissing: InputError | undefined
+
+  constructor(textKey: string, metaKeys: readonly string[] | 'all') {
+    this.textKey = textKey
+    this.metaKeys = metaKeys
+  }
+
+  take({ row, ...place }: FileRow, context: ReadContext): SourceDocument | undefined {
+    const { textKey, metaKeys } = this
+    const fields = typeof row === 'string' ? { [textKey]: row } : row
+    const text = Object.hasOwn(fields, textKey) ? fields[textKey] : undefined
+    if (typeof text !== 'string') {
+      this.firstMissing ??= missingText(context.file, place.line, textKey, fields)
+      if (++this.missing >= MISSING_BEFORE_GIVING_UP && this.withText === 0) throw this.firstMissing
+      const got = Object.hasOwn(fields, textKey) ? JSON.stringify(text)?.slice(0, 40) : 'nothing'
+      context.bad({ ...place, reason: 'missing-text', detail: `expected a string in '${textKey}', got ${got}` })
+      return undefined
+    }
+    this.withText++
+    const document = { text, id: { file: context.file, offset: place.offset, line: place.line } }
+    const meta = Object.entries(fields).filter(
+      ([key]) => key !== textKey && (metaKeys === 'all' || metaKeys.includes(key)),
+    )
+    return meta.length === 0 ? document : { ...document, meta: Object.fromEntries(meta) }
+  }
+
+  /** A file in which no row has a text was read with the wrong key, however few its rows. */
+  endFile(): void {
+    if (this.firstMissing !== undefined && this.withText === 0) throw this.firstMissing
+    this.withText = 0
+    this.missing = 0
+    this.firstMissing = undefined
+  }
+}
+
+function missingText(file: string, line: number, textKey: string, fields: Record<string, unknown>): InputError {
+  const found = Object.keys(fields).slice(0, 20).join(', ')
+  return new InputError(
+    `field '${textKey}' in ${file}:${line}: expected a text, found columns ${found}. Name the one that holds it (text_column; textKey in code)`,
+  )
+}

@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest'
+import type { SourceRow } from '../read/sources.ts'
+import { type ExampleOptions, readExample } from './examples.ts'
+
+const source = (row: SourceRow['row'], line = 1): SourceRow => ({ row, id: { file: 'data.jsonl', offset: 0, line } })
+const read = (row: SourceRow['row'], options?: ExampleOptions) => readExample(source(row), options)
+const user = (content: string) => ({ role: 'user' as const, content })
+const assistant = (content: string) => ({ role: 'assistant' as const, content })
+const system = (content: string) => ({ role: 'system' as const, content })
+
+describe('readExample', () => {
+  it('reads alpaca: input below the instruction, system first, history before', () => {
+    expect(read({ instruction: 'Add', input: '1 + 1', output: '2' })).toEqual({
+      kind: 'conversation',
+      messages: [user('Add\n1 + 1'), assistant('2')],
+    })
+    expect(read({ instruction: 'B', input: '', output: 'b', system: 'S', history: [['A', 'a']] })).toEqual({
+      kind: 'conversation',
+      messages: [system('S'), user('A'), assistant('a'), user('B'), assistant('b')],
+    })
+    // A rendered text beside the fields does not make it plain text.
+    expect(read({ instruction: 'A', output: 'a', text: '### A' }).kind).toBe('conversation')
+  })
+
+  it('reads ShareGPT with tools: calls become the assistant’s, observations the tool’s', () => {
+    const row = {
+      conversations: [
+        { from: 'human', value: 'Weather?' },
+        { from: 'function_call', value: '{"name": "weather", "arguments": {"city": "Aarhus"}}' },
+        { from: 'observation', value: '{"celsius": 9}' },
+        { from: 'gpt', value: '9 °C.' },
+      ],
+      tools: '[{"name": "weather", "description": "d", "parameters": {"type": "object"}}]',
+    }
+    expect(read(row)).toEqual({
+      kind: 'conversation',
+      messages: [
+        user('Weather?'),
+        {
+          ...assistant(''),
+          tool_calls: [{ type: 'function', function: { name: 'weather', arguments: { city: 'Aarhus' } } }],
+        },
+        { role: 'tool', content: '{"celsius": 9}' },
+        assistant('9 °C.'),
+      ],
+      tools: [{ type: 'function', function: { name: 'weather', description: 'd', parameters: { type: 'object' } } }],
+    })
+    expect(
+      read({
+        conversations: [
+          { from: 'human', value: 'a' },
+          { from: 'gpt', value: 'b' },
+        ],
+        tools: '[]',
+      }),
+    ).not.toHaveProperty('tools')
+  })
+
+  it('reads OpenAI messages: calls with ids and JSON arguments, null content, parts, weights', () => {
+    const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: '{"x": 1}' } }
+    const parts = [
+      { type: 'text', text: 'one ' },
+      { type: 'text', value: 'two' },
+    ]
+    const row = {
+      messages: [
+        { role: 'developer', content: 'D' },
+        { role: 'user', content: parts, loss_weight: 0 },
+        { role: 'assistant', content: null, tool_calls: [call], reasoning_content: 'hm' },
+        { role: 'tool', content: '1', tool_call_id: 'c1', name: 'f' },
+        { role: 'assistant', content: 'done', loss_weight: 1 },
+      ],
+    }
+    expect(read(row)).toEqual({
+      kind: 'conversation',
+      messages: [
+        { role: 'developer', content: 'D' },
+        { ...user('one two'), isTrained: false },
+        {
+          ...assistant(''),
+          tool_calls: [{ id: 'c1', type: 'function', function: { name: 'f', arguments: { x: 1 } } }],
+          reasoning_content: 'hm',
+        },
+        { role: 'tool', content: '1', tool_call_id: 'c1', name: 'f' },
+        { ...assistant('done'), isTrained: true },
+      ],
+    })
+  })
+
+  it('reads prompt and completion as strings and as messages', () => {
+    expect(read({ prompt: 'a', completion: 'b' })).toEqual({ kind: 'prompt-completion', prompt: 'a', completion: 'b' })
+    expect(read({ prompt: [user('a')], completion: [assistant('b')] })).toMatchObject({ completion: [assistant('b')] })
+    expect(read({ prompt: [user('a')], completion: 'b' })).toMatchObject({ completion: [assistant('b')] })
+    expect(read({ prompt: 'a' })).toEqual({ kind: 'prompt', prompt: 'a' })
+    expect(read('just text')).toEqual({ kind: 'text', text: 'just text' })
+  })
+
+  const preference = {
+    kind: 'preference',
+    prompt: [user('Q')],
+    chosen: [assistant('good')],
+    rejected: [assistant('bad')],
+  }
+  it.each<[string, Record<string, unknown>]>([
+    ['a prompt in messages', { prompt: [user('Q')], chosen: [assistant('good')], rejected: [assistant('bad')] }],
+    ['string answers to messages', { prompt: [user('Q')], chosen: 'good', rejected: 'bad' }],
+    ['an implicit prompt', { chosen: [user('Q'), assistant('good')], rejected: [user('Q'), assistant('bad')] }],
+    [
+      'a repeated prompt',
+      { prompt: [user('Q')], chosen: [user('Q'), assistant('good')], rejected: [user('Q'), assistant('bad')] },
+    ],
+    [
+      'ShareGPT',
+      {
+        conversations: [{ from: 'human', value: 'Q' }],
+        chosen: { from: 'gpt', value: 'good' },
+        rejected: { from: 'gpt', value: 'bad' },
+      },
+    ],
+    ['alpaca', { instruction: 'Q', chosen: 'good', rejected: 'bad' }],
+    [
+      'chosen_messages',
+      { chosen_messages: [user('Q'), assistant('good')], rejected_messages: [user('Q'), assistant('bad')] },
+    ],
+  ])('reads preference pairs: %s', (_, row) => {
+    expect(read(row)).toEqual(preference)
+  })
+
+  it('finds the prompt that two strings share, up to the space before the answers', () => {
+    expect(read({ chosen: 'The sky is blue.', rejected: 'The sky is green.' })).toEqual({
+      kind: 'preference',
+      prompt: 'The sky is',
+      chosen: ' blue.',
+      rejected: ' green.',
+    })
+  })
+
+  it('reads unpaired labels', () => {
+    expect(read({ prompt: 'a', completion: 'b', label: false })).toMatchObject({ kind: 'labelled', label: false })
+    const chat = { messages: [user('a'), assistant('b')], label: true }
+    expect(read(chat)).toEqual({ kind: 'labelled', prompt: [user('a')], completion: [assistant('b')], label: true })
+    expect(read({ instruction: 'a', output: 'b', kto_tag: true })).toMatchObject({ prompt: [user('a')], label: true })
+  })
+
+  it('takes names from the caller', () => {
+    const columns = { prompt: 'question', chosen: 'response_j', rejected: 'response_k' }
+    expect(read({ question: 'a', response_j: 'b', response_k: 'c' }, { columns })).toEqual({
+      kind: 'preference',
+      prompt: 'a',
+      chosen: 'b',
+      rejected: 'c',
+    })
+  })
+
+  it('says row, field, value and what would do', () => {
+    const failures: [Record<string, unknown>, RegExp][] = [
+      [
+        { question: 'a', answer: 'b' },
+        /data.jsonl:1: expected one of .*alpaca \{instruction, output\}.*found fields question, answer.*columns/,
+      ],
+      [
+        {
+          conversations: [
+            { from: 'human', value: 'a' },
+            { from: 'bot', value: 'b' },
+          ],
+        },
+        /:1, field 'conversations'\[1\].from: expected .*gpt.*, got "bot"/,
+      ],
+      [{ messages: [] }, /'messages': expected a list of messages, got \[\]/],
+      [{ messages: [user('a')] }, /at least one turn of the assistant.*got \["user"\]/],
+      [{ messages: [{ role: 'user', content: 7 }] }, /\[0\].content: expected a string.*got 7/],
+      [{ instruction: 'a', output: 7 }, /'output': expected a string, got 7/],
+      [{ instruction: 'a', output: 'b', history: [['x']] }, /'history'\[0\]: expected \[question, answer\]/],
+      [
+        {
+          conversations: [
+            { from: 'function_call', value: '{oops' },
+            { from: 'gpt', value: 'x' },
+          ],
+        },
+        /\[0\].value: expected JSON/,
+      ],
+      [{ chosen: [user('a'), assistant('b')], rejected: [user('a'), assistant('b')] }, /another answer/],
+      [{ chosen: [assistant('b')], rejected: 'c' }, /same form/],
+      [{ prompt: 'a', completion: 'b', label: 'maybe' }, /'label': expected true or false, got "maybe"/],
+      [{ messages: [user('a'), assistant('b')], tools: '[{"x": 1}]' }, /'tools'\[0\]: expected \{name/],
+    ]
+    for (const [row, message] of failures) expect(() => read(row)).toThrow(message)
+    expect(() => read({ text: 'a' }, { shape: 'alpaca' })).toThrow(/'instruction': expected a value, as in alpaca/)
+    expect(() => read({ constructor: 1, toString: 2 } as never)).toThrow(/found fields constructor/)
+  })
+})

@@ -1,0 +1,121 @@
+// Turns of a chat in any of the spellings that data has: OpenAI's {role, content}, ShareGPT's {from, value},
+// content in parts [{type: 'text', text}], tool calls as objects or as JSON in a string.
+
+import { InputError } from '../../errors.ts'
+import type { Message, ToolCall, ToolDefinition, Turns } from './conversation.ts'
+
+type Fields = Record<string, unknown>
+
+/** Where a value stands, for errors: `data.jsonl:7, field 'messages'`. */
+export type Place = string
+
+const ROLES: Readonly<Record<string, Message['role'] | 'function_call'>> = {
+  system: 'system',
+  developer: 'developer',
+  user: 'user',
+  human: 'user',
+  assistant: 'assistant',
+  gpt: 'assistant',
+  tool: 'tool',
+  function: 'tool',
+  observation: 'tool',
+  function_call: 'function_call',
+}
+
+/** Reads a list of turns. Throws InputError, with the field and the value, at one that is none. */
+export function readMessages(value: unknown, place: Place): Message[] {
+  if (!Array.isArray(value) || value.length === 0) throw wrong(place, 'a list of messages', value)
+  return value.map((item, i) => readMessage(item, `${place}[${i}]`))
+}
+
+/** Reads a string, a list of turns, or a single turn. */
+export function readTurns(value: unknown, place: Place): Turns {
+  if (typeof value === 'string') return value
+  return isFields(value) ? [readMessage(value, place)] : readMessages(value, place)
+}
+
+function readMessage(value: unknown, place: Place): Message {
+  if (!isFields(value)) throw wrong(place, '{role, content} or {from, value}', value)
+  const [roleKey, contentKey] = 'role' in value ? ['role', 'content'] : ['from', 'value']
+  const role = ROLES[String(value[roleKey])]
+  if (role === undefined) throw wrong(`${place}.${roleKey}`, Object.keys(ROLES).join(', '), value[roleKey])
+  const content = value[contentKey]
+  if (role === 'function_call') {
+    return { role: 'assistant', content: '', tool_calls: readCalls(content, `${place}.${contentKey}`) }
+  }
+  const calls = value.tool_calls ?? undefined
+  const message: Message = { role, content: readContent(content, `${place}.${contentKey}`, calls !== undefined) }
+  if (calls !== undefined) message.tool_calls = readCalls(calls, `${place}.tool_calls`)
+  for (const key of ['name', 'tool_call_id'] as const) {
+    if (typeof value[key] === 'string') message[key] = value[key]
+  }
+  const reasoning = value.reasoning_content ?? value.thinking
+  if (typeof reasoning === 'string') message.reasoning_content = reasoning
+  // LLaMA-Factory 1.0 writes loss_weight, axolotl train or weight.
+  const weight = value.loss_weight ?? value.weight ?? value.train
+  if (typeof weight === 'number' || typeof weight === 'boolean') message.isTrained = Number(weight) !== 0
+  return message
+}
+
+function readContent(value: unknown, place: Place, mayBeMissing: boolean): string {
+  if (typeof value === 'string') return value
+  if ((value === null || value === undefined) && mayBeMissing) return ''
+  if (!Array.isArray(value)) throw wrong(place, 'a string or a list of text parts', value)
+  return value
+    .map((part, i) => {
+      const text = isFields(part) && part.type === 'text' ? (part.text ?? part.value) : part
+      if (typeof text !== 'string') throw wrong(`${place}[${i}]`, `{type: 'text', text}`, part)
+      return text
+    })
+    .join('')
+}
+
+/** Reads calls as OpenAI, ShareGPT and Hermes write them: one or a list, wrapped in `function` or not, or JSON of that. */
+function readCalls(value: unknown, place: Place): ToolCall[] {
+  const parsed = fromJson(value, place)
+  const calls = Array.isArray(parsed) ? parsed : [parsed]
+  return calls.map((call, i) => {
+    const at = `${place}[${i}]`
+    const inner = isFields(call) && isFields(call.function) ? call.function : call
+    if (!isFields(inner) || typeof inner.name !== 'string') throw wrong(at, '{name, arguments}', call)
+    const given = fromJson(inner.arguments ?? inner.parameters ?? {}, `${at}.arguments`)
+    if (!isFields(given)) throw wrong(`${at}.arguments`, 'an object', given)
+    const id = (call as Fields).id
+    const made: ToolCall = { type: 'function', function: { name: inner.name, arguments: given } }
+    return typeof id === 'string' ? { ...made, id } : made
+  })
+}
+
+/** Reads tool definitions, bare or wrapped, or JSON of them; undefined where there are none. */
+export function readTools(value: unknown, place: Place): ToolDefinition[] | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  const parsed = fromJson(value, place)
+  if (!Array.isArray(parsed)) throw wrong(place, 'a list of tools', value)
+  const tools = parsed.map((tool, i): ToolDefinition => {
+    const inner = isFields(tool) && isFields(tool.function) ? tool.function : tool
+    if (!isFields(inner) || typeof inner.name !== 'string')
+      throw wrong(`${place}[${i}]`, '{name, description, parameters}', tool)
+    return { type: 'function', function: inner as ToolDefinition['function'] }
+  })
+  return tools.length === 0 ? undefined : tools
+}
+
+function fromJson(value: unknown, place: Place): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return JSON.parse(value)
+  } catch (error) {
+    throw wrong(place, `JSON (${(error as Error).message.slice(0, 80)})`, value)
+  }
+}
+
+/** True for an object with named fields. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The error for a value of the wrong shape. */
+export function wrong(place: Place, expected: string, value: unknown): InputError {
+  const got = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  return new InputError(`${place}: expected ${expected}, got ${got.length > 80 ? `${got.slice(0, 80)}…` : got}`)
+}

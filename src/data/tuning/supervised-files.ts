@@ -1,0 +1,171 @@
+// Files of conversations, completions or texts → samples in memory with a report of what is in them. Random access over them gives
+// batches, shuffled or packed, whose position is one number.
+
+import { InputError, UsageError } from '../../errors.ts'
+import { IGNORE_INDEX } from '../batch.ts'
+import { type LengthReport, reportLengths } from '../length-report.ts'
+import { type OnOverlong, refuseMany, shortened } from '../packing/overlong.ts'
+import { type ExampleFileOptions, guessShape, readExamples } from '../rows/read-examples.ts'
+import type { ShapeGuess } from '../rows/shapes.ts'
+import type { Dataset, Sample } from '../sample.ts'
+import { type SplitOptions, sideOf } from '../split.ts'
+import { SampleStore } from './sample-store.ts'
+import { SupervisedEncoder, type SupervisedOptions, supervisedTokens } from './supervised.ts'
+
+/** What examples of every stage are read with. */
+export interface TuningFileOptions extends SupervisedOptions, ExampleFileOptions {
+  /** Tokens of the longest sample. */
+  maxLength: number
+  /** What happens to longer ones. Default `error-if-many`. */
+  onOverlong?: OnOverlong
+  /** Holds some examples out, told by their content alone. */
+  validation?: SplitOptions
+}
+
+/** What was found in the files. */
+export interface TuningReport {
+  guess: ShapeGuess
+  /** Rows read. */
+  rows: number
+  /** Tokens of all samples, and how many of them are learnt. */
+  tokens: number
+  supervisedTokens: number
+  /** Lengths before anything was cut; of pairs, of the longer answer. */
+  lengths: LengthReport
+  /** Rows longer than the limit; of these, rows left out, and rows that lost a part of an answer. */
+  overlong: number
+  leftOut: number
+  answersCut: number
+  /** Tokens that end an answer and are learnt: what generation should stop at. */
+  stopTokenIds: number[]
+  /** Lines for people: surprising, not fatal. */
+  notices: string[]
+}
+
+/** Samples of supervised fine-tuning. */
+export interface SupervisedData {
+  train: Dataset<Sample>
+  validation: Dataset<Sample>
+  report: TuningReport
+}
+
+/**
+ * Reads files and directories for supervised fine-tuning. Throws InputError at a row without anything to learn, when too many samples
+ * are too long, and when no answer ends with a token that generation could stop at.
+ */
+export async function readSupervised(
+  paths: string | readonly string[],
+  options: TuningFileOptions,
+): Promise<SupervisedData> {
+  const encoder = new SupervisedEncoder(options)
+  const tally = new Tally(paths, options)
+  const sides = { train: new SampleStore(), validation: new SampleStore() }
+  const { validation = { fraction: 0 }, onOverlong = 'error-if-many' } = options
+  for await (const { example, place } of readExamples(paths, options)) {
+    const sample = encoder.encode(example, place)
+    const pieces = shortened(sample, options.maxLength, onOverlong, options.tokenizer.bosTokenId)
+    tally.add(sample.ids.length, [sample], pieces, encoder)
+    if (example.kind !== 'text') tally.hasAnswers = true
+    const side = sides[sideOf(JSON.stringify(example), validation)]
+    for (const part of pieces) side.add(part)
+  }
+  return { ...sides, report: await tally.report() }
+}
+
+/** Counts rows as they are read, and judges them at the end. */
+export class Tally {
+  /** Whether any row has an answer that should end. */
+  hasAnswers = false
+  private readonly paths: string | readonly string[]
+  private readonly options: TuningFileOptions
+  private readonly lengths: number[] = []
+  private readonly stops = new Set<number>()
+  private tokens = 0
+  private supervised = 0
+  private overlong = 0
+  private leftOut = 0
+  private answersCut = 0
+  readonly notices: string[] = []
+
+  constructor(paths: string | readonly string[], options: TuningFileOptions) {
+    if (!Number.isInteger(options.maxLength) || options.maxLength < 2)
+      throw new UsageError(`max_length: expected an integer of at least 2, got ${options.maxLength}`)
+    this.paths = paths
+    this.options = options
+  }
+
+  /** Counts a row of `length` tokens: its samples as they were, and what is left of them. */
+  add(length: number, before: readonly Sample[], after: readonly Sample[], encoder: SupervisedEncoder): void {
+    this.lengths.push(length)
+    const learnt = after.reduce((sum, sample) => sum + supervisedTokens(sample), 0)
+    if (length > this.options.maxLength) {
+      this.overlong++
+      if (after.length === 0) this.leftOut++
+      // Splitting loses the first token of each piece only.
+      else if (
+        this.options.onOverlong !== 'split' &&
+        learnt < before.reduce((sum, sample) => sum + supervisedTokens(sample), 0)
+      )
+        this.answersCut++
+    }
+    this.supervised += learnt
+    for (const sample of after) {
+      this.tokens += sample.ids.length
+      for (const id of endings(sample)) if (encoder.isStop(id)) this.stops.add(id)
+    }
+  }
+
+  async report(): Promise<TuningReport> {
+    const { maxLength, onOverlong = 'error-if-many' } = this.options
+    const files = typeof this.paths === 'string' ? this.paths : this.paths.join(', ')
+    const lengths = reportLengths(this.lengths)
+    if (onOverlong === 'error-if-many') refuseMany(this.overlong, lengths, maxLength, files)
+    if (this.leftOut === lengths.count) {
+      throw new InputError(
+        `data in ${files}: expected samples with something to learn within ${maxLength} tokens, got none of ${lengths.count}. ` +
+          `Set max_length: ${lengths.suggestedMaxLength}`,
+      )
+    }
+    this.judgeStops(files)
+    const share = (count: number): string => `${count} of ${lengths.count} samples (${percent(count / lengths.count)})`
+    if (this.leftOut > 0) this.notices.push(`${share(this.leftOut)} are longer than ${maxLength} tokens and left out`)
+    if (this.answersCut > 0) this.notices.push(`${share(this.answersCut)} have an answer cut at ${maxLength} tokens`)
+    return {
+      guess: await guessShape(this.paths, this.options),
+      rows: lengths.count,
+      tokens: this.tokens,
+      supervisedTokens: this.supervised,
+      lengths,
+      overlong: this.overlong,
+      leftOut: this.leftOut,
+      answersCut: this.answersCut,
+      stopTokenIds: [...this.stops].sort((a, b) => a - b),
+      notices: this.notices,
+    }
+  }
+
+  private judgeStops(files: string): void {
+    if (this.stops.size > 0) return
+    const what = `data in ${files}: expected answers to end with a token to stop at, got none in ${this.lengths.length} rows`
+    if (!this.hasAnswers) this.notices.push(`${what}: the tokenizer names no eos_token, so texts do not end`)
+    else if (this.answersCut > 0)
+      this.notices.push(`${what}: every answer is cut, so the model will not learn to stop. Raise max_length`)
+    else {
+      throw new InputError(
+        `${what}, so the model would never stop. Use a chat template (chat_template.jinja beside tokenizer.json) that closes the turns of ` +
+          'the assistant with a token of the tokenizer, such as <|im_end|> or its eos_token',
+      )
+    }
+  }
+}
+
+/** The last tokens of the stretches that are learnt. */
+function* endings({ ids, labels }: Sample): Iterable<number> {
+  for (let i = 0; i < ids.length; i++) {
+    if (labels[i] !== IGNORE_INDEX && (i + 1 === ids.length || labels[i + 1] === IGNORE_INDEX)) yield ids[i]!
+  }
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}

@@ -1,0 +1,169 @@
+// One example → the tokens of one sample, and which of them are learnt: what an assistant says with the token that ends its turn, a
+// completion with the end-of-text token, or a whole text. Which tokens those are is told by where the template wrote them, never by
+// their ids, so any template works, and a pad token that equals the end-of-text token hides nothing.
+// What it is not: the reader of files (supervised-files.ts) or the cutting of long samples (overlong.ts).
+
+import { InputError } from '../../errors.ts'
+import { encodeChat, type MessageSpan } from '../../text/chat-encoding.ts'
+import { chatTemplateFor } from '../../text/default-template.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import { IGNORE_INDEX } from '../batch.ts'
+import type { Example, Message, ToolDefinition } from '../rows/conversation.ts'
+import { type Place, wrong } from '../rows/messages.ts'
+import type { Sample } from '../sample.ts'
+
+/** How examples become samples. */
+export interface SupervisedOptions {
+  tokenizer: Tokenizer
+  /** A Jinja chat template. Default: the tokenizer's own, else one that it can end turns with. */
+  chatTemplate?: string
+  /** Learns from every turn of the assistant, or from the last of each chat only. Default `all`. */
+  turns?: 'all' | 'last'
+  /** Reads control tokens that are spelled in prompts, completions and texts, as in data that was rendered before. Default false. */
+  allowSpecial?: boolean
+}
+
+/** Encodes examples for supervised fine-tuning. */
+export class SupervisedEncoder {
+  readonly tokenizer: Tokenizer
+  readonly chatTemplate: string
+  private readonly options: SupervisedOptions
+  /** What the tokenizer puts around a text; the end-of-text token is always there if it has one. */
+  private readonly frame: { before: Int32Array; after: Int32Array }
+
+  constructor(options: SupervisedOptions) {
+    this.options = options
+    this.tokenizer = options.tokenizer
+    this.chatTemplate = options.chatTemplate ?? chatTemplateFor(options.tokenizer)
+    this.frame = frameOf(options.tokenizer)
+  }
+
+  /** Encodes one example; `place`, such as `data.jsonl:7`, is for errors. Throws InputError where there is nothing to learn. */
+  encode(example: Example, place: Place): Sample {
+    switch (example.kind) {
+      case 'conversation':
+        return this.chat(example.messages, 0, example.tools, place)
+      case 'prompt-completion': {
+        const { prompt, completion } = example
+        if (typeof prompt === 'string' && typeof completion === 'string') return this.text(prompt, completion, place)
+        if (typeof prompt === 'string' || typeof completion === 'string')
+          throw wrong(place, 'prompt and completion in one form, strings or messages', completion)
+        return this.chat([...prompt, ...completion], prompt.length, example.tools, place)
+      }
+      case 'text':
+        return this.text('', example.text, place)
+      default:
+        throw new InputError(
+          `row in ${place}: expected a conversation, a prompt with its completion, or a text, got a ${example.kind} row. ` +
+            (example.kind === 'preference' ? 'Train it with stage: dpo' : 'Give rows with answers to learn from'),
+        )
+    }
+  }
+
+  /** True for tokens that can end an answer: the end-of-text token and those that only a template can write. */
+  isStop(id: number): boolean {
+    return id === this.tokenizer.eosTokenId || this.tokenizer.controlTokens.has(this.tokenizer.idToToken(id) ?? '')
+  }
+
+  private chat(
+    messages: readonly Message[],
+    answersFrom: number,
+    tools: readonly ToolDefinition[] | undefined,
+    place: Place,
+  ): Sample {
+    const asked = [...messages.keys()].filter(
+      (i) => i >= answersFrom && (messages[i]!.isTrained ?? messages[i]!.role === 'assistant'),
+    )
+    const turns = this.options.turns === 'last' ? asked.slice(-1) : asked
+    if (turns.length === 0) throw nothingToLearn(place, `roles ${messages.map(({ role }) => role).join(', ')}`)
+    const input = { messages: messages.map(forTemplate), tools }
+    const { ids, spans, text } = encodeChat(this.tokenizer, this.chatTemplate, input)
+    const labels = new Int32Array(ids.length).fill(IGNORE_INDEX)
+    for (const turn of turns) {
+      const span = spans[turn]
+      if (span === undefined) {
+        throw new InputError(
+          `row in ${place}, message ${turn}: expected the chat template to write it, got a rendering without it. ` +
+            'Use a chat_template that writes every turn of the assistant',
+        )
+      }
+      const end = this.turnEnd(ids, span)
+      const names = messages[turn]!.tool_calls?.map((call) => call.function.name) ?? []
+      this.requireNames(
+        names,
+        names.length === 0 ? '' : this.tokenizer.decode(ids.subarray(span.bodyStart, end)),
+        place,
+      )
+      labels.set(ids.subarray(span.bodyStart, end), span.bodyStart)
+    }
+    this.requireNames(tools?.map((tool) => tool.function.name) ?? [], text, place)
+    return checked({ ids, labels }, place)
+  }
+
+  /** Many templates leave out tools that they do not know; the model would then learn to say nothing where it should call one. */
+  private requireNames(names: readonly string[], text: string, place: Place): void {
+    const missing = names.find((name) => !text.includes(name))
+    if (missing === undefined) return
+    throw new InputError(
+      `row in ${place}: expected the chat template to write the tool or call '${missing}', got a rendering without it. ` +
+        'Use a chat_template that knows tools, or remove tools and tool_calls from the data',
+    )
+  }
+
+  /** The end of what is learnt: after the token that closes the turn. Line breaks behind it are the template's, and never generated. */
+  private turnEnd(ids: Int32Array, { bodyStart, end }: MessageSpan): number {
+    let last = end
+    while (last > bodyStart && this.tokenizer.decode(ids.subarray(last - 1, last)).trim() === '') last--
+    return last > bodyStart && this.isStop(ids[last - 1]!) ? last : end
+  }
+
+  /** Encoded as one text, as Transformers does; a token that is partly prompt belongs to the completion. */
+  private text(prompt: string, completion: string, place: Place): Sample {
+    if (completion === '') throw nothingToLearn(place, 'an empty text')
+    const text = prompt + completion
+    const controls = this.options.allowSpecial ? text : '\0'.repeat(text.length)
+    const { ids: inner, cuts } = this.tokenizer.encodeMasked(text, controls, [prompt.length])
+    const { before, after } = this.frame
+    const ids = new Int32Array(before.length + inner.length + after.length)
+    ids.set(before)
+    ids.set(inner, before.length)
+    ids.set(after, before.length + inner.length)
+    const labels = ids.slice().fill(IGNORE_INDEX, 0, before.length + cuts[0]!)
+    return checked({ ids, labels }, place)
+  }
+}
+
+/** How many tokens of a sample are learnt. */
+export function supervisedTokens({ labels }: Sample): number {
+  let count = 0
+  for (const label of labels) if (label !== IGNORE_INDEX) count++
+  return count
+}
+
+/** `isTrained` is ours; a template must not see it. */
+function forTemplate({ isTrained: _, ...message }: Message): Omit<Message, 'isTrained'> {
+  return message
+}
+
+/** Nothing predicts the first token, so it is never learnt. */
+function checked(sample: Sample, place: Place): Sample {
+  if (sample.labels.length > 0) sample.labels[0] = IGNORE_INDEX
+  if (supervisedTokens(sample) === 0) throw nothingToLearn(place, `${sample.ids.length} tokens, none of them learnt`)
+  return sample
+}
+
+function nothingToLearn(place: Place, got: string): InputError {
+  return new InputError(
+    `row in ${place}: expected at least one answer to learn from, got ${got}. Remove the row, or give it a turn of the assistant or a completion`,
+  )
+}
+
+function frameOf(tokenizer: Tokenizer): { before: Int32Array; after: Int32Array } {
+  const plain = tokenizer.encode('a', { addSpecialTokens: false })
+  const framed = tokenizer.encode('a')
+  const start = framed.findIndex((_, at) => plain.every((id, i) => framed[at + i] === id))
+  const after = framed.slice(start + plain.length)
+  const { eosTokenId } = tokenizer
+  const ends = eosTokenId !== undefined && after.at(-1) !== eosTokenId
+  return { before: framed.slice(0, start), after: ends ? Int32Array.of(...after, eosTokenId) : after }
+}
