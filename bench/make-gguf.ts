@@ -1,6 +1,6 @@
 // `tsx bench/make-gguf.ts DIR FILE.gguf FORMAT [OURS]`: a model as GGUF for llama.cpp, with a tokenizer that is never used: only ids
 // are compared. With OURS, a format of Anneal's own, prints how far the logits of both quantized models are from the dense one's.
-import { loadDecoder } from '../src/checkpoint/load.ts'
+import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import { exportGguf } from '../src/gguf/export-model.ts'
 import { loadGguf } from '../src/gguf/load-model.ts'
 import type { GgufFormat } from '../src/gguf/tensor-types.ts'

@@ -1,7 +1,7 @@
 // `tsx bench/make-model.ts 22M DIR [ADAPTER]`: random weights of one of the measured shapes, and a LoRA (rank 8, all linears) away from zero,
 // for all engines to load.
 import { mkdirSync } from 'node:fs'
-import { saveDecoder } from '../src/checkpoint/save.ts'
+import { saveDecoder } from '../src/checkpoint/model-directory/save.ts'
 import { saveLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, loraLayers } from '../src/methods/lora/lora.ts'
 import { readModelConfig } from '../src/model/config.ts'

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { loadDecoder } from '../src/checkpoint/load.ts'
+import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import type { PairBatch } from '../src/data/tuning/preferences.ts'
 import { Engine } from '../src/infer/engine.ts'
 import { collect } from '../src/infer/lm.ts'

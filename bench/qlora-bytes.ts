@@ -1,6 +1,6 @@
 // `tsx bench/qlora-bytes.ts DIR`: what the blocks of a QLoRA base take (NF4 with double quantization, the rest in bf16) and what they
 // take in bf16, from the tensors themselves.
-import { loadDecoder } from '../src/checkpoint/load.ts'
+import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import { quantizeModel } from '../src/model/quantize-model.ts'
 import { tensorBytes } from './quantize.ts'
 

@@ -94,13 +94,13 @@ export { race } from './probe/race.ts'
 export { Journal } from './probe/journal.ts'
 
 // Step → disk
-export { saveDecoder } from './checkpoint/save.ts'
-export { type LoadOptions, loadConfig, loadDecoder } from './checkpoint/load.ts'
-export { findCheckpoints, latestValid, writeCheckpoint } from './checkpoint/run-directory.ts'
-export { verifyCheckpoint } from './checkpoint/manifest.ts'
+export { saveDecoder } from './checkpoint/model-directory/save.ts'
+export { type LoadOptions, loadConfig, loadDecoder } from './checkpoint/model-directory/load.ts'
+export { findCheckpoints, latestValid, writeCheckpoint } from './checkpoint/run-directory/run-directory.ts'
+export { verifyCheckpoint } from './checkpoint/run-directory/manifest.ts'
 export { restoreRunState, saveRunState } from './train/run-state.ts'
-export { readTrainerState, writeTrainerState } from './checkpoint/trainer-state.ts'
-export { appendLineage, type LineageStep, readLineage } from './checkpoint/lineage.ts'
+export { readTrainerState, writeTrainerState } from './checkpoint/run-directory/trainer-state.ts'
+export { appendLineage, type LineageStep, readLineage } from './checkpoint/model-directory/lineage.ts'
 
 // Disk → other programs (docs/export.md)
 export { exportGguf, type GgufExport, type GgufExportOptions } from './gguf/export-model.ts'

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadDecoder } from '../src/checkpoint/load.ts'
+import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import type { Decoder, DecoderInput } from '../src/model/decoder.ts'
 import { ops, scope, Tensor } from '../src/torch/index.ts'
 
-export const fixtures: string = fileURLToPath(new URL('fixtures/models', import.meta.url))
+export const fixtures: string = fileURLToPath(new URL('./fixtures/models', import.meta.url))
 
 export const readJson = (name: string, file: string): unknown =>
   JSON.parse(readFileSync(join(fixtures, name, file), 'utf8'))

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { loadDecoder } from '../src/checkpoint/load.ts'
+import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import { GrowingCache } from '../src/infer/kv-cache.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import { autocast, backward, Generator, memoryStats, noGrad, ops, scope, Tensor } from '../src/torch/index.ts'

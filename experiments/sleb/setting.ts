@@ -1,6 +1,6 @@
 // What the experiment works on: a small Llama pre-trained here, or a model directory, with calibration windows and held-out windows of
 // other documents. Everything follows from the options and the seed.
-import { loadDecoder } from '../../src/checkpoint/load.ts'
+import { loadDecoder } from '../../src/checkpoint/model-directory/load.ts'
 import type { Batch, BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
 import type { Decoder } from '../../src/model/decoder.ts'

@@ -1,10 +1,10 @@
 // The rules of a PEFT adapter directory, and which programs load it: vLLM and llama.cpp take plain LoRA on linear layers only.
 
 import { basename, join } from 'node:path'
-import { parseAdapterConfig } from '../checkpoint/adapter-config.ts'
-import { readJsonFile } from '../checkpoint/load.ts'
-import { openModelWeights } from '../checkpoint/model-weights.ts'
-import type { TensorInfo } from '../checkpoint/safetensors.ts'
+import { parseAdapterConfig } from '../checkpoint/adapter/adapter-config.ts'
+import { readJsonFile } from '../checkpoint/model-directory/load.ts'
+import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
+import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
 import type { Findings } from './finding.ts'
 
 const FILE = 'adapter_config.json'

@@ -3,9 +3,9 @@
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { hasPickleSuffix } from '../checkpoint/foreign-format.ts'
-import { readLineage } from '../checkpoint/lineage.ts'
-import { readJsonFile } from '../checkpoint/load.ts'
+import { hasPickleSuffix } from '../checkpoint/model-directory/foreign-format.ts'
+import { readLineage } from '../checkpoint/model-directory/lineage.ts'
+import { readJsonFile } from '../checkpoint/model-directory/load.ts'
 import { hasUnequalLayers } from '../gguf/architectures.ts'
 import { modelMetadata } from '../gguf/model-metadata.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'

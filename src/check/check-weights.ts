@@ -3,9 +3,9 @@
 
 import { closeSync, openSync, readSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type ModelWeights, openModelWeights } from '../checkpoint/model-weights.ts'
-import { readQuantization } from '../checkpoint/quantization-config.ts'
-import type { TensorInfo } from '../checkpoint/safetensors.ts'
+import { type ModelWeights, openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
+import { readQuantization } from '../checkpoint/model-directory/quantization-config.ts'
+import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
 import type { DecoderConfig } from '../model/config.ts'
 import type { JsonObject } from '../model/config-fields.ts'
 import { checkpointTensors, isIgnoredBuffer, isTiedHead } from '../model/hf-names.ts'

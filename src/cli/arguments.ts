@@ -2,10 +2,10 @@
 // A hand-written loop and not a library: it costs nothing at start-up, and `anneal train` needs the rules of
 // `--key value` overrides (see overrides.ts) inside the same pass.
 
+import { didYouMean } from '../config/nearest.ts'
+import type { Override } from '../config/overrides.ts'
 import { UsageError } from '../errors.ts'
 import type { Command, Invocation, OptionSpec } from './command.ts'
-import { didYouMean } from './nearest.ts'
-import type { Override } from './overrides.ts'
 
 /** Options that every command knows; `main` takes care of them. */
 export const COMMON_OPTIONS: Readonly<Record<'json' | 'debug' | 'help', OptionSpec & { kind: 'flag' }>> = {

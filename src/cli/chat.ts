@@ -31,7 +31,7 @@ export const command: Command = defineCommand({
   },
   examples: ['chat --model runs/tiny', "chat --model runs/tiny --system 'Answer in one sentence.' --temperature 0.3"],
   run: async ({ options, output }) => {
-    const { loadEngine } = await import('./load-engine.ts')
+    const { loadEngine } = await import('../run/load-engine.ts')
     const engine = await loadEngine(options)
     const isOpen = engine.generationConfig.doSample === undefined && options.temperature === undefined
     const request = {

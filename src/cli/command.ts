@@ -2,8 +2,8 @@
 // Options as data give typed values, help, suggestions and the surface snapshot from one table.
 // Nothing here imports more than types, so that `anneal --help` stays fast.
 
+import type { Override } from '../config/overrides.ts'
 import type { Output } from './output.ts'
-import type { Override } from './overrides.ts'
 
 interface OptionBase {
   /** One clause for the help, without a full stop. */

@@ -1,8 +1,8 @@
 // `anneal demo`: from text to a language model that can be asked, in a few minutes, with a report of what happened.
 // The work is in demo/; this file runs the stages and keeps the clock.
 
+import type { DemoContext, DemoSettings, DemoStage, DoneStage } from '../demo/stage.ts'
 import { type Command, defineCommand } from './command.ts'
-import type { DemoContext, DemoSettings, DemoStage, DoneStage } from './demo/stage.ts'
 import type { Output } from './output.ts'
 import { duration } from './progress.ts'
 
@@ -41,8 +41,8 @@ export const command: Command = defineCommand({
 
 /** Runs all stages and says how it went; returns the exit code. */
 export async function runDemo(settings: DemoSettings, output: Output): Promise<number> {
-  const { demoPaths } = await import('./demo/stage.ts')
-  const { checkDemoDirectory } = await import('./demo/demo-directory.ts')
+  const { demoPaths } = await import('../demo/stage.ts')
+  const { checkDemoDirectory } = await import('../demo/demo-directory.ts')
   checkDemoDirectory(settings.out)
   const began = performance.now()
   const elapsed = (): number => (performance.now() - began) / 1000
@@ -68,19 +68,19 @@ export async function runDemo(settings: DemoSettings, output: Output): Promise<n
 /** The stages in order. To add one, write it like those and put it before the report. */
 async function loadStages(): Promise<DemoStage[]> {
   return [
-    (await import('./demo/text-stage.ts')).textStage,
-    (await import('./demo/tokenizer-stage.ts')).tokenizerStage,
-    (await import('./demo/pretrain-stage.ts')).pretrainStage,
-    (await import('./demo/evaluate-stage.ts')).evaluateStage,
-    (await import('./demo/finetune-stage.ts')).finetuneStage,
-    (await import('./demo/report-stage.ts')).reportStage,
+    (await import('../demo/text-stage.ts')).textStage,
+    (await import('../demo/tokenizer-stage.ts')).tokenizerStage,
+    (await import('../demo/pretrain-stage.ts')).pretrainStage,
+    (await import('../demo/evaluate-stage.ts')).evaluateStage,
+    (await import('../demo/finetune-stage.ts')).finetuneStage,
+    (await import('../demo/report-stage.ts')).reportStage,
   ]
 }
 
 /** What happened, and what to do with it. */
 async function closing(context: DemoContext): Promise<string[]> {
-  const { nextCommands } = await import('./demo/next-commands.ts')
-  const { resultOf } = await import('./demo/stage.ts')
+  const { nextCommands } = await import('../demo/next-commands.ts')
+  const { resultOf } = await import('../demo/stage.ts')
   const rows = [...context.done, { name: 'in all', seconds: context.elapsed(), summary: '' }]
   const width = Math.max(...rows.map(({ name }) => name.length))
   const table = rows.map(({ name, seconds, summary }) =>

@@ -58,7 +58,7 @@ export const command: Command = defineCommand({
       throw new UsageError(`--${wrong}: expected --to ${to === 'gguf' ? 'hf' : 'gguf'} with it, got --to ${to}`)
     if (options.adapterOnly && adapter === undefined)
       throw new UsageError('--adapter-only: expected --adapter DIR with it, got none')
-    const { makeOutputDirectory } = await import('./run/output-directory.ts')
+    const { makeOutputDirectory } = await import('../files/output-directory.ts')
     const takeAway = makeOutputDirectory(dirname(resolve(out)), '--out')
     try {
       const isFolder = statSync(out, { throwIfNoEntry: false })?.isDirectory() ?? false
@@ -70,14 +70,14 @@ export const command: Command = defineCommand({
       const { setThreads } = await import('../torch/index.ts')
       if (threads !== undefined) setThreads(threads)
       if (options.adapterOnly) return await exportAdapter(model, adapter!, out, output)
-      const { loadSource } = await import('./export/load-source.ts')
+      const { loadSource } = await import('../run/export/load-source.ts')
       const source = await loadSource({ model, adapter, onto: options.onto })
       try {
         if (to === 'gguf') {
-          const { exportToGguf } = await import('./export/export-gguf.ts')
+          const { exportToGguf } = await import('../run/export/export-gguf.ts')
           await exportToGguf(source, { out, format: quantize, skipCheck: options.skipCheck }, output)
         } else {
-          const { exportToHuggingFace } = await import('./export/export-hf.ts')
+          const { exportToHuggingFace } = await import('../run/export/export-hf.ts')
           await exportToHuggingFace(source, { out, dtype, maxShardBytes: options.shardGb * 1e9 }, output)
         }
       } finally {
@@ -93,7 +93,7 @@ const ONLY_GGUF = ['quantize', 'adapter-only', 'skip-check']
 const ONLY_HF = ['dtype', 'shard-gb']
 
 async function exportAdapter(base: string, directory: string, out: string, output: Output): Promise<void> {
-  const { exportAdapterOnly } = await import('./export/export-adapter.ts')
+  const { exportAdapterOnly } = await import('../run/export/export-adapter.ts')
   const { size, modules } = await exportAdapterOnly(base, directory, out)
   output.emit({ path: out, bytes: size, modules })
   output.result(`${out}  ${(size / 1e6).toFixed(1)} MB  adapter on ${modules} modules`)

@@ -31,7 +31,7 @@ export const command: Command = defineCommand({
   ],
   run: async ({ options, output }) => {
     const prompt = await promptOf(options)
-    const { loadEngine } = await import('./load-engine.ts')
+    const { loadEngine } = await import('../run/load-engine.ts')
     const engine = await loadEngine(options)
     await generate(engine, { prompt, ...generateOptions(options) }, output)
   },

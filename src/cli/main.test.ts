@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { configOverrides } from '../config/overrides.ts'
 import { parseArguments } from './arguments.ts'
 import { type Command, defineCommand } from './command.ts'
 import { commandHelp } from './help.ts'
 import { COMMANDS, main } from './main.ts'
-import { configOverrides } from './overrides.ts'
 
 async function run(...words: string[]) {
   const written = { out: '', err: '' }

@@ -4,11 +4,11 @@
 
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { didYouMean } from '../config/nearest.ts'
 import { describeError, exitCodeOf, hasCode, UsageError } from '../errors.ts'
 import { parseArguments } from './arguments.ts'
 import type { Command } from './command.ts'
 import { commandHelp, overviewHelp } from './help.ts'
-import { didYouMean } from './nearest.ts'
 import { createOutput, type TextStream } from './output.ts'
 
 interface CommandEntry {

@@ -79,13 +79,13 @@ export const command: Command = defineCommand({
   ],
   run: async (invocation) => {
     const { options, output } = invocation
-    const { loadConfig } = await import('../checkpoint/load.ts')
+    const { loadConfig } = await import('../checkpoint/model-directory/load.ts')
     const wanted = pruneOptions(invocation)
     const config = loadConfig(options.model)
     const resolved = resolveOptions(wanted, config.layers.length) // says what is wrong before anything is loaded
-    const { refuseSameDirectory, saveEdited, storedDtype } = await import('./run/save-edited.ts')
+    const { refuseSameDirectory, saveEdited, storedDtype } = await import('../run/save-edited.ts')
     refuseSameDirectory(options.model, options.out)
-    const { makeOutputDirectory } = await import('./run/output-directory.ts')
+    const { makeOutputDirectory } = await import('../files/output-directory.ts')
     const removeAgain = makeOutputDirectory(options.out, '--out')
     try {
       const { model, source, perplexity } = await load(options, output)
@@ -178,7 +178,7 @@ async function load(options: OptionValues<typeof OPTIONS>, output: Output): Prom
   const found = windows.reduce((sum, { rows }) => sum + rows, 0)
   if (found < samples) output.note(`notice: the text fills ${found} windows of ${window} tokens, not ${samples}`)
   const source: BatchSource = { batchesPerEpoch: windows.length, at: (index) => windows[index % windows.length]! }
-  const { loadEngine } = await import('./load-engine.ts')
+  const { loadEngine } = await import('../run/load-engine.ts')
   const { model } = await loadEngine({ ...options, adapter: undefined })
   if (tokenizer.vocabSize > model.config.vocabSize) {
     throw new UsageError(

@@ -7,9 +7,9 @@ export const command: Command = defineCommand({
   options: {},
   examples: ['qpruner recipes/qpruner.yaml'],
   run: async ({ positionals, output }) => {
-    const { readQprunerConfig } = await import('./qpruner/config.ts')
+    const { readQprunerConfig } = await import('../run/qpruner/config.ts')
     const config = readQprunerConfig(positionals[0]!)
-    const { runQpruner } = await import('./qpruner/run-qpruner.ts')
+    const { runQpruner } = await import('../run/qpruner/run-qpruner.ts')
     return runQpruner(config, output)
   },
 })

@@ -74,7 +74,7 @@ export const command: Command = defineCommand({
     'quantize --model models/base --out models/q --budget-bits 3.5 --allocate bo --data texts',
   ],
   run: async ({ options, output }) => {
-    const { runQuantize } = await import('./quantize/run-quantize.ts')
+    const { runQuantize } = await import('../run/quantize/run-quantize.ts')
     await runQuantize(options, output)
   },
 })

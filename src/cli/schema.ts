@@ -1,7 +1,7 @@
 // `anneal schema`: the JSON Schema of the training configuration, for editors (`# yaml-language-server: $schema=…`).
 
+import { configJsonSchema } from '../config/schema.ts'
 import { type Command, defineCommand } from './command.ts'
-import { configJsonSchema } from './config/schema.ts'
 
 export const command: Command = defineCommand({
   summary: 'print the JSON Schema of the training configuration',

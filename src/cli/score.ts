@@ -33,7 +33,7 @@ export const command: Command = defineCommand({
     }
     const content = await readInput((text ?? ids)!)
     const lists = ids === undefined ? undefined : parseIds(content, ids)
-    const { loadEngine } = await import('./load-engine.ts')
+    const { loadEngine } = await import('../run/load-engine.ts')
     const engine = await loadEngine(options)
     if (lists !== undefined) checkVocabulary(lists, engine.vocabSize, ids!)
     const sequences = lists ?? [engine.encode({ prompt: content })]

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomDecoder } from '../../test/random-decoder.ts'
 import { runCommand } from '../../test/run-command.ts'
 import { tinyTokenizer } from '../../test/tiny-model.ts'
-import { readLineage } from '../checkpoint/lineage.ts'
-import { saveDecoder } from '../checkpoint/save.ts'
+import { readLineage } from '../checkpoint/model-directory/lineage.ts'
+import { saveDecoder } from '../checkpoint/model-directory/save.ts'
 import { command } from './sleb.ts'
 
 let folder: string
@@ -156,7 +156,7 @@ describe('anneal sleb', () => {
     const lines = (): number => (existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').length - 1 : 0)
     const kill = async (after: number): Promise<void> => {
       const out = join(folder, 'killed')
-      const program = [join(import.meta.dirname, 'main.ts'), 'sleb', ...options, '--out', out]
+      const program = [join(import.meta.dirname, './main.ts'), 'sleb', ...options, '--out', out]
       const child = spawn(process.execPath, ['--import', 'tsx', ...program], { stdio: 'ignore' })
       const ended = new Promise((resolve) => child.once('exit', resolve))
       while (lines() < after && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1))

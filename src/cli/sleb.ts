@@ -1,7 +1,8 @@
 // `anneal sleb --model DIR --data PATH… --remove N --out DIR`: a model with fewer blocks, chosen by what they cost on a text.
+
+import { SLEB_OPTIONS } from '../run/sleb/sleb-options.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
-import { SLEB_OPTIONS } from './sleb/sleb-options.ts'
 
 const { device, dtype, threads } = MODEL_OPTIONS
 
@@ -13,7 +14,7 @@ export const command: Command = defineCommand({
     'sleb --model models/base --data corpus/ --ratio 0.2 --refine swap --out models/smaller',
   ],
   run: async ({ options, output }) => {
-    const { runSleb } = await import('./sleb/run-sleb.ts')
+    const { runSleb } = await import('../run/sleb/run-sleb.ts')
     await runSleb(options, output)
   },
 })

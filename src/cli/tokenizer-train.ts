@@ -1,9 +1,9 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
 import { readDocuments } from '../data/read/sources.ts'
+import { makeOutputDirectory } from '../files/output-directory.ts'
 import { trainBpe } from '../text/bpe.ts'
 import { type Command, defineCommand } from './command.ts'
 import { startProgress } from './progress.ts'
-import { makeOutputDirectory } from './run/output-directory.ts'
 
 /** Ends each document; Qwen's and GPT-2's name for it. */
 export const END_OF_TEXT = '<|endoftext|>'

@@ -1,12 +1,12 @@
 // `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with a configuration that follows from the data.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { dumpConfig } from '../config/dump.ts'
+import { configOverrides } from '../config/overrides.ts'
+import { parseConfig } from '../config/parse.ts'
 import { hasCode, InputError } from '../errors.ts'
 import { type Command, defineCommand } from './command.ts'
-import { dumpConfig } from './config/dump.ts'
-import { parseConfig } from './config/parse.ts'
 import { type Output, printable } from './output.ts'
-import { configOverrides } from './overrides.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a model as a YAML file says',
@@ -39,13 +39,13 @@ export const command: Command = defineCommand({
     const parsed = parseConfig(await textOf(file, output), file ?? 'command line', given)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
-      const { plannedMemory } = await import('./run/planned-memory.ts')
+      const { plannedMemory } = await import('../run/memory/planned-memory.ts')
       output.note(await plannedMemory(parsed.config))
       output.result(dumpConfig(parsed))
       output.emit(parsed.config)
       return 0
     }
-    const { runTraining } = await import('./run/run-training.ts')
+    const { runTraining } = await import('../run/train/run-training.ts')
     return runTraining(parsed, output)
   },
 })

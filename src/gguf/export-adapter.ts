@@ -1,8 +1,8 @@
 // LoRA adapters → a GGUF file that llama.cpp lays over its base (`--lora`). It knows one kind: A and B on matrices that the base
 // file has under one name, and one scale. What it cannot hold is refused with the way around it: merge.
 
-import type { WrittenFile } from '../checkpoint/atomic-write.ts'
 import { UnsupportedError } from '../errors.ts'
+import type { WrittenFile } from '../files/atomic-write.ts'
 import type { DecoderConfig } from '../model/config.ts'
 import { noGrad, scope, type Tensor } from '../torch/index.ts'
 import { architectureOf, ggufParameters } from './architectures.ts'

@@ -1,8 +1,8 @@
 // A Decoder → a GGUF file for llama.cpp, Ollama and LM Studio. One tensor is put together, converted and written at a time.
 // Names and types are architectures.ts and tensor-types.ts, what llama.cpp is told of the model model-metadata.ts.
 
-import type { WrittenFile } from '../checkpoint/atomic-write.ts'
 import { NonFiniteError, UnsupportedError } from '../errors.ts'
+import type { WrittenFile } from '../files/atomic-write.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { quantLinears } from '../model/quantize-model.ts'
 import type { LinearLike } from '../nn/linear.ts'

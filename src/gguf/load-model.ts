@@ -1,6 +1,6 @@
 // A GGUF file → a Decoder: weights dequantized, rows back in Hugging Face's order. Tensors are read one at a time.
 
-import type { LoadOptions } from '../checkpoint/load.ts'
+import type { LoadOptions } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
 import { Decoder } from '../model/decoder.ts'
 import { scope, Tensor } from '../torch/index.ts'

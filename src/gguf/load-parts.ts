@@ -2,7 +2,7 @@
 
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { LoadOptions } from '../checkpoint/load.ts'
+import type { LoadOptions } from '../checkpoint/model-directory/load.ts'
 import { UnsupportedError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { Tokenizer } from '../text/tokenizer.ts'

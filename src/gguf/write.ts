@@ -1,8 +1,8 @@
 // The GGUF format, writing side: version 3, alignment 32. Sizes follow from types and shapes, so the header is written before
 // any tensor is asked for its bytes, and one tensor is in memory at a time. The file is there whole or not at all.
 
-import { type FileSink, type WrittenFile, writeFileAtomic } from '../checkpoint/atomic-write.ts'
 import { InputError } from '../errors.ts'
+import { type FileSink, type WrittenFile, writeFileAtomic } from '../files/atomic-write.ts'
 import { fitsBlocks, GGML_TYPES, type GgmlType, ggmlBytes } from './ggml-types.ts'
 import {
   DEFAULT_ALIGNMENT,

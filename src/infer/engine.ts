@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { loadDecoder } from '../checkpoint/load.ts'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError, TokenizerError, UnsupportedError, UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { encodeChat } from '../text/chat-encoding.ts'

@@ -4,7 +4,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJsonFile } from '../checkpoint/load.ts'
+import { readJsonFile } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
 
 /** What is used of generation_config.json; a key is missing where the file says nothing. */

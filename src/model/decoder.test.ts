@@ -11,7 +11,7 @@ import {
   readJson,
   summedLoss,
 } from '../../test/decoder-fixtures.ts'
-import { loadDecoder } from '../checkpoint/load.ts'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { UnsupportedError, UsageError } from '../errors.ts'
 import { GrowingCache } from '../infer/kv-cache.ts'
 import { dropSegments } from '../torch/checkpointing.ts'

@@ -13,8 +13,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { syncPath, withDiskFullError } from '../checkpoint/atomic-write.ts'
 import { InputError } from '../errors.ts'
+import { syncPath, withDiskFullError } from '../files/atomic-write.ts'
 
 const FORMAT = 'anneal-journal-1'
 const SYNC_MILLISECONDS = 1000

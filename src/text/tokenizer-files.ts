@@ -4,8 +4,8 @@
 import { mkdirSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../checkpoint/atomic-write.ts'
 import { hasCode, TokenizerError } from '../errors.ts'
+import { writeFileAtomic } from '../files/atomic-write.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
 import type { TokenRole } from './tokenizer.ts'
 

@@ -11,7 +11,7 @@ import {
   tinyModel,
   trainTiny,
 } from '../../test/training/tiny-model.ts'
-import { loadDecoder } from '../checkpoint/load.ts'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'

@@ -2,8 +2,8 @@
 // that ask for nothing change nothing, and the last model's lineage tells the whole story.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readLineage } from '../../src/checkpoint/lineage.ts'
-import { loadDecoder } from '../../src/checkpoint/load.ts'
+import { readLineage } from '../../src/checkpoint/model-directory/lineage.ts'
+import { loadDecoder } from '../../src/checkpoint/model-directory/load.ts'
 import { quantLinears } from '../../src/model/quantize-model.ts'
 import { hashOf, ofType, TINY } from './tiny-model.ts'
 import { annealHere, corpus, type Ended, makeWorkspace, type Workspace } from './tiny-run.ts'

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LOSS_TYPES, SMOOTHED, WITHOUT_REFERENCE } from '../../src/cli/config/preference-keys.ts'
+import { LOSS_TYPES, SMOOTHED, WITHOUT_REFERENCE } from '../../src/config/preference-keys.ts'
 import { isLengthNormalised, needsReference, PREFERENCE_LOSSES } from '../../src/methods/dpo/pair-loss.ts'
 import { cacheDirectory } from '../../src/torch/setup/directories.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../tiny-model.ts'

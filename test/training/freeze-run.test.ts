@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadDecoder } from '../../src/checkpoint/load.ts'
+import { loadDecoder } from '../../src/checkpoint/model-directory/load.ts'
 import { hashOf, ofType } from './tiny-model.ts'
 import { annealHere, makeWorkspace, resultOf, type Workspace } from './tiny-run.ts'
 

@@ -1,6 +1,6 @@
 // Packing changes nothing but the speed: the loss and the gradients of packed rows are those of the samples one by one.
 import { expect, it } from 'vitest'
-import { loadDecoder } from '../../src/checkpoint/load.ts'
+import { loadDecoder } from '../../src/checkpoint/model-directory/load.ts'
 import type { BatchSource } from '../../src/data/batch.ts'
 import { batches } from '../../src/data/batches.ts'
 import { packSamples } from '../../src/data/packing/pack-samples.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventsOf, ofType, TINY, tinyModel } from '../../../test/training/tiny-model.ts'
-import { loadDecoder } from '../../checkpoint/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Dataset } from '../../data/sample.ts'
 import { type Pair, type PairBatch, pairBatches, stackPairs } from '../../data/tuning/preferences.ts'
 import { readModelConfig } from '../../model/config.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { loadDecoder } from '../../checkpoint/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { Branch, type BranchRule } from '../../nn/branch.ts'
 import { branchFlops } from '../../probe/flops.ts'

@@ -1,6 +1,6 @@
 // Freeze tuning: some layers of the model are trained, the others stay as they are. LLaMA-Factory's `finetuning_type: freeze`; it has
 // no paper of its own. Seam: pass. The gradient ends at the lowest trained layer, so what lies below costs no backward pass.
-import type { LineageStep } from '../../checkpoint/lineage.ts'
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 

@@ -6,10 +6,10 @@ import {
   nameLoraTensors,
   readAdapter,
   writeAdapter,
-} from '../../checkpoint/adapter.ts'
-import type { LoraFile } from '../../checkpoint/adapter-config.ts'
-import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
+} from '../../checkpoint/adapter/adapter.ts'
+import type { LoraFile } from '../../checkpoint/adapter/adapter-config.ts'
 import { InputError, UsageError } from '../../errors.ts'
+import type { WrittenFile } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { ModelType } from '../../model/families.ts'
 import { quantLinears } from '../../model/quantize-model.ts'

@@ -1,8 +1,8 @@
 // Between adapters on our modules and adapters on a file's: GPT-2, GPT-NeoX and Phi-3 fuse several of ours into one (`c_attn` holds
 // queries, keys and values). A fused adapter splits by rows: the parts share A and take their rows of B. The other way, parts with
 // one A join again as they were; parts with several become one adapter of the sum of their ranks with a block-diagonal B.
-import type { LoraTensors } from '../../checkpoint/adapter.ts'
-import { joinParts, splitParts } from '../../checkpoint/fused-parts.ts'
+import type { LoraTensors } from '../../checkpoint/adapter/adapter.ts'
+import { joinParts, splitParts } from '../../checkpoint/model-directory/fused-parts.ts'
 import { UnsupportedError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type CheckpointTensor, checkpointModule, checkpointTensors } from '../../model/hf-names.ts'

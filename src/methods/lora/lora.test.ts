@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadDecoder } from '../../checkpoint/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Batch, BatchSource } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'

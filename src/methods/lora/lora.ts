@@ -1,7 +1,7 @@
 // LoRA and its kin: small trainable matrices beside frozen ones. This file puts them on a model and says which count.
 // Paper: LoRA, arXiv:2106.09685v2 (§4.1: "We use a random Gaussian initialization for A and zero for B"; the reference code and PEFT
 // draw A from kaiming_uniform(√5), and so do we). rsLoRA, DoRA and LoRA+ are options of it; see card.md.
-import type { LineageStep } from '../../checkpoint/lineage.ts'
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { LinearLike } from '../../nn/linear.ts'

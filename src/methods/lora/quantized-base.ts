@@ -1,8 +1,8 @@
 // Merging an adapter that was trained on a quantized base (QLoRA). There are two bases that it can be merged onto: the dequantized
 // weights, which is what training saw, and the full-precision ones, which are closer to the model that was quantized. Neither is always
 // better, so both are offered and can be measured against base + adapter. Nothing here is quantized again.
-import { baseFormatsOf } from '../../checkpoint/adapter.ts'
-import { isQuantized, loadDecoder } from '../../checkpoint/load.ts'
+import { baseFormatsOf } from '../../checkpoint/adapter/adapter.ts'
+import { isQuantized, loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { type Batch, IGNORE_INDEX } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'

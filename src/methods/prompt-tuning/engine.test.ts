@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { loadDecoder } from '../../checkpoint/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { Engine } from '../../infer/engine.ts'
 import { collect } from '../../infer/lm.ts'
 import type { Decoder } from '../../model/decoder.ts'

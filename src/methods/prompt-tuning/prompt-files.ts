@@ -1,8 +1,8 @@
 // Soft prompts ↔ PEFT directories: one tensor `prompt_embeddings`, [n, D], without a prefix.
-import { readAdapter, writeAdapter } from '../../checkpoint/adapter.ts'
-import type { PromptFile } from '../../checkpoint/adapter-config.ts'
-import type { WrittenFile } from '../../checkpoint/atomic-write.ts'
+import { readAdapter, writeAdapter } from '../../checkpoint/adapter/adapter.ts'
+import type { PromptFile } from '../../checkpoint/adapter/adapter-config.ts'
 import { InputError } from '../../errors.ts'
+import type { WrittenFile } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { scope } from '../../torch/index.ts'
 import { installPrompt, promptOf } from './prompt-tuning.ts'

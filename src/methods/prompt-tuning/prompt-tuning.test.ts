@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { loadDecoder } from '../../checkpoint/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Batch } from '../../data/batch.ts'
 import { stack } from '../../data/batches.ts'
 import { InputError, UsageError } from '../../errors.ts'

@@ -3,7 +3,7 @@
 // A virtual token is written as a negative id: −1 is the first row of P, −2 the second. So a sequence with its prompt is a plain list
 // of ids that can be padded, packed, cut into chunks and cached like any other; `withPrompt` gives a model that reads such ids.
 // Shapes: P [n, D], ids [B, T].
-import type { LineageStep } from '../../checkpoint/lineage.ts'
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder, DecoderInput } from '../../model/decoder.ts'

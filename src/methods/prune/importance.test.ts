@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { randomBatches } from '../../../test/random-batches.ts'
-import { loadDecoder } from '../../checkpoint/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { Linear } from '../../nn/linear.ts'
 import { Generator, ops, scope, Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'

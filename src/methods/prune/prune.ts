@@ -2,7 +2,7 @@
 // LLM-Pruner (arXiv:2305.11627v3): coupled groups and Taylor importance → groups.ts, importance.ts, gradient-evidence.ts.
 // FLAP (arXiv:2312.11983): fluctuation of inputs, no gradients, bias compensation → feature-statistics.ts, remove-groups.ts.
 // Recovery by training (LoRA) is another run: recipes/recover-pruned.yaml.
-import type { LineageStep } from '../../checkpoint/lineage.ts'
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { UnsupportedError, UsageError } from '../../errors.ts'
 import type { AttentionConfig, MlpConfig } from '../../model/config.ts'

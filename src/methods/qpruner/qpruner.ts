@@ -2,7 +2,7 @@
 // start values for the LoRA that makes up for what was lost.
 // Paper: QPruner, arXiv:2412.11629: prune → precision by importance (mutual information) → Bayesian optimisation → LoftQ + LoRA.
 // Pruning and LoRA are methods of their own; the whole line is `anneal qpruner`.
-import type { LineageStep } from '../../checkpoint/lineage.ts'
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'

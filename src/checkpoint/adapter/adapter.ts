@@ -1,0 +1,152 @@
+// PEFT adapter directories: adapter_config.json and adapter_model.safetensors, read and written. Which tensor belongs to which
+// part of a model is the methods' business; what a key may look like is settled here.
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { InputError, UnsupportedError } from '../../errors.ts'
+import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import type { QuantSpec } from '../../nn/quant/format.ts'
+import { noGrad, type Tensor } from '../../torch/index.ts'
+import { readJsonFile } from '../model-directory/load.ts'
+import { openModelWeights, writeModelWeights } from '../model-directory/model-weights.ts'
+import { formatQuantization, parseQuantization } from '../model-directory/quantization-config.ts'
+import { TensorReader, tensorSource } from '../safetensors/tensor-bytes.ts'
+import { type AdapterFile, formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts'
+
+const CONFIG = 'adapter_config.json'
+const STEM = 'adapter_model'
+const MAX_CONFIG_BYTES = 10 << 20
+/** PEFT wraps the model twice, and so do its names. */
+const PREFIX = 'base_model.model.'
+
+/** An adapter as its directory has it. Tensors are in f32 and belong to the caller's scope. */
+export interface StoredAdapter {
+  config: AdapterFile
+  tensors: Map<string, Tensor>
+}
+
+/** Entry of the weight file's metadata, which PEFT passes over, with the `quantization_config` of the base. */
+const BASE_QUANTIZATION = 'anneal_base_quantization'
+
+/** Reads a PEFT directory; InputError for a malformed one, UnsupportedError for what would be computed differently. Pickle is refused. */
+export function readAdapter(directory: string): StoredAdapter {
+  const file = join(directory, CONFIG)
+  const config = parseAdapterConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  const stored = openModelWeights(directory, STEM)
+  const sizes = new Map(stored.files.map((path) => [path, statSync(path).size]))
+  const reader = new TensorReader()
+  try {
+    const tensors = new Map<string, Tensor>()
+    for (const [name, info] of stored.tensors) {
+      const tensor = reader.read(name, info, sizes.get(info.file)!)
+      const own = tensor.to('f32')
+      // Memory of its own: the file may change, and training writes.
+      tensors.set(name, own === tensor ? tensor.clone() : own)
+    }
+    return { config, tensors }
+  } finally {
+    reader.close()
+  }
+}
+
+/** The formats of the base that the adapter in `directory` was trained on, by module; empty where nothing was quantized. */
+export function baseFormatsOf(directory: string): Map<string, QuantSpec> {
+  const text = openModelWeights(directory, STEM).metadata.get(BASE_QUANTIZATION)
+  if (text === undefined) return new Map()
+  const what = `adapter in ${directory}: ${BASE_QUANTIZATION}`
+  try {
+    return parseQuantization(JSON.parse(text), what)
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new InputError(`${what}: expected JSON, got other text: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+/** Writes a PEFT directory's files into `directory`, which must exist: weights, configuration, and a README.md for people. */
+export function writeAdapter(
+  directory: string,
+  config: AdapterFile,
+  tensors: Iterable<[string, Tensor]>,
+  notices: readonly string[] = [],
+  baseFormats: ReadonlyMap<string, QuantSpec> = new Map(),
+): WrittenFile[] {
+  const sources = noGrad(() => Array.from(tensors, ([name, tensor]) => tensorSource(name, tensor.detach())))
+  const section = formatQuantization(baseFormats)
+  return [
+    ...writeModelWeights(directory, sources, {
+      stem: STEM,
+      ...(section && { metadata: { format: 'pt', [BASE_QUANTIZATION]: JSON.stringify(section) } }),
+    }),
+    writeFileAtomic(join(directory, CONFIG), formatAdapterConfig(config)),
+    writeFileAtomic(join(directory, 'README.md'), readme(config, notices)),
+  ]
+}
+
+/** The parts of a LoRA by module name, such as `model.layers.0.self_attn.q_proj`. */
+export interface LoraTensors {
+  /** [r, in] */
+  A: Tensor
+  /** [out, r] */
+  B: Tensor
+  /** [out], with DoRA. */
+  magnitude: Tensor | null
+}
+
+// PEFT has written magnitude vectors with and without the suffix.
+const KEY = /^base_model\.model\.(.+)\.(?:(lora_A|lora_B)\.weight|(lora_magnitude_vector)(?:\.weight)?)$/
+
+/** Sorts an adapter's tensors by module; every module must have A and B, and a magnitude exactly where DoRA is on. */
+export function groupLoraTensors({ config, tensors }: StoredAdapter, directory: string): Map<string, LoraTensors> {
+  const where = `adapter in ${directory}`
+  const groups = new Map<string, Partial<Record<string, Tensor>>>()
+  for (const [name, tensor] of tensors) {
+    const [, module, matrix, vector] = KEY.exec(name) ?? []
+    if (module === undefined)
+      throw new UnsupportedError(
+        `${where}: ${name}: expected lora_A, lora_B or a magnitude vector of a linear module, got this too`,
+      )
+    groups.set(module, { ...groups.get(module), [(matrix ?? vector)!]: tensor })
+  }
+  const useDora = config.peft_type === 'LORA' && config.use_dora
+  const result = new Map<string, LoraTensors>()
+  for (const [module, { lora_A: A, lora_B: B, lora_magnitude_vector: magnitude = null }] of groups) {
+    if (A === undefined || B === undefined || (magnitude !== null) !== useDora)
+      throw new InputError(
+        `${where}: ${module}: expected lora_A, lora_B and, with use_dora only, lora_magnitude_vector, got ${Object.keys(groups.get(module)!).join(', ')}`,
+      )
+    const shapes = [A.shape, B.shape, ...(magnitude === null ? [] : [magnitude.shape])].map((shape) => `[${shape}]`)
+    const isWhole = A.dim === 2 && B.dim === 2 && A.size(0) === B.size(1)
+    if (!isWhole || (magnitude !== null && magnitude.shape.join() !== `${B.size(0)}`))
+      throw new InputError(
+        `${where}: ${module}: expected lora_A [r, in], lora_B [out, r] and a magnitude [out], got ${shapes.join(', ')}`,
+      )
+    result.set(module, { A, B, magnitude })
+  }
+  if (result.size === 0) throw new InputError(`${where}: expected tensors, got none`)
+  return result
+}
+
+/** The inverse of `groupLoraTensors`. */
+export function* nameLoraTensors(modules: Iterable<[string, LoraTensors]>): Iterable<[string, Tensor]> {
+  for (const [module, { A, B, magnitude }] of modules) {
+    yield [`${PREFIX}${module}.lora_A.weight`, A]
+    yield [`${PREFIX}${module}.lora_B.weight`, B]
+    if (magnitude !== null) yield [`${PREFIX}${module}.lora_magnitude_vector`, magnitude]
+  }
+}
+
+function readme(config: AdapterFile, notices: readonly string[]): string {
+  const base = config.base_model_name_or_path
+  const what = config.peft_type === 'LORA' ? (config.use_dora ? 'A DoRA adapter' : 'A LoRA adapter') : 'A soft prompt'
+  return [
+    '---',
+    ...(base === null ? [] : [`base_model: ${JSON.stringify(base)}`]),
+    'library_name: peft',
+    'pipeline_tag: text-generation',
+    '---',
+    '',
+    `${what}${base === null ? '' : ` for \`${base}\``}, trained with Anneal, in the format of PEFT.`,
+    ...(notices.length === 0 ? [] : ['', ...notices.map((notice) => `- ${notice}`)]),
+    '',
+  ].join('\n')
+}

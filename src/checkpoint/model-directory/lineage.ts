@@ -1,0 +1,81 @@
+// lineage.json beside the weights: every step that made them, oldest first, so that a model explains itself.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { InputError } from '../../errors.ts'
+import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import { readBounded } from '../../files/bounded-read.ts'
+
+/** Name of the file inside a model directory. */
+export const LINEAGE = 'lineage.json'
+const MAX_BYTES = 64_000_000
+
+/** One step in the life of a model. */
+export interface LineageStep {
+  /** Slug of the method, or a stage such as `pretrain`. */
+  pass: string
+  /** The options it ran with, resolved. */
+  options: Record<string, unknown>
+  /** What it measured and did. */
+  report: Record<string, unknown>
+  /** ISO 8601, UTC. */
+  date: string
+  annealVersion: string
+  /** sha256 of the weights that the step started from. */
+  parentSha256?: string | undefined
+}
+
+const schema: z.ZodType<LineageStep[]> = z.array(
+  z.strictObject({
+    pass: z.string().min(1),
+    options: z.record(z.string(), z.unknown()),
+    report: z.record(z.string(), z.unknown()),
+    date: z.iso.datetime(),
+    annealVersion: z.string().min(1),
+    parentSha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+  }),
+)
+
+/** Reads the steps that made the model in `directory`; none if it has no lineage.json. Throws an InputError on a bad one. */
+export function readLineage(directory: string): LineageStep[] {
+  const file = join(directory, LINEAGE)
+  if (!existsSync(file)) return []
+  const text = readBounded(file, MAX_BYTES).toString('utf8')
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw invalid(file, 'top', 'a JSON list of steps', 'other text', error)
+  }
+  return checked(file, json)
+}
+
+/** Writes the steps that made a model as lineage.json into its `directory`. */
+export function writeLineage(directory: string, steps: readonly LineageStep[]): WrittenFile {
+  const file = join(directory, LINEAGE)
+  return writeFileAtomic(file, `${JSON.stringify(checked(file, steps), null, 2)}\n`)
+}
+
+/** Adds one step to the lineage of the model in `directory` and returns all of them. */
+export function appendLineage(directory: string, step: LineageStep): LineageStep[] {
+  const steps = [...readLineage(directory), step]
+  writeLineage(directory, steps)
+  return steps
+}
+
+function checked(file: string, steps: unknown): LineageStep[] {
+  const parsed = schema.safeParse(steps)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  throw invalid(file, issue.path.join('.') || 'top', 'a list of lineage steps', issue.message)
+}
+
+function invalid(file: string, field: string, expected: string, got: string, cause?: unknown): InputError {
+  return new InputError(`invalid lineage in ${file}:${field}: expected ${expected}, got ${got}. Restore or remove it`, {
+    cause,
+  })
+}

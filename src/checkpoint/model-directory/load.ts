@@ -1,0 +1,60 @@
+// A model directory → a Decoder. What is in it as tensors is read by read-parameters.ts.
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { hasCode, InputError } from '../../errors.ts'
+import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
+import { Decoder } from '../../model/decoder.ts'
+import { putLinear } from '../../model/quantize-model.ts'
+import { QuantLinear } from '../../nn/quant-linear.ts'
+import { ops } from '../../torch/index.ts'
+import { type LoadOptions, type ReadParameters, readParameters } from './read-parameters.ts'
+
+export type { LoadOptions } from './read-parameters.ts'
+
+const MAX_CONFIG_BYTES = 10 << 20
+
+/** Reads `config.json` of a model directory; InputError or UnsupportedError says what is wrong with it. */
+export function loadConfig(directory: string): DecoderConfig {
+  const file = join(directory, 'config.json')
+  if (!existsSync(file) && existsSync(join(directory, 'adapter_config.json')))
+    throw new InputError(
+      `${directory}: expected a model, got an adapter. Give its base as the model and this as the adapter`,
+    )
+  return readModelConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+}
+
+/** Whether the weights in `directory` are stored quantized. */
+export function isQuantized(directory: string): boolean {
+  return (loadConfig(directory).raw.quantization_config ?? null) !== null
+}
+
+/** Parses a JSON file of at most `limit` bytes. */
+export function readJsonFile(file: string, limit: number): unknown {
+  try {
+    const size = statSync(file).size
+    if (size > limit) throw new InputError(`${file}: expected at most ${limit} bytes, got ${size}`)
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
+      throw new InputError(`${file}: expected a file, got nothing. Check the path`)
+    if (error instanceof SyntaxError)
+      throw new InputError(`${file}: expected JSON, got something else: ${error.message}`)
+    throw error
+  }
+}
+
+/** Loads a decoder from a Hugging Face model directory (config.json and safetensors), quantized where the directory or `options` say so. */
+export function loadDecoder(directory: string, options: LoadOptions = {}): Decoder {
+  const config = loadConfig(directory)
+  return assemble(config, readParameters(config, directory, options))
+}
+
+function assemble(config: DecoderConfig, { parameters, quantized }: ReadParameters): Decoder {
+  // Stands in for every matrix that is quantized until its layer is replaced.
+  const standIn = ops.empty([0, 0], 'f32').keep()
+  const model = new Decoder(config, ({ path }) => parameters.get(path) ?? standIn)
+  for (const [path, weight] of quantized)
+    putLinear(model, path, new QuantLinear(weight, parameters.get(`${path}.bias`) ?? null))
+  standIn.free()
+  return model
+}

@@ -1,0 +1,96 @@
+// `--key value` on the command line for keys of the configuration. `--key=value`, `--no-key`, a bare `--key` for
+// true, repeated `--key` for lists, `--section.key value` and JSON all work; `-` and `_` are the same in a key.
+// The text becomes the type that the key wants, so `--run_name 7` is text and `--seed 7` is a number.
+
+import type { OverrideSyntax } from '../cli/command.ts'
+import { ConfigError } from '../errors.ts'
+import { ALIASES } from './aliases.ts'
+import { CONFIG_KEYS, fieldOf, isConfigKey } from './schema.ts'
+
+/** One pair as typed. `value` is true for a bare `--key` and false for `--no-key`. */
+export interface Override {
+  key: string
+  value: string | boolean
+  /** What was typed, for messages: `--learning-rate`. */
+  flag: string
+}
+
+/** A value for a key, after joining repeated options and converting text. */
+export interface OverrideValue {
+  key: string
+  value: unknown
+  flag: string
+}
+
+/** Lets a command take every key of the training configuration. */
+export const configOverrides: OverrideSyntax = {
+  keys: CONFIG_KEYS,
+  takesValue: (key, next) => {
+    const rewrite = ALIASES[key]?.convert
+    if (rewrite) return rewrite(looseValue(next)) !== undefined
+    const field = canonicalKey(key)
+    // `--bf16 run.yaml`: a key that can be true takes the next word only if the key can be that word.
+    if (field === undefined || !accepts(field, true)) return true
+    return ['true', 'false'].includes(next) || accepts(field, next)
+  },
+}
+
+/** Joins repeated options and converts their text to the type of the key. Unknown keys stay as they are. */
+export function readOverrides(overrides: readonly Override[]): OverrideValue[] {
+  const byKey = new Map<string, Override[]>()
+  for (const override of overrides) byKey.set(override.key, [...(byKey.get(override.key) ?? []), override])
+  const values: OverrideValue[] = []
+  for (const [key, given] of byKey) {
+    const { flag } = given[0]!
+    const [section = key, ...path] = key.split('.')
+    if (path.length > 0 && canonicalKey(key) === undefined) {
+      addInside(values, section, path, looseValue(given.at(-1)!.value), flag)
+      continue
+    }
+    const field = canonicalKey(key)
+    const parts = given.map(({ value }) => convert(value, field, ALIASES[key]?.convert !== undefined))
+    if (parts.length === 1) values.push({ key, value: parts[0], flag })
+    else if (field !== undefined && accepts(field, parts.flat())) values.push({ key, value: parts.flat(), flag })
+    else throw new ConfigError(`${key}: expected one value, got ${parts.length}`, flag)
+  }
+  return values
+}
+
+function canonicalKey(key: string): string | undefined {
+  return isConfigKey(key) ? key : ALIASES[key]?.to
+}
+
+function accepts(key: string, value: unknown): boolean {
+  return isConfigKey(key) && fieldOf(key).safeParse(value).success
+}
+
+function convert(value: string | boolean, key: string | undefined, isRewritten: boolean): unknown {
+  if (typeof value === 'boolean') return value
+  if (key === undefined || isRewritten) return looseValue(value)
+  const isFlag = value === 'true' || value === 'false'
+  if (isFlag && accepts(key, value === 'true')) return value === 'true'
+  const json = looseValue(value)
+  if (typeof json === 'object' && accepts(key, json)) return json
+  for (const candidate of [value, json]) if (accepts(key, candidate)) return candidate
+  if (accepts(key, [value])) return [value]
+  // Nothing fits: the schema's own message is about the likeliest reading.
+  return json
+}
+
+/** JSON where it is JSON, else the text itself. */
+function looseValue(value: string | boolean): unknown {
+  if (typeof value === 'boolean') return value
+  try {
+    return JSON.parse(value)
+  } catch {
+    const number = value.trim() === '' ? Number.NaN : Number(value)
+    return Number.isFinite(number) ? number : value
+  }
+}
+
+// `--model.hidden_size 64` sets one key of a section and leaves the others; the rest is merged in parse.ts.
+function addInside(values: OverrideValue[], section: string, path: string[], value: unknown, flag: string): void {
+  let inner = value
+  for (const key of path.toReversed()) inner = { [key]: inner }
+  values.push({ key: `${section}.*`, value: inner, flag })
+}

@@ -1,0 +1,340 @@
+import { describe, expect, it } from 'vitest'
+import { parseArguments } from '../cli/arguments.ts'
+import { defineCommand } from '../cli/command.ts'
+import { ConfigError } from '../errors.ts'
+import { ALIASES } from './aliases.ts'
+import { stepsOf } from './fields.ts'
+import { configOverrides } from './overrides.ts'
+import { type ParsedConfig, parseConfig } from './parse.ts'
+import { CONFIG_KEYS, isConfigKey } from './schema.ts'
+
+const MINIMAL = 'stage: pretrain\nmodel_name_or_path: m\ndataset: d\noutput_dir: o\n'
+
+const trainLike = defineCommand({
+  summary: 'try overrides',
+  positionals: { name: 'CONFIG.yaml', summary: 'file', min: 0, max: 1 },
+  options: { 'dry-run': { kind: 'flag', summary: 'no run' } },
+  overrides: configOverrides,
+  run: async () => {},
+})
+
+/** Parses `text` with a command line behind it, as `anneal train` does. */
+function parse(text: string, ...words: string[]): ParsedConfig {
+  return parseConfig(text, 'f.yaml', parseArguments(trainLike, words).overrides)
+}
+
+function messageOf(text: string, ...words: string[]): string {
+  try {
+    parse(text, ...words)
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as Error).message
+  }
+  return 'no error'
+}
+
+describe('parseConfig', () => {
+  it('fills in the defaults of Transformers, and ours where they differ', () => {
+    const { config, notices, origins } = parse(MINIMAL)
+    expect(config).toMatchObject({
+      dataset: ['d'],
+      learning_rate: 5e-5,
+      weight_decay: 0,
+      adam_beta1: 0.9,
+      adam_beta2: 0.999,
+      adam_epsilon: 1e-8,
+      max_grad_norm: 1,
+      num_train_epochs: 3,
+      max_steps: -1,
+      lr_scheduler_type: 'linear',
+      warmup_steps: 0,
+      per_device_train_batch_size: 8,
+      logging_steps: 10,
+      eval_steps: 10,
+      save_steps: 500,
+      seed: 42,
+      data_seed: 42,
+      tokenizer_name_or_path: 'm',
+      metric_for_best_model: 'eval_loss',
+      greater_is_better: false,
+    })
+    expect(notices).toEqual([])
+    expect(origins.dataset).toBe('f.yaml:3:1')
+    expect(origins.seed).toBe('default')
+  })
+
+  it('has a higher learning rate for a fresh model and asks for its tokenizer', () => {
+    const fresh = 'stage: pretrain\nmodel: tiny\ndataset: d\noutput_dir: o\n'
+    expect(parse(`${fresh}tokenizer_name_or_path: t\n`).config.learning_rate).toBe(6e-4)
+    expect(messageOf(fresh)).toBe(
+      'tokenizer_name_or_path: expected a directory with tokenizer.json for the fresh model, got nothing (f.yaml)',
+    )
+  })
+
+  it.each([
+    ['learning_rte: 1', "unknown key 'learning_rte'. Did you mean 'learning_rate'? (f.yaml:5:1)"],
+    ['zebra: 1', "unknown key 'zebra'. Run `anneal schema` to see the keys (f.yaml:5:1)"],
+    ['fp16: true', 'fp16: this key has no counterpart here. Use bf16, or leave it out for float32 (f.yaml:5:1)'],
+    ['learning_rate: "1e-4"', "learning_rate: expected a number, got '1e-4' (text). Remove the quotes (f.yaml:5:16)"],
+    ['learning_rate: fast', "learning_rate: expected a number, got 'fast' (f.yaml:5:16)"],
+    ['learning_rate: -1', 'learning_rate: expected a number > 0, got -1 (f.yaml:5:16)'],
+    ['learning_rate: .inf', 'learning_rate: expected a number, got Infinity (f.yaml:5:16)'],
+    ['max_steps: 1.5', 'max_steps: expected a whole number, got 1.5 (f.yaml:5:12)'],
+    ['max_steps: 0', 'max_steps: expected a whole number ≥ 1, or -1 to go by num_train_epochs, got 0 (f.yaml:5:12)'],
+    ['seed: 1e30', 'seed: expected a number ≤ 9007199254740991, got 1e+30 (f.yaml:5:7)'],
+    ['val_split: 1', 'val_split: expected a number < 1, got 1 (f.yaml:5:12)'],
+    [
+      'save_steps: 2.5',
+      'save_steps: expected a whole number of steps, or a fraction of the run below 1, got 2.5 (f.yaml:5:13)',
+    ],
+    [
+      'gradient_checkpointing: yes',
+      "gradient_checkpointing: expected true or false, got 'yes'. YAML 1.2 knows true and false only (f.yaml:5:25)",
+    ],
+    [
+      'lr_scheduler_type: cosin',
+      "lr_scheduler_type: expected linear or cosine or constant or constant_with_warmup or cosine_with_min_lr or warmup_stable_decay or polynomial, got 'cosin'. Did you mean 'cosine'? (f.yaml:5:20)",
+    ],
+    [
+      'lr_scheduler: 3',
+      'lr_scheduler_type (written as lr_scheduler): expected linear or cosine or constant or constant_with_warmup or cosine_with_min_lr or warmup_stable_decay or polynomial, got 3 (f.yaml:5:15)',
+    ],
+    ['bf16: maybe', "bf16: expected true, false or auto, got 'maybe' (f.yaml:5:7)"],
+    ['sample_prompts: [a, 3]', 'sample_prompts.1: expected text, got 3 (f.yaml:5:21)'],
+    ['sample_prompts: a', "sample_prompts: expected a list, got 'a' (f.yaml:5:17)"],
+    ['run_name: ""', "run_name: expected text that is not empty, got '' (f.yaml:5:11)"],
+    ['optimizer:\n  lr: fast', "learning_rate (written as optimizer.lr): expected a number, got 'fast' (f.yaml:6:3)"],
+    ['optimizer:\n  fused: true', "unknown key 'optimizer.fused'. Run `anneal schema` to see the keys (f.yaml:6:3)"],
+    [
+      'cutoff_len: 4\nmax_length: 5',
+      'max_length: expected it once, got cutoff_len and max_length. Keep one of them (f.yaml:6:1)',
+    ],
+    ['dtype: fp64', "dtype: expected a value that bf16 can express, got 'fp64'. Write bf16 instead (f.yaml:5:1)"],
+    [
+      'model: tiny',
+      'model: expected one of model_name_or_path, model and config_path, got model_name_or_path and model (f.yaml:5:8)',
+    ],
+    ['eval_strategy: steps', 'eval_strategy: expected eval_dataset or val_split with steps, got neither (f.yaml:5:16)'],
+    [
+      'early_stopping_patience: 2',
+      "early_stopping_patience: expected an eval_strategy of steps or epoch with it, got 'no'. Nothing would be measured (f.yaml:5:26)",
+    ],
+    [
+      'load_best_model_at_end: true\neval_strategy: steps\nval_split: .1\neval_steps: 40\nsave_steps: 100',
+      'save_steps: expected a multiple of eval_steps (40) with load_best_model_at_end, got 100 (f.yaml:9:13)',
+    ],
+    [
+      'lr_scheduler_kwargs: {min_lr: 1}',
+      "lr_scheduler_kwargs: expected no keys with linear, got 'min_lr' (f.yaml:5:22)",
+    ],
+    [
+      'lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: two}',
+      "lr_scheduler_kwargs.power: expected a number, got 'two' (f.yaml:6:23)",
+    ],
+    ['__proto__: {a: 1}', "unknown key '__proto__'. Run `anneal schema` to see the keys (f.yaml:5:1)"],
+  ])('says what is wrong with %j and where', (line, message) => {
+    expect(messageOf(`${MINIMAL}${line}\n`)).toBe(message)
+  })
+
+  it('tells the first problem in the file and names the others', () => {
+    expect(messageOf('stage: sftt\nseed: x\n')).toBe(
+      "stage: expected pretrain or sft or dpo, got 'sftt'. Did you mean 'sft'?; and 3 more: seed at f.yaml:2:7, dataset, output_dir (f.yaml:1:8)",
+    )
+  })
+
+  it('treats a key with nothing after it as left out', () => {
+    expect(parse(`${MINIMAL}run_name:\n`).config.run_name).toBeUndefined()
+  })
+
+  it('takes fractions of a run as steps', () => {
+    expect(parse(`${MINIMAL}warmup_ratio: 0.03\nsave_steps: 0.25\n`).config).toMatchObject({
+      warmup_steps: 0.03,
+      save_steps: 0.25,
+    })
+    expect(stepsOf(0.03, 1000)).toBe(30)
+    expect(stepsOf(0.1, 25)).toBe(3) // Transformers rounds up
+    expect(stepsOf(7, 25)).toBe(7)
+  })
+
+  it('knows that a metric called perplexity should fall and others rise', () => {
+    const better = (metric: string) => parse(`${MINIMAL}metric_for_best_model: ${metric}\n`).config
+    expect(better('eval_perplexity')).toMatchObject({
+      metric_for_best_model: 'eval_perplexity',
+      greater_is_better: false,
+    })
+    expect(better('accuracy')).toMatchObject({ metric_for_best_model: 'eval_accuracy', greater_is_better: true })
+  })
+
+  it('takes model as a directory unless it is a preset, and says so', () => {
+    const { config, notices } = parse('stage: pretrain\nmodel: ./dir\ndataset: d\noutput_dir: o\n')
+    expect(config.model_name_or_path).toBe('./dir')
+    expect(notices).toEqual([
+      'model: a directory is called model_name_or_path here; model is for presets and fresh models',
+    ])
+  })
+})
+
+describe('aliases', () => {
+  // Values that suit the canonical key; everything else takes 4.
+  const values: Record<string, unknown> = {
+    optimizer: 'adamw_torch',
+    lr_scheduler: 'cosine',
+    precision: 'bf16-true',
+    dtype: 'bf16',
+    enable_activation_checkpointing: true,
+    disable_gradient_checkpointing: false,
+    evaluation_strategy: 'no',
+    warmup_ratio: 0.1,
+    val_size: 0.1,
+    val_set_size: 0.1,
+    finetuning_type: 'full',
+    adapter: 'full',
+    target_modules: 'q_proj',
+    lora_target: 'q_proj',
+    pref_loss: 'ipo',
+    dpo_loss_type: 'ipo',
+    dpo_label_smoothing: 0.1,
+    rl: 'dpo',
+    double_quantization: true,
+  }
+  const ofPreferences = ['beta', 'loss_type', 'label_smoothing']
+  const expected: Record<string, unknown> = { precision: true, dtype: true, disable_gradient_checkpointing: true }
+  const textual = ['model_name_or_path', 'output_dir', 'text_column']
+
+  it.each(Object.entries(ALIASES))('%s means what it should', (alias, { to, from }) => {
+    expect(isConfigKey(to)).toBe(true)
+    expect(isConfigKey(alias)).toBe(false)
+    const value = values[alias] ?? (textual.includes(to) ? 'x' : 4)
+    const needed = to.startsWith('lora_')
+      ? `${MINIMAL}finetuning: lora\n`
+      : to.startsWith('bnb_')
+        ? `${MINIMAL}finetuning: lora\nload_in_4bit: true\n`
+        : ofPreferences.includes(to)
+          ? MINIMAL.replace('stage: pretrain', 'stage: dpo')
+          : MINIMAL
+    const base = needed.split('\n').filter((line) => !line.startsWith(`${to}:`))
+    const [section, key] = alias.split('.')
+    const line = key === undefined ? `${section}: ${value}` : `${section}:\n  ${key}: ${value}`
+    const parsed = parse([...base, line].join('\n'))
+    expect(parsed.config[to as never]).toEqual(expected[alias] ?? value)
+    expect(parsed.notices).toEqual([`${alias} (${from}) is called ${to} here`])
+    // The same on the command line.
+    expect(parse(base.join('\n'), `--${alias}`, String(value)).config[to as never]).toEqual(expected[alias] ?? value)
+  })
+
+  it('covers the five names of the sequence length', () => {
+    const names = ['max_length', 'max_seq_length', 'cutoff_len', 'sequence_len', 'max_seq_len']
+    for (const name of names) expect(parse(`${MINIMAL}${name}: 33\n`).config.max_length).toBe(33)
+  })
+})
+
+describe('overrides', () => {
+  const config = (...words: string[]) => parse(MINIMAL, ...words).config
+
+  it.each([
+    [['--learning_rate', '1e-3'], { learning_rate: 1e-3 }],
+    [['--learning-rate=1e-3'], { learning_rate: 1e-3 }],
+    [['--max_steps', '-1'], { max_steps: -1 }],
+    [['--bf16'], { bf16: true }],
+    [['--bf16', '--seed', '7'], { bf16: true, seed: 7 }],
+    [['--bf16', 'false'], { bf16: false }],
+    [['--bf16=true'], { bf16: true }],
+    [['--bf16', 'auto'], { bf16: 'auto' }],
+    [['--no-bf16'], { bf16: false }],
+    [['--no_gradient_checkpointing'], { gradient_checkpointing: false }],
+    [['--run_name', '123'], { run_name: '123' }],
+    [['--dataset', 'a', '--dataset', 'b'], { dataset: ['a', 'b'] }],
+    [['--dataset', 'a,b'], { dataset: ['a,b'] }],
+    [['--dataset', '["a", "b"]'], { dataset: ['a', 'b'] }],
+    [['--sample_prompts', 'Once'], { sample_prompts: ['Once'] }],
+    [['--sample_prompts', '7'], { sample_prompts: ['7'] }],
+    [['--sample_prompts', 'Once', '--sample_prompts', 'To'], { sample_prompts: ['Once', 'To'] }],
+    [['--eval_strategy', 'no'], { eval_strategy: 'no' }],
+    [['--resume_from_checkpoint'], { resume_from_checkpoint: 'auto' }],
+    [['--resume_from_checkpoint', 'auto'], { resume_from_checkpoint: 'auto' }],
+    [['--resume_from_checkpoint', 'true'], { resume_from_checkpoint: 'auto' }],
+    [['--resume_from_checkpoint', 'run/checkpoint-5'], { resume_from_checkpoint: 'run/checkpoint-5' }],
+    [['--no-resume_from_checkpoint'], { resume_from_checkpoint: undefined }],
+    [
+      ['--lr_scheduler_type', 'cosine_with_min_lr', '--lr_scheduler_kwargs', '{"min_lr_rate": 0.1}'],
+      { lr_scheduler_kwargs: { min_lr_rate: 0.1 } },
+    ],
+    [
+      ['--lr_scheduler_type=polynomial', '--lr_scheduler_kwargs.power', '2', '--seed=3'],
+      { lr_scheduler_kwargs: { power: 2 } },
+    ],
+    [['--warmup_ratio', '0.1'], { warmup_steps: 0.1 }],
+    [['--optimizer.lr', '0.1'], { learning_rate: 0.1 }],
+  ] as [string[], Record<string, unknown>][])('%j', (words, expected) => {
+    expect(config(...words)).toMatchObject(expected)
+  })
+
+  it('win over the file, whatever name the file used', () => {
+    const { config: result, origins } = parse(`${MINIMAL}cutoff_len: 64\n`, '--max-length', '32')
+    expect(result.max_length).toBe(32)
+    expect(origins.max_length).toBe('--max-length')
+  })
+
+  it('set one key of a section and keep the others', () => {
+    const fresh =
+      'stage: pretrain\nmodel: {model_type: llama, hidden_size: 64}\ndataset: d\noutput_dir: o\ntokenizer_name_or_path: t\n'
+    expect(parse(fresh, '--model.hidden_size', '32', '--model.num_hidden_layers', '2').config.model).toEqual({
+      model_type: 'llama',
+      hidden_size: 32,
+      num_hidden_layers: 2,
+    })
+  })
+
+  it('replace the model of a recipe instead of standing beside it', () => {
+    const recipe = MINIMAL.replace('model_name_or_path: m', 'model: tiny\ntokenizer_name_or_path: t')
+    const { config: result, notices } = parse(recipe, '--model_name_or_path', 'dir')
+    expect([result.model, result.model_name_or_path]).toEqual([undefined, 'dir'])
+    expect(notices).toEqual(['model of the file is replaced by --model_name_or_path'])
+  })
+
+  it('leave positionals and the own options of the command alone', () => {
+    const { positionals, options, overrides } = parseArguments(trainLike, [
+      '--bf16',
+      'run.yaml',
+      '--dry-run',
+      '--seed=1',
+    ])
+    expect(positionals).toEqual(['run.yaml'])
+    expect(options).toEqual({ dryRun: true })
+    expect(overrides).toEqual([
+      { key: 'bf16', value: true, flag: '--bf16' },
+      { key: 'seed', value: '1', flag: '--seed' },
+    ])
+  })
+
+  it('do without a file', () => {
+    const words = ['--stage=pretrain', '--dataset', 'd', '--output_dir', 'o', '--model_name_or_path', 'm']
+    const { config: result } = parseConfig(undefined, 'command line', parseArguments(trainLike, words).overrides)
+    expect(result).toMatchObject({ dataset: ['d'], output_dir: 'o' })
+  })
+
+  it.each([
+    [['--learning_rte', '1'], "unknown key 'learning_rte'. Did you mean 'learning_rate'? (--learning_rte)"],
+    [['--learning_rate', 'fast'], "learning_rate: expected a number, got 'fast' (--learning_rate)"],
+    [['--learning_rate'], 'learning_rate: expected a number, got true (--learning_rate)'],
+    [['--seed', '1', '--seed', '2'], 'seed: expected one value, got 2 (--seed)'],
+    [
+      ['--cutoff_len', '1', '--max_length', '2'],
+      'max_length: expected it once, got cutoff_len and max_length. Keep one of them (--max_length)',
+    ],
+    [
+      ['--lr_scheduler_kwargs.power.x', '1'],
+      'lr_scheduler_kwargs.power: expected a number, got a section (--lr_scheduler_kwargs.power.x)',
+    ],
+    [['--__proto__.x', '1'], "unknown key '__proto__'. Run `anneal schema` to see the keys (--__proto__.x)"],
+  ] as [string[], string][])('refuse %j', (words, message) => {
+    expect(messageOf(MINIMAL, ...words)).toBe(message)
+    expect(({} as Record<string, unknown>).x).toBeUndefined()
+  })
+})
+
+describe('keys', () => {
+  it('are listed once each', () => {
+    expect(new Set(CONFIG_KEYS).size).toBe(CONFIG_KEYS.length)
+  })
+})

@@ -1,0 +1,29 @@
+// Configuration keys of supervised fine-tuning; on_overlong is for pairs, too. None has a default in the schema: given with another
+// stage they are a mistake.
+
+import { z } from 'zod'
+import { ON_OVERLONG, type OnOverlong } from '../data/packing/overlong.ts'
+import type { Shape } from './fields.ts'
+
+export interface SftKeys {
+  on_overlong: OnOverlong | undefined
+  packing: boolean | undefined
+  mask_history: boolean | undefined
+}
+
+export const sftKeys: Shape<SftKeys> = {
+  on_overlong: z
+    .enum(ON_OVERLONG)
+    .optional()
+    .describe(
+      'sft, dpo: what happens to samples longer than max_length. Default: error-if-many, more than 1 % of them.',
+    ),
+  packing: z
+    .boolean()
+    .optional()
+    .describe('sft: several samples in one row; they do not see each other. Default: false.'),
+  mask_history: z
+    .boolean()
+    .optional()
+    .describe('sft: learn from the last answer of each conversation only. Default: false.'),
+}

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { packageRoot } from '../torch/setup/directories.ts'
+import { annealCommand, nextCommands, quoted } from './next-commands.ts'
+import { demoPaths } from './stage.ts'
+
+describe('quoted', () => {
+  it.each(['plain', 'two words', "it's", '$HOME `ls` "x" \\', 'a\nb', '-x;rm', ''])(
+    'gives a shell %j as one word',
+    (text) => {
+      expect(execFileSync('sh', ['-c', `printf %s ${quoted(text)}`], { encoding: 'utf8' })).toBe(text)
+    },
+  )
+})
+
+describe('annealCommand', () => {
+  it('goes through Node.js in a checkout, by the shortest path', () => {
+    expect(annealCommand({ PATH: '' }, packageRoot)).toBe('node dist/cli/main.js')
+    expect(annealCommand({ PATH: '' }, '/')).toBe(`node ${join(packageRoot, 'dist/cli/main.js').slice(1)}`)
+    expect(annealCommand({ PATH: '' }, join(packageRoot, 'src'))).toBe(`node ${join(packageRoot, 'dist/cli/main.js')}`)
+  })
+})
+
+describe('nextCommands', () => {
+  it('names model, text and folder, quoted for a shell', () => {
+    const out = 'my runs'
+    const settings = { text: ['a.txt', 'b c.txt'], textKey: 'text', out, minutes: 4, steps: undefined, seed: 1 }
+    const paths = demoPaths(out)
+    const results = { adapter: { directory: paths.adapter, prompt: 'function (' } }
+    const [generate, adapted, chat, longer] = nextCommands({ paths, settings, results }, "It's")
+    expect(adapted).toMatch(/ generate --model 'my runs\/model' --adapter 'my runs\/adapter' --prompt 'function \('$/)
+    expect(generate).toMatch(/ generate --model 'my runs\/model' --prompt 'It'\\''s'$/)
+    expect(chat).toMatch(/ chat --model 'my runs\/model'$/)
+    expect(longer).toMatch(/ demo --text a\.txt --text 'b c\.txt' --out 'my runs' --minutes 15$/)
+  })
+})

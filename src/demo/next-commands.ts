@@ -1,0 +1,42 @@
+// The lines that a demo ends with. They work when pasted, whichever way Anneal was called.
+
+import { existsSync, realpathSync } from 'node:fs'
+import { delimiter, join, relative } from 'node:path'
+import { packageRoot } from '../torch/setup/directories.ts'
+import type { DemoContext } from './stage.ts'
+
+/** Commands for a shell in the current directory: continue a text, with the adapter too where there is one; chat; train for longer. */
+export function nextCommands(
+  { paths, settings, results }: Pick<DemoContext, 'paths' | 'settings' | 'results'>,
+  prompt: string,
+): string[] {
+  const anneal = annealCommand()
+  const text = settings.text.map((path) => ` --text ${quoted(path)}`).join('')
+  const generate = `${anneal} generate --model ${quoted(paths.model)}`
+  return [
+    `${generate} --prompt ${quoted(prompt)}`,
+    ...(results.adapter === undefined
+      ? []
+      : [`${generate} --adapter ${quoted(results.adapter.directory)} --prompt ${quoted(results.adapter.prompt)}`]),
+    `${anneal} chat --model ${quoted(paths.model)}`,
+    `${anneal} demo${text} --out ${quoted(settings.out)} --minutes 15`,
+  ]
+}
+
+/** How to call `anneal` from here: by its name where a shell finds this very program, else through Node.js. */
+export function annealCommand(environment: NodeJS.ProcessEnv = process.env, directory: string = process.cwd()): string {
+  const main = join(packageRoot, 'dist', 'cli', 'main.js')
+  const leadsHere = (file: string): boolean =>
+    existsSync(file) && existsSync(main) && realpathSync(file) === realpathSync(main)
+  const places = (environment.PATH ?? '').split(delimiter)
+  // npm and npx put node_modules/.bin in front of the PATH of what they start, and only of that.
+  if (places.some((place) => !place.includes('node_modules') && leadsHere(join(place, 'anneal')))) return 'anneal'
+  if (leadsHere(join(directory, 'node_modules', '.bin', 'anneal'))) return 'npx anneal'
+  const path = relative(directory, main)
+  return `node ${quoted(path.startsWith('..') ? main : path)}`
+}
+
+/** One word for a POSIX shell. */
+export function quoted(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}

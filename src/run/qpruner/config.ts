@@ -1,0 +1,175 @@
+// The configuration of `anneal qpruner`: a strict YAML file of its own. A mistake is a ConfigError with file, line and column.
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { describeIssue } from '../../config/describe-issue.ts'
+import { count, path, paths } from '../../config/fields.ts'
+import { didYouMean } from '../../config/nearest.ts'
+import { type Place, readYaml, type YamlEntry } from '../../config/read-yaml.ts'
+import { ConfigError, hasCode, InputError } from '../../errors.ts'
+import type { QuantFormat } from '../../nn/quant/format.ts'
+
+export interface PruneSection {
+  ratio: number
+  importance: 'taylor-element' | 'taylor-vector' | 'taylor-second' | 'taylor-mixed' | 'flap' | 'l2' | 'l1' | 'random'
+  scope: 'local' | 'global'
+  layout: 'aligned' | 'per-layer'
+  align?: number | undefined
+  protect_first?: number | undefined
+  protect_last?: number | undefined
+}
+
+export interface QuantizeSection {
+  budget_bits: number
+  formats: QuantFormat[]
+  granularity: 'layer' | 'matrix'
+  quantizer: 'rtn' | 'gptq'
+  objective: 'kl' | 'ce'
+  allocate: 'uniform' | 'mi' | 'sensitivity' | 'fisher'
+  /** Of the Bayesian optimisation; 0 leaves it out. */
+  evaluations: number
+}
+
+export interface RecoverSection {
+  max_steps: number
+  learning_rate: number
+  lora_r: number
+  lora_alpha?: number | undefined
+  loftq_iterations: number
+  max_length: number
+  per_device_train_batch_size: number
+  gradient_accumulation_steps: number
+}
+
+export interface QprunerConfig {
+  model_name_or_path: string
+  dataset: string[]
+  eval_dataset?: string[] | undefined
+  text_column: string
+  output_dir: string
+  seed: number
+  device: 'auto' | 'cpu' | 'cuda'
+  threads?: number | undefined
+  calibration: { samples: number; length: number; batch_size: number }
+  prune?: PruneSection | undefined
+  quantize: QuantizeSection
+  recover?: RecoverSection | undefined
+}
+
+const prune = z.strictObject({
+  ratio: z.number().gt(0).lt(1),
+  importance: z
+    .enum(['taylor-element', 'taylor-vector', 'taylor-second', 'taylor-mixed', 'flap', 'l2', 'l1', 'random'])
+    .default('taylor-element'),
+  scope: z.enum(['local', 'global']).default('local'),
+  layout: z.enum(['aligned', 'per-layer']).default('aligned'),
+  align: count.optional(),
+  protect_first: z.int().min(0).optional(),
+  protect_last: z.int().min(0).optional(),
+})
+
+const quantize = z.strictObject({
+  budget_bits: z.number().positive(),
+  formats: z
+    .array(z.enum(['nf2', 'nf3', 'nf4', 'int4', 'int8']))
+    .min(1)
+    .default(['nf2', 'nf3', 'nf4', 'int8']),
+  granularity: z.enum(['layer', 'matrix']).default('layer'),
+  quantizer: z.enum(['rtn', 'gptq']).default('gptq'),
+  objective: z.enum(['kl', 'ce']).default('kl'),
+  allocate: z.enum(['uniform', 'mi', 'sensitivity', 'fisher']).default('sensitivity'),
+  evaluations: z.int().min(0).default(40),
+})
+
+const recover = z.strictObject({
+  max_steps: count,
+  learning_rate: z.number().positive().default(2e-4),
+  lora_r: count.default(8),
+  lora_alpha: z.number().positive().optional(),
+  loftq_iterations: z.int().min(0).default(5),
+  max_length: z.int().min(2).default(256),
+  per_device_train_batch_size: count.default(8),
+  gradient_accumulation_steps: count.default(1),
+})
+
+const schema: z.ZodType<QprunerConfig, Record<string, unknown>> = z.strictObject({
+  model_name_or_path: path,
+  dataset: paths,
+  eval_dataset: paths.optional(),
+  text_column: path.default('text'),
+  output_dir: path,
+  seed: z.int().min(0).default(0),
+  device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
+  threads: count.optional(),
+  calibration: z
+    .strictObject({ samples: count.default(32), length: z.int().min(2).default(256), batch_size: count.default(4) })
+    .prefault({}),
+  prune: prune.optional(),
+  quantize,
+  recover: recover.optional(),
+}) as never
+
+/** Reads and checks a configuration file. */
+export function readQprunerConfig(file: string): QprunerConfig {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR'))
+      throw new InputError(`${file}: expected a configuration file, got nothing to read. Check the path`)
+    throw error
+  }
+  return parseQprunerConfig(text, file)
+}
+
+/** Checks the text of a configuration; the first mistake in the file is the one that is said. */
+export function parseQprunerConfig(text: string, file: string): QprunerConfig {
+  const entries = new Map(readYaml(text, file).map((entry) => [entry.key, entry]))
+  const input = Object.fromEntries([...entries].map(([key, { value }]) => [key, value]))
+  const result = schema.safeParse(input)
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => problemOf(issue, entries, input, file))
+  const first = problems.reduce((a, b) => (b.place.order < a.place.order ? b : a))
+  throw new ConfigError(first.message, first.place.text)
+}
+
+function problemOf(
+  issue: z.core.$ZodIssue,
+  entries: ReadonlyMap<string, YamlEntry>,
+  input: unknown,
+  file: string,
+): { message: string; place: Place } {
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0]! : undefined
+  const where = unknown === undefined ? issue.path : [...issue.path, unknown]
+  const [key, ...inside] = where
+  const entry = entries.get(String(key))
+  const place =
+    entry === undefined
+      ? { text: file, order: Number.POSITIVE_INFINITY }
+      : inside.length === 0 && unknown !== undefined
+        ? entry.keyPlace
+        : entry.placeOf(inside)
+  if (unknown !== undefined) {
+    const known = issue.path.length === 0 ? KEYS : []
+    return {
+      message: `unknown key '${where.map(String).join('.')}'.${didYouMean(unknown, known)}`.replace(/\.$/, ''),
+      place,
+    }
+  }
+  const value = where.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], input)
+  return { message: `${where.map(String).join('.')}: ${describeIssue(issue, value)}`, place }
+}
+
+const KEYS: readonly string[] = [
+  'model_name_or_path',
+  'dataset',
+  'eval_dataset',
+  'text_column',
+  'output_dir',
+  'seed',
+  'device',
+  'threads',
+  'calibration',
+  'prune',
+  'quantize',
+  'recover',
+]

@@ -1,0 +1,253 @@
+// What each stage of `anneal qpruner` does with its empty directory. Stages know the directories of those before, and nothing of whether
+// they were made just now.
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
+import { readJsonFile } from '../../checkpoint/model-directory/load.ts'
+import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import type { Output } from '../../cli/output.ts'
+import { startProgress } from '../../cli/progress.ts'
+import { hashBatches } from '../../data/calibration.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
+import { attachAdapters, setAdapters } from '../../methods/lora/lora.ts'
+import { unload } from '../../methods/lora/merge.ts'
+import { prune } from '../../methods/prune/prune.ts'
+import type { AllocationMethod } from '../../methods/qpruner/allocate.ts'
+import {
+  chooseFormats,
+  type FormatOptions,
+  formatsByPath,
+  type InPlaceOptions,
+  quantizeAs,
+  quantizeWithLoftq,
+} from '../../methods/qpruner/qpruner.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { QuantFormat } from '../../nn/quant/format.ts'
+import { Journal } from '../../probe/journal.ts'
+import { FormatProgress } from '../quantize/format-progress.ts'
+import { lossOf } from '../quantize/measure-model.ts'
+import { type QuantizeSummary, summariseFormats } from '../quantize/quantize-report.ts'
+import type { Windows } from '../quantize/run-quantize.ts'
+import { saveEdited } from '../save-edited.ts'
+import type { QprunerConfig, RecoverSection } from './config.ts'
+
+export interface StageContext {
+  config: QprunerConfig
+  windows: Windows
+  output: Output
+  load(directory: string): Decoder
+}
+
+/** What a choice of formats leaves behind. */
+export type ChosenFile = Omit<
+  QuantizeSummary,
+  'other_bytes' | 'perplexity_before' | 'perplexity_after' | 'evaluated_tokens'
+> & {
+  /** Path of every matrix → format. */
+  paths: Record<string, QuantFormat>
+}
+
+/** One model of the pipeline, judged on windows that nothing was chosen by. */
+export interface Judged {
+  name: string
+  loss: number
+  perplexity: number
+  /** Bytes of the weight files, an adapter's included. */
+  bytes: number
+}
+
+const CHOSEN = 'formats.json'
+const ADAPTER = 'adapter'
+const MAX_BYTES = 64 << 20
+
+export async function pruneInto(directory: string, { config, windows, output, load }: StageContext): Promise<void> {
+  const { ratio, importance, scope, layout, align, protect_first, protect_last } = config.prune!
+  const batches = windows.calibration
+  const source = { batchesPerEpoch: batches.length, at: (index: number) => batches[index % batches.length]! }
+  const model = load(config.model_name_or_path)
+  let progress: ReturnType<typeof startProgress> | undefined
+  try {
+    const record = prune(model, source, {
+      ratio,
+      importance,
+      scope,
+      layout,
+      seed: config.seed,
+      batches: batches.length,
+      ...(align !== undefined && { align }),
+      ...(protect_first !== undefined && { protectFirst: protect_first }),
+      ...(protect_last !== undefined && { protectLast: protect_last }),
+      onProgress: (done, total) => {
+        progress ??= startProgress(output, { label: 'scoring', unit: 'batches', total })
+        progress.update(done)
+      },
+    })
+    await saveEdited(model, { from: config.model_name_or_path, to: directory }, record)
+  } finally {
+    progress?.end()
+    model.free()
+  }
+}
+
+/** Chooses formats for the model in `base`. `journal` is shared: the search reads what the allocation measured. */
+export async function chooseInto(
+  directory: string,
+  base: string,
+  method: AllocationMethod,
+  journalPath: string,
+  { config, windows, output, load }: StageContext,
+): Promise<void> {
+  const { budget_bits, formats, granularity, quantizer, objective, evaluations } = config.quantize
+  const options: FormatOptions = {
+    budgetBits: budget_bits,
+    allocate: method,
+    formats,
+    granularity,
+    quantizer,
+    objective,
+    evaluations: Math.max(1, evaluations),
+    seed: config.seed,
+  }
+  const model = load(base)
+  const header = {
+    model: hashWeights(base),
+    data: hashBatches(windows.calibration),
+    formats: formats.join(),
+    granularity,
+    quantizer,
+    device: model.device,
+  }
+  const journal = Journal.open(journalPath, header)
+  const progress = new FormatProgress(output)
+  try {
+    const { allocation, bank } = await chooseFormats(model, windows.calibration, options, {
+      cells: journal,
+      ...progress.watcher,
+    })
+    const chosen: ChosenFile = {
+      ...summariseFormats(bank, allocation),
+      paths: Object.fromEntries(formatsByPath(bank, allocation)),
+    }
+    bank.free()
+    writeFileAtomic(join(directory, CHOSEN), `${JSON.stringify(chosen, null, 2)}\n`)
+  } finally {
+    progress.end()
+    if (journal.size === 0) journal.remove()
+    else journal.close()
+    model.free()
+  }
+}
+
+export function readChosen(directory: string): ChosenFile {
+  return readJsonFile(join(directory, CHOSEN), MAX_BYTES) as ChosenFile
+}
+
+/** The model of `base` in the formats of `chosen`, and the adapter that recovery starts from. */
+export async function quantizeInto(
+  directory: string,
+  base: string,
+  chosen: string,
+  { config, windows, output, load }: StageContext,
+): Promise<void> {
+  const formats = new Map(Object.entries(readChosen(chosen).paths))
+  const { recover, quantize, seed } = config
+  const model = load(base)
+  const progress = startProgress(output, { label: 'quantizing', unit: 'matrices', total: formats.size })
+  let done = 0
+  const inPlace: InPlaceOptions = {
+    formats,
+    quantizer: quantize.quantizer,
+    calibration: windows.calibration,
+    onMatrix: () => progress.update(++done),
+  }
+  try {
+    if (recover !== undefined && recover.loftq_iterations > 0) {
+      startFromLoftq(model, inPlace, recover, seed)
+      mkdirSync(join(directory, ADAPTER))
+      saveLora(model, join(directory, ADAPTER), { baseModel: join(config.output_dir, 'quantized') })
+      unload(model)
+    } else quantizeAs(model, inPlace)
+    await saveEdited(
+      model,
+      { from: base, to: directory },
+      { pass: 'qpruner', options: { ...quantize, recover, seed }, report: { formats: Object.fromEntries(formats) } },
+    )
+  } finally {
+    progress.end()
+    model.free()
+  }
+}
+
+function startFromLoftq(
+  model: Decoder,
+  inPlace: InPlaceOptions,
+  { lora_r: rank, lora_alpha = 2 * rank, loftq_iterations: iterations }: RecoverSection,
+  seed: number,
+): void {
+  const starts = quantizeWithLoftq(model, inPlace, { rank, scale: lora_alpha / rank, iterations, seed })
+  const adapters = Array.from(starts, ([path, { A, B }]): Parameters<typeof attachAdapters>[2][number] => [
+    path,
+    { A, B, magnitude: null, alpha: lora_alpha, useRslora: false, dropout: 0 },
+  ])
+  attachAdapters(model, 'default', adapters)
+  setAdapters(model, 'default')
+}
+
+/** The configuration of the training that recovers: LoRA on the quantized model, resumed where it was stopped. */
+export function recoverConfig(config: QprunerConfig, quantized: string, work: string): Record<string, unknown> {
+  const { recover, dataset, text_column, seed, device, threads } = config
+  const { loftq_iterations, lora_alpha, ...training } = recover!
+  return {
+    stage: 'pretrain',
+    finetuning: 'lora',
+    model_name_or_path: quantized,
+    dataset,
+    text_column,
+    output_dir: work,
+    seed,
+    device,
+    ...(threads !== undefined && { threads }),
+    ...training,
+    ...(lora_alpha !== undefined && { lora_alpha }),
+    ...(loftq_iterations > 0 && { adapter_name_or_path: join(quantized, ADAPTER) }),
+    lr_scheduler_type: 'cosine',
+    warmup_steps: 0.03,
+    save_steps: Math.ceil(training.max_steps / 4),
+    save_total_limit: 1,
+  }
+}
+
+/** Takes over what training left at the top of its folder; its checkpoints stay behind. */
+export async function recoverInto(directory: string, work: string): Promise<void> {
+  for (const name of readdirSync(work))
+    if (!name.startsWith('checkpoint-') && !name.startsWith('.')) renameSync(join(work, name), join(directory, name))
+}
+
+/** The models of the pipeline on the evaluation windows. */
+export function judge(
+  models: readonly { name: string; directory: string; adapter?: string }[],
+  { windows, load }: StageContext,
+): Judged[] {
+  return models.map(({ name, directory, adapter }) => {
+    const model = load(directory)
+    try {
+      if (adapter !== undefined) loadLora(model, adapter)
+      const { loss } = lossOf(model, windows.evaluation)!
+      const bytes = bytesOf(directory, 'model') + (adapter === undefined ? 0 : bytesOf(adapter, 'adapter_model'))
+      return { name, loss, perplexity: Math.exp(loss), bytes }
+    } finally {
+      model.free()
+    }
+  })
+}
+
+/** The adapter that the quantized model starts recovery with; undefined where it starts from zero. */
+export function startAdapter(quantized: string): string | undefined {
+  const directory = join(quantized, ADAPTER)
+  return existsSync(directory) ? directory : undefined
+}
+
+function bytesOf(directory: string, stem: string): number {
+  return openModelWeights(directory, stem).files.reduce((sum, file) => sum + statSync(file).size, 0)
+}

@@ -1,0 +1,118 @@
+// What a search found, as numbers, as lines for a terminal, and as a page with what every candidate cost at every step.
+
+import { amount } from '../../cli/progress.ts'
+import { eliminatedConfig } from '../../methods/sleb/eliminated-config.ts'
+import type { SlebResult } from '../../methods/sleb/sleb.ts'
+import type { DecoderConfig } from '../../model/config.ts'
+import { modelParameters } from '../../model/hf-names.ts'
+import { type ReportBlock, renderReport } from '../../report/report.ts'
+import type { Series } from '../../report/series.ts'
+
+export interface SlebSummary {
+  /** Names of the units, in the order in which they went. */
+  removed: string[]
+  blocks_before: number
+  blocks_after: number
+  /** On the calibration text. */
+  perplexity_before: number
+  perplexity_after: number
+  parameters_before: number
+  parameters_after: number
+  bytes_before: number
+  bytes_after: number
+  /** Share of the search's batches that racing spared. */
+  spared: number
+}
+
+export function summarise(
+  config: DecoderConfig,
+  { removed, before, after, measured, full }: SlebResult,
+  bytes: { before: number; after: number },
+): SlebSummary {
+  const smaller = eliminatedConfig(config, removed).config
+  return {
+    removed: removed.map(({ name }) => name),
+    blocks_before: config.layers.length,
+    blocks_after: smaller.layers.length,
+    perplexity_before: Math.exp(before),
+    perplexity_after: Math.exp(after),
+    parameters_before: countParameters(config),
+    parameters_after: countParameters(smaller),
+    bytes_before: bytes.before,
+    bytes_after: bytes.after,
+    spared: full === 0 ? 0 : 1 - measured / full,
+  }
+}
+
+export function summaryLines(summary: SlebSummary): string[] {
+  const { removed, spared } = summary
+  const change = (before: number, after: number): string => `${((after / before - 1) * 100).toFixed(1)} %`
+  const row = (name: string, before: string, after: string, note: string): string =>
+    `${name.padEnd(12)}${before.padStart(10)}  → ${after.padStart(10)}  ${note}`
+  const { parameters_before: p, parameters_after: q, bytes_before: b, bytes_after: c } = summary
+  const { perplexity_before: x, perplexity_after: y } = summary
+  return [
+    `removed     ${removed.join(', ') || 'nothing'}`,
+    row('blocks', `${summary.blocks_before}`, `${summary.blocks_after}`, ''),
+    row('parameters', amount(p, '', false), amount(q, '', false), change(p, q)),
+    row('weights', amount(b, 'bytes'), amount(c, 'bytes'), change(b, c)),
+    row('perplexity', x.toPrecision(5), y.toPrecision(5), 'on the calibration text'),
+    ...(spared > 0 ? [`spared      ${(100 * spared).toFixed(1)} % of the search by giving candidates up early`] : []),
+  ].map((line) => line.trimEnd())
+}
+
+/** The page that lies beside the weights. */
+export function slebReport(model: string, result: SlebResult, summary: SlebSummary): string {
+  const { search, metric } = result.options
+  const y = search === 'cosine' ? '1 − cos' : metric === 'kl' ? 'KL divergence, nats per token' : 'nats per token'
+  const blocks: ReportBlock[] = []
+  if (result.steps.length > 0) {
+    blocks.push({
+      kind: 'line-chart',
+      title: 'What leaving out each candidate costs',
+      x: 'block',
+      y,
+      series: seriesOf(result),
+      note: 'One line for each step, lowest point removed. A candidate that was given up early shows its mean so far.',
+    })
+  }
+  blocks.push({
+    kind: 'table',
+    columns: ['step', 'removed', 'put back', `${metric === 'kl' ? 'KL' : 'loss'} after it`],
+    rows: result.steps.map(({ removed, returned, loss }, i) => [
+      i + 1,
+      removed.map(({ name }) => name).join(', '),
+      returned.map(({ name }) => name).join(', '),
+      loss,
+    ]),
+  })
+  return renderReport({
+    title: 'SLEB',
+    subtitle: `${model} without ${summary.removed.join(', ') || 'nothing'}`,
+    sections: [
+      { title: 'Result', blocks: [{ kind: 'commands', lines: summaryLines(summary) }] },
+      { title: 'Search', blocks },
+    ],
+  })
+}
+
+/** Blocks in one line for each step; attention and MLP apart have two. */
+function seriesOf({ steps }: SlebResult): Series[] {
+  return steps.flatMap(({ candidates }, i) =>
+    [...new Set(candidates.map(({ unit }) => unit.name.split(' ')[0]!))].map((kind): Series => {
+      const own = candidates.filter(({ unit }) => unit.name.startsWith(`${kind} `))
+      return {
+        name: kind === 'block' ? `step ${i + 1}` : `step ${i + 1}, ${kind}`,
+        style: 'marked',
+        points: own.map(({ unit, score }) => [unit.block, score]),
+        labels: own.map(
+          ({ unit, share }) => `${unit.name}${share < 1 ? `, ${(100 * share).toFixed(0)} % of the text` : ''}`,
+        ),
+      }
+    }),
+  )
+}
+
+function countParameters(config: DecoderConfig): number {
+  return modelParameters(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+}

@@ -1,0 +1,129 @@
+// Stage `dpo`: pairs of a better and a worse answer, of which the better one becomes the likelier. The formulas are in src/methods/dpo.
+
+import { join } from 'node:path'
+import { type Output, printable } from '../../cli/output.ts'
+import { WITHOUT_REFERENCE } from '../../config/preference-keys.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import type { BatchSource } from '../../data/batch.ts'
+import { preview } from '../../data/preview.ts'
+import type { Dataset } from '../../data/sample.ts'
+import {
+  type Pair,
+  type PairBatch,
+  type PreferenceData,
+  pairBatches,
+  readPreferences,
+} from '../../data/tuning/preferences.ts'
+import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
+import { ConfigError } from '../../errors.ts'
+import { dpo } from '../../methods/dpo/dpo.ts'
+import { chatTemplateFor } from '../../text/default-template.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import type { Objective } from '../../train/objective.ts'
+import { type RunReference, referenceOf } from './dpo-reference.ts'
+import { preferenceWatch } from './dpo-watch.ts'
+import type { StageData } from './stage-data.ts'
+
+/** Reads the pairs, and shows one of them with what is compared marked. */
+export async function dpoData(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  output: Output,
+): Promise<StageData<PairBatch>> {
+  const { train, validation, report } = await read(config, tokenizer, output, 'train')
+  const wantsHeld = config.eval_dataset !== undefined || config.val_split > 0
+  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, output)
+  output.note(
+    `${report.guess.shape} data (${printable(report.guess.reason)}): ${report.rows.toLocaleString('en')} pairs, ${report.tokens.toLocaleString('en')} tokens`,
+  )
+  if (train.length < config.per_device_train_batch_size)
+    throw new ConfigError(
+      `dataset: expected at least ${config.per_device_train_batch_size} pairs for one batch, got ${train.length}. Give more data, or lower per_device_train_batch_size`,
+    )
+  if (wantsHeld && held.length === 0)
+    throw new ConfigError(
+      `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected pairs to evaluate on, got none. Give more`,
+    )
+  showPair(train.get(0), tokenizer, output)
+  let reference: RunReference | undefined
+  let watch: ReturnType<typeof preferenceWatch> | undefined
+  return {
+    train: pairBatches(train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
+    evaluation: wantsHeld
+      ? shifted(
+          pairBatches(held, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false }),
+          train.length,
+        )
+      : undefined,
+    async objective(tuning, isFresh): Promise<Objective<PairBatch>> {
+      const hasReference = !WITHOUT_REFERENCE.has(config.loss_type!)
+      const { attention, residual, embedding } = tuning.model.config.dropout
+      const isQuiet = attention + residual + embedding === 0 // dropout is off in the reference alone
+      watch = preferenceWatch(config, hasReference && isFresh && isQuiet && config.ref_model === undefined)
+      if (hasReference)
+        reference = await referenceOf(config, joined(train, wantsHeld ? held : undefined), tuning, isFresh, output)
+      return objectiveOf(config, reference)
+    },
+    watch: (metrics) => watch?.(metrics),
+    stopTokenIds: report.stopTokenIds,
+    chatTemplate: chatTemplateFor(tokenizer),
+    close: () => reference?.free(),
+  }
+}
+
+/** `completeDefaults` has filled in what the loss takes. */
+function objectiveOf(config: TrainConfig, reference: RunReference | undefined): Objective<PairBatch> {
+  const { label_smoothing, simpo_gamma } = config
+  return dpo({
+    loss: config.loss_type!,
+    beta: config.beta!,
+    sftWeight: config.pref_ftx!,
+    ...(label_smoothing !== undefined && { labelSmoothing: label_smoothing }),
+    ...(simpo_gamma !== undefined && { gamma: simpo_gamma }),
+    ...(reference && { reference: reference.reference }),
+  })
+}
+
+/** Pairs to train on, then pairs to evaluate on: what the reference is asked about. */
+function joined(first: Dataset<Pair>, second: Dataset<Pair> | undefined): Dataset<Pair> {
+  return {
+    length: first.length + (second?.length ?? 0),
+    get: (index) => (index < first.length ? first.get(index) : second!.get(index - first.length)),
+  }
+}
+
+/** The batches with pairs numbered from `by` on, as `joined` numbers them. */
+function shifted(source: BatchSource<PairBatch>, by: number): BatchSource<PairBatch> {
+  return {
+    batchesPerEpoch: source.batchesPerEpoch,
+    at(index) {
+      const batch = source.at(index)
+      return { ...batch, pairs: batch.pairs.map((pair) => pair + by) }
+    },
+  }
+}
+
+function showPair({ chosen, rejected }: Pair, tokenizer: Tokenizer, output: Output): void {
+  const hasColours = output.stderr.isTTY === true
+  output.note(`the first pair, with what is compared ${hasColours ? 'in green' : 'between ⟦ and ⟧'}:`)
+  output.note(`chosen:   ${preview(chosen, tokenizer, { hasColours })}`)
+  output.note(`rejected: ${preview(rejected, tokenizer, { hasColours })}`)
+}
+
+async function heldOut(config: TrainConfig, tokenizer: Tokenizer, output: Output): Promise<Dataset<Pair>> {
+  return (await read({ ...config, dataset: config.eval_dataset!, val_split: 0 }, tokenizer, output, 'validation')).train
+}
+
+async function read(config: TrainConfig, tokenizer: Tokenizer, output: Output, name: string): Promise<PreferenceData> {
+  const onNotice = (message: string): void => output.note(`notice: ${printable(message)}`)
+  const options: TuningFileOptions = {
+    tokenizer,
+    maxLength: config.max_length,
+    validation: { fraction: config.val_split },
+    rows: { quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`), onNotice },
+    ...(config.on_overlong !== undefined && { onOverlong: config.on_overlong }),
+  }
+  const data = await readPreferences(config.dataset, options)
+  for (const notice of data.report.notices) onNotice(notice)
+  return data
+}

@@ -1,0 +1,109 @@
+// What preferences are compared with: nothing, the model with its adapter off, a second model, or numbers computed before the first step.
+import { setImmediate } from 'node:timers/promises'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import type { Output } from '../../cli/output.ts'
+import { startProgress } from '../../cli/progress.ts'
+import { baseFormat } from '../../config/quant-keys.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import type { Dataset } from '../../data/sample.ts'
+import type { Pair } from '../../data/tuning/preferences.ts'
+import { ConfigError, InputError } from '../../errors.ts'
+import { answerLogProbs, computeReference, precomputed, type Reference, referenceModel } from '../../methods/dpo/dpo.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { autocast } from '../../torch/index.ts'
+import type { Finetuning } from './finetuning.ts'
+import { readReference, referenceFile, writeReference } from './reference-cache.ts'
+
+/** A reference and what it holds. */
+export interface RunReference {
+  readonly reference: Reference
+  free(): void
+}
+
+/**
+ * The reference of a run over `pairs`; loads a second model or computes its numbers where the configuration says so. `isFresh`: the
+ * model is still what the run starts from.
+ */
+export async function referenceOf(
+  config: TrainConfig,
+  pairs: Dataset<Pair>,
+  tuning: Finetuning,
+  isFresh: boolean,
+  output: Output,
+): Promise<RunReference> {
+  const { withBase } = tuning
+  const isOwn = config.ref_model === undefined && withBase !== undefined
+  const ownBase: Reference = (model, batch) => withBase!(() => answerLogProbs(model, batch))
+  if (config.precompute_ref_log_probs !== true) {
+    if (isOwn) return { reference: ownBase, free: () => {} }
+    const other = secondModel(config, pairs, tuning)
+    const bytes = Array.from(other.parameters(), ([, { numel }]) => 4 * numel).reduce((a, b) => a + b, 0)
+    output.note(
+      `notice: the reference is a second model in memory, ${(bytes / 2 ** 20).toFixed(0)} MiB. precompute_ref_log_probs: true does without`,
+    )
+    return { reference: referenceModel(other), free: () => other.free() }
+  }
+  const directory = config.ref_model ?? config.model_name_or_path!
+  const bf16 = tuning.model.device === 'cpu' ? config.bf16 === true : config.bf16 !== false
+  const file = await referenceFile(directory, pairs, { bf16, quantized: isOwn ? baseFormat(config) : undefined })
+  let values = readReference(file, pairs.length)
+  if (values === undefined) {
+    const isThere = isOwn || (config.ref_model === undefined && isFresh)
+    const other = isThere ? undefined : secondModel(config, pairs, tuning)
+    try {
+      const ask = { model: other ?? tuning.model, reference: isOwn ? ownBase : answerLogProbs }
+      values = await compute(ask, pairs, { bf16, batchSize: config.per_device_eval_batch_size }, output)
+    } finally {
+      other?.free()
+    }
+    writeReference(file, values)
+  } else output.note(`notice: log-probabilities of the reference are taken from ${file}`)
+  return { reference: precomputed(values), free: () => {} }
+}
+
+/** Asks about a few pairs at a time, so that a bar moves and a signal ends it. */
+async function compute(
+  { model, reference }: { model: Decoder; reference: Reference },
+  pairs: Dataset<Pair>,
+  { bf16, batchSize }: { bf16: boolean; batchSize: number },
+  output: Output,
+): Promise<Float32Array> {
+  const values = new Float32Array(2 * pairs.length)
+  const progress = startProgress(output, { label: 'reference', total: pairs.length, unit: 'pairs' })
+  try {
+    for (let first = 0; first < pairs.length; first += batchSize) {
+      const length = Math.min(batchSize, pairs.length - first)
+      const part: Dataset<Pair> = { length, get: (index) => pairs.get(first + index) }
+      values.set(
+        autocast(bf16 ? 'bf16' : null, () => computeReference(model, part, { reference, batchSize })),
+        2 * first,
+      )
+      progress.update(first + length)
+      await setImmediate()
+    }
+  } finally {
+    progress.end()
+  }
+  const wrong = values.findIndex((value) => !Number.isFinite(value))
+  if (wrong >= 0)
+    throw new InputError(
+      `reference: expected finite log-probabilities, got ${values[wrong]} for pair ${wrong >> 1}. Are the weights whole?`,
+    )
+  return values
+}
+
+/** Loads the reference; the model that the run began with is on disk also when the run is resumed. */
+function secondModel(config: TrainConfig, pairs: Dataset<Pair>, { model }: Finetuning): Decoder {
+  const other = loadDecoder(config.ref_model ?? config.model_name_or_path!, { device: model.device })
+  const { vocabSize } = other.config
+  for (let i = 0; i < pairs.length; i++) {
+    const { chosen, rejected } = pairs.get(i)
+    const highest = Math.max(...[chosen, rejected].map(({ ids }) => ids.reduce((a, b) => Math.max(a, b), 0)))
+    if (highest < vocabSize) continue
+    other.free()
+    throw new ConfigError(
+      `ref_model: expected a model that knows the tokenizer's ids, got ${vocabSize} of them and id ${highest} in the data. Use one with the same tokenizer`,
+    )
+  }
+  return other
+}

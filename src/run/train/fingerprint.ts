@@ -1,0 +1,92 @@
+// Sixteen hexadecimal digits that two runs share when they are the same run: configuration, data, code, and the weights that came
+// of it. fingerprint.json keeps the four parts, so that two runs that differ show where.
+
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import type { Output } from '../../cli/output.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { listFiles } from '../../data/read/files.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import { engineInfo } from '../../torch/index.ts'
+
+const FILE = 'fingerprint.json'
+const DIGITS = 16
+
+/** Where things are and what is shown; the contents of data and model count, not their places. */
+const PLACES: ReadonlySet<string> = new Set([
+  'output_dir',
+  'dataset',
+  'eval_dataset',
+  'model_name_or_path',
+  'tokenizer_name_or_path',
+  'config_path',
+  'resume_from_checkpoint',
+  'logging_steps',
+  'report_to',
+  'sample_prompts',
+  'sample_steps',
+  'save_steps',
+  'save_strategy',
+  'save_total_limit',
+  'save_only_model',
+])
+
+export interface Fingerprint {
+  fingerprint: string
+  config: string
+  data: string
+  code: string
+  state: string
+}
+
+/** Computes the fingerprint of a run whose weights are `model`'s after `step` steps, saves it beside the result, prints it, and returns it. */
+export async function leaveFingerprint(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  model: Decoder,
+  step: number,
+  output: Output,
+): Promise<Fingerprint> {
+  const parts = {
+    config: configHash(config),
+    data: await dataHash([...config.dataset, ...(config.eval_dataset ?? [])], tokenizer),
+    code: hashOf(`0.1.0 ${engineInfo().version} ${model.device}`),
+    state: stateHash(model, step),
+  }
+  const fingerprint: Fingerprint = { fingerprint: hashOf(Object.values(parts).join()), ...parts }
+  writeFileAtomic(join(config.output_dir, FILE), `${JSON.stringify(fingerprint, null, 2)}\n`)
+  output.note(`fingerprint ${fingerprint.fingerprint}`)
+  return fingerprint
+}
+
+function configHash(config: TrainConfig): string {
+  const kept = Object.entries(config).filter(([key, value]) => !PLACES.has(key) && value !== undefined)
+  return hashOf(JSON.stringify(kept.sort(([a], [b]) => (a < b ? -1 : 1))))
+}
+
+async function dataHash(paths: readonly string[], tokenizer: Tokenizer): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(tokenizer.toJson()))
+  for (const file of listFiles(paths)) {
+    const content = createHash('sha256')
+    for await (const chunk of createReadStream(file)) content.update(chunk as Buffer)
+    hash.update(content.digest())
+  }
+  return hash.digest('hex').slice(0, DIGITS)
+}
+
+/** Every weight, frozen ones included, and the step after which they are these. */
+function stateHash(model: Decoder, step: number): string {
+  const hash = createHash('sha256').update(`${step}`)
+  for (const [name, parameter] of model.parameters()) {
+    const { buffer, byteOffset, byteLength } = parameter.detach().data()
+    hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength))
+  }
+  return hash.digest('hex').slice(0, DIGITS)
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, DIGITS)
+}

@@ -1,0 +1,109 @@
+// Fine-tuning with LoRA or DoRA: the base stays as it is on disk, and checkpoints and results are PEFT adapters.
+
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type AdapterFile, parseAdapterConfig } from '../../checkpoint/adapter/adapter-config.ts'
+import { readJsonFile } from '../../checkpoint/model-directory/load.ts'
+import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
+import { TensorReader, tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
+import type { Output } from '../../cli/output.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { UsageError } from '../../errors.ts'
+import type { WrittenFile } from '../../files/atomic-write.ts'
+import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
+import { addLora, loraPlus, withoutAdapter } from '../../methods/lora/lora.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { noGrad, scope, type Tensor } from '../../torch/index.ts'
+import type { Finetuning } from './finetuning.ts'
+import { saveStops } from './stop-tokens.ts'
+
+/** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
+const STEM = 'trainable'
+const BEST = 'best'
+const MAX_CONFIG_BYTES = 10 << 20
+
+/** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
+export function loraTuning(
+  model: Decoder,
+  config: TrainConfig,
+  resumeFrom: string | undefined,
+  output: Output,
+): Finetuning {
+  if (config.adapter_name_or_path !== undefined) loadLora(model, config.adapter_name_or_path, { trainable: true })
+  // `completeDefaults` has filled in all of these.
+  else
+    addLora(model, {
+      r: config.lora_r!,
+      loraAlpha: config.lora_alpha!,
+      loraDropout: config.lora_dropout!,
+      targetModules: config.lora_target_modules!,
+      useRslora: config.use_rslora!,
+      useDora: config.use_dora!,
+      seed: config.seed,
+    })
+  const trained = new Map([...model.parameters()].filter(([, parameter]) => parameter.requiresGrad))
+  if (resumeFrom !== undefined) {
+    checkScale(resumeFrom, config)
+    restore(resumeFrom, trained)
+  }
+  const baseModel = config.model_name_or_path!
+  return {
+    model,
+    withBase: (body) => withoutAdapter(model, body),
+    ...(config.loraplus_lr_ratio !== undefined && { rateOf: loraPlus(config.loraplus_lr_ratio) }),
+    save: (directory, isResumable) => [
+      ...saveLora(model, directory, { baseModel }).files,
+      ...saveStops(model, directory),
+      ...(isResumable ? [saveTrained(directory, trained)] : []),
+    ],
+    saveFinal(directory, best) {
+      if (best !== undefined) loadLora(model, best, { name: BEST })
+      const { notices } = saveLora(model, directory, { baseModel, ...(best !== undefined && { name: BEST }) })
+      saveStops(model, directory)
+      for (const notice of notices) output.note(`notice: ${notice}`)
+    },
+  }
+}
+
+function saveTrained(directory: string, trained: ReadonlyMap<string, Tensor>): WrittenFile {
+  const sources = Array.from(trained, ([name, tensor]) => tensorSource(name, tensor.detach()))
+  return writeSafetensors(join(directory, `${STEM}.safetensors`), sources)
+}
+
+function restore(directory: string, trained: ReadonlyMap<string, Tensor>): void {
+  const stored = openModelWeights(directory, STEM)
+  const other = (name: string, expected: string, got: string): UsageError =>
+    new UsageError(
+      `resume_from_checkpoint: ${name} in ${directory}: expected ${expected} as configured, got ${got}. Resume with the LoRA that the run began with`,
+    )
+  for (const name of stored.tensors.keys()) if (!trained.has(name)) throw other(name, 'no adapter', 'one')
+  const reader = new TensorReader()
+  try {
+    for (const [name, tensor] of trained) {
+      const info = stored.tensors.get(name)
+      if (info?.shape.join() !== tensor.shape.join())
+        throw other(name, `[${tensor.shape}]`, info === undefined ? 'nothing' : `[${info.shape}]`)
+      scope(() => noGrad(() => tensor.copy_(reader.read(name, info, statSync(info.file).size))))
+    }
+  } finally {
+    reader.close()
+  }
+}
+
+/** A resumed adapter at another scale would be another model, although every tensor fits. PEFT's files of fused modules keep the scale. */
+function checkScale(directory: string, { lora_r, lora_alpha, use_rslora }: TrainConfig): void {
+  const file = join(directory, 'adapter_config.json')
+  const stored: AdapterFile = parseAdapterConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  if (stored.peft_type !== 'LORA') return // its tensors do not fit
+  const scaleOf = (r: number, alpha: number, isRoot: boolean): number => alpha / (isRoot ? Math.sqrt(r) : r)
+  const [wanted, got] = [
+    scaleOf(lora_r!, lora_alpha!, use_rslora!),
+    scaleOf(stored.r, stored.lora_alpha, stored.use_rslora),
+  ]
+  // Another rank is said with the tensor that it does not fit.
+  if (Math.abs(wanted / got - 1) < 1e-6 || stored.r !== lora_r) return
+  throw new UsageError(
+    `resume_from_checkpoint: scale of the adapter in ${directory}: expected ${wanted} as configured (lora_alpha ${lora_alpha}, use_rslora ${use_rslora}), got ${got} (lora_alpha ${stored.lora_alpha}, use_rslora ${stored.use_rslora}). Resume with the LoRA that the run began with`,
+  )
+}

@@ -1,0 +1,72 @@
+// Configuration → tokenizer and model, fresh or loaded.
+import { createHash } from 'node:crypto'
+import { loadDecoder, readJsonFile } from '../../checkpoint/model-directory/load.ts'
+import { presetConfig } from '../../config/presets.ts'
+import { baseFormat } from '../../config/quant-keys.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { ConfigError } from '../../errors.ts'
+import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
+import { Decoder, initialise } from '../../model/decoder.ts'
+import { quantLinears } from '../../model/quantize-model.ts'
+import { Tokenizer } from '../../text/tokenizer.ts'
+import { Generator } from '../../torch/index.ts'
+
+const MAX_CONFIG_BYTES = 10 << 20
+
+/** The tokenizer, and a hash of all that decides its ids. */
+export async function tokenizerOf(config: TrainConfig): Promise<{ tokenizer: Tokenizer; hash: string }> {
+  const tokenizer = await Tokenizer.fromDirectory(config.tokenizer_name_or_path!)
+  return { tokenizer, hash: createHash('sha256').update(JSON.stringify(tokenizer.toJson())).digest('hex') }
+}
+
+/** The description of the fresh model that the configuration asks for; undefined where it goes on from a directory. */
+export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): DecoderConfig | undefined {
+  if (config.model_name_or_path !== undefined) return undefined
+  const given =
+    config.config_path === undefined
+      ? typeof config.model === 'string'
+        ? presetConfig(config.model as never)
+        : config.model!
+      : (readJsonFile(config.config_path, MAX_CONFIG_BYTES) as Record<string, unknown>)
+  const ids = {
+    bos_token_id: tokenizer.bosTokenId,
+    eos_token_id: tokenizer.eosTokenId,
+    pad_token_id: tokenizer.padTokenId,
+  }
+  const known = Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
+  const decoder = readModelConfig(
+    { vocab_size: tokenizer.vocabSize, ...known, ...given },
+    config.config_path ?? 'model',
+  )
+  checkVocabulary(decoder, tokenizer)
+  return decoder
+}
+
+/** Loads or makes the model, on the device, in f32. `directory` (a checkpoint) wins over the configuration. */
+export function modelOf(config: TrainConfig, tokenizer: Tokenizer, device: string, directory?: string): Decoder {
+  const fresh = directory === undefined ? freshConfigOf(config, tokenizer) : undefined
+  if (fresh === undefined) {
+    const quantize = baseFormat(config)
+    const model = loadDecoder(directory ?? config.model_name_or_path!, { device, ...(quantize && { quantize }) })
+    checkVocabulary(model.config, tokenizer)
+    checkTrainable(model, config)
+    return model
+  }
+  // Weights are drawn on the CPU, so that a seed means the same model on every device.
+  const take = initialise(fresh, new Generator(config.seed))
+  return new Decoder(fresh, (parameter) => take(parameter).to(device).keep())
+}
+
+function checkTrainable(model: Decoder, { finetuning }: TrainConfig): void {
+  if ((finetuning !== 'full' && finetuning !== 'freeze') || quantLinears(model).size === 0) return
+  throw new ConfigError(
+    `model_name_or_path: expected full-precision weights with finetuning: ${finetuning}, got quantized ones. Use finetuning: lora`,
+  )
+}
+
+function checkVocabulary(model: DecoderConfig, tokenizer: Tokenizer): void {
+  if (tokenizer.vocabSize <= model.vocabSize) return
+  throw new ConfigError(
+    `tokenizer_name_or_path: expected at most the model's ${model.vocabSize} ids (vocab_size), got ${tokenizer.vocabSize}. Use the model's own tokenizer`,
+  )
+}

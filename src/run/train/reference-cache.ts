@@ -1,0 +1,55 @@
+// Log-probabilities of all pairs under a reference model, kept on disk: a second run on the same data, and a resumed one, finds them.
+// The name of a file is a hash of everything that they depend on, so a stale one cannot be read.
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
+import { TensorReader, tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
+import type { Dataset } from '../../data/sample.ts'
+import type { Pair } from '../../data/tuning/preferences.ts'
+import { InputError } from '../../errors.ts'
+import { scope, Tensor } from '../../torch/index.ts'
+import { cacheDirectory } from '../../torch/setup/directories.ts'
+
+/** Raise when the same model and pairs would give other numbers than before. */
+const VERSION = 1
+const NAME = 'log_probs'
+
+/** The file for these pairs under the model in `directory`; `settings` are what else changes the numbers. */
+export async function referenceFile(directory: string, pairs: Dataset<Pair>, settings: object): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify({ version: VERSION, settings }))
+  for (const file of [join(directory, 'config.json'), ...openModelWeights(directory).files]) {
+    hash.update('\0')
+    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk)
+  }
+  for (let i = 0; i < pairs.length; i++) {
+    const { chosen, rejected } = pairs.get(i)
+    for (const values of [chosen.ids, chosen.labels, rejected.ids, rejected.labels])
+      hash.update(`\0${values.length}\0`).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  }
+  return join(cacheDirectory(), 'references', `${hash.digest('hex')}.safetensors`)
+}
+
+/** Two values for each of `count` pairs, as `precomputed` takes them; undefined where there is no whole file of them. */
+export function readReference(file: string, count: number): Float32Array | undefined {
+  if (!existsSync(file)) return undefined
+  const reader = new TensorReader()
+  try {
+    const info = openModelWeights(file).tensors.get(NAME)
+    if (info?.shape.join() !== `${count},2` || info.dtype !== 'F32') return undefined
+    const values = scope(() => reader.read(NAME, info, statSync(file).size).data().slice()) as Float32Array
+    return values.every(Number.isFinite) ? values : undefined
+  } catch (error) {
+    if (error instanceof InputError) return undefined // cut short, or not ours: it is written anew
+    throw error
+  } finally {
+    reader.close()
+  }
+}
+
+/** Writes the values; the file appears whole or not at all. */
+export function writeReference(file: string, values: Float32Array): void {
+  mkdirSync(join(file, '..'), { recursive: true })
+  scope(() => writeSafetensors(file, [tensorSource(NAME, Tensor.from(values, [values.length / 2, 2]))]))
+}

@@ -1,0 +1,209 @@
+// The rows of a training log as charts. What the rows hold decides what is drawn: a metric that nobody has named here gets a plain
+// chart of its own, and one that no row has gets none.
+
+import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { ChosenWatch } from '../../methods/dpo/chosen-watch.ts'
+import { isLengthNormalised, needsReference } from '../../methods/dpo/pair-loss.ts'
+import type { ReportBlock, ReportSection } from '../../report/report.ts'
+import { formatNumber } from '../../report/scale.ts'
+import { type Point, type Series, smoothed } from '../../report/series.ts'
+import type { Mark } from '../../report/xy-chart.ts'
+
+/** A line with more points than this is drawn twice: faint as it is, and smoothed over a fortieth of its length. */
+const NOISY = 60
+const SMOOTH_LENGTHS = 40
+/** Gradient norms further apart than this need a logarithmic axis. */
+const WIDE = 30
+/** Drawn by name, or not at all. */
+const PLAIN = new Set(['step', 'epoch', 'num_tokens', 'loss', 'mean_token_accuracy'])
+const STEPPING = new Set(['learning_rate', 'grad_norm', 'tokens_per_second'])
+/** Of the whole run or of one evaluation. */
+const TOTALS = /^train_|^eval_|^skipped_steps$/
+const METHODS = /^(?:rewards|logps|dropbp)\//
+
+/** A metric by step. A number that JSON cannot hold was saved as null, and is a gap. */
+export function pointsOf(rows: readonly LogRow[], name: string): Point[] {
+  return rows
+    .filter((row) => row[name] !== undefined)
+    .map((row) => [Number(row.step), typeof row[name] === 'number' ? row[name] : Number.NaN])
+}
+
+/** A metric's last finite value, or undefined. */
+export function lastOf(rows: readonly LogRow[], name: string): number | undefined {
+  return pointsOf(rows, name).findLast(([, value]) => Number.isFinite(value))?.[1]
+}
+
+/** Loss by step, in training and held out, and how often the next token is guessed. */
+export function lossSection(rows: readonly LogRow[], config: TrainConfig): ReportSection {
+  const isPairs = config.stage === 'dpo'
+  const held = pointsOf(rows, 'eval_loss').filter(([, value]) => Number.isFinite(value))
+  const [first, ...others] = held
+  const best = others.reduce((least, point) => (point[1] < least![1] ? point : least), first)
+  const marks =
+    best && others.length > 0 ? [{ x: best[0], label: `lowest held-out loss ${formatNumber(best[1])}` }] : []
+  const note = tokensPerStep(rows)
+  return {
+    title: 'Loss',
+    blocks: [
+      ...chart('Loss', isPairs ? 'per pair' : 'nats per token', linesOf(rows, 'loss'), { marks, ...note }),
+      ...chart('Next tokens guessed right', 'share of the supervised tokens', linesOf(rows, 'mean_token_accuracy')),
+    ],
+  }
+}
+
+/** How large the updates were, and how fast they came. */
+export function stepSection(rows: readonly LogRow[], config: TrainConfig): ReportSection {
+  const limit = config.max_grad_norm
+  const norms = pointsOf(rows, 'grad_norm').map(([, norm]) => norm)
+  const positive = norms.filter((norm) => norm > 0)
+  const spread = positive.reduce((a, b) => Math.max(a, b), 0) / positive.reduce((a, b) => Math.min(a, b), 1 / 0)
+  const above = norms.filter((norm) => norm > limit).length
+  const clipping =
+    above === 0
+      ? `Before clipping; no logged step lies above max_grad_norm ${formatNumber(limit)}.`
+      : `Before clipping. ${above} of ${norms.length} logged steps lie above max_grad_norm ${formatNumber(limit)}, and their updates were scaled down to it.`
+  return {
+    title: 'Steps',
+    blocks: [
+      ...chart('Learning rate', `${config.lr_scheduler_type} schedule`, linesOf(rows, 'learning_rate', false)),
+      ...chart('Gradient norm', 'norm over all trained parameters', linesOf(rows, 'grad_norm'), {
+        logY: spread > WIDE,
+        ...(limit > 0 && { note: clipping }),
+      }),
+      ...chart('Speed', 'tokens per second', linesOf(rows, 'tokens_per_second')),
+    ],
+  }
+}
+
+/** Margins, accuracies, rewards and log-probabilities of preference pairs; undefined for other runs. */
+export function preferenceSection(rows: readonly LogRow[], config: TrainConfig): ReportSection | undefined {
+  if (pointsOf(rows, 'rewards/margins').length === 0) return undefined
+  const collapse = chosenCollapse(rows, config)
+  const marks = collapse && [{ x: collapse.step, label: 'the chosen answers collapse' }]
+  const both = (metric: 'rewards' | 'logps'): Series[] =>
+    ['chosen', 'rejected'].flatMap((side) => linesOf(rows, `${metric}/${side}`).map(named(side)))
+  return {
+    title: 'Preferences',
+    blocks: [
+      ...chart('Margin', 'reward of the chosen − reward of the rejected answer', linesOf(rows, 'rewards/margins')),
+      ...chart('Pairs in the right order', 'share of the pairs', linesOf(rows, 'rewards/accuracies')),
+      ...chart('Rewards', 'reward', both('rewards'), rewardNote(rows, config)),
+      ...chart('Log-probabilities of the answers', logProbUnit(config), both('logps'), {
+        ...(marks && { marks }),
+        ...(collapse && { note: collapse.message }),
+      }),
+    ],
+  }
+}
+
+/** Where the chosen answers collapse, and what to do about it: what the watch says of the rows. */
+export function chosenCollapse(
+  rows: readonly LogRow[],
+  { loss_type = 'sigmoid', beta = 0.1 }: Pick<TrainConfig, 'loss_type' | 'beta'>,
+): { step: number; message: string } | undefined {
+  const watch = new ChosenWatch(loss_type, beta)
+  let before = 0
+  for (const { step, 'logps/chosen': chosen, 'rewards/chosen': reward } of rows) {
+    if (typeof step !== 'number' || typeof chosen !== 'number' || typeof reward !== 'number') continue
+    // A row is the mean of the steps since the row before; a hundred of them leave nothing of what was.
+    for (let steps = Math.min(100, step - before); steps > 0; steps--) {
+      const message = watch.take({ 'logps/chosen': chosen, 'rewards/chosen': reward })
+      if (message !== undefined) return { step, message: `At step ${step.toLocaleString('en')} ${message}.` }
+    }
+    before = step
+  }
+  return undefined
+}
+
+/** Share of the branches' FLOPs that had no backward pass; `mean` is over all steps. */
+export function dropSection(
+  rows: readonly LogRow[],
+  figures: readonly ReportBlock[],
+  rate: number,
+): ReportSection | undefined {
+  const mean = meanOverSteps(pointsOf(rows, 'dropbp/flop_fraction'))
+  if (mean === undefined) return undefined
+  return {
+    title: 'DropBP',
+    lead: `Of the FLOPs of attention and MLP branches, ${percent(mean)} were left out of the backward pass; ${percent(rate)} was asked for.`,
+    blocks: [
+      ...chart('FLOPs dropped', "share of the branches' FLOPs", linesOf(rows, 'dropbp/flop_fraction')),
+      ...figures,
+    ],
+  }
+}
+
+/** What no other section draws. */
+export function otherSection(rows: readonly LogRow[]): ReportSection | undefined {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
+    (name) => !PLAIN.has(name) && !STEPPING.has(name) && !TOTALS.test(name) && !METHODS.test(name),
+  )
+  return names.length === 0
+    ? undefined
+    : { title: 'Other metrics', blocks: names.flatMap((name) => chart(name, name, linesOf(rows, name))) }
+}
+
+/** Mean of a metric whose points stand for the steps since the point before; undefined without points. */
+export function meanOverSteps(points: readonly Point[]): number | undefined {
+  let [sum, before] = [0, 0]
+  for (const [step, value] of points) {
+    sum += value * (step - before)
+    before = step
+  }
+  return before === 0 ? undefined : sum / before
+}
+
+/** A share with at most one decimal. */
+export function percent(share: number): string {
+  return `${Math.round(1000 * share) / 10} %`
+}
+
+/** In training, and held out where there are evaluations. */
+function linesOf(rows: readonly LogRow[], name: string, isNoisy = true): Series[] {
+  const points = pointsOf(rows, name)
+  const held = pointsOf(rows, `eval_${name}`)
+  const lines: Series[] =
+    isNoisy && points.length > NOISY
+      ? [
+          { name: 'training, as logged', points, style: 'faint' },
+          { name: 'training', points: smoothed(points, 1 - SMOOTH_LENGTHS / points.length) },
+        ]
+      : [{ name: 'training', points }]
+  return held.length === 0 ? lines : [...lines, { name: 'held out', points: held, style: 'marked' }]
+}
+
+function named(side: string): (series: Series) => Series {
+  return (series) => ({ ...series, name: `${side}, ${series.name}` })
+}
+
+function chart(
+  title: string,
+  y: string,
+  series: readonly Series[],
+  more: { marks?: readonly Mark[]; note?: string; logY?: boolean } = {},
+): ReportBlock[] {
+  const hasPoints = series.some(({ points }) => points.length > 0)
+  return hasPoints ? [{ kind: 'line-chart', title, x: 'step', y, series, ...more }] : []
+}
+
+function tokensPerStep(rows: readonly LogRow[]): { note?: string } {
+  const last = rows.findLast((row) => typeof row.num_tokens === 'number' && Number(row.step) > 0)
+  if (last === undefined) return {}
+  const tokens = Number(last.num_tokens) / Number(last.step)
+  const about = Number.isInteger(tokens) ? '' : 'about '
+  return { note: `A step reads ${about}${formatNumber(tokens, 1)} tokens, padding included.` }
+}
+
+function rewardNote(rows: readonly LogRow[], { loss_type = 'sigmoid' }: TrainConfig): { note?: string } {
+  if (!needsReference(loss_type))
+    return { note: 'Without a reference a reward is beta times the log-probability, so it is below 0.' }
+  const areBothBelow = ['chosen', 'rejected'].every((side) => (lastOf(rows, `rewards/${side}`) ?? 0) < 0)
+  return areBothBelow
+    ? { note: 'Both are below 0, which is common and no fault by itself: only their difference is trained.' }
+    : {}
+}
+
+function logProbUnit({ loss_type = 'sigmoid' }: TrainConfig): string {
+  return isLengthNormalised(loss_type) ? 'nats per token of the answer' : 'nats per answer'
+}

@@ -1,0 +1,238 @@
+// One page to look at for every run: `training.html` in output_dir, rewritten with each checkpoint and at the end. It is drawn from the
+// log, which a resumed run takes over from its checkpoint, so it shows the whole history. It is a picture: nothing reads it back.
+
+import { join } from 'node:path'
+import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
+import { type Output, printable } from '../../cli/output.ts'
+import { amount, duration } from '../../cli/progress.ts'
+import { dumpConfig } from '../../config/dump.ts'
+import type { ParsedConfig } from '../../config/parse.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { shortened } from '../../demo/history.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import type { DropBpRule } from '../../methods/dropbp/dropbp.ts'
+import { dropBpFigures } from '../../methods/dropbp/figures.ts'
+import type { KeyFigure } from '../../report/blocks.ts'
+import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
+import { formatNumber } from '../../report/scale.ts'
+import { engineInfo } from '../../torch/index.ts'
+import type { TrainEvent } from '../../train/events.ts'
+import type { Rule } from '../../train/rule.ts'
+import type { Fingerprint } from './fingerprint.ts'
+import type { LogSample, RunLog } from './run-log.ts'
+import {
+  chosenCollapse,
+  dropSection,
+  lastOf,
+  lossSection,
+  meanOverSteps,
+  otherSection,
+  percent,
+  pointsOf,
+  preferenceSection,
+  stepSection,
+} from './training-charts.ts'
+
+/** Name of the file inside an output directory. */
+export const TRAINING_PAGE = 'training.html'
+/** So many texts show how a model learns to write. */
+const MOST_SAMPLES = 12
+
+/** What a page is drawn from. */
+export interface TrainingRun {
+  parsed: Omit<ParsedConfig, 'notices'>
+  log: Pick<RunLog, 'state' | 'samples'>
+  step: number
+  /** How it ended; absent while it goes on, and after an error. */
+  reason?: Extract<TrainEvent, { type: 'run-end' }>['reason'] | undefined
+  dropBp?: Pick<DropBpRule, 'branches' | 'rates' | 'sensitivities'> | undefined
+  fingerprint?: Fingerprint | undefined
+  footer: string
+}
+
+/** Follows the events of a run and keeps its page. */
+export class TrainingPage {
+  private readonly run: TrainingRun
+  private readonly output: Output
+  private readonly path: string
+  private isBroken = false
+
+  constructor(parsed: ParsedConfig, log: RunLog, rules: readonly Rule[], output: Output) {
+    const { version, threads } = engineInfo()
+    const footer = `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node}`
+    this.run = { parsed, log, step: log.state.global_step, dropBp: rules.find(isDropBp), footer }
+    this.output = output
+    this.path = join(parsed.config.output_dir, TRAINING_PAGE)
+  }
+
+  take(event: TrainEvent): void {
+    if (event.type === 'step-done') this.run.step = event.metrics.step
+    else if ('step' in event) this.run.step = event.step
+    if (event.type === 'run-end') this.run.reason = event.reason
+    if (event.type === 'checkpoint-saved') this.write()
+  }
+
+  /** Writes the page a last time and says where it is; after an error, too, for its curves may say why. */
+  end(fingerprint: Fingerprint | undefined): void {
+    if (this.run.log.state.log_history.length === 0) return
+    this.run.fingerprint = fingerprint
+    this.write()
+    if (!this.isBroken) this.output.note(`charts of the run: ${printable(this.path)}`)
+  }
+
+  // A page is not worth a run, whatever is wrong with it.
+  private write(): void {
+    try {
+      writeFileAtomic(this.path, renderTrainingPage(this.run))
+    } catch (error) {
+      if (!this.isBroken) this.output.note(`notice: no page of the run: ${printable((error as Error).message)}`)
+      this.isBroken = true
+    }
+  }
+}
+
+/** The page as HTML; every text in it is escaped. */
+export function renderTrainingPage(run: TrainingRun): string {
+  const { parsed, log, dropBp, footer } = run
+  const { config } = parsed
+  const rows = log.state.log_history
+  const sections = [
+    {
+      title: 'In short',
+      blocks: [{ kind: 'key-figures', figures: keyFigures(run) } as const, ...warnings(rows, config)],
+    },
+    lossSection(rows, config),
+    preferenceSection(rows, config),
+    dropBp && dropSection(rows, dropBpFigures(dropBp), config.dropbp?.rate ?? 0),
+    stepSection(rows, config),
+    otherSection(rows),
+    sampleSection(log.samples),
+    repeatSection(run),
+  ]
+  return renderReport({
+    title: config.run_name ?? config.output_dir,
+    subtitle: `${subject(config)}, ${status(run)}.`,
+    sections: sections.filter((section) => section !== undefined && section.blocks.length > 0) as ReportSection[],
+    footer,
+  })
+}
+
+function isDropBp(rule: Rule): rule is DropBpRule {
+  return rule.name === 'dropbp'
+}
+
+function subject({ stage, finetuning, model_name_or_path: base, loss_type, dropbp }: TrainConfig): string {
+  const of = base === undefined ? 'of a new model' : `of ${base}`
+  const what = { pretrain: 'Pre-training', sft: 'Supervised fine-tuning', dpo: `Preference tuning (${loss_type})` }
+  const how = {
+    full: '',
+    freeze: ' with most layers frozen',
+    lora: ' with LoRA',
+    dora: ' with DoRA',
+    prompt: ' with a soft prompt',
+  }
+  return `${what[stage]} ${of}${how[finetuning]}${dropbp === undefined ? '' : `${how[finetuning] === '' ? ' with' : ' and'} DropBP`}`
+}
+
+function status({ step, reason, log: { state } }: TrainingRun): string {
+  const steps = `${step.toLocaleString('en')} of ${state.max_steps.toLocaleString('en')} steps`
+  if (reason === undefined) return `${steps} done`
+  return {
+    finished: `finished after ${steps}`,
+    stopped: `stopped after ${steps}`,
+    'early-stopping': `ended after ${steps}: no more progress`,
+  }[reason]
+}
+
+function keyFigures({ step, log: { state }, parsed: { config } }: TrainingRun): KeyFigure[] {
+  const rows = state.log_history
+  const loss = (label: string, name: string): KeyFigure[] => {
+    const [first, ...others] = pointsOf(rows, name)
+    const detail =
+      first && others.length > 0 ? `was ${formatNumber(first[1])} at step\u00a0${first[0].toLocaleString('en')}` : ''
+    const value = lastOf(rows, name)
+    return value === undefined ? [] : [{ label, value: formatNumber(value), detail }]
+  }
+  const margin = lastOf(rows, 'rewards/margins')
+  const inOrder = percent(lastOf(rows, 'rewards/accuracies') ?? 0)
+  const dropped = meanOverSteps(pointsOf(rows, 'dropbp/flop_fraction'))
+  const asked = percent(config.dropbp?.rate ?? 0)
+  return [
+    ...loss('training loss', 'loss'),
+    ...loss('held-out loss', 'eval_loss'),
+    ...(margin === undefined
+      ? []
+      : [{ label: 'margin', value: formatNumber(margin), detail: `${inOrder} of pairs in the right order` }]),
+    ...(dropped === undefined
+      ? []
+      : [{ label: 'FLOPs dropped', value: percent(dropped), detail: `asked for ${asked}` }]),
+    {
+      label: 'steps',
+      value: step.toLocaleString('en'),
+      detail: `${formatNumber(state.epoch ?? 0)} epoch${state.epoch === 1 ? '' : 's'}`,
+    },
+    { label: 'tokens read', value: amount(state.num_input_tokens_seen, '', false), detail: timeOf(rows, step) },
+  ]
+}
+
+/** The time is that of the process that ended the run, which after a resume was not there for all steps. */
+function timeOf(rows: readonly LogRow[], step: number): string {
+  const seconds = lastOf(rows, 'train_runtime')
+  if (seconds === undefined) return ''
+  const done = Math.round(seconds * (lastOf(rows, 'train_steps_per_second') ?? 0))
+  return done < step ? `the last ${done.toLocaleString('en')} steps in ${duration(seconds)}` : `in ${duration(seconds)}`
+}
+
+function warnings(rows: readonly LogRow[], config: TrainConfig): ReportBlock[] {
+  const skipped = lastOf(rows, 'skipped_steps') ?? 0
+  const collapse = config.stage === 'dpo' ? chosenCollapse(rows, config) : undefined
+  const texts = [
+    ...(skipped > 0 ? [`${skipped} steps were left out, because a number in them was not finite.`] : []),
+    ...(collapse ? [collapse.message] : []),
+  ]
+  return texts.length === 0 ? [] : [{ kind: 'prose', text: texts.join('\n\n') }]
+}
+
+/** All prompts at the first step, the last, and as many between them as there is room for. */
+function sampleSection(samples: readonly LogSample[]): ReportSection | undefined {
+  if (samples.length === 0) return undefined
+  const steps = [...new Set(samples.map(({ step }) => step))]
+  const count = Math.min(steps.length, Math.max(2, Math.floor((MOST_SAMPLES * steps.length) / samples.length)))
+  const stride = (steps.length - 1) / Math.max(1, count - 1)
+  const shown = new Set(Array.from({ length: count }, (_, i) => steps[Math.round(i * stride)]))
+  const texts = samples
+    .filter(({ step }) => shown.has(step))
+    .map(({ step, prompt, text }) => ({ label: `step ${step.toLocaleString('en')}`, prompt, text: shortened(text) }))
+  return {
+    title: 'What it writes',
+    lead: 'Greedy continuations of sample_prompts, as training goes on.',
+    blocks: [{ kind: 'samples', samples: texts }],
+  }
+}
+
+function repeatSection({ parsed, fingerprint }: TrainingRun): ReportSection {
+  const text = dumpConfig(parsed)
+  const hashes: ReportBlock[] = fingerprint
+    ? [
+        {
+          kind: 'table',
+          columns: ['fingerprint', 'of'],
+          rows: [
+            [fingerprint.fingerprint, 'the run'],
+            [fingerprint.config, 'its configuration'],
+            [fingerprint.data, 'its data'],
+            [fingerprint.code, 'the code'],
+            [fingerprint.state, 'the weights that came of it'],
+          ],
+        },
+      ]
+    : []
+  return {
+    title: 'How to repeat it',
+    lead: `train_config.yaml beside this page has the configuration${fingerprint ? '; a run with the same fingerprint is the same run' : ''}.`,
+    blocks: [
+      ...hashes,
+      { kind: 'folded', title: 'Resolved configuration: every key, and where its value came from', text },
+    ],
+  }
+}
