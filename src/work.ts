@@ -1,0 +1,116 @@
+// The one vocabulary of long work: what a run, an edit, a search or an export tells while it goes on, and how it is stopped. Work at
+// the bottom of the house calls `watch`; `eventsOf` makes the async generator that a command prints, a server streams and a page draws.
+
+/** How far a part of the work is. Rate and time left are filled in by `eventsOf`. */
+export interface Progress {
+  /** What is going on, as people read it: `scoring`, `reading text`. A new label is a new bar. */
+  label: string
+  done: number
+  /** Absent where nobody knows how much there is. */
+  total?: number
+  /** What is counted: `batches`, `bytes`, `steps`. */
+  unit: string
+  /** Further values beside the bar, ready to be shown. */
+  details?: Readonly<Record<string, string>>
+}
+
+export type WorkEvent =
+  /** First event of a piece of work: `work` is the command's or method's name; `message` says what is about to be done. */
+  | { type: 'started'; work: string; message?: string }
+  | ({ type: 'progress' } & Progress & {
+        /** Since this label was first seen. */
+        seconds: number
+        /** Units per second. */
+        rate: number
+        /** Seconds left, where `total` is known. */
+        eta?: number
+      })
+  | { type: 'notice'; message: string }
+  /** A row of a table that people compare; rows with one `table` have the same columns, in order. */
+  | { type: 'row'; table: string; row: Readonly<Record<string, string | number | null>> }
+  /** Something is whole on disk. `what`: `model`, `checkpoint`, `report`. */
+  | { type: 'saved'; what: string; path: string; seconds?: number }
+  /** Last event, with what the generator returns: what programs read, and what people are told. */
+  | { type: 'result'; result: unknown; lines?: readonly string[] }
+
+/** Hears of an event at once and in order; must not throw. Of progress it takes the bare counts. */
+export type Tell = (event: Exclude<WorkEvent, { type: 'progress' }> | ({ type: 'progress' } & Progress)) => void
+
+/** What work is given to tell of itself and to hear that it should stop. All of it may be absent. */
+export interface Watch {
+  readonly signal?: AbortSignal | undefined
+  readonly tell?: Tell | undefined
+}
+
+/**
+ * Lets signals, timers and readers of events have their turn, and ends work that was aborted. Long loops await it between batches,
+ * outside every `scope()`. Throws `signal.reason`.
+ */
+export async function turn(watch?: Watch): Promise<void> {
+  await new Promise(setImmediate)
+  watch?.signal?.throwIfAborted()
+}
+
+/**
+ * Runs `work` and yields what it tells, in order and as it happens; returns what it returns and throws what it throws. When the reader
+ * stops early (`break`, `return()`), the work is aborted and awaited.
+ *
+ * @example
+ * for await (const event of eventsOf((watch) => longWork(watch), { signal })) console.log(event.type)
+ */
+export async function* eventsOf<R>(
+  work: (watch: { signal: AbortSignal; tell: Tell }) => Promise<R>,
+  { signal, now = () => performance.now() }: { signal?: AbortSignal | undefined; now?: () => number } = {},
+): AsyncGenerator<WorkEvent, R> {
+  const left = new AbortController()
+  const queue: WorkEvent[] = []
+  const started = new Map<string, { at: number; done: number }>()
+  let wake: () => void = () => {}
+  let isOver = false
+  const tell: Tell = (event) => {
+    queue.push(event.type === 'progress' ? timed(event, started, now()) : event)
+    wake()
+  }
+  const result = work({ tell, signal: signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]) })
+  const end = (): void => {
+    isOver = true
+    wake()
+  }
+  result.then(end, end)
+  try {
+    while (true) {
+      while (queue.length > 0) yield queue.shift()!
+      if (isOver) return await result
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  } finally {
+    left.abort()
+    await result.catch(() => {}) // told already, or nobody listens any more
+  }
+}
+
+/** Progress with its rate since its label was first seen. */
+function timed(progress: Progress, started: Map<string, { at: number; done: number }>, at: number): WorkEvent {
+  const first = started.get(progress.label) ?? { at, done: progress.done }
+  started.set(progress.label, first)
+  const seconds = (at - first.at) / 1000
+  const rate = seconds > 0 ? (progress.done - first.done) / seconds : 0
+  const eta = progress.total !== undefined && rate > 0 ? (progress.total - progress.done) / rate : undefined
+  return { ...progress, type: 'progress', seconds, rate, ...(eta !== undefined && { eta }) }
+}
+
+/**
+ * The value of work of which only the end matters; `onEvent` hears the rest.
+ *
+ * @example
+ * const { directory } = await resultOf(pruneModel(options), (event) => console.error(event.type))
+ */
+export async function resultOf<E, R>(events: AsyncGenerator<E, R>, onEvent: (event: E) => void = () => {}): Promise<R> {
+  while (true) {
+    const next = await events.next()
+    if (next.done === true) return next.value
+    onEvent(next.value)
+  }
+}
