@@ -77,8 +77,15 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 
 /** The one line that users see for an error of any kind. */
 export function describeError(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return `error: ${message.replace(/\s*\n\s*/g, ' ')}`
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (!hasCode(error, 'EMFILE', 'ENFILE')) return error.message
+  const { path = 'a file' } = error as NodeJS.ErrnoException
+  return `cannot open ${path}: expected another free file handle, got none. Allow more, such as \`ulimit -n 4096\``
 }
 
 /** The exit code for an error of any kind; unknown errors are internal (1). */

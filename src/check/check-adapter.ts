@@ -2,20 +2,19 @@
 
 import { basename, join } from 'node:path'
 import { parseAdapterConfig } from '../checkpoint/adapter/adapter-config.ts'
-import { readJsonFile } from '../checkpoint/model-directory/load.ts'
 import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
+import { readJsonFile } from '../files/read-json.ts'
 import type { Findings } from './finding.ts'
 
 const FILE = 'adapter_config.json'
-const MAX_CONFIG_BYTES = 10 << 20
 /** vLLM's default of `--max-lora-rank`. */
 const VLLM_RANK = 16
 const MERGE = 'Merge it: anneal export --adapter'
 
 /** Checks an adapter directory. */
 export function checkAdapter(directory: string, findings: Findings): void {
-  const json = findings.attempt(FILE, () => readJsonFile(join(directory, FILE), MAX_CONFIG_BYTES))
+  const json = findings.attempt(FILE, () => readJsonFile(join(directory, FILE)))
   const raw = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>
   if (json !== undefined) findings.attempt(FILE, () => parseAdapterConfig(json, FILE))
   if (raw.base_model_name_or_path == null)

@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasPickleSuffix } from '../checkpoint/model-directory/foreign-format.ts'
 import { readLineage } from '../checkpoint/model-directory/lineage.ts'
-import { readJsonFile } from '../checkpoint/model-directory/load.ts'
+import { readJsonFile } from '../files/read-json.ts'
 import { hasUnequalLayers } from '../gguf/architectures.ts'
 import { modelMetadata } from '../gguf/model-metadata.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
@@ -15,12 +15,10 @@ import { checkTokenizer } from './check-tokenizer.ts'
 import { checkWeights } from './check-weights.ts'
 import type { Findings } from './finding.ts'
 
-const MAX_CONFIG_BYTES = 10 << 20
-
 /** Checks a model directory. */
 export async function checkDirectory(directory: string, findings: Findings): Promise<void> {
   const file = 'config.json'
-  const json = findings.attempt(file, () => readJsonFile(join(directory, file), MAX_CONFIG_BYTES))
+  const json = findings.attempt(file, () => readJsonFile(join(directory, file)))
   if (json !== undefined && !isObject(json as JsonObject)) findings.error(file, 'expected an object')
   const raw = isObject(json as JsonObject) ? (json as JsonObject) : {}
   const config = json === undefined ? undefined : findings.attempt(file, () => readModelConfig(json, file))

@@ -1,9 +1,11 @@
 // The tokenizer of a model directory: whether it belongs to the weights, whether the files agree with each other, and whether an
 // answer can end. What is asked of llama.cpp is whether it would give the same ids.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TokenizerError } from '../errors.ts'
+import { readBounded } from '../files/bounded-read.ts'
+import { MAX_CONFIG_BYTES } from '../files/read-json.ts'
 import { tokenizerMetadata } from '../gguf/tokenizer-metadata.ts'
 import type { GenerationConfig } from '../infer/generation-config.ts'
 import type { DecoderConfig } from '../model/config.ts'
@@ -73,7 +75,7 @@ function checkSpelling(directory: string, tokenizer: Tokenizer, files: Tokenizer
   }
   const own = files.config?.chat_template
   const path = join(directory, 'chat_template.jinja')
-  const file = existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  const file = existsSync(path) ? readBounded(path, MAX_CONFIG_BYTES).toString('utf8') : undefined
   if (typeof own === 'string' && file !== undefined && own !== file) {
     findings.warning(
       'chat_template.jinja',

@@ -1,10 +1,11 @@
 // `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with a configuration that follows from the data.
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { dumpConfig } from '../config/dump.ts'
 import { configOverrides } from '../config/overrides.ts'
 import { parseConfig } from '../config/parse.ts'
+import { MAX_YAML_BYTES } from '../config/read-yaml.ts'
 import { hasCode, InputError } from '../errors.ts'
+import { readBounded } from '../files/bounded-read.ts'
 import { type Command, defineCommand } from './command.ts'
 import { type Output, printable } from './output.ts'
 
@@ -86,7 +87,7 @@ async function configFor(file: string, output: Output): Promise<Record<string, u
 
 function readConfig(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readBounded(file, MAX_YAML_BYTES).toString('utf8')
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR'))
       throw new InputError(`configuration ${file}: expected a YAML file, got nothing. Check the path`)

@@ -16,6 +16,8 @@ import { ConfigError } from '../errors.ts'
 
 /** 256 KiB: a hundred times the longest configuration anyone writes. */
 const MAX_CHARACTERS = 256 * 1024
+/** What a file of configuration may take. */
+export const MAX_YAML_BYTES: number = 4 * MAX_CHARACTERS
 const MAX_ALIASES = 100
 const MAX_DEPTH = 64
 

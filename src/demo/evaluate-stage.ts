@@ -2,10 +2,11 @@
 // model writes when it may choose, and how fast.
 
 import { join } from 'node:path'
-import { loadDecoder, readJsonFile } from '../checkpoint/model-directory/load.ts'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { batches } from '../data/batches.ts'
 import type { PackedCorpus } from '../data/packing/token-cache.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
+import { readJsonFile } from '../files/read-json.ts'
 import { Engine } from '../infer/engine.ts'
 import { collect } from '../infer/lm.ts'
 import type { Decoder } from '../model/decoder.ts'

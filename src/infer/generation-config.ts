@@ -4,8 +4,8 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJsonFile } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
+import { readJsonFile } from '../files/read-json.ts'
 
 /** What is used of generation_config.json; a key is missing where the file says nothing. */
 export interface GenerationConfig {

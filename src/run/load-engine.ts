@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { baseFormatsOf } from '../checkpoint/adapter/adapter.ts'
 import { parseAdapterConfig } from '../checkpoint/adapter/adapter-config.ts'
-import { isQuantized, loadConfig, loadDecoder, readJsonFile } from '../checkpoint/model-directory/load.ts'
+import { isQuantized, loadConfig, loadDecoder } from '../checkpoint/model-directory/load.ts'
 import type { OptionValues } from '../cli/command.ts'
 import type { MODEL_OPTIONS } from '../cli/lm-options.ts'
+import { readJsonFile } from '../files/read-json.ts'
 import { isGguf, loadGgufParts } from '../gguf/load-parts.ts'
 import { Engine, type EngineParts } from '../infer/engine.ts'
 import { readGenerationConfig } from '../infer/generation-config.ts'
@@ -14,8 +15,6 @@ import type { WeightDtype } from '../model/config.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { type DType, resolveDevice, setThreads } from '../torch/index.ts'
-
-const MAX_CONFIG_BYTES = 10 << 20
 
 const DTYPES: Readonly<Record<WeightDtype, DType>> = {
   float32: 'f32',
@@ -58,7 +57,7 @@ export async function loadEngine({
 /** The model with the adapter in `directory` on it: a LoRA, or a soft prompt that comes before every text. */
 async function adapted(model: Decoder, directory: string): Promise<Pick<EngineParts, 'model' | 'prefix'>> {
   const file = join(directory, 'adapter_config.json')
-  const { peft_type } = parseAdapterConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  const { peft_type } = parseAdapterConfig(readJsonFile(file), file)
   if (peft_type === 'PROMPT_TUNING') {
     const { loadPrompt } = await import('../methods/prompt-tuning/prompt-files.ts')
     const { promptOf, withPrompt } = await import('../methods/prompt-tuning/prompt-tuning.ts')

@@ -1,11 +1,12 @@
 // The files of a tokenizer in a model directory: which there are, how large they may be, and how ours are written so that
 // Transformers, llama.cpp and vLLM of several generations read them.
 
-import { mkdirSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { hasCode, TokenizerError } from '../errors.ts'
+import { hasCode, InputError, TokenizerError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
+import { readBounded } from '../files/bounded-read.ts'
+import { parseJson } from '../files/read-json.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
 import type { TokenRole } from './tokenizer.ts'
 
@@ -29,22 +30,18 @@ const ROLES: readonly TokenRole[] = ['bos', 'eos', 'pad', 'unk']
 /** Reads the tokenizer files of a model directory; only tokenizer.json must be there. */
 export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
   const name = join(directory, 'tokenizer.json')
-  const tokenizer = await readText(name, MAX_BYTES)
+  const tokenizer = readText(name, MAX_BYTES)
   if (tokenizer === undefined) {
-    const isThere = await stat(directory).then(
-      () => true,
-      () => false,
-    )
-    if (!isThere)
+    if (!existsSync(directory))
       throw new TokenizerError(`cannot find ${directory}: expected a directory with a tokenizer.json. Check the path`)
     throw new TokenizerError(
       `no tokenizer in ${directory}: expected a tokenizer.json, got none. Save one with Transformers' save_pretrained; a .model file is not read`,
     )
   }
-  const config = (await readObject(join(directory, 'tokenizer_config.json'))) ?? {}
-  const specials = (await readObject(join(directory, 'special_tokens_map.json'))) ?? {}
+  const config = readObject(join(directory, 'tokenizer_config.json')) ?? {}
+  const specials = readObject(join(directory, 'special_tokens_map.json')) ?? {}
   const chatTemplate =
-    (await readText(join(directory, 'chat_template.jinja'), MAX_SIDE_BYTES)) ?? templateOf(config.chat_template)
+    readText(join(directory, 'chat_template.jinja'), MAX_SIDE_BYTES) ?? templateOf(config.chat_template)
   const roles: Partial<Record<TokenRole, string>> = {}
   for (const role of ROLES) {
     const content = contentOf(config[`${role}_token`]) ?? contentOf(specials[`${role}_token`])
@@ -100,33 +97,31 @@ function templateOf(value: unknown): string | undefined {
   return typeof template === 'string' ? template : undefined
 }
 
-async function readObject(path: string): Promise<Record<string, unknown> | undefined> {
-  const text = await readText(path, MAX_SIDE_BYTES)
+function readObject(path: string): Record<string, unknown> | undefined {
+  const text = readText(path, MAX_SIDE_BYTES)
   if (text === undefined) return undefined
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  } catch (cause) {
-    throw new TokenizerError(
-      `bad JSON in ${path}: expected an object, got ${(cause as Error).message}. Get the file again`,
-      { cause },
-    )
-  }
+  const value = asTokenizerError(() => parseJson(text, path))
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   throw new TokenizerError(`bad JSON in ${path}: expected an object, got ${text.slice(0, 40)}. Get the file again`)
 }
 
-/** The file's text, or undefined if there is no such file; sizes are checked before reading. */
-async function readText(path: string, maxBytes: number): Promise<string | undefined> {
+/** The file's text, or undefined if there is no such file. */
+function readText(path: string, maxBytes: number): string | undefined {
   try {
-    const { size } = await stat(path)
-    if (size > maxBytes) {
-      throw new TokenizerError(
-        `too large a file in ${path}: expected at most ${maxBytes} bytes, got ${size}. Get the file again`,
-      )
-    }
-    return (await readFile(path, 'utf8')).replace(/^\ufeff/, '')
+    return asTokenizerError(() => readBounded(path, maxBytes))
+      .toString('utf8')
+      .replace(/^\ufeff/, '')
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
     throw error
+  }
+}
+
+function asTokenizerError<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof InputError) throw new TokenizerError(cause.message, { cause })
+    throw cause
   }
 }

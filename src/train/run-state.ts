@@ -3,12 +3,12 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readJsonFile } from '../checkpoint/model-directory/load.ts'
 import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts'
 import { TensorReader, tensorSource } from '../checkpoint/safetensors/tensor-bytes.ts'
 import { CheckpointError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../files/atomic-write.ts'
+import { readJsonFile } from '../files/read-json.ts'
 import { scope } from '../torch/index.ts'
 import type { RunState } from './train.ts'
 

@@ -4,9 +4,9 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError, UnsupportedError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import { parseJson, readJsonFile } from '../../files/read-json.ts'
 import type { QuantSpec } from '../../nn/quant/format.ts'
 import { noGrad, type Tensor } from '../../torch/index.ts'
-import { readJsonFile } from '../model-directory/load.ts'
 import { openModelWeights, writeModelWeights } from '../model-directory/model-weights.ts'
 import { formatQuantization, parseQuantization } from '../model-directory/quantization-config.ts'
 import { TensorReader, tensorSource } from '../safetensors/tensor-bytes.ts'
@@ -14,7 +14,6 @@ import { type AdapterFile, formatAdapterConfig, parseAdapterConfig } from './ada
 
 const CONFIG = 'adapter_config.json'
 const STEM = 'adapter_model'
-const MAX_CONFIG_BYTES = 10 << 20
 /** PEFT wraps the model twice, and so do its names. */
 const PREFIX = 'base_model.model.'
 
@@ -30,7 +29,7 @@ const BASE_QUANTIZATION = 'anneal_base_quantization'
 /** Reads a PEFT directory; InputError for a malformed one, UnsupportedError for what would be computed differently. Pickle is refused. */
 export function readAdapter(directory: string): StoredAdapter {
   const file = join(directory, CONFIG)
-  const config = parseAdapterConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  const config = parseAdapterConfig(readJsonFile(file), file)
   const stored = openModelWeights(directory, STEM)
   const sizes = new Map(stored.files.map((path) => [path, statSync(path).size]))
   const reader = new TensorReader()
@@ -53,13 +52,7 @@ export function baseFormatsOf(directory: string): Map<string, QuantSpec> {
   const text = openModelWeights(directory, STEM).metadata.get(BASE_QUANTIZATION)
   if (text === undefined) return new Map()
   const what = `adapter in ${directory}: ${BASE_QUANTIZATION}`
-  try {
-    return parseQuantization(JSON.parse(text), what)
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new InputError(`${what}: expected JSON, got other text: ${error.message}`, { cause: error })
-    throw error
-  }
+  return parseQuantization(parseJson(text, what), what)
 }
 
 /** Writes a PEFT directory's files into `directory`, which must exist: weights, configuration, and a README.md for people. */

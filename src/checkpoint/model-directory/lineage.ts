@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
-import { readBounded } from '../../files/bounded-read.ts'
+import { readJsonFile } from '../../files/read-json.ts'
 
 /** Name of the file inside a model directory. */
 export const LINEAGE = 'lineage.json'
@@ -44,14 +44,7 @@ const schema: z.ZodType<LineageStep[]> = z.array(
 export function readLineage(directory: string): LineageStep[] {
   const file = join(directory, LINEAGE)
   if (!existsSync(file)) return []
-  const text = readBounded(file, MAX_BYTES).toString('utf8')
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    throw invalid(file, 'top', 'a JSON list of steps', 'other text', error)
-  }
-  return checked(file, json)
+  return checked(file, readJsonFile(file, MAX_BYTES))
 }
 
 /** Writes the steps that made a model as lineage.json into its `directory`. */
@@ -74,8 +67,6 @@ function checked(file: string, steps: unknown): LineageStep[] {
   throw invalid(file, issue.path.join('.') || 'top', 'a list of lineage steps', issue.message)
 }
 
-function invalid(file: string, field: string, expected: string, got: string, cause?: unknown): InputError {
-  return new InputError(`invalid lineage in ${file}:${field}: expected ${expected}, got ${got}. Restore or remove it`, {
-    cause,
-  })
+function invalid(file: string, field: string, expected: string, got: string): InputError {
+  return new InputError(`invalid lineage in ${file}:${field}: expected ${expected}, got ${got}. Restore or remove it`)
 }

@@ -1,7 +1,8 @@
 // A model directory → a Decoder. What is in it as tensors is read by read-parameters.ts.
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { hasCode, InputError } from '../../errors.ts'
+import { InputError } from '../../errors.ts'
+import { readJsonFile } from '../../files/read-json.ts'
 import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { putLinear } from '../../model/quantize-model.ts'
@@ -11,8 +12,6 @@ import { type LoadOptions, type ReadParameters, readParameters } from './read-pa
 
 export type { LoadOptions } from './read-parameters.ts'
 
-const MAX_CONFIG_BYTES = 10 << 20
-
 /** Reads `config.json` of a model directory; InputError or UnsupportedError says what is wrong with it. */
 export function loadConfig(directory: string): DecoderConfig {
   const file = join(directory, 'config.json')
@@ -20,27 +19,12 @@ export function loadConfig(directory: string): DecoderConfig {
     throw new InputError(
       `${directory}: expected a model, got an adapter. Give its base as the model and this as the adapter`,
     )
-  return readModelConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  return readModelConfig(readJsonFile(file), file)
 }
 
 /** Whether the weights in `directory` are stored quantized. */
 export function isQuantized(directory: string): boolean {
   return (loadConfig(directory).raw.quantization_config ?? null) !== null
-}
-
-/** Parses a JSON file of at most `limit` bytes. */
-export function readJsonFile(file: string, limit: number): unknown {
-  try {
-    const size = statSync(file).size
-    if (size > limit) throw new InputError(`${file}: expected at most ${limit} bytes, got ${size}`)
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
-      throw new InputError(`${file}: expected a file, got nothing. Check the path`)
-    if (error instanceof SyntaxError)
-      throw new InputError(`${file}: expected JSON, got something else: ${error.message}`)
-    throw error
-  }
 }
 
 /** Loads a decoder from a Hugging Face model directory (config.json and safetensors), quantized where the directory or `options` say so. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { CheckpointError } from '../../errors.ts'
 import { readBounded } from '../../files/bounded-read.ts'
+import { parseJson } from '../../files/read-json.ts'
 import { isRelativeName } from '../../files/relative-name.ts'
 
 /** Name of the manifest inside a checkpoint. */
@@ -74,7 +75,7 @@ export function readManifest(checkpoint: string): Manifest {
   }
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJson(text, file)
   } catch (error) {
     throw damaged('JSON', 'other text', error)
   }

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { CheckpointError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
 import { readBounded } from '../../files/bounded-read.ts'
+import { parseJson } from '../../files/read-json.ts'
 
 /** Name of the file inside a checkpoint or an output directory. */
 export const TRAINER_STATE = 'trainer_state.json'
@@ -88,7 +89,7 @@ export function readTrainerState(directory: string): TrainerState {
   let json: unknown
   try {
     // Python writes a loss that diverged as the bare word NaN or Infinity, which is no JSON.
-    json = JSON.parse(text.replace(/^(\s*"[^"\n]*": )(?:NaN|-?Infinity)(,?)$/gm, '$1null$2'))
+    json = parseJson(text.replace(/^(\s*"[^"\n]*": )(?:NaN|-?Infinity)(,?)$/gm, '$1null$2'), file)
   } catch (error) {
     throw damaged('text that is not JSON', error)
   }

@@ -1,11 +1,11 @@
 // The configuration of `anneal qpruner`: a strict YAML file of its own. A mistake is a ConfigError with file, line and column.
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { describeIssue } from '../../config/describe-issue.ts'
 import { count, path, paths } from '../../config/fields.ts'
 import { didYouMean } from '../../config/nearest.ts'
-import { type Place, readYaml, type YamlEntry } from '../../config/read-yaml.ts'
+import { MAX_YAML_BYTES, type Place, readYaml, type YamlEntry } from '../../config/read-yaml.ts'
 import { ConfigError, hasCode, InputError } from '../../errors.ts'
+import { readBounded } from '../../files/bounded-read.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 
 export interface PruneSection {
@@ -112,9 +112,9 @@ const schema: z.ZodType<QprunerConfig, Record<string, unknown>> = z.strictObject
 export function readQprunerConfig(file: string): QprunerConfig {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = readBounded(file, MAX_YAML_BYTES).toString('utf8')
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR'))
+    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
       throw new InputError(`${file}: expected a configuration file, got nothing to read. Check the path`)
     throw error
   }

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readJsonFile } from '../../checkpoint/model-directory/load.ts'
 import { writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-write.ts'
+import { readJsonFile } from '../../files/read-json.ts'
 
 const NOTE = 'stage.json'
 const MAX_NOTE_BYTES = 1 << 20

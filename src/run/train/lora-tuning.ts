@@ -3,7 +3,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AdapterFile, parseAdapterConfig } from '../../checkpoint/adapter/adapter-config.ts'
-import { readJsonFile } from '../../checkpoint/model-directory/load.ts'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
 import { TensorReader, tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
@@ -11,6 +10,7 @@ import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
+import { readJsonFile } from '../../files/read-json.ts'
 import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
 import { addLora, loraPlus, withoutAdapter } from '../../methods/lora/lora.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -21,7 +21,6 @@ import { saveStops } from './stop-tokens.ts'
 /** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
 const STEM = 'trainable'
 const BEST = 'best'
-const MAX_CONFIG_BYTES = 10 << 20
 
 /** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
 export function loraTuning(
@@ -94,7 +93,7 @@ function restore(directory: string, trained: ReadonlyMap<string, Tensor>): void 
 /** A resumed adapter at another scale would be another model, although every tensor fits. PEFT's files of fused modules keep the scale. */
 function checkScale(directory: string, { lora_r, lora_alpha, use_rslora }: TrainConfig): void {
   const file = join(directory, 'adapter_config.json')
-  const stored: AdapterFile = parseAdapterConfig(readJsonFile(file, MAX_CONFIG_BYTES), file)
+  const stored: AdapterFile = parseAdapterConfig(readJsonFile(file), file)
   if (stored.peft_type !== 'LORA') return // its tensors do not fit
   const scaleOf = (r: number, alpha: number, isRoot: boolean): number => alpha / (isRoot ? Math.sqrt(r) : r)
   const [wanted, got] = [

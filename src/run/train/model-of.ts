@@ -1,17 +1,16 @@
 // Configuration → tokenizer and model, fresh or loaded.
 import { createHash } from 'node:crypto'
-import { loadDecoder, readJsonFile } from '../../checkpoint/model-directory/load.ts'
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { presetConfig } from '../../config/presets.ts'
 import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
+import { readJsonFile } from '../../files/read-json.ts'
 import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
-
-const MAX_CONFIG_BYTES = 10 << 20
 
 /** The tokenizer, and a hash of all that decides its ids. */
 export async function tokenizerOf(config: TrainConfig): Promise<{ tokenizer: Tokenizer; hash: string }> {
@@ -27,7 +26,7 @@ export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): Decode
       ? typeof config.model === 'string'
         ? presetConfig(config.model as never)
         : config.model!
-      : (readJsonFile(config.config_path, MAX_CONFIG_BYTES) as Record<string, unknown>)
+      : (readJsonFile(config.config_path) as Record<string, unknown>)
   const ids = {
     bos_token_id: tokenizer.bosTokenId,
     eos_token_id: tokenizer.eosTokenId,

@@ -1,11 +1,11 @@
 // The outer shape of tokenizer.json and its limits. What the stages mean is read by the files beside this one.
 
 import { TokenizerError } from '../../errors.ts'
+import { parseJson } from '../../files/read-json.ts'
 import type { AddedToken } from './added-tokens.ts'
 import { type StageConfig, show } from './stage-config.ts'
 
 const MAX_CHARACTERS = 128 * 1024 * 1024
-const MAX_DEPTH = 64
 
 /** The content of a tokenizer.json as Hugging Face writes it. Only the outer shape is checked. */
 export interface TokenizerJson {
@@ -23,13 +23,11 @@ export interface TokenizerJson {
 /** Parses a tokenizer.json; throws a TokenizerError, naming `file`, if it is no JSON object with a model, too large or too deep. */
 export function parseTokenizerJson(text: string, file: string): TokenizerJson {
   if (text.length > MAX_CHARACTERS) throw refusal(file, `at most ${MAX_CHARACTERS} characters`, `${text.length}`)
-  const depth = nestingDepth(text)
-  if (depth > MAX_DEPTH) throw refusal(file, `at most ${MAX_DEPTH} levels of nesting`, `${depth}`)
   let parsed: unknown
   try {
-    parsed = JSON.parse(text)
+    parsed = parseJson(text, file)
   } catch (cause) {
-    throw refusal(file, 'JSON', cause instanceof Error ? cause.message : String(cause), cause)
+    throw new TokenizerError((cause as Error).message, { cause })
   }
   return checkTokenizerJson(parsed, file)
 }
@@ -59,34 +57,6 @@ function checkedStage(stage: unknown, where: string): StageConfig | null {
   throw refusal(where, 'null or an object with a "type"', show(stage))
 }
 
-/** How deeply arrays and objects nest, in one pass without recursion. */
-function nestingDepth(text: string): number {
-  let depth = 0
-  let deepest = 0
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit === 0x22) {
-      i = endOfString(text, i)
-    } else if (unit === 0x5b || unit === 0x7b) {
-      depth++
-      if (depth > deepest) deepest = depth
-    } else if (unit === 0x5d || unit === 0x7d) depth--
-  }
-  return deepest
-}
-
-/** Index of the quote that ends the string that begins at `start`. */
-function endOfString(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit === 0x5c) i++
-    else if (unit === 0x22) return i
-  }
-  return text.length
-}
-
-function refusal(where: string, expected: string, got: string, cause?: unknown): TokenizerError {
-  return new TokenizerError(`bad tokenizer in ${where}: expected ${expected}, got ${got}. Get the file again`, {
-    cause,
-  })
+function refusal(where: string, expected: string, got: string): TokenizerError {
+  return new TokenizerError(`bad tokenizer in ${where}: expected ${expected}, got ${got}. Get the file again`)
 }
