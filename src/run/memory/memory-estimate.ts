@@ -27,6 +27,8 @@ export interface MemoryNeed {
   optimizer: number
   activations: number
   logits: number
+  /** Copies that the matrix library of some processors lays out for the head's gradient; others take none. */
+  buffers: number
 }
 
 const F32 = 4
@@ -41,12 +43,13 @@ export function estimateMemory(question: MemoryQuestion): MemoryNeed {
   const width = bf16 ? 2 : F32
   const perLayer = model.layers.map((layer) => numbersKept(layer, model.hiddenSize, length))
   const atOnce = Math.min(tokens, Math.max(FEWEST_ROWS_AT_ONCE, Math.floor(LOGITS_AT_ONCE / model.vocabSize)))
-  // For the gradient of the head's matrix the logits are laid out a second time.
-  const logits = F32 * model.vocabSize * (trainsHead ? 2 * atOnce + model.hiddenSize : atOnce)
+  const logits = F32 * model.vocabSize * (trainsHead ? atOnce + model.hiddenSize : atOnce)
+  // For the gradient of the head's matrix, logitsᵀ · states: some libraries lay the logits out a second time, others read them as they are.
+  const buffers = trainsHead ? F32 * model.vocabSize * atOnce : 0
   const ofBlocks = gradientCheckpointing
     ? // One block is computed again at a time, when the logits are gone.
       tokens * width * model.layers.length * model.hiddenSize +
-      Math.max(0, tokens * width * Math.max(0, ...perLayer) - logits)
+      Math.max(0, tokens * width * Math.max(0, ...perLayer) - logits - buffers)
     : tokens * width * perLayer.reduce((sum, numbers) => sum + numbers, 0)
   return {
     weights: weightBytes,
@@ -55,6 +58,7 @@ export function estimateMemory(question: MemoryQuestion): MemoryNeed {
     // The last states, and their gradient when it starts.
     activations: ofBlocks + 2 * tokens * model.hiddenSize * F32,
     logits,
+    buffers,
   }
 }
 
@@ -79,7 +83,7 @@ export function totalOf(need: MemoryNeed): number {
 
 /** `about 1.25 GB: weights 540 MB, gradients …`. */
 export function describeMemory(need: MemoryNeed): string {
-  const parts = Object.entries(need).map(([name, bytes]) => `${name} ${amount(bytes, 'bytes')}`)
+  const parts = Object.entries(need).flatMap(([name, bytes]) => (bytes > 0 ? `${name} ${amount(bytes, 'bytes')}` : []))
   return `about ${amount(totalOf(need), 'bytes')}: ${parts.join(', ')}`
 }
 
