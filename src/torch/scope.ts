@@ -2,33 +2,38 @@
 // what is created inside `scope()` dies at its end unless it is returned. Tensors made outside every scope have a finaliser as a net.
 import { UsageError } from '../errors.ts'
 import { native } from './native.ts'
-import type { Tensor } from './tensor.ts'
 
-let current: Tensor[] | null = null
+/** What a scope needs to know of a tensor; 0 is the handle of one that was freed. */
+interface Tracked {
+  handle: number
+  keepAlive: boolean
+}
+
+let current: Tracked[] | null = null
 // Reused, so that freeing thousands of tensors a second makes no garbage of its own.
 let dead = new Uint32Array(1024)
 
 const net = new FinalizationRegistry<number>((handle) => native.freeOne(handle))
 
 /** Called for every new tensor. */
-export function track(tensor: Tensor): void {
+export function track(tensor: Tracked): void {
   if (current !== null) current.push(tensor)
   else leaveToCollector(tensor)
 }
 
 /** From now on the tensor is freed when JavaScript forgets it, and V8 knows its weight. */
-function leaveToCollector(tensor: Tensor): void {
+function leaveToCollector(tensor: Tracked): void {
   net.register(tensor, tensor.handle, tensor)
   native.adopt(tensor.handle)
 }
 
 /** Called when a tensor is freed by hand. */
-export function untrack(tensor: Tensor): void {
+export function untrack(tensor: Tracked): void {
   net.unregister(tensor)
 }
 
 /** Adds every tensor reachable through arrays, plain objects and maps to `found`. */
-function collect(value: unknown, found: Set<unknown>, isTensor: (value: object) => value is Tensor): void {
+function collect(value: unknown, found: Set<unknown>, isTensor: (value: object) => value is Tracked): void {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || found.has(value)) return
   found.add(value)
   if (isTensor(value)) return
@@ -39,7 +44,7 @@ function collect(value: unknown, found: Set<unknown>, isTensor: (value: object) 
   }
 }
 
-const hasHandle = (value: object): value is Tensor => 'handle' in value && 'keepAlive' in value
+const hasHandle = (value: object): value is Tracked => 'handle' in value && 'keepAlive' in value
 
 /**
  * Runs `body` and frees every tensor that it created, except those in its result (a tensor, or an array, plain object or map of them),
@@ -47,7 +52,7 @@ const hasHandle = (value: object): value is Tensor => 'handle' in value && 'keep
  */
 export function scope<T>(body: () => T): T {
   const outer = current
-  const mine: Tensor[] = []
+  const mine: Tracked[] = []
   current = mine
   let result: T
   try {
@@ -64,7 +69,7 @@ export function scope<T>(body: () => T): T {
   return result
 }
 
-function freeAll(list: Tensor[], result: unknown): void {
+function freeAll(list: Tracked[], result: unknown): void {
   let kept: Set<unknown> | undefined
   if (typeof result === 'object' && result !== null) {
     kept = new Set()
