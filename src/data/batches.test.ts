@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { batches, stack } from './batches.ts'
+import { packSamples } from './packing/pack-samples.ts'
 import type { Dataset, Sample } from './sample.ts'
 
 /** Sample i has tokens i, i, …: `lengths[i]` of them. */
@@ -19,7 +20,6 @@ describe('batches', () => {
     const { at, batchesPerEpoch } = batches(dataset([2, 3, 1]), {
       batchSize: 2,
       shuffle: false,
-      dropLast: false,
       padId: 9,
     })
     expect(batchesPerEpoch).toBe(2)
@@ -28,8 +28,16 @@ describe('batches', () => {
       length: 3,
       inputIds: Int32Array.of(0, 0, 9, 1, 1, 1),
       labels: Int32Array.of(0, 0, -100, 1, 1, 1),
+      attentionMask: Uint8Array.of(1, 1, 0, 1, 1, 1),
+      samples: Int32Array.of(0, 0, -1, 1, 1, 1),
     })
-    expect(at(1)).toEqual({ rows: 1, length: 1, inputIds: Int32Array.of(2), labels: Int32Array.of(2) })
+    expect(at(1)).toEqual({
+      rows: 1,
+      length: 1,
+      inputIds: Int32Array.of(2),
+      labels: Int32Array.of(2),
+      samples: Int32Array.of(2),
+    })
     expect(at(2)).toEqual(at(0))
   })
 
@@ -57,6 +65,21 @@ describe('batches', () => {
     expect(firstTokens(source.at(0))).not.toEqual(firstTokens(source.at(1)))
   })
 
+  it('says whose each position is, in whatever order and through packing', () => {
+    // Sample i is made of tokens i, so that the owner of a position can be read off its token.
+    const lengths = Array.from({ length: 50 }, (_, i) => 1 + ((i * 7) % 11))
+    for (const data of [dataset(lengths), packSamples(dataset(lengths), 16)]) {
+      const source = batches(data, { batchSize: 4, seed: 5, padId: -1, padToMultipleOf: 8 })
+      const seen = new Set<number>()
+      for (let i = 0; i < source.batchesPerEpoch; i++) {
+        const { samples, inputIds } = source.at(i)
+        expect(samples).toEqual(inputIds)
+        for (const sample of samples!) seen.add(sample)
+      }
+      expect(seen.size).toBe(50 + 1) // and padding
+    }
+  })
+
   it('gives batch k the same after a restart as in a run never stopped', () => {
     const lengths = Array.from({ length: 97 }, (_, i) => 1 + ((i * 31) % 17))
     const options = { batchSize: 4, seed: 11 }
@@ -71,8 +94,10 @@ describe('batches', () => {
   })
 
   it('refuses what would never give a batch', () => {
-    expect(() => batches(dataset([1, 1]), { batchSize: 3 })).toThrow(/at least one batch of 3 samples, got 2.*dropLast/)
-    expect(() => batches(dataset([]), { batchSize: 1, dropLast: false })).toThrow(/got 0/)
+    expect(() => batches(dataset([1, 1]), { batchSize: 3, dropLast: true })).toThrow(
+      /at least one batch of 3 samples, got 2.*dropLast/,
+    )
+    expect(() => batches(dataset([]), { batchSize: 1 })).toThrow(/got 0/)
     expect(() => batches(dataset([1]), { batchSize: 0 })).toThrow(/batchSize/)
     expect(() => batches(dataset([1]), { batchSize: 1 }).at(-1)).toThrow(/batch index/)
   })

@@ -14,7 +14,7 @@ export interface BatchOptions {
   seed?: number
   /** Another order in every epoch; else the dataset's own. Default true. */
   shuffle?: boolean
-  /** Leaves out the last batch of an epoch when it has fewer rows. Default true. */
+  /** Leaves out the last batch of an epoch when it has fewer rows. Default false: a step is normalised by its own tokens. */
   dropLast?: boolean
   /** Fills rows up to the longest. Its label carries no loss and no row looks at it, so any id will do. Default 0. */
   padId?: number
@@ -24,7 +24,7 @@ export interface BatchOptions {
 
 /** Batches of a dataset, for ever: epoch after epoch. */
 export function batches(dataset: Dataset<Sample>, options: BatchOptions): BatchSource {
-  const { batchSize, seed = 0, shuffle = true, dropLast = true, padId = 0, padToMultipleOf = 1 } = options
+  const { batchSize, seed = 0, shuffle = true, dropLast = false, padId = 0, padToMultipleOf = 1 } = options
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new UsageError(`batchSize: expected an integer of at least 1, got ${batchSize}`)
   }
@@ -32,7 +32,7 @@ export function batches(dataset: Dataset<Sample>, options: BatchOptions): BatchS
   if (batchesPerEpoch === 0) {
     throw new UsageError(
       `dataset: expected at least one batch of ${batchSize} samples, got ${dataset.length}. ` +
-        'Give more data, a smaller batchSize or blockLength, or dropLast: false',
+        `Give more data${dataset.length === 0 ? '' : ', a smaller batchSize or blockLength, or dropLast: false'}`,
     )
   }
   const shuffled = order(dataset.length, seed)
@@ -45,10 +45,9 @@ export function batches(dataset: Dataset<Sample>, options: BatchOptions): BatchS
       const epoch = Math.floor(index / batchesPerEpoch)
       const first = (index % batchesPerEpoch) * batchSize
       const rows = Math.min(batchSize, dataset.length - first)
-      const samples = Array.from({ length: rows }, (_, row) =>
-        dataset.get(shuffle ? shuffled(epoch, first + row) : first + row),
-      )
-      return stack(samples, padId, padToMultipleOf)
+      const indices = Array.from({ length: rows }, (_, row) => (shuffle ? shuffled(epoch, first + row) : first + row))
+      const samples = indices.map((index) => dataset.get(index))
+      return { ...stack(samples, padId, padToMultipleOf), samples: ownersOf(samples, indices, padToMultipleOf) }
     },
   }
 }
@@ -56,16 +55,40 @@ export function batches(dataset: Dataset<Sample>, options: BatchOptions): BatchS
 /** Lays samples under each other, filled on the right to the longest. */
 export function stack(samples: readonly Sample[], padId = 0, padToMultipleOf = 1): Batch {
   const rows = samples.length
-  const longest = samples.reduce((most, { ids }) => Math.max(most, ids.length), 0)
-  const length = Math.ceil(longest / padToMultipleOf) * padToMultipleOf
+  const length = lengthOf(samples, padToMultipleOf)
   const inputIds = new Int32Array(rows * length).fill(padId)
   const labels = new Int32Array(rows * length).fill(IGNORE_INDEX)
+  const attentionMask = new Uint8Array(rows * length)
   for (const [row, sample] of samples.entries()) {
     inputIds.set(sample.ids, row * length)
     labels.set(sample.labels, row * length)
+    attentionMask.fill(1, row * length, row * length + sample.ids.length)
   }
-  const batch = { rows, length, inputIds, labels }
-  return samples.some(({ starts }) => starts !== undefined) ? { ...batch, ...segments(samples, length) } : batch
+  return {
+    rows,
+    length,
+    inputIds,
+    labels,
+    ...(samples.some(({ ids }) => ids.length < length) && { attentionMask }),
+    ...(samples.some(({ starts }) => starts !== undefined) && segments(samples, length)),
+  }
+}
+
+/** Whose each position of the stacked samples is, as `Batch.samples` says it; `indices` are the samples' own, one a row. */
+export function ownersOf(samples: readonly Sample[], indices: ArrayLike<number>, padToMultipleOf = 1): Int32Array {
+  const length = lengthOf(samples, padToMultipleOf)
+  const owners = new Int32Array(samples.length * length).fill(-1)
+  for (const [row, { ids, starts, members }] of samples.entries()) {
+    const borders = members === undefined ? [0, ids.length] : [...starts!, ids.length]
+    for (let part = 0; part < borders.length - 1; part++)
+      owners.fill(members?.[part] ?? indices[row]!, row * length + borders[part]!, row * length + borders[part + 1]!)
+  }
+  return owners
+}
+
+function lengthOf(samples: readonly Sample[], padToMultipleOf: number): number {
+  const longest = samples.reduce((most, { ids }) => Math.max(most, ids.length), 0)
+  return Math.ceil(longest / padToMultipleOf) * padToMultipleOf
 }
 
 /**

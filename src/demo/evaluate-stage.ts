@@ -45,7 +45,7 @@ export const evaluateStage: DemoStage = {
     addSampling(paths.model)
     const model = loadDecoder(paths.model, { device })
     try {
-      const held = batches(heldOut, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false })
+      const held = batches(heldOut, { batchSize: config.per_device_eval_batch_size, shuffle: false })
       const lossOf = (decoder: Decoder): number => evaluate(decoder, held, languageModeling()).eval_loss!
       const tokensPerByte = heldOut.numTokens / heldOutBytes
       const judged = [

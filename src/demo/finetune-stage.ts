@@ -80,7 +80,7 @@ async function tune(
   const { config } = resultOf(context, 'training')
   const { apart, apartPrompts } = resultOf(context, 'text')
   const batchSize = Math.min(config.per_device_train_batch_size, learnt.length)
-  const inOrder = { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false }
+  const inOrder = { batchSize: config.per_device_eval_batch_size, shuffle: false }
   const [heldBatches, usualBatches] = [batches(held, inOrder), batches(usual, inOrder)]
   const steps = tuningSteps(config.max_steps)
   const arms = [

@@ -57,6 +57,29 @@ describe('train', () => {
     expect(logits).toBeAllclose(expected.final_logits_last.flat(), { absolute: 1e-5 })
   })
 
+  it('makes of what is left of an epoch a step of its own, normalised by its own tokens', async () => {
+    const row = (seed: number): Batch => {
+      const { inputIds } = tinyBatches(seed + 1, { rows: 1 }).at(seed)
+      return { rows: 1, length: 12, inputIds, labels: inputIds }
+    }
+    const rows = [row(0), row(1), row(2)]
+    const two: Batch = {
+      rows: 2,
+      length: 12,
+      inputIds: Int32Array.from([...rows[0]!.inputIds, ...rows[1]!.inputIds]),
+      labels: Int32Array.from([...rows[0]!.labels, ...rows[1]!.labels]),
+    }
+    const expected = await trainTiny(tinyModel(), sourceOf([two, rows[2]!]), { steps: 4 })
+    const got = await trainTiny(tinyModel(), sourceOf(rows), { steps: 4, epochs: 2, gradientAccumulation: 2 })
+    expect(losses(got)).toBeAllclose(losses(expected), { absolute: 1e-6 })
+    expect(ofType(got, 'step-done').map(({ metrics }) => metrics.epoch)).toEqual([2 / 3, 1, 5 / 3, 2])
+    // An accumulation longer than the epoch is the epoch.
+    const whole = await trainTiny(tinyModel(), sourceOf(rows), { steps: 2, gradientAccumulation: 32 })
+    const three = await trainTiny(tinyModel(), sourceOf(rows), { steps: 2, gradientAccumulation: 3 })
+    expect(losses(whole)).toEqual(losses(three))
+    expect(ofType(whole, 'step-done').at(-1)!.metrics).toMatchObject({ epoch: 2, num_tokens: 2 * 3 * 12 })
+  })
+
   it('makes the same step of one large batch and of accumulated small ones, also when these have unequal numbers of labels', async () => {
     const row = (seed: number): Batch => {
       const { inputIds } = tinyBatches(seed + 1, { rows: 1 }).at(seed)

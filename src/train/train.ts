@@ -14,6 +14,7 @@ import { describeModules, moduleMagnitudes, type NonFiniteReport } from './non-f
 import type { Objective } from './objective.ts'
 import type { Rule } from './rule.ts'
 import type { Schedule } from './schedule.ts'
+import { type StepPlan, stepPlan } from './step-plan.ts'
 
 /** After this many skipped steps in a row something is wrong with more than one batch. */
 const MAX_SKIPS = 10
@@ -21,9 +22,12 @@ const MAX_SKIPS = 10
 export interface TrainOptions<B> {
   /** Optimizer steps of the whole run. */
   steps: number
+  /** Epochs of the whole run, where it is told in epochs: its last step takes no more than they have. See `stepsIn`. */
+  epochs?: number
   learningRate: number
   /** Factor of the learning rate by step; default constant. */
   schedule?: Schedule
+  /** Micro-batches of a step; the last step of an epoch takes what is left of it. Default 1. */
   gradientAccumulation?: number
   optimizer?: AdamWOptions & { rateOf?: (name: string) => number }
   /** Gradients are scaled down to this global norm; 0 switches clipping off. Default 1. */
@@ -74,7 +78,7 @@ export async function* train<B = Batch>(
   objective: Objective<B>,
   options: TrainOptions<B>,
 ): AsyncGenerator<TrainEvent> {
-  const accumulation = options.gradientAccumulation ?? 1
+  const plan = stepPlan(batches.batchesPerEpoch, options.gradientAccumulation ?? 1, options.epochs)
   const trained = [...model.parameters()].filter(([, tensor]) => tensor.requiresGrad)
   if (trained.length === 0) throw new UsageError('training: expected parameters that require a gradient, got none')
   const optimizer = scope(() => new AdamW(trained, options.optimizer))
@@ -99,7 +103,7 @@ export async function* train<B = Batch>(
     steps: options.steps,
     startStep: run.step,
     parameters: weightsIn(model),
-    trainableParameters: count(trained),
+    trainableParameters: sizeOf(trained),
   }
   const started = performance.now()
   const startStep = run.step
@@ -128,7 +132,7 @@ export async function* train<B = Batch>(
         break
       }
       // ------------------------------------------------------------ a single training step
-      const outcome = scope(() => trainStep(model, batches, objective, options, run, accumulation))
+      const outcome = scope(() => trainStep(model, batches, objective, options, run, plan))
       run.step++
       if ('skipped' in outcome) {
         yield { type: 'step-skipped', step: run.step, reason: outcome.skipped }
@@ -152,7 +156,7 @@ export async function* train<B = Batch>(
           maxBatches: evaluation.maxBatches,
         })
         isBest = judge(run, metrics, evaluation)
-        const epoch = epochOf(run.step, accumulation, batches)
+        const epoch = plan.epochsAfter(run.step)
         yield { type: 'evaluation-done', step: run.step, epoch, metrics, isBest }
       }
       if (options.sample !== undefined && (last || isDue(run.step, options.sample.every))) {
@@ -189,15 +193,16 @@ function trainStep<B>(
   objective: Objective<B>,
   options: TrainOptions<B>,
   run: RunState,
-  accumulation: number,
+  plan: StepPlan,
 ): Outcome {
   const begun = performance.now()
-  const first = run.step * accumulation
-  const batches = Array.from({ length: accumulation }, (_, i) => source.at(first + i))
+  const { first, count } = plan.microBatches(run.step)
+  const last = first + count - 1
+  const batches = Array.from({ length: count }, (_, i) => source.at(first + i))
   const weight = batches.reduce((sum, batch) => sum + objective.weight(batch), 0)
   if (weight === 0)
     throw new UsageError(
-      `step ${run.step + 1}: expected supervised tokens, got 0. Check the labels of batches ${first} to ${first + accumulation - 1}`,
+      `step ${run.step + 1}: expected supervised tokens, got 0. Check the labels of batches ${first} to ${last}`,
     )
   const tokens = batches.reduce((sum, batch) => sum + objective.tokens(batch), 0)
   const dtype: DType | null = options.bf16 ? 'bf16' : null
@@ -241,9 +246,9 @@ function trainStep<B>(
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
     const modules = moduleMagnitudes(model)
     run.optimizer.zeroGrad()
-    const ids: NonFiniteReport['batches'] = [first, first + accumulation - 1]
+    const ids: NonFiniteReport['batches'] = [first, last]
     options.reportNonFinite?.({ step: run.step + 1, batches: ids, loss, gradientNorm: norm, modules })
-    const what = `step ${run.step + 1}: expected finite numbers, got loss ${loss} and gradient norm ${norm} on batches ${first} to ${first + accumulation - 1}`
+    const what = `step ${run.step + 1}: expected finite numbers, got loss ${loss} and gradient norm ${norm} on batches ${first} to ${last}`
     if (options.onNonFinite !== 'skip')
       throw new NonFiniteError(
         `${what}. The weights are unchanged; lower learning_rate or set on_nonfinite: skip. ${describeModules(modules)}`,
@@ -261,7 +266,7 @@ function trainStep<B>(
     ...sums,
     ...extra,
     step: run.step + 1,
-    epoch: epochOf(run.step + 1, accumulation, source),
+    epoch: plan.epochsAfter(run.step + 1),
     loss,
     grad_norm: norm,
     learning_rate: rate,
@@ -277,18 +282,14 @@ function isDue(step: number, every = Number.POSITIVE_INFINITY): boolean {
   return Math.floor(step / every + rounding) > Math.floor((step - 1) / every + rounding)
 }
 
-function epochOf<B>(step: number, accumulation: number, batches: BatchSource<B>): number {
-  return (step * accumulation) / batches.batchesPerEpoch
-}
-
-function count(list: Iterable<[string, Tensor]>): number {
+function sizeOf(list: Iterable<[string, Tensor]>): number {
   return Array.from(list, ([, tensor]) => tensor.numel).reduce((a, b) => a + b, 0)
 }
 
 /** However they are stored: a matrix in 4 bits has as many weights as any other. */
 function weightsIn(model: Decoder): number {
-  let all = count(model.parameters())
+  let all = sizeOf(model.parameters())
   for (const [, layer] of model.walk())
-    if (layer instanceof QuantizedWeight) all += layer.shape.reduce((a, b) => a * b, 1) - count(layer.parameters())
+    if (layer instanceof QuantizedWeight) all += layer.shape.reduce((a, b) => a * b, 1) - sizeOf(layer.parameters())
   return all
 }

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => workspace.remove())
 
 const { vocab_size: _, ...gpt2 } = TINY_WITH_DROPOUT
-// The corpus has some 130 blocks: 16 batches of 8, an epoch of 4 batches of 32.
+// The corpus has some 130 blocks: 17 batches of 8 or 5 of 32, of which the last is short, as are steps of 3 batches at the end of an epoch.
 const modes: [string, Record<string, unknown>][] = [
   ['f32', {}],
   ['accumulation', { gradient_accumulation_steps: 2 }],
@@ -24,7 +24,8 @@ const modes: [string, Record<string, unknown>][] = [
   ['dropout and gradient checkpointing', { model: gpt2, gradient_checkpointing: true }],
   ['bf16', { bf16: true }],
   ['several epochs', { per_device_train_batch_size: 32 }],
-  ['accumulation across epochs', { per_device_train_batch_size: 32, gradient_accumulation_steps: 3 }],
+  ['short last steps of several epochs', { per_device_train_batch_size: 32, gradient_accumulation_steps: 3 }],
+  ['accumulation longer than an epoch', { per_device_train_batch_size: 32, gradient_accumulation_steps: 9 }],
   ['a warm-up and a cosine', { lr_scheduler_type: 'cosine', warmup_steps: 3, weight_decay: 0.1 }],
   [
     'evaluation and the best checkpoint',

@@ -23,6 +23,7 @@ describe('packSamples', () => {
       ids: Int32Array.of(3, 3, 3, 3, 3, 3, 1, 1, 1, 1),
       labels: Int32Array.of(-100, 3, 3, 3, 3, 3, -100, 1, 1, 1),
       starts: Int32Array.of(0, 6),
+      members: Int32Array.of(2, 0),
     })
     expect([...packed.get(1).ids]).toEqual([5, 5, 5, 5, 5, 4, 4, 4, 2, 2])
     expect([...packed.get(2).ids]).toEqual([6])

@@ -18,7 +18,7 @@ export function packSamples(dataset: Dataset<Sample>, maxLength: number): Datase
   const rows = fillRows(lengths, maxLength)
   return {
     length: rows.length,
-    get: (row) => concatenate(rows[row]!.map((index) => dataset.get(index))),
+    get: (row) => concatenate(rows[row]!, dataset),
   }
 }
 
@@ -61,21 +61,24 @@ function firstRoom(rooms: Uint32Array, length: number): number | undefined {
   return undefined
 }
 
-function concatenate(samples: readonly Sample[]): Sample {
+function concatenate(indices: readonly number[], dataset: Dataset<Sample>): Sample {
+  const samples = indices.map((index) => dataset.get(index))
   const length = samples.reduce((sum, { ids }) => sum + ids.length, 0)
   const ids = new Int32Array(length)
   const labels = new Int32Array(length)
   const starts: number[] = []
+  const members: number[] = []
   let at = 0
-  for (const sample of samples) {
+  for (const [i, sample] of samples.entries()) {
     ids.set(sample.ids, at)
     labels.set(sample.labels, at)
     for (const start of sample.starts ?? [0]) {
       starts.push(at + start)
+      members.push(indices[i]!)
       // What comes before a sample's first token belongs to another sample and must not be asked for it.
       labels[at + start] = IGNORE_INDEX
     }
     at += sample.ids.length
   }
-  return { ids, labels, starts: Int32Array.from(starts) }
+  return { ids, labels, starts: Int32Array.from(starts), members: Int32Array.from(members) }
 }

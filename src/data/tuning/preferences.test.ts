@@ -120,11 +120,13 @@ describe('pairBatches', () => {
     expect(batch).toMatchObject({ rows: 4, length: 3, pairs: Int32Array.of(2, 3) })
     expect([...batch.inputIds]).toEqual([2, 12, 7, 3, 13, 7, 2, 22, 9, 3, 23, 9])
     expect([...batch.labels]).toEqual([-100, 12, -100, -100, 13, -100, -100, 22, 9, -100, 23, 9])
+    expect([...batch.samples!]).toEqual([2, 2, -1, 3, 3, -1, 2, 2, 2, 3, 3, 3])
   })
 
   it('visits every pair once an epoch, in an order that the seed and the index tell', () => {
-    const source = pairBatches(dataset, { batchSize: 2, seed: 3, dropLast: false })
+    const source = pairBatches(dataset, { batchSize: 2, seed: 3 })
     expect(source.batchesPerEpoch).toBe(3)
+    expect(pairBatches(dataset, { batchSize: 2, dropLast: true }).batchesPerEpoch).toBe(2)
     const epoch = (first: number): number[] => [0, 1, 2].flatMap((i) => [...source.at(first + i).pairs])
     expect(epoch(0).toSorted()).toEqual([0, 1, 2, 3, 4])
     expect(epoch(3).toSorted()).toEqual([0, 1, 2, 3, 4])
@@ -133,7 +135,9 @@ describe('pairBatches', () => {
   })
 
   it('needs a batch', () => {
-    expect(() => pairBatches(dataset, { batchSize: 6 })).toThrow(/expected at least one batch of 6 pairs, got 5/)
+    expect(() => pairBatches(dataset, { batchSize: 6, dropLast: true })).toThrow(
+      /expected at least one batch of 6 pairs, got 5/,
+    )
     expect(() => pairBatches(dataset, { batchSize: 0 })).toThrow(/batchSize/)
   })
 })

@@ -3,7 +3,7 @@
 
 import { InputError, UsageError } from '../../errors.ts'
 import { type Batch, type BatchSource, IGNORE_INDEX } from '../batch.ts'
-import { stack } from '../batches.ts'
+import { ownersOf, stack } from '../batches.ts'
 import { order } from '../order.ts'
 import { shortened } from '../packing/overlong.ts'
 import type { Preference, PromptCompletion, Turns } from '../rows/conversation.ts'
@@ -89,13 +89,13 @@ export function pairBatches(
   dataset: Dataset<Pair>,
   options: { batchSize: number; seed?: number; shuffle?: boolean; dropLast?: boolean; padId?: number },
 ): BatchSource<PairBatch> {
-  const { batchSize, seed = 0, shuffle = true, dropLast = true, padId = 0 } = options
+  const { batchSize, seed = 0, shuffle = true, dropLast = false, padId = 0 } = options
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new UsageError(`batchSize: expected an integer of at least 1, got ${batchSize}`)
   const batchesPerEpoch = (dropLast ? Math.floor : Math.ceil)(dataset.length / batchSize)
   if (batchesPerEpoch === 0) {
     throw new UsageError(
-      `dataset: expected at least one batch of ${batchSize} pairs, got ${dataset.length} pairs. Give more data or a smaller batch`,
+      `dataset: expected at least one batch of ${batchSize} pairs, got ${dataset.length} pairs. Give more data${dataset.length === 0 ? '' : ' or a smaller batch'}`,
     )
   }
   const shuffled = order(dataset.length, seed)
@@ -118,7 +118,7 @@ export function pairBatches(
 export function stackPairs(dataset: Dataset<Pair>, pairs: Int32Array, padId = 0): PairBatch {
   const list = Array.from(pairs, (pair) => dataset.get(pair))
   const samples = [...list.map(({ chosen }) => chosen), ...list.map(({ rejected }) => rejected)]
-  return { ...stack(samples, padId), pairs }
+  return { ...stack(samples, padId), samples: ownersOf(samples, [...pairs, ...pairs]), pairs }
 }
 
 /** Pairs in memory: the answers of pair i are samples 2·i and 2·i + 1. */

@@ -36,9 +36,9 @@ export async function dpoData(
   output.note(
     `${report.guess.shape} data (${printable(report.guess.reason)}): ${report.rows.toLocaleString('en')} pairs, ${report.tokens.toLocaleString('en')} tokens`,
   )
-  if (train.length < config.per_device_train_batch_size)
+  if (train.length === 0)
     throw new ConfigError(
-      `dataset: expected at least ${config.per_device_train_batch_size} pairs for one batch, got ${train.length}. Give more data, or lower per_device_train_batch_size`,
+      `dataset: expected pairs to train on, got none of ${report.rows} that is left to train. Give more data`,
     )
   if (wantsHeld && held.length === 0)
     throw new ConfigError(
@@ -50,10 +50,7 @@ export async function dpoData(
   return {
     train: pairBatches(train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
     evaluation: wantsHeld
-      ? shifted(
-          pairBatches(held, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false }),
-          train.length,
-        )
+      ? shifted(pairBatches(held, { batchSize: config.per_device_eval_batch_size, shuffle: false }), train.length)
       : undefined,
     async objective(tuning, isFresh): Promise<Objective<PairBatch>> {
       const hasReference = !WITHOUT_REFERENCE.has(config.loss_type!)

@@ -43,10 +43,9 @@ function trainingBatches(
   const { per_device_train_batch_size: batchSize, max_length } = config
   if (numTokens === 0)
     throw new InputError(`dataset ${config.dataset.join(', ')}: expected text to train on, got none. Check the path`)
-  if (length < batchSize) {
+  if (length === 0) {
     throw new ConfigError(
-      `dataset: expected at least ${batchSize} blocks of ${max_length} tokens for one batch, got ${length} (${numTokens} tokens). ` +
-        'Give more text, or lower max_length or per_device_train_batch_size',
+      `dataset: expected at least one block of ${max_length} tokens, got ${numTokens} tokens. Give more text, or lower max_length`,
     )
   }
   return batches(train, { batchSize, seed: config.data_seed })
@@ -60,5 +59,5 @@ function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): Return
       `${key}: expected text to evaluate on, got ${evaluation.numDocuments} documents with ${evaluation.numTokens} tokens. Give more`,
     )
   }
-  return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false })
+  return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false })
 }

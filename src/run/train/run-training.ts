@@ -25,6 +25,7 @@ import type { StepMetrics, TrainEvent } from '../../train/events.ts'
 import type { Objective } from '../../train/objective.ts'
 import { restoreRunState } from '../../train/run-state.ts'
 import { makeSchedule } from '../../train/schedule.ts'
+import { stepsIn } from '../../train/step-plan.ts'
 import { type RunState, type TrainOptions, train } from '../../train/train.ts'
 import { preflight } from '../memory/preflight.ts'
 import { type Finetuning, finetuningOf } from './finetuning.ts'
@@ -71,8 +72,11 @@ export async function runTraining(
       dumpConfig(parsed, ['Resolved configuration: every key, and where its value came from.']),
     )
     const source = data.train
-    const perEpoch = source.batchesPerEpoch / config.gradient_accumulation_steps
-    const steps = config.max_steps > 0 ? config.max_steps : Math.max(1, Math.ceil(config.num_train_epochs * perEpoch))
+    const { batchesPerEpoch } = source
+    const { gradient_accumulation_steps: accumulation } = config
+    const perEpoch = stepsIn(1, batchesPerEpoch, accumulation)
+    const steps =
+      config.max_steps > 0 ? config.max_steps : stepsIn(config.num_train_epochs, batchesPerEpoch, accumulation)
     const log = new RunLog(config, steps, output, resumeFrom)
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log }
     const options = optionsOf(run, parts, { steps, perEpoch, signals, output })
@@ -150,7 +154,7 @@ async function* watched(
   }
 }
 
-/** The configuration in the words of the loop. `perEpoch`: optimizer steps, which need not be whole. */
+/** The configuration in the words of the loop. `perEpoch`: optimizer steps. */
 function optionsOf(
   { config, data, finetuning: { model, rateOf, reader = { model } }, tokenizer, resumeFrom }: Run,
   parts: Parameters<typeof saveCheckpoint>[0],
@@ -163,6 +167,7 @@ function optionsOf(
   const held = data.evaluation
   return {
     steps,
+    ...(config.max_steps <= 0 && { epochs: config.num_train_epochs }),
     learningRate: config.learning_rate,
     schedule: makeSchedule(config.lr_scheduler_type, scheduleOptions(config, steps)),
     gradientAccumulation: config.gradient_accumulation_steps,

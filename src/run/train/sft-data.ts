@@ -26,11 +26,10 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
   )
   output.note(describeLengths(report.lengths))
   const data = config.packing ? packSamples(train, config.max_length) : train
-  if (data.length < config.per_device_train_batch_size) {
+  if (data.length === 0)
     throw new ConfigError(
-      `dataset: expected at least ${config.per_device_train_batch_size} samples for one batch, got ${data.length}. Give more data, or lower per_device_train_batch_size`,
+      `dataset: expected samples to train on, got none of ${report.rows} that is left to train. Give more data`,
     )
-  }
   const wantsHeld = config.eval_dataset !== undefined || config.val_split > 0
   if (wantsHeld && held.length === 0)
     throw new ConfigError(
@@ -40,7 +39,7 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
   output.note(`the first sample, with what is learnt ${hasColours ? 'in green' : 'between ⟦ and ⟧'}:`)
   output.note(preview(train.get(0), tokenizer, { hasColours }))
   const evaluation = (dataset: Dataset<Sample>): BatchSource =>
-    batches(dataset, { batchSize: config.per_device_eval_batch_size, shuffle: false, dropLast: false })
+    batches(dataset, { batchSize: config.per_device_eval_batch_size, shuffle: false })
   return {
     train: batches(data, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
     evaluation: wantsHeld ? evaluation(held) : undefined,
