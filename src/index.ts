@@ -73,8 +73,9 @@ export { eliminate } from './methods/sleb/eliminate.ts'
 export { saveEliminated } from './methods/sleb/save-eliminated.ts'
 export { type PruneRecord, prune } from './methods/prune/prune.ts'
 export type { PruneOptions } from './methods/prune/options.ts'
-export { applyFormats, chooseFormats, type FormatOptions, quantizeWithLoftq } from './methods/qpruner/qpruner.ts'
-export { loftq } from './methods/qpruner/loftq.ts'
+export { applyFormats, chooseFormats, type FormatOptions } from './methods/quantize/quantize.ts'
+export { quantizeWithLoftq } from './methods/quantize/in-place.ts'
+export { loftq } from './methods/quantize/loftq.ts'
 export {
   answerLogProbs,
   computeReference,

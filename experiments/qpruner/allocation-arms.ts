@@ -1,18 +1,12 @@
 // Formats at equal bytes: who allocates, and who quantizes. Choices are made on calibration windows and judged on others.
 import type { Batch } from '../../src/data/batch.ts'
-import {
-  allocate,
-  budgetOf,
-  choiceTable,
-  informationLosses,
-  uniformWithin,
-} from '../../src/methods/qpruner/allocate.ts'
-import { fisherErrors } from '../../src/methods/qpruner/fisher-error.ts'
-import { MeasuredLoss } from '../../src/methods/qpruner/measured-loss.ts'
-import { layerInformation } from '../../src/methods/qpruner/mutual-information.ts'
-import { QUANTIZERS, type Quantizer } from '../../src/methods/qpruner/quantizers.ts'
-import { type Granularity, quantUnits } from '../../src/methods/qpruner/units.ts'
-import { buildBank, type WeightBank } from '../../src/methods/qpruner/weight-bank.ts'
+import { mutualInformationScore } from '../../src/methods/qpruner/qpruner.ts'
+import { allocate, budgetOf, choiceTable, uniformWithin } from '../../src/methods/quantize/allocate.ts'
+import { fisherErrors } from '../../src/methods/quantize/fisher-error.ts'
+import { MeasuredLoss } from '../../src/methods/quantize/measured-loss.ts'
+import { QUANTIZERS, type Quantizer } from '../../src/methods/quantize/quantizers.ts'
+import { type FormatGranularity, quantUnits } from '../../src/methods/quantize/units.ts'
+import { buildBank, type WeightBank } from '../../src/methods/quantize/weight-bank.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { codeBits, type QuantFormat } from '../../src/nn/quant/format.ts'
 import { type Assignment, exactAssignment, greedyAssignment, totalOf } from '../../src/probe/budget-assignment.ts'
@@ -29,7 +23,7 @@ const RANDOM_DRAWS = 4
 
 export interface ArmResult {
   seed: number
-  granularity: Granularity
+  granularity: FormatGranularity
   quantizer: Quantizer
   budget: number
   arm: string
@@ -53,7 +47,7 @@ export async function allocationArms(
   setting: Setting,
   model: Decoder,
   seed: number,
-  granularity: Granularity,
+  granularity: FormatGranularity,
   quantizer: Quantizer,
   say: (line: string) => void,
 ): Promise<ArmResult[]> {
@@ -63,7 +57,10 @@ export async function allocationArms(
   const sensitivities = await judge.calibration.sensitivities()
   const measured = choiceTable(bank, sensitivities)
   const fisher = choiceTable(bank, fisherErrors(model, bank, calibration))
-  const information = choiceTable(bank, informationLosses(bank, layerInformation(model, calibration)))
+  const information = choiceTable(
+    bank,
+    await mutualInformationScore.losses(model, bank.units, bank.formats, calibration),
+  )
   const results: ArmResult[] = []
   for (const budget of BUDGETS) {
     const bytes = budgetOf(bank, budget)
@@ -115,7 +112,7 @@ export async function quantizerArms(setting: Setting, model: Decoder, seed: numb
 
 function bankOf(
   model: Decoder,
-  granularity: Granularity,
+  granularity: FormatGranularity,
   quantizer: Quantizer,
   calibration: readonly Batch[],
 ): WeightBank {

@@ -1,8 +1,8 @@
 // Equal LoRA steps on a quantized base, from LoftQ's start and from zero.
 import { addLora, attachAdapters, setAdapters } from '../../src/methods/lora/lora.ts'
-import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../src/methods/qpruner/qpruner.ts'
-import { QUANTIZERS, type Quantizer } from '../../src/methods/qpruner/quantizers.ts'
-import { quantUnits } from '../../src/methods/qpruner/units.ts'
+import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../src/methods/quantize/in-place.ts'
+import { QUANTIZERS, type Quantizer } from '../../src/methods/quantize/quantizers.ts'
+import { quantUnits } from '../../src/methods/quantize/units.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import type { QuantFormat } from '../../src/nn/quant/format.ts'
 import { evaluate } from '../../src/train/evaluate.ts'

@@ -3,8 +3,8 @@
 // Quantizers at equal bytes, allocations at equal bytes, and LoftQ against a start from zero. Writes results.json and tables.md into DIR
 // (default out/qpruner).
 import { parseArgs } from 'node:util'
-import type { Quantizer } from '../../src/methods/qpruner/quantizers.ts'
-import type { Granularity } from '../../src/methods/qpruner/units.ts'
+import type { Quantizer } from '../../src/methods/quantize/quantizers.ts'
+import type { FormatGranularity } from '../../src/methods/quantize/units.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
 import { machineFor, writeResults } from '../setting/results.ts'
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     results.dense.push(evaluate(model, held, languageModeling()).eval_loss!)
     results.quantizers.push(...(await quantizerArms(setting, model, seed)))
     for (const quantizer of values.quantizer.split(',') as Quantizer[])
-      for (const granularity of values.granularity.split(',') as Granularity[])
+      for (const granularity of values.granularity.split(',') as FormatGranularity[])
         results.allocations.push(...(await allocationArms(setting, model, seed, granularity, quantizer, say)))
     results.loftq.push(...(await loftqArms(setting, model, seed)))
     model.free()

@@ -13,18 +13,12 @@ import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
 import { attachAdapters, setAdapters } from '../../methods/lora/lora.ts'
 import { unload } from '../../methods/lora/merge.ts'
 import { prune } from '../../methods/prune/prune.ts'
-import type { AllocationMethod } from '../../methods/qpruner/allocate.ts'
-import {
-  chooseFormats,
-  type FormatOptions,
-  formatsByPath,
-  type InPlaceOptions,
-  quantizeAs,
-  quantizeWithLoftq,
-} from '../../methods/qpruner/qpruner.ts'
+import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../methods/quantize/in-place.ts'
+import { chooseFormats, type FormatOptions, formatsByPath } from '../../methods/quantize/quantize.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 import { Journal } from '../../probe/journal.ts'
+import { type AllocationName, allocationNamed } from '../quantize/allocation.ts'
 import { FormatProgress } from '../quantize/format-progress.ts'
 import { lossOf } from '../quantize/measure-model.ts'
 import { type QuantizeSummary, summariseFormats } from '../quantize/quantize-report.ts'
@@ -94,14 +88,14 @@ export async function pruneInto(directory: string, { config, windows, output, lo
 export async function chooseInto(
   directory: string,
   base: string,
-  method: AllocationMethod,
+  method: AllocationName,
   journalPath: string,
   { config, windows, output, load }: StageContext,
 ): Promise<void> {
   const { budget_bits, formats, granularity, quantizer, objective, evaluations } = config.quantize
   const options: FormatOptions = {
     budgetBits: budget_bits,
-    allocate: method,
+    allocate: allocationNamed(method),
     formats,
     granularity,
     quantizer,

@@ -2,7 +2,7 @@
 
 import type { Output } from '../../cli/output.ts'
 import { type Progress, startProgress } from '../../cli/progress.ts'
-import type { Watcher } from '../../methods/qpruner/qpruner.ts'
+import type { Watcher } from '../../methods/quantize/quantize.ts'
 
 const UNITS = { quantizing: 'matrices', measuring: 'batches', searching: 'assignments' } as const
 

@@ -4,14 +4,14 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { loadConfig } from '../../checkpoint/model-directory/load.ts'
 import { readQuantization } from '../../checkpoint/model-directory/quantization-config.ts'
 import { UsageError } from '../../errors.ts'
-import type { AllocationMethod } from '../../methods/qpruner/allocate.ts'
-import type { QuantObjective } from '../../methods/qpruner/measured-loss.ts'
-import { DEFAULTS, type FormatOptions } from '../../methods/qpruner/qpruner.ts'
-import type { Quantizer } from '../../methods/qpruner/quantizers.ts'
-import type { Granularity } from '../../methods/qpruner/units.ts'
+import type { QuantObjective } from '../../methods/quantize/measured-loss.ts'
+import { DEFAULTS, type FormatOptions } from '../../methods/quantize/quantize.ts'
+import type { Quantizer } from '../../methods/quantize/quantizers.ts'
+import type { FormatGranularity } from '../../methods/quantize/units.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
 import { type DType, resolveDevice } from '../../torch/index.ts'
 import { refuseSameDirectory, storedDtype } from '../save-edited.ts'
+import { type AllocationName, allocationNamed } from './allocation.ts'
 
 /** The values of the command's options. */
 export interface QuantizeRun {
@@ -20,8 +20,8 @@ export interface QuantizeRun {
   bits: '2' | '3' | '4' | '8' | '16' | undefined
   format: QuantFormat | undefined
   budgetBits: number | undefined
-  allocate: AllocationMethod | undefined
-  granularity: Granularity
+  allocate: AllocationName | undefined
+  granularity: FormatGranularity
   choose: string[]
   quantizer: Quantizer | undefined
   objective: QuantObjective
@@ -62,7 +62,7 @@ export function planQuantize(run: QuantizeRun): QuantizePlan {
   const needsText = formats !== null && (formats.allocate !== 'uniform' || formats.quantizer === 'gptq')
   if (needsText && run.data.length === 0)
     throw new UsageError(
-      `--data: expected text to measure on with ${formats.allocate} and ${formats.quantizer}, got nothing`,
+      `--data: expected text to measure on with ${run.allocate ?? 'sensitivity'} and ${formats.quantizer}, got nothing`,
     )
   if (run.data.length === 0 && run.evalData.length > 0)
     throw new UsageError('--eval-data: expected --data with it, got it alone')
@@ -89,7 +89,7 @@ function formatsOf(run: QuantizeRun): FormatOptions | null {
   const common = { granularity, quantizer, objective, evaluations, seed }
   if (budgetBits !== undefined) {
     const formats = run.choose.length === 0 ? DEFAULTS.formats : run.choose.map(checkFormat)
-    return { ...common, budgetBits, formats, allocate: allocate ?? DEFAULTS.allocate }
+    return { ...common, budgetBits, formats, allocate: allocationNamed(allocate ?? 'sensitivity') }
   }
   for (const [name, isGiven] of [
     ['--allocate', allocate !== undefined],

@@ -1,9 +1,9 @@
 // What formats were chosen and what they cost, as numbers, as lines for a terminal, and as a page with the trade between bytes and loss.
 
 import { amount } from '../../cli/progress.ts'
-import type { Allocation } from '../../methods/qpruner/allocate.ts'
-import { formatsByUnit } from '../../methods/qpruner/qpruner.ts'
-import type { WeightBank } from '../../methods/qpruner/weight-bank.ts'
+import type { Allocation } from '../../methods/quantize/allocate.ts'
+import { formatsByUnit } from '../../methods/quantize/quantize.ts'
+import type { WeightBank } from '../../methods/quantize/weight-bank.ts'
 import { paretoFront, type Trial } from '../../probe/assignment-search.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 

@@ -3,10 +3,10 @@ import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { Linear } from '../../nn/linear.ts'
 
-export type Granularity = 'layer' | 'matrix'
+export type FormatGranularity = 'layer' | 'matrix'
 
 /** Matrices that share a format. */
-export interface Unit {
+export interface FormatUnit {
   /** Such as `layer 3`, or the matrix's path. */
   readonly name: string
   /** Index of the block it lies in. */
@@ -16,8 +16,8 @@ export interface Unit {
 }
 
 /** The weight matrices of the model's blocks, from the bottom up; embedding and head are not among them. */
-export function quantUnits(model: Decoder, granularity: Granularity): Unit[] {
-  const units = model.model.layers.flatMap((layer, block): Unit[] => {
+export function quantUnits(model: Decoder, granularity: FormatGranularity): FormatUnit[] {
+  const units = model.model.layers.flatMap((layer, block): FormatUnit[] => {
     const prefix = `model.layers.${block}`
     const paths = [...layer.walk(prefix)].filter(([, part]) => part instanceof Linear).map(([path]) => path)
     if (paths.length === 0) return []

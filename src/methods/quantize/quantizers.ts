@@ -9,7 +9,7 @@ import type { Tensor } from '../../torch/index.ts'
 import { gptq } from './gptq.ts'
 import { forEachInputMoment } from './input-moments.ts'
 import { isNormalFloatFormat } from './normal-float-blocks.ts'
-import type { Unit } from './units.ts'
+import type { FormatUnit } from './units.ts'
 
 export const QUANTIZERS = ['rtn', 'gptq'] as const
 
@@ -21,7 +21,11 @@ export type Quantize = (matrix: Tensor, format: QuantFormat) => QuantizedWeight
 /** Calls `use(path, quantize)` for every matrix of the units, from the bottom up; `use` may replace the matrix in the model. */
 export function forEachQuantizer(
   model: Decoder,
-  { units, quantizer, calibration }: { units: readonly Unit[]; quantizer: Quantizer; calibration: readonly Batch[] },
+  {
+    units,
+    quantizer,
+    calibration,
+  }: { units: readonly FormatUnit[]; quantizer: Quantizer; calibration: readonly Batch[] },
   use: (path: string, quantize: Quantize) => void,
 ): void {
   const round: Quantize = (matrix, format) => quantizeWeight(matrix, { format })

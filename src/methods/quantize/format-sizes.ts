@@ -2,10 +2,10 @@
 import type { Decoder } from '../../model/decoder.ts'
 import { partsOf, type QuantFormat, resolveSpec } from '../../nn/quant/format.ts'
 import { dtypeBytes } from '../../torch/dtype.ts'
-import { linearAt, type Unit } from './units.ts'
+import { type FormatUnit, linearAt } from './units.ts'
 
 export interface FormatSizes {
-  readonly units: readonly Unit[]
+  readonly units: readonly FormatUnit[]
   readonly formats: readonly QuantFormat[]
   /** Bytes of a unit in format number `option`. */
   bytes(unit: number, option: number): number
@@ -14,7 +14,11 @@ export interface FormatSizes {
 }
 
 /** Sizes of the dense matrices of `model` in each of the formats. */
-export function formatSizes(model: Decoder, units: readonly Unit[], formats: readonly QuantFormat[]): FormatSizes {
+export function formatSizes(
+  model: Decoder,
+  units: readonly FormatUnit[],
+  formats: readonly QuantFormat[],
+): FormatSizes {
   const shapes = units.map(({ paths }) => paths.map((path) => linearAt(model, path).weight.shape))
   const sum = (unit: number, of: (shape: readonly number[]) => number): number =>
     shapes[unit]!.reduce((total, shape) => total + of(shape), 0)

@@ -1,9 +1,8 @@
-// Which format each unit gets, within a budget of bytes. `mi` is the paper's rule, `bo` the paper's refinement of it with another start
-// and another objective; `sensitivity` and `fisher` solve the knapsack exactly on losses that are measured or estimated.
+// Which format each unit gets, within a budget of bytes. `sensitivity` and `fisher` solve the knapsack exactly on losses that are measured
+// or estimated, `bo` searches on from the first by Bayesian optimisation; a score that another method brings is followed greedily.
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
-import { codeBits } from '../../nn/quant/format.ts'
 import { bestWithin, searchAssignment, type Trial } from '../../probe/assignment-search.ts'
 import {
   type Assignment,
@@ -13,18 +12,19 @@ import {
   greedyAssignment,
   totalOf,
 } from '../../probe/budget-assignment.ts'
+import type { FormatScore } from '../../probe/format-score.ts'
 import { fisherErrors } from './fisher-error.ts'
 import type { FormatSizes } from './format-sizes.ts'
 import type { MeasuredLoss } from './measured-loss.ts'
-import { layerInformation } from './mutual-information.ts'
 import type { WeightBank } from './weight-bank.ts'
 
-export const ALLOCATIONS = ['uniform', 'mi', 'sensitivity', 'fisher', 'bo'] as const
+export const ALLOCATIONS = ['uniform', 'sensitivity', 'fisher', 'bo'] as const
 
 export type AllocationMethod = (typeof ALLOCATIONS)[number]
 
 export interface AllocateOptions {
-  method: AllocationMethod
+  /** By name, or a score of another method. */
+  method: AllocationMethod | FormatScore
   /** Most bits per weight, scales and all else that is stored counted in. */
   budgetBits: number
   /** Most evaluations of `bo`. Default 40. */
@@ -34,7 +34,8 @@ export interface AllocateOptions {
 }
 
 export interface Allocation {
-  method: AllocationMethod
+  /** The allocation's name, or the score's. */
+  method: string
   /** For each unit the index of its format in the bank. */
   assignment: Assignment
   bytes: number
@@ -65,7 +66,7 @@ export async function allocate(
   const chosen =
     method === 'uniform'
       ? uniformWithin(bank, budget)
-      : method === 'mi'
+      : typeof method === 'object'
         ? greedyAssignment(table, budget)
         : exactAssignment(table, budget)
   const starts = [chosen, ...(method === 'bo' ? [greedyAssignment(table, budget)] : []), ...uniform]
@@ -87,7 +88,7 @@ export async function allocate(
   }
   const { assignment, bytes } = method === 'bo' ? bestWithin(trials, budget)! : trials[0]!
   return {
-    method,
+    method: typeof method === 'object' ? method.name : method,
     assignment,
     bytes,
     budget,
@@ -117,11 +118,6 @@ export function choiceTable(bank: FormatSizes, losses: readonly (readonly number
   )
 }
 
-/** The paper's rule as losses: what a step from b to b' bits saves is I·log₂(b'/b). */
-export function informationLosses(bank: FormatSizes, information: readonly number[]): number[][] {
-  return bank.units.map(({ block }) => bank.formats.map((format) => -information[block]! * Math.log2(codeBits(format))))
-}
-
 /** The largest format that fits everywhere. */
 export function uniformWithin(bank: FormatSizes, budget: number): Assignment {
   const table = choiceTable(bank, zeroLosses(bank))
@@ -134,14 +130,14 @@ export function uniformWithin(bank: FormatSizes, budget: number): Assignment {
 }
 
 async function lossesBy(
-  method: AllocationMethod,
+  method: AllocationMethod | FormatScore,
   model: Decoder,
   bank: WeightBank,
   measured: MeasuredLoss,
   calibration: readonly Batch[],
 ): Promise<number[][]> {
   if (method === 'uniform') return zeroLosses(bank)
-  if (method === 'mi') return informationLosses(bank, layerInformation(model, calibration))
+  if (typeof method === 'object') return method.losses(model, bank.units, bank.formats, calibration)
   if (method === 'fisher') return fisherErrors(model, bank, calibration)
   return measured.sensitivities()
 }

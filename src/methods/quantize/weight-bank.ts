@@ -11,10 +11,10 @@ import type { Intervention } from '../../probe/intervention.ts'
 import { scope } from '../../torch/index.ts'
 import type { FormatSizes } from './format-sizes.ts'
 import { forEachQuantizer, type Quantizer } from './quantizers.ts'
-import { linearAt, type Unit } from './units.ts'
+import { type FormatUnit, linearAt } from './units.ts'
 
 export interface BankOptions {
-  units: readonly Unit[]
+  units: readonly FormatUnit[]
   formats: readonly QuantFormat[]
   quantizer: Quantizer
   /** Read by gptq only. */
@@ -24,13 +24,13 @@ export interface BankOptions {
 }
 
 export class WeightBank implements FormatSizes {
-  readonly units: readonly Unit[]
+  readonly units: readonly FormatUnit[]
   readonly formats: readonly QuantFormat[]
   private readonly stored: ReadonlyMap<string, readonly QuantizedWeight[]>
 
   /** `stored`: for every path of the units, the matrix in each of the formats. */
   constructor(
-    units: readonly Unit[],
+    units: readonly FormatUnit[],
     formats: readonly QuantFormat[],
     stored: ReadonlyMap<string, readonly QuantizedWeight[]>,
   ) {

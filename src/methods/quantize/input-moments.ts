@@ -6,12 +6,12 @@ import { Layer } from '../../nn/layer.ts'
 import type { Linear, LinearLike } from '../../nn/linear.ts'
 import { noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
-import { linearAt, type Unit } from './units.ts'
+import { type FormatUnit, linearAt } from './units.ts'
 
 /** Calls `use(path, moment)` for every matrix of the units, [in, in] in f32; the moment is freed after the call. */
 export function forEachInputMoment(
   model: Decoder,
-  units: readonly Unit[],
+  units: readonly FormatUnit[],
   batches: readonly Batch[],
   use: (path: string, moment: Tensor) => void,
 ): void {

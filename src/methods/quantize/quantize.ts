@@ -1,0 +1,148 @@
+// Mixed precision for a model, pruned or not: which format each layer or matrix gets within a budget of bytes, chosen and applied. One
+// format for all is the case without a budget. What the formats are and what they store is src/nn/quant.
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
+import type { Batch } from '../../data/batch.ts'
+import { UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { QuantFormat } from '../../nn/quant/format.ts'
+import type { Trial } from '../../probe/assignment-search.ts'
+import type { FormatScore } from '../../probe/format-score.ts'
+import type { CellStore } from '../../probe/probe.ts'
+import { type Allocation, type AllocationMethod, allocate, budgetOf } from './allocate.ts'
+import { formatSizes } from './format-sizes.ts'
+import { putQuantized } from './in-place.ts'
+import { MeasuredLoss, type QuantObjective } from './measured-loss.ts'
+import type { Quantizer } from './quantizers.ts'
+import { type FormatGranularity, quantUnits } from './units.ts'
+import { buildBank, type WeightBank } from './weight-bank.ts'
+
+export interface FormatOptions {
+  /** Most bits per weight, with scales; nf4 alone takes 4.5. */
+  budgetBits: number
+  /** By name, or a score of another method. Default `sensitivity`. */
+  allocate?: AllocationMethod | FormatScore
+  /** Formats to choose from. Default nf2, nf3, nf4, int8. */
+  formats?: readonly QuantFormat[]
+  /** Default `layer`. */
+  granularity?: FormatGranularity
+  /** Default `gptq`. */
+  quantizer?: Quantizer
+  /** What measuring measures. Default `kl`. */
+  objective?: QuantObjective
+  /** Most evaluations of `bo`. Default 40. */
+  evaluations?: number
+  seed?: number
+}
+
+/** What goes on, for a progress bar: `total` units in all of what `phase` counts. */
+export interface Watcher {
+  onProgress?: (phase: 'quantizing' | 'measuring' | 'searching', done: number, total: number) => void
+  onTrial?: (trial: Trial) => void
+  /** Keeps what was measured, as a `Journal` does on disk; an interrupted run that gets it again goes on. */
+  cells?: CellStore | undefined
+}
+
+/** Formats that were chosen, and the matrices in all formats. */
+export interface ChosenFormats {
+  allocation: Allocation
+  bank: WeightBank
+}
+
+export const DEFAULTS: Required<Omit<FormatOptions, 'budgetBits'>> = {
+  allocate: 'sensitivity',
+  formats: ['nf2', 'nf3', 'nf4', 'int8'],
+  granularity: 'layer',
+  quantizer: 'gptq',
+  objective: 'kl',
+  evaluations: 40,
+  seed: 0,
+}
+
+/** Chooses formats for the matrices of `model`, which is left as it is. `calibration` may be empty for `uniform` with rtn. */
+export async function chooseFormats(
+  model: Decoder,
+  calibration: readonly Batch[],
+  options: FormatOptions,
+  watcher: Watcher = {},
+): Promise<ChosenFormats> {
+  const resolved = { ...DEFAULTS, ...options }
+  const { formats, quantizer } = resolved
+  if (calibration.length === 0 && (resolved.allocate !== 'uniform' || quantizer === 'gptq'))
+    throw new UsageError(`data: expected calibration text with ${nameOf(resolved.allocate)} and ${quantizer}, got none`)
+  const units = quantUnits(model, resolved.granularity)
+  budgetOf(formatSizes(model, units, formats), resolved.budgetBits) // before hours of work
+  const matrices = units.reduce((sum, { paths }) => sum + paths.length * formats.length, 0)
+  let quantized = 0
+  const bank = buildBank(model, {
+    units,
+    formats,
+    quantizer,
+    calibration,
+    onMatrix: () => watcher.onProgress?.('quantizing', ++quantized, matrices),
+  })
+  const measuresUnits = resolved.allocate === 'sensitivity' || resolved.allocate === 'bo'
+  let settled = 0
+  const measured = new MeasuredLoss(model, bank, calibration, resolved.objective, {
+    cells: watcher.cells,
+    onCells: (count) => {
+      settled += count
+      const total = units.length * formats.length * calibration.length
+      if (measuresUnits && settled <= total) watcher.onProgress?.('measuring', settled, total)
+    },
+  })
+  try {
+    const allocation = await allocate(model, bank, measured, calibration, {
+      ...resolved,
+      method: resolved.allocate,
+      onTrial: (trial, done, total) => {
+        watcher.onTrial?.(trial)
+        watcher.onProgress?.('searching', done, total)
+      },
+    })
+    return { allocation, bank }
+  } catch (error) {
+    bank.free()
+    throw error
+  } finally {
+    measured.free()
+  }
+}
+
+/** Puts the chosen formats into the model, which then owns them; the rest of the bank is freed. Returns what `appendLineage` takes. */
+export function applyFormats(
+  model: Decoder,
+  { allocation, bank }: ChosenFormats,
+  options: FormatOptions,
+): Pick<LineageStep, 'pass' | 'options' | 'report'> {
+  for (const [unit, { paths }] of bank.units.entries())
+    for (const path of paths)
+      for (const option of bank.formats.keys()) {
+        if (option === allocation.assignment[unit]) putQuantized(model, path, bank.at(path, option))
+        else bank.at(path, option).free()
+      }
+  const { method, bytes, budget, bits } = allocation
+  return {
+    pass: 'quantize',
+    options: { ...DEFAULTS, ...options, allocate: nameOf(options.allocate ?? DEFAULTS.allocate) },
+    report: { method, bytes, budget, bits, formats: Object.fromEntries(formatsByUnit(bank, allocation)) },
+  }
+}
+
+/** Unit → format. */
+export function formatsByUnit(
+  bank: WeightBank,
+  { assignment }: Pick<Allocation, 'assignment'>,
+): [string, QuantFormat][] {
+  return bank.units.map(({ name }, unit) => [name, bank.formats[assignment[unit]!]!])
+}
+
+/** Path of every matrix → format. */
+export function formatsByPath(
+  bank: WeightBank,
+  { assignment }: Pick<Allocation, 'assignment'>,
+): Map<string, QuantFormat> {
+  return new Map(bank.units.flatMap(({ paths }, unit) => paths.map((path) => [path, bank.formats[assignment[unit]!]!])))
+}
+
+const nameOf = (allocate: AllocationMethod | FormatScore): string =>
+  typeof allocate === 'object' ? allocate.name : allocate
