@@ -118,9 +118,9 @@ export {
   type GenerationPiece,
   type Lm,
   type Prompt,
-} from './infer/lm.ts'
+} from './lm/lm.ts'
 export { Engine, type EngineOptions, type EngineParts } from './infer/engine.ts'
-export { fakeLm } from './infer/fake-lm.ts'
+export { fakeLm } from './lm/fake-lm.ts'
 
 // What happened
 export { type Report, type ReportBlock, type ReportSection, renderReport } from './report/report.ts'

@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline'
 import { InputError, UsageError } from '../errors.ts'
-import type { GenerateOptions, Lm } from '../infer/lm.ts'
+import type { GenerateOptions, Lm } from '../lm/lm.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 import { type Command, defineCommand } from './command.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'

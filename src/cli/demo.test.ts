@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/run-command.ts'
 import { Engine } from '../infer/engine.ts'
-import { collect } from '../infer/lm.ts'
+import { collect } from '../lm/lm.ts'
 import { command } from './demo.ts'
 
 let folder: string

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCommand, textSink } from '../../test/run-command.ts'
 import { tinyModelDirectory } from '../../test/tiny-model.ts'
-import { fakeLm } from '../infer/fake-lm.ts'
+import { fakeLm } from '../lm/fake-lm.ts'
 import { command, generate } from './generate.ts'
 import { createOutput } from './output.ts'
 

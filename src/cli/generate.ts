@@ -1,7 +1,7 @@
 // `anneal generate --model DIR --prompt TEXT`: continues a text and writes the continuation as it comes.
 
 import { UsageError } from '../errors.ts'
-import type { GenerateRequest, Lm } from '../infer/lm.ts'
+import type { GenerateRequest, Lm } from '../lm/lm.ts'
 import { type Command, defineCommand } from './command.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import type { Output } from './output.ts'

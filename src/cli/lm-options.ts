@@ -1,6 +1,6 @@
 // Options that generate, chat and score share. Data and plain functions only, so that `--help` loads no engine.
 
-import type { GenerateOptions } from '../infer/lm.ts'
+import type { GenerateOptions } from '../lm/lm.ts'
 import type { OptionValues } from './command.ts'
 
 /** Which model, and where it runs. */

@@ -1,7 +1,7 @@
 // `anneal score --model DIR (--text FILE | --ids FILE.json)`: how probable the model finds given tokens.
 
 import { InputError, UsageError } from '../errors.ts'
-import type { Lm, TokenLogProbs } from '../infer/lm.ts'
+import type { Lm, TokenLogProbs } from '../lm/lm.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import type { Output } from './output.ts'

@@ -1,6 +1,6 @@
 // What a model says, onto standard output as it comes; with `--json`, one object when it is complete.
 
-import type { Generation, GenerationPiece } from '../infer/lm.ts'
+import type { Generation, GenerationPiece } from '../lm/lm.ts'
 import { type Output, printable } from './output.ts'
 
 export interface WrittenReply extends Generation {

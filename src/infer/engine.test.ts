@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
 import { InputError, UnsupportedError, UsageError } from '../errors.ts'
+import { collect, type GenerateRequest, type GenerationPiece } from '../lm/lm.ts'
 import { memoryStats } from '../torch/index.ts'
 import { Engine } from './engine.ts'
-import { collect, type GenerateRequest, type GenerationPiece } from './lm.ts'
 
 const MODELS = new URL('../../test/fixtures/models/', import.meta.url)
 

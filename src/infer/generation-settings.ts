@@ -2,8 +2,8 @@
 
 import { randomInt } from 'node:crypto'
 import { UsageError } from '../errors.ts'
+import type { GenerateOptions } from '../lm/lm.ts'
 import type { GenerationConfig } from './generation-config.ts'
-import type { GenerateOptions } from './lm.ts'
 import type { SamplingOptions } from './sample.ts'
 
 /** Everything that is decided before the first token. */

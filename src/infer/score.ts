@@ -3,11 +3,11 @@
 // Shapes: B windows, T tokens of one call, D hidden, N positions, V vocabulary.
 
 import { setImmediate } from 'node:timers/promises'
+import type { ScoreOptions, TokenLogProbs } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { noGrad, ops, scope, Tensor } from '../torch/index.ts'
 import { chunkLength, hasLengthDependentRope, TOKENS_AT_ONCE } from './context.ts'
 import { GrowingCache } from './kv-cache.ts'
-import type { ScoreOptions, TokenLogProbs } from './lm.ts'
 import { notFinite } from './sample.ts'
 
 /** A part of a sequence that the model sees at once; scores the tokens from `scoresFrom` to the end. */

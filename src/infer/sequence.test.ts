@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { tinyTokenizer } from '../../test/tiny-model.ts'
+import type { GenerateOptions, GenerationPiece } from '../lm/lm.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { generationSettings } from './generation-settings.ts'
-import type { GenerateOptions, GenerationPiece } from './lm.ts'
 import { Sequence } from './sequence.ts'
 
 const tokenizer = tinyTokenizer()

@@ -1,12 +1,12 @@
 // One text that is being generated: takes token ids one by one, gives text out as it becomes certain, knows when to end.
 // What it is not: the model. decode-batch.ts gives it logits.
 
+import type { FinishReason, GenerationPiece } from '../lm/lm.ts'
+import { StopStrings } from '../lm/stop-strings.ts'
 import type { StreamDecoder } from '../text/stages/decoder.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { GenerationSettings } from './generation-settings.ts'
-import type { FinishReason, GenerationPiece } from './lm.ts'
 import { Sampler } from './sample.ts'
-import { StopStrings } from './stop-strings.ts'
 
 /** What a sequence starts from besides its settings. */
 export interface SequenceStart {

@@ -1,0 +1,16 @@
+// The subpath `anneal/lm`: a language model as evaluation, serving, retrieval and prompting may know it, and one that is made up.
+// Nothing here needs LibTorch; the model that computes is `Engine` of `anneal/infer`.
+export { type FakeLmOptions, fakeLm } from './fake-lm.ts'
+export {
+  collect,
+  type FinishReason,
+  type GenerateOptions,
+  type GenerateRequest,
+  type Generation,
+  type GenerationPiece,
+  type Lm,
+  type Prompt,
+  type ScoreOptions,
+  type TokenLogProbs,
+  type Usage,
+} from './lm.ts'
