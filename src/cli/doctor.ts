@@ -2,14 +2,16 @@
 // missing. It never loads the engine into its own process, so it answers also when the engine is what is broken.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { arch, availableParallelism, platform, totalmem } from 'node:os'
+import { arch, platform, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { findCompiler } from '../torch/setup/compiler.ts'
+import { availableProcessors } from '../torch/setup/cpu-quota.ts'
 import { cacheDirectory, freeBytes, packageRoot } from '../torch/setup/directories.ts'
 import type { Libtorch } from '../torch/setup/libtorch.ts'
 import { type Finding, findLibtorch, PLACES, type Place } from '../torch/setup/locate.ts'
 import { type EngineProbe, probeAddon } from '../torch/setup/probe.ts'
 import { type EngineRecord, readEngineRecord } from '../torch/setup/record.ts'
+import { threadsFor } from '../torch/threads.ts'
 import { type Command, defineCommand } from './command.ts'
 
 interface Diagnosis {
@@ -83,6 +85,7 @@ async function diagnose(): Promise<Diagnosis> {
   for (const { path, freeBytes } of disk) {
     if (freeBytes < LOW_DISK_BYTES) advice.push(`free some space for ${path}: less than 2 GB is left`)
   }
+  const processors = availableProcessors()
   return {
     isUsable: isNodeFine && isEngineFine,
     anneal: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
@@ -91,9 +94,12 @@ async function diagnose(): Promise<Diagnosis> {
     compiler: compiler instanceof Error ? null : compiler.version,
     libtorch: found === undefined ? null : { place: found.place, ...pick(found.libtorch) },
     tried: findings.filter((finding) => 'reason' in finding),
-    engine: record !== undefined && isEngineFine ? { ...record, ...probe } : null,
+    engine:
+      record !== undefined && isEngineFine
+        ? { ...record, ...probe, threads: threadsFor(process.env, probe.threads, processors) }
+        : null,
     devices,
-    processors: availableParallelism(),
+    processors,
     memory,
     disk,
     advice,
@@ -124,7 +130,10 @@ function describe(diagnosis: Diagnosis): string {
       engine === null ? 'none that loads' : `${engine.addon}, for LibTorch ${engine.version}, built ${engine.builtAt}`,
     ],
     ['devices', devices.join(', ') || 'unknown without an add-on'],
-    ['threads', `${engine === null ? '' : `${engine.threads} by default, `}${processors} processors`],
+    [
+      'threads',
+      `${engine === null ? '' : `${engine.threads} for each operator, `}${processors} processors that this process may use`,
+    ],
     ['memory', `${gigabytes(memory.availableBytes)} of ${gigabytes(memory.totalBytes)} available${limit}`],
     ...disk.map(({ path, freeBytes }): [string, string] => ['disk', `${gigabytes(freeBytes)} free for ${path}`]),
     ...advice.map((line): [string, string] => ['to do', line]),

@@ -19,7 +19,13 @@ export const MODEL_OPTIONS = {
     summary: 'type of the weights; auto is f32 on a CPU and the stored type on cuda',
     default: 'auto',
   },
-  threads: { kind: 'integer', value: 'N', summary: 'CPU threads; without it, one per core', min: 1, max: 1024 },
+  threads: {
+    kind: 'integer',
+    value: 'N',
+    summary: 'CPU threads; without it, one per core that this process may use',
+    min: 1,
+    max: 1024,
+  },
 } as const
 
 /** How a text is continued; defaults come from generation_config.json. */

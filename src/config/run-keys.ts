@@ -66,5 +66,7 @@ export const runKeys: Shape<RunKeys> = {
   seed: seed.default(42).describe('Seed of the weights, of dropout and of the data order.'),
   data_seed: seed.optional().describe('Seed of the data order alone. Default: seed.'),
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('auto = cuda where there is one.'),
-  threads: count.optional().describe('CPU threads of one operation. Default: the number of cores.'),
+  threads: count
+    .optional()
+    .describe('CPU threads of one operation. Default: OMP_NUM_THREADS, else the cores that this process may use.'),
 }

@@ -1,6 +1,7 @@
 // Where computing happens and what it costs in memory.
 import { UsageError } from '../errors.ts'
 import { type EngineInfo, type MemoryStats, native } from './native.ts'
+import { checkThreads } from './threads.ts'
 
 /** LibTorch's version, threads and devices. */
 export function engineInfo(): EngineInfo {
@@ -9,8 +10,7 @@ export function engineInfo(): EngineInfo {
 
 /** Sets LibTorch's threads for operators of this process. */
 export function setThreads(count: number): void {
-  if (!Number.isInteger(count) || count < 1) throw new UsageError(`threads: expected an integer ≥ 1, got ${count}`)
-  native.setThreads(count)
+  native.setThreads(checkThreads('threads', count))
 }
 
 /** `auto` → `cuda` where there is one, else `cpu`; asking for a missing `cuda` is an error. */

@@ -1,8 +1,9 @@
 // Loads the add-on and types its functions. The only file that touches native code; everything else uses tensors.
 import { createRequire } from 'node:module'
-import { availableParallelism } from 'node:os'
 import { EngineMissingError, NativeError, OutOfMemoryError } from '../errors.ts'
+import { availableProcessors } from './setup/cpu-quota.ts'
 import { readEngineRecord } from './setup/record.ts'
+import { threadsFor, withWaitPolicy } from './threads.ts'
 
 /** What native/*.cc exports. Tensors and generators are integer handles; 0 is "none". */
 export interface Native {
@@ -72,7 +73,7 @@ function load(): Native {
       'the engine is not built: expected an add-on for LibTorch, got none. Run `anneal setup`',
     )
   try {
-    return createRequire(import.meta.url)(record.addon) as Native
+    return withWaitPolicy(() => createRequire(import.meta.url)(record.addon) as Native)
   } catch (error) {
     throw new EngineMissingError(
       `the add-on for LibTorch ${record.version} does not load: ${(error as Error).message}. Run \`anneal setup\` again`,
@@ -88,9 +89,7 @@ native.setErrorFactory((kind, op, shapes, message) =>
     ? new OutOfMemoryError(`out of memory in ${op}(${shapes.join(', ')}): ${message}`)
     : new NativeError(op, shapes, message),
 )
-// Debian's LibTorch starts with one thread whatever the machine has.
-const threads = Number(process.env.ANNEAL_THREADS ?? (native.engineInfo().threads === 1 ? availableParallelism() : 0))
-if (threads > 0) native.setThreads(threads)
+native.setThreads(threadsFor(process.env, native.engineInfo().threads, availableProcessors()))
 
 /** The index of an operator for `native.call`; an error that names it where this LibTorch has none. */
 export function resolve(name: string, overload: string): number {

@@ -4,11 +4,11 @@
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { EngineMissingError } from '../../errors.ts'
 import { type BuildFlags, buildFlags, type Compiler, nodeHeaders } from './compiler.ts'
 import { cpuFingerprint } from './cpu.ts'
+import { availableProcessors } from './cpu-quota.ts'
 import { cacheDirectory, packageRoot } from './directories.ts'
 import { type Libtorch, libraryFile } from './libtorch.ts'
 import { runProgram } from './program.ts'
@@ -122,7 +122,7 @@ function objectOf(objectDir: string, { path, key }: Source): string {
 }
 
 function compilersAtOnce(): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(process.availableMemory() / BYTES_PER_COMPILER)))
+  return Math.max(1, Math.min(availableProcessors(), Math.floor(process.availableMemory() / BYTES_PER_COMPILER)))
 }
 
 /** Works through `items` with `lanes` at a time; the first error ends it when what runs is done. */

@@ -6,7 +6,7 @@ import { lastComplaint, runProgram } from './program.ts'
 export interface EngineProbe {
   /** LibTorch's version. */
   version: string
-  /** Threads that LibTorch would use by itself. */
+  /** Threads that LibTorch would use by itself; see `threadsFor` for what Anneal takes. */
   threads: number
   cudaDevices: number
 }
