@@ -119,6 +119,9 @@ export {
   type Lm,
   type Prompt,
 } from './lm/lm.ts'
+export { type LoadLmOptions, loadLm } from './run/load-lm.ts'
+export { type LoadedModel, type LoadModelOptions, loadModel } from './run/load-model.ts'
+export { type AdapterSource, type ModelSource, modelSource } from './run/model-source.ts'
 export { Engine, type EngineOptions, type EngineParts } from './infer/engine.ts'
 export { fakeLm } from './lm/fake-lm.ts'
 

@@ -6,6 +6,7 @@ import type { GenerateOptions, Lm } from '../lm/lm.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 import { type Command, defineCommand } from './command.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
+import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { writeReply } from './write-reply.ts'
 
@@ -31,8 +32,7 @@ export const command: Command = defineCommand({
   },
   examples: ['chat --model runs/tiny', "chat --model runs/tiny --system 'Answer in one sentence.' --temperature 0.3"],
   run: async ({ options, output }) => {
-    const { loadEngine } = await import('../run/load-engine.ts')
-    const engine = await loadEngine(options)
+    const engine = await openLm(options)
     const isOpen = engine.generationConfig.doSample === undefined && options.temperature === undefined
     const request = {
       ...(isOpen && DEFAULTS),

@@ -73,9 +73,15 @@ describe('anneal export --to gguf', () => {
     )
     expect((await check(back)).filter(({ severity }) => severity !== 'notice')).toEqual([])
   })
-  it('is told from an adapter by generate', async () => {
-    const { code, err } = await runCommand(generate, ['--model', adapter('lora-qv'), '--prompt', 'a'])
-    expect([code, err]).toEqual([3, expect.stringMatching(/lora-qv: expected a model, got an adapter\. Give its base/)])
+  it('is a model like any other as an adapter by itself', async () => {
+    const file = join(out, 'some-ids.json')
+    writeFileSync(file, JSON.stringify([IDS]))
+    const ids = ['--ids', file, '--json']
+    const alone = await runCommand(score, ['--model', adapter('lora-qv'), ...ids])
+    const named = await runCommand(score, ['--model', model, '--adapter', adapter('lora-qv'), ...ids])
+    const bare = await runCommand(score, ['--model', model, ...ids])
+    expect([alone.code, alone.out]).toEqual([0, named.out])
+    expect(alone.out).not.toBe(bare.out)
   })
   it('merges an adapter', async () => {
     const file = join(out, 'merged.gguf')

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm } from '../lm/lm.ts'
 import { type Command, defineCommand } from './command.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
+import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { amount } from './progress.ts'
 import { readInput } from './read-input.ts'
@@ -31,8 +32,7 @@ export const command: Command = defineCommand({
   ],
   run: async ({ options, output }) => {
     const prompt = await promptOf(options)
-    const { loadEngine } = await import('../run/load-engine.ts')
-    const engine = await loadEngine(options)
+    const engine = await openLm(options)
     await generate(engine, { prompt, ...generateOptions(options) }, output)
   },
 })

@@ -5,8 +5,14 @@ import type { OptionValues } from './command.ts'
 
 /** Which model, and where it runs. */
 export const MODEL_OPTIONS = {
-  model: { kind: 'text', value: 'DIR', summary: 'model directory (Hugging Face layout) or .gguf file', required: true },
-  adapter: { kind: 'text', value: 'DIR', summary: 'LoRA or soft prompt for that model (PEFT layout)' },
+  model: {
+    kind: 'text',
+    value: 'DIR',
+    summary:
+      'model directory (Hugging Face layout), .gguf file, or adapter (PEFT layout), which stands for its model with it',
+    required: true,
+  },
+  adapter: { kind: 'list', value: 'DIR', summary: 'LoRA or soft prompt on top of it (PEFT layout)' },
   device: {
     kind: 'choice',
     choices: ['auto', 'cpu', 'cuda'],

@@ -83,7 +83,8 @@ export const command: Command = defineCommand({
     const wanted = pruneOptions(invocation)
     const config = loadConfig(options.model)
     const resolved = resolveOptions(wanted, config.layers.length) // says what is wrong before anything is loaded
-    const { refuseSameDirectory, saveEdited, storedDtype } = await import('../run/save-edited.ts')
+    const { refuseSameDirectory, saveEdited } = await import('../run/save-edited.ts')
+    const { storedDtype } = await import('../model/dtype.ts')
     refuseSameDirectory(options.model, options.out)
     const { makeOutputDirectory } = await import('../files/output-directory.ts')
     const removeAgain = makeOutputDirectory(options.out, '--out')
@@ -178,8 +179,10 @@ async function load(options: OptionValues<typeof OPTIONS>, output: Output): Prom
   const found = windows.reduce((sum, { rows }) => sum + rows, 0)
   if (found < samples) output.note(`notice: the text fills ${found} windows of ${window} tokens, not ${samples}`)
   const source: BatchSource = { batchesPerEpoch: windows.length, at: (index) => windows[index % windows.length]! }
-  const { loadEngine } = await import('../run/load-engine.ts')
-  const { model } = await loadEngine({ ...options, adapter: undefined })
+  const { loadModel } = await import('../run/load-model.ts')
+  const { setThreads } = await import('../torch/index.ts')
+  if (options.threads !== undefined) setThreads(options.threads)
+  const { model } = await loadModel(options.model, options)
   if (tokenizer.vocabSize > model.config.vocabSize) {
     throw new UsageError(
       `--model: expected a tokenizer of at most the model's ${model.config.vocabSize} ids, got ${tokenizer.vocabSize}. Use the model's own tokenizer`,

@@ -4,6 +4,7 @@ import { InputError, UsageError } from '../errors.ts'
 import type { Lm, TokenLogProbs } from '../lm/lm.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
+import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { readInput } from './read-input.ts'
@@ -33,8 +34,7 @@ export const command: Command = defineCommand({
     }
     const content = await readInput((text ?? ids)!)
     const lists = ids === undefined ? undefined : parseIds(content, ids)
-    const { loadEngine } = await import('../run/load-engine.ts')
-    const engine = await loadEngine(options)
+    const engine = await openLm(options)
     if (lists !== undefined) checkVocabulary(lists, engine.vocabSize, ids!)
     const sequences = lists ?? [engine.encode({ prompt: content })]
     if (sequences.some((sequence) => sequence.length === 0))

@@ -31,11 +31,13 @@ export async function loadGgufParts(
   options: Omit<LoadOptions, 'quantize'> = {},
 ): Promise<{ model: Decoder; tokenizer: Tokenizer | undefined }> {
   const header = readGguf(file)
-  const tokenizer = await tokenizerOf(header)
+  const tokenizer = await loadGgufTokenizer(header)
   return { model: decoderFromGguf(header, options), tokenizer }
 }
 
-async function tokenizerOf(header: GgufHeader): Promise<Tokenizer | undefined> {
+/** The tokenizer alone. */
+export async function loadGgufTokenizer(file: string | GgufHeader): Promise<Tokenizer | undefined> {
+  const header = typeof file === 'string' ? readGguf(file) : file
   try {
     return tokenizerFromMetadata(header)
   } catch (error) {

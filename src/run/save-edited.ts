@@ -7,8 +7,8 @@ import { type LineageStep, readLineage, writeLineage } from '../checkpoint/model
 import { saveDecoder } from '../checkpoint/model-directory/save.ts'
 import { UsageError } from '../errors.ts'
 import { writeDirectoryAtomic } from '../files/atomic-write.ts'
-import type { WeightDtype } from '../model/config.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { storedDtype } from '../model/dtype.ts'
 
 /** What belongs to a model besides config.json and weights. */
 const COMPANIONS = [
@@ -22,11 +22,6 @@ const COMPANIONS = [
   'chat_template.jinja',
   'generation_config.json',
 ]
-
-/** The dtype of a stored model as saving takes it. */
-export function storedDtype(dtype: WeightDtype | null): 'f32' | 'bf16' | 'f16' {
-  return dtype === 'bfloat16' ? 'bf16' : dtype === 'float16' ? 'f16' : 'f32'
-}
 
 /** UsageError when `to` is the folder that is read from. */
 export function refuseSameDirectory(from: string, to: string): void {

@@ -1,11 +1,10 @@
 // A training run ↔ the files of a checkpoint beside the weights: optimizer.safetensors, run_state.json (step, tokens, best, random
 // state, rules). With the weights and the data order, which is a function of the step, these are all that an exact resume needs.
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
+import { readTensors } from '../checkpoint/model-directory/read-tensors.ts'
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts'
-import { TensorReader, tensorSource } from '../checkpoint/safetensors/tensor-bytes.ts'
+import { tensorSource } from '../checkpoint/safetensors/tensor-bytes.ts'
 import { CheckpointError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../files/atomic-write.ts'
 import { readJsonFile } from '../files/read-json.ts'
@@ -65,18 +64,9 @@ export function restoreRunState(directory: string, run: RunState): void {
   Object.assign(run, counters)
   if (device === run.generator.device) run.generator.setState(new Uint8Array(Buffer.from(generator, 'base64')))
   for (const rule of run.rules) rule.restore?.(rules[rule.name])
-  const stored = openModelWeights(directory, 'optimizer')
-  const reader = new TensorReader()
-  try {
-    scope(() =>
-      run.optimizer.restore((name) => {
-        const info = stored.tensors.get(name)
-        return info && reader.read(name, info, statSync(info.file).size)
-      }),
-    )
-  } finally {
-    reader.close()
-  }
+  readTensors(directory, 'optimizer', ({ tensors, read }) =>
+    scope(() => run.optimizer.restore((name) => (tensors.has(name) ? read(name) : undefined))),
+  )
 }
 
 function readState(file: string): unknown {

@@ -6,7 +6,7 @@ import { loadDecoder } from '../../src/checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../../src/checkpoint/model-directory/save.ts'
 import { collect } from '../../src/lm/lm.ts'
 import { Linear } from '../../src/nn/linear.ts'
-import { loadEngine } from '../../src/run/load-engine.ts'
+import { loadLm } from '../../src/run/load-lm.ts'
 import { noGrad } from '../../src/torch/index.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory, tinyTokenizer } from '../tiny-model.ts'
 import { ofType } from './tiny-model.ts'
@@ -92,13 +92,7 @@ describe('anneal train with stage: sft', () => {
       ...config,
     })
     expect(ended.code, ended.err).toBe(0)
-    const engine = await loadEngine({
-      model: name === 'full' ? at(folder) : model.directory,
-      adapter: name === 'full' ? undefined : at(folder),
-      device: 'cpu',
-      dtype: 'auto',
-      threads: undefined,
-    })
+    const engine = await loadLm(at(folder), { device: 'cpu' })
     // Rows that it has seen and one that it has not.
     for (const content of ['Greet 3', 'Greet 49', 'Greet 77']) {
       const messages = [{ role: 'user', content }]

@@ -1,6 +1,5 @@
 // PEFT adapter directories: adapter_config.json and adapter_model.safetensors, read and written. Which tensor belongs to which
 // part of a model is the methods' business; what a key may look like is settled here.
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError, UnsupportedError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
@@ -9,7 +8,8 @@ import type { QuantSpec } from '../../nn/quant/format.ts'
 import { noGrad, type Tensor } from '../../torch/index.ts'
 import { openModelWeights, writeModelWeights } from '../model-directory/model-weights.ts'
 import { formatQuantization, parseQuantization } from '../model-directory/quantization-config.ts'
-import { TensorReader, tensorSource } from '../safetensors/tensor-bytes.ts'
+import { readTensors } from '../model-directory/read-tensors.ts'
+import { tensorSource } from '../safetensors/tensor-bytes.ts'
 import { type AdapterFile, formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts'
 
 const CONFIG = 'adapter_config.json'
@@ -30,21 +30,16 @@ const BASE_QUANTIZATION = 'anneal_base_quantization'
 export function readAdapter(directory: string): StoredAdapter {
   const file = join(directory, CONFIG)
   const config = parseAdapterConfig(readJsonFile(file), file)
-  const stored = openModelWeights(directory, STEM)
-  const sizes = new Map(stored.files.map((path) => [path, statSync(path).size]))
-  const reader = new TensorReader()
-  try {
+  return readTensors(directory, STEM, (stored) => {
     const tensors = new Map<string, Tensor>()
-    for (const [name, info] of stored.tensors) {
-      const tensor = reader.read(name, info, sizes.get(info.file)!)
+    for (const name of stored.tensors.keys()) {
+      const tensor = stored.read(name)
       const own = tensor.to('f32')
       // Memory of its own: the file may change, and training writes.
       tensors.set(name, own === tensor ? tensor.clone() : own)
     }
     return { config, tensors }
-  } finally {
-    reader.close()
-  }
+  })
 }
 
 /** The formats of the base that the adapter in `directory` was trained on, by module; empty where nothing was quantized. */

@@ -1,6 +1,5 @@
 // The weights of a model directory → parameters by our paths, and quantized matrices by module. Names and layouts come from
 // model/hf-names.ts, bytes from safetensors. Files are mapped for one tensor at a time, so that a model is in memory once.
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError, UsageError } from '../../errors.ts'
 import type { DecoderConfig } from '../../model/config.ts'
@@ -10,10 +9,10 @@ import { partsOf, type QuantSpec } from '../../nn/quant/format.ts'
 import { quantizeWeight } from '../../nn/quant/quantize-weight.ts'
 import { fromStored, type QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import { type DType, ops, scope, type Tensor } from '../../torch/index.ts'
-import { TensorReader } from '../safetensors/tensor-bytes.ts'
 import { splitParts } from './fused-parts.ts'
 import { type ModelWeights, openModelWeights } from './model-weights.ts'
 import { readQuantization } from './quantization-config.ts'
+import { readFrom } from './read-tensors.ts'
 
 export interface LoadOptions {
   /** `cpu` (default) or `cuda`. */
@@ -97,12 +96,7 @@ class Reading implements ReadParameters {
         `weights in ${directory}: ${name}: expected shape [${shape}] from config.json, got [${info.shape}]`,
       )
     this.unread.delete(name)
-    const reader = new TensorReader()
-    try {
-      scope(() => use(reader.read(name, info, statSync(info.file).size)))
-    } finally {
-      reader.close()
-    }
+    readFrom(weights, (stored) => scope(() => use(stored.read(name))))
   }
 
   /** A parameter as it was stored → as it was asked for. */

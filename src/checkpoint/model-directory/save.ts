@@ -3,20 +3,15 @@ import { join } from 'node:path'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
 import { formatModelConfig, writeModelConfig } from '../../model/config-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { type StoredDType, weightDtype } from '../../model/dtype.ts'
 import { type CheckpointTensor, checkpointTensors, type Parameter } from '../../model/hf-names.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
-import { type DType, scope, type Tensor } from '../../torch/index.ts'
+import { scope, type Tensor } from '../../torch/index.ts'
 import type { TensorSource } from '../safetensors/safetensors-write.ts'
-import { tensorSource } from '../safetensors/tensor-bytes.ts'
+import { SAFETENSORS_DTYPE, tensorSource } from '../safetensors/tensor-bytes.ts'
 import { joinParts } from './fused-parts.ts'
 import { writeModelWeights } from './model-weights.ts'
 import { formatQuantization } from './quantization-config.ts'
-
-const TORCH_NAMES: Partial<Record<DType, 'float32' | 'bfloat16' | 'float16'>> = {
-  f32: 'float32',
-  bf16: 'bfloat16',
-  f16: 'float16',
-}
 
 /**
  * Writes config.json, generation_config.json and the weights (as `dtype`, default f32; quantized ones as they are) into `directory`;
@@ -25,7 +20,7 @@ const TORCH_NAMES: Partial<Record<DType, 'float32' | 'bfloat16' | 'float16'>> = 
 export function saveDecoder(
   model: Decoder,
   directory: string,
-  options: { dtype?: 'f32' | 'bf16' | 'f16'; maxShardBytes?: number } = {},
+  options: { dtype?: StoredDType; maxShardBytes?: number } = {},
 ): WrittenFile[] {
   const dtype = options.dtype ?? 'f32'
   const { config } = model
@@ -33,7 +28,7 @@ export function saveDecoder(
   const { quantization_config: _, ...rest } = config.raw
   const section = formatQuantization(Array.from(quantized, ([path, { weight }]) => [path, weight.spec]))
   const raw = section === undefined ? rest : { ...rest, quantization_config: section }
-  const json = writeModelConfig({ ...config, raw, dtype: TORCH_NAMES[dtype]! })
+  const json = writeModelConfig({ ...config, raw, dtype: weightDtype(dtype) })
   const generation = {
     ...(config.bosTokenId !== null && { bos_token_id: config.bosTokenId }),
     ...(config.eosTokenIds.length > 0 && {
@@ -67,11 +62,11 @@ function alone(part: Parameter): CheckpointTensor {
 function denseSource(
   stored: CheckpointTensor,
   parameters: ReadonlyMap<string, Tensor>,
-  dtype: 'f32' | 'bf16' | 'f16',
+  dtype: StoredDType,
 ): TensorSource {
   return {
     name: stored.name,
-    dtype: dtype === 'f32' ? 'F32' : dtype === 'bf16' ? 'BF16' : 'F16',
+    dtype: SAFETENSORS_DTYPE[dtype],
     shape: stored.shape,
     // Fused and transposed tensors are put together one at a time, when their bytes are wanted.
     bytes: () =>

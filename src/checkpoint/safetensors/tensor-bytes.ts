@@ -18,10 +18,10 @@ const FROM_FILE: Partial<Record<SafetensorsDtype, DType>> = {
   U8: 'u8',
   BOOL: 'bool',
 }
-const TO_FILE = Object.fromEntries(Object.entries(FROM_FILE).map(([file, ours]) => [ours, file])) as Record<
-  DType,
-  SafetensorsDtype
->
+/** What a safetensors file calls a dtype. */
+export const SAFETENSORS_DTYPE: Readonly<Record<DType, SafetensorsDtype>> = Object.fromEntries(
+  Object.entries(FROM_FILE).map(([file, ours]) => [ours, file]),
+) as Record<DType, SafetensorsDtype>
 
 /** Reads tensors of safetensors files through one private memory map per file. Close it when done; tensors stay valid. */
 export class TensorReader {
@@ -58,7 +58,7 @@ export class TensorReader {
 export function tensorSource(name: string, tensor: Tensor): TensorSource {
   return {
     name,
-    dtype: TO_FILE[tensor.dtype],
+    dtype: SAFETENSORS_DTYPE[tensor.dtype],
     shape: tensor.shape,
     bytes: () => {
       const array = tensor.data()

@@ -63,6 +63,14 @@ export function loadLora(
   return config
 }
 
+/** Puts the adapters in these directories on the model, all of them on and frozen: their sum counts. */
+export function loadLoras(model: Decoder, directories: readonly string[]): void {
+  if (directories.length === 0) return
+  const names = directories.map((_, i) => (i === 0 ? 'default' : `adapter_${i + 1}`))
+  for (const [i, directory] of directories.entries()) loadLora(model, directory, { name: names[i]! })
+  setAdapters(model, names, { trainable: false })
+}
+
 /**
  * Writes adapter `name` into `directory`, which must exist, as PEFT does. `notices` say what vLLM or llama.cpp would refuse or
  * compute differently; merging (`mergeAndUnload`) is the way around each.

@@ -9,7 +9,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { dequantizeModel, type QuantPlan } from '../../model/quantize-model.ts'
 import { type DType, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, shiftLabels } from '../../train/objective.ts'
-import { loadLora } from './adapter-files.ts'
+import { loadLoras } from './adapter-files.ts'
 import type { PassRecord } from './lora.ts'
 import { mergeAndUnload } from './merge.ts'
 
@@ -19,7 +19,8 @@ export type MergeBase = 'dequantized' | 'full-precision'
 export interface QuantizedMergeOptions {
   /** The base model; quantized on disk, or the full-precision one that was quantized while training loaded it. */
   baseDirectory: string
-  adapterDirectory: string
+  /** Several are all on at once. */
+  adapterDirectory: string | readonly string[]
   /** How training quantized the base, for adapters that do not say so themselves (PEFT with bitsandbytes). */
   quantize?: QuantPlan
   device?: string
@@ -29,15 +30,16 @@ export interface QuantizedMergeOptions {
 
 /** The base as training had it, quantized, with the adapter active and frozen. */
 export function loadTrainedOn(options: QuantizedMergeOptions): Decoder {
-  const { baseDirectory, adapterDirectory, device } = options
+  const { baseDirectory, device } = options
+  const directories = [options.adapterDirectory].flat()
   if (isQuantized(baseDirectory))
-    return withAdapter(loadDecoder(baseDirectory, { ...(device && { device }) }), adapterDirectory)
-  const quantize = options.quantize ?? baseFormatsOf(adapterDirectory)
+    return withAdapters(loadDecoder(baseDirectory, { ...(device && { device }) }), directories)
+  const quantize = options.quantize ?? baseFormatsOf(directories[0]!)
   if (quantize instanceof Map && quantize.size === 0)
     throw new UsageError(
-      `adapter in ${adapterDirectory}: expected one trained on a quantized base, got one that names no formats. Give quantize, or merge it with mergeAndUnload`,
+      `adapter in ${directories[0]}: expected one trained on a quantized base, got one that names no formats. Give quantize, or merge it with mergeAndUnload`,
     )
-  return withAdapter(loadDecoder(baseDirectory, { quantize, ...(device && { device }) }), adapterDirectory)
+  return withAdapters(loadDecoder(baseDirectory, { quantize, ...(device && { device }) }), directories)
 }
 
 /** A dense model with the adapter merged onto the base that `onto` names, and what the lineage says of it. */
@@ -53,7 +55,7 @@ export function mergeQuantized(
   const model =
     onto === 'dequantized'
       ? loadTrainedOn(options)
-      : withAdapter(loadDecoder(baseDirectory, { ...(device && { device }), dtype }), adapterDirectory)
+      : withAdapters(loadDecoder(baseDirectory, { ...(device && { device }), dtype }), [adapterDirectory].flat())
   const record = mergeAndUnload(model, { dtype })
   dequantizeModel(model, dtype) // modules without an adapter
   return { model, record: { ...record, options: { ...record.options, onto } } }
@@ -136,9 +138,9 @@ function addBatch(sums: Divergence, model: Decoder, reference: Decoder, batch: B
   }
 }
 
-function withAdapter(model: Decoder, directory: string): Decoder {
+function withAdapters(model: Decoder, directories: readonly string[]): Decoder {
   try {
-    loadLora(model, directory)
+    loadLoras(model, directories)
     return model
   } catch (error) {
     model.free()

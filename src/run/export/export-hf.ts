@@ -9,8 +9,9 @@ import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import type { Output } from '../../cli/output.ts'
 import { writeDirectoryAtomic } from '../../files/atomic-write.ts'
 import { hasUnequalLayers } from '../../gguf/architectures.ts'
+import { storedDtype } from '../../model/dtype.ts'
 import { dequantizeModel, quantLinears } from '../../model/quantize-model.ts'
-import { refuseSameDirectory, storedDtype } from '../save-edited.ts'
+import { refuseSameDirectory } from '../save-edited.ts'
 import type { ExportSource } from './load-source.ts'
 
 export interface HuggingFaceTarget {

@@ -11,6 +11,7 @@ import { loadLora } from '../../methods/lora/adapter-files.ts'
 import { mergeAndUnload } from '../../methods/lora/merge.ts'
 import { type MergeBase, mergeQuantized } from '../../methods/lora/quantized-base.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { storedDtype } from '../../model/dtype.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 
@@ -68,9 +69,8 @@ function loadMerged(
   onto: MergeBase,
 ): { model: Decoder; lineage: ExportSource['lineage'] } {
   // In the stored type a large model fits that would not in f32; sums of adapters are made in f32.
-  const stored = { float32: 'f32', float64: 'f32', bfloat16: 'bf16', float16: 'f16' } as const
   if (adapter === undefined) {
-    return { model: loadDecoder(path, { dtype: stored[loadConfig(path).dtype ?? 'float32'] }), lineage: [] }
+    return { model: loadDecoder(path, { dtype: storedDtype(loadConfig(path).dtype) }), lineage: [] }
   }
   if (baseFormatsOf(adapter).size > 0) {
     const { model, record } = mergeQuantized(onto, { baseDirectory: path, adapterDirectory: adapter })

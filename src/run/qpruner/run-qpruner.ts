@@ -10,10 +10,10 @@ import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
+import { loadDtype } from '../../model/dtype.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
 import { drawWindows, halves, type Windows } from '../quantize/run-quantize.ts'
-import { storedDtype } from '../save-edited.ts'
 import { runTraining } from '../train/run-training.ts'
 import type { QprunerConfig } from './config.ts'
 import { qprunerLines, qprunerReport } from './qpruner-report.ts'
@@ -35,7 +35,7 @@ export async function runQpruner(config: QprunerConfig, output: Output): Promise
   if (config.threads !== undefined) setThreads(config.threads)
   const { model_name_or_path: original, output_dir: root, quantize, recover, seed } = config
   const device = resolveDevice(config.device)
-  const dtype = device === 'cpu' ? 'f32' : storedDtype(loadConfig(original).dtype)
+  const dtype = loadDtype('auto', loadConfig(original).dtype, device)
   const takeAway = makeOutputDirectory(root, 'output_dir')
   try {
     sweepLeftovers(root)

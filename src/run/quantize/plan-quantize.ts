@@ -8,9 +8,10 @@ import type { QuantObjective } from '../../methods/quantize/measured-loss.ts'
 import { DEFAULTS, type FormatOptions } from '../../methods/quantize/quantize.ts'
 import type { Quantizer } from '../../methods/quantize/quantizers.ts'
 import type { FormatGranularity } from '../../methods/quantize/units.ts'
+import { loadDtype } from '../../model/dtype.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
 import { type DType, resolveDevice } from '../../torch/index.ts'
-import { refuseSameDirectory, storedDtype } from '../save-edited.ts'
+import { refuseSameDirectory } from '../save-edited.ts'
 import { type AllocationName, allocationNamed } from './allocation.ts'
 
 /** The values of the command's options. */
@@ -71,7 +72,7 @@ export function planQuantize(run: QuantizeRun): QuantizePlan {
   return {
     formats,
     device,
-    dtype: run.dtype !== 'auto' ? run.dtype : device === 'cpu' ? 'f32' : storedDtype(config.dtype),
+    dtype: loadDtype(run.dtype, config.dtype, device),
     journal: run.journal ?? join(dirname(target), `.${basename(target)}.quantize.jsonl`),
   }
 }

@@ -8,6 +8,7 @@ import { InputError, UsageError } from '../../errors.ts'
 import { resolveOptions, type SlebOptions } from '../../methods/sleb/options.ts'
 import { unitsOf } from '../../methods/sleb/unit.ts'
 import type { DecoderConfig } from '../../model/config.ts'
+import { loadDtype } from '../../model/dtype.ts'
 import { type DType, resolveDevice } from '../../torch/index.ts'
 import type { SLEB_OPTIONS } from './sleb-options.ts'
 
@@ -38,13 +39,12 @@ export function planSleb(run: SlebRun): SlebPlan {
   if (run.length !== undefined && run.length > context)
     throw new UsageError(`--length: expected at most ${context}, the model's context, got ${run.length}`)
   const device = resolveDevice(run.device)
-  const stored = config.dtype === 'bfloat16' ? 'bf16' : config.dtype === 'float16' ? 'f16' : 'f32'
   return {
     config,
     options,
     length: run.length ?? Math.min(DEFAULT_LENGTH, context),
     device,
-    dtype: run.dtype !== 'auto' ? run.dtype : device === 'cpu' ? 'f32' : stored,
+    dtype: loadDtype(run.dtype, config.dtype, device),
     journal: run.journal ?? join(dirname(resolve(run.out)), `.${basename(resolve(run.out))}.sleb.jsonl`),
   }
 }

@@ -1,11 +1,10 @@
 // Fine-tuning with LoRA or DoRA: the base stays as it is on disk, and checkpoints and results are PEFT adapters.
 
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AdapterFile, parseAdapterConfig } from '../../checkpoint/adapter/adapter-config.ts'
-import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { readTensors } from '../../checkpoint/model-directory/read-tensors.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
-import { TensorReader, tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
+import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
 import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
@@ -71,23 +70,19 @@ function saveTrained(directory: string, trained: ReadonlyMap<string, Tensor>): W
 }
 
 function restore(directory: string, trained: ReadonlyMap<string, Tensor>): void {
-  const stored = openModelWeights(directory, STEM)
   const other = (name: string, expected: string, got: string): UsageError =>
     new UsageError(
       `resume_from_checkpoint: ${name} in ${directory}: expected ${expected} as configured, got ${got}. Resume with the LoRA that the run began with`,
     )
-  for (const name of stored.tensors.keys()) if (!trained.has(name)) throw other(name, 'no adapter', 'one')
-  const reader = new TensorReader()
-  try {
+  readTensors(directory, STEM, ({ tensors, read }) => {
+    for (const name of tensors.keys()) if (!trained.has(name)) throw other(name, 'no adapter', 'one')
     for (const [name, tensor] of trained) {
-      const info = stored.tensors.get(name)
+      const info = tensors.get(name)
       if (info?.shape.join() !== tensor.shape.join())
         throw other(name, `[${tensor.shape}]`, info === undefined ? 'nothing' : `[${info.shape}]`)
-      scope(() => noGrad(() => tensor.copy_(reader.read(name, info, statSync(info.file).size))))
+      scope(() => noGrad(() => tensor.copy_(read(name))))
     }
-  } finally {
-    reader.close()
-  }
+  })
 }
 
 /** A resumed adapter at another scale would be another model, although every tensor fits. PEFT's files of fused modules keep the scale. */

@@ -1,11 +1,12 @@
 // Log-probabilities of all pairs under a reference model, kept on disk: a second run on the same data, and a resumed one, finds them.
 // The name of a file is a hash of everything that they depend on, so a stale one cannot be read.
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync, statSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { readTensors } from '../../checkpoint/model-directory/read-tensors.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
-import { TensorReader, tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
+import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
 import type { Dataset } from '../../data/sample.ts'
 import type { Pair } from '../../data/tuning/preferences.ts'
 import { InputError } from '../../errors.ts'
@@ -34,17 +35,16 @@ export async function referenceFile(directory: string, pairs: Dataset<Pair>, set
 /** Two values for each of `count` pairs, as `precomputed` takes them; undefined where there is no whole file of them. */
 export function readReference(file: string, count: number): Float32Array | undefined {
   if (!existsSync(file)) return undefined
-  const reader = new TensorReader()
   try {
-    const info = openModelWeights(file).tensors.get(NAME)
-    if (info?.shape.join() !== `${count},2` || info.dtype !== 'F32') return undefined
-    const values = scope(() => reader.read(NAME, info, statSync(file).size).data().slice()) as Float32Array
-    return values.every(Number.isFinite) ? values : undefined
+    const values = readTensors(file, 'model', ({ tensors, read }) => {
+      const info = tensors.get(NAME)
+      const isOurs = info?.shape.join() === `${count},2` && info.dtype === 'F32'
+      return isOurs ? (scope(() => read(NAME).data().slice()) as Float32Array) : undefined
+    })
+    return values?.every(Number.isFinite) ? values : undefined
   } catch (error) {
     if (error instanceof InputError) return undefined // cut short, or not ours: it is written anew
     throw error
-  } finally {
-    reader.close()
   }
 }
 

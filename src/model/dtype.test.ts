@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest'
+import { loadDtype, storedDtype, weightDtype } from './dtype.ts'
+
+it('knows a stored type by both names', () => {
+  for (const dtype of ['f32', 'bf16', 'f16'] as const) expect(storedDtype(weightDtype(dtype))).toBe(dtype)
+  expect([storedDtype(null), storedDtype('float64')]).toEqual(['f32', 'f32'])
+})
+
+it('loads as f32 on a CPU and as stored elsewhere, unless told', () => {
+  expect(loadDtype('auto', 'bfloat16', 'cpu')).toBe('f32')
+  expect(loadDtype('auto', 'bfloat16', 'cuda')).toBe('bf16')
+  expect(loadDtype('stored', 'float16', 'cpu')).toBe('f16')
+  expect(loadDtype('f16', 'bfloat16', 'cuda')).toBe('f16')
+})

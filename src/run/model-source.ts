@@ -1,0 +1,102 @@
+// What a path to a model means: a Hugging Face directory, a GGUF file, or a PEFT adapter, which stands for its base with it on top.
+// Only small files are read here; load-model.ts reads the weights.
+import { existsSync } from 'node:fs'
+import { basename, isAbsolute, join, resolve } from 'node:path'
+import { type AdapterFile, parseAdapterConfig } from '../checkpoint/adapter/adapter-config.ts'
+import { type LineageStep, readLineage } from '../checkpoint/model-directory/lineage.ts'
+import { loadConfig } from '../checkpoint/model-directory/load.ts'
+import { InputError } from '../errors.ts'
+import { readJsonFile } from '../files/read-json.ts'
+import { isGguf } from '../gguf/load-parts.ts'
+import { configFromGguf } from '../gguf/model-config.ts'
+import { readGguf } from '../gguf/read.ts'
+import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
+import type { DecoderConfig } from '../model/config.ts'
+
+/** An adapter's directory, and what kind it is. */
+export interface AdapterSource {
+  directory: string
+  config: AdapterFile
+}
+
+/** Where a model comes from. */
+export interface ModelSource {
+  /** Last part of the path that was given, for titles. */
+  name: string
+  /** The model directory or GGUF file below all adapters. */
+  base: string
+  isGguf: boolean
+  /** In the order in which they were made. */
+  adapters: readonly AdapterSource[]
+}
+
+const ADAPTER = 'adapter_config.json'
+
+/** Whether `path` is an adapter's directory and not a model's. */
+export function isAdapter(path: string): boolean {
+  return existsSync(join(path, ADAPTER)) && !existsSync(join(path, 'config.json'))
+}
+
+/**
+ * Follows `path` down to its base: an adapter names the model that it belongs to. `adapter`: one more, or several, on top.
+ * InputError where a base cannot be found.
+ */
+export function modelSource(path: string, adapter: string | readonly string[] = []): ModelSource {
+  const above = typeof adapter === 'string' ? [adapter] : [...adapter]
+  const name = basename(resolve(above.at(-1) ?? path)).replace(/\.gguf$/i, '')
+  const below: string[] = []
+  let base = path
+  while (isAdapter(base)) {
+    if (below.some((known) => resolve(known) === resolve(base)))
+      throw new InputError(
+        `${join(base, ADAPTER)}:base_model_name_or_path: expected a model, got adapters that name each other. Correct it`,
+      )
+    below.unshift(base)
+    base = baseOf(base)
+  }
+  const adapters = [...below, ...above].map((directory) => ({ directory, config: readAdapterConfig(directory) }))
+  return { name, base, isGguf: isGguf(base), adapters }
+}
+
+/** adapter_config.json in `directory`. */
+function readAdapterConfig(directory: string): AdapterFile {
+  const file = join(directory, ADAPTER)
+  return parseAdapterConfig(readJsonFile(file), file)
+}
+
+/** The model that an adapter belongs to: as written, from here or from the adapter's own directory. */
+function baseOf(directory: string): string {
+  const { base_model_name_or_path: base } = readAdapterConfig(directory)
+  const places = base === null ? [] : isAbsolute(base) ? [base] : [base, join(directory, base)]
+  const found = places.find((place) => existsSync(place))
+  if (found !== undefined) return found
+  throw new InputError(
+    `${join(directory, ADAPTER)}:base_model_name_or_path: expected the directory of its model, got ${base === null ? 'nothing' : `${JSON.stringify(base)}, which is not there`}. Give the model, and this as its adapter`,
+  )
+}
+
+/** What the model is, without its weights. */
+export function sourceConfig({ base, isGguf }: ModelSource): DecoderConfig {
+  return isGguf ? configFromGguf(readGguf(base)) : loadConfig(base)
+}
+
+/** Where `file` of the model is taken from: the topmost adapter that has it, else the base. */
+export function placeOf({ base, adapters }: ModelSource, file: string): string {
+  return adapters.map(({ directory }) => directory).findLast((each) => existsSync(join(each, file))) ?? base
+}
+
+/** How its makers want it sampled. */
+export function sourceGenerationConfig(source: ModelSource): GenerationConfig {
+  const place = placeOf(source, 'generation_config.json')
+  return source.isGguf && place === source.base ? {} : readGenerationConfig(place)
+}
+
+/** The steps that made the base, then those of the adapters: an adapter's own history starts with its base's. */
+export function sourceLineage({ base, isGguf, adapters }: ModelSource): LineageStep[] {
+  const steps = isGguf ? [] : readLineage(base)
+  for (const { directory } of adapters) {
+    const known = new Set(steps.map((step) => JSON.stringify(step)))
+    steps.push(...readLineage(directory).filter((step) => !known.has(JSON.stringify(step))))
+  }
+  return steps
+}
