@@ -1,6 +1,8 @@
 // Every error class of Anneal and the exit code that the command line gives for it.
 // Each message is one line: `<what> in <file>:<field or offset>: expected X, got Y. <what to do>`.
 
+import { printable } from './printable.ts'
+
 /** Base of all errors that Anneal throws on purpose. `exitCode` is what the CLI exits with. */
 export class AnnealError extends Error {
   readonly exitCode: number = 1
@@ -77,8 +79,11 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 
 /** The one line that users see for an error of any kind. */
 export function describeError(error: unknown): string {
-  const message = messageOf(error)
-  return `error: ${message.replace(/\s*\n\s*/g, ' ')}`
+  return `error: ${printable(
+    messageOf(error)
+      .trimEnd()
+      .replace(/\s*\n\s*/g, ' '),
+  )}`
 }
 
 function messageOf(error: unknown): string {

@@ -4,8 +4,8 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CONSUMERS, type Consumer, Findings, findingsFor } from '../check/finding.ts'
 import { InputError } from '../errors.ts'
+import { printable } from '../printable.ts'
 import { type Command, defineCommand } from './command.ts'
-import { printable } from './output.ts'
 
 /** Exit code of a bad input file. */
 const BAD_INPUT = 3

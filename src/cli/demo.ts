@@ -2,9 +2,9 @@
 // The work is in demo/; this file runs the stages and keeps the clock.
 
 import type { DemoContext, DemoSettings, DemoStage, DoneStage } from '../demo/stage.ts'
+import { duration } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Output } from './output.ts'
-import { duration } from './progress.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a small model from text in a few minutes, fine-tune it, and report',

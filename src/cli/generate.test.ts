@@ -27,7 +27,7 @@ describe('generate', () => {
   })
 
   it('shows a terminal no escapes, and hands them to a pipe', async () => {
-    expect((await run('a\u001b[2Jb', false, true)).out).toBe('a�[2Jb\n')
+    expect((await run('a\u001b[2Jb', false, true)).out).toBe('a\\u001b[2Jb\n')
     expect((await run('a\u001b[2Jb', false)).out).toBe('a\u001b[2Jb\n')
   })
 })

@@ -2,11 +2,11 @@
 
 import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm } from '../lm/lm.ts'
+import { amount } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
-import { amount } from './progress.ts'
 import { readInput } from './read-input.ts'
 import { writeReply } from './write-reply.ts'
 

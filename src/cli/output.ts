@@ -1,6 +1,9 @@
 // Where a command writes. One rule for all of them: standard output carries results, and with `--json` nothing but
 // JSON lines; everything meant for people goes to standard error. Text from models and files may hold terminal
-// escapes, so it goes through `printable` first.
+// escapes: everything that is written here is made printable first, and gets its colours after that.
+
+import { printable } from '../printable.ts'
+import { type Look, type Paint, paintFor, paintLine } from './colour.ts'
 
 /** The part of a stream that we write to; tests pass their own. */
 export interface TextStream {
@@ -13,8 +16,10 @@ export interface Output {
   readonly isJson: boolean
   readonly stdout: TextStream
   readonly stderr: TextStream
+  /** Colours of standard error, for text that is printable already. */
+  readonly paint: Paint
   /** A line for people, on standard error. */
-  note(line: string): void
+  note(line: string, look?: Look): void
   /** A result as text, on standard output; nothing with `--json`. */
   result(text: string): void
   /** One JSON line on standard output; nothing without `--json`. */
@@ -26,20 +31,20 @@ export function createOutput(
   isJson: boolean,
   stdout: TextStream = process.stdout,
   stderr: TextStream = process.stderr,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Output {
+  const paint = paintFor(stderr, environment)
+  const shown = (line: string, look?: Look): string =>
+    look === undefined ? paintLine(paint, printable(line)) : paint(look, printable(line))
   return {
     isJson,
     stdout,
     stderr,
-    note: (line) => void stderr.write(`${line}\n`),
-    result: (text) => void (isJson || stdout.write(text.endsWith('\n') ? text : `${text}\n`)),
+    paint,
+    note: (line, look) => void stderr.write(`${shown(line, look)}\n`),
+    result: (text) => void (isJson || stdout.write(printable(text.endsWith('\n') ? text : `${text}\n`))),
     emit: (value) => void (isJson && stdout.write(`${JSON.stringify(value, jsonValue)}\n`)),
   }
-}
-
-/** Text that a terminal shows and does not obey: control characters become `�`, except new line and tab. */
-export function printable(text: string): string {
-  return text.toWellFormed().replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
 }
 
 // What JSON cannot say: integers beyond 2^53 become text, so that no digit is lost; an error becomes its message.

@@ -1,7 +1,8 @@
 // Progress of anything that counts: a bar on a terminal, now and then a plain line in a pipe, nothing with `--json`.
 // Writes to standard error only. The cursor comes back however the process ends.
 
-import { type Output, printable, type TextStream } from './output.ts'
+import { amount, duration } from '../report/amounts.ts'
+import type { Output, TextStream } from './output.ts'
 
 export type ProgressMode = 'bar' | 'lines' | 'silent'
 
@@ -106,28 +107,6 @@ export function startProgress(output: Output, options: ProgressOptions): Progres
       showCursor()
     },
   }
-}
-
-/** Seconds as people say them: `8 s`, `3 m 20 s`, `2 h 05 m`. */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '?'
-  const whole = Math.max(0, Math.round(seconds))
-  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} m ${String(whole % 60).padStart(2, '0')} s`
-  const minutes = Math.floor(whole / 60)
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} m`
-}
-
-/** A count with a unit in at most three digits: `1.25 M tokens`, `840 kB`. */
-export function amount(value: number, unit: string, withUnit = true): string {
-  const isBytes = unit === 'bytes'
-  const [scale, letter] = value >= 1e9 ? [1e9, 'G'] : value >= 1e6 ? [1e6, 'M'] : value >= 1e4 ? [1e3, 'k'] : [1, '']
-  const scaled = value / scale
-  const digits = scaled >= 100 || (scale === 1 && Number.isInteger(value)) ? 0 : scaled >= 10 ? 1 : 2
-  const suffix = isBytes ? `${letter}B` : letter
-  const number = suffix === '' ? scaled.toFixed(digits) : `${scaled.toFixed(digits)} ${suffix}`
-  return withUnit && !isBytes ? `${number} ${printable(unit)}` : number
 }
 
 // Eighths of a block: the bar moves even when a step is a thousandth of it.

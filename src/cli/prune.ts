@@ -4,10 +4,12 @@ import { UsageError } from '../errors.ts'
 import { type PruneOptions, type ResolvedOptions, resolveOptions } from '../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../methods/prune/prune.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { printable } from '../printable.ts'
+import { amount } from '../report/amounts.ts'
 import { type Command, defineCommand, type Invocation, type OptionValues } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
-import { type Output, printable } from './output.ts'
-import { amount, startProgress } from './progress.ts'
+import type { Output } from './output.ts'
+import { startProgress } from './progress.ts'
 
 const OPTIONS = {
   model: { ...MODEL_OPTIONS.model, summary: 'model directory (Hugging Face layout)' },

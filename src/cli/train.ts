@@ -6,8 +6,9 @@ import { parseConfig } from '../config/parse.ts'
 import { MAX_YAML_BYTES } from '../config/read-yaml.ts'
 import { hasCode, InputError } from '../errors.ts'
 import { readBounded } from '../files/bounded-read.ts'
+import { printable } from '../printable.ts'
 import { type Command, defineCommand } from './command.ts'
-import { type Output, printable } from './output.ts'
+import type { Output } from './output.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a model as a YAML file says',

@@ -1,7 +1,8 @@
 // What a model says, onto standard output as it comes; with `--json`, one object when it is complete.
 
 import type { Generation, GenerationPiece } from '../lm/lm.ts'
-import { type Output, printable } from './output.ts'
+import { printable } from '../printable.ts'
+import type { Output } from './output.ts'
 
 export interface WrittenReply extends Generation {
   /** Without the first token, whose time is the prompt's; undefined for a reply of one token. */

@@ -1,27 +1,23 @@
-// One sample for people to look at before the first step: its text, with what is learnt marked. Colours on a terminal, brackets else.
+// One sample for people to look at before the first step: its text, with what is learnt between ⟦ and ⟧ (which a terminal shows in colour).
 
+import { printable } from '../printable.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { IGNORE_INDEX } from './batch.ts'
 import type { Sample } from './sample.ts'
 
 /** How a sample is shown. */
 export interface PreviewOptions {
-  /** Marks by ANSI colours instead of ⟦ and ⟧. Default false. */
-  hasColours?: boolean
   /** Shows at most this many characters of each stretch, from both of its ends. Default 600. */
   maxStretch?: number
 }
 
-const MARKS = { colours: ['\u001b[32m', '\u001b[0m'], brackets: ['⟦', '⟧'] } as const
-
-/** The text of a sample with the tokens that are learnt marked. Control characters, which a terminal would obey, become visible. */
+/** The text of a sample with the tokens that are learnt between ⟦ and ⟧. Control characters, which a terminal would obey, become visible. */
 export function preview(sample: Sample, tokenizer: Tokenizer, options: PreviewOptions = {}): string {
-  const { hasColours = false, maxStretch = 600 } = options
-  const [open, close] = hasColours ? MARKS.colours : MARKS.brackets
+  const { maxStretch = 600 } = options
   return stretches(sample, tokenizer)
     .map(({ text, isLearnt }) => {
-      const shown = shorten(visible(text), maxStretch)
-      return isLearnt ? `${open}${shown}${close}` : shown
+      const shown = shorten(printable(text), maxStretch)
+      return isLearnt ? `⟦${shown}⟧` : shown
     })
     .join('')
 }
@@ -48,10 +44,4 @@ function shorten(text: string, most: number): string {
   const half = Math.floor(most / 2)
   const left = characters.length - 2 * half
   return `${characters.slice(0, half).join('')} … ${left} characters … ${characters.slice(-half).join('')}`
-}
-
-function visible(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) =>
-    control < ' ' ? String.fromCharCode(0x2400 + control.charCodeAt(0)) : '�',
-  )
 }

@@ -1,8 +1,8 @@
 // What fine-tuning did, as figures, a table, charts and words. Every statement follows from the numbers of this run.
 
-import { amount, duration } from '../cli/progress.ts'
 import type { DropBpRule } from '../methods/dropbp/dropbp.ts'
 import { dropBpFigures } from '../methods/dropbp/figures.ts'
+import { amount, duration } from '../report/amounts.ts'
 import type { TextSample } from '../report/blocks.ts'
 import type { ReportBlock } from '../report/report.ts'
 import { smoothed } from '../report/series.ts'

@@ -2,11 +2,11 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { duration } from '../cli/progress.ts'
 import { type ParsedConfig, parseConfig } from '../config/parse.ts'
 import { batches } from '../data/batches.ts'
 import { InputError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { duration } from '../report/amounts.ts'
 import { corporaOf } from '../run/train/corpus-of.ts'
 import { modelOf, tokenizerOf } from '../run/train/model-of.ts'
 import { resolveDevice } from '../torch/index.ts'

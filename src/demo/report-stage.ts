@@ -1,8 +1,8 @@
 // Last stage: everything that the others said, in one HTML file and one JSON file.
 
 import { cpus } from 'node:os'
-import { duration } from '../cli/progress.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
+import { duration } from '../report/amounts.ts'
 import { type ReportSection, renderReport } from '../report/report.ts'
 import { engineInfo } from '../torch/index.ts'
 import { nextCommands } from './next-commands.ts'

@@ -3,10 +3,10 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { printable } from '../cli/output.ts'
-import { amount } from '../cli/progress.ts'
 import { InputError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
+import { printable } from '../printable.ts'
+import { amount } from '../report/amounts.ts'
 import { type Curated, curate, curateKind } from './curate.ts'
 import { clearDemoDirectory } from './demo-directory.ts'
 import { type FoundText, findText } from './find-text.ts'

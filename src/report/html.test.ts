@@ -16,7 +16,7 @@ describe('escapeHtml', () => {
   })
 
   it('shows control and direction-changing characters instead of obeying them', () => {
-    expect(escapeHtml('a\u0000b\u001b[1mc\u202ed\ud800\te\n')).toBe('a�b�[1mc�d�\te\n')
+    expect(escapeHtml('a\u0000b\u001b[1mc\u202ed\ud800\te\n')).toBe('a\\u0000b\\u001b[1mc\\u202ed\\ud800\te\n')
     expect(escapeHtml('शब्द 😀 مرحبا')).toBe('शब्द 😀 مرحبا')
   })
 })

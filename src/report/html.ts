@@ -1,14 +1,15 @@
 // Text → HTML that cannot do anything but be read. Everything in a report goes through `escapeHtml`: model text,
 // dataset rows, file names and run names may hold whatever an attacker likes.
 
+import { printable } from '../printable.ts'
+
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
 /** Safe as element content and inside quoted attributes. Control and direction-changing characters become visible. */
 export function escapeHtml(text: string): string {
-  return text
-    .toWellFormed()
+  return printable(text)
     .replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!)
-    .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/g, '\ufffd')
+    .replaceAll(/[\ufffe\uffff]/g, '\ufffd')
 }
 
 /** An SVG coordinate: at most one decimal, no `-0`. */

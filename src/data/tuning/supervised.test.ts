@@ -233,11 +233,8 @@ describe('preview', () => {
 
   it('marks what is learnt and shows control characters', () => {
     expect(preview(sample, encoder.tokenizer)).toBe(
-      '<|im_start|>user\nHi␛[2J<|im_end|>\n<|im_start|>assistant\n⟦Hé!<|im_end|>⟧\n',
+      '<|im_start|>user\nHi\\u001b[2J<|im_end|>\n<|im_start|>assistant\n⟦Hé!<|im_end|>⟧\n',
     )
-  })
-  it('uses colours on a terminal', () => {
-    expect(preview(sample, encoder.tokenizer, { hasColours: true })).toContain('\u001b[32mHé!<|im_end|>\u001b[0m\n')
   })
   it('shortens long stretches in the middle', () => {
     const long = encoder.encode(chat(turn('user', 'x'.repeat(5000)), turn('assistant', 'y')), '')

@@ -1,8 +1,8 @@
 // How much memory a run will need, by what it is for, from the shapes alone: said before the run starts, and asked again for what
 // to change where it does not fit. The parts are those that are there at once when a backward pass begins.
 
-import { amount } from '../../cli/progress.ts'
 import type { DecoderConfig, LayerConfig } from '../../model/config.ts'
+import { amount } from '../../report/amounts.ts'
 
 /** What decides the memory of a training step. */
 export interface MemoryQuestion {

@@ -1,6 +1,6 @@
 // How the models of the pipeline compare, as lines for a terminal and as a page with the trade between bytes and loss.
 
-import { amount } from '../../cli/progress.ts'
+import { amount } from '../../report/amounts.ts'
 import { renderReport } from '../../report/report.ts'
 import { formatSections } from '../quantize/quantize-report.ts'
 import type { ChosenFile, Judged } from './stages.ts'

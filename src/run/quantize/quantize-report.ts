@@ -1,10 +1,10 @@
 // What formats were chosen and what they cost, as numbers, as lines for a terminal, and as a page with the trade between bytes and loss.
 
-import { amount } from '../../cli/progress.ts'
 import type { Allocation } from '../../methods/quantize/allocate.ts'
 import { formatsByUnit } from '../../methods/quantize/quantize.ts'
 import type { WeightBank } from '../../methods/quantize/weight-bank.ts'
 import { paretoFront, type Trial } from '../../probe/assignment-search.ts'
+import { amount } from '../../report/amounts.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 
 export interface UnitSummary {

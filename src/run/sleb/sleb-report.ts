@@ -1,10 +1,10 @@
 // What a search found, as numbers, as lines for a terminal, and as a page with what every candidate cost at every step.
 
-import { amount } from '../../cli/progress.ts'
 import { eliminatedConfig } from '../../methods/sleb/eliminated-config.ts'
 import type { SlebResult } from '../../methods/sleb/sleb.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { modelParameters } from '../../model/hf-names.ts'
+import { amount } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
 import type { Series } from '../../report/series.ts'
 

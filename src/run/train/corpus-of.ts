@@ -1,8 +1,9 @@
 // Configuration → packed blocks for training and evaluation, through the token cache.
 import { join } from 'node:path'
-import { type Output, printable } from '../../cli/output.ts'
+import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { type PackedCorpus, packCorpus } from '../../data/packing/token-cache.ts'
+import { printable } from '../../printable.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
 

@@ -1,7 +1,7 @@
 // Stage `dpo`: pairs of a better and a worse answer, of which the better one becomes the likelier. The formulas are in src/methods/dpo.
 
 import { join } from 'node:path'
-import { type Output, printable } from '../../cli/output.ts'
+import type { Output } from '../../cli/output.ts'
 import { WITHOUT_REFERENCE } from '../../config/preference-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
@@ -17,6 +17,7 @@ import {
 import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
 import { dpo } from '../../methods/dpo/dpo.ts'
+import { printable } from '../../printable.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
@@ -101,10 +102,9 @@ function shifted(source: BatchSource<PairBatch>, by: number): BatchSource<PairBa
 }
 
 function showPair({ chosen, rejected }: Pair, tokenizer: Tokenizer, output: Output): void {
-  const hasColours = output.stderr.isTTY === true
-  output.note(`the first pair, with what is compared ${hasColours ? 'in green' : 'between ⟦ and ⟧'}:`)
-  output.note(`chosen:   ${preview(chosen, tokenizer, { hasColours })}`)
-  output.note(`rejected: ${preview(rejected, tokenizer, { hasColours })}`)
+  output.note('the first pair, with what is compared between ⟦ and ⟧:')
+  output.note(`chosen:   ${preview(chosen, tokenizer)}`)
+  output.note(`rejected: ${preview(rejected, tokenizer)}`)
 }
 
 async function heldOut(config: TrainConfig, tokenizer: Tokenizer, output: Output): Promise<Dataset<Pair>> {

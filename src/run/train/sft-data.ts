@@ -1,7 +1,7 @@
 // Stage `sft`: conversations, instructions with answers, or prompts with completions, of which the answers are learnt.
 
 import { join } from 'node:path'
-import { type Output, printable } from '../../cli/output.ts'
+import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
@@ -11,6 +11,7 @@ import { preview } from '../../data/preview.ts'
 import type { Dataset, Sample } from '../../data/sample.ts'
 import { readSupervised, type SupervisedData, type TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
+import { printable } from '../../printable.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { languageModeling } from '../../train/objective.ts'
@@ -35,9 +36,8 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
     throw new ConfigError(
       `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected samples to evaluate on, got none. Give more`,
     )
-  const hasColours = output.stderr.isTTY === true
-  output.note(`the first sample, with what is learnt ${hasColours ? 'in green' : 'between ⟦ and ⟧'}:`)
-  output.note(preview(train.get(0), tokenizer, { hasColours }))
+  output.note('the first sample, with what is learnt between ⟦ and ⟧:')
+  output.note(preview(train.get(0), tokenizer))
   const evaluation = (dataset: Dataset<Sample>): BatchSource =>
     batches(dataset, { batchSize: config.per_device_eval_batch_size, shuffle: false })
   return {

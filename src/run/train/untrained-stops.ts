@@ -3,9 +3,10 @@
 // far smaller than the others (weight decay, a start near 0, or the mean that resizing fills in), or it is another row over
 // again (tokens that never come up are all pushed alike).
 
-import { type Output, printable } from '../../cli/output.ts'
+import type { Output } from '../../cli/output.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { Linear } from '../../nn/linear.ts'
+import { printable } from '../../printable.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 
