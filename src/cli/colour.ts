@@ -1,7 +1,5 @@
 // Colour where there is a terminal to show it. NO_COLOR turns it off, FORCE_COLOR on (https://no-color.org, https://force-color.org).
 
-import type { TextStream } from './output.ts'
-
 export type Look = 'title' | 'error' | 'notice' | 'good' | 'quiet' | 'bar'
 
 /** Gives a text its look; the text has been made printable before. */
@@ -18,13 +16,13 @@ const CODES: Readonly<Record<Look, string>> = {
 }
 
 /** How texts are painted on this stream; as they are where it shows no colours. */
-export function paintFor(stream: TextStream, environment: NodeJS.ProcessEnv = process.env): Paint {
+export function paintFor(stream: { isTTY?: boolean }, environment: NodeJS.ProcessEnv = process.env): Paint {
   return hasColours(stream, environment)
     ? (look, text) => (text === '' ? '' : `\u001b[${CODES[look]}m${text}\u001b[0m`)
     : (_look, text) => text
 }
 
-function hasColours(stream: TextStream, { FORCE_COLOR, NO_COLOR, TERM }: NodeJS.ProcessEnv): boolean {
+function hasColours(stream: { isTTY?: boolean }, { FORCE_COLOR, NO_COLOR, TERM }: NodeJS.ProcessEnv): boolean {
   if (FORCE_COLOR) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
   return !NO_COLOR && TERM !== 'dumb' && stream.isTTY === true
 }
