@@ -6,6 +6,7 @@ import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import type { Findings } from './finding.ts'
+import { checkFinite } from './non-finite.ts'
 
 const FILE = 'adapter_config.json'
 /** vLLM's default of `--max-lora-rank`. */
@@ -28,6 +29,7 @@ export function checkAdapter(directory: string, findings: Findings): void {
   if (weights.metadata.get('format') !== 'pt') {
     findings.error(`${file}:__metadata__.format`, 'expected "pt"', 'transformers', 'peft')
   }
+  checkFinite(weights.tensors, findings)
   if (raw.peft_type === 'LORA') checkTensors(weights.tensors, file, raw, findings)
   else if (!weights.tensors.has('prompt_embeddings'))
     findings.error(`${file}:prompt_embeddings`, 'missing; a soft prompt is one tensor of this name')

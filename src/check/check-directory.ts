@@ -11,6 +11,7 @@ import { modelMetadata } from '../gguf/model-metadata.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
 import { type DecoderConfig, readModelConfig } from '../model/config.ts'
 import { isObject, type JsonObject } from '../model/config-fields.ts'
+import { textPartNotice } from '../model/text-part.ts'
 import { checkTokenizer } from './check-tokenizer.ts'
 import { checkWeights } from './check-weights.ts'
 import type { Findings } from './finding.ts'
@@ -20,8 +21,10 @@ export async function checkDirectory(directory: string, findings: Findings): Pro
   const file = 'config.json'
   const json = findings.attempt(file, () => readJsonFile(join(directory, file)))
   if (json !== undefined && !isObject(json as JsonObject)) findings.error(file, 'expected an object')
-  const raw = isObject(json as JsonObject) ? (json as JsonObject) : {}
   const config = json === undefined ? undefined : findings.attempt(file, () => readModelConfig(json, file))
+  const notice = config && textPartNotice(config)
+  if (notice !== undefined) findings.notice(file, notice)
+  const raw = config?.raw ?? (isObject(json as JsonObject) ? (json as JsonObject) : {})
   checkSpelling(raw, findings)
   if (config !== undefined) checkExport(config, raw, findings)
   const generation = checkGeneration(directory, config, findings)
@@ -53,8 +56,12 @@ function checkSpelling(raw: JsonObject, findings: Findings): void {
       'transformers',
     )
   }
-  for (const key of ['architectures', 'model_type', 'vocab_size']) {
-    if (raw[key] === undefined) findings.error(`config.json:${key}`, 'missing; loaders choose by it')
+  // The sizes of a wrapper that Anneal does not run are where its class wants them.
+  const keys = isObject(raw.text_config)
+    ? ['architectures', 'model_type']
+    : ['architectures', 'model_type', 'vocab_size']
+  for (const key of keys) {
+    if ((raw[key] ?? null) === null) findings.error(`config.json:${key}`, 'missing; loaders choose by it')
   }
 }
 

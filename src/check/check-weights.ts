@@ -1,15 +1,17 @@
 // The weights of a model directory: every tensor that the configuration promises, none besides, a tied head once, and what loaders
-// insist on in the files' headers. Only headers are read, but for a stored head that should equal the embedding.
+// insist on in the files' headers. All values are read, since one that is NaN spoils every answer.
 
 import { closeSync, openSync, readSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type ModelWeights, openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
+import type { ModelWeights } from '../checkpoint/model-directory/model-weights.ts'
 import { readQuantization } from '../checkpoint/model-directory/quantization-config.ts'
+import { openTextWeights } from '../checkpoint/model-directory/text-weights.ts'
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
 import type { DecoderConfig } from '../model/config.ts'
 import type { JsonObject } from '../model/config-fields.ts'
 import { checkpointTensors, isIgnoredBuffer, isTiedHead } from '../model/hf-names.ts'
 import type { Findings } from './finding.ts'
+import { checkFinite } from './non-finite.ts'
 
 const CHUNK_BYTES = 1 << 22
 
@@ -20,7 +22,7 @@ export function checkWeights(
   raw: JsonObject,
   findings: Findings,
 ): void {
-  const weights = findings.attempt('model.safetensors', () => openModelWeights(directory))
+  const weights = findings.attempt('model.safetensors', () => openTextWeights(directory, config ?? {}))
   if (weights === undefined) return
   const file = basename(weights.files[0]!)
   if (weights.metadata.get('format') !== 'pt') {
@@ -36,6 +38,7 @@ export function checkWeights(
   for (const [name, { shape }] of weights.tensors) {
     if (shape.includes(0)) findings.error(`${file}:${name}`, `an empty tensor [${shape}]. Save the model again`)
   }
+  checkFinite(weights.tensors, findings)
   if (config === undefined) return
   const formats = findings.attempt('config.json:quantization_config', () =>
     readQuantization(raw, join(directory, 'config.json')),

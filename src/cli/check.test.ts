@@ -129,6 +129,25 @@ describe('anneal check', () => {
     )
     expect(await found(foreign)).toContainEqual(expect.stringMatching(/model\.extra not a tensor of this architecture/))
   })
+  it('finds weights that are not numbers', async () => {
+    const directory = reweighed('nan', (tensors) => {
+      for (const { bytes } of tensors.values()) bytes.fill(0xff)
+    })
+    expect(await found(directory)).toContainEqual(
+      expect.stringMatching(/^error model\.safetensors:.* holds NaN or infinity, and \d+ more tensors/),
+    )
+  })
+  it('finds the file of an older save beside the shards of another', async () => {
+    const directory = reweighed('two-sets', () => {})
+    cpSync(join(directory, 'model.safetensors'), join(directory, 'model-00001-of-00002.safetensors'))
+    const index = { weight_map: { 'model.norm.weight': 'model-00001-of-00002.safetensors' } }
+    writeFileSync(join(directory, 'model.safetensors.index.json'), JSON.stringify(index))
+    expect(await found(directory)).toContainEqual(
+      expect.stringMatching(/^error model\.safetensors two sets of weights in .*Remove those of the older save/),
+    )
+    rmSync(join(directory, 'model-00001-of-00002.safetensors'))
+    expect((await found(directory)).filter((line) => line.startsWith('error'))).toEqual([])
+  })
   it('finds weights without the entry that Transformers insists on', async () => {
     const directory = reweighed('no-format', () => {}, {})
     expect(await found(directory, 'transformers')).toContainEqual(

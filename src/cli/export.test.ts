@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts
 import { readLineage } from '../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../checkpoint/model-directory/save.ts'
+import { readHeader } from '../checkpoint/safetensors/safetensors.ts'
 import { compareModels } from '../gguf/compare.ts'
 import { loadGgufParts } from '../gguf/load-parts.ts'
 import { readGguf, readTensorBytes } from '../gguf/read.ts'
@@ -61,6 +62,29 @@ describe('anneal export --to gguf', () => {
     writeFileSync(ids, JSON.stringify([IDS]))
     const scored = await runCommand(score, ['--model', file, '--ids', ids, '--json'])
     expect(JSON.parse(scored.out).tokens).toBe(IDS.length - 1)
+  })
+  it('writes the type that the weights are stored in, whatever config.json says', async () => {
+    const stored = join(out, 'stored')
+    cpSync(model, stored, { recursive: true })
+    const decoder = loadDecoder(model)
+    saveDecoder(decoder, stored, { dtype: 'bf16' })
+    decoder.free()
+    const config = join(stored, 'config.json')
+    const json = JSON.parse(readFileSync(config, 'utf8'))
+    const { dtype: _, torch_dtype: __, ...rest } = json
+    writeFileSync(config, JSON.stringify({ ...rest, torch_dtype: 'float32' }))
+    const file = join(out, 'stored.gguf')
+    const { code } = await runCommand(command, ['--to', 'gguf', '--model', stored, '--out', file])
+    expect(code).toBe(0)
+    const types = new Set(
+      [...readGguf(file).tensors.values()].flatMap(({ type, shape }) => (shape.length > 1 ? [type] : [])),
+    )
+    expect([...types]).toEqual(['BF16'])
+    const back = join(out, 'stored-hf')
+    await runCommand(command, ['--to', 'hf', '--model', stored, '--out', back])
+    const matrices = readHeader(join(back, 'model.safetensors')).tensors
+    expect(new Set([...matrices.values()].map(({ dtype }) => dtype))).toEqual(new Set(['BF16']))
+    expect(JSON.parse(readFileSync(join(back, 'config.json'), 'utf8')).torch_dtype).toBe('bfloat16')
   })
   it('goes back to the Hugging Face directory bit for bit', async () => {
     const back = join(out, 'back')

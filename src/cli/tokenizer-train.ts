@@ -1,5 +1,8 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { readDocuments } from '../data/read/sources.ts'
+import { UsageError } from '../errors.ts'
 import { makeOutputDirectory } from '../files/output-directory.ts'
 import { trainBpe } from '../text/bpe.ts'
 import { type Command, defineCommand } from './command.ts'
@@ -23,7 +26,7 @@ export const command: Command = defineCommand({
       value: 'N',
       summary: 'ids in all: special tokens, 256 bytes, merges',
       default: 8192,
-      min: 258,
+      min: 256,
       max: 1_000_000,
     },
     'pre-tokenizer': {
@@ -42,6 +45,18 @@ export const command: Command = defineCommand({
   },
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
+    const specialTokens = [...new Set([END_OF_TEXT, '<|im_start|>', '<|im_end|>', ...options.special])]
+    const least = 256 + specialTokens.length
+    if (options.vocabSize < least) {
+      throw new UsageError(
+        `--vocab-size: expected at least ${least} (256 bytes and ${specialTokens.length} special tokens), got ${options.vocabSize}`,
+      )
+    }
+    if (existsSync(join(options.out, 'tokenizer.json'))) {
+      throw new UsageError(
+        `--out: expected a folder without a tokenizer, got ${options.out}, whose models would no longer fit. Choose another one, or remove its tokenizer.json`,
+      )
+    }
     const removeAgain = makeOutputDirectory(options.out, '--out')
     const documents = readDocuments(positionals, { textKey: options.textColumn, onNotice: output.note })
     const counting = startProgress(output, { label: 'reading', unit: 'bytes' })
@@ -49,7 +64,7 @@ export const command: Command = defineCommand({
     try {
       const { tokenizer } = await trainBpe(texts(documents), {
         vocabSize: options.vocabSize,
-        specialTokens: [END_OF_TEXT, '<|im_start|>', '<|im_end|>', ...options.special],
+        specialTokens,
         roles: { eos: END_OF_TEXT, pad: END_OF_TEXT },
         minFrequency: options.minFrequency,
         preTokenizer: options.preTokenizer,

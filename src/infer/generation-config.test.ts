@@ -36,6 +36,11 @@ describe('parseGenerationConfig', () => {
     expect(parse({ eos_token_id: -1 }).eosTokenIds).toEqual([])
   })
 
+  it("reads vLLM's -1 for all tokens as 0", () => {
+    expect(parse({ top_k: -1 }).topK).toBe(0)
+    expect(() => parse({ top_k: -2 })).toThrow(/top_k/)
+  })
+
   it.each([
     [[], 'expected a JSON object'],
     [null, 'expected a JSON object'],

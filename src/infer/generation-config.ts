@@ -43,7 +43,8 @@ export function parseGenerationConfig(json: unknown, file: string): GenerationCo
   const found = {
     doSample: read('do_sample', 'true or false', (value) => typeof value === 'boolean'),
     temperature: read('temperature', 'a number ≥ 0', inRange(0)),
-    topK: read('top_k', 'a whole number ≥ 0', isCount),
+    // vLLM writes −1 for all tokens, which is 0 here and in Transformers.
+    topK: allForNegative(read('top_k', 'a whole number ≥ 0, or -1 for all', isId)),
     topP: read('top_p', 'a number above 0 and at most 1', inRange(Number.MIN_VALUE, 1)),
     minP: read('min_p', 'a number from 0 to 1', inRange(0, 1)),
     repetitionPenalty: read('repetition_penalty', 'a number above 0', inRange(Number.MIN_VALUE)),
@@ -65,6 +66,8 @@ const inRange =
     isNumber(value) && value >= least && value <= most
 
 const isId = (value: unknown): value is number => isCount(value) || value === -1
+
+const allForNegative = (count: number | undefined): number | undefined => (count === -1 ? 0 : count)
 
 const isIds = (value: unknown): value is number | number[] => isId(value) || (Array.isArray(value) && value.every(isId))
 

@@ -116,9 +116,9 @@ export class ConfigFields {
     return value === null ? null : new ConfigFields(value, this.file, this.name(key))
   }
 
-  /** Keys present that nothing has read. */
+  /** Keys present that nothing has read; null says nothing. */
   unread(): string[] {
-    return [...this.values.keys()].filter((key) => !this.wasRead.has(key))
+    return [...this.values].filter(([key, value]) => value !== null && !this.wasRead.has(key)).map(([key]) => key)
   }
 
   /** The key as it appears in messages. */

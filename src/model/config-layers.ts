@@ -24,7 +24,7 @@ export function readLayers(
   const count = fields.integer(key('num_hidden_layers'), { min: 1, max: MAX_LAYERS })
   const heads = fields.integer(key('num_attention_heads'), SIZES)
   const isGpt = family.positions === 'learned' || !family.isGated
-  const keyValueHeads = isGpt ? heads : fields.integer('num_key_value_heads', SIZES, family.numKeyValueHeads ?? heads)
+  const keyValueHeads = isGpt ? heads : readKeyValueHeads(fields, family, heads)
   const headDim = readHeadDim(fields, family, hiddenSize, heads)
   const intermediateSize = fields.integer(
     key('intermediate_size'),
@@ -93,6 +93,12 @@ type LayerType = 'full_attention' | 'sliding_attention'
 export function readSoftcapping(fields: ConfigFields, key: string, fallback: number | null | undefined): number | null {
   if (fallback === undefined) return null
   return fields.isMissing(key) ? fallback : fields.optionalNumber(key, { above: 0 })
+}
+
+/** Null means as many as query heads, in all classes; a missing key has the default of its class. */
+function readKeyValueHeads(fields: ConfigFields, family: Family, heads: number): number {
+  const fallback = fields.isMissing('num_key_value_heads') ? (family.numKeyValueHeads ?? heads) : heads
+  return fields.integer('num_key_value_heads', SIZES, fallback)
 }
 
 function readHeadDim(fields: ConfigFields, family: Family, hiddenSize: number, heads: number): number {

@@ -24,7 +24,8 @@ export function writeModelConfig(config: DecoderConfig): JsonObject {
   const reread = readModelConfig(json, 'config.json')
   const key = Object.keys(config).find(
     (name) =>
-      name !== 'raw' && !isDeepStrictEqual(reread[name as keyof DecoderConfig], config[name as keyof DecoderConfig]),
+      !NOT_COMPARED.includes(name) &&
+      !isDeepStrictEqual(reread[name as keyof DecoderConfig], config[name as keyof DecoderConfig]),
   )
   if (key === undefined) return json
   throw new UnsupportedError(
@@ -45,6 +46,9 @@ export function formatModelConfig(json: JsonObject): string {
   const wholeFloat = new RegExp(`^(\\s*"(?:${floats})": -?\\d+)(,?)$`, 'gm')
   return `${JSON.stringify(json, null, 2).replace(wholeFloat, '$1.0$2')}\n`
 }
+
+/** A wrapper's text part is written as the model that it is. */
+const NOT_COMPARED = ['raw', 'wrapperType']
 
 /** Keys that are written where they are needed only. */
 const REWRITTEN = ['rope_parameters', 'dtype', 'per_layer_config', 'attention_output_bias', 'mlp_output_bias']

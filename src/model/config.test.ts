@@ -88,6 +88,44 @@ describe('readModelConfig', () => {
     })
   })
 
+  it.each<[string, object]>([
+    ['null for a key of another family', { sliding_window: null, num_experts: null, clip_qkv: null }],
+    ['a feature that is switched off', { use_sliding_window: false, sliding_window: 4096, max_window_layers: 28 }],
+    ['layers that are all alike', { layer_types: Array(3).fill('full_attention') }],
+    ['"auto" for a dtype', { dtype: 'auto', torch_dtype: 'auto' }],
+    ['experts that there are not', { num_experts: 0, norm_topk_prob: true, mlp_only_layers: [] }],
+    ['dropout that is none', { resid_pdrop: 0.0, hidden_dropout: 0 }],
+    ['a bias that is none', { qkv_bias: false }],
+    ['a multiplication by one', { residual_multiplier: 1.0 }],
+  ])('accepts %s', (_, settings) => {
+    const { dtype, ...expected } = meaning(llama)
+    expect(meaning({ ...llama, ...settings })).toEqual({ ...expected, dtype: 'dtype' in settings ? null : dtype })
+  })
+
+  it.each<[string, object]>([
+    ['a window', { sliding_window: 8, use_sliding_window: true }],
+    ['layers with a window', { layer_types: ['full_attention', 'sliding_attention', 'full_attention'] }],
+    ['experts', { num_experts: 8 }],
+    ['dropout', { resid_pdrop: 0.1 }],
+    ['a bias', { qkv_bias: true }],
+    ['a multiplier', { residual_multiplier: 0.22 }],
+    ['something that nobody knows', { use_new_thing: false }],
+  ])('refuses %s that the family does not have', (_, settings) => {
+    expect(() => read({ ...llama, ...settings })).toThrow(UnsupportedError)
+  })
+
+  it('takes as many key heads as query heads for null, and the default of the class for a missing key', () => {
+    const mistral = json('mistral-swa')
+    const heads = (value: object) => read(value).layers[0]!.attention!.numKeyValueHeads
+    const { num_key_value_heads: _, ...rest } = mistral
+    const missing = { ...rest, num_attention_heads: 16, head_dim: 4 }
+    expect(heads({ ...missing, num_key_value_heads: null })).toBe(16)
+    expect(heads(missing)).toBe(8)
+    expect(read({ ...mistral, head_dim: null }).layers[0]!.attention!.headDim).toBe(
+      (mistral.hidden_size as number) / (mistral.num_attention_heads as number),
+    )
+  })
+
   it('reads the overrides of single layers', () => {
     const per_layer_config = {
       '1': { intermediate_size: 96, num_attention_heads: 2, num_key_value_heads: 1 },

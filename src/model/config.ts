@@ -5,9 +5,10 @@
 import { UnsupportedError } from '../errors.ts'
 import type { RopeConfig } from '../nn/rope-frequencies.ts'
 import { ConfigFields, isNumber, isObject, type JsonObject, type JsonValue } from './config-fields.ts'
-import { INERT_KEYS } from './config-inert-keys.ts'
+import { INERT_KEYS, isWithoutEffect } from './config-inert-keys.ts'
 import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
 import { type Activation, FAMILIES, type Family, type ModelType, type NormPlacement } from './families.ts'
+import { textPartOf } from './text-part.ts'
 
 /** A decoder in full: shapes and formulas of every layer, all defaults filled in. Names are Hugging Face's. */
 export interface DecoderConfig {
@@ -32,10 +33,12 @@ export interface DecoderConfig {
   readonly bosTokenId: number | null
   readonly eosTokenIds: readonly number[]
   readonly padTokenId: number | null
-  /** What config.json says of the weights' type; null when it says nothing. */
+  /** What the weights are stored in; null where neither they nor config.json say. */
   readonly dtype: WeightDtype | null
-  /** The object as read, so that writing keeps what is not modelled here. */
+  /** The object as read, so that writing keeps what is not modelled here; of a wrapper, what its text part says. */
   readonly raw: JsonObject
+  /** `model_type` of the wrapper whose text part this is. */
+  readonly wrapperType?: string
 }
 
 /** One block. A branch that is null contributes nothing to the residual stream. */
@@ -121,7 +124,9 @@ export const BLOCK_NORMS: Readonly<
  * key that would change the result and is not implemented, {@link InputError} for wrong types and impossible sizes.
  */
 export function readModelConfig(json: unknown, file: string): DecoderConfig {
-  const fields = new ConfigFields(json, file)
+  const part = textPartOf(json as JsonValue, file)
+  const source = part?.json ?? json
+  const fields = new ConfigFields(source, file, part === undefined ? '' : 'text_config')
   const modelType = readModelType(fields)
   const family = FAMILIES[modelType]
   refuseUnsupportedFeatures(fields, family)
@@ -150,10 +155,11 @@ export function readModelConfig(json: unknown, file: string): DecoderConfig {
     eosTokenIds: readTokenIds(fields, 'eos_token_id'),
     padTokenId: readTokenIds(fields, 'pad_token_id')[0] ?? null,
     dtype: readDtype(fields),
-    raw: json as JsonObject,
+    raw: source as JsonObject,
+    ...(part !== undefined && { wrapperType: part.wrapperType }),
   }
   for (const name of [...INERT_KEYS, ...family.inert]) fields.raw(name)
-  const unread = fields.unread()[0]
+  const unread = fields.unread().find((key) => !isWithoutEffect(key, fields))
   if (unread !== undefined) {
     throw new UnsupportedError(
       `model config in ${file}: ${unread}: expected a key known for model_type "${modelType}", got ${JSON.stringify(fields.raw(unread))}. ` +
@@ -166,7 +172,8 @@ export function readModelConfig(json: unknown, file: string): DecoderConfig {
 function readModelType(fields: ConfigFields): ModelType {
   const modelType = fields.string('model_type')
   if (Object.hasOwn(FAMILIES, modelType)) return modelType as ModelType
-  const hint = isObject(fields.raw('text_config')) ? ' It is a multimodal model: extract its text part first.' : ''
+  const text = fields.raw('text_config')
+  const hint = isObject(text) ? ` Its text part is a ${brief(text.model_type ?? null)}.` : ''
   throw new UnsupportedError(
     `model config in ${fields.file}: model_type: expected one of ${Object.keys(FAMILIES).join(', ')}, got "${modelType}".${hint}`,
   )
@@ -202,9 +209,17 @@ function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
   }
 }
 
-/** Our own section is read where the weights are (checkpoint/quantization-config.ts). */
+/** Our own section is read where the weights are (checkpoint/model-directory/quantization-config.ts). */
 function refuseForeignQuantization(fields: ConfigFields): void {
   const value = fields.raw('quantization_config')
+  const mlx = fields.raw('quantization')
+  if (mlx !== null || (isObject(value) && !('quant_method' in value) && 'group_size' in value)) {
+    throw new UnsupportedError(
+      `model config in ${fields.file}: ${mlx === null ? 'quantization_config' : 'quantization'}: expected full-precision weights, ` +
+        `got ${brief(mlx ?? value)}, the format of MLX for Apple computers. ` +
+        'Take the model that it was made from, or make it dense there: mlx_lm.convert --dequantize.',
+    )
+  }
   if (value === null || (isObject(value) && value.quant_method === 'anneal')) return
   const method = isObject(value) ? (value.quant_method ?? null) : value
   throw new UnsupportedError(
@@ -236,7 +251,8 @@ function readTokenIds(fields: ConfigFields, key: string): number[] {
 }
 
 function readDtype(fields: ConfigFields): WeightDtype | null {
-  const values = [fields.raw('dtype'), fields.raw('torch_dtype')].filter((value) => value !== null)
+  // "auto" is an instruction to a loader that got into the file.
+  const values = [fields.raw('dtype'), fields.raw('torch_dtype')].filter((value) => value !== null && value !== 'auto')
   const dtypes = ['float32', 'bfloat16', 'float16', 'float64'] as const
   const found = values.map((value) => dtypes.find((dtype) => value === dtype || value === `torch.${dtype}`))
   const wrong = found.indexOf(undefined)

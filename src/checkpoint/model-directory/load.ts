@@ -9,17 +9,23 @@ import { putLinear } from '../../model/quantize-model.ts'
 import { QuantLinear } from '../../nn/quant-linear.ts'
 import { ops } from '../../torch/index.ts'
 import { type LoadOptions, type ReadParameters, readParameters } from './read-parameters.ts'
+import { weightsDtype } from './weights-dtype.ts'
 
 export type { LoadOptions } from './read-parameters.ts'
 
-/** Reads `config.json` of a model directory; InputError or UnsupportedError says what is wrong with it. */
+/**
+ * Reads `config.json` of a model directory; InputError or UnsupportedError says what is wrong with it. `dtype` is what the weights
+ * are stored in, where they are there.
+ */
 export function loadConfig(directory: string): DecoderConfig {
   const file = join(directory, 'config.json')
   if (!existsSync(file) && existsSync(join(directory, 'adapter_config.json')))
     throw new InputError(
       `${directory}: expected a model, got an adapter. Give its base as the model and this as the adapter`,
     )
-  return readModelConfig(readJsonFile(file), file)
+  const config = readModelConfig(readJsonFile(file), file)
+  const dtype = weightsDtype(directory, config)
+  return dtype === undefined ? config : { ...config, dtype }
 }
 
 /** Whether the weights in `directory` are stored quantized. */

@@ -2,7 +2,7 @@
 // Only headers are read here; nothing outside the directory is opened, whatever the index says.
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { InputError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
 import { readBounded } from '../../files/bounded-read.ts'
@@ -40,8 +40,11 @@ export function openModelWeights(directory: string, stem: string = 'model'): Mod
   }
   if (!status.isDirectory()) return { ...readHeader(directory), files: [directory] }
   const single = join(directory, `${stem}.safetensors`)
-  if (existsSync(single)) return { ...readHeader(single), files: [single] }
   const index = `${single}.index.json`
+  if (existsSync(single)) {
+    refuseTwoSets(single, index)
+    return { ...readHeader(single), files: [single] }
+  }
   if (existsSync(index)) return openShards(index)
   const pickle = readdirSync(directory).find((name) => hasPickleSuffix(name) && name !== 'training_args.bin')
   if (pickle !== undefined) refuseForeignFormat(join(directory, pickle), new Uint8Array())
@@ -87,6 +90,16 @@ export function writeModelWeights(
 /** True for the names that {@link writeModelWeights} gives: the single file, a shard, the index. */
 export function isWeightFile(name: string, stem: string = 'model'): boolean {
   return name.startsWith(stem) && /^(?:-\d{5}-of-\d{5})?\.safetensors(?:\.index\.json)?$/.test(name.slice(stem.length))
+}
+
+/** One of them is left from another save, and which one cannot be seen; an index whose shards are gone is harmless. */
+function refuseTwoSets(single: string, index: string): void {
+  if (!existsSync(index)) return
+  const shard = [...new Set(readIndex(index).values())].find((name) => existsSync(join(dirname(index), name)))
+  if (shard === undefined || join(dirname(index), shard) === single) return
+  throw new InputError(
+    `two sets of weights in ${dirname(single)}: expected one file or the shards of an index, got ${basename(single)} and ${shard} with an index. Remove those of the older save`,
+  )
 }
 
 function openShards(index: string): ModelWeights {

@@ -10,9 +10,10 @@ import { quantizeWeight } from '../../nn/quant/quantize-weight.ts'
 import { fromStored, type QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import { type DType, ops, scope, type Tensor } from '../../torch/index.ts'
 import { splitParts } from './fused-parts.ts'
-import { type ModelWeights, openModelWeights } from './model-weights.ts'
+import type { ModelWeights } from './model-weights.ts'
 import { readQuantization } from './quantization-config.ts'
 import { readFrom } from './read-tensors.ts'
+import { openTextWeights } from './text-weights.ts'
 
 export interface LoadOptions {
   /** `cpu` (default) or `cuda`. */
@@ -66,7 +67,7 @@ class Reading implements ReadParameters {
       throw new UsageError(
         `model in ${directory}: expected full-precision weights to quantize, got quantized ones. Leave the quantization out`,
       )
-    this.weights = openModelWeights(directory)
+    this.weights = openTextWeights(directory, config)
     this.unread = new Set(this.weights.tensors.keys())
   }
 

@@ -4,7 +4,8 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, wri
 import { join, resolve } from 'node:path'
 import { type LineageStep, readLineage, writeLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { loadConfig } from '../../checkpoint/model-directory/load.ts'
-import { isWeightFile, openModelWeights, writeModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { isWeightFile, writeModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { openTextWeights } from '../../checkpoint/model-directory/text-weights.ts'
 import type { TensorInfo } from '../../checkpoint/safetensors/safetensors.ts'
 import { InputError } from '../../errors.ts'
 import { writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-write.ts'
@@ -68,7 +69,7 @@ export function weightBytes(source: string, removed: readonly Unit[]): number {
 /** Every tensor that stays, with its new name. */
 function staying(source: string, config: DecoderConfig, elimination: Elimination): (TensorInfo & { name: string })[] {
   const renamed = renaming(config, elimination)
-  return [...openModelWeights(source).tensors].flatMap(([before, info]) => {
+  return [...openTextWeights(source, config).tensors].flatMap(([before, info]) => {
     const name = renamed(before)
     return name === null ? [] : [{ ...info, name }]
   })

@@ -1,0 +1,39 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { runCommand } from '../../test/run-command.ts'
+import { command } from './tokenizer-train.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'anneal-tokenizer-train-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const text = join(directory, 'text.txt')
+writeFileSync(text, 'the cat sat on the mat, the cat sat.\n'.repeat(50))
+
+const train = (out: string, ...words: string[]) => runCommand(command, [text, '--out', join(directory, out), ...words])
+
+describe('anneal tokenizer train', () => {
+  it.each([256, 257, 258])('says what a vocabulary of %i lacks', async (size) => {
+    const { code, err } = await train('small', '--vocab-size', String(size))
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(`--vocab-size: expected at least 259 .256 bytes and 3 special tokens., got ${size}`),
+    ])
+  })
+
+  it('counts the special tokens that are asked for, each once', async () => {
+    const { code, err } = await train('more', '--vocab-size', '260', '--special', '<a>', '--special', '<b>')
+    expect([code, err]).toEqual([2, expect.stringMatching(/at least 261 /)])
+    expect((await train('same', '--vocab-size', '260', '--special', '<a>', '--special', '<a>')).code).toBe(0)
+  })
+
+  it('trains the smallest vocabulary, and does not put another tokenizer in its place', async () => {
+    const made = await train('least', '--vocab-size', '259')
+    expect([made.code, made.err]).toEqual([0, expect.stringMatching(/^259 tokens/m)])
+    const file = join(directory, 'least', 'tokenizer.json')
+    const before = readFileSync(file)
+    const { code, err } = await train('least', '--vocab-size', '300')
+    expect([code, err]).toEqual([2, expect.stringMatching(/--out: expected a folder without a tokenizer/)])
+    expect(readFileSync(file).equals(before)).toBe(true)
+  })
+})
