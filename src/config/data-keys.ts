@@ -6,6 +6,8 @@ import { count, path, paths, type Shape } from './fields.ts'
 export interface DataKeys {
   dataset: string[]
   text_column: string
+  add_bos_token: boolean | undefined
+  max_bad_fraction: number
   eval_dataset: string[] | undefined
   val_split: number
   max_length: number
@@ -16,6 +18,18 @@ export interface DataKeys {
 export const dataKeys: Shape<DataKeys> = {
   dataset: paths.describe('Files or folders to train on: text, Markdown, JSONL (also .gz), CSV, TSV, Parquet.'),
   text_column: path.default('text').describe('Column or field that holds the text.'),
+  add_bos_token: z
+    .boolean()
+    .optional()
+    .describe('pretrain: begin each document with the beginning-of-text token. Default: as the tokenizer does.'),
+  max_bad_fraction: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.001)
+    .describe(
+      'Share of the lines, and of the bytes, that may be unreadable and left out. One line may be unless it is 0.',
+    ),
   eval_dataset: paths.optional().describe('Files or folders to evaluate on.'),
   val_split: z
     .number()

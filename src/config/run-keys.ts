@@ -9,7 +9,7 @@ export interface RunKeys {
   output_dir: string
   run_name: string | undefined
   logging_steps: number
-  eval_strategy: Strategy
+  eval_strategy: Strategy | undefined
   eval_steps: number | undefined
   save_strategy: Strategy
   save_steps: number
@@ -37,7 +37,11 @@ export const runKeys: Shape<RunKeys> = {
   output_dir: path.describe('Folder for checkpoints, the final model, the resolved configuration and the report.'),
   run_name: path.optional().describe('Name of the run in TensorBoard and in the report. Default: output_dir.'),
   logging_steps: steps.default(10).describe('Steps between two log rows. (Differs: Transformers has 500.)'),
-  eval_strategy: strategy.default('no').describe('When to evaluate: no, every eval_steps, or after each epoch.'),
+  eval_strategy: strategy
+    .optional()
+    .describe(
+      'When to evaluate: no, every eval_steps, or after each epoch. Default: with data to evaluate on, steps where eval_steps is given, else epoch.',
+    ),
   eval_steps: steps.optional().describe('Steps between two evaluations. Default: logging_steps.'),
   save_strategy: strategy.default('steps').describe('When to save a checkpoint: no, every save_steps, or each epoch.'),
   save_steps: steps.default(500).describe('Steps between two checkpoints.'),

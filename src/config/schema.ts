@@ -25,7 +25,13 @@ type AllKeys = ModelKeys &
   RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
-type Completed = 'learning_rate' | 'eval_steps' | 'metric_for_best_model' | 'greater_is_better' | 'data_seed'
+type Completed =
+  | 'learning_rate'
+  | 'eval_strategy'
+  | 'eval_steps'
+  | 'metric_for_best_model'
+  | 'greater_is_better'
+  | 'data_seed'
 
 /** A valid training configuration. Keys are those of the YAML file; their meaning is in the JSON Schema. */
 export type TrainConfig = {
@@ -76,11 +82,20 @@ export function completeDefaults(config: AllKeys): TrainConfig {
     ...((config.finetuning === 'lora' || config.finetuning === 'dora') && loraDefaults(config)),
     ...(config.finetuning === 'prompt' && promptDefaults(config)),
     ...(config.finetuning === 'freeze' && freezeDefaults(config)),
+    eval_strategy: evaluationStrategy(config),
     eval_steps: config.eval_steps ?? config.logging_steps,
     metric_for_best_model: metric.startsWith('eval_') ? metric : `eval_${metric}`,
     greater_is_better: config.greater_is_better ?? !/(?:loss|perplexity)$/.test(metric),
     data_seed: config.data_seed ?? config.seed,
   }
+}
+
+/** What is given to evaluate on is evaluated on, unless `no` is said. */
+function evaluationStrategy(config: AllKeys): TrainConfig['save_strategy'] {
+  if (config.eval_strategy !== undefined) return config.eval_strategy
+  if (config.eval_dataset === undefined && config.val_split === 0) return 'no'
+  if (config.eval_steps !== undefined) return 'steps'
+  return config.load_best_model_at_end ? config.save_strategy : 'epoch'
 }
 
 function defaultRate({ stage, finetuning, model_name_or_path }: AllKeys): number {
@@ -173,7 +188,8 @@ function checkModel(config: AllKeys, complain: Complain): void {
 /** Keys that belong to some stages, or to some kinds of fine-tuning. */
 const PLACES: readonly [keys: readonly ConfigKey[], place: 'stage' | 'finetuning', values: readonly string[]][] = [
   [['packing', 'mask_history'], 'stage', ['sft']],
-  [['on_overlong'], 'stage', ['sft', 'dpo']],
+  [['on_overlong', 'columns'], 'stage', ['sft', 'dpo']],
+  [['add_bos_token'], 'stage', ['pretrain']],
   [Object.keys(preferenceKeys) as ConfigKey[], 'stage', ['dpo']],
   [Object.keys(loraKeys) as ConfigKey[], 'finetuning', ['lora', 'dora']],
   [Object.keys(promptKeys) as ConfigKey[], 'finetuning', ['prompt']],
@@ -227,25 +243,26 @@ function checkTuning(config: AllKeys, complain: Complain): void {
 }
 
 function checkTogether(config: AllKeys, complain: Complain): void {
-  if (config.eval_strategy !== 'no' && config.eval_dataset === undefined && config.val_split === 0) {
-    complain('eval_strategy', `expected eval_dataset or val_split with ${config.eval_strategy}, got neither`)
+  const strategy = evaluationStrategy(config)
+  if (strategy !== 'no' && config.eval_dataset === undefined && config.val_split === 0) {
+    complain('eval_strategy', `expected eval_dataset or val_split with ${strategy}, got neither`)
   }
   if (config.eval_dataset !== undefined && config.val_split > 0) {
     complain('val_split', 'expected either eval_dataset or val_split, got both')
   }
   for (const key of ['load_best_model_at_end', 'early_stopping_patience'] as const) {
     const isOn = config[key] !== undefined && config[key] !== false
-    if (isOn && config.eval_strategy === 'no') {
+    if (isOn && strategy === 'no') {
       complain(key, "expected an eval_strategy of steps or epoch with it, got 'no'. Nothing would be measured")
     }
   }
-  if (config.load_best_model_at_end && config.save_strategy !== config.eval_strategy) {
+  if (config.load_best_model_at_end && config.save_strategy !== strategy) {
     complain(
       'load_best_model_at_end',
-      `expected the same save_strategy and eval_strategy, got ${config.save_strategy} and ${config.eval_strategy}`,
+      `expected the same save_strategy and eval_strategy, got ${config.save_strategy} and ${strategy}`,
     )
   }
-  if (config.load_best_model_at_end && config.eval_strategy === 'steps' && config.save_strategy === 'steps') {
+  if (config.load_best_model_at_end && strategy === 'steps' && config.save_strategy === 'steps') {
     const every = config.eval_steps ?? config.logging_steps
     const isMultiple = config.save_steps < 1 === every < 1 && isWhole(config.save_steps / every)
     if (!isMultiple)

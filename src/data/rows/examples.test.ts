@@ -142,6 +142,102 @@ describe('readExample', () => {
     expect(read({ instruction: 'a', output: 'b', kto_tag: true })).toMatchObject({ prompt: [user('a')], label: true })
   })
 
+  it('reads what is beside the pair or the completion', () => {
+    const sky = { chosen: 'It is blue today.', rejected: 'It is green.' }
+    const prompt = [system('Be brief.'), user('What colour is the sky?')]
+    const pair = { prompt, chosen: [assistant(sky.chosen)], rejected: [assistant(sky.rejected)] }
+    for (const asked of ['question', 'input', 'query', 'instruction', 'prompt'])
+      expect(read({ system: 'Be brief.', [asked]: 'What colour is the sky?', ...sky })).toMatchObject(pair)
+    expect(read({ system: 'S', prompt: 'a', completion: 'b' })).toEqual({
+      kind: 'prompt-completion',
+      prompt: [system('S'), user('a')],
+      completion: [assistant('b')],
+    })
+    const chat = { kind: 'conversation', messages: [user('a'), assistant('b')] }
+    expect(read({ question: 'a', answer: 'b' })).toEqual(chat)
+    expect(read({ prompt: 'a', response: 'b' })).toEqual(chat)
+    expect(read({ input: 'a', output: 'b' })).toEqual(chat)
+    expect(read({ question: 'a', context: 'c', answer: 'b' })).toMatchObject({
+      messages: [user('a\nc'), assistant('b')],
+    })
+  })
+
+  it('refuses text that nobody would read, but not what only repeats the chat or has another name', () => {
+    const pair = { chosen: 'b', rejected: 'c' }
+    expect(() => read({ prompt: 'a', context: 'The sky.', ...pair })).toThrow(
+      /data\.jsonl:1: .*got 'context' besides, which nobody would read\. Say what it is, for example columns: \{input: context\}/,
+    )
+    expect(() => read({ prompt: 'x', completion: 'y', question: 'Which?' })).toThrow(/got 'question' besides/)
+    expect(() => read({ messages: [user('a'), assistant('b')], history: [['x', 'y']] })).toThrow(/'history'/)
+    expect(read({ prompt: 'a', context: 'The sky.', ...pair }, { columns: { context: null } })).toMatchObject({
+      prompt: 'a',
+    })
+    const repeated = { prompt: 'a', prompt_id: '7f', source: 'web', messages: [user('a'), assistant('b')] }
+    expect(read(repeated, { purpose: 'supervised' })).toMatchObject({ kind: 'conversation' })
+  })
+
+  it('lets the purpose decide which shapes are possible', () => {
+    const supervised = { purpose: 'supervised' } as const
+    const chat = [user('a'), assistant('b')]
+    expect(read({ messages: chat, label: 'math' }, supervised)).toEqual({ kind: 'conversation', messages: chat })
+    expect(read({ instruction: 'a', output: 'b', label: 1 }, supervised)).toEqual({
+      kind: 'conversation',
+      messages: chat,
+    })
+    const whole = { messages: chat, chosen: chat, rejected: [user('a'), assistant('c')] }
+    expect(read(whole, supervised)).toEqual({ kind: 'conversation', messages: chat })
+    expect(read({ ...whole, label: true }, { purpose: 'preference' })).toMatchObject({ prompt: [user('a')] })
+    expect(() => read({ prompt: 'a', chosen: 'b', rejected: 'c' }, supervised)).toThrow(
+      /got a row of the shape preference \{chosen, rejected\}\. Train it with stage: dpo/,
+    )
+  })
+
+  it('names the nearest shape and the one field that is missing', () => {
+    expect(() => read({ question: 'a', reply: 'b' }, { purpose: 'supervised' })).toThrow(
+      /found fields question, reply\. Nearest is alpaca \{instruction, output\}, where 'output' is missing: rename .* columns: \{output: reply\}/,
+    )
+    expect(() => read({ prompt: 'a', chosen: 'b', bad: 'c', worse: 'd' }, { purpose: 'preference' })).toThrow(
+      /Nearest is preference \{chosen, rejected\}, where 'rejected' is missing.*columns: \{rejected: …\}/,
+    )
+    expect(read({ question: 'a', reply: 'b' }, { columns: { output: 'reply' } })).toMatchObject({
+      kind: 'conversation',
+    })
+    // As LLaMA-Factory's registry names them.
+    const columns = { prompt: 'q', query: 'more', response: 'a', system: 's' }
+    expect(read({ q: 'Add', more: '1 + 1', a: '2', s: 'S' }, { columns })).toMatchObject({
+      messages: [system('S'), user('Add\n1 + 1'), assistant('2')],
+    })
+    expect(() => read({ q: 7, more: '', a: '2' }, { columns })).toThrow(/field 'q': expected a string, got 7/)
+  })
+
+  it('reads the older function_call, and takes null and empty lists for absent', () => {
+    const call = { name: 'f', arguments: '{"x":1}' }
+    const made = { tool_calls: [{ type: 'function', function: { name: 'f', arguments: { x: 1 } } }] }
+    const rows = [
+      { role: 'assistant', content: '', function_call: call },
+      { role: 'assistant', content: null, function_call: call, tool_calls: null },
+      { role: 'assistant', content: null, tool_calls: [{ type: 'function', id: null, function: call }] },
+    ]
+    for (const turn of rows)
+      expect(read({ messages: [user('a'), turn] })).toMatchObject({
+        messages: [user('a'), { ...assistant(''), ...made }],
+      })
+    const turns = [
+      { from: 'human', value: 'hi', role: null, content: null },
+      { role: 'assistant', content: 'b', from: null, value: null, tool_calls: [], function_call: null },
+    ]
+    expect(read({ conversations: turns })).toEqual({ kind: 'conversation', messages: [user('hi'), assistant('b')] })
+  })
+
+  it('reads turns that a table holds as JSON', () => {
+    const turns = JSON.stringify([user('a'), assistant('b')])
+    expect(read({ messages: turns })).toMatchObject({ messages: [user('a'), assistant('b')] })
+    expect(read({ prompt: JSON.stringify([user('a')]), completion: '[{"x": 1}]' })).toMatchObject({
+      prompt: [user('a')],
+      completion: [assistant('[{"x": 1}]')],
+    })
+  })
+
   it('takes names from the caller', () => {
     const columns = { prompt: 'question', chosen: 'response_j', rejected: 'response_k' }
     expect(read({ question: 'a', response_j: 'b', response_k: 'c' }, { columns })).toEqual({
@@ -155,17 +251,17 @@ describe('readExample', () => {
   it('says row, field, value and what would do', () => {
     const failures: [Record<string, unknown>, RegExp][] = [
       [
-        { question: 'a', answer: 'b' },
-        /data.jsonl:1: expected one of .*alpaca \{instruction, output\}.*found fields question, answer.*columns/,
+        { title: 'a', body: 'b' },
+        /data.jsonl:1: expected one of .*alpaca \{instruction, output\}.*found fields title, body.*columns/,
       ],
       [
         {
           conversations: [
             { from: 'human', value: 'a' },
-            { from: 'bot', value: 'b' },
+            { from: 'nobody', value: 'b' },
           ],
         },
-        /:1, field 'conversations'\[1\].from: expected .*gpt.*, got "bot"/,
+        /:1, field 'conversations'\[1\].from: expected .*gpt.*, got "nobody"/,
       ],
       [{ messages: [] }, /'messages': expected a list of messages, got \[\]/],
       [{ messages: [user('a')] }, /at least one turn of the assistant.*got \["user"\]/],
@@ -181,7 +277,17 @@ describe('readExample', () => {
         },
         /\[0\].value: expected JSON/,
       ],
-      [{ chosen: [user('a'), assistant('b')], rejected: [user('a'), assistant('b')] }, /another answer/],
+      [
+        { chosen: [user('a'), assistant('b')], rejected: [user('x'), assistant('b')] },
+        /turns that chosen and rejected share/,
+      ],
+      [{ instruction: 'a', output: null }, /'output': expected an answer, got an empty one/],
+      [{ messages: [user('a'), assistant('')] }, /'messages'\[1\]: expected an answer, got an empty one/],
+      [
+        { system: 'S', messages: [system('T'), user('a'), assistant('b')] },
+        /'system': expected the system message that/,
+      ],
+      [{ messages: "[{'role': 'user'}]" }, /'messages': expected JSON .*Python’s notation: write it with json\.dumps/],
       [{ chosen: [assistant('b')], rejected: 'c' }, /same form/],
       [{ prompt: 'a', completion: 'b', label: 'maybe' }, /'label': expected true or false, got "maybe"/],
       [{ messages: [user('a'), assistant('b')], tools: '[{"x": 1}]' }, /'tools'\[0\]: expected \{name/],

@@ -22,30 +22,50 @@ const ROLES: Readonly<Record<string, Message['role'] | 'function_call'>> = {
   function_call: 'function_call',
 }
 
-/** Reads a list of turns. Throws InputError, with the field and the value, at one that is none. */
+/** Reads a list of turns, or JSON of one as tables have it. Throws InputError, with the field and the value, at one that is none. */
 export function readMessages(value: unknown, place: Place): Message[] {
-  if (!Array.isArray(value) || value.length === 0) throw wrong(place, 'a list of messages', value)
-  return value.map((item, i) => readMessage(item, `${place}[${i}]`))
+  const list = typeof value === 'string' ? fromJson(value, place) : value
+  if (!Array.isArray(list) || list.length === 0) throw wrong(place, 'a list of messages', value)
+  return list.map((item, i) => readMessage(item, `${place}[${i}]`))
 }
 
-/** Reads a string, a list of turns, or a single turn. */
+/** Reads a string, a list of turns, or a single turn. A string that is JSON of turns, as tables have it, is these turns. */
 export function readTurns(value: unknown, place: Place): Turns {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') return isJsonOfTurns(value) ? readMessages(value, place) : value
   return isFields(value) ? [readMessage(value, place)] : readMessages(value, place)
+}
+
+function isJsonOfTurns(text: string): boolean {
+  if (!/^\s*\[\s*\{\s*"/.test(text)) return false
+  try {
+    const list: unknown = JSON.parse(text)
+    return Array.isArray(list) && list.every((item) => isFields(item) && String(item.role ?? item.from) in ROLES)
+  } catch {
+    return false
+  }
+}
+
+/** Whether a turn of the assistant says anything, to a person or a tool. */
+export function hasAnswer({ role, content, tool_calls, reasoning_content = '' }: Message): boolean {
+  return role === 'assistant' && (content.trim() !== '' || tool_calls !== undefined || reasoning_content.trim() !== '')
 }
 
 function readMessage(value: unknown, place: Place): Message {
   if (!isFields(value)) throw wrong(place, '{role, content} or {from, value}', value)
-  const [roleKey, contentKey] = 'role' in value ? ['role', 'content'] : ['from', 'value']
+  // A column store gives every turn the keys of all: null means absent.
+  const isShareGpt = (value.role ?? undefined) === undefined && (value.from ?? undefined) !== undefined
+  const [roleKey, contentKey] = isShareGpt ? ['from', 'value'] : ['role', 'content']
   const role = ROLES[String(value[roleKey])]
   if (role === undefined) throw wrong(`${place}.${roleKey}`, Object.keys(ROLES).join(', '), value[roleKey])
   const content = value[contentKey]
   if (role === 'function_call') {
     return { role: 'assistant', content: '', tool_calls: readCalls(content, `${place}.${contentKey}`) }
   }
-  const calls = value.tool_calls ?? undefined
-  const message: Message = { role, content: readContent(content, `${place}.${contentKey}`, calls !== undefined) }
-  if (calls !== undefined) message.tool_calls = readCalls(calls, `${place}.tool_calls`)
+  const message: Message = {
+    role,
+    content: readContent(content, `${place}.${contentKey}`, role === 'assistant'),
+    ...callsOf(value, place),
+  }
   for (const key of ['name', 'tool_call_id'] as const) {
     if (typeof value[key] === 'string') message[key] = value[key]
   }
@@ -55,6 +75,15 @@ function readMessage(value: unknown, place: Place): Message {
   const weight = value.loss_weight ?? value.weight ?? value.train
   if (typeof weight === 'number' || typeof weight === 'boolean') message.isTrained = Number(weight) !== 0
   return message
+}
+
+/** The calls of a turn; OpenAI's older form has one, as `function_call`. */
+function callsOf(value: Fields, place: Place): Pick<Message, 'tool_calls'> {
+  const isThere = (calls: unknown): boolean =>
+    calls !== undefined && calls !== null && calls !== '' && !(Array.isArray(calls) && calls.length === 0)
+  if (isThere(value.tool_calls)) return { tool_calls: readCalls(value.tool_calls, `${place}.tool_calls`) }
+  if (isThere(value.function_call)) return { tool_calls: readCalls(value.function_call, `${place}.function_call`) }
+  return {}
 }
 
 function readContent(value: unknown, place: Place, mayBeMissing: boolean): string {
@@ -105,7 +134,8 @@ function fromJson(value: unknown, place: Place): unknown {
   try {
     return JSON.parse(value)
   } catch (error) {
-    throw wrong(place, `JSON (${(error as Error).message.slice(0, 80)})`, value)
+    const isPython = /^\s*[[{]\s*(\{\s*)?'/.test(value) ? '; this is Python’s notation: write it with json.dumps' : ''
+    throw wrong(place, `JSON (${(error as Error).message.slice(0, 80)}${isPython})`, value)
   }
 }
 

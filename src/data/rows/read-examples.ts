@@ -1,8 +1,9 @@
 // Files → examples with their places, for every stage that learns from rows rather than from running text.
 
+import { InputError } from '../../errors.ts'
 import { type RowOptions, readRows } from '../read/sources.ts'
 import type { Example } from './conversation.ts'
-import { type ExampleOptions, readExample } from './examples.ts'
+import { type ExampleOptions, readRow } from './examples.ts'
 import { type ShapeGuess, sniffShape } from './shapes.ts'
 
 /** How files are read as examples. */
@@ -17,22 +18,65 @@ export interface PlacedExample {
   place: string
 }
 
-/** Reads every row of files and directories as an example. Throws InputError, with file, line, field and value, at one that is none. */
-export async function* readExamples(
-  paths: string | readonly string[],
-  { rows, ...options }: ExampleFileOptions = {},
-): AsyncGenerator<PlacedExample> {
-  for await (const row of readRows(paths, rows)) {
-    yield { example: readExample(row, options), place: `${row.id.file}:${row.id.line}` }
+/** Reads files and directories row by row and keeps account of what is left out of them. */
+export class ExampleReader {
+  private readonly paths: string | readonly string[]
+  private readonly options: ExampleFileOptions
+  private rows = 0
+  private readonly empty = { rows: 0, turns: 0, first: '' }
+  private readonly unread = new Set<string>()
+
+  constructor(paths: string | readonly string[], options: ExampleFileOptions = {}) {
+    this.paths = paths
+    this.options = options
+  }
+
+  /**
+   * Every row as an example but those with nothing but empty answers, which are counted. Throws InputError, with file, line, field and
+   * value, at a row that is none, and at the end where all answers were empty.
+   */
+  async *examples(): AsyncGenerator<PlacedExample> {
+    for await (const row of readRows(this.paths, this.options.rows)) {
+      this.rows++
+      const { example, emptyAnswer, unread } = readRow(row, this.options)
+      for (const column of unread) this.unread.add(column)
+      if (emptyAnswer !== undefined && this.empty.rows + this.empty.turns === 0) this.empty.first = emptyAnswer
+      if (example === undefined) this.empty.rows++
+      else {
+        if (emptyAnswer !== undefined) this.empty.turns++
+        yield { example, place: `${row.id.file}:${row.id.line}` }
+      }
+    }
+    if (this.empty.rows === this.rows)
+      throw new InputError(
+        `${this.empty.first}: expected an answer, got an empty one, as in all ${this.rows} rows. Give answers, or name the column that holds them with columns`,
+      )
+  }
+
+  /** Lines for people about what was not read or is not learnt. */
+  notices(): string[] {
+    const { rows, turns, first } = this.empty
+    const found = []
+    if (rows > 0) found.push(`${counted(rows, 'row')} with an empty answer left out (the first: ${first})`)
+    if (turns > 0)
+      found.push(
+        `${counted(turns, 'chat')} with an empty turn of the assistant, from which nothing is learnt${rows > 0 ? '' : ` (the first: ${first})`}`,
+      )
+    if (this.unread.size > 0) found.push(`columns that are not read: ${[...this.unread].slice(0, 20).join(', ')}`)
+    return found
   }
 }
 
 /** Guesses the shape of the data from its first rows, so that people see the guess before anything is trained. */
 export async function guessShape(
   paths: string | readonly string[],
-  { rows = {}, columns }: ExampleFileOptions = {},
+  { rows = {}, columns, purpose }: ExampleFileOptions = {},
 ): Promise<ShapeGuess> {
-  // The real reading writes the quarantine.
-  const { quarantinePath: _, ...reading } = rows
-  return sniffShape(readRows(paths, reading), columns === undefined ? {} : { columns })
+  // The real reading writes the quarantine, and says what it meets.
+  const { quarantinePath: _, onNotice: __, ...reading } = rows
+  return sniffShape(readRows(paths, reading), { columns, purpose })
+}
+
+function counted(count: number, what: string): string {
+  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 }

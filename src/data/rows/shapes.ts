@@ -1,26 +1,11 @@
-// Which shape a data set is in, told from the names of its fields alone, before anything is trained.
+// Which shape a data set is in, told from the names of its fields alone, before anything is trained. What the data is for decides which
+// shapes are possible; columns that a shape does not know do not matter to it.
 
 import { InputError } from '../../errors.ts'
 import type { SourceRow } from '../read/sources.ts'
 
-/** The shapes that are recognised, and the fields by which they are: the first whose fields are all there. */
-export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
-  'preference-messages': ['chosen_messages', 'rejected_messages'],
-  'sharegpt-preference': ['conversations', 'chosen', 'rejected'],
-  'messages-preference': ['messages', 'chosen', 'rejected'],
-  'alpaca-preference': ['instruction', 'chosen', 'rejected'],
-  preference: ['chosen', 'rejected'],
-  'sharegpt-labelled': ['conversations', 'label'],
-  'messages-labelled': ['messages', 'label'],
-  'alpaca-labelled': ['instruction', 'output', 'label'],
-  labelled: ['prompt', 'completion', 'label'],
-  messages: ['messages'],
-  sharegpt: ['conversations'],
-  alpaca: ['instruction', 'output'],
-  'prompt-completion': ['prompt', 'completion'],
-  prompt: ['prompt'],
-  text: ['text'],
-}
+/** What rows are read for: the answers of stage `sft`, the pairs of stage `dpo`, or answers with a label. */
+export type Purpose = 'supervised' | 'preference' | 'labelled'
 
 /** The name of a shape. */
 export type Shape =
@@ -40,7 +25,63 @@ export type Shape =
   | 'prompt'
   | 'text'
 
-type Fields = Record<string, unknown>
+const SYSTEM = 'system|system_prompt'
+const CHAT = 'conversations|conversation'
+const ANSWER = 'output|response|answer|completion'
+/** Alpaca's. `prompt` beside `response` is LLaMA-Factory's name for a turn; beside `completion`, `chosen` it is TRL's for a text. */
+const ASKED = 'instruction|question|prompt|query|input'
+const ASKED_OF_PAIR = 'instruction|question|query|input'
+const BESIDE_ASKED = ['input|context|query', SYSTEM, 'history']
+
+interface ShapeSpec {
+  for: Purpose | undefined
+  /** The fields by which the shape is known. After the first name come others that mean the same and are taken in its place. */
+  fields: readonly string[]
+  /** Fields that are read where they are. */
+  optional: readonly string[]
+}
+
+/** The shapes that are recognised: of those possible, the first whose fields are all there. */
+export const SHAPES: Readonly<Record<Shape, ShapeSpec>> = {
+  'preference-messages': { for: 'preference', fields: ['chosen_messages', 'rejected_messages'], optional: [SYSTEM] },
+  'sharegpt-preference': { for: 'preference', fields: [CHAT, 'chosen', 'rejected'], optional: [SYSTEM] },
+  'messages-preference': { for: 'preference', fields: ['messages', 'chosen', 'rejected'], optional: [SYSTEM] },
+  'alpaca-preference': {
+    for: 'preference',
+    fields: [ASKED_OF_PAIR, 'chosen', 'rejected'],
+    optional: BESIDE_ASKED,
+  },
+  preference: { for: 'preference', fields: ['chosen', 'rejected'], optional: ['prompt', SYSTEM] },
+  'sharegpt-labelled': { for: 'labelled', fields: [CHAT, 'label|kto_tag'], optional: [SYSTEM] },
+  'messages-labelled': { for: 'labelled', fields: ['messages', 'label|kto_tag'], optional: [SYSTEM] },
+  'alpaca-labelled': { for: 'labelled', fields: ['instruction', 'output', 'label|kto_tag'], optional: BESIDE_ASKED },
+  labelled: { for: 'labelled', fields: ['prompt', 'completion', 'label|kto_tag'], optional: [SYSTEM] },
+  messages: { for: 'supervised', fields: ['messages'], optional: [SYSTEM] },
+  sharegpt: { for: 'supervised', fields: [CHAT], optional: [SYSTEM] },
+  'prompt-completion': { for: 'supervised', fields: ['prompt', 'completion'], optional: [SYSTEM] },
+  alpaca: { for: 'supervised', fields: [ASKED, ANSWER], optional: BESIDE_ASKED },
+  prompt: { for: undefined, fields: ['prompt'], optional: [] },
+  text: { for: 'supervised', fields: ['text'], optional: [] },
+}
+
+/** Every name that a field of a shape can have. */
+export const FIELD_NAMES: readonly string[] = [
+  ...new Set(
+    Object.values(SHAPES).flatMap(({ fields, optional }) => [...fields, ...optional].flatMap((all) => all.split('|'))),
+  ),
+  'tools',
+]
+
+const STAGES: Readonly<Record<Purpose, string>> = {
+  supervised: 'Train it with stage: sft',
+  preference: 'Train it with stage: dpo',
+  labelled: 'No stage takes these yet',
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** A role such as `output` → the field that fills it, such as `answer`. */
+export type Filled = Readonly<Record<string, string>>
 
 /** What a data set looks like, from its first rows. */
 export interface ShapeGuess {
@@ -52,60 +93,158 @@ export interface ShapeGuess {
   others: number
 }
 
+/** How rows are told apart. */
+export interface ShapeOptions {
+  purpose?: Purpose | undefined
+  columns?: Columns | undefined
+}
+
+/** Our field → the column that holds it; null where nothing is to be read as it. */
+export type Columns = Readonly<Record<string, string | null | undefined>>
+
 /** Guesses the shape of a data set from up to 1,000 rows: the commonest. Throws InputError when no row has one. */
 export async function sniffShape(
   rows: AsyncIterable<SourceRow> | Iterable<SourceRow>,
-  options: { columns?: Readonly<Record<string, string>>; maxRows?: number } = {},
+  options: ShapeOptions & { maxRows?: number } = {},
 ): Promise<ShapeGuess> {
-  const { columns, maxRows = 1000 } = options
-  const counts = new Map<Shape | undefined, number>()
+  const { columns, purpose, maxRows = 1000 } = options
+  const found = new Map<Shape, { count: number; names: string[] }>()
   let seen = 0
   let last: { fields: Fields; place: string } | undefined
   for await (const { row, id } of rows) {
-    const fields = renamed(row, columns)
-    const shape = shapeOf(fields)
-    counts.set(shape, (counts.get(shape) ?? 0) + 1)
+    const { fields, nameOf } = renamed(row, columns)
+    const shape = shapeOf(fields, purpose)
+    if (shape !== undefined) {
+      const { count = 0, names = Object.values((filled(fields, shape) ?? filled(fields, shape, true))!).map(nameOf) } =
+        found.get(shape) ?? {}
+      found.set(shape, { count: count + 1, names })
+    }
     last = { fields, place: `${id.file}:${id.line}` }
     if (++seen === maxRows) break
   }
   if (last === undefined) throw new InputError('data: expected at least one row, got none')
-  const known = [...counts].filter((entry): entry is [Shape, number] => entry[0] !== undefined)
-  if (known.length === 0) throw unknownShape(last.place, last.fields)
-  const [shape, count] = known.reduce((best, entry) => (entry[1] > best[1] ? entry : best))
-  const reason = `${count} of ${seen} rows have ${SHAPES[shape].map((name) => `'${name}'`).join(' and ')}`
+  if (found.size === 0) throw unknownShape(last.place, last.fields, purpose)
+  const [shape, { count, names }] = [...found].reduce((best, entry) => (entry[1].count > best[1].count ? entry : best))
+  const reason = `${count} of ${seen} rows have ${names.map((name) => `'${name}'`).join(' and ')}`
   return { shape, reason, rows: seen, others: seen - count }
 }
 
-/** The first shape whose fields a row has, if any. */
-export function shapeOf(fields: Fields): Shape | undefined {
-  const shapes = Object.entries(SHAPES) as [Shape, readonly string[]][]
-  return shapes.find(([, names]) => names.every((name) => fields[name] !== undefined && fields[name] !== null))?.[0]
+/** The first of the possible shapes whose fields a row has, if any: with values, else with nulls, as a column store leaves them. */
+export function shapeOf(fields: Fields, purpose?: Purpose): Shape | undefined {
+  const possible = (Object.keys(SHAPES) as Shape[]).filter((shape) => isPossible(shape, purpose))
+  return (
+    possible.find((shape) => filled(fields, shape) !== undefined) ??
+    possible.find((shape) => filled(fields, shape, true) !== undefined)
+  )
 }
 
-/** The row under our names. LLaMA-Factory's `kto_tag` and TRL's `label` are one thing. */
+function isPossible(shape: Shape, purpose: Purpose | undefined): boolean {
+  return purpose === undefined || SHAPES[shape].for === purpose
+}
+
+/** Which fields of a row fill the shape's; undefined where one is missing. */
+export function filled(fields: Fields, shape: Shape, takesNull = false): Filled | undefined {
+  const roles: Record<string, string> = {}
+  for (const names of SHAPES[shape].fields) {
+    const name = fillRole(fields, names, roles, takesNull)
+    if (name === undefined) return undefined
+    roles[roleOf(names)] = name
+  }
+  return roles
+}
+
+/** `filled`, and the optional fields that are there. */
+export function filledWithOptional(fields: Fields, shape: Shape): Filled {
+  const roles: Record<string, string> = { ...(filled(fields, shape) ?? filled(fields, shape, true)) }
+  for (const names of SHAPES[shape].optional) {
+    const name = fillRole(fields, names, roles, false)
+    if (name !== undefined) roles[roleOf(names)] = name
+  }
+  return roles
+}
+
+function fillRole(fields: Fields, names: string, taken: Filled, takesNull: boolean): string | undefined {
+  const used = Object.values(taken)
+  const isThere = (name: string): boolean =>
+    Object.hasOwn(fields, name) && fields[name] !== undefined && (takesNull || fields[name] !== null)
+  return names.split('|').find((name) => isThere(name) && !used.includes(name))
+}
+
+function roleOf(names: string): string {
+  return names.split('|', 1)[0]!
+}
+
+/** The row under our names, and what the data calls them. Columns given away to a name are not seen under their own. */
 export function renamed(
   row: SourceRow['row'],
-  columns: Readonly<Record<string, string>> = {},
-): Record<string, unknown> {
-  const fields: Fields = typeof row === 'string' ? { text: row } : row
-  const copy: Fields = { ...fields }
-  for (const [ours, theirs] of Object.entries(columns))
-    copy[ours] = Object.hasOwn(fields, theirs) ? fields[theirs] : undefined
-  copy.label ??= copy.kto_tag
-  return copy
+  columns: Columns = {},
+): { fields: Record<string, unknown>; nameOf: (field: string) => string } {
+  const source: Fields = typeof row === 'string' ? { text: row } : row
+  const fields: Record<string, unknown> = { ...source }
+  for (const theirs of Object.values(columns)) if (typeof theirs === 'string') delete fields[theirs]
+  for (const [ours, theirs] of Object.entries(columns)) {
+    if (theirs === null) delete fields[ours]
+    else if (theirs === undefined) continue
+    else if (Object.hasOwn(source, theirs)) fields[ours] = source[theirs]
+  }
+  return { fields, nameOf: (field) => columns[field] ?? field }
 }
 
 /** The shape and its fields, for errors. */
 export function describeShape(shape: Shape): string {
-  return `${shape} {${SHAPES[shape].join(', ')}}`
+  return `${shape} {${SHAPES[shape].fields.map(roleOf).join(', ')}}`
 }
 
-/** The error for a row of no known shape. */
-export function unknownShape(place: string, fields: Fields): InputError {
+/** The error for a row of no possible shape: the nearest one and what it lacks. */
+export function unknownShape(place: string, fields: Fields, purpose?: Purpose): InputError {
   const found = Object.keys(fields).filter((name) => fields[name] !== undefined)
-  const shapes = (Object.keys(SHAPES) as Shape[]).map(describeShape)
+  const got = `found fields ${found.slice(0, 20).join(', ') || 'none'}`
+  const other = purpose && shapeOf(fields)
+  const isOther = other !== undefined && SHAPES[other].for !== undefined && filled(fields, other) !== undefined
+  if (isOther)
+    return new InputError(
+      `row in ${place}: expected ${WANTED[purpose!]}, got a row of the shape ${describeShape(other)}. ${STAGES[SHAPES[other].for!]}`,
+    )
+  const nearest = nearestShape(fields, purpose)
+  if (nearest !== undefined) {
+    const { shape, missing, spare } = nearest
+    return new InputError(
+      `row in ${place}: expected ${purpose === undefined ? 'a known shape' : WANTED[purpose]}, ${got}. ` +
+        `Nearest is ${describeShape(shape)}, where '${missing}' is missing: rename the column that holds it, or set columns: {${missing}: ${spare ?? '…'}}`,
+    )
+  }
+  const shapes = (Object.keys(SHAPES) as Shape[]).filter((shape) => isPossible(shape, purpose)).map(describeShape)
   return new InputError(
-    `row in ${place}: expected one of ${shapes.join(', ')}; found fields ${found.slice(0, 20).join(', ')}. ` +
-      'Rename yours, or in code give columns, for example {prompt: question, completion: answer}',
+    `row in ${place}: expected one of ${shapes.join(', ')}; ${got}. ` +
+      'Rename yours, or say which is which, for example columns: {instruction: title, output: body}',
   )
+}
+
+const WANTED: Readonly<Record<Purpose, string>> = {
+  supervised: 'answers to learn from',
+  preference: 'chosen and rejected answers',
+  labelled: 'answers with labels',
+}
+
+/** The possible shape that lacks one field only, and has at least one; with the one text that could be it. */
+function nearestShape(
+  fields: Fields,
+  purpose: Purpose | undefined,
+): { shape: Shape; missing: string; spare: string | undefined } | undefined {
+  for (const shape of Object.keys(SHAPES) as Shape[]) {
+    const names = SHAPES[shape].fields
+    if (!isPossible(shape, purpose) || names.length < 2) continue
+    const roles: Record<string, string> = {}
+    const missing: string[] = []
+    for (const alternatives of names) {
+      const name = fillRole(fields, alternatives, roles, true)
+      if (name === undefined) missing.push(roleOf(alternatives))
+      else roles[roleOf(alternatives)] = name
+    }
+    if (missing.length !== 1) continue
+    const used = [...Object.values(roles), ...SHAPES[shape].optional.flatMap((all) => all.split('|'))]
+    const spare = Object.keys(fields).filter((name) => typeof fields[name] === 'string' && !used.includes(name))
+    return { shape, missing: missing[0]!, spare: spare.length === 1 ? spare[0] : undefined }
+  }
+  return undefined
 }

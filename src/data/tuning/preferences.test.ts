@@ -56,13 +56,57 @@ describe('readPreferences', () => {
     expect(report).toMatchObject({ rows: 5, leftOut: 0, stopTokenIds: [2, 4], notices: [] })
   })
 
-  it('leaves out pairs whose answers are the same', async () => {
+  it('leaves out pairs whose answers are the same, with and without a prompt', async () => {
     const { train, report } = await read([
       { prompt: 'a', chosen: 'b', rejected: 'b' },
       { prompt: 'a', chosen: 'b', rejected: 'c' },
+      { chosen: 'same answer', rejected: 'same answer' },
+      { chosen: [user('a'), assistant('b')], rejected: [user('a'), assistant('b')] },
     ])
     expect(train.length).toBe(1)
-    expect(report.notices).toEqual(['1 pairs have the same answer twice and are left out'])
+    expect(report.notices).toEqual(['3 pairs have the same answer twice and are left out'])
+  })
+
+  it('learns to stop from an answer that goes on in the other', async () => {
+    const { train, report } = await read([{ chosen: 'The cat', rejected: 'The cat sat' }])
+    expect(pairsOf(train)).toEqual([
+      [
+        ['<s>The cat', '</s>'],
+        ['<s>The cat', ' sat</s>'],
+      ],
+    ])
+    expect(report.notices).toEqual([])
+  })
+
+  it('takes for the prompt what both chats share, however often it is repeated', async () => {
+    const chosen = [user('What is up?'), assistant('The sky.')]
+    const rejected = [user('What is up?'), assistant('No.')]
+    const { train } = await read([
+      { prompt: 'What is up?', messages: chosen, chosen, rejected },
+      { prompt: 'What is up?', chosen, rejected },
+      { prompt: [user('What is up?')], chosen, rejected },
+      { messages: chosen, chosen: 'The sky.', rejected: 'No.' },
+    ])
+    const header = '<|im_start|>user\nWhat is up?<|im_end|>\n<|im_start|>assistant\n'
+    for (const pair of pairsOf(train))
+      expect(pair).toEqual([
+        [header, 'The sky.<|im_end|>', '\n'],
+        [header, 'No.<|im_end|>', '\n'],
+      ])
+    expect(train.length).toBe(4)
+  })
+
+  it('leaves out and names rows with an empty answer', async () => {
+    const { train, report } = await read([
+      { prompt: 'a', chosen: 'b', rejected: 'c' },
+      { prompt: 'a', chosen: null, rejected: 'c', id: 7 },
+      { prompt: 'a', chosen: '', rejected: 'c' },
+    ])
+    expect(train.length).toBe(1)
+    expect(report.notices).toEqual([
+      expect.stringMatching(/^2 rows with an empty answer left out \(the first: .*pairs\.jsonl:2, field 'chosen'\)$/),
+      'columns that are not read: id',
+    ])
   })
 
   it('cuts the same from both prompts, so that both answers follow one prompt', async () => {
@@ -98,7 +142,7 @@ describe('readPreferences', () => {
 
   it('names a row that is no pair, and refuses to split', async () => {
     await expect(read([{ prompt: 'a', completion: 'b' }])).rejects.toThrow(
-      /row in .*pairs\.jsonl:1: expected chosen and rejected answers, got a prompt-completion row\. Train it with stage: sft/,
+      /row in .*pairs\.jsonl:1: expected chosen and rejected answers, got a row of the shape prompt-completion \{prompt, completion\}\. Train it with stage: sft/,
     )
     await expect(read([], { onOverlong: 'split' })).rejects.toThrow(/on_overlong: .* for pairs, got split/)
   })

@@ -7,7 +7,7 @@ import { ownersOf, stack } from '../batches.ts'
 import { order } from '../order.ts'
 import { shortened } from '../packing/overlong.ts'
 import type { Preference, PromptCompletion, Turns } from '../rows/conversation.ts'
-import { readExamples } from '../rows/read-examples.ts'
+import { ExampleReader } from '../rows/read-examples.ts'
 import type { Dataset, Sample } from '../sample.ts'
 import { sideOf } from '../split.ts'
 import { SampleStore } from './sample-store.ts'
@@ -46,12 +46,13 @@ export async function readPreferences(
       'on_overlong: expected error-if-many, drop, truncate-left or truncate-right for pairs, got split',
     )
   const encoder = new SupervisedEncoder(options)
-  const tally = new Tally(paths, options)
+  const reader = new ExampleReader(paths, { purpose: 'preference', ...options })
+  const tally = new Tally(paths, { purpose: 'preference', ...options })
   const sides = { train: new PairStore(), validation: new PairStore() }
   const { validation = { fraction: 0 } } = options
   let equal = 0
   tally.hasAnswers = true
-  for await (const { example, place } of readExamples(paths, options)) {
+  for await (const { example, place } of reader.examples()) {
     if (example.kind !== 'preference') {
       throw new InputError(
         `row in ${place}: expected chosen and rejected answers, got a ${example.kind} row. Train it with stage: sft, or give pairs`,
@@ -66,6 +67,7 @@ export async function readPreferences(
     if (kept !== undefined && !isEqual) sides[sideOf(JSON.stringify(example.prompt), validation)].add(kept)
   }
   if (equal > 0) tally.notices.push(`${equal} pairs have the same answer twice and are left out`)
+  tally.notices.push(...reader.notices())
   return { ...sides, report: await tally.report() }
 }
 
@@ -79,8 +81,8 @@ export function encodePair(encoder: SupervisedEncoder, example: Preference, plac
     ...(tools && { tools }),
   })
   return {
-    chosen: encoder.encode(answer(chosen), `${place}, field 'chosen'`),
-    rejected: encoder.encode(answer(rejected), `${place}, field 'rejected'`),
+    chosen: encoder.encode(answer(chosen), `${place}, field 'chosen'`, true),
+    rejected: encoder.encode(answer(rejected), `${place}, field 'rejected'`, true),
   }
 }
 

@@ -55,9 +55,21 @@ describe('readSupervised', () => {
     expect(report.notices).toEqual([])
   })
 
-  it('stops at a row without an answer and names it', async () => {
-    const path = write('a.jsonl', [row('1', '2'), row('3', '')])
-    await expect(read(path)).rejects.toThrow(/row in .*a\.jsonl:2: expected at least one answer to learn from/)
+  it('leaves out rows whose answer is empty or null, counts them and names the first', async () => {
+    const chat = [message('user', 'a'), message('assistant', ''), message('user', 'b'), message('assistant', 'c')]
+    const rows = [row('1', '2'), row('3', ''), { instruction: '4', output: null }, { messages: chat }, { text: ' ' }]
+    const { train, report } = await read(write('a.jsonl', rows), { maxLength: 100 })
+    expect(train.length).toBe(2)
+    expect(report.notices).toEqual([
+      expect.stringMatching(/^3 rows with an empty answer left out \(the first: .*a\.jsonl:2, field 'completion'\)$/),
+      '1 chat with an empty turn of the assistant, from which nothing is learnt',
+    ])
+    // Of the chat the answer is learnt, and not to say nothing.
+    const { ids, labels } = train.get(1)
+    expect(tokenizer.decode(ids.filter((_, i) => labels[i] !== IGNORE_INDEX))).toBe('c<|im_end|>')
+    await expect(read(write('b.jsonl', [{ instruction: '4', output: null }]))).rejects.toThrow(
+      /b\.jsonl:1, field 'output': expected an answer, got an empty one, as in all 1 rows/,
+    )
   })
 
   it('refuses data whose answers never end', async () => {

@@ -5,7 +5,7 @@ import { InputError, UsageError } from '../../errors.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import { type LengthReport, reportLengths } from '../length-report.ts'
 import { type OnOverlong, refuseMany, shortened } from '../packing/overlong.ts'
-import { type ExampleFileOptions, guessShape, readExamples } from '../rows/read-examples.ts'
+import { type ExampleFileOptions, ExampleReader, guessShape } from '../rows/read-examples.ts'
 import type { ShapeGuess } from '../rows/shapes.ts'
 import type { Dataset, Sample } from '../sample.ts'
 import { type SplitOptions, sideOf } from '../split.ts'
@@ -25,7 +25,7 @@ export interface TuningFileOptions extends SupervisedOptions, ExampleFileOptions
 /** What was found in the files. */
 export interface TuningReport {
   guess: ShapeGuess
-  /** Rows read. */
+  /** Rows with something to learn. */
   rows: number
   /** Tokens of all samples, and how many of them are learnt. */
   tokens: number
@@ -58,10 +58,11 @@ export async function readSupervised(
   options: TuningFileOptions,
 ): Promise<SupervisedData> {
   const encoder = new SupervisedEncoder(options)
-  const tally = new Tally(paths, options)
+  const reader = new ExampleReader(paths, { purpose: 'supervised', ...options })
+  const tally = new Tally(paths, { purpose: 'supervised', ...options })
   const sides = { train: new SampleStore(), validation: new SampleStore() }
   const { validation = { fraction: 0 }, onOverlong = 'error-if-many' } = options
-  for await (const { example, place } of readExamples(paths, options)) {
+  for await (const { example, place } of reader.examples()) {
     const sample = encoder.encode(example, place)
     const pieces = shortened(sample, options.maxLength, onOverlong, options.tokenizer.bosTokenId)
     tally.add(sample.ids.length, [sample], pieces, encoder)
@@ -69,6 +70,7 @@ export async function readSupervised(
     const side = sides[sideOf(JSON.stringify(example), validation)]
     for (const part of pieces) side.add(part)
   }
+  tally.notices.push(...reader.notices())
   return { ...sides, report: await tally.report() }
 }
 

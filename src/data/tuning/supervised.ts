@@ -38,20 +38,24 @@ export class SupervisedEncoder {
     this.frame = frameOf(options.tokenizer)
   }
 
-  /** Encodes one example; `place`, such as `data.jsonl:7`, is for errors. Throws InputError where there is nothing to learn. */
-  encode(example: Example, place: Place): Sample {
+  /**
+   * Encodes one example; `place`, such as `data.jsonl:7`, is for errors. Throws InputError where there is nothing to learn. With `mayStop`
+   * an empty completion is one: to end the text here.
+   */
+  encode(example: Example, place: Place, mayStop = false): Sample {
     switch (example.kind) {
       case 'conversation':
         return this.chat(example.messages, 0, example.tools, place)
       case 'prompt-completion': {
         const { prompt, completion } = example
-        if (typeof prompt === 'string' && typeof completion === 'string') return this.text(prompt, completion, place)
+        if (typeof prompt === 'string' && typeof completion === 'string')
+          return this.text(prompt, completion, place, mayStop)
         if (typeof prompt === 'string' || typeof completion === 'string')
           throw wrong(place, 'prompt and completion in one form, strings or messages', completion)
         return this.chat([...prompt, ...completion], prompt.length, example.tools, place)
       }
       case 'text':
-        return this.text('', example.text, place)
+        return this.text('', example.text, place, false)
       default:
         throw new InputError(
           `row in ${place}: expected a conversation, a prompt with its completion, or a text, got a ${example.kind} row. ` +
@@ -118,8 +122,8 @@ export class SupervisedEncoder {
   }
 
   /** Encoded as one text, as Transformers does; a token that is partly prompt belongs to the completion. */
-  private text(prompt: string, completion: string, place: Place): Sample {
-    if (completion === '') throw nothingToLearn(place, 'an empty text')
+  private text(prompt: string, completion: string, place: Place, mayStop: boolean): Sample {
+    if (completion === '' && !mayStop) throw nothingToLearn(place, 'an empty text')
     const text = prompt + completion
     const controls = this.options.allowSpecial ? text : '\0'.repeat(text.length)
     const { ids: inner, cuts } = this.tokenizer.encodeMasked(text, controls, [prompt.length])

@@ -117,7 +117,12 @@ async function read(config: TrainConfig, tokenizer: Tokenizer, output: Output, n
     tokenizer,
     maxLength: config.max_length,
     validation: { fraction: config.val_split },
-    rows: { quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`), onNotice },
+    rows: {
+      quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`),
+      maxBadFraction: config.max_bad_fraction,
+      onNotice,
+    },
+    ...(config.columns !== undefined && { columns: config.columns }),
     ...(config.on_overlong !== undefined && { onOverlong: config.on_overlong }),
   }
   const data = await readPreferences(config.dataset, options)

@@ -61,7 +61,12 @@ async function read(config: TrainConfig, tokenizer: Tokenizer, output: Output, n
     maxLength: config.max_length,
     turns: config.mask_history ? 'last' : 'all',
     validation: { fraction: config.val_split },
-    rows: { quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`), onNotice },
+    rows: {
+      quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`),
+      maxBadFraction: config.max_bad_fraction,
+      onNotice,
+    },
+    ...(config.columns !== undefined && { columns: config.columns }),
     ...(config.on_overlong !== undefined && { onOverlong: config.on_overlong }),
   }
   const data = await readSupervised(config.dataset, options)

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { InputError } from '../../../errors.ts'
+import type { Conversation } from '../../rows/conversation.ts'
+import { readExample } from '../../rows/examples.ts'
 import { type DataLimits, DEFAULT_LIMITS } from '../limits.ts'
 import { readParquet } from './parquet.ts'
 import type { BadStretch, FileRow } from './read-context.ts'
@@ -36,6 +38,16 @@ describe('readParquet', () => {
     expect(rows[3]).toMatchObject({ text: null, tags: ['c'] })
     expect(rows[6]).toMatchObject({ id: '9007199254740993', tags: ['e', 'f', 'g'], meta: { score: 3 } })
     expect(() => JSON.stringify(rows)).not.toThrow()
+  })
+
+  // scripts/goldens/parquet_calls.py wrote it: one row calls f({a: 1}), the other g({b: "z"}).
+  it('takes the nulls that a column store puts into structs for absent', async () => {
+    const { rows } = await read(join(fixtures, 'calls.parquet'))
+    const examples = rows.map((row) => readExample({ row, id: { file: 'calls.parquet', offset: 0, line: 1 } }))
+    expect(examples.map((example) => (example as Conversation).messages[1]!.tool_calls![0]!.function)).toEqual([
+      { name: 'f', arguments: { a: 1 } },
+      { name: 'g', arguments: { b: 'z' } },
+    ])
   })
 
   it('reports rows whose text is no text and keeps the others', async () => {

@@ -105,7 +105,9 @@ function plainValue(value: unknown): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, plainValue)
   if (Array.isArray(value)) return value.map(plainValue)
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plainValue(inner)]))
+  // A column store gives every struct the keys of all: a key without a value was not in this one.
+  const given = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined)
+  return Object.fromEntries(given.map(([key, inner]) => [key, plainValue(inner)]))
 }
 
 async function readGroup(
