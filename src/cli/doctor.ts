@@ -1,17 +1,17 @@
 // `anneal doctor`: what this machine offers to the engine, what was found and tried, and what to do where something is
 // missing. It never loads the engine into its own process, so it answers also when the engine is what is broken.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { arch, platform, totalmem } from 'node:os'
-import { join } from 'node:path'
 import { findCompiler } from '../torch/setup/compiler.ts'
 import { availableProcessors } from '../torch/setup/cpu-quota.ts'
-import { cacheDirectory, freeBytes, packageRoot } from '../torch/setup/directories.ts'
+import { cacheDirectory, freeBytes } from '../torch/setup/directories.ts'
 import type { Libtorch } from '../torch/setup/libtorch.ts'
 import { type Finding, findLibtorch, PLACES, type Place } from '../torch/setup/locate.ts'
 import { type EngineProbe, probeAddon } from '../torch/setup/probe.ts'
 import { type EngineRecord, readEngineRecord } from '../torch/setup/record.ts'
 import { threadsFor } from '../torch/threads.ts'
+import { VERSION } from '../version.ts'
 import { type Command, defineCommand } from './command.ts'
 
 interface Diagnosis {
@@ -88,7 +88,7 @@ async function diagnose(): Promise<Diagnosis> {
   const processors = availableProcessors()
   return {
     isUsable: isNodeFine && isEngineFine,
-    anneal: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
+    anneal: VERSION,
     node: process.versions.node,
     system: `${platform()} ${arch()}`,
     compiler: compiler instanceof Error ? null : compiler.version,

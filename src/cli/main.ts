@@ -2,10 +2,11 @@
 // `anneal <command>`: finds the command, loads only that one, parses its options, prints errors as one line.
 // It imports nothing heavy, so that `anneal --help` answers at once.
 
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { didYouMean } from '../config/nearest.ts'
 import { describeError, exitCodeOf, hasCode, UsageError } from '../errors.ts'
+import { VERSION } from '../version.ts'
 import { parseArguments } from './arguments.ts'
 import type { Command } from './command.ts'
 import { commandHelp, overviewHelp } from './help.ts'
@@ -68,7 +69,7 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
     throw new UsageError(`unknown option '${strange}'.${didYouMean(strange, ['help', 'version', 'debug'], '--')}`)
   }
   if (before.includes('--version') || before.includes('-V')) {
-    stdout.write(`${version()}\n`)
+    stdout.write(`${VERSION}\n`)
     return 0
   }
   const overview = overviewHelp(Object.entries(COMMANDS).map(([name, { summary }]) => ({ name, summary })))
@@ -110,11 +111,6 @@ function isDebug(words: readonly string[]): boolean {
 function stacks(error: Error): string {
   const own = error.stack ?? ''
   return error.cause instanceof Error ? `${own}\ncaused by ${stacks(error.cause)}` : own
-}
-
-function version(): string {
-  // The same relative path from src/cli and dist/cli.
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 /** Makes a reader that goes away (`| head`) end the process quietly, as it does for other programs. */

@@ -85,7 +85,8 @@ export const command: Command = defineCommand({
     const wanted = pruneOptions(invocation)
     const config = loadConfig(options.model)
     const resolved = resolveOptions(wanted, config.layers.length) // says what is wrong before anything is loaded
-    const { refuseSameDirectory, saveEdited } = await import('../run/save-edited.ts')
+    const { refuseSameDirectory } = await import('../run/edit-target.ts')
+    const { saveEdited } = await import('../checkpoint/model-directory/write-model.ts')
     const { storedDtype } = await import('../model/dtype.ts')
     refuseSameDirectory(options.model, options.out)
     const { makeOutputDirectory } = await import('../files/output-directory.ts')
@@ -107,15 +108,11 @@ export const command: Command = defineCommand({
       sayOvershoot(record.report, resolved, output)
       const measured = { calibrationPerplexityBefore: before, calibrationPerplexityAfter: after }
       const { samples, window, batchSize, data } = options
-      await saveEdited(
-        model,
-        { from: options.model, to: options.out },
-        {
-          pass: record.pass,
-          options: { ...record.options, data, samples, window, batchSize },
-          report: { ...record.report, ...measured },
-        },
-      )
+      await saveEdited(model, options.model, options.out, {
+        pass: record.pass,
+        options: { ...record.options, data, samples, window, batchSize },
+        report: { ...record.report, ...measured },
+      })
       report(record.report, measured, { dtype: storedDtype(config.dtype), out: options.out }, output)
     } finally {
       removeAgain()

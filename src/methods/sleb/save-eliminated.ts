@@ -1,14 +1,16 @@
 // Removing for good, on disk: a model directory without some units. Tensors are copied byte for byte under their new names, so nothing
 // is rounded and no model need fit in memory; files of the tokenizer come along.
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type LineageStep, readLineage, writeLineage } from '../../checkpoint/model-directory/lineage.ts'
+import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
+import { type LineageStep, readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { loadConfig } from '../../checkpoint/model-directory/load.ts'
-import { isWeightFile, writeModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { writeModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { openTextWeights } from '../../checkpoint/model-directory/text-weights.ts'
+import { writeModel } from '../../checkpoint/model-directory/write-model.ts'
 import type { TensorInfo } from '../../checkpoint/safetensors/safetensors.ts'
 import { InputError } from '../../errors.ts'
-import { writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-write.ts'
+import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { formatModelConfig, writeModelConfig } from '../../model/config-write.ts'
 import { checkpointTensors } from '../../model/hf-names.ts'
@@ -30,32 +32,34 @@ export async function saveEliminated(
   target: string,
   { step, files = {} }: SaveOptions,
 ): Promise<void> {
-  const config = loadConfig(source)
-  const elimination = eliminatedConfig(config, removed)
-  const lineage = [...readLineage(source), step]
-  await writeDirectoryAtomic(
-    target,
-    (directory) => {
-      for (const name of readdirSync(source))
-        if (COMES_ALONG.test(name) && statSync(join(source, name)).isFile())
-          writeFileSync(join(directory, name), readFileSync(join(source, name)))
-      const recipe = mergekitRecipe(config, elimination, resolve(source))
-      if (recipe !== null) writeFileAtomic(join(directory, MERGEKIT_FILE), recipe)
-      for (const [name, text] of Object.entries(files)) writeFileAtomic(join(directory, name), text)
-      writeModelWeights(
-        directory,
-        staying(source, config, elimination).map((info) => ({ ...info, bytes: () => bytesOf(info) })),
-      )
-      writeLineage(directory, lineage)
-      writeFileAtomic(join(directory, 'config.json'), formatModelConfig(writeModelConfig(elimination.config)))
-    },
-    { keyFile: 'config.json', isStale: (name) => isWeightFile(name) || name === MERGEKIT_FILE },
-  )
+  const { writer, files: own } = eliminatedFiles(source, removed)
+  await writeModel(target, {
+    model: writer,
+    companions: (directory) => copyCompanions(source, directory),
+    lineage: [...readLineage(source), step],
+    files: { ...own, ...files },
+  })
 }
 
-/** What belongs to a model besides configuration and weights. */
-const COMES_ALONG =
-  /^(?:tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\.(?:json|txt)|merges\.txt|chat_template.*|generation_config\.json|(?:LICEN[CS]E|NOTICE|USE_POLICY).*)$/i
+/** What writes weights and configuration of the model of `source` without `removed`, and further files for its directory, by name. */
+export function eliminatedFiles(
+  source: string,
+  removed: readonly Unit[],
+): { writer: (directory: string) => WrittenFile[]; files: Record<string, string> } {
+  const config = loadConfig(source)
+  const elimination = eliminatedConfig(config, removed)
+  const recipe = mergekitRecipe(config, elimination, resolve(source))
+  return {
+    files: recipe === null ? {} : { [MERGEKIT_FILE]: recipe },
+    writer: (directory) => [
+      writeFileAtomic(join(directory, 'config.json'), formatModelConfig(writeModelConfig(elimination.config))),
+      ...writeModelWeights(
+        directory,
+        staying(source, config, elimination).map((info) => ({ ...info, bytes: () => bytesOf(info) })),
+      ),
+    ],
+  }
+}
 
 /** Bytes of all tensors of the model in `source` without `removed`. */
 export function weightBytes(source: string, removed: readonly Unit[]): number {

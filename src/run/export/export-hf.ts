@@ -1,17 +1,15 @@
 // `anneal export --to hf`: a Hugging Face directory that is complete (weights, tokenizer, template, generation settings) and plain:
 // adapters merged, quantized matrices dense again.
 
-import { copyFileSync, existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
-import { writeLineage } from '../../checkpoint/model-directory/lineage.ts'
-import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
+import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
 import type { Output } from '../../cli/output.ts'
-import { writeDirectoryAtomic } from '../../files/atomic-write.ts'
+import type { WrittenFile } from '../../files/atomic-write.ts'
 import { hasUnequalLayers } from '../../gguf/architectures.ts'
 import { storedDtype } from '../../model/dtype.ts'
 import { dequantizeModel, quantLinears } from '../../model/quantize-model.ts'
-import { refuseSameDirectory } from '../save-edited.ts'
+import { refuseSameDirectory } from '../edit-target.ts'
 import type { ExportSource } from './load-source.ts'
 
 export interface HuggingFaceTarget {
@@ -41,30 +39,24 @@ export async function exportToHuggingFace(
       : []),
     ...(tokenizer === undefined ? ['the model has no tokenizer: it takes and gives token ids'] : []),
   ]
-  let bytes = 0
-  await writeDirectoryAtomic(
-    target.out,
-    async (directory) => {
-      const files = saveDecoder(model, directory, { dtype, maxShardBytes: target.maxShardBytes })
-      bytes = files.reduce((sum, { size }) => sum + size, 0)
+  const bytesOf = (files: readonly WrittenFile[]): number => files.reduce((sum, { size }) => sum + size, 0)
+  const files = await writeModel(target.out, {
+    model,
+    dtype,
+    maxShardBytes: target.maxShardBytes,
+    companions: async (directory) => {
+      if (from !== undefined) copyCompanions(from, directory)
       await tokenizer?.save(directory)
-      const settings = from === undefined ? undefined : join(from, 'generation_config.json')
-      if (settings !== undefined && existsSync(settings))
-        copyFileSync(settings, join(directory, 'generation_config.json'))
-      const date = new Date().toISOString()
-      const step = { pass: 'export', options: { to: 'hf', dtype }, report: { bytes } }
-      writeLineage(directory, [
-        ...source.history,
-        ...[...source.lineage, step].map((own, i) => ({
-          ...own,
-          date,
-          annealVersion: '0.1.0',
-          ...(i === 0 && from !== undefined && { parentSha256: hashWeights(from) }),
-        })),
-      ])
     },
-    { keyFile: 'config.json', isStale: (name) => /^model\b.*\.safetensors(\.index\.json)?$/.test(name) },
-  )
+    lineage: (written) => [
+      ...source.history,
+      ...datedSteps(
+        [...source.lineage, { pass: 'export', options: { to: 'hf', dtype }, report: { bytes: bytesOf(written) } }],
+        from === undefined ? undefined : hashWeights(from),
+      ),
+    ],
+  })
+  const bytes = bytesOf(files)
   output.emit({ path: target.out, bytes, dtype, notices })
   output.result(`${target.out}  ${(bytes / 1e6).toFixed(1)} MB  ${source.name} in ${dtype}`)
   for (const notice of notices) output.note(`notice: ${notice}`)

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:f
 import { join } from 'node:path'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { saveEdited } from '../../checkpoint/model-directory/write-model.ts'
 import type { Output } from '../../cli/output.ts'
 import { startProgress } from '../../cli/progress.ts'
 import { hashBatches } from '../../data/calibration.ts'
@@ -23,7 +24,6 @@ import { FormatProgress } from '../quantize/format-progress.ts'
 import { lossOf } from '../quantize/measure-model.ts'
 import { type QuantizeSummary, summariseFormats } from '../quantize/quantize-report.ts'
 import type { Windows } from '../quantize/run-quantize.ts'
-import { saveEdited } from '../save-edited.ts'
 import type { QprunerConfig, RecoverSection } from './config.ts'
 
 export interface StageContext {
@@ -77,7 +77,7 @@ export async function pruneInto(directory: string, { config, windows, output, lo
         progress.update(done)
       },
     })
-    await saveEdited(model, { from: config.model_name_or_path, to: directory }, record)
+    await saveEdited(model, config.model_name_or_path, directory, record)
   } finally {
     progress?.end()
     model.free()
@@ -162,11 +162,11 @@ export async function quantizeInto(
       saveLora(model, join(directory, ADAPTER), { baseModel: join(config.output_dir, 'quantized') })
       unload(model)
     } else quantizeAs(model, inPlace)
-    await saveEdited(
-      model,
-      { from: base, to: directory },
-      { pass: 'qpruner', options: { ...quantize, recover, seed }, report: { formats: Object.fromEntries(formats) } },
-    )
+    await saveEdited(model, base, directory, {
+      pass: 'qpruner',
+      options: { ...quantize, recover, seed },
+      report: { formats: Object.fromEntries(formats) },
+    })
   } finally {
     progress.end()
     model.free()

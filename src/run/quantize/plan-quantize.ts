@@ -11,7 +11,7 @@ import type { FormatGranularity } from '../../methods/quantize/units.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
 import { type DType, resolveDevice } from '../../torch/index.ts'
-import { refuseSameDirectory } from '../save-edited.ts'
+import { refuseSameDirectory } from '../edit-target.ts'
 import { type AllocationName, allocationNamed } from './allocation.ts'
 
 /** The values of the command's options. */

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import { saveEdited } from '../../checkpoint/model-directory/write-model.ts'
 import type { Output } from '../../cli/output.ts'
 import type { Batch } from '../../data/batch.ts'
 import { calibrationBatches, hashBatches } from '../../data/calibration.ts'
@@ -18,7 +19,6 @@ import { printable } from '../../printable.ts'
 import { Journal } from '../../probe/journal.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { setThreads } from '../../torch/index.ts'
-import { saveEdited } from '../save-edited.ts'
 import { FormatProgress } from './format-progress.ts'
 import { lossOf, otherBytes } from './measure-model.ts'
 import { planQuantize, type QuantizePlan, type QuantizeRun } from './plan-quantize.ts'
@@ -104,7 +104,7 @@ async function quantize(
 }
 
 async function saveUnchanged(run: QuantizeRun, model: Decoder, output: Output): Promise<void> {
-  await saveEdited(model, ends(run), { pass: 'quantize', options: { bits: 16 }, report: {} })
+  await saveEdited(model, run.model, run.out, { pass: 'quantize', options: { bits: 16 }, report: {} })
   output.emit({ out: run.out, bits: 16 })
   output.note('16 bits: every matrix stays as it is')
 }
@@ -122,7 +122,7 @@ async function save(
   const { budgetBits, allocate, objective: _, evaluations, ...plainOptions } = found.options
   const { budget, ...plainReport } = found.report
   const isPlain = run.budgetBits === undefined
-  await saveEdited(model, ends(run), {
+  await saveEdited(model, run.model, run.out, {
     pass: 'quantize',
     options: { ...(isPlain ? plainOptions : found.options), data, samples, length },
     report: { ...(isPlain ? plainReport : found.report), perplexity_before, perplexity_after },
@@ -130,8 +130,6 @@ async function save(
   writeFileAtomic(join(run.out, 'quantize.json'), `${JSON.stringify(found.summary, null, 2)}\n`)
   writeFileAtomic(join(run.out, 'quantize.html'), quantizeReport(run.model, found.summary, objective))
 }
-
-const ends = ({ model, out }: QuantizeRun): { from: string; to: string } => ({ from: model, to: out })
 
 async function windowsOf(run: QuantizeRun, output: Output): Promise<Windows> {
   const { data, evalData, model, samples } = run

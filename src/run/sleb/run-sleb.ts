@@ -18,6 +18,7 @@ import { printable } from '../../printable.ts'
 import { Journal } from '../../probe/journal.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { setThreads } from '../../torch/index.ts'
+import { VERSION } from '../../version.ts'
 import { planSleb, type SlebPlan, type SlebRun } from './plan-sleb.ts'
 import { type SlebSummary, slebReport, summarise, summaryLines } from './sleb-report.ts'
 
@@ -133,7 +134,7 @@ async function save(
       options: { ...result.options, data, samples, length, seed },
       report: { ...summary },
       date: new Date().toISOString(),
-      annealVersion: '0.1.0',
+      annealVersion: VERSION,
       parentSha256,
     },
     files: { 'sleb.html': slebReport(run.model, result, summary) },

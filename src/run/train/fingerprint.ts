@@ -11,6 +11,7 @@ import { writeFileAtomic } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
+import { VERSION } from '../../version.ts'
 
 const FILE = 'fingerprint.json'
 const DIGITS = 16
@@ -53,7 +54,7 @@ export async function leaveFingerprint(
   const parts = {
     config: configHash(config),
     data: await dataHash([...config.dataset, ...(config.eval_dataset ?? [])], tokenizer),
-    code: hashOf(`0.1.0 ${engineInfo().version} ${model.device}`),
+    code: hashOf(`${VERSION} ${engineInfo().version} ${model.device}`),
     state: stateHash(model, step),
   }
   const fingerprint: Fingerprint = { fingerprint: hashOf(Object.values(parts).join()), ...parts }

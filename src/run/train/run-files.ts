@@ -1,5 +1,6 @@
 // What a run writes into output_dir: checkpoints while it goes on, and the final model at the top.
 import { join } from 'node:path'
+import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
 import { readLineage, writeLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { writeCheckpoint } from '../../checkpoint/run-directory/run-directory.ts'
 import type { TrainConfig } from '../../config/schema.ts'
@@ -7,6 +8,7 @@ import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
 import { saveRunState } from '../../train/run-state.ts'
 import type { RunState } from '../../train/train.ts'
+import { VERSION } from '../../version.ts'
 import type { Finetuning } from './finetuning.ts'
 import type { RunLog } from './run-log.ts'
 
@@ -58,9 +60,11 @@ export async function saveFinal(
 ): Promise<void> {
   finetuning.saveFinal(config.output_dir, config.load_best_model_at_end ? log.bestCheckpoint : undefined)
   await tokenizer.save(config.output_dir, chatTemplate === undefined ? {} : { chatTemplate })
+  const { model_name_or_path: base } = config
+  if (base !== undefined) copyCompanions(base, config.output_dir, ['licence'])
   log.write(config.output_dir, step)
   log.writeResults(config.output_dir)
-  const before = config.model_name_or_path === undefined ? [] : readLineage(config.model_name_or_path)
+  const before = base === undefined ? [] : readLineage(base)
   writeLineage(config.output_dir, [
     ...before,
     {
@@ -68,7 +72,7 @@ export async function saveFinal(
       options: JSON.parse(JSON.stringify(config)),
       report: { steps: step },
       date: new Date().toISOString(),
-      annealVersion: '0.1.0',
+      annealVersion: VERSION,
     },
   ])
 }
