@@ -1,7 +1,8 @@
-// Horizontal bars as inline SVG: one row per item, its value at the end of the bar. Rows may be grouped by colour
-// only through `isOurs`, which sets one arm of a comparison apart from the others.
+// Horizontal bars: one row per item with its name, its bar and its value; on a telephone the name stands above its bar. Rows are
+// told apart only through `isOurs`, which sets one arm of a comparison apart from the others.
 
-import { coordinate as c, escapeHtml } from './html.ts'
+import { escapeHtml } from './html.ts'
+import { across } from './plot-area.ts'
 import { createScale, formatNumber } from './scale.ts'
 
 export interface BarChart {
@@ -9,45 +10,29 @@ export interface BarChart {
   /** What is measured, with unit. */
   unit: string
   bars: readonly { label: string; value: number; isOurs?: boolean; detail?: string }[]
+  /** The values are shares of one, and are shown in per cent. */
+  isShare?: boolean
   note?: string
 }
 
-const WIDTH = 760
-const ROW = 34
-const LETTER = 7
-const LONGEST_LABEL = 34
-
 /** A `<figure>` with one bar per item; a value that is not finite has no bar. Bars start at zero. */
-export function renderBarChart({ title, unit, bars, note }: BarChart): string {
-  const labels = bars.map(({ label }) =>
-    label.length > LONGEST_LABEL ? `${label.slice(0, LONGEST_LABEL - 1)}…` : label,
-  )
-  const values = bars.map(({ value, detail }) => formatNumber(value) + (detail ? ` · ${detail}` : ''))
-  const left = 14 + Math.max(0, ...labels.map((label) => label.length)) * LETTER
-  const right = WIDTH - 16 - Math.max(0, ...values.map((text) => text.length)) * LETTER
+export function renderBarChart({ title, unit, bars, isShare = false, note }: BarChart): string {
+  const number = (value: number): string => (isShare ? `${formatNumber(100 * value)} %` : formatNumber(value))
+  const values = bars.map(({ value, detail }) => number(value) + (detail ? ` · ${detail}` : ''))
   const scale = createScale([0, ...bars.map(({ value }) => value)])
-  const at = (value: number): number => left + scale.fraction(value) * (right - left)
+  const at = (value: number): number => 100 * scale.fraction(value)
   const hasOurs = bars.some(({ isOurs }) => isOurs)
-  const height = bars.length * ROW + 4
-
-  const rows = bars.map(({ value, isOurs }, index) => {
-    const middle = 2 + index * ROW + ROW / 2
+  const rows = bars.map(({ label, value, isOurs }, index) => {
     const [from, to] = [Math.min(at(0), at(value)), Math.max(at(0), at(value))]
     const strength = hasOurs && !isOurs ? 'other' : 's1'
-    const hasBar = Number.isFinite(value)
-    const bar = `<rect class="bar ${strength}" x="${c(from)}" y="${c(middle - 9)}" width="${c(Math.max(1, to - from))}" height="18" rx="2"/>`
-    const name = `<text class="name end" x="${c(left - 10)}" y="${c(middle + 4)}">${escapeHtml(labels[index]!)}</text>`
-    const end = hasBar ? to : at(0)
-    const figure = `<text class="value" x="${c(end + 8)}" y="${c(middle + 4)}">${escapeHtml(values[index]!)}</text>`
-    return name + (hasBar ? bar : '') + figure
+    const bar = Number.isFinite(value)
+      ? `<rect class="bar ${strength}" x="${across(from)}" width="${across(Math.max(0.3, to - from))}" height="18" rx="2"/>`
+      : ''
+    const zero = `<line class="axis" x1="${across(at(0))}" x2="${across(at(0))}" y1="-8" y2="26"/>`
+    return `<span class="name">${escapeHtml(label)}</span><svg height="18">${bar}${zero}</svg><span class="value">${escapeHtml(values[index]!)}</span>`
   })
-  const zero = `<path class="axis" d="M${c(at(0))} 0V${c(height)}"/>`
   const spoken = `${title}, ${unit}. ${bars.map(({ label }, index) => `${label}: ${values[index]}`).join('; ')}.`
-  const svg = [
-    `<svg class="plot" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(spoken)}">`,
-    `<g><title>${escapeHtml(title)}</title></g>${rows.join('')}${zero}</svg>`,
-  ].join('')
   const head = `<figcaption><h3>${escapeHtml(title)}</h3><p class="unit">${escapeHtml(unit)}</p></figcaption>`
   const foot = note ? `<p class="note">${escapeHtml(note)}</p>` : ''
-  return `<figure>${head}<div class="scroll">${svg}</div>${foot}</figure>`
+  return `<figure>${head}<div class="bars" role="img" aria-label="${escapeHtml(spoken)}">${rows.join('')}</div>${foot}</figure>`
 }

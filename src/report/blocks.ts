@@ -22,6 +22,8 @@ export interface TextSample {
   label: string
   prompt?: string
   text: string
+  /** Code rather than prose: in a fixed font. */
+  isCode?: boolean
 }
 
 /** Big numbers side by side. */
@@ -33,10 +35,10 @@ export function renderKeyFigures(figures: readonly KeyFigure[]): string {
   return `<dl class="figures">${items.join('')}</dl>`
 }
 
-/** Paragraphs; an empty line starts a new one. */
+/** Paragraphs; an empty line starts a new one, and `…` is code. */
 export function renderProse(text: string): string {
   const paragraphs = text.split(/\n\s*\n/).filter((paragraph) => paragraph.trim() !== '')
-  return paragraphs.map((paragraph) => `<p>${escapeHtml(paragraph.trim())}</p>`).join('')
+  return paragraphs.map((paragraph) => `<p>${withCode(paragraph.trim())}</p>`).join('')
 }
 
 /** A table; a column is numeric if all its cells are numbers or empty. */
@@ -54,9 +56,9 @@ export function renderTable({ caption, columns, rows }: Table): string {
 
 /** What the model wrote, one below the other; the prompt is set apart from the continuation. */
 export function renderSamples(samples: readonly TextSample[]): string {
-  const items = samples.map(({ label, prompt, text }) => {
+  const items = samples.map(({ label, prompt, text, isCode }) => {
     const start = prompt ? `<b>${escapeHtml(prompt)}</b>` : ''
-    const written = `<blockquote dir="auto">${start}${escapeHtml(text)}</blockquote>`
+    const written = `<blockquote${isCode ? ' class="code" dir="ltr"' : ' dir="auto"'}>${start}${escapeHtml(text)}</blockquote>`
     return `<li><span class="when">${escapeHtml(label)}</span>${written}</li>`
   })
   return `<ol class="samples">${items.join('')}</ol>`
@@ -70,6 +72,11 @@ export function renderCommands(lines: readonly string[]): string {
 /** Plain text that is shown when its title is clicked. */
 export function renderFolded({ title, text }: { title: string; text: string }): string {
   return `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>`
+}
+
+/** Escaped, with what stands between backticks as code. */
+export function withCode(text: string): string {
+  return escapeHtml(text).replaceAll(/`([^`\n]+)`/g, '<code>$1</code>')
 }
 
 function cellText(value: string | number | null): string {

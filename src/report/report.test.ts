@@ -128,13 +128,21 @@ describe('renderReport', () => {
       title: 't',
       sections: [{ title: 's', blocks: [{ kind: 'bar-chart', title: 'b', unit: 'ms', bars }] }],
     })
-    // Labels of 5 letters: left = 14 + 5·7 = 49. Values of 3: right = 760 − 16 − 3·7 = 723. 100 is 674 wide, 50 is 337.
-    expect(
-      [...html.matchAll(/class="bar (\w+)" x="49" y="\d+" width="(\d+)"/g)].map(([, kind, width]) => [kind, width]),
-    ).toEqual([
-      ['s1', '337'],
-      ['other', '674'],
+    expect([...html.matchAll(/class="bar (\w+)" x="0%" width="([\d.]+%)"/g)].map(([, ...bar]) => bar)).toEqual([
+      ['s1', '50%'],
+      ['other', '100%'],
     ])
+  })
+
+  it('shows code in a fixed font: between backticks, and samples of it', () => {
+    const blocks: ReportBlock[] = [
+      { kind: 'prose', text: 'Say `a < b`.' },
+      { kind: 'samples', samples: [{ label: 'x', text: 'let a', isCode: true }] },
+    ]
+    const html = renderReport({ title: 't', sections: [{ title: 's', lead: '`--seed 1`', blocks }] })
+    expect(html).toContain('<p>Say <code>a &lt; b</code>.</p>')
+    expect(html).toContain('<p class="lead"><code>--seed 1</code></p>')
+    expect(html).toContain('<blockquote class="code" dir="ltr">let a</blockquote>')
   })
 
   it('splits prose at empty lines', () => {

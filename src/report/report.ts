@@ -13,6 +13,7 @@ import {
   renderTable,
   type Table,
   type TextSample,
+  withCode,
 } from './blocks.ts'
 import { escapeHtml } from './html.ts'
 import { STYLE } from './style.ts'
@@ -82,7 +83,7 @@ export function renderReport({ title, subtitle, sections, footer }: Report): str
 }
 
 function renderSection({ title, lead, blocks }: ReportSection): string {
-  const opening = lead ? `<p class="lead">${escapeHtml(lead)}</p>` : ''
+  const opening = lead ? `<p class="lead">${withCode(lead)}</p>` : ''
   return `<section>\n<h2>${escapeHtml(title)}</h2>${opening}\n${blocks.map(renderBlock).join('\n')}\n</section>`
 }
 

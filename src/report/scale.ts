@@ -22,6 +22,8 @@ export interface ScaleOptions {
   margin?: number
   /** About how many ticks. */
   ticks?: number
+  /** Ticks on whole numbers only: for things that are counted, such as steps and blocks. */
+  whole?: boolean
 }
 
 // Beyond this a difference of two values may be infinite.
@@ -32,7 +34,7 @@ const CLOSEST = 1e-9
 /** A scale that covers `values`; those that are not finite are left out. Never empty: no values give 0 … 1. */
 export function createScale(
   values: Iterable<number>,
-  { log = false, nice = false, margin = 0, ticks = 5 }: ScaleOptions = {},
+  { log = false, nice = false, margin = 0, ticks = 5, whole = false }: ScaleOptions = {},
 ): Scale {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (const value of values) {
@@ -49,7 +51,7 @@ export function createScale(
     [low, high] = widened((low + high) / 2)
   const space = margin * (high - low)
   ;[low, high] = [low - space, high + space]
-  return linearScale(low, high, nice, ticks)
+  return linearScale(low, high, nice, ticks, whole ? 1 : 0)
 }
 
 /** A step of 1, 2 or 5 times a power of ten that cuts `span` into about `parts`. */
@@ -79,8 +81,8 @@ export function formatNumber(value: number, step: number = Math.abs(value) / 100
   return size >= 1000 ? text.replace(/\B(?=(?:\d{3})+(?!\d))/, ',') : text
 }
 
-function linearScale(low: number, high: number, nice: boolean, count: number): Scale {
-  const step = niceStep(high - low, count)
+function linearScale(low: number, high: number, nice: boolean, count: number, leastStep = 0): Scale {
+  const step = Math.max(leastStep, niceStep(high - low, count))
   // A hair of tolerance, so that 0.3 counts as 3 × 0.1.
   const first = nice ? Math.floor(low / step + 1e-9) : Math.ceil(low / step - 1e-9)
   const last = nice ? Math.ceil(high / step - 1e-9) : Math.floor(high / step + 1e-9)

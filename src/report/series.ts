@@ -10,6 +10,8 @@ export interface Series {
   style?: 'line' | 'faint' | 'marked' | 'dots'
   /** A name for each point, shown when the pointer is on it. */
   labels?: readonly string[]
+  /** A few letters beside each point, always shown; an empty one is left out. A series of one point bears its own name. */
+  names?: readonly string[]
 }
 
 /**

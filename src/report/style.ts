@@ -2,9 +2,10 @@
 // told apart by all common kinds of colour vision, darkened or lightened until they read on the background.
 
 /** CSS text, put inline. The page's security policy allows this text alone, by its hash. */
-export const STYLE = `
+export const STYLE: string = `
 :root {
   color-scheme: light dark;
+  --fixed: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   --paper: #fcfbf9; --card: #fff; --ink: #1d1f23; --soft: #5d626b; --line: #e4e1da; --grid: #edebe5;
   --s1: #0068a8; --s2: #c84f00; --s3: #00805c; --s4: #a2418f; --s5: #a06c00; --s6: #5c6670;
 }
@@ -32,7 +33,7 @@ h3 { font-size: 15px; line-height: 1.4; font-weight: 600; margin: 0 }
 p { margin: 0 0 12px; max-width: 68ch; overflow-wrap: anywhere }
 .lead, .note, .unit, footer { color: var(--soft) }
 .note { font-size: 14px; margin: 10px 0 0 }
-.unit { font-size: 13px; margin: 0 }
+.unit { font-size: 13px; margin: 0 } .unit.end { text-align: right; max-width: none }
 .figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 24px 0;
   background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden }
 .figures div { flex: 1 1 150px; background: var(--card); padding: 16px 20px 18px }
@@ -45,46 +46,57 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline; justify-cont
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; list-style: none; margin: 0; padding: 0; font-size: 13px; color: var(--soft) }
 .legend svg { width: 22px; height: 12px; margin-right: 7px; vertical-align: -1px }
 .scroll { overflow-x: auto }
-.plot { display: block; width: 100%; min-width: 540px; height: auto; overflow: visible }
+.area { padding: 4px 2px 0 0 }
+${Array.from({ length: 12 }, (_, i) => `.y${i + 1} { padding-left: ${Math.round((i + 1) * 6.9 + 10)}px }`).join('\n')}
+.plot, .bars svg { display: block; width: 100%; overflow: visible }
+.lines, .box { overflow: visible }
 .plot text { font-size: 12px; fill: var(--soft) }
 .plot .end { text-anchor: end } .plot .middle { text-anchor: middle }
-.plot .name, .plot .value { font-size: 13px; fill: var(--ink) }
+.plot .name { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round }
+.coarse { display: none }
 .grid { stroke: var(--grid); fill: none } .axis { stroke: var(--soft); stroke-opacity: .55; fill: none }
-.series path { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round }
+.series path { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; vector-effect: non-scaling-stroke }
 .series circle { fill: var(--c) }
 .series.faint path { stroke-width: 1; stroke-opacity: .38 } .series.faint circle { fill-opacity: .38 }
 .series.marked circle { stroke: var(--card); stroke-width: 1.5 }
 .series.dots circle { fill-opacity: .78; stroke: var(--c) }
 .s3.line path { stroke-dasharray: 7 4 } .s4.line path { stroke-dasharray: 2 4 }
 .s5.line path { stroke-dasharray: 9 3 2 3 }
-.mark path { stroke: var(--ink); stroke-opacity: .6; stroke-dasharray: 2 3; fill: none }
+.mark line { stroke: var(--ink); stroke-opacity: .6; stroke-dasharray: 2 3; fill: none }
 .mark text { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 5px; stroke-linejoin: round }
+.bars { display: grid; grid-template-columns: max-content minmax(80px, 1fr) max-content; gap: 14px 12px; align-items: center; font-size: 13px; padding: 6px 0 }
+.bars .name { text-align: right; max-width: 34ch; overflow-wrap: anywhere }
 .bar { fill: var(--c) } .bar.other { fill: var(--soft); fill-opacity: .42 }
-.area { fill: transparent; pointer-events: all } .tip { visibility: hidden; pointer-events: none }
+.catch { fill: transparent; pointer-events: all } .tip { visibility: hidden; pointer-events: none }
 .hit:hover .tip { visibility: visible }
 .guide { stroke: var(--soft); stroke-opacity: .5; stroke-dasharray: 3 3 }
 .tip circle { fill: var(--c); stroke: var(--card); stroke-width: 1.5 }
 .tip rect { fill: var(--paper); stroke: var(--line) } .tip text { fill: var(--ink) }
 table { border-collapse: collapse; width: 100%; margin: 20px 0; font-size: 14px }
 caption { text-align: left; font-weight: 600; font-size: 15px; padding-bottom: 6px }
-th, td { text-align: left; vertical-align: top; padding: 8px 20px 8px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
+th, td { text-align: left; vertical-align: top; padding: 8px 20px 8px 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word }
 th { color: var(--soft); font-weight: 500; white-space: nowrap }
-th.number, td.number { text-align: right } th:last-child, td:last-child { padding-right: 0 }
+th.number, td.number { text-align: right; overflow-wrap: normal } td.number { white-space: nowrap } th:last-child, td:last-child { padding-right: 0 }
 .samples { list-style: none; margin: 20px 0; padding: 0 }
 .samples li { display: grid; grid-template-columns: 92px 1fr; gap: 20px; padding: 14px 0; border-top: 1px solid var(--line) }
 .samples .when { color: var(--soft); font-size: 13px; padding-top: 3px }
 blockquote { margin: 0; font: 16px/1.6 "Iowan Old Style", Charter, Georgia, "Noto Serif", "DejaVu Serif", serif;
   white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate }
 blockquote b { font-weight: 600; color: var(--s1) }
+blockquote.code { font: 13px/1.6 var(--fixed) } blockquote.code b { font-weight: 400 }
+p code, td code, li code { font: .9em var(--fixed); overflow-wrap: anywhere }
 .commands { margin: 20px 0; padding: 16px 20px; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
-  overflow-x: auto; font: 14px/1.9 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
+  overflow-x: auto; font: 14px/1.9 var(--fixed) }
 details { margin: 20px 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px }
 summary { padding: 12px 20px; cursor: pointer; font-size: 15px; font-weight: 600 }
-details pre { margin: 0; padding: 4px 20px 16px; overflow-x: auto; font: 13px/1.7 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
+details pre { margin: 0; padding: 4px 20px 16px; overflow-x: auto; font: 13px/1.7 var(--fixed) }
 footer { margin-top: 64px; padding-top: 16px; border-top: 1px solid var(--line); font-size: 13px }
 @media (max-width: 560px) {
   main { padding: 32px 16px } h1 { font-size: 27px } figure { padding: 14px 12px 10px }
   .samples li { grid-template-columns: 1fr; gap: 2px }
+  .fine { display: none } .coarse { display: inline }
+  .bars { grid-template-columns: minmax(0, 1fr) max-content; gap: 4px 12px } .bars .name { grid-column: 1 / -1; text-align: left; max-width: none }
+  th { white-space: normal } th, td { padding-right: 12px }
 }
 @media print {
   :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #4a4f57; --line: #ccc; --grid: #e8e8e8;

@@ -21,9 +21,8 @@ const pathOf = (html: string) => /<g class="series s1 line"><path d="([^"]*)"/.e
 
 describe('renderXyChart', () => {
   it('draws points where they belong', () => {
-    // y ticks 0, 2, …, 10: the longest label has 2 letters, so left = 14 + 2·6.7 = 27.4; right = 746.
-    // x: 0 → 27.4, 5 → (27.4+746)/2 = 386.7, 10 → 746. y: 0 → 254, 10 → 30, 5 → 142.
-    expect(pathOf(renderXyChart(base))).toBe('M27.4 254L386.7 30L746 142')
+    // The width is stretched from 1000; y ticks 0, 2, …, 10: 0 is at the axis, 236 pixels from the top, 10 at 8, so 5 at 122.
+    expect(pathOf(renderXyChart(base))).toBe('M0 236L500 8L1000 122')
   })
 
   it('puts a decade in the middle of two on a logarithmic axis', () => {
@@ -37,8 +36,48 @@ describe('renderXyChart', () => {
         ] as const,
       },
     ]
-    // Labels up to '100': left = 14 + 3·6.7 = 34.1; middle of 34.1 and 746 is 390.05, which rounds up; y from 254 to 30, middle 142.
-    expect(pathOf(renderXyChart({ ...base, logX: true, logY: true, series }))).toBe('M34.1 254L390.1 142L746 30')
+    expect(pathOf(renderXyChart({ ...base, logX: true, logY: true, series }))).toBe('M0 236L500 122L1000 8')
+  })
+
+  it('is as wide as its page: all that lies along the width is in per cent', () => {
+    const html = renderXyChart({ ...base, marks: [{ x: 5, label: 'half' }] })
+    expect(html).not.toMatch(/<svg class="plot"[^>]*(?:viewBox|width)/)
+    for (const [, x] of html.matchAll(/<(?:circle|line|rect)[^>]* c?x1?="([^"]*)"/g))
+      expect(x).toMatch(/^-?[\d.]+%?$|^0$/)
+    expect(html).toContain('<line class="axis" x1="40%" x2="40%"')
+    expect(html).toMatch(/<circle class="s1" cx="50%" cy="8"/)
+  })
+
+  it('leaves out every second tick on a telephone, and counts in whole steps', () => {
+    const points = [1, 2, 3, 4, 5].map((step) => [step, step] as const)
+    const html = renderXyChart({ ...base, series: [{ name: 'a', points }] })
+    const ticks = [...html.matchAll(/<text class="tick ((?:middle|end)[^"]*)" x="[\d.]+%" y="255">([^<]*)</g)]
+    expect(ticks.map(([, kind, label]) => [label, kind!.includes('fine')])).toEqual([
+      ['1', false],
+      ['2', true],
+      ['3', false],
+      ['4', true],
+      ['5', false],
+    ])
+  })
+
+  it('shows shares in per cent, on the axis and under the pointer', () => {
+    const points = [
+      [0, 0.25],
+      [1, 0.5],
+    ] as const
+    const html = renderXyChart({ ...base, isShare: true, series: [{ name: 'right', points }] })
+    expect(html).toContain('>50 %<')
+    expect(html).toContain('>right  50 %<')
+    expect(html).toContain('right from 25 % at 0 to 50 % at 1')
+  })
+
+  it('writes the names of points beside them, unless one would stand on another', () => {
+    const one = (name: string, x: number, y: number) => ({ name, style: 'dots', points: [[x, y]] }) as const
+    const html = renderXyChart({ ...base, series: [one('dense', 1, 1), one('pruned', 9, 5), one('twin', 9, 5)] })
+    const names = [...html.matchAll(/<text class="name [^>]*>([^<]*)</g)].map(([, name]) => name)
+    expect(names).toEqual(['dense', 'pruned'])
+    expect(html).not.toContain('class="legend"')
   })
 
   it('leaves gaps at values that are not finite, and drops what a logarithm cannot show', () => {
@@ -75,37 +114,26 @@ describe('renderXyChart', () => {
     expect(html).toContain('<title>Loss</title>')
   })
 
-  it('marks where something happened, in words behind it where there is room', () => {
+  it('marks where something happened, in words on the side with more room', () => {
     const marks = [
       { x: 2.5, label: 'early <' },
       { x: 10, label: 'late' },
+      { x: 5, label: 'too long for one half of a telephone' },
       { x: 11, label: 'off the plot' },
       { x: Number.NaN, label: 'nowhere' },
     ]
     const html = renderXyChart({ ...base, marks })
-    // The plot is 27.4 … 746 wide and 30 … 254 high: 2.5 of 10 is at 207.05.
-    expect([...html.matchAll(/<g class="mark">(.*?)<\/g>/g)].map(([, mark]) => mark)).toEqual([
-      '<path d="M207.1 30V254"/><text class="start" x="214.1" y="44">early &lt;</text>',
-      '<path d="M746 30V254"/><text class="end" x="739" y="61">late</text>',
-    ])
+    expect(html.match(/<g class="mark">/g)).toHaveLength(3)
+    expect(html).toContain(
+      '<line x1="25%" x2="25%" y1="8" y2="236"/><text class="start" x="25%" dx="7" y="22">early &lt;</text>',
+    )
+    expect(html).toContain('<text class="end" x="100%" dx="-7" y="39">late</text>')
+    expect(html).toContain('<g class="coarse"><text class="end" x="100%" dx="0" y="56">too long')
     expect(html).toContain('At 2.5: early &lt;. At 10: late.')
   })
 
   it('keeps the last label of the x axis inside the picture', () => {
-    const html = renderXyChart({
-      ...base,
-      series: [
-        {
-          name: 'a',
-          points: [
-            [0, 0],
-            [2000, 10],
-          ],
-        },
-      ],
-    })
-    // Five letters of 6.7 are 33.5 wide, half of which is more than the 14 that are left of 760.
-    expect(html).toContain('<text class="tick middle" x="743.3" y="273">2,000<')
+    expect(renderXyChart(base)).toContain('<text class="tick end" x="100%" y="255">10<')
   })
 
   it('has one label per column, with the last known value of every line', () => {
@@ -136,7 +164,7 @@ describe('renderXyChart', () => {
       { name: 'eval', points },
     ] as const
     const html = renderXyChart({ ...base, series })
-    expect([...html.matchAll(/<g class="series (s\d \w+)"><path d="M\d+\./g)].map(([, name]) => name)).toEqual([
+    expect([...html.matchAll(/<g class="series (s\d \w+)"><path d="M0 236/g)].map(([, name]) => name)).toEqual([
       's1 faint',
       's1 line',
       's2 line',

@@ -1,8 +1,10 @@
 // Line charts and scatter plots as inline SVG. Hovering needs no script: every column of a line chart (every point
-// of a scatter plot) is a group whose guide, dots and label the style sheet shows while the pointer is on it.
+// of a scatter plot) is a group whose guide, dots and label the style sheet shows while the pointer is on it (plot-hits.ts).
 
 import { coordinate as c, escapeHtml } from './html.ts'
-import { createScale, formatNumber, type Scale } from './scale.ts'
+import { across, isDrawn, LETTER, NARROW, type PlotArea, place, plotArea } from './plot-area.ts'
+import { plotHits } from './plot-hits.ts'
+import { formatNumber } from './scale.ts'
 import { type Point, type Series, thinned } from './series.ts'
 
 export interface XyChart {
@@ -13,6 +15,8 @@ export interface XyChart {
   series: readonly Series[]
   logX?: boolean
   logY?: boolean
+  /** The values are shares of one, and are shown in per cent. */
+  isShare?: boolean
   /** Places on the x axis where something happened, each with a few words. */
   marks?: readonly Mark[]
   /** One sentence below the plot. */
@@ -25,37 +29,36 @@ export interface Mark {
   label: string
 }
 
-/** Where the plot lies inside the view box. */
-interface Frame {
-  left: number
-  right: number
-  top: number
-  bottom: number
-  x: Scale
-  y: Scale
-}
-
-const WIDTH = 760
-const HEIGHT = 300
-const LETTER = 6.7
-const COLUMNS = 90
+/** Lines are drawn in a picture of this width that is stretched over the plot. */
+const STRETCHED = 1000
+const THINNED_COLUMNS = 380
 
 /** A `<figure>` with legend, plot and note. */
-export function renderXyChart(chart: XyChart): string {
-  const { series } = chart
+export function renderXyChart(given: XyChart): string {
+  const chart = given.isShare ? { ...given, series: given.series.map(inPerCent) } : given
+  const { series, title, logX = false, logY = false, isShare = false } = chart
   const colours = colourClasses(series)
-  const frame = layOut(chart)
-  const lines = series.map((line, index) => drawSeries(line, frame, colours[index]!))
-  return figure(chart, [
-    `<svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(spoken(chart))}">`,
+  const area = plotArea(series, logX, logY)
+  const unit = isShare ? ' %' : ''
+  const yLabels = area.y.ticks.map(({ label }) => label + unit)
+  const left = Math.min(12, Math.max(1, ...yLabels.map((label) => label.length)))
+  const svg = [
+    `<svg class="plot" height="${area.height}" role="img" aria-label="${escapeHtml(spoken(chart, unit))}">`,
     // Inside its own group the title names the picture and does not pop up over every point.
-    `<g><title>${escapeHtml(chart.title)}</title></g>`,
-    drawAxes(frame, chart),
-    ...lines,
-    ...drawMarks(frame, chart.marks),
-    ...drawHits(chart, frame, colours),
+    `<g><title>${escapeHtml(title)}</title></g>`,
+    drawAxes(area, yLabels),
+    drawLines(series, area, colours),
+    ...series.map((line, index) => drawDots(line, area, colours[index]!)),
+    ...drawMarks(area, chart.marks),
+    ...drawNames(series, area),
+    ...plotHits(series, area, { colours, nameX: chart.x, unit }),
     '</svg>',
-  ])
+  ]
+  return figure(chart, colours, `<div class="area y${left}">${svg.join('')}</div>`)
+}
+
+function inPerCent(series: Series): Series {
+  return { ...series, points: series.points.map(([x, y]): Point => [x, 100 * y]) }
 }
 
 // Six colours, then again. A faint line belongs to the line after it and shares its colour.
@@ -64,86 +67,86 @@ function colourClasses(series: readonly Series[]): string[] {
   return series.map(({ style }) => `s${((style === 'faint' ? index : index++) % 6) + 1}`)
 }
 
-function layOut({ series, logX = false, logY = false }: XyChart): Frame {
-  const all = series.flatMap(({ points }) => points)
-  // Lines run from edge to edge; dots would be cut in half there.
-  const margin = series.some(({ style }) => style === 'dots') ? 0.04 : 0
-  const x = createScale(
-    positive(
-      all.map(([value]) => value),
-      logX,
-    ),
-    { log: logX, ticks: 7, margin },
-  )
-  const y = createScale(
-    positive(
-      all.map(([, value]) => value),
-      logY,
-    ),
-    { log: logY, nice: true, margin },
-  )
-  const widest = Math.max(...y.ticks.map(({ label }) => label.length))
-  return { left: 14 + widest * LETTER, right: WIDTH - 14, top: 30, bottom: HEIGHT - 46, x, y }
-}
-
-function positive(values: readonly number[], isLog: boolean): readonly number[] {
-  return isLog ? values.filter((value) => value > 0) : values
-}
-
-function place({ left, right, top, bottom, x, y }: Frame, [valueX, valueY]: Point): Point {
-  return [left + x.fraction(valueX) * (right - left), bottom - y.fraction(valueY) * (bottom - top)]
-}
-
-function isDrawn(point: Point): boolean {
-  return Number.isFinite(point[0]) && Number.isFinite(point[1])
-}
-
-function drawAxes(frame: Frame, chart: XyChart): string {
-  const { left, right, top, bottom, x, y } = frame
-  const parts: string[] = []
-  for (const { value, label } of y.ticks) {
-    const [, height] = place(frame, [x.domain[0], value])
-    parts.push(`<path class="grid" d="M${c(left)} ${c(height)}H${c(right)}"/>`)
-    parts.push(`<text class="tick end" x="${c(left - 8)}" y="${c(height + 4)}">${escapeHtml(label)}</text>`)
+function drawAxes(area: PlotArea, yLabels: readonly string[]): string {
+  const { bottom, x, y } = area
+  const parts = y.ticks.map(({ value }, index) => {
+    const at = c(place(area, [x.domain[0], value])[1])
+    const line = `<line class="grid" x1="0" x2="100%" y1="${at}" y2="${at}"/>`
+    return `${line}<text class="tick end" x="-8" y="${c(Number(at) + 4)}">${escapeHtml(yLabels[index]!)}</text>`
+  })
+  for (const [index, { value, label }] of x.ticks.entries()) {
+    const at = 100 * x.fraction(value)
+    // Every second one goes where there is little room; the last one stands inside.
+    const fine = x.ticks.length > 4 && (x.ticks.length - index) % 2 === 0 ? ' fine' : ''
+    const side = at > 95 ? 'end' : 'middle'
+    parts.push(`<line class="axis" x1="${across(at)}" x2="${across(at)}" y1="${bottom}" y2="${bottom + 5}"/>`)
+    parts.push(`<text class="tick ${side}${fine}" x="${across(at)}" y="${bottom + 19}">${escapeHtml(label)}</text>`)
   }
-  for (const { value, label } of x.ticks) {
-    const [at] = place(frame, [value, y.domain[0]])
-    parts.push(`<path class="axis" d="M${c(at)} ${c(bottom)}v5"/>`)
-    const middle = Math.min(at, WIDTH - (label.length * LETTER) / 2) // what stands over is cut off
-    parts.push(`<text class="tick middle" x="${c(middle)}" y="${c(bottom + 19)}">${escapeHtml(label)}</text>`)
-  }
-  parts.push(`<path class="axis" d="M${c(left)} ${c(bottom)}H${c(right)}"/>`)
-  parts.push(`<text class="label" x="${c(left)}" y="${c(top - 14)}">${escapeHtml(chart.y)}</text>`)
-  parts.push(`<text class="label end" x="${c(right)}" y="${c(bottom + 38)}">${escapeHtml(chart.x)}</text>`)
-  return parts.join('')
+  return `${parts.join('')}<line class="axis" x1="0" x2="100%" y1="${bottom}" y2="${bottom}"/>`
 }
 
-function drawSeries({ points, style = 'line' }: Series, frame: Frame, colourClass: string): string {
-  const all = points.map((point) => place(frame, point))
-  const placed = style === 'dots' ? all : thinned(all, WIDTH / 2)
-  const dots = placed
-    .filter(isDrawn)
-    .map(([x, y]) => `<circle cx="${c(x)}" cy="${c(y)}" r="${style === 'dots' ? 4.5 : 3}"/>`)
-    .join('')
-  const line = style === 'dots' ? '' : `<path d="${linePath(placed)}"/>`
+/** All lines in one picture that is as wide as the plot; their strokes keep their width. */
+function drawLines(series: readonly Series[], area: PlotArea, colours: readonly string[]): string {
+  const paths = series.map(({ points, style = 'line' }, index) => {
+    if (style === 'dots') return ''
+    const placed = points.map((point): Point => {
+      const [x, y] = place(area, point)
+      return [(x * STRETCHED) / 100, y]
+    })
+    return `<g class="series ${colours[index]} ${style}"><path d="${linePath(thinned(placed, THINNED_COLUMNS))}"/></g>`
+  })
+  return `<svg class="lines" width="100%" height="${area.height}" viewBox="0 0 ${STRETCHED} ${area.height}" preserveAspectRatio="none">${paths.join('')}</svg>`
+}
+
+function drawDots({ points, style = 'line' }: Series, area: PlotArea, colourClass: string): string {
+  const placed = points.map((point) => place(area, point)).filter(isDrawn)
   // A single point has no line, so it gets its dot in every style.
-  const isMarked = style === 'dots' || style === 'marked' || dots.indexOf('<circle', 1) < 0
-  return `<g class="series ${colourClass} ${style}">${line}${isMarked ? dots : ''}</g>`
+  if (style !== 'dots' && style !== 'marked' && placed.length !== 1) return ''
+  const shown = style === 'dots' ? placed : thinned(placed, THINNED_COLUMNS)
+  const dots = shown.map(([x, y]) => `<circle cx="${across(x)}" cy="${c(y)}" r="${style === 'dots' ? 4.5 : 3}"/>`)
+  return dots.length === 0 ? '' : `<g class="series ${colourClass} ${style}">${dots.join('')}</g>`
 }
 
-/** One line of words below the other, behind its mark where there is room: most curves fall, and leave it free there. */
-function drawMarks(frame: Frame, marks: readonly Mark[] = []): string[] {
-  const { right, top, bottom, x, y } = frame
+/** One line of words below the other, on the side with more room; long ones stand at the edge where the plot is narrow. */
+function drawMarks(area: PlotArea, marks: readonly Mark[] = []): string[] {
+  const { top, bottom, x } = area
   const shown = marks.filter((mark) => mark.x >= x.domain[0] && mark.x <= x.domain[1])
   return shown.map((mark, index) => {
-    const [at] = place(frame, [mark.x, y.domain[0]])
-    const isLate = at + 7 + mark.label.length * LETTER > right
-    const words = `<text class="${isLate ? 'end' : 'start'}" x="${c(at + (isLate ? -7 : 7))}" y="${c(top + 14 + 17 * index)}">${escapeHtml(mark.label)}</text>`
-    return `<g class="mark"><path d="M${c(at)} ${c(top)}V${c(bottom)}"/>${words}</g>`
+    const at = 100 * x.fraction(mark.x)
+    const isLate = at > 50
+    const words = (side: string, where: string, dx: number): string =>
+      `<text class="${side}" x="${where}" dx="${dx}" y="${c(top + 14 + 17 * index)}">${escapeHtml(mark.label)}</text>`
+    const line = `<line x1="${across(at)}" x2="${across(at)}" y1="${top}" y2="${bottom}"/>`
+    const beside = words(isLate ? 'end' : 'start', `${across(at)}`, isLate ? -7 : 7)
+    const isLong = mark.label.length * LETTER > (Math.max(at, 100 - at) / 100) * NARROW - 7
+    return `<g class="mark">${line}${isLong ? `<g class="fine">${beside}</g><g class="coarse">${words('end', '100%', 0)}</g>` : beside}</g>`
   })
 }
 
-/** Pixel points → path data; points that are not finite break the line. */
+/** Names beside their points. One that would stand on another goes: on a telephone or, where it must, everywhere. */
+function drawNames(series: readonly Series[], area: PlotArea): string[] {
+  const taken: { at: Point; letters: number }[] = []
+  const isTaken = ([x, y]: Point, letters: number, width: number): boolean =>
+    taken.some(
+      ({ at, letters: others }) =>
+        Math.abs(at[1] - y) < 13 && (Math.abs(at[0] - x) / 100) * width < ((letters + others) / 2) * LETTER,
+    )
+  return series.flatMap(({ points, name, names, style }) => {
+    const isOne = points.filter(isDrawn).length === 1 && (style === 'dots' || style === 'marked')
+    return points.flatMap((point, index) => {
+      const text = names?.[index] ?? (isOne ? name : '')
+      const at = place(area, point)
+      if (text === '' || !isDrawn(at) || isTaken(at, text.length, 640)) return []
+      const fine = isTaken(at, text.length, NARROW) ? ' fine' : ''
+      taken.push({ at, letters: text.length })
+      const side = at[0] > 80 ? 'end' : at[0] < 12 ? 'start' : 'middle'
+      const y = at[1] < area.top + 16 ? at[1] + 18 : at[1] - 9
+      return `<text class="name ${side}${fine}" x="${across(at[0])}" y="${c(y)}">${escapeHtml(text)}</text>`
+    })
+  })
+}
+
+/** Points → path data; points that are not finite break the line. */
 export function linePath(points: readonly Point[]): string {
   let isDown = false
   let path = ''
@@ -154,108 +157,32 @@ export function linePath(points: readonly Point[]): string {
   return path
 }
 
-interface Hit {
-  at: Point
-  area: string
-  head: string
-  rows: { name: string; value: string; at: Point; colour: string }[]
-}
-
-function drawHits({ series, x }: XyChart, frame: Frame, colours: readonly string[]): string[] {
-  const isScatter = series.every(({ style, labels }) => style === 'dots' || labels)
-  const hits = isScatter ? pointHits(series, frame, colours) : columnHits(series, frame, colours, x)
-  return hits.map((hit) => drawHit(hit, frame))
-}
-
-function pointHits(series: readonly Series[], frame: Frame, colours: readonly string[]): Hit[] {
-  return series.flatMap(({ name, points, labels }, index) =>
-    points.flatMap((point, position) => {
-      const at = place(frame, point)
-      if (!isDrawn(at)) return []
-      const value = `${formatNumber(point[0])}, ${formatNumber(point[1])}`
-      const rows = [{ name, value, at, colour: colours[index]! }]
-      return { at, rows, head: labels?.[position] ?? '', area: `<circle cx="${c(at[0])}" cy="${c(at[1])}" r="11"/>` }
-    }),
-  )
-}
-
-/** One hit per column that holds points: of every series its last point in the column or before it. */
-function columnHits(series: readonly Series[], frame: Frame, colours: readonly string[], nameX: string): Hit[] {
-  const { left, right, top, bottom } = frame
-  const columns = new Map<number, { at: Point; x: number; rows: Map<number, Hit['rows'][number]> }>()
-  for (const [index, { name, points, style }] of series.entries()) {
-    if (style === 'faint') continue
-    for (const point of points) {
-      const at = place(frame, point)
-      if (!isDrawn(at)) continue
-      const column = Math.min(COLUMNS - 1, Math.floor(((at[0] - left) / (right - left)) * COLUMNS))
-      const hit = columns.get(column) ?? { at, x: point[0], rows: new Map() }
-      columns.set(column, hit)
-      if (at[0] >= hit.at[0]) Object.assign(hit, { at, x: point[0] })
-      hit.rows.set(index, { name, value: formatNumber(point[1]), at, colour: colours[index]! })
-    }
-  }
-  const ordered = [...columns.entries()].sort(([a], [b]) => a - b).map(([, hit]) => hit)
-  let known: (typeof ordered)[number]['rows'] = new Map()
-  return ordered.map(({ at, x, rows }, index) => {
-    known = new Map([...known, ...rows])
-    // Columns without points belong to the nearest one that has some.
-    const from = index === 0 ? left : (ordered[index - 1]!.at[0] + at[0]) / 2
-    const to = index === ordered.length - 1 ? right : (at[0] + ordered[index + 1]!.at[0]) / 2
-    const area = `<rect x="${c(from)}" y="${c(top)}" width="${c(to - from)}" height="${c(bottom - top)}"/>`
-    const inOrder = [...known.entries()].sort(([a], [b]) => a - b).map(([, row]) => row)
-    return { at, area, rows: inOrder, head: `${nameX} ${formatNumber(x)}` }
-  })
-}
-
-function drawHit({ at, area, head, rows }: Hit, { left, right, top, bottom }: Frame): string {
-  const texts = [head, ...rows.map(({ name, value }) => `${name}  ${value}`)].filter((text) => text !== '')
-  const width = 22 + Math.max(...texts.map((text) => text.length)) * LETTER
-  const height = 10 + texts.length * 17
-  const isRight = at[0] + 12 + width < right
-  const x = Math.max(left, isRight ? at[0] + 12 : at[0] - 12 - width)
-  const y = Math.min(Math.max(top, at[1] - height - 8), bottom - height)
-  const lines = texts.map((text, index) => {
-    const row = rows[index - (texts.length - rows.length)]
-    const mark = row ? `<circle class="${row.colour}" cx="${c(x + 11)}" cy="${c(y + 15 + index * 17)}" r="3.5"/>` : ''
-    const indent = row ? 20 : 9
-    return `${mark}<text x="${c(x + indent)}" y="${c(y + 19 + index * 17)}">${escapeHtml(text)}</text>`
-  })
-  return [
-    `<g class="hit"><g class="area">${area}</g><g class="tip">`,
-    `<path class="guide" d="M${c(at[0])} ${c(top)}V${c(bottom)}"/>`,
-    ...rows.map((row) => `<circle class="${row.colour}" cx="${c(row.at[0])}" cy="${c(row.at[1])}" r="4.5"/>`),
-    `<rect x="${c(x)}" y="${c(y)}" width="${c(width)}" height="${c(height)}" rx="5"/>`,
-    ...lines,
-    '</g></g>',
-  ].join('')
-}
-
-function figure(chart: XyChart, svg: string[]): string {
-  const colours = colourClasses(chart.series)
-  const keys = chart.series.map(({ name, style = 'line' }, index) => {
+function figure(chart: XyChart, colours: readonly string[], plot: string): string {
+  const keys = chart.series.flatMap(({ name, points, style = 'line' }, index) => {
     const isDot = style === 'dots'
+    if (chart.series.length === 1 || ((isDot || style === 'marked') && points.length === 1)) return []
     const mark = isDot ? '' : '<path d="M0 6H22"/>'
     const dot = style === 'marked' || isDot ? '<circle cx="11" cy="6" r="3.5"/>' : ''
     const key = `<svg viewBox="0 0 22 12" aria-hidden="true"><g class="series ${colours[index]} ${style}">${mark}${dot}</g></svg>`
-    return `<li>${key}${escapeHtml(name)}</li>`
+    return [`<li>${key}${escapeHtml(name)}</li>`]
   })
-  const legend = keys.length > 1 ? `<ul class="legend">${keys.join('')}</ul>` : ''
+  const legend = keys.length > 0 ? `<ul class="legend">${keys.join('')}</ul>` : ''
   const note = chart.note ? `<p class="note">${escapeHtml(chart.note)}</p>` : ''
   const head = `<figcaption><h3>${escapeHtml(chart.title)}</h3>${legend}</figcaption>`
-  return `<figure>${head}<div class="scroll">${svg.join('')}</div>${note}</figure>`
+  return `<figure>${head}<p class="unit">${escapeHtml(chart.y)}</p>${plot}<p class="unit end">${escapeHtml(chart.x)}</p>${note}</figure>`
 }
 
 /** The plot in words, for people who hear it. */
-function spoken({ title, x, y, series, marks = [] }: XyChart): string {
+function spoken({ title, x, y, series, marks = [] }: XyChart, unit: string): string {
   const lines = series
     .filter(({ style }) => style !== 'faint')
     .map(({ name, points, style }) => {
       const drawn = points.filter(isDrawn)
       const [first, last] = [drawn[0], drawn.at(-1)]
       if (first === undefined || last === undefined) return `${name}: no values`
-      if (style === 'dots') return `${name}: ${drawn.length} points`
-      return `${name} from ${formatNumber(first[1])} at ${formatNumber(first[0])} to ${formatNumber(last[1])} at ${formatNumber(last[0])}`
+      if (style === 'dots' && drawn.length > 1) return `${name}: ${drawn.length} points`
+      const told = ([at, value]: Point): string => `${formatNumber(value)}${unit} at ${formatNumber(at)}`
+      return drawn.length === 1 ? `${name}: ${told(first)}` : `${name} from ${told(first)} to ${told(last)}`
     })
   const happened = marks.map(({ x: at, label }) => ` At ${formatNumber(at)}: ${label}.`)
   return `${title}: ${y} by ${x}. ${lines.join('; ')}.${happened.join('')}`
