@@ -185,7 +185,7 @@ describe('anneal export --to gguf', () => {
     ['gguf', '.', /^error: --out: expected a file, got the folder \S+\. Name a file, such as \S+model\.gguf\n$/],
     ['gguf', 'a-file/x.gguf', /^error: --out: expected a folder that can be written, got \S+a-file \(ENOTDIR\)/],
     ['gguf', '/proc/x.gguf', /^error: --out: expected a folder that can be written, got \/proc \(ENOENT\)/],
-    ['hf', 'a-file', /^error: --out: expected a folder that can be written, got \S+a-file \(ENOTDIR\)/],
+    ['hf', 'a-file', /^error: --out: expected a folder, got the file \S+a-file\. Choose another one\n$/],
   ])('says at once what cannot be written: --to %s --out %s', async (to, target, message) => {
     const scratch = mkdtempSync(join(out, 'target-'))
     writeFileSync(join(scratch, 'a-file'), '')

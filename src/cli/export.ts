@@ -65,6 +65,7 @@ export const command: Command = defineCommand({
     if (options.adapterOnly && adapter === undefined)
       throw new UsageError('--adapter-only: expected --adapter DIR with it, got none')
     const { makeOutputDirectory } = await import('../files/output-directory.ts')
+    const { checkOutputFile, checkOutputFolder } = await import('../files/output-file.ts')
     const takeAway = makeOutputDirectory(dirname(resolve(out)), '--out')
     try {
       const isFolder = statSync(out, { throwIfNoEntry: false })?.isDirectory() ?? false
@@ -72,6 +73,8 @@ export const command: Command = defineCommand({
         throw new UsageError(
           `--out: expected a file, got the folder ${out}. Name a file, such as ${join(out, 'model.gguf')}`,
         )
+      if (to === 'gguf') checkOutputFile(out, '--out')
+      else checkOutputFolder(out, '--out')
       if (to === 'hf' && existsSync(out)) makeOutputDirectory(out, '--out')
       const { setThreads } = await import('../torch/index.ts')
       if (threads !== undefined) setThreads(threads)

@@ -19,6 +19,7 @@ import { dirname, join } from 'node:path'
 import { DiskFullError, hasCode } from '../errors.ts'
 import { faultPoint } from './fault.ts'
 import { pathBeside } from './leftover.ts'
+import { checkOutputFile, checkOutputFolder } from './output-file.ts'
 
 const CHUNK_BYTES = 1 << 26 // one write(2) takes at most 2 GiB; smaller chunks are hashed while they are in the cache
 
@@ -65,6 +66,7 @@ export function writeFileAtomic(
   data: string | Uint8Array | ((sink: FileSink) => void),
   expectedBytes: number = typeof data === 'function' ? 0 : data.length,
 ): WrittenFile {
+  checkOutputFile(path, 'file to write')
   const temporary = pathBeside(path, 'tmp')
   return withDiskFullError(path, expectedBytes, () => {
     try {
@@ -109,6 +111,7 @@ export async function writeDirectoryAtomic(
   write: (directory: string) => Promise<unknown> | unknown,
   options: DirectoryWriteOptions = {},
 ): Promise<void> {
+  checkOutputFolder(target, 'folder to write')
   mkdirSync(dirname(target), { recursive: true })
   const staged = pathBeside(target, 'tmp')
   await withDiskFullError(target, 0, async () => {

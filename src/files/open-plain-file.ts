@@ -2,6 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { InputError } from '../errors.ts'
+import { kindOf } from './output-file.ts'
 
 /**
  * Opens a plain file for reading and returns its descriptor, which the caller closes, and its size in bytes. An InputError for a
@@ -13,12 +14,5 @@ export function openPlainFile(file: string): { descriptor: number; size: number 
   const status = fstatSync(descriptor)
   if (status.isFile()) return { descriptor, size: status.size }
   closeSync(descriptor)
-  const got = status.isDirectory()
-    ? 'a directory'
-    : status.isFIFO()
-      ? 'a named pipe'
-      : status.isSocket()
-        ? 'a socket'
-        : 'a device'
-  throw new InputError(`cannot read ${file}: expected a plain file, got ${got}. Check the path`)
+  throw new InputError(`cannot read ${file}: expected a plain file, got ${kindOf(status)}. Check the path`)
 }

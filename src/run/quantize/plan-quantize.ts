@@ -1,9 +1,10 @@
 // The options of `anneal quantize` → what is going to happen; everything that can be wrong with them is said here, before any work.
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { loadConfig } from '../../checkpoint/model-directory/load.ts'
 import { readQuantization } from '../../checkpoint/model-directory/quantization-config.ts'
 import { UsageError } from '../../errors.ts'
+import { checkOutputFolder } from '../../files/output-file.ts'
 import type { QuantObjective } from '../../methods/quantize/measured-loss.ts'
 import { DEFAULTS, type FormatOptions } from '../../methods/quantize/quantize.ts'
 import type { Quantizer } from '../../methods/quantize/quantizers.ts'
@@ -107,8 +108,8 @@ function checkFormat(name: string): QuantFormat {
 }
 
 function checkTarget({ model, out }: QuantizeRun): void {
+  checkOutputFolder(out, '--out')
   if (!existsSync(out)) return
-  if (!statSync(out).isDirectory()) throw new UsageError(`--out: expected a folder, got the file ${out}`)
   refuseSameDirectory(model, out)
   if (readdirSync(out).length > 0)
     throw new UsageError(`--out: expected a new or empty folder, got ${out} with files in it. Choose another one`)

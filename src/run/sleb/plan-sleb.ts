@@ -5,6 +5,7 @@ import { loadConfig } from '../../checkpoint/model-directory/load.ts'
 import type { OptionValues } from '../../cli/command.ts'
 import type { MODEL_OPTIONS } from '../../cli/lm-options.ts'
 import { InputError, UsageError } from '../../errors.ts'
+import { checkOutputFolder } from '../../files/output-file.ts'
 import { resolveOptions, type SlebOptions } from '../../methods/sleb/options.ts'
 import { unitsOf } from '../../methods/sleb/unit.ts'
 import type { DecoderConfig } from '../../model/config.ts'
@@ -70,8 +71,8 @@ function removeOf({ remove, ratio, granularity }: SlebRun, config: DecoderConfig
 }
 
 function checkTarget({ model, out }: SlebRun): void {
+  checkOutputFolder(out, '--out')
   if (!existsSync(out)) return
-  if (!statSync(out).isDirectory()) throw new UsageError(`--out: expected a folder, got the file ${out}`)
   if (realpathSync(out) === realpathSync(model))
     throw new UsageError(`--out: expected another folder than --model, got ${out} for both`)
   if (readdirSync(out).length > 0)
