@@ -41,7 +41,7 @@ export interface PackedDataset extends Dataset<Sample> {
 
 /** Tokenizes documents and packs them into blocks. Documents without a token are left out. */
 export async function packDocuments(
-  documents: AsyncIterable<{ text: string }> | Iterable<{ text: string }>,
+  documents: AsyncIterable<PackableDocument> | Iterable<PackableDocument>,
   encoder: TextEncoder,
   options: BlockOptions & DocumentTokenOptions & Pick<TokenWriterOptions, 'maxMemoryBytes'>,
 ): Promise<PackedDataset> {
@@ -56,19 +56,36 @@ export async function packDocuments(
   }
 }
 
+/** A text to pack. One that was cut for its length goes on in the next of the same file: nothing is put between the two. */
+export interface PackableDocument {
+  text: string
+  id?: { file: string }
+  isContinued?: true
+}
+
 /** Tokenizes documents into a writer. */
 export async function writeDocuments(
-  documents: AsyncIterable<{ text: string }> | Iterable<{ text: string }>,
+  documents: AsyncIterable<PackableDocument> | Iterable<PackableDocument>,
   encoder: TextEncoder,
   { appendEos = true, prependBos = false }: DocumentTokenOptions,
   writer: TokenWriter,
 ): Promise<void> {
   const after = appendEos ? [special(encoder.eosTokenId, 'end-of-text', 'appendEos')] : []
   const before = prependBos ? [special(encoder.bosTokenId, 'beginning-of-text', 'prependBos')] : []
-  for await (const { text } of documents) {
-    const ids = encoder.encode(text, { addSpecialTokens: false })
-    if (ids.length > 0) writer.addDocument(before, ids, after)
+  let open: PackableDocument | undefined // a document whose end has not come
+  for await (const document of documents) {
+    const ids = encoder.encode(document.text, { addSpecialTokens: false })
+    const goesOn = open !== undefined && open.id?.file === document.id?.file
+    if (open !== undefined && !goesOn) writer.append(after)
+    if (goesOn) writer.append(ids)
+    else if (ids.length > 0) writer.addDocument(before, ids)
+    if (document.isContinued) open = goesOn || ids.length > 0 ? document : undefined
+    else {
+      if (goesOn || ids.length > 0) writer.append(after)
+      open = undefined
+    }
   }
+  if (open !== undefined) writer.append(after)
 }
 
 function special(id: number | undefined, name: string, option: string): number {

@@ -68,6 +68,11 @@ export class TokenWriter {
     for (const ids of parts) this.addTokens(ids)
   }
 
+  /** Adds tokens to the last document. */
+  append(ids: ArrayLike<number>): void {
+    this.addTokens(ids)
+  }
+
   finish(): TokenStore {
     const documentStarts = this.starts.slice(0, this.numDocuments)
     const chunk = this.chunk.subarray(0, this.used)

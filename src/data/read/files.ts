@@ -1,14 +1,22 @@
 // Which files are meant by a list of paths, and in which format each one is.
 // Directories are walked in name order, so that the same tree gives the same documents in the same order everywhere.
 
-import { readdirSync, statSync } from 'node:fs'
+import { accessSync, constants, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { hasCode, InputError, UnsupportedError } from '../../errors.ts'
 import { readChunks } from './formats/chunks.ts'
 import type { ReadContext } from './formats/read-context.ts'
 
 /** The ways in which a file can hold rows. */
-export type FileFormat = 'text' | 'json-lines' | 'json-array' | 'json-object' | 'csv' | 'tsv' | 'parquet'
+export type FileFormat =
+  | 'text'
+  | 'json-lines'
+  | 'json-array'
+  | 'json-wrapped'
+  | 'json-object'
+  | 'csv'
+  | 'tsv'
+  | 'parquet'
 
 const FORMATS: Readonly<Record<string, FileFormat>> = {
   '.txt': 'text',
@@ -26,19 +34,33 @@ const FORMATS: Readonly<Record<string, FileFormat>> = {
 /** What is looked at to tell JSON Lines from other JSON and from text. */
 const SNIFFED_BYTES = 64 * 1024
 
-/** The data files under the paths. In a directory: those with a known extension, or one of `extensions` (`.md`). */
-export function listFiles(paths: readonly string[], extensions?: readonly string[]): string[] {
+/** Names under which one object holds all rows: `{"version": 1, "data": [{…}, …]}`. */
+const WRAPPERS = 'data|rows|examples|train|records|items|instances|samples'
+const SCALAR = '(?:"(?:[^"\\\\]|\\\\.)*"|-?[\\d.eE+-]+|true|false|null)'
+const WRAPPED = new RegExp(
+  `^\\{(?:\\s*"(?:[^"\\\\]|\\\\.)*"\\s*:\\s*${SCALAR}\\s*,)*\\s*"(${WRAPPERS})"\\s*:\\s*\\[\\s*\\{`,
+)
+
+/**
+ * The data files under the paths. In a directory: those with a known extension, or one of `extensions` (`.md`). `notice` hears of
+ * links that lead nowhere and of linked folders, which are not walked.
+ */
+export function listFiles(
+  paths: readonly string[],
+  extensions?: readonly string[],
+  notice: (message: string) => void = () => {},
+): string[] {
   return paths.flatMap((path) => {
     const status = statusOf(path)
     if (status.isDirectory()) {
-      const found = filesUnder(path, extensions)
+      const found = filesUnder(path, extensions, notice)
       if (found.length > 0) return found
       throw new InputError(
         `directory ${path}: expected a file ending in ${(extensions ?? Object.keys(FORMATS)).join(', ')}, got none`,
       )
     }
     if (!status.isFile()) throw new InputError(`path ${path}: expected a file or directory, got a device or pipe`)
-    if (extensionOf(path) in FORMATS) return [path]
+    if (extensionOf(path) in FORMATS) return [readable(path)]
     throw new UnsupportedError(
       `file ${path}: expected a name ending in ${Object.keys(FORMATS).join(', ')} (and .gz), got '${basename(path)}'. ` +
         'Rename it after what it holds',
@@ -46,18 +68,49 @@ export function listFiles(paths: readonly string[], extensions?: readonly string
   })
 }
 
-function filesUnder(directory: string, extensions: readonly string[] | undefined): string[] {
-  const entries = readdirSync(directory, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'))
+function filesUnder(
+  directory: string,
+  extensions: readonly string[] | undefined,
+  notice: (message: string) => void,
+): string[] {
+  const entries = orRefused(directory, () => readdirSync(directory, { withFileTypes: true })).filter(
+    ({ name }) => !name.startsWith('.'),
+  )
   // By code unit, not by locale: the order must not depend on the machine.
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   return entries.flatMap((entry) => {
     const path = join(directory, entry.name)
-    if (entry.isDirectory()) return filesUnder(path, extensions)
+    if (entry.isDirectory()) return filesUnder(path, extensions, notice)
     const extension = extensionOf(path)
     const isWanted = extension in FORMATS && (extensions === undefined || extensions.includes(extension))
-    // A link to a file counts as the file; a link to a directory is not followed, so that a walk always ends.
-    return isWanted && statusOf(path).isFile() ? [path] : []
+    if (entry.isSymbolicLink()) {
+      // A link to a file counts as the file; a link to a directory is not followed, so that a walk always ends.
+      const target = statSync(path, { throwIfNoEntry: false })
+      if (target === undefined && isWanted)
+        notice(`${path} is a link to ${readlinkSync(path)}, which is not there: left out`)
+      if (target?.isDirectory())
+        notice(`${path} is a link to a folder and is not followed: name it beside ${directory} to read it`)
+    }
+    return isWanted && statSync(path, { throwIfNoEntry: false })?.isFile() ? [readable(path)] : []
   })
+}
+
+/** The path, once it is known that its file may be read. */
+function readable(path: string): string {
+  orRefused(path, () => accessSync(path, constants.R_OK))
+  return path
+}
+
+/** What `action` gives; InputError where the system does not let us. */
+export function orRefused<T>(path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    if (!hasCode(error, 'EACCES', 'EPERM')) throw error
+    throw new InputError(
+      `path ${path}: expected the right to read it, got ${(error as NodeJS.ErrnoException).code}. Give it (chmod +r, for folders +rx) or run as its owner`,
+    )
+  }
 }
 
 /** The format of the context's file, from its name and, for JSON and text, its first bytes; says so where they differ. */
@@ -65,11 +118,17 @@ export async function formatOf(context: ReadContext): Promise<FileFormat> {
   const { file } = context
   const named = FORMATS[extensionOf(file)]!
   if (named === 'csv' || named === 'tsv' || named === 'parquet') return named
-  const found = sniffJson(await startOf(context))
+  const start = (await startOf(context)).replace(/^\uFEFF/, '').trimStart()
+  const found = sniffJson(start)
   if (named === 'text') {
     if (found !== 'json-lines') return 'text'
     context.notice(`${file} holds JSON lines: it is read as .jsonl, not as text`)
     return found
+  }
+  const wrapper = named === 'json-array' ? WRAPPED.exec(start)?.[1] : undefined
+  if (wrapper !== undefined) {
+    context.notice(`${file} is one object: its rows are read from '${wrapper}'`)
+    return 'json-wrapped'
   }
   if (found === undefined || found === 'json-object') return named === 'json-array' ? 'json-object' : named
   if (found !== named) {
@@ -79,13 +138,12 @@ export async function formatOf(context: ReadContext): Promise<FileFormat> {
 }
 
 /** What the start of a file looks like; undefined where it is not JSON. */
-function sniffJson(start: string): FileFormat | undefined {
-  const text = start.replace(/^\uFEFF/, '').trimStart()
+function sniffJson(text: string): FileFormat | undefined {
   if (text.startsWith('[')) return 'json-array'
   if (!text.startsWith('{')) return undefined
   const [line] = text.split('\n', 1) as [string]
   // Of a line that is longer than what was looked at only the beginning can be judged.
-  const isCut = line.length === text.length && start.length >= SNIFFED_BYTES
+  const isCut = line.length === text.length && text.length >= SNIFFED_BYTES / 2
   return (isCut ? /^\{\s*"/.test(line) : isJsonObject(line)) ? 'json-lines' : 'json-object'
 }
 
@@ -117,9 +175,11 @@ export function extensionOf(path: string): string {
 
 function statusOf(path: string): ReturnType<typeof statSync> & object {
   try {
-    return statSync(path)
+    return orRefused(path, () => statSync(path))
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error
-    throw new InputError(`path ${path}: expected a file or directory, got nothing there. Check the spelling`)
+    const link = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : undefined
+    const got = link === undefined ? 'nothing there. Check the spelling' : `a link to ${link}, which is not there`
+    throw new InputError(`path ${path}: expected a file or directory, got ${got}`)
   }
 }

@@ -4,6 +4,7 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { InputError } from '../../errors.ts'
+import { likelyEncoding } from './encoding.ts'
 
 /** Why a line is bad. */
 export type BadReason =
@@ -39,12 +40,17 @@ export interface BadLine {
 export interface QuarantineOptions {
   /** A JSONL file for the bad lines, replaced by each run and absent when nothing is bad. Without it they are only counted. */
   path?: string | undefined
-  /** The share of all lines that may be bad, 0 to 1. One bad line is always allowed unless this is 0. Default 0.001. */
+  /**
+   * The share of all lines, and of all bytes, that may be bad, 0 to 1. One bad line is always allowed unless this is 0, or the line is
+   * longer than 64 KiB or than everything else. Default 0.001.
+   */
   maxBadFraction?: number | undefined
 }
 
 /** Bytes of a bad line that are copied to the quarantine; `offset` and `length` find the rest. */
 const EXCERPT_BYTES = 200
+/** A bad line of more bytes is no slip. */
+const SLIP_BYTES = 64 * 1024
 const BUFFERED_CHARACTERS = 64 * 1024
 /** Garbage is given up early: after this many bad lines, if they are most of what was read. */
 const HOPELESS_LINES = 10_000
@@ -55,6 +61,12 @@ export class Quarantine {
   readonly maxBadFraction: number
   good = 0
   bad = 0
+  private goodBytes = 0
+  private badBytes = 0
+  private goodBefore = 0
+  private badBefore = 0
+  /** The first bad line of the current file. */
+  private firstOfFile: BadLine | undefined
   readonly badByReason: Partial<Record<BadReason, number>> = {}
   private first: BadLine | undefined
   private handle: number | undefined
@@ -71,6 +83,8 @@ export class Quarantine {
   /** Counts a bad line. Throws InputError when most of a large input is bad. */
   add(badLine: BadLine): void {
     this.bad++
+    this.badBytes += badLine.length
+    this.firstOfFile ??= { ...badLine }
     this.badByReason[badLine.reason] = (this.badByReason[badLine.reason] ?? 0) + 1
     this.first ??= { ...badLine }
     if (this.path !== undefined) this.write(badLine)
@@ -78,12 +92,34 @@ export class Quarantine {
     if (this.bad >= HOPELESS_LINES && this.bad > hopeless * (this.good + this.bad)) throw this.tooManyBad()
   }
 
-  /** Throws InputError, with the counts, when more lines are bad than `maxBadFraction` allows or none is good. */
+  /** Counts lines that were read well. */
+  addGood(lines: number, bytes: number): void {
+    this.good += lines
+    this.goodBytes += bytes
+  }
+
+  /** Throws InputError when the file that ends has bad lines and no good one: it is not what its name says. */
+  endFile(file: string): void {
+    const bad = this.bad - this.badBefore
+    const good = this.good - this.goodBefore
+    const first = this.firstOfFile
+    this.badBefore = this.bad
+    this.goodBefore = this.good
+    this.firstOfFile = undefined
+    if (good > 0 || first === undefined || this.maxBadFraction === 1) return
+    throw new InputError(
+      `file ${file}: expected a line that can be read, got ${bad} bad ${bad === 1 ? 'line' : 'lines'}. ${describe(first)}. ${adviceFor(first)}`,
+    )
+  }
+
+  /** Throws InputError, with the counts, when more lines or bytes are bad than `maxBadFraction` allows or none is good. */
   verify(): void {
     if (this.bad === 0) return
     const least = this.maxBadFraction > 0 && this.good > 0 ? 1 : 0
     const allowed = Math.max(least, Math.floor(this.maxBadFraction * (this.good + this.bad)))
-    if (this.bad > allowed) throw this.tooManyBad()
+    const isMuch = this.badBytes > SLIP_BYTES || this.badBytes > this.goodBytes
+    const isTooMuch = isMuch && this.badBytes > this.maxBadFraction * (this.goodBytes + this.badBytes)
+    if (this.bad > allowed || isTooMuch) throw this.tooManyBad()
   }
 
   /** Writes what is buffered and closes the file. */
@@ -117,12 +153,23 @@ export class Quarantine {
   private tooManyBad(): InputError {
     const total = this.good + this.bad
     const reasons = Object.entries(this.badByReason).map(([reason, count]) => `${count} ${reason}`)
-    const { file, line, reason, detail } = this.first!
+    const { file, line } = this.first!
+    const bytes = ((100 * this.badBytes) / Math.max(1, this.goodBytes + this.badBytes)).toFixed(1)
     const where = this.path === undefined ? '' : `; all of them are in ${this.path}`
     return new InputError(
       `bad lines in ${file}:${line}: expected at most ${this.maxBadFraction * 100} % bad, ` +
-        `got ${this.bad} of ${total} (${reasons.join(', ')}). ` +
-        `The first is ${reason}${detail === undefined ? '' : ` (${detail})`}${where}. Mend the data or raise maxBadFraction`,
+        `got ${this.bad} of ${total} (${reasons.join(', ')}; ${bytes} % of the bytes). ${describe(this.first!)}${where}. ` +
+        `${adviceFor(this.first!)}, or raise max_bad_fraction (maxBadFraction in code)`,
     )
   }
+}
+
+function describe({ reason, detail }: BadLine): string {
+  return `The first is ${reason}${detail === undefined ? '' : ` (${detail})`}`
+}
+
+function adviceFor({ file, reason, bytes }: BadLine): string {
+  const encoding = reason === 'invalid-utf8' || reason === 'nul' ? bytes && likelyEncoding(bytes) : undefined
+  if (encoding === undefined) return 'Mend the data'
+  return `It is perhaps ${encoding}: iconv -f ${encoding} -t UTF-8 ${file}`
 }

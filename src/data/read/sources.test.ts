@@ -1,10 +1,22 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { InputError } from '../../errors.ts'
+import { orRefused } from './files.ts'
 import { type DocumentOptions, readDocuments, readRows, type SourceDocument } from './sources.ts'
 
 const fixtures = join(import.meta.dirname, '../../../test/fixtures/data')
@@ -169,7 +181,9 @@ describe('bad lines', () => {
     const all = async () => {
       for await (const _ of reading) seen++
     }
-    await expect(all()).rejects.toThrow(/many-bad.jsonl:1999: expected at most 0.1 % bad, got 3 of 2001 \(3 bad-json\)/)
+    await expect(all()).rejects.toThrow(
+      /many-bad.jsonl:1999: expected at most 0.1 % bad, got 3 of 2001 \(3 bad-json; 0\.0 % of the bytes\).*or raise max_bad_fraction/,
+    )
     expect(seen).toBe(1998)
     await expect(read(path, { maxBadFraction: 0.002 })).resolves.toBeDefined()
     await expect(read(file('two.jsonl', good.repeat(1997) + 'x\n'.repeat(2)))).rejects.toThrow(InputError)
@@ -180,7 +194,9 @@ describe('bad lines', () => {
     const one = file('one.jsonl', '{"text": "a"}\nx\n')
     expect((await read(one)).report.bad).toBe(1)
     await expect(read(one, { maxBadFraction: 0 })).rejects.toThrow(/got 1 of 2/)
-    await expect(read(file('none.jsonl', 'x\n'))).rejects.toThrow(/got 1 of 1/)
+    await expect(read(file('none.jsonl', 'x\n'))).rejects.toThrow(
+      /none\.jsonl: expected a line that can be read, got 1 bad line\. The first is bad-json/,
+    )
   })
 
   it('end the reading early when a large file is garbage', async () => {
@@ -192,6 +208,18 @@ describe('bad lines', () => {
     const quarantinePath = file('stale.jsonl', 'stale')
     await read(file('fine.jsonl', '{"text": "a"}\n'), { quarantinePath })
     expect(existsSync(quarantinePath)).toBe(false)
+  })
+
+  it('count by their bytes, too: one line of most of a folder is no slip, and its encoding is named', async () => {
+    const good = file('a-good.txt', 'A line of text.\n'.repeat(100))
+    const long = `${'Bl\xe5b\xe6rgr\xf8d og r\xf8dgr\xf8d. '.repeat(500)}\n`
+    const mixed = file('b-mixed.txt', Buffer.from(`One good line.\n${long}`, 'latin1'))
+    await expect(read([good, mixed])).rejects.toThrow(
+      /b-mixed\.txt:2: .*got 1 of 102 \(1 invalid-utf8; 8\d\.\d % of the bytes\).*perhaps WINDOWS-1252: iconv -f WINDOWS-1252 -t UTF-8 .*b-mixed\.txt/,
+    )
+    const none = file('c-none.txt', Buffer.from(long, 'latin1'))
+    await expect(read([good, none])).rejects.toThrow(/c-none\.txt: expected a line that can be read.*WINDOWS-1252/)
+    expect((await read([good, mixed], { maxBadFraction: 0.9 })).report.bad).toBe(1)
   })
 
   it('are cut out of plain text, and the lines around them stay', async () => {
@@ -287,7 +315,65 @@ describe('gzip', () => {
   })
 })
 
+describe('links', () => {
+  it('to files are read, to folders or to nothing are said', async () => {
+    const folder = join(directory, 'links')
+    mkdirSync(join(folder, 'inner'), { recursive: true })
+    writeFileSync(join(folder, 'inner/a.txt'), 'inner')
+    const outside = join(directory, 'linked')
+    mkdirSync(outside)
+    writeFileSync(join(outside, 'b.txt'), 'outside')
+    symlinkSync(join(outside, 'b.txt'), join(folder, 'b.txt'))
+    symlinkSync('nowhere.txt', join(folder, 'dangling.txt'))
+    symlinkSync(outside, join(folder, 'elsewhere'))
+    const { texts, report } = await read(folder)
+    expect(texts).toEqual(['outside', 'inner'])
+    expect(report.notices).toEqual([
+      expect.stringMatching(/dangling\.txt is a link to nowhere\.txt, which is not there: left out$/),
+      expect.stringMatching(/elsewhere is a link to a folder and is not followed: name it beside .*links to read it$/),
+    ])
+    await expect(read(join(folder, 'dangling.txt'))).rejects.toThrow(/got a link to nowhere\.txt, which is not there$/)
+  })
+
+  it('and files that may not be read are an error that says so', () => {
+    const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+    const open = () =>
+      orRefused('data/secret.txt', () => {
+        throw refused
+      })
+    expect(open).toThrow(/^path data\/secret\.txt: expected the right to read it, got EACCES\. Give it \(chmod/)
+    expect(open).toThrow(InputError)
+  })
+})
+
 describe('readRows', () => {
+  it('reads the rows that one object holds, whatever stands around them', async () => {
+    const rows = [{ text: 'a, ]"}' }, { text: 'b', tags: ['x'] }]
+    const whole = file('wrapped.json', JSON.stringify({ version: '1.0 [', size: 2, data: rows }))
+    expect(await read(whole)).toMatchObject({
+      texts: ['a, ]"}', 'b'],
+      report: { notices: [expect.stringMatching(/is one object: its rows are read from 'data'/)] },
+    })
+    const more = file('more.json', JSON.stringify({ train: rows, test: rows, note: {} }, null, 2))
+    expect(await read(more)).toMatchObject({
+      texts: ['a, ]"}', 'b'],
+      report: {
+        notices: [expect.stringMatching(/'train'/), expect.stringMatching(/what follows its first list is not/)],
+      },
+    })
+    // A row that has a list is a row.
+    expect((await read(file('row.json', '{"text": "one", "data": [1, 2]}'))).texts).toEqual(['one'])
+    expect((await read(file('chat.json', '{"text": "t", "messages": [{"role": "user"}]}'))).texts).toEqual(['t'])
+  })
+
+  it('reads a .csv with semicolons or tabs as spreadsheets write it', async () => {
+    const semicolons = file('semicolon.csv', 'id;text\n1;"a; b, c"\n2;3,5\n')
+    expect((await read(semicolons)).texts).toEqual(['a; b, c', '3,5'])
+    expect((await read(semicolons)).report.notices).toEqual([expect.stringMatching(/separated by semicolons/)])
+    expect((await read(file('tab.csv', 'id\ttext\n1\ta, b\n'))).texts).toEqual(['a, b'])
+    expect((await read(file('comma.csv', 'text,"a;b"\n1;2,x\n'))).texts).toEqual(['1;2'])
+  })
+
   it('reads once, so that nothing is counted twice', async () => {
     const reading = readRows(file('once.jsonl', '{"a": 1}\n'))
     for await (const _ of reading);

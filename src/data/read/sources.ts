@@ -32,6 +32,8 @@ export interface SourceDocument {
   text: string
   id: RowId
   meta?: Record<string, unknown>
+  /** The text goes on in the next document: it was cut for its length alone. */
+  isContinued?: true
 }
 
 /** How rows are read. */
@@ -127,7 +129,11 @@ function read<T>(
     isStarted = true
     const list = typeof paths === 'string' ? [paths] : paths
     try {
-      for (const file of listFiles(list, options.extensions)) {
+      const notice = (message: string): void => {
+        report.notices.push(message)
+        options.onNotice?.(message)
+      }
+      for (const file of listFiles(list, options.extensions, notice)) {
         const context = contextOf(file, options, quarantine, report)
         const format = await formatOf(context)
         report.files++
@@ -135,11 +141,12 @@ function read<T>(
           const taken = taker.take(row, context)
           if (taken === undefined) continue
           // Text files count their lines themselves: a document is many of them.
-          if (format !== 'text') context.good(1)
+          if (format !== 'text') context.good(1, row.length)
           report.documents++
           yield taken
         }
         taker.endFile?.()
+        quarantine.endFile(file)
       }
       quarantine.verify()
       if (report.documents === 0)
@@ -156,9 +163,7 @@ function contextOf(file: string, options: RowOptions, quarantine: Quarantine, re
     file,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     bad: (stretch) => quarantine.add({ file, ...stretch }),
-    good: (lines) => {
-      quarantine.good += lines
-    },
+    good: (lines, bytes) => quarantine.addGood(lines, bytes),
     notice: (message) => {
       report.notices.push(message)
       options.onNotice?.(message)
@@ -179,6 +184,8 @@ function openFile(
       return readJsonLines(context)
     case 'json-array':
       return readJsonArray(context)
+    case 'json-wrapped':
+      return readJsonArray(context, true)
     case 'json-object':
       return readJsonObject(context)
     case 'csv':
@@ -215,7 +222,11 @@ class DocumentTaker implements Taker<SourceDocument> {
       return undefined
     }
     this.withText++
-    const document = { text, id: { file: context.file, offset: place.offset, line: place.line } }
+    const document = {
+      text,
+      id: { file: context.file, offset: place.offset, line: place.line },
+      ...(place.isContinued && { isContinued: true as const }),
+    }
     const meta = Object.entries(fields).filter(
       ([key]) => key !== textKey && (metaKeys === 'all' || metaKeys.includes(key)),
     )

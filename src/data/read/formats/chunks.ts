@@ -61,7 +61,7 @@ async function* gunzip(context: ReadContext): AsyncGenerator<Buffer> {
     if (expanded > limits.freeExpansionBytes && expanded > limits.maxExpansion * compressed) {
       throw new InputError(
         `expanded size in ${file}:${compressed}: expected at most ${limits.maxExpansion} bytes per compressed byte, ` +
-          `got ${Math.round(expanded / compressed)}. This looks like a gzip bomb; raise maxExpansion if it is real data`,
+          `got ${Math.round(expanded / compressed)}. This looks like a gzip bomb; unpack it first if it is real data`,
       )
     }
     return taken
@@ -106,7 +106,10 @@ function firstBytes(file: string, count: number): Buffer {
 }
 
 function refuseUtf16(file: string, chunk: Buffer): void {
-  const mark = chunk.length < 2 ? 0 : chunk.readUInt16BE(0)
-  if (mark !== 0xfffe && mark !== 0xfeff) return
-  throw new UnsupportedError(`encoding in ${file}:0: expected UTF-8, got UTF-16. Convert it: iconv -f UTF-16 -t UTF-8`)
+  const mark = chunk.subarray(0, 4).toString('hex')
+  const encoding = /^(?:fffe0000|0000feff)/.test(mark) ? 'UTF-32' : /^(?:fffe|feff)/.test(mark) ? 'UTF-16' : undefined
+  if (encoding === undefined) return
+  throw new UnsupportedError(
+    `encoding in ${file}:0: expected UTF-8, got ${encoding}. Convert it: iconv -f ${encoding} -t UTF-8`,
+  )
 }

@@ -3,7 +3,7 @@
 import { InputError } from '../../../errors.ts'
 import { readChunks } from './chunks.ts'
 import { type DelimitedOutcome, DelimitedRecords } from './delimited-records.ts'
-import { LineSplitter } from './line-splitter.ts'
+import { type Line, LineSplitter } from './line-splitter.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
 
 /** How the table is written. */
@@ -17,17 +17,31 @@ export interface TableOptions {
 export async function* readDelimited(context: ReadContext, options: TableOptions): AsyncGenerator<FileRow> {
   const { maxLineBytes } = context.limits
   const splitter = new LineSplitter({ maxLineBytes })
-  const records = new DelimitedRecords({
-    delimiter: options.delimiter,
-    maxRecordBytes: maxLineBytes,
-    takesStrayQuotes: options.delimiter === '\t',
-  })
+  let records: DelimitedRecords | undefined
+  const push = (line: Line): DelimitedOutcome[] => {
+    records ??= new DelimitedRecords({
+      delimiter: delimiterOf(line, options.delimiter, context),
+      maxRecordBytes: maxLineBytes,
+      takesStrayQuotes: options.delimiter === '\t',
+    })
+    return records.push(line)
+  }
   const table = new Table(context, options.columns)
   for await (const chunk of readChunks(context)) {
-    for (const line of splitter.push(chunk)) yield* table.rows(records.push(line))
+    for (const line of splitter.push(chunk)) yield* table.rows(push(line))
   }
-  for (const line of splitter.end()) yield* table.rows(records.push(line))
-  yield* table.rows(records.end())
+  for (const line of splitter.end()) yield* table.rows(push(line))
+  yield* table.rows(records?.end() ?? [])
+}
+
+/** What separates the fields of the first line. Where the comma is the decimal sign, spreadsheets write semicolons into a .csv. */
+function delimiterOf({ bytes }: Line, expected: TableOptions['delimiter'], { file, notice }: ReadContext): string {
+  const unquoted = bytes.toString('utf8').replace(/"(?:[^"]|"")*"/g, '')
+  if (expected !== ',' || unquoted.includes(',')) return expected
+  const found = [';', '\t'].find((delimiter) => unquoted.includes(delimiter))
+  if (found === undefined) return expected
+  notice(`${file}: its fields are separated by ${found === ';' ? 'semicolons' : 'tabs'}, not commas, and are read so`)
+  return found
 }
 
 class Table {

@@ -1,4 +1,4 @@
-// A .json file that is one array of rows, read row by row without holding the array.
+// A .json file that is one array of rows, or one object that holds the array, read row by row without holding the array.
 // Only the brackets and strings are followed here; each element is parsed like a line of JSON Lines.
 
 import { InputError } from '../../../errors.ts'
@@ -18,8 +18,8 @@ const LINE_FEED = 0x0a
 const HEAD_BYTES = 256
 
 /** Yields the good elements. Throws InputError at the end of a file whose array is not closed: what follows is lost. */
-export async function* readJsonArray(context: ReadContext): AsyncGenerator<FileRow> {
-  const splitter = new ArraySplitter(context.limits.maxLineBytes)
+export async function* readJsonArray(context: ReadContext, isWrapped = false): AsyncGenerator<FileRow> {
+  const splitter = new ArraySplitter(context.limits.maxLineBytes, isWrapped)
   let rows = 0
   for await (const chunk of readChunks(context)) {
     for (const element of splitter.push(chunk)) {
@@ -29,6 +29,7 @@ export async function* readJsonArray(context: ReadContext): AsyncGenerator<FileR
       yield row
     }
   }
+  if (splitter.hasMore) context.notice(`${context.file}: what follows its first list is not read`)
   if (splitter.isComplete) return
   const { offset, line } = splitter.place
   throw new InputError(
@@ -37,9 +38,12 @@ export async function* readJsonArray(context: ReadContext): AsyncGenerator<FileR
   )
 }
 
-/** Cuts the elements out of `[ …, … ]`, whatever the chunks. */
+/** Cuts the elements out of `[ …, … ]`, whatever the chunks; where it is wrapped, out of the first array and of that alone. */
 export class ArraySplitter {
   isComplete = false
+  /** Something other than closing braces follows the wrapped array. */
+  hasMore = false
+  private readonly isWrapped: boolean
   private readonly maxElementBytes: number
   private depth = 0
   private isInString = false
@@ -53,8 +57,9 @@ export class ArraySplitter {
   private pieces: Buffer[] = []
   private pieceBytes = 0
 
-  constructor(maxElementBytes: number) {
+  constructor(maxElementBytes: number, isWrapped = false) {
     this.maxElementBytes = maxElementBytes
+    this.isWrapped = isWrapped
   }
 
   /** Start of the element being read. */
@@ -74,6 +79,10 @@ export class ArraySplitter {
   private step(chunk: Buffer, i: number, elements: Line[]): void {
     const byte = chunk[i]!
     if (byte === LINE_FEED) this.line++
+    if (this.isWrapped && this.isComplete) {
+      if (byte > 0x20 && byte !== CLOSE_BRACE) this.hasMore = true
+      return
+    }
     if (this.isInString) {
       if (this.isEscaped) this.isEscaped = false
       else if (byte === BACKSLASH) this.isEscaped = true
@@ -89,6 +98,7 @@ export class ArraySplitter {
       this.startLine = this.line
     }
     if (byte === QUOTE) this.isInString = true
+    else if (this.isWrapped && this.depth === 0 && byte !== OPEN_BRACKET) return
     else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) this.depth++
     else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) this.depth--
     if (this.depth === 0 && byte === CLOSE_BRACKET) this.isComplete = true

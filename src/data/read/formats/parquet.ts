@@ -71,7 +71,7 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
         if (expanded > limits.freeExpansionBytes && expanded > limits.maxExpansion * buffer.byteLength) {
           throw new InputError(
             `expanded size in ${file}:${first + i}: expected at most ${limits.maxExpansion} characters per byte of the ` +
-              'file, got more. This looks like a decompression bomb; raise maxExpansion if it is real data',
+              'file, got more. This looks like a decompression bomb; write it anew as JSON lines if it is real data',
           )
         }
         yield* goodRow(row, first + i, context)

@@ -18,8 +18,8 @@ export interface ReadContext {
   readonly file: string
   readonly limits: DataLimits
   bad(stretch: BadStretch): void
-  /** Counts lines that were read well. */
-  good(lines: number): void
+  /** Counts lines that were read well, and their bytes. */
+  good(lines: number, bytes: number): void
   /** Tells the user once about something surprising but harmless. */
   notice(message: string): void
 }
@@ -34,4 +34,6 @@ export interface FileRow {
   line: number
   length: number
   bytes?: Uint8Array
+  /** The text goes on in the next row: a document that was cut for its length. */
+  isContinued?: true
 }

@@ -1,6 +1,6 @@
 // Plain text and Markdown: a document per file. A file above `maxDocumentBytes` becomes several, cut at the last blank
 // line that fits, else at a line end; a line that is longer still is cut after a space. Joined again they are the file,
-// less its bad lines, with LF for CRLF.
+// less its bad lines, with LF for CRLF; each but the last says that it is continued.
 
 import { isUtf8 } from 'node:buffer'
 import { readChunks } from './chunks.ts'
@@ -27,7 +27,10 @@ function goodLines(lines: Line[], context: ReadContext): Line[] {
     context.bad({ reason, line: line.line, offset, length, bytes })
     return false
   })
-  context.good(good.length)
+  context.good(
+    good.length,
+    good.reduce((sum, { length }) => sum + length, 0),
+  )
   return good
 }
 
@@ -55,7 +58,7 @@ class DocumentBuilder {
   }
 
   *end(): Generator<FileRow> {
-    yield* this.take(this.lines.length)
+    yield* this.take(this.lines.length, false)
   }
 
   private *cut(): Generator<FileRow> {
@@ -65,15 +68,16 @@ class DocumentBuilder {
     this.bytes -= bytes
     this.paragraphLines = 0
     this.paragraphBytes = 0
-    yield* this.take(count)
+    yield* this.take(count, true)
   }
 
-  private *take(count: number): Generator<FileRow> {
+  private *take(count: number, isContinued: boolean): Generator<FileRow> {
     const lines = this.lines.splice(0, count)
     const text = lines.map((line) => line.bytes.toString('utf8') + (line.continues ? '' : '\n')).join('')
     if (text.trim() === '') return
     const { offset, line } = lines[0]!
     const last = lines.at(-1)!
-    yield { row: { text }, offset, line, length: last.offset + last.length - offset }
+    const row = { row: { text }, offset, line, length: last.offset + last.length - offset }
+    yield isContinued ? { ...row, isContinued } : row
   }
 }
