@@ -1,9 +1,31 @@
 // Work → events: order, time left, results, errors, and being stopped from either end.
 import { describe, expect, it } from 'vitest'
-import { eventsOf, resultOf, turn, type WorkEvent } from './work.ts'
+import { Count, eventsOf, resultOf, turn, type WorkEvent } from './work.ts'
 
 const progress = (done: number, total?: number) =>
   ({ type: 'progress', label: 'reading', unit: 'bytes', done, ...(total !== undefined && { total }) }) as const
+
+describe('Count', () => {
+  it('tells of the start, of every step, and of a total that grew, and needs nobody who listens', () => {
+    const seen: (readonly number[])[] = []
+    const tell = (event: object): void =>
+      void seen.push([(event as WorkEvent & { done: number }).done, (event as WorkEvent & { total: number }).total])
+    const count = new Count({ tell }, { label: 'scoring', unit: 'batches', total: 2 })
+    count.add()
+    count.add(2)
+    count.total = 9
+    count.add()
+    expect(seen).toEqual([
+      [0, 2],
+      [1, 2],
+      [3, 3],
+      [4, 9],
+    ])
+    new Count(undefined, { label: 'scoring', unit: 'batches', total: 1 }).add()
+    new Count({ tell }, { label: 'nothing', unit: 'batches', total: 0 })
+    expect(seen).toHaveLength(4)
+  })
+})
 
 describe('eventsOf', () => {
   it('yields everything in order, also what was told before the first turn, and returns the result', async () => {

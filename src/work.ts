@@ -51,6 +51,31 @@ export async function turn(watch?: Watch): Promise<void> {
   watch?.signal?.throwIfAborted()
 }
 
+/** Counts towards a total under one label, over as many loops as it takes, and tells of it. The total may grow. */
+export class Count {
+  total: number
+  private readonly tell: Tell | undefined
+  private readonly label: string
+  private readonly unit: string
+  private done = 0
+
+  /** Tells of the start at once, unless there is nothing to do. */
+  constructor(watch: Watch | undefined, { label, unit, total }: { label: string; unit: string; total: number }) {
+    this.tell = watch?.tell
+    this.label = label
+    this.unit = unit
+    this.total = total
+    if (total > 0) this.add(0)
+  }
+
+  /** So many more are done. */
+  add(count: number = 1): void {
+    this.done += count
+    const { label, unit, done } = this
+    this.tell?.({ type: 'progress', label, done, total: Math.max(this.total, done), unit })
+  }
+}
+
 /**
  * Runs `work` and yields what it tells, in order and as it happens; returns what it returns and throws what it throws. When the reader
  * stops early (`break`, `return()`), the work is aborted and awaited.

@@ -87,7 +87,7 @@ export async function tune(setting: Setting, tuning: Tuning, arm: Arm, seed: num
     if (event.metrics.step % Math.ceil(steps / 3) === 0 || event.metrics.step === steps)
       curve.push([
         event.metrics.step,
-        evaluate(model, setting.held, languageModeling(), { maxBatches: size.evaluationBatches }).eval_loss!,
+        (await evaluate(model, setting.held, languageModeling(), { maxBatches: size.evaluationBatches })).eval_loss!,
       ])
   }
   model.free()

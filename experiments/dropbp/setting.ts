@@ -79,9 +79,9 @@ export async function prepare(
   const tokenizer = await tokenizerOf(texts.flat(), size)
   const [prose, code] = [await corpus(texts[0], tokenizer, size), await corpus(texts[1], tokenizer, size)]
   const model = await pretrainSmall(size, tokenizer.vocabSize, prose.train(0), 0, say)
-  const lossOn = (held: BatchSource): number =>
-    evaluate(model, held, languageModeling(), { maxBatches: size.evaluationBatches }).eval_loss!
-  const before = { tune: lossOn(code.held), pretrain: lossOn(prose.held) }
+  const lossOn = async (held: BatchSource): Promise<number> =>
+    (await evaluate(model, held, languageModeling(), { maxBatches: size.evaluationBatches })).eval_loss!
+  const before = { tune: await lossOn(code.held), pretrain: await lossOn(prose.held) }
   say(`loss before tuning: ${before.pretrain.toFixed(3)} on the first text, ${before.tune.toFixed(3)} on the second`)
   const directory = mkdtempSync(join(tmpdir(), 'anneal-dropbp-'))
   mkdirSync(directory, { recursive: true })

@@ -56,20 +56,21 @@ export async function runArm(
 ): Promise<Outcome> {
   const copy = copyOf(model)
   const begun = performance.now()
-  const { report } = prune(copy, setting.calibration(seed), {
+  const source = setting.calibration(seed)
+  const windows = Array.from({ length: setting.size.calibrationBatches }, (_, index) => source.at(index))
+  const { report } = await prune(copy, windows, {
     ...arm.options,
     ratio,
     targets: targets === 'none' ? ['mlp'] : TARGETS[targets],
     layout: 'per-layer',
     protectFirst: 0,
     protectLast: 0,
-    batches: setting.size.calibrationBatches,
   })
   const scoringSeconds = (performance.now() - begun) / 1000
-  const pruned = heldOutLoss(setting, copy)
+  const pruned = await heldOutLoss(setting, copy)
   const tokensPerSecond = throughput(setting, copy)
   await recover(setting, copy, seed)
-  const recovered = heldOutLoss(setting, copy)
+  const recovered = await heldOutLoss(setting, copy)
   copy.free()
   return {
     arm: arm.name,

@@ -1,6 +1,6 @@
 // What pruning costs and saves at the shape of a real model: time and memory of scoring, parameters, and time of a forward pass and of
 // decoding before and after. Weights are random, so it says nothing about quality.
-import type { BatchSource } from '../../src/data/batch.ts'
+import type { Batch } from '../../src/data/batch.ts'
 import { GrowingCache } from '../../src/infer/kv-cache.ts'
 import { prune } from '../../src/methods/prune/prune.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
@@ -27,7 +27,7 @@ export interface CostOptions {
   calibrationBatches: number
 }
 
-export function measureCosts(shape: string, options: CostOptions, say: (line: string) => void): Cost[] {
+export async function measureCosts(shape: string, options: CostOptions, say: (line: string) => void): Promise<Cost[]> {
   const rows: Cost[] = []
   const add = (row: Cost): void => {
     rows.push(row)
@@ -36,35 +36,32 @@ export function measureCosts(shape: string, options: CostOptions, say: (line: st
         `${(row.scoringBytes / 2 ** 30).toFixed(2)} GiB, ${row.forwardTokensPerSecond.toFixed(0)} and ${row.decodeTokensPerSecond.toFixed(1)} tokens/s`,
     )
   }
-  add(measure(shape, 'none', 0, options))
+  add(await measure(shape, 'none', 0, options))
   for (const ratio of RATIOS)
     for (const importance of ['l2', 'flap', 'taylor-element', 'taylor-mixed'] as const)
-      add(measure(shape, importance, ratio, options))
+      add(await measure(shape, importance, ratio, options))
   return rows
 }
 
-function measure(
+async function measure(
   shape: string,
   importance: Cost['importance'],
   ratio: number,
   { device, batch, length, calibrationBatches }: CostOptions,
-): Cost {
+): Promise<Cost> {
   const model = scope(() => randomModel(shape, device, device === 'cpu' ? 'f32' : 'bf16'))
-  const source: BatchSource = {
-    batchesPerEpoch: calibrationBatches,
-    at: (index) => {
-      const inputIds = Int32Array.from({ length: batch * length }, (_, i) => (7919 * i + 104729 * index) % 8192)
-      return { rows: batch, length, inputIds, labels: inputIds }
-    },
-  }
+  const windows = Array.from({ length: calibrationBatches }, (_, index): Batch => {
+    const inputIds = Int32Array.from({ length: batch * length }, (__, i) => (7919 * i + 104729 * index) % 8192)
+    return { rows: batch, length, inputIds, labels: inputIds }
+  })
   const before = memoryStats().liveBytes
   resetPeakMemory()
   const begun = performance.now()
-  if (importance !== 'none') prune(model, source, { ratio, importance })
+  if (importance !== 'none') await prune(model, windows, { ratio, importance })
   synchronize()
   const scoringSeconds = (performance.now() - begun) / 1000
   const scoringBytes = memoryStats().peakBytes - before
-  const input = decoderInput(source.at(0), device)
+  const input = decoderInput(windows[0]!, device)
   const forwardTokensPerSecond = rate(batch * length, () => void model.hidden(input))
   const decodeTokensPerSecond = decodeRate(model)
   const parameters = [...model.parameters()].reduce((sum, [, { numel }]) => sum + numel, 0)

@@ -60,7 +60,7 @@ async function quality(): Promise<Results> {
   return results
 }
 
-function cost(shape: string): Results {
+async function cost(shape: string): Promise<Results> {
   const device = resolveDevice(values.device)
   const options = {
     device,
@@ -72,7 +72,7 @@ function cost(shape: string): Results {
     machine: machineFor(values.device),
     settings: { shape, ...options },
     outcomes: [],
-    costs: measureCosts(shape, options, say),
+    costs: await measureCosts(shape, options, say),
   }
 }
 
@@ -84,7 +84,7 @@ async function main(): Promise<void> {
   const begun = performance.now()
   // Models as small as the quick ones gain nothing from a second thread.
   if (values.threads !== undefined || values.quick) setThreads(Number(values.threads ?? 1))
-  const results = values.shape === undefined ? await quality() : cost(values.shape)
+  const results = values.shape === undefined ? await quality() : await cost(values.shape)
   write(results)
   console.log(writeTables(results))
   say(`${((performance.now() - begun) / 60000).toFixed(1)} minutes → ${values.out}`)

@@ -91,6 +91,7 @@ export function pretrain({ size, training }: Setting, seed: number, say: (line: 
 }
 
 /** Held-out loss in nats per token. */
-export function heldOutLoss({ evaluation, size }: Setting, model: Decoder): number {
-  return evaluate(model, evaluation, languageModeling(), { maxBatches: size.evaluationBatches }).eval_loss!
+export async function heldOutLoss({ evaluation, size }: Setting, model: Decoder): Promise<number> {
+  const found = await evaluate(model, evaluation, languageModeling(), { maxBatches: size.evaluationBatches })
+  return found.eval_loss!
 }

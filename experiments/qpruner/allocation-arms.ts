@@ -52,11 +52,11 @@ export async function allocationArms(
   say: (line: string) => void,
 ): Promise<ArmResult[]> {
   const calibration = setting.calibration(seed)
-  const bank = bankOf(model, granularity, quantizer, calibration)
+  const bank = await bankOf(model, granularity, quantizer, calibration)
   const judge = judgeOf(setting, model, bank, calibration)
   const sensitivities = await judge.calibration.sensitivities()
   const measured = choiceTable(bank, sensitivities)
-  const fisher = choiceTable(bank, fisherErrors(model, bank, calibration))
+  const fisher = choiceTable(bank, await fisherErrors(model, bank, calibration))
   const information = choiceTable(
     bank,
     await mutualInformationScore.losses(model, bank.units, bank.formats, calibration),
@@ -99,7 +99,7 @@ export async function quantizerArms(setting: Setting, model: Decoder, seed: numb
   const calibration = setting.calibration(seed)
   const results: ArmResult[] = []
   for (const quantizer of QUANTIZERS) {
-    const bank = bankOf(model, 'layer', quantizer, calibration)
+    const bank = await bankOf(model, 'layer', quantizer, calibration)
     const judge = judgeOf(setting, model, bank, calibration)
     for (const [option, format] of FORMATS.entries()) {
       const judged = await judgedBy(judge, bank, [bank.units.map(() => option)])
@@ -115,7 +115,7 @@ function bankOf(
   granularity: FormatGranularity,
   quantizer: Quantizer,
   calibration: readonly Batch[],
-): WeightBank {
+): Promise<WeightBank> {
   return buildBank(model, { units: quantUnits(model, granularity), formats: FORMATS, quantizer, calibration })
 }
 

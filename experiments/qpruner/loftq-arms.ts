@@ -27,7 +27,7 @@ export interface LoftqResult {
 
 export async function loftqArms(setting: Setting, dense: Decoder, seed: number): Promise<LoftqResult[]> {
   const results: LoftqResult[] = []
-  const base = lossOf(setting, dense)
+  const base = await lossOf(setting, dense)
   const steps = setting.size.tuneSteps
   const schedule = makeSchedule('cosine', { steps, warmupSteps: 0.05 })
   for (const quantizer of QUANTIZERS) {
@@ -36,11 +36,11 @@ export async function loftqArms(setting: Setting, dense: Decoder, seed: number):
         const model = copyOf(dense)
         const paths = quantUnits(model, 'matrix').map(({ name }) => name)
         const formats = new Map(paths.map((path) => [path, format]))
-        begin(model, { formats, quantizer, calibration: setting.calibration(seed) }, start, seed)
-        const before = lossOf(setting, model) - base
+        await begin(model, { formats, quantizer, calibration: setting.calibration(seed) }, start, seed)
+        const before = (await lossOf(setting, model)) - base
         const options = { steps, learningRate: 1e-3, schedule, seed }
         for await (const _ of train(model, setting.training(seed + 100), languageModeling(), options));
-        results.push({ seed, quantizer, format, start, before, after: lossOf(setting, model) - base })
+        results.push({ seed, quantizer, format, start, before, after: (await lossOf(setting, model)) - base })
         model.free()
       }
     }
@@ -48,13 +48,18 @@ export async function loftqArms(setting: Setting, dense: Decoder, seed: number):
   return results
 }
 
-function begin(model: Decoder, options: InPlaceOptions, start: LoftqResult['start'], seed: number): void {
+async function begin(
+  model: Decoder,
+  options: InPlaceOptions,
+  start: LoftqResult['start'],
+  seed: number,
+): Promise<void> {
   if (start === 'zero') {
-    quantizeAs(model, options)
+    await quantizeAs(model, options)
     addLora(model, { r: RANK, loraAlpha: ALPHA, seed })
     return
   }
-  const starts = quantizeWithLoftq(model, options, { rank: RANK, scale: ALPHA / RANK, seed })
+  const starts = await quantizeWithLoftq(model, options, { rank: RANK, scale: ALPHA / RANK, seed })
   attachAdapters(
     model,
     'default',
@@ -71,7 +76,7 @@ function copyOf(dense: Decoder): Decoder {
   return new Decoder(dense.config, ({ path }) => parameters.get(path)!.detach().clone().keep())
 }
 
-function lossOf({ evaluation }: Setting, model: Decoder): number {
+async function lossOf({ evaluation }: Setting, model: Decoder): Promise<number> {
   const source = { batchesPerEpoch: evaluation.length, at: (index: number) => evaluation[index]! }
-  return evaluate(model, source, languageModeling()).eval_loss!
+  return (await evaluate(model, source, languageModeling())).eval_loss!
 }

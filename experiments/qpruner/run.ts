@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     say(`seed ${seed}: pre-training ${size.pretrainSteps} steps`)
     const model = await setting.model(seed)
     const held = { batchesPerEpoch: setting.evaluation.length, at: (index: number) => setting.evaluation[index]! }
-    results.dense.push(evaluate(model, held, languageModeling()).eval_loss!)
+    results.dense.push((await evaluate(model, held, languageModeling())).eval_loss!)
     results.quantizers.push(...(await quantizerArms(setting, model, seed)))
     for (const quantizer of values.quantizer.split(',') as Quantizer[])
       for (const granularity of values.granularity.split(',') as FormatGranularity[])

@@ -62,15 +62,16 @@ export async function measureArms(
   const calibration = setting.calibration(seed)
   const total = parametersOf(config)
   const most = Math.max(...counts)
-  const lossWithout = (units: readonly Unit[]): number => {
+  const lossWithout = async (units: readonly Unit[]): Promise<number> => {
     const undo = units.map((unit) => leavingOut(unit, []).apply(model))
-    const loss = evaluate(model, setting.held, languageModeling()).eval_loss!
+    const { eval_loss: loss } = await evaluate(model, setting.held, languageModeling())
     for (const one of undo) one()
-    return loss
+    return loss!
   }
-  const add = (arm: string, count: number, units: readonly Unit[]): void => {
+  const add = async (arm: string, count: number, units: readonly Unit[]): Promise<void> => {
     const parameters = 1 - parametersOf(eliminatedConfig(config, units).config) / total
-    into.rows.push({ arm, seed, count, removed: units.map(({ name }) => name), parameters, loss: lossWithout(units) })
+    const loss = await lossWithout(units)
+    into.rows.push({ arm, seed, count, removed: units.map(({ name }) => name), parameters, loss })
   }
   const search = async (arm: string, options: SlebOptions): Promise<Unit[]> => {
     const begun = performance.now()
@@ -81,23 +82,23 @@ export async function measureArms(
     return removed
   }
 
-  into.dense.push({ seed, loss: lossWithout([]) })
+  into.dense.push({ seed, loss: await lossWithout([]) })
   // One search for the largest count holds the others: each removes one more.
   for (const [arm, options] of SEARCHES) {
     const removed = await search(arm, { remove: most, ...options })
-    for (const count of counts) add(arm, count, removed.slice(0, count))
+    for (const count of counts) await add(arm, count, removed.slice(0, count))
   }
   for (const count of counts) {
     const arm = 'greedy, then swaps'
-    add(arm, count, await search(arm, { remove: count, refine: 'swap' }))
+    await add(arm, count, await search(arm, { remove: count, refine: 'swap' }))
   }
   const blocks = unitsOf(config, 'block', { first: 1, last: 1 })
   for (const count of counts) {
-    add('the last before the last one', count, blocks.slice(-count))
+    await add('the last before the last one', count, blocks.slice(-count))
     for (let draw = 0; draw < randomDraws; draw++) {
       const shuffled = order(blocks.length, 1000 * seed + draw)
       const drawn = Array.from({ length: count }, (_, i) => blocks[shuffled(0, i)]!)
-      add('random', count, drawn)
+      await add('random', count, drawn)
     }
   }
   const branches = unitsOf(config, 'sublayer', { first: 1, last: 1 })
@@ -114,7 +115,7 @@ export async function measureArms(
     // The prefix whose parameters are nearest to those of `count` blocks.
     const lengths = [...removed.keys()].map((i) => i + 1)
     const off = (length: number): number => Math.abs(size(removed.slice(0, length)) - count * block)
-    add(
+    await add(
       SUBLAYERS,
       count,
       removed.slice(

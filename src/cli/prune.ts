@@ -1,5 +1,5 @@
 // `anneal prune --model DIR --data PATH --ratio R --out DIR`: removes neurons and heads, and says what is left.
-import type { BatchSource } from '../data/batch.ts'
+import type { Batch, BatchSource } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
 import { type PruneOptions, type ResolvedOptions, resolveOptions } from '../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../methods/prune/prune.ts'
@@ -9,7 +9,6 @@ import { amount } from '../report/amounts.ts'
 import { type Command, defineCommand, type Invocation, type OptionValues } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import type { Output } from './output.ts'
-import { startProgress } from './progress.ts'
 
 const OPTIONS = {
   model: { ...MODEL_OPTIONS.model, summary: 'model directory (Hugging Face layout)' },
@@ -92,19 +91,13 @@ export const command: Command = defineCommand({
     const { makeOutputDirectory } = await import('../files/output-directory.ts')
     const removeAgain = makeOutputDirectory(options.out, '--out')
     try {
-      const { model, source, perplexity } = await load(options, output)
-      const before = perplexity()
-      let progress: ReturnType<typeof startProgress> | undefined
+      const { model, windows, perplexity } = await load(options, output)
+      const before = await perplexity()
       const { prune } = await import('../methods/prune/prune.ts')
-      const record = prune(model, source, {
-        ...wanted,
-        onProgress: (done, total) => {
-          progress ??= startProgress(output, { label: 'scoring', unit: 'batches', total })
-          progress.update(done)
-          if (done === total) progress.end()
-        },
-      })
-      const after = perplexity()
+      const { showOn } = await import('../run/watch-output.ts')
+      const shown = showOn(output)
+      const record = await prune(model, windows, wanted, { tell: shown.tell }).finally(shown.end)
+      const after = await perplexity()
       sayOvershoot(record.report, resolved, output)
       const measured = { calibrationPerplexityBefore: before, calibrationPerplexityAfter: after }
       const { samples, window, batchSize, data } = options
@@ -157,9 +150,9 @@ function pruneOptions({ options, given }: Invocation<OptionValues<typeof OPTIONS
 
 interface Loaded {
   model: Decoder
-  source: BatchSource
+  windows: readonly Batch[]
   /** Of the calibration text, by the model as it is now. */
-  perplexity(): number
+  perplexity(): Promise<number>
 }
 
 async function load(options: OptionValues<typeof OPTIONS>, output: Output): Promise<Loaded> {
@@ -189,8 +182,9 @@ async function load(options: OptionValues<typeof OPTIONS>, output: Output): Prom
   }
   const { evaluate } = await import('../train/evaluate.ts')
   const { languageModeling } = await import('../train/objective.ts')
-  const perplexity = (): number => Math.exp(evaluate(model, source, languageModeling()).eval_loss!)
-  return { model, source, perplexity }
+  const perplexity = async (): Promise<number> =>
+    Math.exp((await evaluate(model, source, languageModeling())).eval_loss!)
+  return { model, windows, perplexity }
 }
 
 function report(

@@ -46,15 +46,16 @@ export const evaluateStage: DemoStage = {
     const model = loadDecoder(paths.model, { device })
     try {
       const held = batches(heldOut, { batchSize: config.per_device_eval_batch_size, shuffle: false })
-      const lossOf = (decoder: Decoder): number => evaluate(decoder, held, languageModeling()).eval_loss!
+      const lossOf = async (decoder: Decoder): Promise<number> =>
+        (await evaluate(decoder, held, languageModeling())).eval_loss!
       const tokensPerByte = heldOut.numTokens / heldOutBytes
       const judged = [
-        { name: 'the model before training', loss: lossOf(fresh) },
+        { name: 'the model before training', loss: await lossOf(fresh) },
         {
           name: 'token frequencies alone',
           loss: unigramLoss(blocks(corpora.train), blocks(heldOut), tokenizer.vocabSize),
         },
-        { name: 'the model after training', loss: lossOf(model) },
+        { name: 'the model after training', loss: await lossOf(model) },
       ].map(({ name, loss }) => ({
         name,
         loss,

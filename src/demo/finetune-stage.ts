@@ -87,12 +87,12 @@ async function tune(
     { name: 'LoRA', model: plain, rules: [] },
     { name: 'LoRA + DropBP', model: dropping, rules: [rule] },
   ]
-  const usualLoss = (): number => evaluate(dropping, usualBatches, languageModeling()).eval_loss!
+  const usualLoss = async (): Promise<number> => (await evaluate(dropping, usualBatches, languageModeling())).eval_loss!
   const [prompt] = apartPrompts
   const sample = async (label: string): Promise<TextSample[]> =>
     prompt === undefined ? [] : [{ label, prompt, text: await write(context, dropping, prompt) }]
   // An adapter that has not learnt yet changes nothing.
-  const [usualBefore, sampleBefore] = [usualLoss(), await sample('before')]
+  const [usualBefore, sampleBefore] = [await usualLoss(), await sample('before')]
   const progress = startProgress(output, { label: 'fine-tuning', total: steps, unit: 'steps of each' })
   const options = { steps, learningRate: LEARNING_RATE, seed: settings.seed, evaluations: EVALUATIONS }
   const histories = await runArms(arms, batches(learnt, { batchSize, seed: settings.seed }), heldBatches, {
@@ -113,7 +113,7 @@ async function tune(
     dropBp: histories[1]!,
     rule,
     dropRate: DROP_RATE,
-    usual: { before: usualBefore, after: usualLoss() },
+    usual: { before: usualBefore, after: await usualLoss() },
     adapterBytes: statSync(join(paths.adapter, 'adapter_model.safetensors')).size,
     modelBytes: statSync(join(paths.model, 'model.safetensors')).size,
     samples: [...sampleBefore, ...(await sample('after'))],

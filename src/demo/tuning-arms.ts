@@ -50,7 +50,9 @@ export async function runArms(
   heldOut: BatchSource,
   { steps, learningRate, seed, evaluations, onStep }: ArmOptions,
 ): Promise<ArmHistory[]> {
-  const runs = arms.map(({ name, model, rules }) => {
+  const starts: number[] = []
+  for (const { model } of arms) starts.push((await evaluate(model, heldOut, languageModeling())).eval_loss!)
+  const runs = arms.map(({ name, model, rules }, i) => {
     const events = train(model, batches, languageModeling(), {
       steps,
       learningRate,
@@ -59,7 +61,7 @@ export async function runArms(
       schedule: makeSchedule('cosine', { steps, warmupSteps: 0.05 }),
       evaluate: { batches: heldOut, every: steps / evaluations },
     })
-    const start: Point = [0, evaluate(model, heldOut, languageModeling()).eval_loss!]
+    const start: Point = [0, starts[i]!]
     return {
       name,
       events,

@@ -2,6 +2,7 @@
 // that are not negative can be given up early (race.ts).
 import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { withoutDropout } from '../model/without-dropout.ts'
 import { noGrad, scope, Tensor } from '../torch/index.ts'
 import { crossEntropy, decoderInput, shiftLabels } from '../train/objective.ts'
 import { gradientNorms, probeGradients } from './gradients.ts'
@@ -79,17 +80,6 @@ export function gradientNormMetric(
   return {
     name: 'gradient-norms',
     measure: (_hidden, batch) => scope(() => gradientNorms(probeGradients(parameters, generator, () => loss(batch)))),
-  }
-}
-
-/** Runs `body` as when evaluating: dropout is off and no random number is drawn. */
-export function withoutDropout<T>(model: Decoder, body: () => T): T {
-  const { generator } = model
-  model.generator = null
-  try {
-    return body()
-  } finally {
-    model.generator = generator
   }
 }
 

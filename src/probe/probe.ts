@@ -1,17 +1,23 @@
 // The probe engine: (batches × interventions) → numbers. Each cell is the model under one intervention on one batch. Cells that a
 // store has are not measured again; random numbers, gradient mode and the model are afterwards as before.
-import { setImmediate as breathe } from 'node:timers/promises'
 import type { Batch } from '../data/batch.ts'
 import type { Call, Decoder } from '../model/decoder.ts'
+import { withoutDropout } from '../model/without-dropout.ts'
 import { noGrad, scope, type Tensor } from '../torch/index.ts'
 import { decoderInput } from '../train/objective.ts'
+import { type Count, turn, type Watch } from '../work.ts'
 import type { Intervention } from './intervention.ts'
-import { type Metric, withoutDropout } from './metric.ts'
+import type { Metric } from './metric.ts'
 
 /** Keeps the numbers of cells; a `Journal` keeps them on disk. */
 export interface CellStore {
   get(key: string): number[] | undefined
   append(key: string, numbers: number[]): void
+}
+
+/** What measuring is given besides: who is told, when to stop, and where the numbers are kept, such as a `Journal` on disk. */
+export interface MeasureWatch extends Watch {
+  readonly cells?: CellStore | undefined
 }
 
 export interface Probe {
@@ -24,34 +30,36 @@ export interface Probe {
   label?: string
   /** False runs every cell from the embedding on; the numbers are the same. */
   reuse?: boolean
-  /** Called with the number of cells that are settled by now since the last call. */
-  onCells?: ((count: number) => void) | undefined
+  /** Counts cells as they are settled. */
+  count?: Count | undefined
+  /** Stops the measuring between two batches; what was measured is in `cells`. */
+  watch?: Watch | undefined
 }
 
-/** The numbers of every intervention (outer) on every batch (inner). Between batches other tasks of the process get their turn. */
+/** The numbers of every intervention (outer) on every batch (inner). Throws the reason of an abort between two batches. */
 export async function probeTable(probe: Probe, interventions: readonly Intervention[]): Promise<number[][][]> {
   const table = interventions.map((): number[][] => [])
   for (const index of probe.batches.keys()) {
     for (const [i, numbers] of probeBatch(probe, index, interventions).entries()) table[i]!.push(numbers)
-    await breathe()
+    await turn(probe.watch)
   }
   return table
 }
 
 /** The numbers of every intervention on batch `index`. */
 export function probeBatch(probe: Probe, index: number, interventions: readonly Intervention[]): number[][] {
-  const { cells, label = '', onCells } = probe
+  const { cells, label = '', count } = probe
   const keyOf = ({ name }: Intervention): string => `${label}/${name}/${index}`
   const found = interventions.map((one) => cells?.get(keyOf(one)))
   const missing = [...found.keys()].filter((i) => found[i] === undefined)
   // Lowest first, so that the states that enter a block are made once.
   missing.sort((a, b) => interventions[a]!.firstBlock - interventions[b]!.firstBlock)
-  onCells?.(interventions.length - missing.length)
+  if (missing.length < interventions.length) count?.add(interventions.length - missing.length)
   if (missing.length > 0)
     measureCells(probe, index, missing, interventions, (i, numbers) => {
       cells?.append(keyOf(interventions[i]!), numbers)
       found[i] = numbers
-      onCells?.(1)
+      count?.add()
     })
   return found as number[][]
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Decoder } from '../model/decoder.ts'
+import { Count, type Tell } from '../work.ts'
 import type { Intervention } from './intervention.ts'
 import type { Probe } from './probe.ts'
 import { race } from './race.ts'
@@ -56,7 +57,11 @@ describe('race', () => {
           const { probe, names, read } = known(table)
           const options = bound === undefined ? {} : { bound }
           let cells = 0
-          const found = await race({ ...probe, onCells: (count) => (cells += count) }, names, options)
+          const tell: Tell = (event) => {
+            if (event.type === 'progress') cells = event.done
+          }
+          const count = new Count({ tell }, { label: 'racing', unit: 'cells', total: table.length * table[0]!.length })
+          const found = await race({ ...probe, count }, names, options)
           expect(found.winner).toBe(expected)
           if (expected >= 0) expect(found.entries[expected]).toEqual({ sum: least, batches: table[0]!.length })
           expect(new Set(read).size).toBe(read.length)

@@ -1,6 +1,6 @@
 // Which intervention costs least, without measuring all of them to the end: sums of terms that are not negative only grow, in floating
 // point too, so one that exceeds the best complete sum cannot win. The winner is exactly that of the full table.
-import { setImmediate as breathe } from 'node:timers/promises'
+import { turn } from '../work.ts'
 import type { Intervention } from './intervention.ts'
 import { type Probe, probeBatch } from './probe.ts'
 
@@ -53,14 +53,14 @@ export async function race(
       entry.batches++
       if (entry.batches === total && canWin(i)) best = { sum: entry.sum, index: i }
     }
-    await breathe()
+    await turn(probe.watch)
   }
   /** Lets go of those that cannot win, and of those that are through. */
   const drop = (): void => {
     running = running.filter((i) => {
       const { batches } = entries[i]!
       if (batches < total && (exhaustive || canWin(i))) return true
-      probe.onCells?.(total - batches)
+      if (batches < total) probe.count?.add(total - batches)
       return false
     })
   }

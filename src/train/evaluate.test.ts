@@ -15,7 +15,7 @@ import { decoderInput, languageModeling, type Objective, shiftLabels } from './o
 import type { RunState } from './train.ts'
 
 describe('evaluation', () => {
-  it('is the mean over all supervised tokens of all batches', () => {
+  it('is the mean over all supervised tokens of all batches', async () => {
     const model = tinyModel()
     const batches = [tinyBatches(1, { length: 5 }).at(0), tinyBatches(1, { rows: 3, length: 9 }).at(0)]
     let [loss, right, count] = [0, 0, 0]
@@ -29,21 +29,32 @@ describe('evaluation', () => {
         count++
       }
     }
-    const metrics = evaluate(model, sourceOf(batches), languageModeling())
+    const metrics = await evaluate(model, sourceOf(batches), languageModeling())
     expect(count).toBe(2 * 4 + 3 * 8)
     expect(metrics.eval_loss).toBeCloseTo(loss / count, 5)
     expect(metrics.eval_mean_token_accuracy).toBe(right / count)
-    expect(evaluate(model, sourceOf(batches), languageModeling(), { maxBatches: 1 }).eval_loss).not.toBe(
-      metrics.eval_loss,
-    )
+    const first = await evaluate(model, sourceOf(batches), languageModeling(), { maxBatches: 1 })
+    expect(first.eval_loss).not.toBe(metrics.eval_loss)
   })
 
   it('switches dropout off and leaves the random state alone', async () => {
     const model = tinyModel(TINY_WITH_DROPOUT)
     model.generator = new Generator(3)
     const state = model.generator.getState()
-    const metrics = [1, 2].map(() => evaluate(model, tinyBatches(2), languageModeling()).eval_loss)
-    expect(metrics[0]).toBe(metrics[1])
+    const { generator } = model
+    const [first, second] = [
+      await evaluate(model, tinyBatches(2), languageModeling()),
+      await evaluate(model, tinyBatches(2), languageModeling()),
+    ]
+    expect(first.eval_loss).toBe(second.eval_loss)
+    const failing: Objective = {
+      ...languageModeling(),
+      forward: () => {
+        throw new Error('no memory')
+      },
+    }
+    await expect(evaluate(model, tinyBatches(2), failing)).rejects.toThrow('no memory')
+    expect(model.generator).toBe(generator)
     expect(model.generator.getState()).toEqual(state)
   })
 
@@ -54,10 +65,10 @@ describe('evaluation', () => {
     expect(hashOf(watched)).toBe(hashOf(plain))
   })
 
-  it('is an error without anything to score', () => {
+  it('is an error without anything to score', async () => {
     const { inputIds, rows, length } = tinyBatches(1).at(0)
     const nothing = { rows, length, inputIds, labels: inputIds.slice().fill(IGNORE_INDEX) }
-    expect(() => evaluate(tinyModel(), sourceOf([nothing]), languageModeling())).toThrow(
+    await expect(evaluate(tinyModel(), sourceOf([nothing]), languageModeling())).rejects.toThrow(
       'evaluation: expected supervised tokens, got 0 in 1 batches',
     )
   })

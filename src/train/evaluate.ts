@@ -3,7 +3,9 @@
 import type { Batch, BatchSource } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { withoutDropout } from '../model/without-dropout.ts'
 import { autocast, noGrad, scope } from '../torch/index.ts'
+import { Count, turn, type Watch } from '../work.ts'
 import type { Objective } from './objective.ts'
 import type { RunState } from './train.ts'
 
@@ -23,33 +25,31 @@ export interface EvaluationOptions<B = Batch> {
   saveBest?: boolean
 }
 
-/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, … */
-export function evaluate<B>(
+/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, …. Tells of `evaluating` in batches. */
+export async function evaluate<B>(
   model: Decoder,
   batches: BatchSource<B>,
   objective: Objective<B>,
   options: { bf16?: boolean; maxBatches?: number | undefined } = {},
-): Record<string, number> {
+  watch?: Watch,
+): Promise<Record<string, number>> {
   const started = performance.now()
-  const generator = model.generator
-  model.generator = null
   const sums: Record<string, number> = { loss: 0 }
   let weight = 0
   const count = Math.min(batches.batchesPerEpoch, options.maxBatches ?? Number.POSITIVE_INFINITY)
-  noGrad(() => {
-    for (let i = 0; i < count; i++) {
-      const batch = batches.at(i)
-      weight += objective.weight(batch)
-      scope(() =>
-        autocast(options.bf16 ? 'bf16' : null, () => {
-          const { loss, metrics } = objective.forward(model, batch)
-          sums.loss! += loss.item()
-          for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
-        }),
-      )
-    }
-  })
-  model.generator = generator
+  const done = new Count(watch, { label: 'evaluating', unit: 'batches', total: count })
+  const add = (batch: B): void => {
+    const { loss, metrics } = objective.forward(model, batch)
+    sums.loss! += loss.item()
+    for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
+  }
+  for (let i = 0; i < count; i++) {
+    const batch = batches.at(i)
+    weight += objective.weight(batch)
+    withoutDropout(model, () => noGrad(() => scope(() => autocast(options.bf16 ? 'bf16' : null, () => add(batch)))))
+    done.add()
+    await turn(watch)
+  }
   if (weight === 0)
     throw new UsageError(
       `evaluation: expected supervised tokens, got 0 in ${count} batches. Check the labels of the evaluation data`,

@@ -151,7 +151,7 @@ export async function* train<B = Batch>(
       const evaluation = options.evaluate
       let isBest = false
       if (evaluation !== undefined && (last || isDue(run.step, evaluation.every))) {
-        const metrics = evaluate(model, evaluation.batches, objective, {
+        const metrics = await evaluate(model, evaluation.batches, objective, {
           bf16: options.bf16 ?? false,
           maxBatches: evaluation.maxBatches,
         })

@@ -26,6 +26,13 @@ export interface LineageStep {
   parentSha256?: string | undefined
 }
 
+/** What a method did to a model, as `appendLineage` takes it: every method that edits one returns this, with a report of its own type. */
+export interface PassRecord<R extends Record<string, unknown> = Record<string, unknown>> {
+  pass: string
+  options: Record<string, unknown>
+  report: R
+}
+
 const schema: z.ZodType<LineageStep[]> = z.array(
   z.strictObject({
     pass: z.string().min(1),

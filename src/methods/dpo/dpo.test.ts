@@ -230,8 +230,8 @@ describe('dpo', () => {
     expect(generator.getState()).toEqual(before)
   })
 
-  it('takes a reference that was computed before', () => {
-    const values = computeReference(other, pairs, { batchSize: 3 })
+  it('takes a reference that was computed before', async () => {
+    const values = await computeReference(other, pairs, { batchSize: 3 })
     expect(values.length).toBe(32)
     const batch = batchOf(pairs, 12, 3, 5)
     const [live, stored] = [referenceModel(other), precomputed(values)].map((reference) =>
@@ -242,7 +242,7 @@ describe('dpo', () => {
   })
 
   it.each(PREFERENCE_LOSSES)('widens the margin in 20 steps (%s)', async (loss) => {
-    const reference = precomputed(computeReference(model, pairs))
+    const reference = precomputed(await computeReference(model, pairs))
     const source = pairBatches(pairs, { batchSize: 8 })
     const objective = dpo({ loss, reference, beta: loss === 'simpo' ? 2 : 0.5 })
     const all = batchOf(pairs, ...Array.from({ length: 16 }, (_, i) => i))

@@ -7,8 +7,9 @@ import type { Dataset } from '../../data/sample.ts'
 import { type Pair, type PairBatch, stackPairs } from '../../data/tuning/preferences.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
-import { noGrad, ops, scope, Tensor } from '../../torch/index.ts'
+import { autocast, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, labelLogProbs, type Objective, shiftLabels } from '../../train/objective.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { isLengthNormalised, needsReference, PREFERENCE_LOSSES, type PreferenceLoss, pairLoss } from './pair-loss.ts'
 
 /** Log-probabilities of a batch's answers under the reference, [B], summed over tokens. Runs without gradients and dropout. */
@@ -96,21 +97,29 @@ export function precomputed(values: Float32Array): Reference {
   }
 }
 
-/** Asks the reference for all pairs once, `batchSize` at a time, so that training need not: the values that `precomputed` takes. */
-export function computeReference(
+/** Asks the reference for all pairs once, `batchSize` at a time, so that training need not: the values that `precomputed` takes. Tells of pairs. */
+export async function computeReference(
   model: Decoder,
   dataset: Dataset<Pair>,
-  { reference = answerLogProbs, batchSize = 4 }: { reference?: Reference; batchSize?: number } = {},
-): Float32Array {
+  {
+    reference = answerLogProbs,
+    batchSize = 4,
+    bf16 = false,
+  }: { reference?: Reference; batchSize?: number; bf16?: boolean } = {},
+  watch?: Watch,
+): Promise<Float32Array> {
   const values = new Float32Array(2 * dataset.length)
+  const done = new Count(watch, { label: 'reference', unit: 'pairs', total: dataset.length })
   for (let first = 0; first < dataset.length; first += batchSize) {
     const count = Math.min(batchSize, dataset.length - first)
     const batch = stackPairs(
       dataset,
       Int32Array.from({ length: count }, (_, i) => first + i),
     )
-    const sums = scope(() => askReference(reference, model, batch).toArray())
+    const sums = autocast(bf16 ? 'bf16' : null, () => scope(() => askReference(reference, model, batch).toArray()))
     for (let i = 0; i < count; i++) values.set([sums[i]!, sums[count + i]!], 2 * (first + i))
+    done.add(count)
+    await turn(watch)
   }
   return values
 }

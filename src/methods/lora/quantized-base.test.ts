@@ -147,10 +147,10 @@ describe('an adapter of a quantized base', () => {
     },
   )
 
-  it('is compared: no divergence on the weights that training saw, some on the others', () => {
+  it('is compared: no divergence on the weights that training saw, some on the others', async () => {
     const { base, adapter } = made()
     const before = memoryStats().liveBytes
-    const compared = compareMerges({ baseDirectory: base, adapterDirectory: adapter }, [batch])
+    const compared = await compareMerges({ baseDirectory: base, adapterDirectory: adapter }, [batch])
     expect(memoryStats().liveBytes).toBe(before)
     expect(compared.dequantized!.kl).toBeLessThan(1e-6)
     expect(compared['full-precision']!.kl).toBeGreaterThan(10 * Math.abs(compared.dequantized!.kl))
@@ -158,7 +158,7 @@ describe('an adapter of a quantized base', () => {
     expect(compared.dequantized!.tokens).toBe(22)
   })
 
-  it('on a base that is quantized on disk is merged onto what is there', () => {
+  it('on a base that is quantized on disk is merged onto what is there', async () => {
     const stored = mkdtempSync(join(root, 'base-'))
     cpSync(LLAMA, stored, { recursive: true })
     const quantized = loadDecoder(LLAMA)
@@ -169,7 +169,7 @@ describe('an adapter of a quantized base', () => {
     const where = { baseDirectory: stored, adapterDirectory: adapter }
     const { model } = mergeQuantized('dequantized', where)
     expect(logits(model)).toBeAllclose(computed, { absolute: 5e-5 })
-    expect(Object.keys(compareMerges(where, [batch]))).toEqual(['dequantized'])
+    expect(Object.keys(await compareMerges(where, [batch]))).toEqual(['dequantized'])
     expect(() => mergeQuantized('full-precision', where)).toThrow(/expected full-precision weights to merge onto/)
     model.free()
   })
@@ -189,10 +189,10 @@ describe('an adapter of a quantized base', () => {
 })
 
 describe('divergence', () => {
-  it('is the cross-entropy of the training objective, and the KL by its definition', () => {
+  it('is the cross-entropy of the training objective, and the KL by its definition', async () => {
     const [p, q] = [loadDecoder(LLAMA), loadDecoder(LLAMA)]
     quantizeModel(q, { format: 'nf2' })
-    const found = divergence(q, p, [batch])
+    const found = await divergence(q, p, [batch])
     const { loss } = noGrad(() => languageModeling().forward(q, batch))
     expect(found.crossEntropy).toBeCloseTo(loss.item() / 22, 5)
     const soft = (model: Decoder): number[][] => {
@@ -209,7 +209,7 @@ describe('divergence', () => {
     for (let i = 0; i < 24; i++)
       if (i % 12 !== 11) for (const [v, prob] of pRows[i]!.entries()) kl += prob * Math.log(prob / qRows[i]![v]!)
     expect(found.kl).toBeCloseTo(kl / 22, 5)
-    expect(() => divergence(q, p, [])).toThrow(/expected supervised tokens/)
+    await expect(divergence(q, p, [])).rejects.toThrow(/expected supervised tokens/)
     for (const each of [p, q]) each.free()
   })
 })

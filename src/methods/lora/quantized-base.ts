@@ -9,6 +9,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { dequantizeModel, type QuantPlan } from '../../model/quantize-model.ts'
 import { type DType, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, shiftLabels } from '../../train/objective.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { loadLoras } from './adapter-files.ts'
 import type { PassRecord } from './lora.ts'
 import { mergeAndUnload } from './merge.ts'
@@ -73,32 +74,43 @@ export interface Divergence {
 }
 
 /** Compares both merges with base + adapter on `batches`; at any time two models are in memory. `full-precision` is left out where the base is quantized on disk. */
-export function compareMerges(
+export async function compareMerges(
   options: QuantizedMergeOptions,
   batches: readonly Batch[],
-): Partial<Record<MergeBase, Divergence>> {
+  watch?: Watch,
+): Promise<Partial<Record<MergeBase, Divergence>>> {
   const reference = loadTrainedOn(options)
   try {
     const bases: MergeBase[] = isQuantized(options.baseDirectory) ? ['dequantized'] : ['dequantized', 'full-precision']
-    return Object.fromEntries(
-      bases.map((onto) => {
-        const { model } = mergeQuantized(onto, options)
-        try {
-          return [onto, divergence(model, reference, batches)]
-        } finally {
-          model.free()
-        }
-      }),
-    )
+    const found: Partial<Record<MergeBase, Divergence>> = {}
+    for (const onto of bases) {
+      const { model } = mergeQuantized(onto, options)
+      try {
+        found[onto] = await divergence(model, reference, batches, watch)
+      } finally {
+        model.free()
+      }
+    }
+    return found
   } finally {
     reference.free()
   }
 }
 
 /** Cross-entropies of `model` and `reference` and KL(reference ‖ model) on the supervised tokens of `batches`. */
-export function divergence(model: Decoder, reference: Decoder, batches: readonly Batch[]): Divergence {
+export async function divergence(
+  model: Decoder,
+  reference: Decoder,
+  batches: readonly Batch[],
+  watch?: Watch,
+): Promise<Divergence> {
   const sums = { crossEntropy: 0, referenceCrossEntropy: 0, kl: 0, tokens: 0 }
-  for (const batch of batches) noGrad(() => scope(() => addBatch(sums, model, reference, batch)))
+  const count = new Count(watch, { label: 'comparing', unit: 'batches', total: batches.length })
+  for (const batch of batches) {
+    noGrad(() => scope(() => addBatch(sums, model, reference, batch)))
+    count.add()
+    await turn(watch)
+  }
   if (sums.tokens === 0) throw new UsageError('batches: expected supervised tokens to compare merges on, got none')
   const mean = (sum: number): number => sum / sums.tokens
   return {

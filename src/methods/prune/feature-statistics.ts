@@ -1,11 +1,12 @@
 // Mean and variance of every feature that enters a matrix, over the calibration tokens: what FLAP scores by, and what it puts into the
 // bias. The matrix is replaced by one that looks and passes on; the model does not know. Padding would be counted: give packed batches.
-import type { BatchSource } from '../../data/batch.ts'
+import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { Layer } from '../../nn/layer.ts'
 import type { LinearLike } from '../../nn/linear.ts'
 import { noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
+import { type Count, turn, type Watch } from '../../work.ts'
 
 /** Of the input of one matrix, [inFeatures] each, f64. Free both when done. */
 export interface FeatureStatistics {
@@ -14,22 +15,23 @@ export interface FeatureStatistics {
   readonly variance: Tensor
 }
 
-/** Runs `count` batches and returns what entered the matrices at `paths`. */
-export function observeInputs(
+/** Runs the batches and returns what entered the matrices at `paths`. */
+export async function observeInputs(
   model: Decoder,
   paths: readonly string[],
-  calibration: BatchSource,
-  count: number,
-  onBatch: () => void,
-): Map<string, FeatureStatistics> {
+  calibration: readonly Batch[],
+  count: Count,
+  watch?: Watch,
+): Promise<Map<string, FeatureStatistics>> {
   const observers = paths.map((path) => [path, new Observer(model.get(path) as LinearLike, model.device)] as const)
   for (const [path, observer] of observers) model.replace(path, observer)
   const { generator } = model
   model.generator = null
   try {
-    for (let i = 0; i < count; i++) {
-      noGrad(() => scope(() => void model.hidden(decoderInput(calibration.at(i), model.device))))
-      onBatch()
+    for (const batch of calibration) {
+      noGrad(() => scope(() => void model.hidden(decoderInput(batch, model.device))))
+      count.add()
+      await turn(watch)
     }
     return new Map(observers.map(([path, observer]) => [path, observer.statistics()]))
   } finally {

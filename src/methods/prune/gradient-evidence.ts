@@ -1,10 +1,11 @@
 // Gradients over the calibration data, for some layers at a time: sums in f32 for a whole model would take as much memory again as the
 // weights, twice with squares. A pass over the data per chunk of layers buys that memory with time.
-import type { BatchSource } from '../../data/batch.ts'
+import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { probeGradients } from '../../probe/gradients.ts'
 import { ops, scope, type Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
+import { type Count, turn, type Watch } from '../../work.ts'
 import type { GroupSet } from './groups.ts'
 
 /** What the calibration batches say of one parameter. */
@@ -34,17 +35,16 @@ export function chunkByLayer(sets: readonly GroupSet[], bytes: number, withSquar
 }
 
 /**
- * Runs `count` batches forward and backward for the parameters of `sets` alone and hands what they say to `use`. Which parameters
+ * Runs the batches forward and backward for the parameters of `sets` alone and hands what they say to `use`. Which parameters
  * require a gradient, and their gradients, are afterwards as before; dropout is off.
  */
-export function withGradients<T>(
+export async function withGradients<T>(
   model: Decoder,
   sets: readonly GroupSet[],
-  calibration: BatchSource,
-  count: number,
-  options: { squares: boolean; onBatch: () => void },
+  calibration: readonly Batch[],
+  options: { squares: boolean; count: Count; watch?: Watch | undefined },
   use: (evidence: (parameter: Tensor) => Evidence) => T,
-): T {
+): Promise<T> {
   const parameters = sets.flatMap(({ members }) =>
     members.flatMap(({ linear }) => (linear.bias === null ? [linear.weight] : [linear.weight, linear.bias])),
   )
@@ -59,9 +59,8 @@ export function withGradients<T>(
   for (const parameter of all) parameter.requiresGrad = false
   for (const parameter of parameters) parameter.requiresGrad = true
   try {
-    for (let i = 0; i < count; i++) {
+    for (const batch of calibration) {
       scope(() => {
-        const batch = calibration.at(i)
         const objective = languageModeling()
         const found = probeGradients(parameters, null, () =>
           objective.forward(model, batch).loss.div(objective.weight(batch)),
@@ -69,11 +68,12 @@ export function withGradients<T>(
         for (const [k, gradient] of found.entries()) {
           if (gradient === null) continue
           const exact = gradient.to('f32')
-          gradients[k]!.add_(exact, 1 / count)
-          squares[k]?.add_(ops.square(exact), 1 / count)
+          gradients[k]!.add_(exact, 1 / calibration.length)
+          squares[k]?.add_(ops.square(exact), 1 / calibration.length)
         }
       })
-      options.onBatch()
+      options.count.add()
+      await turn(options.watch)
     }
     const evidence = new Map(
       parameters.map((parameter, k) => [parameter, { gradient: gradients[k]!, square: squares[k] ?? null }]),

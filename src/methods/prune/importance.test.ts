@@ -4,6 +4,7 @@ import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { Linear } from '../../nn/linear.ts'
 import { Generator, ops, scope, Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
+import { Count } from '../../work.ts'
 import { chunkByLayer, type Evidence, withGradients } from './gradient-evidence.ts'
 import { type GroupSet, groupSets } from './groups.ts'
 import { elementwiseScores, fluctuationScores, memberScores, randomScores, standardise } from './importance.ts'
@@ -141,19 +142,19 @@ describe('standardise', () => {
 
 describe('withGradients', () => {
   const load = () => loadDecoder('test/fixtures/models/llama-biases', { dtype: 'f64' })
-  const quiet = { squares: true, onBatch: () => {} }
+  const quiet = { squares: true, count: new Count(undefined, { label: 'scoring', unit: 'batches', total: 0 }) }
 
-  it('agrees with finite differences of the mean loss', () => {
+  it('agrees with finite differences of the mean loss', async () => {
     const model = load()
     const source = randomBatches(model, 3)
     const objective = languageModeling()
     const loss = (): number =>
       [0, 1, 2].reduce((sum, i) => {
-        const batch = source.at(i)
+        const batch = source[i]!
         return sum + scope(() => objective.forward(model, batch).loss.item()) / objective.weight(batch) / 3
       }, 0)
     const sets = groupSets(model, ['mlp', 'heads'], 0, 2)
-    withGradients(model, sets, source, 3, quiet, (evidenceOf) => {
+    await withGradients(model, sets, source, quiet, (evidenceOf) => {
       for (const { members } of sets) {
         for (const { linear } of members) {
           for (const parameter of [linear.weight, linear.bias!]) {
@@ -176,14 +177,14 @@ describe('withGradients', () => {
     })
   })
 
-  it('predicts what shrinking one channel does to the loss', () => {
+  it('predicts what shrinking one channel does to the loss', async () => {
     const model = load()
     const source = randomBatches(model, 1)
     const objective = languageModeling()
-    const batch = source.at(0)
+    const batch = source[0]!
     const loss = (): number => scope(() => objective.forward(model, batch).loss.item()) / objective.weight(batch)
     const sets = groupSets(model, ['mlp', 'heads'], 1, 2)
-    const scored = withGradients(model, sets, source, 1, quiet, (evidenceOf) =>
+    const scored = await withGradients(model, sets, source, quiet, (evidenceOf) =>
       sets.flatMap(({ members }) =>
         members.map((member) => ({ member, scores: memberScores(member, 'taylor-vector', evidenceOf).toArray() })),
       ),
@@ -205,31 +206,31 @@ describe('withGradients', () => {
     }
   })
 
-  it('averages the squares of the batches’ gradients', () => {
+  it('averages the squares of the batches’ gradients', async () => {
     const model = load()
     const source = randomBatches(model, 2)
     const sets = groupSets(model, ['mlp'], 0, 1)
-    const of = (first: number, count: number, pick: 'gradient' | 'square'): number[] =>
-      withGradients(model, sets, { batchesPerEpoch: 2, at: (i) => source.at(first + i) }, count, quiet, (evidenceOf) =>
+    const of = (first: number, count: number, pick: 'gradient' | 'square'): Promise<number[]> =>
+      withGradients(model, sets, source.slice(first, first + count), quiet, (evidenceOf) =>
         evidenceOf(sets[0]!.members[0]!.linear.weight)[pick]!.toArray(),
       )
-    const [one, two] = [of(0, 1, 'gradient'), of(1, 1, 'gradient')]
-    expect(of(0, 2, 'gradient')).toBeAllclose(
+    const [one, two] = [await of(0, 1, 'gradient'), await of(1, 1, 'gradient')]
+    expect(await of(0, 2, 'gradient')).toBeAllclose(
       one.map((g, i) => (g + two[i]!) / 2),
       { absolute: 1e-8 },
     )
-    expect(of(0, 2, 'square')).toBeAllclose(
+    expect(await of(0, 2, 'square')).toBeAllclose(
       one.map((g, i) => (g ** 2 + two[i]! ** 2) / 2),
       { absolute: 1e-10 },
     )
   })
 
-  it('leaves the model as it was', () => {
+  it('leaves the model as it was', async () => {
     const model = load()
     const parameters = [...model.parameters()].map(([, parameter]) => parameter)
     parameters[3]!.requiresGrad = true
     model.generator = new Generator(1)
-    withGradients(model, groupSets(model, ['mlp'], 0, 1), randomBatches(model, 1), 1, quiet, () => {})
+    await withGradients(model, groupSets(model, ['mlp'], 0, 1), randomBatches(model, 1), quiet, () => {})
     expect(parameters.filter((parameter) => parameter.requiresGrad)).toEqual([parameters[3]])
     expect(parameters.every((parameter) => parameter.grad === null)).toBe(true)
     expect(model.generator).not.toBeNull()

@@ -47,21 +47,16 @@ export interface PruneOptions {
   compensate?: boolean
   /** Seeds `random`; default 0. */
   seed?: number
-  /** Calibration batches; default one epoch. */
-  batches?: number
   /** Bytes for accumulated gradients; layers that do not fit take a pass of their own. Default 8 GiB. */
   maxGradientBytes?: number
-  /** Told of calibration batches: before the first and after each. */
-  onProgress?: (done: number, total: number) => void
 }
 
 /** Options with nothing left open. */
-export type ResolvedOptions = Required<Omit<PruneOptions, 'batches' | 'onProgress'>>
+export type ResolvedOptions = Required<PruneOptions>
 
 /** Fills in the defaults for a model of `layers` layers; UsageError for values that make no sense. */
 export function resolveOptions(options: PruneOptions, layers: number): ResolvedOptions {
-  const { batches: _, onProgress: __, ...given } = options
-  const layout = given.layout ?? 'aligned'
+  const layout = options.layout ?? 'aligned'
   const isAligned = layout === 'aligned'
   const resolved: ResolvedOptions = {
     ratioOf: 'blocks',
@@ -74,10 +69,10 @@ export function resolveOptions(options: PruneOptions, layers: number): ResolvedO
     protectFirst: isAligned ? 0 : Math.round((layers * 4) / 32),
     protectLast: isAligned ? 0 : Math.round((layers * 2) / 32),
     steps: 1,
-    compensate: given.importance === 'flap',
+    compensate: options.importance === 'flap',
     seed: 0,
     maxGradientBytes: 8 * 2 ** 30,
-    ...given,
+    ...options,
   }
   const { ratio, targets, scope, protectFirst, protectLast } = resolved
   if (!(ratio >= 0 && ratio < 1)) throw wrong('ratio', 'a share from 0 to below 1', ratio)

@@ -11,6 +11,7 @@ import { Layer } from '../../nn/layer.ts'
 import type { LinearLike } from '../../nn/linear.ts'
 import { memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
+import type { Tell, Watch } from '../../work.ts'
 import { channelsOf, groupSets } from './groups.ts'
 import { IMPORTANCES, type PruneOptions } from './options.ts'
 import { prune } from './prune.ts'
@@ -23,21 +24,21 @@ const load = (name: string): Decoder => loadDecoder(`test/fixtures/models/${name
 const weights = (model: Decoder): Record<string, number[]> =>
   Object.fromEntries([...model.parameters()].map(([path, tensor]) => [path, tensor.toArray()]))
 const logits = (model: Decoder): number[] =>
-  noGrad(() => scope(() => model.forward(decoderInput(randomBatches(model, 1).at(0), model.device)).toArray()))
+  noGrad(() => scope(() => model.forward(decoderInput(randomBatches(model, 1)[0]!, model.device)).toArray()))
 
 /** Options that suit the tiny fixtures. */
-const small: Omit<PruneOptions, 'ratio'> = { align: 8, batches: 2 }
-const run = (model: Decoder, options: PruneOptions): ReturnType<typeof prune> =>
-  prune(model, randomBatches(model, 2), { ...small, ...options })
+const small: Omit<PruneOptions, 'ratio'> = { align: 8 }
+const run = (model: Decoder, options: PruneOptions, watch?: Watch): ReturnType<typeof prune> =>
+  prune(model, randomBatches(model, 2), { ...small, ...options }, watch)
 
 /** Families whose heads can go; OLMo 2 norms its heads together. */
 const FAMILIES = ['llama', 'llama-biases', 'qwen2', 'qwen3', 'gpt2', 'gemma2', 'gemma3', 'phi3', 'gpt-neox', 'smollm3']
 
 describe('prune', () => {
-  it.each(IMPORTANCES)('is the identity at ratio 0, with %s', (importance) => {
+  it.each(IMPORTANCES)('is the identity at ratio 0, with %s', async (importance) => {
     const model = load('llama')
     const before = { weights: weights(model), config: model.config }
-    const { report } = run(model, { ratio: 0, importance })
+    const { report } = await run(model, { ratio: 0, importance })
     expect(weights(model)).toEqual(before.weights)
     expect(model.config).toBe(before.config)
     expect(report).toMatchObject({ removedOfModel: 0, removedOfBlocks: 0, compensated: [], isStandard: true })
@@ -82,9 +83,9 @@ describe('prune', () => {
     ['gemma2', 'aligned', ['heads'], true],
     ['gemma2', 'per-layer', ['mlp', 'heads'], false],
     ['gpt2', 'per-layer', ['mlp', 'heads'], false],
-  ] as const)('loads again with compensation: %s, %s', (name, layout, compensated, isStandard) => {
+  ] as const)('loads again with compensation: %s, %s', async (name, layout, compensated, isStandard) => {
     const model = load(name)
-    const { report } = run(model, { ratio: 0.5, importance: 'flap', layout, protectFirst: 0, protectLast: 0 })
+    const { report } = await run(model, { ratio: 0.5, importance: 'flap', layout, protectFirst: 0, protectLast: 0 })
     expect(report).toMatchObject({ isStandard })
     expect(report.compensated.sort()).toEqual([...compensated].sort())
     const directory = mkdtempSync(join(scratch, name))
@@ -92,34 +93,34 @@ describe('prune', () => {
     expect(logits(loadDecoder(directory))).toBeAllclose(logits(model), { absolute: 1e-6, relative: 0 })
   })
 
-  it('changes four keys of config.json in the aligned layout', () => {
+  it('changes four keys of config.json in the aligned layout', async () => {
     const model = load('llama')
     const before = writeModelConfig(model.config)
-    run(model, { ratio: 0.5 })
+    await run(model, { ratio: 0.5 })
     const after = writeModelConfig(model.config)
     const changed = Object.keys(after).filter((key) => JSON.stringify(after[key]) !== JSON.stringify(before[key]))
     expect(changed.sort()).toEqual(['intermediate_size', 'num_attention_heads', 'num_key_value_heads'])
     expect(after).toMatchObject({ intermediate_size: 88, num_attention_heads: 2, num_key_value_heads: 1, head_dim: 16 })
   })
 
-  it('keeps numbers of heads that divide the hidden size in the aligned layout', () => {
+  it('keeps numbers of heads that divide the hidden size in the aligned layout', async () => {
     // GPT-like counts: 64 / (4 heads · 1) leaves 4, 2, 1; neurons make up for the heads.
     const model = load('phi3')
-    const { report } = run(model, { ratio: 0.3 })
+    const { report } = await run(model, { ratio: 0.3 })
     for (const { after } of report.layers) expect(64 % after.attentionHeads!).toBe(0)
     expect(report.removedOfBlocks).toBeCloseTo(0.3, 1)
   })
 
   it.each(['taylor-element', 'taylor-mixed', 'flap', 'l2'] as const)(
     'removes the share that was asked for, with %s',
-    (importance) => {
+    async (importance) => {
       for (const [ratio, scope] of [
         [0.2, 'local'],
         [0.5, 'global'],
       ] as const) {
         const model = load('llama')
         const layout = { layout: 'per-layer', align: 1, compensate: false } as const
-        const { report } = run(model, { ratio, scope, importance, ...layout })
+        const { report } = await run(model, { ratio, scope, importance, ...layout })
         const left = [...model.parameters()].reduce((sum, [, { numel }]) => sum + numel, 0)
         expect(report.parametersAfter).toBe(left)
         // Half a neuron of each layer, or half a head, of 138,000 parameters.
@@ -128,22 +129,25 @@ describe('prune', () => {
     },
   )
 
-  it('counts the ratio of blocks, of the model, or of the groups to choose from', () => {
-    const removed = (ratioOf: 'blocks' | 'model' | 'groups', targets: PruneOptions['targets']): number => {
+  it('counts the ratio of blocks, of the model, or of the groups to choose from', async () => {
+    const removed = async (
+      ratioOf: 'blocks' | 'model' | 'groups',
+      targets: PruneOptions['targets'],
+    ): Promise<number> => {
       const model = load('llama')
-      const { report } = run(model, { ratio: 0.25, ratioOf, targets: targets!, align: 1, importance: 'l2' })
+      const { report } = await run(model, { ratio: 0.25, ratioOf, targets: targets!, align: 1, importance: 'l2' })
       return report.parametersBefore - report.parametersAfter
     }
     const blocks = 3 * (3 * 64 * 176 + 2 * 64 * 64 + 2 * 64 * 32 + 2 * 64)
     const neuron = 3 * 64 * 3
     const near = (value: number, wanted: number): void => expect(Math.abs(value - wanted)).toBeLessThan(neuron)
-    near(removed('blocks', ['mlp']), 0.25 * blocks)
-    near(removed('model', ['mlp']), 0.25 * (blocks + 2 * 320 * 64 + 64))
-    near(removed('groups', ['mlp']), 0.25 * 3 * 3 * 64 * 176)
-    near(removed('blocks', ['mlp', 'heads']), 0.25 * blocks)
+    near(await removed('blocks', ['mlp']), 0.25 * blocks)
+    near(await removed('model', ['mlp']), 0.25 * (blocks + 2 * 320 * 64 + 64))
+    near(await removed('groups', ['mlp']), 0.25 * 3 * 3 * 64 * 176)
+    near(await removed('blocks', ['mlp', 'heads']), 0.25 * blocks)
   })
 
-  it('leaves the mean output of every compensated matrix as it was on the calibration text', () => {
+  it('leaves the mean output of every compensated matrix as it was on the calibration text', async () => {
     const model = load('qwen2')
     const source = randomBatches(model, 2)
     const paths = [0, 1, 2].flatMap((i) => [`model.layers.${i}.self_attn.o_proj`, `model.layers.${i}.mlp.down_proj`])
@@ -153,7 +157,7 @@ describe('prune', () => {
     const rows = new Map(
       sets.map((set) => [set.members.at(-1)!.path, weightColumns(set.members.at(-1)!.linear.weight)]),
     )
-    prune(model, source, { ratio: 0.5, importance: 'flap', layout: 'per-layer', protectFirst: 0, protectLast: 0 })
+    await prune(model, source, { ratio: 0.5, importance: 'flap', layout: 'per-layer', protectFirst: 0, protectLast: 0 })
     for (const [i, path] of paths.entries()) {
       // Which inputs are left follows from the columns, which are all different.
       const left = weightColumns((model.get(path) as LinearLike).dense())
@@ -164,9 +168,9 @@ describe('prune', () => {
     }
   })
 
-  it('leaves protected layers whole', () => {
+  it('leaves protected layers whole', async () => {
     const model = load('smollm3')
-    const { report } = run(model, { ratio: 0.3, layout: 'per-layer', protectFirst: 1, protectLast: 1, align: 1 })
+    const { report } = await run(model, { ratio: 0.3, layout: 'per-layer', protectFirst: 1, protectLast: 1, align: 1 })
     expect(report.layers.map(({ before, after }) => JSON.stringify(before) === JSON.stringify(after))).toEqual([
       true,
       false,
@@ -175,7 +179,7 @@ describe('prune', () => {
     ])
   })
 
-  it('passes by branches that are missing', () => {
+  it('passes by branches that are missing', async () => {
     const whole = load('llama')
     const layers = whole.config.layers.map((layer, i) => ({
       attention: i === 1 ? null : layer.attention,
@@ -183,7 +187,7 @@ describe('prune', () => {
     }))
     const weightAt = new Map(whole.parameters())
     const model = new Decoder({ ...whole.config, layers }, ({ path }) => weightAt.get(path)!)
-    const { report } = run(model, { ratio: 0.3, layout: 'per-layer', importance: 'flap' })
+    const { report } = await run(model, { ratio: 0.3, layout: 'per-layer', importance: 'flap' })
     expect(report.layers[1]!.after.attentionHeads).toBeNull()
     expect(report.layers[2]!.after.intermediateSize).toBeNull()
     expect(report.removedOfBlocks).toBeCloseTo(0.3, 1)
@@ -192,38 +196,36 @@ describe('prune', () => {
     expect(logits(loadDecoder(directory))).toBeAllclose(logits(model), { absolute: 1e-6, relative: 0 })
   })
 
-  it('reaches the same sizes in several rounds, with other groups', () => {
+  it('reaches the same sizes in several rounds, with other groups', async () => {
     const [once, twice] = [load('llama'), load('llama')]
     const options = { ratio: 0.5, importance: 'flap', layout: 'per-layer', align: 1 } as const
-    run(once, options)
-    run(twice, { ...options, steps: 3 })
+    await run(once, options)
+    await run(twice, { ...options, steps: 3 })
     expect(twice.config.layers).toEqual(once.config.layers)
     expect(logits(twice)).not.toEqual(logits(once))
   })
 
-  it('gives the same model however many layers share a pass', () => {
+  it('gives the same model however many layers share a pass', async () => {
     const [whole, pieces] = [load('llama'), load('llama')]
     const calls: number[] = []
-    run(whole, { ratio: 0.5, importance: 'taylor-mixed' })
-    run(pieces, {
-      ratio: 0.5,
-      importance: 'taylor-mixed',
-      maxGradientBytes: 0,
-      onProgress: (done, total) => calls.push(done / total),
-    })
+    await run(whole, { ratio: 0.5, importance: 'taylor-mixed' })
+    const tell: Tell = (event) => {
+      if (event.type === 'progress') calls.push(event.done / event.total!)
+    }
+    await run(pieces, { ratio: 0.5, importance: 'taylor-mixed', maxGradientBytes: 0 }, { tell })
     expect(weights(pieces)).toEqual(weights(whole))
     expect(calls).toEqual([0, 1, 2, 3, 4, 5, 6].map((done) => done / 6))
   })
 
-  it('leaves no tensor behind', () => {
-    const live = (importance: PruneOptions['importance']): number => {
+  it('leaves no tensor behind', async () => {
+    const live = async (importance: PruneOptions['importance']): Promise<number> => {
       const model = scope(() => load('llama'))
       logits(model) // makes the rotary tables, which stay
       const before = memoryStats().liveTensors
-      run(model, { ratio: 0.5, importance: importance!, compensate: false })
+      await run(model, { ratio: 0.5, importance: importance!, compensate: false })
       return memoryStats().liveTensors - before
     }
-    for (const importance of IMPORTANCES) expect([importance, live(importance)]).toEqual([importance, 0])
+    for (const importance of IMPORTANCES) expect([importance, await live(importance)]).toEqual([importance, 0])
   })
 
   it.each<[string, string, PruneOptions, RegExp]>([
@@ -247,26 +249,44 @@ describe('prune', () => {
     ['heads of OLMo 2', 'olmo2', { ratio: 0.2 }, /prune heads: .*olmo2, which norms all queries together/],
     ['heads of GPT-2 in the aligned layout', 'gpt2', { ratio: 0.2 }, /prune heads: .*head_dim.*per-layer/],
     ['no layer left', 'llama', { ratio: 0.2, layout: 'per-layer', protectFirst: 3 }, /fewer than the model's 3 layers/],
-  ])('refuses %s and changes nothing', (_, name, options, message) => {
+  ])('refuses %s and changes nothing', async (_, name, options, message) => {
     const model = load(name)
     const before = weights(model)
-    expect(() => run(model, options)).toThrow(message)
+    await expect(run(model, options)).rejects.toThrow(message)
     expect(weights(model)).toEqual(before)
   })
 
-  it('needs data where it looks at data', () => {
-    expect(() => prune(load('llama'), null, { ratio: 0.5, importance: 'flap' })).toThrow(/calibration data for flap/)
-    expect(() => prune(load('llama'), null, { ratio: 0.5, align: 8 })).toThrow(/calibration data for taylor-element/)
-    expect(prune(load('llama'), null, { ratio: 0.5, importance: 'l2', align: 8 }).report.removedOfBlocks).toBeCloseTo(
-      0.5,
-      1,
-    )
+  it('needs data where it looks at data', async () => {
+    const without = (options: PruneOptions): ReturnType<typeof prune> => prune(load('llama'), [], options)
+    await expect(without({ ratio: 0.5, importance: 'flap' })).rejects.toThrow(/calibration data for flap/)
+    await expect(without({ ratio: 0.5, align: 8 })).rejects.toThrow(/calibration data for taylor-element/)
+    const { report } = await without({ ratio: 0.5, importance: 'l2', align: 8 })
+    expect(report.removedOfBlocks).toBeCloseTo(0.5, 1)
   })
 
-  it('does not take apart what is not a plain matrix', () => {
+  it.each(['taylor-mixed', 'flap'] as const)(
+    'is stopped between two batches, and the model is as it was (%s)',
+    async (importance) => {
+      const model = scope(() => load('llama'))
+      const before = weights(model)
+      logits(model) // makes the rotary tables, which stay
+      const { liveTensors } = memoryStats()
+      const controller = new AbortController()
+      const tell: Tell = (event) => {
+        if (event.type === 'progress' && event.done === 1) controller.abort(new Error('enough'))
+      }
+      const options = { ratio: 0.5, importance, layout: 'per-layer' } as const
+      await expect(run(model, options, { tell, signal: controller.signal })).rejects.toThrow('enough')
+      expect(weights(model)).toEqual(before)
+      expect(memoryStats().liveTensors).toBeLessThanOrEqual(liveTensors)
+      for (const [, layer] of model.walk()) expect(layer.constructor.name).not.toBe('Observer')
+    },
+  )
+
+  it('does not take apart what is not a plain matrix', async () => {
     const model = load('llama')
     model.replace('model.layers.1.mlp.up_proj', new Wrapped(model.get('model.layers.1.mlp.up_proj') as LinearLike))
-    expect(() => run(model, { ratio: 0.5 })).toThrow(
+    await expect(run(model, { ratio: 0.5 })).rejects.toThrow(
       /model\.layers\.1\.mlp\.up_proj: expected a plain matrix, got a Wrapped/,
     )
   })
@@ -307,8 +327,7 @@ function collectInputs(
 ): Map<string, Tensor> {
   const wrapped = paths.map((path) => [path, new Wrapped(model.get(path) as LinearLike)] as const)
   for (const [path, layer] of wrapped) model.replace(path, layer)
-  for (let i = 0; i < source.batchesPerEpoch; i++)
-    noGrad(() => scope(() => void model.hidden(decoderInput(source.at(i), model.device))))
+  for (const batch of source) noGrad(() => scope(() => void model.hidden(decoderInput(batch, model.device))))
   for (const [path, { inner }] of wrapped) model.replace(path, inner)
   return new Map(wrapped.map(([path, { seen }]) => [path, ops.cat(seen)]))
 }

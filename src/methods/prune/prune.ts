@@ -2,8 +2,8 @@
 // LLM-Pruner (arXiv:2305.11627v3): coupled groups and Taylor importance → groups.ts, importance.ts, gradient-evidence.ts.
 // FLAP (arXiv:2312.11983): fluctuation of inputs, no gradients, bias compensation → feature-statistics.ts, remove-groups.ts.
 // Recovery by training (LoRA) is another run: recipes/recover-pruned.yaml.
-import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
-import type { BatchSource } from '../../data/batch.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
+import type { Batch } from '../../data/batch.ts'
 import { UnsupportedError, UsageError } from '../../errors.ts'
 import type { AttentionConfig, MlpConfig } from '../../model/config.ts'
 import { writeModelConfig } from '../../model/config-write.ts'
@@ -11,6 +11,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { FAMILIES } from '../../model/families.ts'
 import { Linear } from '../../nn/linear.ts'
 import { Generator } from '../../torch/index.ts'
+import { Count, type Watch } from '../../work.ts'
 import { type FeatureStatistics, observeInputs } from './feature-statistics.ts'
 import { type GroupSet, groupSets } from './groups.ts'
 import { standardise } from './importance.ts'
@@ -42,21 +43,25 @@ export interface PruneReport extends Record<string, unknown> {
 }
 
 /** What pruning did, as `appendLineage` takes it. */
-export interface PruneRecord extends Pick<LineageStep, 'pass' | 'options'> {
-  report: PruneReport
-}
+export type PruneRecord = PassRecord<PruneReport>
 
 /**
- * Removes neurons and heads from `model` in place and says what it did. `calibration` may be null for `l1`, `l2` and `random` without
- * compensation. An option that cannot be met is a UsageError or UnsupportedError and leaves the model as it was.
+ * Removes neurons and heads from `model` in place and says what it did. `calibration` may be empty for `l1`, `l2` and `random` without
+ * compensation. An option that cannot be met is a UsageError or UnsupportedError and leaves the model as it was; so does an abort in the
+ * first round of `steps`, while one in a later round leaves it as that round found it. Tells of `scoring` in batches.
  *
  * @example
- * const { report } = prune(model, batches(dataset, { batchSize: 1 }), { ratio: 0.2 })
+ * const { report } = await prune(model, windows, { ratio: 0.2 })
  */
-export function prune(model: Decoder, calibration: BatchSource | null, options: PruneOptions): PruneRecord {
+export async function prune(
+  model: Decoder,
+  calibration: readonly Batch[],
+  options: PruneOptions,
+  watch: Watch = {},
+): Promise<PruneRecord> {
   const resolved = resolveOptions(options, model.config.layers.length)
   const before = measure(model)
-  const compensated = resolved.ratio === 0 ? [] : removeInRounds(model, calibration, resolved, options)
+  const compensated = resolved.ratio === 0 ? [] : await removeInRounds(model, calibration, resolved, watch)
   const after = measure(model)
   return {
     pass: 'prune',
@@ -73,12 +78,12 @@ export function prune(model: Decoder, calibration: BatchSource | null, options: 
   }
 }
 
-function removeInRounds(
+async function removeInRounds(
   model: Decoder,
-  calibration: BatchSource | null,
+  calibration: readonly Batch[],
   options: ResolvedOptions,
-  { batches = calibration?.batchesPerEpoch ?? 0, onProgress }: PruneOptions,
-): GroupKind[] {
+  watch: Watch,
+): Promise<GroupKind[]> {
   const { importance, layout, steps } = options
   const find = (): GroupSet[] =>
     groupSets(model, options.targets, options.protectFirst, model.config.layers.length - options.protectLast)
@@ -88,22 +93,20 @@ function removeInRounds(
   const canGetBias = options.targets.filter((kind) => options.compensate && canCompensate(model, kind, layout))
   const needsInputs = canGetBias.length > 0 || importance === 'flap'
   const passes = gradientPasses(original, options) + (needsInputs ? 1 : 0)
-  if (passes > 0 && (calibration === null || batches === 0))
+  if (passes > 0 && calibration.length === 0)
     throw new UsageError(`importance: expected calibration data for ${importance}, got none. Give some, or use l2`)
 
-  let done = 0
-  const total = steps * batches * passes
-  const onBatch = (): void => onProgress?.(++done, total)
-  if (total > 0) onProgress?.(0, total)
+  const total = steps * calibration.length * passes
+  const count = new Count(watch, { label: 'scoring', unit: 'batches', total })
   const generator = new Generator(options.seed)
   const compensated = new Set<GroupKind>()
   for (let step = 1; step <= steps; step++) {
     const sets = find()
     const paths = needsInputs ? sets.map(outputPath) : []
-    const statistics = paths.length > 0 ? observeInputs(model, paths, calibration!, batches, onBatch) : new Map()
+    const statistics = paths.length > 0 ? await observeInputs(model, paths, calibration, count, watch) : new Map()
     const inputs = (set: GroupSet): FeatureStatistics => statistics.get(outputPath(set))!
     try {
-      const scores = scoreGroups(model, sets, options, { inputs, calibration, batches, generator, onBatch })
+      const scores = await scoreGroups(model, sets, options, { inputs, calibration, generator, count, watch })
       const counts = countsOf(step / steps, sets, scores)
       for (const [i, set] of sets.entries()) {
         const kept = best(scores[i]!, Math.min(set.count, counts[i]!))

@@ -1,7 +1,8 @@
 // Scores of all groups by the importance that was asked for, and what looking at the calibration text for them costs.
-import type { BatchSource } from '../../data/batch.ts'
+import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Generator } from '../../torch/index.ts'
+import type { Count, Watch } from '../../work.ts'
 import type { FeatureStatistics } from './feature-statistics.ts'
 import { chunkByLayer, withGradients } from './gradient-evidence.ts'
 import type { GroupSet } from './groups.ts'
@@ -12,31 +13,34 @@ import type { ResolvedOptions } from './options.ts'
 export interface Evidences {
   /** Of the inputs of a set's output matrix; only `flap` asks. */
   inputs: (set: GroupSet) => FeatureStatistics
-  /** Null where no importance asks for it. */
-  calibration: BatchSource | null
-  batches: number
+  /** Empty where no importance asks for it. */
+  calibration: readonly Batch[]
   generator: Generator
-  onBatch: () => void
+  count: Count
+  watch: Watch
 }
 
 /** One list of scores for each set, one score for each group; low ones go first. */
-export function scoreGroups(
+export async function scoreGroups(
   model: Decoder,
   sets: readonly GroupSet[],
   options: ResolvedOptions,
-  { inputs, calibration, batches, generator, onBatch }: Evidences,
-): number[][] {
+  { inputs, calibration, generator, count, watch }: Evidences,
+): Promise<number[][]> {
   const { importance, aggregate } = options
   if (importance === 'flap') return sets.map((set) => fluctuationScores(set, inputs(set)))
   if (importance === 'random') return sets.map((set) => randomScores(set, generator))
   if (importance === 'l1' || importance === 'l2')
     return sets.map((set) => elementwiseScores(set, importance, aggregate, () => null))
   const squares = needsSquares(options)
-  return chunkByLayer(sets, options.maxGradientBytes, squares).flatMap((chunk) =>
-    withGradients(model, chunk, calibration!, batches, { squares, onBatch }, (evidence) =>
+  const scores: number[][] = []
+  for (const chunk of chunkByLayer(sets, options.maxGradientBytes, squares)) {
+    const found = await withGradients(model, chunk, calibration, { squares, count, watch }, (evidence) =>
       chunk.map((set) => elementwiseScores(set, importance, aggregate, evidence)),
-    ),
-  )
+    )
+    scores.push(...found)
+  }
+  return scores
 }
 
 /** Passes over the calibration text that gradients take. */

@@ -6,32 +6,37 @@ import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 
 const BINS = 16
 
-/** I(X_l; Y) in nats for every layer of the model. */
-export function layerInformation(model: Decoder, batches: readonly Batch[]): number[] {
+/** I(X_l; Y) in nats for every layer of the model. Tells of `reading layers` in batches. */
+export async function layerInformation(model: Decoder, batches: readonly Batch[], watch?: Watch): Promise<number[]> {
   const pooled = model.model.layers.map((): number[] => [])
   const predicted: number[] = []
-  noGrad(() => {
-    for (const batch of batches) {
-      scope(() => {
-        const { states, call } = model.enter(decoderInput(batch, model.device))
-        let x = states
-        for (const [layer, values] of pooled.entries()) {
-          x = model.runBlocks(x, call, layer, layer + 1)
-          for (const value of x.to('f32').mean(-1).view(-1).toArray()) values.push(value)
-        }
-        // One row at a time: logits are large.
-        for (let row = 0; row < batch.rows; row++) {
-          const states = model.model.norm.forward(x.narrow(0, row, 1))
-          for (const id of scope(() => model.logits(states).argmax(-1).view(-1)).toArray()) predicted.push(id)
-        }
-      })
-    }
-  })
+  const count = new Count(watch, { label: 'reading layers', unit: 'batches', total: batches.length })
+  for (const batch of batches) {
+    noGrad(() => scope(() => readBatch(model, batch, pooled, predicted)))
+    count.add()
+    await turn(watch)
+  }
   const classes = frequentClasses(predicted, BINS)
   return pooled.map((values) => mutualInformation(equalWidthBins(values, BINS), classes))
+}
+
+/** Adds one number for each token to every layer's list, and the predicted token to `predicted`. */
+function readBatch(model: Decoder, batch: Batch, pooled: readonly number[][], predicted: number[]): void {
+  const { states, call } = model.enter(decoderInput(batch, model.device))
+  let x = states
+  for (const [layer, values] of pooled.entries()) {
+    x = model.runBlocks(x, call, layer, layer + 1)
+    for (const value of x.to('f32').mean(-1).view(-1).toArray()) values.push(value)
+  }
+  // One row at a time: logits are large.
+  for (let row = 0; row < batch.rows; row++) {
+    const last = model.model.norm.forward(x.narrow(0, row, 1))
+    for (const id of scope(() => model.logits(last).argmax(-1).view(-1)).toArray()) predicted.push(id)
+  }
 }
 
 /** I(X; Y) in nats of two lists of class numbers. */

@@ -40,7 +40,7 @@ describe('mutualInformationScore', () => {
     const logits = (): number[] =>
       noGrad(() => scope(() => model.forward(decoderInput(CALIBRATION[0]!, 'cpu')).toArray()))
     const before = logits()
-    const information = layerInformation(model, CALIBRATION)
+    const information = await layerInformation(model, CALIBRATION)
     expect(information.length).toBe(3)
     for (const value of information) {
       expect(value).toBeGreaterThanOrEqual(0)

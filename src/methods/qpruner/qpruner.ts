@@ -8,8 +8,8 @@ import { layerInformation } from './mutual-information.ts'
 /** The paper's importance, as a way to allocate formats: `chooseFormats(model, windows, { allocate: mutualInformation, … })`. */
 export const mutualInformationScore: FormatScore = {
   name: 'mi',
-  losses: async (model, units, formats, calibration) =>
-    informationLosses(units, formats, layerInformation(model, calibration)),
+  losses: async (model, units, formats, calibration, watch) =>
+    informationLosses(units, formats, await layerInformation(model, calibration, watch)),
 }
 
 /** The paper's rule as losses, [unit][format]: what a step from b to b' bits saves is I·log₂(b'/b), I the information of the unit's block. */

@@ -13,6 +13,7 @@ import {
   totalOf,
 } from '../../probe/budget-assignment.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { fisherErrors } from './fisher-error.ts'
 import type { FormatSizes } from './format-sizes.ts'
 import type { MeasuredLoss } from './measured-loss.ts'
@@ -30,7 +31,6 @@ export interface AllocateOptions {
   /** Most evaluations of `bo`. Default 40. */
   evaluations?: number
   seed?: number
-  onTrial?: (trial: Trial, done: number, total: number) => void
 }
 
 export interface Allocation {
@@ -50,17 +50,18 @@ export interface Allocation {
   ended?: 'evaluations' | 'converged'
 }
 
-/** Chooses formats for the units of the bank. UsageError for a budget that the smallest formats exceed. */
+/** Chooses formats for the units of the bank. Tells of `searching` in assignments, and of each as a row of `trials`. UsageError for a budget that the smallest formats exceed. */
 export async function allocate(
   model: Decoder,
   bank: WeightBank,
   measured: MeasuredLoss,
   calibration: readonly Batch[],
   options: AllocateOptions,
+  watch?: Watch,
 ): Promise<Allocation> {
-  const { method, budgetBits, evaluations = 40, seed = 0, onTrial } = options
+  const { method, budgetBits, evaluations = 40, seed = 0 } = options
   const budget = budgetOf(bank, budgetBits)
-  const losses = await lossesBy(method, model, bank, measured, calibration)
+  const losses = await lossesBy(method, model, bank, measured, calibration, watch)
   const table = choiceTable(bank, losses)
   const uniform = bank.formats.map((_, option) => bank.units.map(() => option))
   const chosen =
@@ -80,11 +81,15 @@ export async function allocate(
     evaluations: total,
     seed,
   })
+  const count = new Count(watch, { label: 'searching', unit: 'assignments', total })
   const trials: Trial[] = []
   let step = await search.next()
   for (; !step.done; step = await search.next()) {
     trials.push(step.value)
-    onTrial?.(step.value, trials.length, total)
+    const { bytes, loss, promised } = step.value
+    watch?.tell?.({ type: 'row', table: 'trials', row: { bytes, loss, promised } })
+    count.add()
+    await turn(watch)
   }
   const { assignment, bytes } = method === 'bo' ? bestWithin(trials, budget)! : trials[0]!
   return {
@@ -135,10 +140,11 @@ async function lossesBy(
   bank: WeightBank,
   measured: MeasuredLoss,
   calibration: readonly Batch[],
+  watch: Watch | undefined,
 ): Promise<number[][]> {
   if (method === 'uniform') return zeroLosses(bank)
-  if (typeof method === 'object') return method.losses(model, bank.units, bank.formats, calibration)
-  if (method === 'fisher') return fisherErrors(model, bank, calibration)
+  if (typeof method === 'object') return method.losses(model, bank.units, bank.formats, calibration, watch)
+  if (method === 'fisher') return fisherErrors(model, bank, calibration, watch)
   return measured.sensitivities()
 }
 

@@ -6,19 +6,20 @@ import type { Decoder } from '../../model/decoder.ts'
 import { probeGradients } from '../../probe/gradients.ts'
 import { noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { linearAt } from './units.ts'
 import type { WeightBank } from './weight-bank.ts'
 
-/** Estimated rise of the loss, in nats per token, for every unit and format of the bank. Holds gradients and F, each as large as the matrices. */
-export function fisherErrors(
+/** Estimated rise of the loss, in nats per token, for every unit and format of the bank. Holds gradients and F, each as large as the matrices. Tells of `measuring gradients` in sequences. */
+export async function fisherErrors(
   model: Decoder,
   bank: WeightBank,
   batches: readonly Batch[],
-  onSequence?: () => void,
-): number[][] {
+  watch?: Watch,
+): Promise<number[][]> {
   const paths = bank.units.flatMap((unit) => unit.paths)
   const weights = paths.map((path) => linearAt(model, path).weight)
-  const fisher = squaredGradients(model, weights, batches.flatMap(sequencesOf), onSequence)
+  const fisher = await squaredGradients(model, weights, batches.flatMap(sequencesOf), watch)
   const byPath = new Map(paths.map((path, i) => [path, i]))
   try {
     return bank.units.map(({ paths: own }) =>
@@ -39,15 +40,16 @@ function weighted(fisher: Tensor, weight: Tensor, quantized: Tensor): number {
 }
 
 /** Σ g² / tokens for each weight. */
-function squaredGradients(
+async function squaredGradients(
   model: Decoder,
   weights: readonly Tensor[],
   sequences: readonly Batch[],
-  onSequence: (() => void) | undefined,
-): Tensor[] {
+  watch: Watch | undefined,
+): Promise<Tensor[]> {
   const objective = languageModeling()
   const before = weights.map(({ requiresGrad }) => requiresGrad)
   const sums = weights.map((weight) => noGrad(() => ops.zerosLike(weight.to('f32')).keep()))
+  const count = new Count(watch, { label: 'measuring gradients', unit: 'sequences', total: sequences.length })
   let tokens = 0
   for (const weight of weights) weight.requiresGrad = true
   try {
@@ -59,8 +61,12 @@ function squaredGradients(
           for (const [i, gradient] of gradients.entries()) if (gradient) sums[i]!.add_(gradient.to('f32').pow(2))
         })
       })
-      onSequence?.()
+      count.add()
+      await turn(watch)
     }
+  } catch (error) {
+    for (const sum of sums) sum.free()
+    throw error
   } finally {
     for (const [i, weight] of weights.entries()) weight.requiresGrad = before[i]!
   }

@@ -6,6 +6,7 @@ import type { QuantFormat } from '../../nn/quant/format.ts'
 import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import { QuantLinear } from '../../nn/quant-linear.ts'
 import type { Tensor } from '../../torch/index.ts'
+import { Count, type Watch } from '../../work.ts'
 import { type LoftqOptions, loftq } from './loftq.ts'
 import { forEachQuantizer, type Quantize, type Quantizer } from './quantizers.ts'
 import { linearAt, quantUnits } from './units.ts'
@@ -17,14 +18,13 @@ export interface InPlaceOptions {
   quantizer: Quantizer
   /** Read by gptq only. */
   calibration: readonly Batch[]
-  onMatrix?: () => void
 }
 
-/** Quantizes the matrices at the paths of `formats` in place. */
-export function quantizeAs(model: Decoder, options: InPlaceOptions): void {
-  forEachFormat(model, options, (path, format, quantize) =>
-    putQuantized(model, path, quantize(linearAt(model, path).weight, format)),
-  )
+/** Quantizes the matrices at the paths of `formats` in place. After an abort some are quantized and some are not. Tells of `quantizing`. */
+export async function quantizeAs(model: Decoder, options: InPlaceOptions, watch?: Watch): Promise<void> {
+  const put = (path: string, format: QuantFormat, quantize: Quantize): void =>
+    putQuantized(model, path, quantize(linearAt(model, path).weight, format))
+  await forEachFormat(model, options, put, watch)
 }
 
 /** Start values of a LoRA, and how far base and correction are from the matrix (Frobenius). */
@@ -38,31 +38,36 @@ export interface AdapterStart {
 }
 
 /** The same by LoftQ: base and correction together. Gives, for each path, the start of its adapter. */
-export function quantizeWithLoftq(
+export async function quantizeWithLoftq(
   model: Decoder,
   options: InPlaceOptions,
   loftqOptions: LoftqOptions,
-): Map<string, AdapterStart> {
+  watch?: Watch,
+): Promise<Map<string, AdapterStart>> {
   const starts = new Map<string, AdapterStart>()
-  forEachFormat(model, options, (path, format, quantize) => {
+  const put = (path: string, format: QuantFormat, quantize: Quantize): void => {
     const { weight } = linearAt(model, path)
     const { base, ...start } = loftq(weight, (matrix) => quantize(matrix, format), loftqOptions)
     putQuantized(model, path, base)
     starts.set(path, start)
-  })
+  }
+  await forEachFormat(model, options, put, watch)
   return starts
 }
 
-function forEachFormat(
+async function forEachFormat(
   model: Decoder,
-  { formats, quantizer, calibration, onMatrix }: InPlaceOptions,
+  { formats, quantizer, calibration }: InPlaceOptions,
   use: (path: string, format: QuantFormat, quantize: Quantize) => void,
-): void {
+  watch?: Watch,
+): Promise<void> {
   const units = quantUnits(model, 'matrix').filter(({ name }) => formats.has(name))
-  forEachQuantizer(model, { units, quantizer, calibration }, (path, quantize) => {
+  const matrices = new Count(watch, { label: 'quantizing', unit: 'matrices', total: formats.size })
+  const one = (path: string, quantize: Quantize): void => {
     use(path, formats.get(path)!, quantize)
-    onMatrix?.()
-  })
+    matrices.add()
+  }
+  await forEachQuantizer(model, { units, quantizer, calibration }, one, watch)
 }
 
 /** Puts the stored matrix in the place of the dense one at `path`, which is freed. */

@@ -6,37 +6,46 @@ import { Layer } from '../../nn/layer.ts'
 import type { Linear, LinearLike } from '../../nn/linear.ts'
 import { noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
+import { turn, type Watch } from '../../work.ts'
 import { type FormatUnit, linearAt } from './units.ts'
 
-/** Calls `use(path, moment)` for every matrix of the units, [in, in] in f32; the moment is freed after the call. */
-export function forEachInputMoment(
+/** Calls `use(path, moment)` for every matrix of the units, [in, in] in f32; the moment is freed after the call. An abort leaves the model whole. */
+export async function forEachInputMoment(
   model: Decoder,
   units: readonly FormatUnit[],
   batches: readonly Batch[],
   use: (path: string, moment: Tensor) => void,
-): void {
-  noGrad(() => {
-    const states = batches.map((batch) => scope(() => model.enter(decoderInput(batch, model.device)).states).keep())
-    try {
-      for (const block of model.model.layers.keys()) {
-        const paths = units.filter((unit) => unit.block === block).flatMap((unit) => unit.paths)
-        const recorders = paths.map((path) => new Recorder(linearAt(model, path)))
+  watch?: Watch,
+): Promise<void> {
+  const states = noGrad(() =>
+    batches.map((batch) => scope(() => model.enter(decoderInput(batch, model.device)).states).keep()),
+  )
+  try {
+    for (const block of model.model.layers.keys()) {
+      const paths = units.filter((unit) => unit.block === block).flatMap((unit) => unit.paths)
+      const recorders = paths.map((path) => new Recorder(linearAt(model, path)))
+      try {
         for (const [i, path] of paths.entries()) model.replace(path, recorders[i]!)
         try {
-          for (const [i, batch] of batches.entries()) advance(model, block, batch, states, i)
+          for (const [i, batch] of batches.entries()) {
+            noGrad(() => advance(model, block, batch, states, i))
+            await turn(watch)
+          }
         } finally {
           for (const [i, path] of paths.entries()) model.replace(path, recorders[i]!.linear)
         }
         for (const [i, path] of paths.entries()) {
           const { moment } = recorders[i]!
           if (moment !== null) use(path, moment)
-          moment?.free()
+          await turn(watch)
         }
+      } finally {
+        for (const { moment } of recorders) moment?.free()
       }
-    } finally {
-      for (const state of states) state.free()
     }
-  })
+  } finally {
+    for (const state of states) state.free()
+  }
 }
 
 /** One block further with one batch. */

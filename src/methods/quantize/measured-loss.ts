@@ -5,8 +5,9 @@ import type { Decoder } from '../../model/decoder.ts'
 import type { Assignment } from '../../probe/budget-assignment.ts'
 import { unchanged } from '../../probe/intervention.ts'
 import { crossEntropyMetric, divergenceMetric, type Metric } from '../../probe/metric.ts'
-import { type CellStore, type Probe, probeTable } from '../../probe/probe.ts'
+import { type MeasureWatch, type Probe, probeTable } from '../../probe/probe.ts'
 import { languageModeling } from '../../train/objective.ts'
+import { Count } from '../../work.ts'
 import type { WeightBank } from './weight-bank.ts'
 
 export const OBJECTIVES = ['kl', 'ce'] as const
@@ -20,6 +21,7 @@ export class MeasuredLoss {
   private readonly metric: Metric
   private readonly bank: WeightBank
   private readonly tokens: number
+  private readonly watch: MeasureWatch
   private base: number | undefined
 
   constructor(
@@ -27,21 +29,24 @@ export class MeasuredLoss {
     bank: WeightBank,
     batches: readonly Batch[],
     objective: QuantObjective,
-    options: { cells?: CellStore | undefined; onCells?: (count: number) => void } = {},
+    watch: MeasureWatch = {},
   ) {
     this.bank = bank
     this.metric = objective === 'kl' ? divergenceMetric(model, batches) : crossEntropyMetric(model)
-    this.probe = { model, batches, metric: this.metric, label: objective, ...options }
+    this.probe = { model, batches, metric: this.metric, label: objective, cells: watch.cells, watch }
+    this.watch = watch
     this.tokens = batches.reduce((sum, batch) => sum + languageModeling().weight(batch), 0)
     if (objective === 'kl') this.base = 0
   }
 
-  /** The loss when one unit alone is in a format, in nats per token above the dense model: [unit][format]. */
+  /** The loss when one unit alone is in a format, in nats per token above the dense model: [unit][format]. Tells of `measuring` in batches. */
   async sensitivities(): Promise<number[][]> {
     const { units, formats } = this.bank
     const interventions = units.flatMap((_, unit) => formats.map((__, option) => this.bank.unitAs(unit, option)))
     const base = await this.dense()
-    const losses = this.meansOf(await probeTable(this.probe, interventions)).map((loss) => loss - base)
+    const total = interventions.length * this.probe.batches.length
+    const count = new Count(this.watch, { label: 'measuring', unit: 'batches', total })
+    const losses = this.meansOf(await probeTable({ ...this.probe, count }, interventions)).map((loss) => loss - base)
     return units.map((_, unit) => losses.slice(unit * formats.length, (unit + 1) * formats.length))
   }
 

@@ -13,6 +13,7 @@ import type { FormatScore } from '../../probe/format-score.ts'
 import { Journal } from '../../probe/journal.ts'
 import { Generator, gradients, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
+import type { Tell } from '../../work.ts'
 import { type AllocationMethod, allocate, budgetOf, uniformWithin } from './allocate.ts'
 import { fisherErrors, sequencesOf } from './fisher-error.ts'
 import { formatSizes } from './format-sizes.ts'
@@ -60,9 +61,14 @@ let model: Decoder
 let bank: WeightBank
 const folder = mkdtempSync(join(tmpdir(), 'anneal-quantize-'))
 
-beforeAll(() => {
+beforeAll(async () => {
   model = fresh()
-  bank = buildBank(model, { units: quantUnits(model, 'layer'), formats: FORMATS, quantizer: 'rtn', calibration: [] })
+  bank = await buildBank(model, {
+    units: quantUnits(model, 'layer'),
+    formats: FORMATS,
+    quantizer: 'rtn',
+    calibration: [],
+  })
 })
 afterAll(() => {
   bank.free()
@@ -86,10 +92,10 @@ describe('quantUnits', () => {
 })
 
 describe('forEachInputMoment', () => {
-  it('gives Σ xxᵀ of what each matrix sees, and leaves the model as it was', () => {
+  it('gives Σ xxᵀ of what each matrix sees, and leaves the model as it was', async () => {
     const before = logitsOf(model)
     const seen: string[] = []
-    forEachInputMoment(model, quantUnits(model, 'layer'), CALIBRATION, (path, moment) => {
+    await forEachInputMoment(model, quantUnits(model, 'layer'), CALIBRATION, (path, moment) => {
       seen.push(path)
       if (path !== 'model.layers.0.self_attn.k_proj') return
       const expected = scope(() => {
@@ -141,9 +147,9 @@ describe('WeightBank', () => {
     expect(memoryStats().liveTensors).toBe(tensors)
   })
 
-  it.each(['rtn', 'gptq'] as const)('gets closer with more bits by %s', (quantizer: Quantizer) => {
+  it.each(['rtn', 'gptq'] as const)('gets closer with more bits by %s', async (quantizer: Quantizer) => {
     const units = quantUnits(model, 'matrix').slice(0, 7)
-    const other = buildBank(model, { units, formats: FORMATS, quantizer, calibration: CALIBRATION })
+    const other = await buildBank(model, { units, formats: FORMATS, quantizer, calibration: CALIBRATION })
     for (const { name } of units) {
       const errors = FORMATS.map((_, option) =>
         scope(() => linearAt(model, name).weight.sub(other.at(name, option).dequantize()).norm().item()),
@@ -155,13 +161,13 @@ describe('WeightBank', () => {
 })
 
 describe('importance', () => {
-  it('by Fisher: ½ Σ g²·(w − ŵ)² / tokens over sequences, and nothing of the model changes', () => {
-    const errors = fisherErrors(model, bank, CALIBRATION)
+  it('by Fisher: ½ Σ g²·(w − ŵ)² / tokens over sequences, and nothing of the model changes', async () => {
+    const errors = await fisherErrors(model, bank, CALIBRATION)
     for (const unit of errors) expect(unit).toEqual(unit.toSorted((a, b) => b - a))
     // By hand for one matrix: its share is what a bank of it alone gives.
     const path = 'model.layers.2.mlp.down_proj'
     const units = [{ name: path, block: 2, paths: [path] }]
-    const single = buildBank(model, { units, formats: ['nf2'], quantizer: 'rtn', calibration: [] })
+    const single = await buildBank(model, { units, formats: ['nf2'], quantizer: 'rtn', calibration: [] })
     const weight = linearAt(model, path).weight
     const expected = scope(() => {
       weight.requiresGrad = true
@@ -177,7 +183,7 @@ describe('importance', () => {
       weight.requiresGrad = false
       return sum / (4 * 23)
     })
-    expect(fisherErrors(model, single, CALIBRATION)[0]![0]!).toBeCloseTo(expected, 6)
+    expect((await fisherErrors(model, single, CALIBRATION))[0]![0]!).toBeCloseTo(expected, 6)
     expect(weight.requiresGrad).toBe(false)
     expect(weight.grad).toBe(null)
     single.free()
@@ -309,6 +315,27 @@ describe('chooseFormats and applyFormats', () => {
     again.bank.free()
   })
 
+  it.each([
+    ['sensitivity', 'rtn', 'quantizing', 3],
+    ['sensitivity', 'gptq', 'quantizing', 10],
+    ['sensitivity', 'rtn', 'measuring', 5],
+    ['fisher', 'rtn', 'measuring gradients', 2],
+    ['bo', 'rtn', 'searching', 6],
+  ] as const)('are stopped between two steps: %s, %s, while %s', async (allocate, quantizer, label, at) => {
+    const before = logitsOf(model)
+    const { liveTensors } = memoryStats()
+    const controller = new AbortController()
+    const tell: Tell = (event) => {
+      if (event.type === 'progress' && event.label === label && event.done === at) controller.abort(new Error('enough'))
+    }
+    const options = { budgetBits: 3.4, allocate, quantizer, evaluations: 12 }
+    await expect(chooseFormats(model, CALIBRATION, options, { tell, signal: controller.signal })).rejects.toThrow(
+      'enough',
+    )
+    expect(memoryStats().liveTensors).toBe(liveTensors)
+    expect(logitsOf(model)).toEqual(before)
+  })
+
   it('want text where they look at it, and formats that differ', async () => {
     await expect(chooseFormats(model, [], { budgetBits: 4 })).rejects.toThrow('data: expected calibration text')
     await expect(chooseFormats(model, CALIBRATION, { budgetBits: 5, formats: ['nf4', 'nf4'] })).rejects.toThrow(
@@ -320,11 +347,15 @@ describe('chooseFormats and applyFormats', () => {
 describe('quantizeWithLoftq', () => {
   it.each(['rtn', 'gptq'] as const)(
     'starts every adapter nearer to its matrix than the base alone by %s',
-    (quantizer) => {
+    async (quantizer) => {
       const ours = fresh()
       const dense = new Map(quantUnits(ours, 'matrix').map(({ name }) => [name, linearAt(ours, name).weight.clone()]))
       const formats = new Map([...dense.keys()].map((path) => [path, 'nf2' as const]))
-      const starts = quantizeWithLoftq(ours, { formats, quantizer, calibration: CALIBRATION }, { rank: 4, scale: 2 })
+      const starts = await quantizeWithLoftq(
+        ours,
+        { formats, quantizer, calibration: CALIBRATION },
+        { rank: 4, scale: 2 },
+      )
       expect(starts.size).toBe(21)
       for (const [path, { A, B, before, after }] of starts) {
         const base = ours.get(path) as QuantLinear

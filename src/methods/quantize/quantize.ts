@@ -1,13 +1,12 @@
 // Mixed precision for a model, pruned or not: which format each layer or matrix gets within a budget of bytes, chosen and applied. One
 // format for all is the case without a budget. What the formats are and what they store is src/nn/quant.
-import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
-import type { Trial } from '../../probe/assignment-search.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
-import type { CellStore } from '../../probe/probe.ts'
+import type { MeasureWatch } from '../../probe/probe.ts'
 import { type Allocation, type AllocationMethod, allocate, budgetOf } from './allocate.ts'
 import { formatSizes } from './format-sizes.ts'
 import { putQuantized } from './in-place.ts'
@@ -34,14 +33,6 @@ export interface FormatOptions {
   seed?: number
 }
 
-/** What goes on, for a progress bar: `total` units in all of what `phase` counts. */
-export interface Watcher {
-  onProgress?: (phase: 'quantizing' | 'measuring' | 'searching', done: number, total: number) => void
-  onTrial?: (trial: Trial) => void
-  /** Keeps what was measured, as a `Journal` does on disk; an interrupted run that gets it again goes on. */
-  cells?: CellStore | undefined
-}
-
 /** Formats that were chosen, and the matrices in all formats. */
 export interface ChosenFormats {
   allocation: Allocation
@@ -58,12 +49,15 @@ export const DEFAULTS: Required<Omit<FormatOptions, 'budgetBits'>> = {
   seed: 0,
 }
 
-/** Chooses formats for the matrices of `model`, which is left as it is. `calibration` may be empty for `uniform` with rtn. */
+/**
+ * Chooses formats for the matrices of `model`, which is left as it is, also after an abort; `watch.cells` keeps what was measured, and a
+ * run that gets it again goes on. `calibration` may be empty for `uniform` with rtn.
+ */
 export async function chooseFormats(
   model: Decoder,
   calibration: readonly Batch[],
   options: FormatOptions,
-  watcher: Watcher = {},
+  watch: MeasureWatch = {},
 ): Promise<ChosenFormats> {
   const resolved = { ...DEFAULTS, ...options }
   const { formats, quantizer } = resolved
@@ -71,34 +65,11 @@ export async function chooseFormats(
     throw new UsageError(`data: expected calibration text with ${nameOf(resolved.allocate)} and ${quantizer}, got none`)
   const units = quantUnits(model, resolved.granularity)
   budgetOf(formatSizes(model, units, formats), resolved.budgetBits) // before hours of work
-  const matrices = units.reduce((sum, { paths }) => sum + paths.length * formats.length, 0)
-  let quantized = 0
-  const bank = buildBank(model, {
-    units,
-    formats,
-    quantizer,
-    calibration,
-    onMatrix: () => watcher.onProgress?.('quantizing', ++quantized, matrices),
-  })
-  const measuresUnits = resolved.allocate === 'sensitivity' || resolved.allocate === 'bo'
-  let settled = 0
-  const measured = new MeasuredLoss(model, bank, calibration, resolved.objective, {
-    cells: watcher.cells,
-    onCells: (count) => {
-      settled += count
-      const total = units.length * formats.length * calibration.length
-      if (measuresUnits && settled <= total) watcher.onProgress?.('measuring', settled, total)
-    },
-  })
+  const bank = await buildBank(model, { units, formats, quantizer, calibration }, watch)
+  const measured = new MeasuredLoss(model, bank, calibration, resolved.objective, watch)
   try {
-    const allocation = await allocate(model, bank, measured, calibration, {
-      ...resolved,
-      method: resolved.allocate,
-      onTrial: (trial, done, total) => {
-        watcher.onTrial?.(trial)
-        watcher.onProgress?.('searching', done, total)
-      },
-    })
+    const settings = { ...resolved, method: resolved.allocate }
+    const allocation = await allocate(model, bank, measured, calibration, settings, watch)
     return { allocation, bank }
   } catch (error) {
     bank.free()
@@ -108,12 +79,22 @@ export async function chooseFormats(
   }
 }
 
+/** Of the lineage: which format each unit got. */
+export interface FormatsReport extends Record<string, unknown> {
+  method: string
+  bytes: number
+  budget: number
+  /** Per weight, scales included. */
+  bits: number
+  formats: Record<string, QuantFormat>
+}
+
 /** Puts the chosen formats into the model, which then owns them; the rest of the bank is freed. Returns what `appendLineage` takes. */
 export function applyFormats(
   model: Decoder,
   { allocation, bank }: ChosenFormats,
   options: FormatOptions,
-): Pick<LineageStep, 'pass' | 'options' | 'report'> {
+): PassRecord<FormatsReport> {
   for (const [unit, { paths }] of bank.units.entries())
     for (const path of paths)
       for (const option of bank.formats.keys()) {

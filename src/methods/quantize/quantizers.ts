@@ -6,6 +6,7 @@ import type { QuantFormat } from '../../nn/quant/format.ts'
 import { quantizeWeight } from '../../nn/quant/quantize-weight.ts'
 import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import type { Tensor } from '../../torch/index.ts'
+import { turn, type Watch } from '../../work.ts'
 import { gptq } from './gptq.ts'
 import { forEachInputMoment } from './input-moments.ts'
 import { isNormalFloatFormat } from './normal-float-blocks.ts'
@@ -19,7 +20,7 @@ export type Quantizer = (typeof QUANTIZERS)[number]
 export type Quantize = (matrix: Tensor, format: QuantFormat) => QuantizedWeight
 
 /** Calls `use(path, quantize)` for every matrix of the units, from the bottom up; `use` may replace the matrix in the model. */
-export function forEachQuantizer(
+export async function forEachQuantizer(
   model: Decoder,
   {
     units,
@@ -27,13 +28,19 @@ export function forEachQuantizer(
     calibration,
   }: { units: readonly FormatUnit[]; quantizer: Quantizer; calibration: readonly Batch[] },
   use: (path: string, quantize: Quantize) => void,
-): void {
+  watch?: Watch,
+): Promise<void> {
   const round: Quantize = (matrix, format) => quantizeWeight(matrix, { format })
   if (quantizer === 'rtn') {
-    for (const { paths } of units) for (const path of paths) use(path, round)
+    for (const path of units.flatMap(({ paths }) => paths)) {
+      use(path, round)
+      await turn(watch)
+    }
     return
   }
-  forEachInputMoment(model, units, calibration, (path, moment) =>
-    use(path, (matrix, format) => (isNormalFloatFormat(format) ? gptq(matrix, moment, format) : round(matrix, format))),
-  )
+  const byMoment =
+    (moment: Tensor): Quantize =>
+    (matrix, format) =>
+      isNormalFloatFormat(format) ? gptq(matrix, moment, format) : round(matrix, format)
+  await forEachInputMoment(model, units, calibration, (path, moment) => use(path, byMoment(moment)), watch)
 }

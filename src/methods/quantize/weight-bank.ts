@@ -9,8 +9,9 @@ import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import type { Assignment } from '../../probe/budget-assignment.ts'
 import type { Intervention } from '../../probe/intervention.ts'
 import { scope } from '../../torch/index.ts'
+import { Count, type Watch } from '../../work.ts'
 import type { FormatSizes } from './format-sizes.ts'
-import { forEachQuantizer, type Quantizer } from './quantizers.ts'
+import { forEachQuantizer, type Quantize, type Quantizer } from './quantizers.ts'
 import { type FormatUnit, linearAt } from './units.ts'
 
 export interface BankOptions {
@@ -19,8 +20,6 @@ export interface BankOptions {
   quantizer: Quantizer
   /** Read by gptq only. */
   calibration: readonly Batch[]
-  /** Called after each matrix and format. */
-  onMatrix?: () => void
 }
 
 export class WeightBank implements FormatSizes {
@@ -93,21 +92,30 @@ export class WeightBank implements FormatSizes {
   }
 }
 
-/** Quantizes every matrix of the units in every format; the model is left as it is. */
-export function buildBank(model: Decoder, options: BankOptions): WeightBank {
-  const { units, formats, quantizer, calibration, onMatrix } = options
+/** Quantizes every matrix of the units in every format; the model is left as it is. Tells of `quantizing` in matrices. */
+export async function buildBank(model: Decoder, options: BankOptions, watch?: Watch): Promise<WeightBank> {
+  const { units, formats, quantizer, calibration } = options
   if (new Set(formats).size !== formats.length || formats.length === 0)
     throw new UsageError(`formats: expected different ones, got ${formats.join(', ') || 'none'}`)
   const stored = new Map<string, QuantizedWeight[]>()
-  forEachQuantizer(model, { units, quantizer, calibration }, (path, quantize) => {
+  const total = units.reduce((sum, { paths }) => sum + paths.length * formats.length, 0)
+  const matrices = new Count(watch, { label: 'quantizing', unit: 'matrices', total })
+  const bank = new WeightBank(units, formats, stored)
+  const quantizeIn = (path: string, quantize: Quantize): void => {
     const weights: QuantizedWeight[] = []
     stored.set(path, weights)
     for (const format of formats) {
       weights.push(quantize(linearAt(model, path).weight, format))
-      onMatrix?.()
+      matrices.add()
     }
-  })
-  return new WeightBank(units, formats, stored)
+  }
+  try {
+    await forEachQuantizer(model, { units, quantizer, calibration }, quantizeIn, watch)
+  } catch (error) {
+    bank.free()
+    throw error
+  }
+  return bank
 }
 
 function product(shape: readonly number[]): number {

@@ -1,12 +1,12 @@
 // M¹: how little a unit turns the residual stream, 1 − cos(what enters it, what leaves it), summed over tokens. One pass, no search.
-import { setImmediate as breathe } from 'node:timers/promises'
 import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutDropout } from '../../model/without-dropout.ts'
 import type { BranchRule } from '../../nn/branch.ts'
-import { withoutDropout } from '../../probe/metric.ts'
 import type { CellStore } from '../../probe/probe.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
+import { type Count, turn, type Watch } from '../../work.ts'
 import type { Unit } from './unit.ts'
 
 /** The sum over all tokens of all batches for each unit. */
@@ -14,7 +14,7 @@ export async function blockInfluence(
   model: Decoder,
   batches: readonly Batch[],
   units: readonly Unit[],
-  { cells, onBatch }: { cells: CellStore; onBatch: () => void },
+  { cells, count, watch }: { cells: CellStore; count: Count; watch: Watch },
 ): Promise<number[]> {
   const sums = units.map(() => 0)
   for (const [index, batch] of batches.entries()) {
@@ -23,8 +23,8 @@ export async function blockInfluence(
     const numbers = known ?? influenceOn(model, batch, units)
     if (known === undefined) cells.append(key, numbers)
     for (const [i, number] of numbers.entries()) sums[i]! += number
-    onBatch()
-    await breathe()
+    count.add()
+    await turn(watch)
   }
   return sums
 }

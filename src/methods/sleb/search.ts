@@ -7,45 +7,16 @@ import { crossEntropyMetric, divergenceMetric, type Metric } from '../../probe/m
 import { type CellStore, type Probe, probeTable } from '../../probe/probe.ts'
 import { type Entry, type Race, race } from '../../probe/race.ts'
 import { shiftLabels } from '../../train/objective.ts'
+import { Count } from '../../work.ts'
 import { blockInfluence } from './block-influence.ts'
-import type { LossKind, ResolvedOptions } from './options.ts'
-import type { SlebResult } from './sleb.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Candidate, SlebResult, SlebStep, SlebWatch } from './result.ts'
 import { leavingOut, nameOf, type Unit } from './unit.ts'
-
-/** What a candidate scored. */
-export interface Candidate {
-  unit: Unit
-  /** Nats per token; for `cosine` the mean of 1 − cos. Over the batches that it ran. */
-  score: number
-  /** Share of the batches that it ran before it could not win any more. */
-  share: number
-}
-
-export interface SlebStep {
-  removed: Unit[]
-  /** Put back by a swap. */
-  returned: Unit[]
-  /** Nats per token, with everything removed so far. */
-  loss: number
-  /** What `loss` is. */
-  metric: LossKind
-  candidates: Candidate[]
-}
-
-export interface SlebHooks {
-  /** Where cells are kept, such as a `Journal`; default in memory. */
-  cells?: CellStore
-  onStep?: (step: SlebStep) => void
-  /** Batches settled so far, of `total`; a swap adds to both. */
-  onProgress?: (done: number, total: number) => void
-  /** False runs every candidate from the embedding on; the numbers are the same. */
-  reuse?: boolean
-}
 
 /** One search on one model; `end` puts everything back that was left out. */
 export class Search {
   private readonly options: ResolvedOptions
-  private readonly hooks: SlebHooks
+  private readonly watch: SlebWatch
   private readonly model: Decoder
   private readonly crossEntropy: Probe
   /** Like `crossEntropy` unless the metric is another one. */
@@ -59,11 +30,11 @@ export class Search {
   private readonly steps: SlebStep[] = []
   private measured = 0
   private full = 0
-  private done = 0
-  private total = 0
+  private readonly batches: Count
 
-  constructor(model: Decoder, batches: readonly Batch[], options: ResolvedOptions, hooks: SlebHooks) {
-    const { cells = memoryCells(), reuse = true } = hooks
+  constructor(model: Decoder, batches: readonly Batch[], options: ResolvedOptions, watch: SlebWatch) {
+    const { cells = memoryCells(), reuse = true } = watch
+    this.batches = new Count(watch, { label: 'searching', unit: 'batches', total: 0 })
     const probeOf = (metric: Metric): Probe => ({
       model,
       batches,
@@ -71,11 +42,12 @@ export class Search {
       cells,
       reuse,
       label: metric.name,
-      onCells: (count) => this.progress(count),
+      count: this.batches,
+      watch,
     })
     this.model = model
     this.options = options
-    this.hooks = hooks
+    this.watch = watch
     this.crossEntropy = probeOf(crossEntropyMetric(model))
     this.metric = options.metric === 'ce' ? this.crossEntropy.metric : divergenceMetric(model, batches)
     this.probe = options.metric === 'ce' ? this.crossEntropy : probeOf(this.metric)
@@ -86,12 +58,12 @@ export class Search {
     }
   }
 
-  async run(units: readonly Unit[]): Promise<SlebResult> {
+  async run(units: readonly Unit[]): Promise<Omit<SlebResult, 'pass' | 'options' | 'report'>> {
     const { remove, search, refine } = this.options
     const batches = this.probe.batches.length
     const perStep = Array.from({ length: remove }, (_, i) => units.length - i).reduce((a, b) => a + b, 0)
     // The whole model before, candidates, and what is left at the end; judging at once measures that a second time.
-    this.total = batches * (2 + (search === 'greedy' ? perStep : search === 'one-shot' ? units.length + 1 : 2))
+    this.batches.total = batches * (2 + (search === 'greedy' ? perStep : search === 'one-shot' ? units.length + 1 : 2))
     const tokens = this.tokensUpTo.at(-1)!
     const before = (await this.sumNow(this.crossEntropy)) / tokens
     if (!Number.isFinite(before))
@@ -102,8 +74,8 @@ export class Search {
       if (refine === 'swap') await this.swap(units)
     }
     const after = (await this.sumNow(this.crossEntropy)) / tokens
-    const { measured, full, steps, options } = this
-    return { removed: [...this.gone], steps, before, after, measured, full, options }
+    const { measured, full, steps } = this
+    return { removed: [...this.gone], steps, before, after, measured, full }
   }
 
   end(): void {
@@ -135,7 +107,8 @@ export class Search {
       this.options.search === 'cosine'
         ? await blockInfluence(this.model, this.probe.batches, units, {
             cells: this.probe.cells!,
-            onBatch: () => this.progress(1),
+            count: this.batches,
+            watch: this.watch,
           })
         : (
             await probeTable(
@@ -154,14 +127,14 @@ export class Search {
 
   /** Exchanges one removed unit for a kept one, while that lowers the loss. */
   private async swap(units: readonly Unit[]): Promise<void> {
-    this.total += this.probe.batches.length
+    this.batches.total += this.probe.batches.length
     let current = await this.sumNow(this.probe)
     for (let isBetter = true; isBetter; ) {
       isBetter = false
       for (const out of [...this.gone]) {
         const left = units.filter((unit) => !this.gone.includes(unit))
         if (left.length === 0) return
-        this.total += left.length * this.probe.batches.length
+        this.batches.total += left.length * this.probe.batches.length
         const place = this.putBack(out)
         const { winner, entries } = await this.race(left, current)
         const next = winner < 0 ? out : left[winner]!
@@ -206,8 +179,12 @@ export class Search {
   }
 
   private step({ sum, ...step }: Omit<SlebStep, 'loss' | 'metric'> & { sum: number }): void {
-    this.steps.push({ ...step, loss: sum / this.tokensUpTo.at(-1)!, metric: this.options.metric })
-    this.hooks.onStep?.(this.steps.at(-1)!)
+    const loss = sum / this.tokensUpTo.at(-1)!
+    this.steps.push({ ...step, loss, metric: this.options.metric })
+    const names = (units: readonly Unit[]): string => units.map(({ name }) => name).join(', ')
+    const { removed, returned } = step
+    const row = { removed: names(removed), returned: names(returned), metric: this.options.metric, loss }
+    this.watch.tell?.({ type: 'row', table: 'steps', row })
   }
 
   private scored(units: readonly Unit[], entries: readonly Entry[]): Candidate[] {
@@ -220,11 +197,6 @@ export class Search {
   private count(measured: number, full: number): void {
     this.measured += measured
     this.full += full
-  }
-
-  private progress(count: number): void {
-    this.done += count
-    this.hooks.onProgress?.(this.done, Math.max(this.total, this.done))
   }
 }
 

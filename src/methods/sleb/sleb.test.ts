@@ -7,6 +7,7 @@ import { Decoder, initialise } from '../../model/decoder.ts'
 import type { CellStore } from '../../probe/probe.ts'
 import { Generator, memoryStats, noGrad, ops, scope } from '../../torch/index.ts'
 import { decoderInput, languageModeling } from '../../train/objective.ts'
+import type { Tell } from '../../work.ts'
 import { eliminate } from './eliminate.ts'
 import { sleb } from './sleb.ts'
 import type { Unit } from './unit.ts'
@@ -182,6 +183,46 @@ describe('sleb', () => {
     expect(lossOf(model)).toBe(loss)
     expect(memoryStats().liveTensors).toBe(live)
   })
+
+  it.each(['greedy', 'one-shot', 'cosine'] as const)(
+    'tells what it does, and is stopped between batches with its cells kept (%s)',
+    async (search) => {
+      const model = copies(6)
+      const cells = new Map<string, number[]>()
+      const store: CellStore = { get: (key) => cells.get(key), append: (key, numbers) => void cells.set(key, numbers) }
+      const controller = new AbortController()
+      let last = 0
+      const tell: Tell = (event) => {
+        if (event.type === 'progress' && event.done === 6) controller.abort(new Error('enough'))
+      }
+      const options = { remove: 2, search }
+      const { signal } = controller
+      await expect(sleb(model, batches, options, { cells: store, tell, signal })).rejects.toThrow('enough')
+      const kept = cells.size
+      expect(kept).toBeGreaterThan(4)
+      expect(
+        model.model.layers.flatMap(({ attention, feedForward }) => [...attention.rules, ...feedForward.rules]),
+      ).toEqual([])
+      const rows: unknown[] = []
+      const listen: Tell = (event) => {
+        if (event.type === 'progress') {
+          expect(event.done).toBeGreaterThanOrEqual(last)
+          last = event.done
+        } else rows.push(event)
+      }
+      const resumed = await sleb(model, batches, options, { cells: store, tell: listen })
+      expect(resumed).toEqual(await sleb(model, batches, options))
+      expect(rows).toEqual(
+        resumed.steps.map(({ removed, loss }) => ({
+          type: 'row',
+          table: 'steps',
+          row: { removed: namesOf(removed).join(', '), returned: '', metric: 'ce', loss },
+        })),
+      )
+      expect(resumed).toMatchObject({ pass: 'sleb', report: { removed: namesOf(resumed.removed), blocks_before: 5 } })
+      model.free()
+    },
+  )
 
   it('refuses what cannot be done before it measures anything', async () => {
     const model = copies(1)

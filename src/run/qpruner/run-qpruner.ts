@@ -91,7 +91,7 @@ export async function runQpruner(config: QprunerConfig, output: Output): Promise
     }
 
     const begin = startAdapter(quantized.directory)
-    const judged = judge(
+    const judged = await judge(
       [
         { name: 'original', directory: original },
         ...(config.prune ? [{ name: 'pruned', directory: pruned.directory }] : []),

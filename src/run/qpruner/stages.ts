@@ -6,7 +6,6 @@ import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { saveEdited } from '../../checkpoint/model-directory/write-model.ts'
 import type { Output } from '../../cli/output.ts'
-import { startProgress } from '../../cli/progress.ts'
 import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { readJsonFile } from '../../files/read-json.ts'
@@ -19,11 +18,12 @@ import { chooseFormats, type FormatOptions, formatsByPath } from '../../methods/
 import type { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 import { Journal } from '../../probe/journal.ts'
+import type { Tell } from '../../work.ts'
 import { type AllocationName, allocationNamed } from '../quantize/allocation.ts'
-import { FormatProgress } from '../quantize/format-progress.ts'
 import { lossOf } from '../quantize/measure-model.ts'
 import { type QuantizeSummary, summariseFormats } from '../quantize/quantize-report.ts'
 import type { Windows } from '../quantize/run-quantize.ts'
+import { showOn } from '../watch-output.ts'
 import type { QprunerConfig, RecoverSection } from './config.ts'
 
 export interface StageContext {
@@ -58,28 +58,24 @@ const MAX_BYTES = 64 << 20
 export async function pruneInto(directory: string, { config, windows, output, load }: StageContext): Promise<void> {
   const { ratio, importance, scope, layout, align, protect_first, protect_last } = config.prune!
   const batches = windows.calibration
-  const source = { batchesPerEpoch: batches.length, at: (index: number) => batches[index % batches.length]! }
   const model = load(config.model_name_or_path)
-  let progress: ReturnType<typeof startProgress> | undefined
+  const shown = showOn(output)
+  const { tell } = shown
   try {
-    const record = prune(model, source, {
+    const options = {
       ratio,
       importance,
       scope,
       layout,
       seed: config.seed,
-      batches: batches.length,
       ...(align !== undefined && { align }),
       ...(protect_first !== undefined && { protectFirst: protect_first }),
       ...(protect_last !== undefined && { protectLast: protect_last }),
-      onProgress: (done, total) => {
-        progress ??= startProgress(output, { label: 'scoring', unit: 'batches', total })
-        progress.update(done)
-      },
-    })
+    }
+    const record = await prune(model, batches, options, { tell })
     await saveEdited(model, config.model_name_or_path, directory, record)
   } finally {
-    progress?.end()
+    shown.end()
     model.free()
   }
 }
@@ -113,11 +109,12 @@ export async function chooseInto(
     device: model.device,
   }
   const journal = Journal.open(journalPath, header)
-  const progress = new FormatProgress(output)
+  const shown = showOn(output, (trial) => output.emit({ trial }))
+  const { tell } = shown
   try {
     const { allocation, bank } = await chooseFormats(model, windows.calibration, options, {
       cells: journal,
-      ...progress.watcher,
+      tell,
     })
     const chosen: ChosenFile = {
       ...summariseFormats(bank, allocation),
@@ -126,7 +123,7 @@ export async function chooseInto(
     bank.free()
     writeFileAtomic(join(directory, CHOSEN), `${JSON.stringify(chosen, null, 2)}\n`)
   } finally {
-    progress.end()
+    shown.end()
     if (journal.size === 0) journal.remove()
     else journal.close()
     model.free()
@@ -147,39 +144,39 @@ export async function quantizeInto(
   const formats = new Map(Object.entries(readChosen(chosen).paths))
   const { recover, quantize, seed } = config
   const model = load(base)
-  const progress = startProgress(output, { label: 'quantizing', unit: 'matrices', total: formats.size })
-  let done = 0
+  const shown = showOn(output)
+  const { tell } = shown
   const inPlace: InPlaceOptions = {
     formats,
     quantizer: quantize.quantizer,
     calibration: windows.calibration,
-    onMatrix: () => progress.update(++done),
   }
   try {
     if (recover !== undefined && recover.loftq_iterations > 0) {
-      startFromLoftq(model, inPlace, recover, seed)
+      await startFromLoftq(model, inPlace, recover, seed, tell)
       mkdirSync(join(directory, ADAPTER))
       saveLora(model, join(directory, ADAPTER), { baseModel: join(config.output_dir, 'quantized') })
       unload(model)
-    } else quantizeAs(model, inPlace)
+    } else await quantizeAs(model, inPlace, { tell })
     await saveEdited(model, base, directory, {
       pass: 'qpruner',
       options: { ...quantize, recover, seed },
       report: { formats: Object.fromEntries(formats) },
     })
   } finally {
-    progress.end()
+    shown.end()
     model.free()
   }
 }
 
-function startFromLoftq(
+async function startFromLoftq(
   model: Decoder,
   inPlace: InPlaceOptions,
   { lora_r: rank, lora_alpha = 2 * rank, loftq_iterations: iterations }: RecoverSection,
   seed: number,
-): void {
-  const starts = quantizeWithLoftq(model, inPlace, { rank, scale: lora_alpha / rank, iterations, seed })
+  tell: Tell,
+): Promise<void> {
+  const starts = await quantizeWithLoftq(model, inPlace, { rank, scale: lora_alpha / rank, iterations, seed }, { tell })
   const adapters = Array.from(starts, ([path, { A, B }]): Parameters<typeof attachAdapters>[2][number] => [
     path,
     { A, B, magnitude: null, alpha: lora_alpha, useRslora: false, dropout: 0 },
@@ -219,21 +216,23 @@ export async function recoverInto(directory: string, work: string): Promise<void
 }
 
 /** The models of the pipeline on the evaluation windows. */
-export function judge(
+export async function judge(
   models: readonly { name: string; directory: string; adapter?: string }[],
   { windows, load }: StageContext,
-): Judged[] {
-  return models.map(({ name, directory, adapter }) => {
+): Promise<Judged[]> {
+  const judged: Judged[] = []
+  for (const { name, directory, adapter } of models) {
     const model = load(directory)
     try {
       if (adapter !== undefined) loadLora(model, adapter)
-      const { loss } = lossOf(model, windows.evaluation)!
+      const { loss } = (await lossOf(model, windows.evaluation))!
       const bytes = bytesOf(directory, 'model') + (adapter === undefined ? 0 : bytesOf(adapter, 'adapter_model'))
-      return { name, loss, perplexity: Math.exp(loss), bytes }
+      judged.push({ name, loss, perplexity: Math.exp(loss), bytes })
     } finally {
       model.free()
     }
-  })
+  }
+  return judged
 }
 
 /** The adapter that the quantized model starts recovery with; undefined where it starts from zero. */

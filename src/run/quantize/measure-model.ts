@@ -6,12 +6,15 @@ import { evaluate } from '../../train/evaluate.ts'
 import { languageModeling } from '../../train/objective.ts'
 
 /** Mean cross-entropy in nats and the tokens it is over; null without batches. */
-export function lossOf(model: Decoder, batches: readonly Batch[]): { loss: number; tokens: number } | null {
+export async function lossOf(
+  model: Decoder,
+  batches: readonly Batch[],
+): Promise<{ loss: number; tokens: number } | null> {
   if (batches.length === 0) return null
   const objective = languageModeling()
   const source = { batchesPerEpoch: batches.length, at: (index: number) => batches[index]! }
   return {
-    loss: evaluate(model, source, objective).eval_loss!,
+    loss: (await evaluate(model, source, objective)).eval_loss!,
     tokens: batches.reduce((sum, batch) => sum + objective.weight(batch), 0),
   }
 }

@@ -19,7 +19,7 @@ import { printable } from '../../printable.ts'
 import { Journal } from '../../probe/journal.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { setThreads } from '../../torch/index.ts'
-import { FormatProgress } from './format-progress.ts'
+import { showOn } from '../watch-output.ts'
 import { lossOf, otherBytes } from './measure-model.ts'
 import { planQuantize, type QuantizePlan, type QuantizeRun } from './plan-quantize.ts'
 import { type QuantizeSummary, quantizeReport, summariseFormats, summaryLines } from './quantize-report.ts'
@@ -77,14 +77,14 @@ async function quantize(
   const journal = Journal.open(plan.journal, header)
   try {
     if (journal.size > 0) output.note(`going on from ${plan.journal}, which has ${journal.size} measurements`)
-    const before = lossOf(model, evaluation)
-    const progress = new FormatProgress(output)
-    const chosen = await chooseFormats(model, calibration, formats, { cells: journal, ...progress.watcher }).finally(
-      () => progress.end(),
+    const before = await lossOf(model, evaluation)
+    const shown = showOn(output, (trial) => output.emit({ trial }))
+    const chosen = await chooseFormats(model, calibration, formats, { cells: journal, tell: shown.tell }).finally(
+      shown.end,
     )
     const found = summariseFormats(chosen.bank, chosen.allocation)
     const { report, options } = applyFormats(model, chosen, formats)
-    const after = lossOf(model, evaluation)
+    const after = await lossOf(model, evaluation)
     const summary: QuantizeSummary = {
       ...found,
       other_bytes: otherBytes(model),

@@ -5,20 +5,20 @@ import { dirname, join, resolve } from 'node:path'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Output } from '../../cli/output.ts'
-import { type Progress, startProgress } from '../../cli/progress.ts'
 import type { Batch } from '../../data/batch.ts'
 import { calibrationBatches, hashBatches } from '../../data/calibration.ts'
 import { InputError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
+import type { SlebResult } from '../../methods/sleb/result.ts'
 import { saveEliminated, weightBytes } from '../../methods/sleb/save-eliminated.ts'
-import type { SlebStep } from '../../methods/sleb/search.ts'
-import { type SlebResult, sleb } from '../../methods/sleb/sleb.ts'
+import { sleb } from '../../methods/sleb/sleb.ts'
 import { printable } from '../../printable.ts'
 import { Journal } from '../../probe/journal.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { setThreads } from '../../torch/index.ts'
 import { VERSION } from '../../version.ts'
+import { showOn } from '../watch-output.ts'
 import { planSleb, type SlebPlan, type SlebRun } from './plan-sleb.ts'
 import { type SlebSummary, slebReport, summarise, summaryLines } from './sleb-report.ts'
 
@@ -39,7 +39,7 @@ export async function runSleb(run: SlebRun, output: Output): Promise<void> {
     try {
       if (journal.size > 0) output.note(`going on from ${plan.journal}, which has ${journal.size} measurements`)
       const result = await search(run, plan, batches, journal, output)
-      summary = summarise(plan.config, result, {
+      summary = summarise(result, {
         before: weightBytes(run.model, []),
         after: weightBytes(run.model, result.removed),
       })
@@ -90,34 +90,24 @@ async function search(
   output: Output,
 ): Promise<SlebResult> {
   const model = loadDecoder(run.model, { device, dtype })
-  let progress: Progress | undefined
+  const shown = showOn(output, (row, log) => {
+    log(lineOf(row))
+    const namesIn = (list: unknown): string[] => (list === '' ? [] : String(list).split(', '))
+    output.emit({ ...row, removed: namesIn(row.removed), returned: namesIn(row.returned) })
+  })
   try {
-    return await sleb(model, batches, options, {
-      cells: journal,
-      onProgress: (done, total) => {
-        progress ??= startProgress(output, { label: 'searching', unit: 'batches', total })
-        progress.update(done)
-      },
-      onStep: (step) => {
-        progress?.log(lineOf(step))
-        output.emit({
-          removed: step.removed.map(({ name }) => name),
-          returned: step.returned.map(({ name }) => name),
-          loss: step.loss,
-        })
-      },
-    })
+    return await sleb(model, batches, options, { cells: journal, tell: shown.tell })
   } finally {
-    progress?.end()
+    shown.end()
     model.free()
   }
 }
 
-function lineOf({ removed, returned, loss, metric }: SlebStep): string {
-  const names = removed.map(({ name }) => name).join(', ')
-  const back = returned.length === 0 ? '' : `, ${returned.map(({ name }) => name).join(', ')} is back`
-  const cost = metric === 'kl' ? `divergence ${loss.toFixed(4)}` : `perplexity ${Math.exp(loss).toPrecision(5)}`
-  return `without ${names}${back}: ${cost}`
+function lineOf({ removed, returned, loss, metric }: Readonly<Record<string, string | number | null>>): string {
+  const back = returned === '' ? '' : `, ${returned} is back`
+  const cost =
+    metric === 'kl' ? `divergence ${Number(loss).toFixed(4)}` : `perplexity ${Math.exp(Number(loss)).toPrecision(5)}`
+  return `without ${removed}${back}: ${cost}`
 }
 
 async function save(

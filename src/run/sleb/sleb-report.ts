@@ -1,47 +1,17 @@
 // What a search found, as numbers, as lines for a terminal, and as a page with what every candidate cost at every step.
 
-import { eliminatedConfig } from '../../methods/sleb/eliminated-config.ts'
-import type { SlebResult } from '../../methods/sleb/sleb.ts'
-import type { DecoderConfig } from '../../model/config.ts'
-import { modelParameters } from '../../model/hf-names.ts'
+import type { SlebReport, SlebResult } from '../../methods/sleb/result.ts'
 import { amount } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
 import type { Series } from '../../report/series.ts'
 
-export interface SlebSummary {
-  /** Names of the units, in the order in which they went. */
-  removed: string[]
-  blocks_before: number
-  blocks_after: number
-  /** On the calibration text. */
-  perplexity_before: number
-  perplexity_after: number
-  parameters_before: number
-  parameters_after: number
+export interface SlebSummary extends SlebReport {
   bytes_before: number
   bytes_after: number
-  /** Share of the search's batches that racing spared. */
-  spared: number
 }
 
-export function summarise(
-  config: DecoderConfig,
-  { removed, before, after, measured, full }: SlebResult,
-  bytes: { before: number; after: number },
-): SlebSummary {
-  const smaller = eliminatedConfig(config, removed).config
-  return {
-    removed: removed.map(({ name }) => name),
-    blocks_before: config.layers.length,
-    blocks_after: smaller.layers.length,
-    perplexity_before: Math.exp(before),
-    perplexity_after: Math.exp(after),
-    parameters_before: countParameters(config),
-    parameters_after: countParameters(smaller),
-    bytes_before: bytes.before,
-    bytes_after: bytes.after,
-    spared: full === 0 ? 0 : 1 - measured / full,
-  }
+export function summarise({ report }: SlebResult, bytes: { before: number; after: number }): SlebSummary {
+  return { ...report, bytes_before: bytes.before, bytes_after: bytes.after }
 }
 
 export function summaryLines(summary: SlebSummary): string[] {
@@ -111,8 +81,4 @@ function seriesOf({ steps }: SlebResult): Series[] {
       }
     }),
   )
-}
-
-function countParameters(config: DecoderConfig): number {
-  return modelParameters(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
 }

@@ -1,8 +1,6 @@
 // What preferences are compared with: nothing, the model with its adapter off, a second model, or numbers computed before the first step.
-import { setImmediate } from 'node:timers/promises'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Output } from '../../cli/output.ts'
-import { startProgress } from '../../cli/progress.ts'
 import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { Dataset } from '../../data/sample.ts'
@@ -10,7 +8,7 @@ import type { Pair } from '../../data/tuning/preferences.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import { answerLogProbs, computeReference, precomputed, type Reference, referenceModel } from '../../methods/dpo/dpo.ts'
 import type { Decoder } from '../../model/decoder.ts'
-import { autocast } from '../../torch/index.ts'
+import { showOn } from '../watch-output.ts'
 import type { Finetuning } from './finetuning.ts'
 import { readReference, referenceFile, writeReference } from './reference-cache.ts'
 
@@ -68,22 +66,9 @@ async function compute(
   { bf16, batchSize }: { bf16: boolean; batchSize: number },
   output: Output,
 ): Promise<Float32Array> {
-  const values = new Float32Array(2 * pairs.length)
-  const progress = startProgress(output, { label: 'reference', total: pairs.length, unit: 'pairs' })
-  try {
-    for (let first = 0; first < pairs.length; first += batchSize) {
-      const length = Math.min(batchSize, pairs.length - first)
-      const part: Dataset<Pair> = { length, get: (index) => pairs.get(first + index) }
-      values.set(
-        autocast(bf16 ? 'bf16' : null, () => computeReference(model, part, { reference, batchSize })),
-        2 * first,
-      )
-      progress.update(first + length)
-      await setImmediate()
-    }
-  } finally {
-    progress.end()
-  }
+  const shown = showOn(output)
+  const options = { reference, batchSize, bf16 }
+  const values = await computeReference(model, pairs, options, { tell: shown.tell }).finally(shown.end)
   const wrong = values.findIndex((value) => !Number.isFinite(value))
   if (wrong >= 0)
     throw new InputError(
