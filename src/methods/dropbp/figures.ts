@@ -14,7 +14,8 @@ export function dropBpFigures({
   const rateChart: ReportBlock = {
     kind: 'bar-chart',
     title: 'Drop rate of each branch',
-    unit: 'share of micro-batches without a backward pass',
+    unit: 'of the micro-batches have no backward pass',
+    isShare: true,
     bars: bars(rates),
   }
   if (sensitivities === null) return [rateChart]

@@ -5,6 +5,7 @@ import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ChosenWatch } from '../../methods/dpo/chosen-watch.ts'
 import { isLengthNormalised, needsReference } from '../../methods/dpo/pair-loss.ts'
+import { percent } from '../../report/amounts.ts'
 import type { ReportBlock, ReportSection } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
 import { type Point, type Series, smoothed } from '../../report/series.ts'
@@ -47,7 +48,9 @@ export function lossSection(rows: readonly LogRow[], config: TrainConfig): Repor
     title: 'Loss',
     blocks: [
       ...chart('Loss', isPairs ? 'per pair' : 'nats per token', linesOf(rows, 'loss'), { marks, ...note }),
-      ...chart('Next tokens guessed right', 'share of the supervised tokens', linesOf(rows, 'mean_token_accuracy')),
+      ...chart('Next tokens guessed right', 'of the supervised tokens', linesOf(rows, 'mean_token_accuracy'), {
+        isShare: true,
+      }),
     ],
   }
 }
@@ -87,7 +90,7 @@ export function preferenceSection(rows: readonly LogRow[], config: TrainConfig):
     title: 'Preferences',
     blocks: [
       ...chart('Margin', 'reward of the chosen − reward of the rejected answer', linesOf(rows, 'rewards/margins')),
-      ...chart('Pairs in the right order', 'share of the pairs', linesOf(rows, 'rewards/accuracies')),
+      ...chart('Pairs in the right order', 'of the pairs', linesOf(rows, 'rewards/accuracies'), { isShare: true }),
       ...chart('Rewards', 'reward', both('rewards'), rewardNote(rows, config)),
       ...chart('Log-probabilities of the answers', logProbUnit(config), both('logps'), {
         ...(marks && { marks }),
@@ -128,7 +131,7 @@ export function dropSection(
     title: 'DropBP',
     lead: `Of the FLOPs of attention and MLP branches, ${percent(mean)} were left out of the backward pass; ${percent(rate)} was asked for.`,
     blocks: [
-      ...chart('FLOPs dropped', "share of the branches' FLOPs", linesOf(rows, 'dropbp/flop_fraction')),
+      ...chart('FLOPs dropped', "of the branches' FLOPs", linesOf(rows, 'dropbp/flop_fraction'), { isShare: true }),
       ...figures,
     ],
   }
@@ -154,11 +157,6 @@ export function meanOverSteps(points: readonly Point[]): number | undefined {
   return before === 0 ? undefined : sum / before
 }
 
-/** A share with at most one decimal. */
-export function percent(share: number): string {
-  return `${Math.round(1000 * share) / 10} %`
-}
-
 /** In training, and held out where there are evaluations. */
 function linesOf(rows: readonly LogRow[], name: string, isNoisy = true): Series[] {
   const points = pointsOf(rows, name)
@@ -181,7 +179,7 @@ function chart(
   title: string,
   y: string,
   series: readonly Series[],
-  more: { marks?: readonly Mark[]; note?: string; logY?: boolean } = {},
+  more: { marks?: readonly Mark[]; note?: string; logY?: boolean; isShare?: boolean } = {},
 ): ReportBlock[] {
   const hasPoints = series.some(({ points }) => points.length > 0)
   return hasPoints ? [{ kind: 'line-chart', title, x: 'step', y, series, ...more }] : []

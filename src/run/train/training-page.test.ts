@@ -37,9 +37,15 @@ const figureOf = (html: string, title: string): string | undefined =>
 function linesIn(html: string, title: string): Record<string, number[][]> {
   const figure = figureOf(html, title)!
   const ticks = (pattern: RegExp): number[][] =>
-    [...figure.matchAll(pattern)].map(([, at, label]) => [Number(at), Number(label!.replaceAll(',', ''))])
-  const across = valueAt(ticks(/d="M([\d.]+) [\d.]+v5"\/><text class="tick middle"[^>]*>([^<]+)</g))
-  const up = valueAt(ticks(/class="tick end" x="[^"]+" y="([^"]+)">([^<]+)</g).map(([at, value]) => [at! - 4, value!]))
+    [...figure.matchAll(pattern)].map(([, at, label]) => [Number(at), numberOf(label!)])
+  // Lines are drawn in a thousand parts of the width.
+  const across = valueAt(
+    ticks(/<text class="tick (?:middle|end)[^>]* x="([\d.]+)%"[^>]*>([^<]+)</g).map(([at, value]) => [
+      10 * at!,
+      value!,
+    ]),
+  )
+  const up = valueAt(ticks(/class="tick end" x="-8" y="([^"]+)">([^<]+)</g).map(([at, value]) => [at! - 4, value!]))
   const paths = [...figure.matchAll(/<g class="series [^"]*"><path d="(M[^"]*)"/g)]
   const names = [...figure.matchAll(/<\/g><\/svg>([^<]+)<\/li>/g)].map(([, name]) => name!)
   const plotted = paths.filter(([, path]) => path !== 'M0 6H22')
@@ -49,6 +55,11 @@ function linesIn(html: string, title: string): Record<string, number[][]> {
       [...path!.matchAll(/[ML]([\d.-]+) ([\d.-]+)/g)].map(([, x, y]) => [across(Number(x)), up(Number(y))]),
     ]),
   )
+}
+
+const numberOf = (label: string): number => {
+  const number = Number(label.replaceAll(/,| %/g, ''))
+  return label.endsWith('%') ? number / 100 : number
 }
 
 /** Pixel → value, from the first and the last tick. */
@@ -213,7 +224,7 @@ describe('the page of a run with DropBP', () => {
     expect(html).toContain('50 % were left out of the backward pass; 50 % was asked for.') // (10 · 0.4 + 5 · 0.7) / 15
     expect(html).toContain('Pre-training of base with DropBP')
     expect(linesIn(html, 'FLOPs dropped').only!.map(([step]) => Math.round(step!))).toEqual([10, 15])
-    expect(figureOf(html, 'Drop rate of each branch')).toContain('0 attention: 0.25; 0 mlp: 0.75.')
+    expect(figureOf(html, 'Drop rate of each branch')).toContain('0 attention: 25 %; 0 mlp: 75 %.')
     expect(figureOf(html, 'Sensitivity of each branch')).toContain('0 attention: 1; 0 mlp: 0.25.')
     expect(html).not.toContain('Other metrics')
   })

@@ -12,7 +12,7 @@ import { writeFileAtomic } from '../../files/atomic-write.ts'
 import type { DropBpRule } from '../../methods/dropbp/dropbp.ts'
 import { dropBpFigures } from '../../methods/dropbp/figures.ts'
 import { printable } from '../../printable.ts'
-import { amount, duration } from '../../report/amounts.ts'
+import { amount, duration, percent } from '../../report/amounts.ts'
 import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
@@ -28,7 +28,6 @@ import {
   lossSection,
   meanOverSteps,
   otherSection,
-  percent,
   pointsOf,
   preferenceSection,
   stepSection,
