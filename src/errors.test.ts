@@ -6,6 +6,7 @@ describe('describeError', () => {
     const error = Object.assign(new Error("EMFILE: too many open files, open 'a.json'"), {
       code: 'EMFILE',
       path: 'a.json',
+      syscall: 'open',
     })
     expect(describeError(error)).toMatch(/^error: cannot open a\.json: expected another free file handle, .*ulimit -n/)
     expect(exitCodeOf(error)).toBe(1)

@@ -2,6 +2,7 @@
 // Each message is one line: `<what> in <file>:<field or offset>: expected X, got Y. <what to do>`.
 
 import { printable } from './printable.ts'
+import { describeSystemError, exitCodeOfSystemError } from './system-error.ts'
 
 /** Base of all errors that Anneal throws on purpose. `exitCode` is what the CLI exits with. */
 export class AnnealError extends Error {
@@ -88,15 +89,11 @@ export function describeError(error: unknown): string {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (!hasCode(error, 'EMFILE', 'ENFILE')) return error.message
-  const { path = 'a file' } = error as NodeJS.ErrnoException
-  return `cannot open ${path}: expected another free file handle, got none. Allow more, such as \`ulimit -n 4096\``
+  return describeSystemError(error) ?? error.message
 }
 
 /** The exit code for an error of any kind; unknown errors are internal (1). */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof AnnealError) return error.exitCode
-  if (hasCode(error, 'ENOSPC', 'EDQUOT', 'EFBIG')) return 6
-  if (hasCode(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EPERM')) return 3
-  return 1
+  return exitCodeOfSystemError(error) ?? 1
 }

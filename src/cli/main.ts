@@ -113,16 +113,15 @@ function stacks(error: Error): string {
   return error.cause instanceof Error ? `${own}\ncaused by ${stacks(error.cause)}` : own
 }
 
-/** Makes a reader that goes away (`| head`) end the process quietly, as it does for other programs. */
-function endQuietlyOnClosedPipe(): void {
+/** Makes a reader that goes away (`| head`) end the process quietly, as it does for other programs, and a full disk in one line. */
+function endOnLostOutput(): void {
   process.stdout.on('error', (error) => {
-    if (!hasCode(error, 'EPIPE')) throw error
-    process.exit(128 + 13) // what a shell reports for SIGPIPE
+    if (hasCode(error, 'EPIPE')) process.exit(128 + 13) // what a shell reports for SIGPIPE
+    process.stderr.write(`${describeError(Object.assign(error, { path: 'standard output' }))}\n`)
+    process.exit(exitCodeOf(error))
   })
-  // People's output may get lost without harm: a training run does not end because its log's reader did.
-  process.stderr.on('error', (error) => {
-    if (!hasCode(error, 'EPIPE')) throw error
-  })
+  // People's output may get lost without harm: a training run does not end because its log's reader did, or because a disk is full.
+  process.stderr.on('error', () => {})
 }
 
 // npm links `node_modules/.bin/anneal` to this file, so compare what the script's path points to.
@@ -132,6 +131,6 @@ function isEntryPoint(): boolean {
 }
 
 if (isEntryPoint()) {
-  endQuietlyOnClosedPipe()
+  endOnLostOutput()
   process.exitCode = await main(process.argv.slice(2))
 }

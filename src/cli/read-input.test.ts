@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -15,6 +16,13 @@ describe('readInput', () => {
     return path
   }
 
+  /** A named pipe that nobody writes to: opening it to read would wait for ever. */
+  const pipe = (): string => {
+    const path = join(directory, 'pipe')
+    if (!existsSync(path)) execFileSync('mkfifo', [path])
+    return path
+  }
+
   it('reads a file as UTF-8', async () => {
     expect(await readInput(file(Buffer.from('é😀\n')))).toBe('é😀\n')
   })
@@ -27,7 +35,8 @@ describe('readInput', () => {
   it.each([
     [() => file(Uint8Array.of(0xff, 0xfe, 0x41)), 'expected UTF-8 text'],
     [() => join(directory, 'missing'), 'expected a file, got nothing'],
-    [() => directory, 'expected a file, got a directory'],
+    [() => directory, 'expected a plain file, got a directory'],
+    [() => pipe(), 'expected a plain file, got a named pipe'],
   ])('refuses what is no text file (%#)', async (path, message) => {
     await expect(readInput(path())).rejects.toThrow(InputError)
     await expect(readInput(path())).rejects.toThrow(message)

@@ -48,6 +48,24 @@ describe('readYaml', () => {
     expect(() => readYaml(bomb, 'f')).toThrow('Excessive alias count')
     expect(() => readYaml(`a: ${'['.repeat(100_000)}`, 'f')).toThrow('nested')
     expect(() => readYaml('#'.repeat(300_000), 'f')).toThrow('at most 262144 characters')
+    for (const text of ['- '.repeat(100_000), '? '.repeat(100_000), `a:\n  ${'- '.repeat(65)}x`])
+      expect(() => readYaml(text, 'f')).toThrow('at most 64 nested levels')
+    const stairs = (levels: number): string => Array.from({ length: levels }, (_, i) => `${' '.repeat(i)}k:`).join('\n')
+    expect(() => readYaml(stairs(65), 'f')).toThrow('at most 64 nested levels')
+    expect(readYaml(stairs(64), 'f')).toHaveLength(1)
+    // As many lines of one level as one likes, and back again.
+    expect(
+      readYaml(Array.from({ length: 500 }, (_, i) => `k${i}:\n  - a\n  - b: 1\n    c: 2`).join('\n'), 'f'),
+    ).toHaveLength(500)
+  })
+
+  it('refuses a second document, a value that holds itself, and NUL', () => {
+    expect(() => readYaml('a: 1\n---\na: 2\n', 'f')).toThrow('YAML: expected one document, got a second one')
+    expect(() => readYaml('a: &a [*a]\n', 'f')).toThrow('an alias of something else')
+    expect(() => readYaml('a: &a {b: [*a]}\n', 'f')).toThrow('an alias of something else')
+    expect(readYaml('a: &a [1]\nb: [*a, *a]\n', 'f')[1]!.value).toEqual([[1], [1]])
+    expect(() => readYaml('a: "x\\0y"\n', 'f')).toThrow('without NUL')
+    expect(() => readYaml('a: {"x\\0y": 1}\n', 'f')).toThrow('without NUL')
   })
 
   it('ends indentation bombs and garbage in an error or a value, never in a crash', () => {

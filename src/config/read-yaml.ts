@@ -20,6 +20,10 @@ const MAX_CHARACTERS = 256 * 1024
 export const MAX_YAML_BYTES: number = 4 * MAX_CHARACTERS
 const MAX_ALIASES = 100
 const MAX_DEPTH = 64
+/** Where the parser's own words speak to programmers. */
+const MESSAGES: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: 'expected one document, got a second one that `---` begins. Make a file of each',
+}
 
 /** Where something stands: `file:line:column`, and a number that sorts places. */
 export interface Place {
@@ -49,7 +53,7 @@ export function readYaml(text: string, file: string): YamlEntry[] {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true })
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem) {
-    const message = problem.message.replace(/\.$/, '')
+    const message = MESSAGES[problem.code] ?? problem.message.replace(/\.$/, '')
     throw new ConfigError(`YAML: ${message}`, place(problem.pos[0]).text, { cause: problem })
   }
   const root = document.contents
@@ -76,12 +80,27 @@ export function readYaml(text: string, file: string): YamlEntry[] {
 
 function plainValue(node: ParsedNode | null, document: ReturnType<typeof parseDocument>, location: string): unknown {
   try {
-    return node === null ? null : node.toJS(document, { maxAliasCount: MAX_ALIASES })
+    const value: unknown = node === null ? null : node.toJS(document, { maxAliasCount: MAX_ALIASES })
+    return checked(value, location)
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error
     // An alias without its anchor, or more than MAX_ALIASES values through aliases.
     throw new ConfigError(`YAML: ${error.message}`, location, { cause: error })
   }
+}
+
+/** Refuses what no setting can be: a value that holds itself, and text with a NUL in it, which no file can be called. */
+function checked(value: unknown, location: string, around: readonly object[] = []): unknown {
+  if (typeof value === 'string' && value.includes('\0'))
+    throw new ConfigError('YAML: expected text without NUL characters, got one with them', location)
+  if (typeof value !== 'object' || value === null) return value
+  if (around.includes(value))
+    throw new ConfigError('YAML: expected an alias of something else, got one of what it stands in', location)
+  for (const [key, part] of Object.entries(value)) {
+    checked(key, location)
+    checked(part, location, [...around, value])
+  }
+  return value
 }
 
 /** The offset of the value at `path`; for a key that is not wanted there, of that key. */
@@ -106,12 +125,24 @@ function offsetOf(node: unknown): number {
   return isNode(node) ? (node.range?.[0] ?? 0) : 0
 }
 
-// The composer of `yaml` recurses; brackets in plain text are counted too, which only makes the limit stricter.
+// The composer of `yaml` recurses, so depth is counted before it sees the text: brackets, levels of indentation, and the `- - -` and `? ? ?`
+// that open several levels in one line. All of it is counted in plain text and block scalars too, which only makes the limit stricter.
 function checkDepth(text: string, file: string): void {
-  let depth = 0
-  for (const character of text) {
-    if (character === '[' || character === '{') depth++
-    else if (character === ']' || character === '}') depth = Math.max(0, depth - 1)
-    if (depth > MAX_DEPTH) throw new ConfigError(`YAML: expected at most ${MAX_DEPTH} nested brackets, got more`, file)
+  const check = (depth: number, what: string): void => {
+    if (depth > MAX_DEPTH) throw new ConfigError(`YAML: expected at most ${MAX_DEPTH} nested ${what}, got more`, file)
+  }
+  let brackets = 0
+  const columns: number[] = []
+  for (const line of text.split(/\r\n|[\r\n]/)) {
+    let opens = line.trim() !== ''
+    for (const [column, character] of Array.from(line).entries()) {
+      if (opens && !' \t'.includes(character)) {
+        while (columns.length > 0 && columns.at(-1)! >= column) columns.pop()
+        check(columns.push(column), 'levels')
+        opens = '-?:'.includes(character) && ' \t'.includes(line[column + 1] ?? 'x')
+      }
+      if (character === '[' || character === '{') check(++brackets, 'brackets')
+      else if (character === ']' || character === '}') brackets = Math.max(0, brackets - 1)
+    }
   }
 }

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { hasCode, UsageError } from '../errors.ts'
 
+const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG']
+
 /**
  * Makes the folder that `option` names; the function returned takes away what this made, unless something is in it by now.
  * UsageError if it cannot be written.
@@ -18,7 +20,7 @@ export function makeOutputDirectory(path: string, option: string): () => void {
     }
     rmdirSync(mkdtempSync(join(path, '.writable-'))) // rights alone do not tell: root has them everywhere
   } catch (error) {
-    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT')) throw error
+    if (!hasCode(error, ...UNWRITABLE)) throw error
     const { code } = error as NodeJS.ErrnoException
     throw new UsageError(`${option}: expected a folder that can be written, got ${path} (${code}). Choose another one`)
   }
