@@ -1,14 +1,45 @@
-// The public names of each entry of the package. A change here is a change of the interface: decide it, then `vitest -u`.
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+// The public surface: each entry of the package, name by name. A change here is a change of the interface: decide it, then `vitest -u`.
+import { execFileSync } from 'node:child_process'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { entries, type PublicName, surface } from './surface.ts'
 
-const entries = ['index.ts', 'torch/index.ts', 'text/index.ts']
-const urlOf = (entry: string): URL => new URL(`../src/${entry}`, import.meta.url)
+/** Entries that need no LibTorch: a program without tensors must not need one. */
+const WITHOUT_TENSORS = ['./text', './data', './lm', './report']
 
-describe.each(entries.filter((entry) => existsSync(fileURLToPath(urlOf(entry)))))('src/%s', (entry) => {
-  it('exports these names', async () => {
-    const names = Object.keys((await import(urlOf(entry).href)) as object)
-    expect(names.sort()).toMatchSnapshot()
+/** `.` still is the flat list of before the subpaths. */
+const isReworked = (subpath: string): boolean => subpath !== '.'
+
+let names: Map<string, PublicName[]>
+beforeAll(() => {
+  names = surface()
+}, 600_000) // the compiler reads all of src; on a busy machine that takes its time
+
+describe.each([...entries().keys()])('anneal%s', (subpath) => {
+  it('exports these names', () => {
+    const list = names.get(subpath)!.map(({ name, isType }) => (isType ? `type ${name}` : name))
+    expect(list.sort()).toMatchSnapshot()
+  })
+  it.runIf(isReworked(subpath))('exports every type that a signature names', () => {
+    const missing = names.get(subpath)!.filter(({ unexported }) => unexported.length > 0)
+    expect(missing.map(({ name, unexported }) => `${name}: ${unexported.join(', ')}`)).toEqual([])
+  })
+  it.runIf(isReworked(subpath))('says of every name what it is', () => {
+    expect(
+      names
+        .get(subpath)!
+        .filter(({ doc }) => doc === '')
+        .map(({ name, file }) => `${name} (${file})`),
+    ).toEqual([])
+  })
+})
+
+describe.each(WITHOUT_TENSORS)('anneal%s', (subpath) => {
+  it('loads no LibTorch', () => {
+    const entry = new URL(`../${entries().get(subpath)}`, import.meta.url).href
+    const program = `
+      await import(${JSON.stringify(entry)})
+      console.log(process.report.getReport().sharedObjects.filter((file) => /torch|anneal/.test(file)).length)`
+    const words = ['--import', 'tsx', '--input-type=module', '--eval', program]
+    expect(execFileSync(process.execPath, words, { encoding: 'utf8' })).toBe('0\n')
   })
 })

@@ -93,6 +93,7 @@ function typesNamedBy(declaration: ts.Declaration, checker: ts.TypeChecker): ts.
   const found: ts.Symbol[] = []
   const visit = (node: ts.Node): void => {
     if (ts.isBlock(node) || ts.isClassStaticBlockDeclaration(node)) return
+    if (ts.isClassElement(node) && node.name !== undefined && ts.isPrivateIdentifier(node.name)) return
     if (
       ts.canHaveModifiers(node) &&
       (ts.getCombinedModifierFlags(node as ts.Declaration) & ts.ModifierFlags.Private) !== 0

@@ -5,7 +5,10 @@ import { hasCode, InputError, UnsupportedError } from '../errors.ts'
 /** Programs whose rules differ from ours. */
 export const CONSUMERS = ['transformers', 'peft', 'vllm', 'llama.cpp'] as const
 
+/** A program that is to read the files, by name. */
 export type Consumer = (typeof CONSUMERS)[number]
+
+/** `error`: it will not load or will compute something else; `warning`: it may; `notice`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'notice'
 
 /** One line for the user. */

@@ -7,6 +7,7 @@ import { order } from './order.ts'
 import { packDocuments, type TextEncoder } from './packing/pack.ts'
 import { type DocumentOptions, readDocuments } from './read/sources.ts'
 
+/** Which windows of text to draw, and how many tokens each has. */
 export interface CalibrationOptions extends DocumentOptions {
   /** Tokens in a window. */
   length: number

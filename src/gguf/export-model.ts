@@ -17,6 +17,7 @@ import { tokenizerMetadata } from './tokenizer-metadata.ts'
 import type { GgufMetadata, GgufValue } from './values.ts'
 import { type GgufTensorSource, writeGguf } from './write.ts'
 
+/** What a GGUF file holds besides the weights, and in which format it holds those. */
 export interface GgufExportOptions {
   /** What matrices are stored as; matrices that the model has quantized keep about their bits. Default `f16`. */
   format?: GgufFormat

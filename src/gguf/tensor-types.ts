@@ -8,6 +8,7 @@ import { fitsBlocks, type GgmlType } from './ggml-types.ts'
 /** What the user may ask for. */
 export const GGUF_FORMATS = ['f32', 'f16', 'bf16', 'q8_0', 'q6_k', 'q4_k', 'q4_0'] as const
 
+/** The name of a file's format, as llama.cpp's quantize tool has it, in lower case. */
 export type GgufFormat = (typeof GGUF_FORMATS)[number]
 
 /** `general.file_type`: what most matrices are; readers show it and compute with the tensors' own types. */

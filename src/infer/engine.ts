@@ -19,6 +19,7 @@ import { generationSettings } from './generation-settings.ts'
 import { scoreSequences } from './score.ts'
 import { Sequence } from './sequence.ts'
 
+/** How a directory becomes an engine. */
 export interface EngineOptions {
   /** `cpu` (default) or `cuda`. */
   device?: string

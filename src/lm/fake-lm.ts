@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts'
 import { collect, type FinishReason, type GenerateRequest, type GenerationPiece, type Lm, type Prompt } from './lm.ts'
 import { StopStrings } from './stop-strings.ts'
 
+/** What a made-up model answers, and the limits that it has. */
 export interface FakeLmOptions {
   /** What it says to a prompt; default: the prompt's own text. */
   reply?: (prompt: Prompt) => string

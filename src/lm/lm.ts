@@ -33,6 +33,7 @@ export interface GenerateOptions {
   signal?: AbortSignal
 }
 
+/** What to continue and how. */
 export type GenerateRequest = Prompt & GenerateOptions
 
 /** `stop`: an end token or a stop string; `length`: `maxNewTokens` or the context is used up; `aborted`: by the signal. */
@@ -62,6 +63,7 @@ export interface Generation {
   usage: Usage
 }
 
+/** How long texts are read, and how to hear of it. */
 export interface ScoreOptions {
   /** Tokens that the model sees at once, from 2 to its context (the default). Longer texts are read in windows of it. */
   window?: number

@@ -14,6 +14,7 @@ export interface LinearLike extends Layer {
   dense(): Tensor
 }
 
+/** y = x Wᵀ + b: x [..., in], weight [out, in], bias [out] or none, y [..., out]. */
 export class Linear extends Layer implements LinearLike {
   /** [outFeatures, inFeatures] */
   weight: Tensor

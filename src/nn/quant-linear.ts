@@ -5,6 +5,7 @@ import { Layer } from './layer.ts'
 import type { LinearLike } from './linear.ts'
 import type { QuantizedWeight } from './quant/quantized-weight.ts'
 
+/** A linear layer whose matrix is stored in 2 to 8 bits and never trained. */
 export class QuantLinear extends Layer implements LinearLike {
   readonly weight: QuantizedWeight
   /** [outFeatures] or null */

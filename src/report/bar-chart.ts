@@ -5,6 +5,7 @@ import { escapeHtml } from './html.ts'
 import { across } from './plot-area.ts'
 import { createScale, formatNumber } from './scale.ts'
 
+/** Values of named things, drawn as bars from zero. */
 export interface BarChart {
   title: string
   /** What is measured, with unit. */

@@ -3,6 +3,7 @@
 import { escapeHtml } from './html.ts'
 import { formatNumber } from './scale.ts'
 
+/** A number that answers a question at a glance, with its name and a word of context. */
 export interface KeyFigure {
   label: string
   value: string
@@ -10,6 +11,7 @@ export interface KeyFigure {
   detail?: string
 }
 
+/** Rows that people compare; all have as many cells as there are columns. */
 export interface Table {
   caption?: string
   columns: readonly string[]
@@ -17,6 +19,7 @@ export interface Table {
   rows: readonly (readonly (string | number | null)[])[]
 }
 
+/** What a model made of a prompt. */
 export interface TextSample {
   /** Where it comes from: `step 200`, `before`. */
   label: string

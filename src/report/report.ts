@@ -19,6 +19,7 @@ import { escapeHtml } from './html.ts'
 import { STYLE } from './style.ts'
 import { renderXyChart, type XyChart } from './xy-chart.ts'
 
+/** One thing on a page; `kind` says which. */
 export type ReportBlock =
   | { kind: 'prose'; text: string }
   | { kind: 'key-figures'; figures: readonly KeyFigure[] }
@@ -30,6 +31,7 @@ export type ReportBlock =
   | { kind: 'commands'; lines: readonly string[] }
   | { kind: 'folded'; title: string; text: string }
 
+/** Blocks under one heading. */
 export interface ReportSection {
   title: string
   /** One or two sentences below the title. */
@@ -37,6 +39,7 @@ export interface ReportSection {
   blocks: readonly ReportBlock[]
 }
 
+/** A page: title, what stands above its sections, and the sections. */
 export interface Report {
   title: string
   subtitle?: string

@@ -1,7 +1,9 @@
 // The lines of a plot before they are drawn: fewer points where there are more than pixels, and smoothing.
 
+/** [x, y] in the units of the axes. */
 export type Point = readonly [x: number, y: number]
 
+/** Points that belong together, with the name that their line has in the legend. */
 export interface Series {
   name: string
   /** Sorted by x. A y that is not finite is a gap in the line. */

@@ -7,6 +7,7 @@ import { plotHits } from './plot-hits.ts'
 import { formatNumber } from './scale.ts'
 import { type Point, type Series, thinned } from './series.ts'
 
+/** Series over two axes, as lines or as points. */
 export interface XyChart {
   title: string
   /** Names of the axes, with units. */

@@ -1,5 +1,6 @@
 // Element types: LibTorch's codes, byte widths, and the typed array that carries each across.
 
+/** Element types of tensors, by their short names. */
 export type DType = 'f32' | 'f64' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'bool'
 
 /** c10::ScalarType values. */
@@ -46,6 +47,7 @@ export function isFloating(dtype: DType): boolean {
   return dtype === 'f32' || dtype === 'f64' || dtype === 'f16' || dtype === 'bf16'
 }
 
+/** JavaScript's arrays that a tensor can be made from or read into. */
 export type TypedArray =
   | Float32Array
   | Float64Array

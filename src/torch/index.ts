@@ -12,7 +12,8 @@ export {
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'
 export { backward, enableGrad, gradients, isGradEnabled, noGrad } from './grad.ts'
-export { hasOp } from './native.ts'
+export { type EngineInfo, hasOp, type MemoryStats } from './native.ts'
+/** Every operator that `native/ops.txt` allows, with the argument order of LibTorch. */
 export * as ops from './ops.gen.ts'
 export { Generator } from './random.ts'
 export { scope } from './scope.ts'

@@ -59,6 +59,7 @@ export interface MemoryStats {
   cudaPeakBytes: number
 }
 
+/** Which LibTorch is in use, and how. */
 export interface EngineInfo {
   version: string
   threads: number

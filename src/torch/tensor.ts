@@ -5,6 +5,7 @@ import { native } from './native.ts'
 import * as ops from './ops.gen.ts'
 import { track, untrack } from './scope.ts'
 
+/** An array of numbers in LibTorch's memory, with a shape, a dtype and a device. It lives until the `scope()` around it ends. */
 export class Tensor {
   /** Index in the add-on's table; 0 after the tensor was freed. */
   handle: number

@@ -32,6 +32,7 @@ export interface PromptFile {
   tokenizer_name_or_path: string | null
 }
 
+/** What adapter_config.json says, by the kind of adapter. */
 export type AdapterFile = LoraFile | PromptFile
 
 const count = z.int().min(1).max(1_000_000)

@@ -15,6 +15,7 @@ import { readQuantization } from './quantization-config.ts'
 import { readFrom } from './read-tensors.ts'
 import { openTextWeights } from './text-weights.ts'
 
+/** Where to, and as which dtype, weights are read. */
 export interface LoadOptions {
   /** `cpu` (default) or `cuda`. */
   device?: string

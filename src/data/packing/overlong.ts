@@ -7,6 +7,7 @@ import type { Sample } from '../sample.ts'
 
 /** What happens to long samples. `error-if-many` leaves them out if they are few and stops if they are not. */
 export const ON_OVERLONG = ['error-if-many', 'drop', 'truncate-left', 'truncate-right', 'split'] as const
+/** What becomes of a sample that is too long. */
 export type OnOverlong = (typeof ON_OVERLONG)[number]
 
 /** The share of long samples that `error-if-many` leaves out. */

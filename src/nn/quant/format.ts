@@ -8,8 +8,10 @@
 import { UsageError } from '../../errors.ts'
 import type { DType } from '../../torch/index.ts'
 
+/** Formats that weight matrices can be stored in, by name. */
 export const QUANT_FORMATS = ['nf4', 'nf3', 'nf2', 'int8', 'int4'] as const
 
+/** The name of a format in `QUANT_FORMATS`. */
 export type QuantFormat = (typeof QUANT_FORMATS)[number]
 
 /** The formats whose codes index a table of values. */

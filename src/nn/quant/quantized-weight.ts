@@ -6,6 +6,7 @@ import { Layer } from '../layer.ts'
 import { codebook } from './codebook.ts'
 import { codeBits, isNormalFloat, type PartLayout, partsOf, type QuantFormat, type QuantSpec } from './format.ts'
 
+/** A weight matrix [out, in] as codes and scales; `dense()` gives it back in floats. */
 export class QuantizedWeight extends Layer {
   readonly spec: QuantSpec
   /** [out, in] */

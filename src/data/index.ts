@@ -1,0 +1,53 @@
+// The subpath `anneal/data`: files → rows and documents → examples → tokens → batches. Nothing here needs LibTorch.
+export { type Batch, type BatchSource, IGNORE_INDEX } from './batch.ts'
+export { type BatchOptions, batches } from './batches.ts'
+export { type CalibrationOptions, calibrationBatches } from './calibration.ts'
+export type { LengthReport } from './length-report.ts'
+export type { OnOverlong } from './packing/overlong.ts'
+export {
+  type BlockOptions,
+  type DocumentTokenOptions,
+  type PackedDataset,
+  packDocuments,
+  type TextEncoder,
+} from './packing/pack.ts'
+export type { TokenWriterOptions } from './packing/token-store.ts'
+export type { DataLimits } from './read/limits.ts'
+export type { BadLine, BadReason } from './read/quarantine.ts'
+export {
+  type DocumentOptions,
+  type Reading,
+  type ReadReport,
+  type RowId,
+  type RowOptions,
+  readDocuments,
+  readRows,
+  type SourceDocument,
+  type SourceRow,
+} from './read/sources.ts'
+export type {
+  Conversation,
+  Example,
+  LabelledCompletion,
+  Message,
+  PlainText,
+  Preference,
+  Prompt,
+  PromptCompletion,
+  ToolCall,
+  ToolDefinition,
+  Turns,
+} from './rows/conversation.ts'
+export { type ExampleOptions, readExample } from './rows/examples.ts'
+export type { ExampleFileOptions } from './rows/read-examples.ts'
+export type { Shape, ShapeGuess } from './rows/shapes.ts'
+export type { Dataset, Sample } from './sample.ts'
+export { onSide, type Side, type SplitOptions, sideOf } from './split.ts'
+export { type Pair, type PairBatch, type PreferenceData, pairBatches, readPreferences } from './tuning/preferences.ts'
+export type { SupervisedOptions } from './tuning/supervised.ts'
+export {
+  readSupervised,
+  type SupervisedData,
+  type TuningFileOptions,
+  type TuningReport,
+} from './tuning/supervised-files.ts'

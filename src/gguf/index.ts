@@ -1,0 +1,9 @@
+// The subpath `anneal/gguf`: llama.cpp's files, written and read.
+export { type AdapterMatrices, exportAdapterGguf } from './export-adapter.ts'
+export { exportGguf, type GgufExport, type GgufExportOptions } from './export-model.ts'
+export type { GgmlType } from './ggml-types.ts'
+export { loadGguf } from './load-model.ts'
+export { loadGgufParts } from './load-parts.ts'
+export { type GgufHeader, type GgufTensor, readGguf } from './read.ts'
+export { GGUF_FORMATS, type GgufFormat } from './tensor-types.ts'
+export type { GgufMetadata, GgufValue, ScalarType } from './values.ts'
