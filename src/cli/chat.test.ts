@@ -1,8 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, it, vi } from 'vitest'
 import { runCommand, textSink } from '../../test/run-command.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
-import { UsageError } from '../errors.ts'
+import { InputError, UsageError } from '../errors.ts'
 import { type FakeLmOptions, fakeLm } from '../lm/fake-lm.ts'
 import type { Prompt } from '../lm/lm.ts'
 import { chat, command } from './chat.ts'
@@ -16,7 +19,7 @@ async function talk(input: string, lmOptions: FakeLmOptions = {}, options: { sys
     return lmOptions.reply?.(prompt) ?? `answer ${prompts.length}`
   }
   const [stdout, stderr] = [textSink(), textSink()]
-  await chat({
+  const code = await chat({
     lm: fakeLm({ ...lmOptions, reply }),
     system: options.system,
     options: { maxNewTokens: 40 },
@@ -26,7 +29,7 @@ async function talk(input: string, lmOptions: FakeLmOptions = {}, options: { sys
   const said = prompts.map((prompt) =>
     'messages' in prompt ? prompt.messages.map(({ role, content }) => `${role}: ${content}`) : prompt,
   )
-  return { out: stdout.text, err: stderr.text, said }
+  return { code, out: stdout.text, err: stderr.text, said }
 }
 
 describe('chat', () => {
@@ -41,13 +44,48 @@ describe('chat', () => {
     expect((await talk('')).out).toBe('')
   })
 
+  it('takes an instruction, answers again, and shows and saves the conversation', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'anneal-chat-'))
+    const file = join(folder, 'chats.jsonl')
+    const { said, err, out } = await talk(
+      `/retry\none\n/system Be brief.\n/system\ntwo\n/retry\n/history\n/save ${file}\n/save ${file}\n/save\n/exit\nx\n`,
+    )
+    expect(said).toEqual([['user: one'], ['system: Be brief.', 'user: two'], ['system: Be brief.', 'user: two']])
+    expect(out).toBe('answer 1\nanswer 2\nanswer 3\n')
+    for (const line of [
+      'There is no answer yet.',
+      '\nBe brief.',
+      '\nuser: two\nassistant: answer 3\n',
+      'expected a file',
+    ])
+      expect(err).toContain(line)
+    const rows = readFileSync(file, 'utf8').trimEnd().split('\n')
+    rmSync(folder, { recursive: true })
+    expect(rows).toHaveLength(2)
+    expect(JSON.parse(rows[0]!).messages.map(({ role }: { role: string }) => role)).toEqual([
+      'system',
+      'user',
+      'assistant',
+    ])
+  })
+
+  it('ends a pipe with the code of the first question that got no answer, and answers the others', async () => {
+    const reply = (prompt: Prompt): string => {
+      if (JSON.stringify(prompt).includes('bad')) throw new InputError('chat template: roles must alternate')
+      return 'fine'
+    }
+    const { code, out, err } = await talk('bad\ngood\n', { reply })
+    expect([code, out, err]).toEqual([3, 'fine\n', 'error: chat template: roles must alternate\n'])
+    expect((await talk('good\n', { reply })).code).toBe(0)
+  })
+
   it('knows /reset, /help and /quit, and says so of others', async () => {
     const { said, err, out } = await talk('one\n/reset\n/help\n/what\ntwo /x\n/quit\nthree\n', {}, { system: 's' })
     expect(said).toEqual([
       ['system: s', 'user: one'],
       ['system: s', 'user: two /x'],
     ])
-    expect(err).toContain('/reset  forget the conversation')
+    expect(err).toMatch(/^\/reset +forget the conversation$/m)
     expect(err).toContain('unknown command /what')
     expect(out).toBe('answer 1\nanswer 2\n')
   })
@@ -97,10 +135,11 @@ describe('chat', () => {
       },
     }
     const talking = chat({
+      title: 'runs/x',
       lm: slow,
       options: { maxNewTokens: 4000 },
       input,
-      output: createOutput(false, stdout, stderr),
+      output: createOutput(false, stdout, stderr, {}),
       echo: new PassThrough(),
     })
     input.write('go\r')
@@ -108,8 +147,11 @@ describe('chat', () => {
     input.write('\u0003')
     await vi.waitFor(() => expect(stdout.text).toMatch(/^x+\n$/))
     expect(stdout.text.length).toBeLessThan(4000)
+    expect(stderr.text).toMatch(/\u001b\[1mruns\/x\u001b\[0m\n.*\/help shows/s)
+    expect(stderr.text).toMatch(/\d+ tokens, \S+ tokens\/s/)
     input.write('\u0003')
-    await talking
+    expect(await talking).toBe(0)
+    expect(stderr.text).toMatch(/\n$/)
   })
 })
 

@@ -1,10 +1,13 @@
 // `anneal chat --model DIR`: talk to a model in the terminal. Keeps the conversation, streams the answers; reads a pipe too.
 
 import { createInterface } from 'node:readline'
-import { InputError, UsageError } from '../errors.ts'
+import { describeError, exitCodeOf, InputError, UsageError } from '../errors.ts'
+import { Conversation } from '../lm/conversation.ts'
 import type { GenerateOptions, Lm } from '../lm/lm.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
+import { amount } from '../report/amounts.ts'
+import { runChatCommand } from './chat-commands.ts'
 import { type Command, defineCommand } from './command.ts'
+import { describeSampling } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
@@ -13,11 +16,6 @@ import { writeReply } from './write-reply.ts'
 /** A model whose makers say nothing of sampling gets these: greedy answers repeat themselves. */
 const DEFAULTS = { temperature: 0.8, topP: 0.95 }
 const MAX_NEW_TOKENS = 1024
-
-const HELP = `/reset  forget the conversation
-/help   show this
-/quit   leave (also Ctrl-D)
-Ctrl-C  stop the answer; at the prompt, leave`
 
 export const command: Command = defineCommand({
   summary: 'talk to a model',
@@ -39,13 +37,18 @@ export const command: Command = defineCommand({
       maxNewTokens: engine.generationConfig.maxNewTokens ?? MAX_NEW_TOKENS,
       ...generateOptions(options),
     }
-    await chat({ lm: engine, system: options.system, options: request, input: process.stdin, output })
+    const { generationSettings } = await import('../infer/generation-settings.ts')
+    const how = describeSampling(generationSettings(request, engine.generationConfig))
+    const title = `${options.model}: context of ${engine.contextLength.toLocaleString('en')} tokens; ${how} an answer`
+    return chat({ lm: engine, title, system: options.system, options: request, input: process.stdin, output })
   },
 })
 
 /** What a chat runs with. */
 export interface ChatSession {
   lm: Lm
+  /** What a terminal shows first: the model's name, and how it is asked. */
+  title?: string
   system?: string | undefined
   options: GenerateOptions
   input: NodeJS.ReadableStream & { isTTY?: boolean }
@@ -54,8 +57,12 @@ export interface ChatSession {
   echo?: NodeJS.WritableStream
 }
 
-/** Reads lines until the input ends or `/quit`, and answers each on standard output; everything else goes to standard error. */
-export async function chat({ lm, system, options, input, output, echo = process.stderr }: ChatSession): Promise<void> {
+/**
+ * Reads lines until the input ends or `/exit`, and answers each on standard output; everything else goes to standard error.
+ * Returns the exit code: that of the first question without an answer, where nobody sits before it to see the error.
+ */
+export async function chat(session: ChatSession): Promise<number> {
+  const { lm, title, system, options, input, output, echo = process.stderr } = session
   if (!lm.canChat && system !== undefined) {
     throw new UsageError(
       '--system: expected a model with a chat template, got one without. Put the text into your prompt',
@@ -66,7 +73,7 @@ export async function chat({ lm, system, options, input, output, echo = process.
     input,
     ...(isTerminal && { output: echo }),
     terminal: isTerminal,
-    prompt: '> ',
+    prompt: output.paint('bar', '> '),
   })
   let answering: AbortController | undefined
   lines.on('SIGINT', () => (answering === undefined ? lines.close() : answering.abort()))
@@ -75,92 +82,51 @@ export async function chat({ lm, system, options, input, output, echo = process.
     output.note('This model has no chat template: it continues each line as a text of its own, it does not answer.')
   }
   if (isTerminal) {
-    output.note('/help shows the commands.')
+    if (title !== undefined) output.note(title, 'title')
+    output.note('/help shows the commands.', 'quiet')
     lines.prompt()
   }
+  let code = 0
   let turn = 0
   for await (const line of lines) {
-    const said = line.trim()
-    if (said === '/quit') break
-    if (said === '/help') output.note(HELP)
-    else if (said === '/reset') {
-      conversation.reset()
-      output.note('The conversation starts anew.')
-    } else if (/^\/[a-z]+$/.test(said)) output.note(`unknown command ${said}; /help shows the commands`)
-    else if (said !== '') {
+    const next = runChatCommand(line.trim(), conversation, output) ?? (line.trim() === '' ? 'line' : 'said')
+    if (next === 'end') break
+    if (next === 'said') {
+      const forgotten = conversation.say(lm.canChat ? line.trim() : line)
+      if (forgotten > 0) output.note(`The context is full: the first ${forgotten} messages are forgotten.`)
+    }
+    if (next !== 'line') {
       answering = new AbortController()
       const seed = options.seed === undefined ? {} : { seed: options.seed + turn++ }
-      await answer(conversation, lm.canChat ? said : line, { ...options, ...seed, signal: answering.signal }, output)
+      const failure = await answer(conversation, { ...options, ...seed, signal: answering.signal }, output, isTerminal)
       answering = undefined
+      if (failure !== undefined && code === 0 && !isTerminal) code = exitCodeOf(failure)
     }
     if (isTerminal) lines.prompt()
   }
+  if (isTerminal && (lines as { closed?: boolean }).closed) output.stderr.write('\n') // the shell's prompt begins a line
   lines.close()
+  return code
 }
 
+/** Answers the question that is open; returns the error that left it without an answer. */
 async function answer(
   conversation: Conversation,
-  said: string,
   options: GenerateOptions,
   output: Output,
-): Promise<void> {
+  isTerminal: boolean,
+): Promise<InputError | undefined> {
   try {
-    const forgotten = conversation.add(said)
-    if (forgotten > 0) output.note(`The context is full: the first ${forgotten} messages are forgotten.`)
-    const { text } = await writeReply(conversation.lm.generate({ ...conversation.prompt(said), ...options }), output)
-    conversation.reply(text)
+    const reply = await writeReply(conversation.lm.generate({ ...conversation.prompt(), ...options }), output)
+    conversation.reply(reply.text)
+    if (isTerminal && reply.tokensPerSecond !== undefined)
+      output.note(`${reply.tokenIds.length} tokens, ${amount(reply.tokensPerSecond, '', false)} tokens/s`, 'quiet')
+    return undefined
   } catch (error) {
     // A message that is too long or that the template refuses costs this turn only.
-    conversation.dropLast()
+    conversation.unsay()
     if (!(error instanceof InputError)) throw error
-    output.note(`error: ${error.message}`)
-  }
-}
-
-/** The messages so far, cut from the front where they outgrow the context. */
-class Conversation {
-  readonly lm: Lm
-  readonly #start: readonly ChatMessage[]
-  /** Room for the answer, at most a quarter of the context. */
-  readonly #reserve: number
-  #messages: ChatMessage[]
-
-  constructor(lm: Lm, system: string | undefined, maxNewTokens: number) {
-    this.lm = lm
-    this.#start = system === undefined ? [] : [{ role: 'system', content: system }]
-    this.#reserve = Math.min(maxNewTokens, Math.floor(lm.contextLength / 4))
-    this.#messages = [...this.#start]
-  }
-
-  reset(): void {
-    this.#messages = [...this.#start]
-  }
-
-  /** Adds what the user said; returns how many old messages had to go. */
-  add(content: string): number {
-    this.#messages.push({ role: 'user', content })
-    if (!this.lm.canChat) return 0
-    let forgotten = 0
-    const first = this.#start.length
-    const room = this.lm.contextLength - this.#reserve
-    while (this.#messages.length > first + 1 && this.lm.encode({ messages: this.#messages }).length > room) {
-      // A question goes with its answer: templates want users and assistants to alternate.
-      forgotten += this.#messages.splice(first, 2).length
-    }
-    return forgotten
-  }
-
-  /** What to continue; a model that cannot chat gets the line alone. */
-  prompt(said: string): { prompt: string } | { messages: readonly ChatMessage[] } {
-    return this.lm.canChat ? { messages: [...this.#messages] } : { prompt: said }
-  }
-
-  reply(content: string): void {
-    this.#messages.push({ role: 'assistant', content })
-  }
-
-  /** Takes back a question that got no answer. */
-  dropLast(): void {
-    if (this.#messages.at(-1)?.role === 'user') this.#messages.pop()
+    output.note(describeError(error))
+    return error
   }
 }

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm } from '../lm/lm.ts'
 import { amount } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
+import { describeSampling } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
@@ -33,17 +34,20 @@ export const command: Command = defineCommand({
   run: async ({ options, output }) => {
     const prompt = await promptOf(options)
     const engine = await openLm(options)
-    await generate(engine, { prompt, ...generateOptions(options) }, output)
+    const request = { prompt, ...generateOptions(options) }
+    const { generationSettings } = await import('../infer/generation-settings.ts')
+    const how = describeSampling(generationSettings(request, engine.generationConfig))
+    await generate(engine, request, output, how)
   },
 })
 
-/** Generates one continuation onto `output`: text with a line about speed, or one object with `--json`. */
-export async function generate(lm: Lm, request: GenerateRequest, output: Output): Promise<void> {
+/** Generates one continuation onto `output`: text with a line about speed and `how` it was drawn, or one object with `--json`. */
+export async function generate(lm: Lm, request: GenerateRequest, output: Output, how?: string): Promise<void> {
   const { tokenIds, finishReason, tokensPerSecond } = await writeReply(lm.generate(request), output)
   if (output.isJson) return
   const why = { stop: 'the text ended', length: 'the limit was reached', aborted: 'stopped' }[finishReason]
   const speed = tokensPerSecond === undefined ? '' : `, ${amount(tokensPerSecond, '', false)} tokens/s`
-  output.note(`${tokenIds.length} tokens${speed}; ${why}`)
+  output.note(`${tokenIds.length} tokens${speed}; ${why}${how === undefined ? '' : ` (${how})`}`, 'quiet')
 }
 
 async function promptOf(options: { prompt: string | undefined; promptFile: string | undefined }): Promise<string> {

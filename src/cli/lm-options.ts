@@ -34,14 +34,46 @@ export const MODEL_OPTIONS = {
   },
 } as const
 
-/** How a text is continued; defaults come from generation_config.json. */
+/** How a text is continued. Defaults are in the summaries: they depend on generation_config.json, so none is set here. */
 export const SAMPLING_OPTIONS = {
-  'max-new-tokens': { kind: 'integer', value: 'N', summary: 'tokens to make at most', min: 1 },
-  temperature: { kind: 'number', value: 'T', summary: '0 takes the most probable token; higher is bolder', min: 0 },
-  'top-k': { kind: 'integer', value: 'K', summary: 'draw from the K most probable tokens; 0 is off', min: 0 },
-  'top-p': { kind: 'number', value: 'P', summary: 'draw from the most probable tokens that hold P', min: 0, max: 1 },
-  'min-p': { kind: 'number', value: 'P', summary: 'leave out what is under P times the most probable', min: 0, max: 1 },
-  'repetition-penalty': { kind: 'number', value: 'R', summary: 'above 1 avoids tokens that were there', min: 0 },
+  'max-new-tokens': {
+    kind: 'integer',
+    value: 'N',
+    summary: 'tokens to make at most (default: generation_config.json, else 256; chat 1024)',
+    min: 1,
+  },
+  temperature: {
+    kind: 'number',
+    value: 'T',
+    summary: '0 takes the most probable token; higher is bolder (default: generation_config.json, else 0; chat 0.8)',
+    min: 0,
+  },
+  'top-k': {
+    kind: 'integer',
+    value: 'K',
+    summary: 'draw from the K most probable tokens; 0 is off (default: generation_config.json, else 0)',
+    min: 0,
+  },
+  'top-p': {
+    kind: 'number',
+    value: 'P',
+    summary: 'draw from the most probable tokens that hold P (default: generation_config.json, else 1; chat 0.95)',
+    min: 0,
+    max: 1,
+  },
+  'min-p': {
+    kind: 'number',
+    value: 'P',
+    summary: 'leave out what is under P times the most probable (default: generation_config.json, else 0)',
+    min: 0,
+    max: 1,
+  },
+  'repetition-penalty': {
+    kind: 'number',
+    value: 'R',
+    summary: 'above 1 avoids tokens that were there (default: generation_config.json, else 1)',
+    min: 0,
+  },
   stop: { kind: 'list', value: 'TEXT', summary: 'end before this text' },
   seed: { kind: 'integer', value: 'S', summary: 'same seed, same text; without one, another text each time', min: 0 },
 } as const

@@ -1,0 +1,27 @@
+// How a text is drawn, in the words of the options: what was asked for, what the model's makers say, and our own defaults together.
+
+/** `GenerationSettings` of the engine, of which nothing else is needed here. */
+export interface Sampling {
+  temperature: number
+  topK: number
+  topP: number
+  minP: number
+  repetitionPenalty: number
+  maxNewTokens: number
+}
+
+/** `temperature 0.8, top-p 0.95, at most 256 tokens`; what changes nothing is left out. */
+export function describeSampling(sampling: Sampling): string {
+  const { temperature, topK, topP, minP, repetitionPenalty, maxNewTokens } = sampling
+  const isGreedy = temperature === 0
+  return [
+    isGreedy ? 'greedy (temperature 0)' : `temperature ${temperature}`,
+    !isGreedy && topK > 0 && `top-k ${topK}`,
+    !isGreedy && topP < 1 && `top-p ${topP}`,
+    !isGreedy && minP > 0 && `min-p ${minP}`,
+    repetitionPenalty !== 1 && `repetition penalty ${repetitionPenalty}`,
+    `at most ${maxNewTokens.toLocaleString('en')} tokens`,
+  ]
+    .filter((part) => part !== false)
+    .join(', ')
+}
