@@ -33,8 +33,10 @@ export type WorkEvent =
   /** Last event, with what the generator returns: what programs read, and what people are told. */
   | { type: 'result'; result: unknown; lines?: readonly string[] }
 
-/** Hears of an event at once and in order; must not throw. Of progress it takes the bare counts. */
-export type Tell = (event: Exclude<WorkEvent, { type: 'progress' }> | ({ type: 'progress' } & Progress)) => void
+/** Hears of an event at once and in order; must not throw. Of progress it takes the bare counts. `More`: events of one kind of work. */
+export type Tell<More = never> = (
+  event: Exclude<WorkEvent, { type: 'progress' }> | ({ type: 'progress' } & Progress) | More,
+) => void
 
 /** What work is given to tell of itself and to hear that it should stop. All of it may be absent. */
 export interface Watch {
@@ -83,17 +85,17 @@ export class Count {
  * @example
  * for await (const event of eventsOf((watch) => longWork(watch), { signal })) console.log(event.type)
  */
-export async function* eventsOf<R>(
-  work: (watch: { signal: AbortSignal; tell: Tell }) => Promise<R>,
+export async function* eventsOf<R, More extends { type: string } = never>(
+  work: (watch: { signal: AbortSignal; tell: Tell<More> }) => Promise<R>,
   { signal, now = () => performance.now() }: { signal?: AbortSignal | undefined; now?: () => number } = {},
-): AsyncGenerator<WorkEvent, R> {
+): AsyncGenerator<WorkEvent | More, R> {
   const left = new AbortController()
-  const queue: WorkEvent[] = []
+  const queue: (WorkEvent | More)[] = []
   const started = new Map<string, { at: number; done: number }>()
   let wake: () => void = () => {}
   let isOver = false
-  const tell: Tell = (event) => {
-    queue.push(event.type === 'progress' ? timed(event, started, now()) : event)
+  const tell: Tell<More> = (event) => {
+    queue.push(isProgress(event) ? timed(event, started, now()) : event)
     wake()
   }
   const result = work({ tell, signal: signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]) })
@@ -114,6 +116,10 @@ export async function* eventsOf<R>(
     left.abort()
     await result.catch(() => {}) // told already, or nobody listens any more
   }
+}
+
+function isProgress(event: { type: string }): event is { type: 'progress' } & Progress {
+  return event.type === 'progress'
 }
 
 /** Progress with its rate since its label was first seen. */
