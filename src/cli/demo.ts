@@ -47,7 +47,9 @@ export async function runDemo(settings: DemoSettings, output: Output): Promise<n
   const began = performance.now()
   const elapsed = (): number => (performance.now() - began) / 1000
   const done: DoneStage[] = []
-  const context: DemoContext = { settings, paths: demoPaths(settings.out), output, elapsed, results: {}, done }
+  const { followRun } = await import('./follow-run.ts')
+  const follow: DemoContext['follow'] = (start) => followRun(start, output, true)
+  const context: DemoContext = { settings, paths: demoPaths(settings.out), output, follow, elapsed, results: {}, done }
   const people = (line: string): void => void (output.isJson || output.note(line))
   const stages = await loadStages()
   for (const [index, stage] of stages.entries()) {

@@ -59,7 +59,7 @@ describe('the events of a training run', () => {
     expect(out).toBe('')
     expect(lines[0]).toBe('1.17 M parameters, all trained; 2 steps')
     expect(lines[1]).toMatch(/^training {2}0 % /)
-    expect(lines[2]).toMatch(/^micro_batch_size/)
+    expect(lines[2]).toMatch(/^notice: micro_batch_size/)
     expect(lines.slice(3, 8)).toEqual([
       'step 1: skipped, gradient norm is NaN',
       'step 2: evaluation  eval_loss 3.0412  eval_tokens 4096  (best so far)',
@@ -71,9 +71,9 @@ describe('the events of a training run', () => {
     expect(lines.at(-1)).toBe('finished after step 2  train_loss 3.2')
   })
 
-  it('are JSON lines with --json, and nothing for people', async () => {
+  it('are JSON lines with --json, and notices for people', async () => {
     const { out, err } = await report(training, { isJson: true })
-    expect(err).toBe('')
+    expect(err).toBe('notice: micro_batch_size (axolotl) is called per_device_train_batch_size here\n')
     expect(parsed(out)).toEqual(training.map((event) => ('error' in event ? { ...event, error: 'ENOSPC' } : event)))
   })
 
@@ -96,7 +96,7 @@ describe('the events of other long work', () => {
 
   it("are JSON lines but for progress, the result's own object last", async () => {
     const { out, err } = await report(search, { isJson: true })
-    expect(err).toBe('')
+    expect(err).toBe('calibration: 8 windows of 64 tokens\n')
     const told = search.filter(({ type }) => type !== 'progress')
     expect(parsed(out)).toEqual([...told.slice(0, -1), { out: 'runs/x', perplexity: 12.25 }])
   })

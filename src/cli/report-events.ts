@@ -2,6 +2,7 @@
 // notices, rows of a table and results; with `--json` every event but progress as a JSON line, and the result's own object last.
 
 import { duration } from '../report/amounts.ts'
+import type { RunEvent } from '../run/train/run-events.ts'
 import type { TrainEvent } from '../train/events.ts'
 import type { WorkEvent } from '../work.ts'
 import { describeTrainEvent, startLine, stepDetails } from './describe-train-event.ts'
@@ -9,7 +10,16 @@ import type { Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { RowPrinter } from './row-printer.ts'
 
-export type PrintedEvent = WorkEvent | TrainEvent
+const TOLD_ALWAYS: ReadonlySet<PrintedEvent['type']> = new Set([
+  'started',
+  'notice',
+  'data-read',
+  'memory',
+  'example',
+  'fingerprint',
+])
+
+export type PrintedEvent = WorkEvent | TrainEvent | RunEvent
 
 /**
  * Prints every event of a piece of work, and returns what it returns.
@@ -47,8 +57,10 @@ export class EventPrinter {
       this.end()
       this.#output.emit(Object(event.result))
       if (event.lines !== undefined && event.lines.length > 0) this.#output.result(event.lines.join('\n'))
-    } else if (this.#output.isJson) this.#output.emit(event)
-    else this.#show(event)
+    } else {
+      this.#output.emit(event)
+      if (!this.#output.isJson || isToldAlways(event)) this.#show(event)
+    }
   }
 
   end(): void {
@@ -59,15 +71,29 @@ export class EventPrinter {
   #show(event: Exclude<PrintedEvent, { type: 'progress' | 'result' }>): void {
     switch (event.type) {
       case 'started':
-      case 'notice':
         if (event.message !== undefined) this.#say(event.message)
+        break
+      case 'notice':
+        this.#say(`notice: ${event.message}`)
+        break
+      case 'data-read':
+      case 'memory':
+        this.#say(event.message)
+        break
+      case 'example':
+        for (const line of [event.message, ...event.texts]) this.#say(line)
+        break
+      case 'fingerprint':
+        this.#say(`fingerprint ${event.fingerprint.fingerprint}`)
         break
       case 'row':
         this.#rows.print(event)
         break
       case 'saved': {
         const time = event.seconds === undefined ? '' : ` in ${duration(event.seconds)}`
-        this.#say(`saved ${event.what} ${event.path}${time}`)
+        this.#say(
+          event.what === 'charts' ? `charts of the run: ${event.path}` : `saved ${event.what} ${event.path}${time}`,
+        )
         break
       }
       case 'run-start':
@@ -108,4 +134,9 @@ export class EventPrinter {
     if (this.#bar === undefined || this.#bar.isDone) this.#output.note(line)
     else this.#bar.progress.log(line)
   }
+}
+
+/** What people must know also where a program reads the rest: it goes to standard error, the event itself to standard output. */
+function isToldAlways(event: PrintedEvent): boolean {
+  return TOLD_ALWAYS.has(event.type) || (event.type === 'saved' && event.what === 'charts')
 }

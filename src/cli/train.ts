@@ -47,8 +47,11 @@ export const command: Command = defineCommand({
       output.emit(parsed.config)
       return 0
     }
+    const { config, origins } = parsed
     const { runTraining } = await import('../run/train/run-training.ts')
-    return runTraining(parsed, output)
+    const { followRun } = await import('./follow-run.ts')
+    const start = (signal: AbortSignal): ReturnType<typeof runTraining> => runTraining(config, { signal, origins })
+    return (await followRun(start, output, config.save_strategy !== 'no')).exitCode
   },
 })
 

@@ -11,13 +11,13 @@ import { Engine } from '../infer/engine.ts'
 import { collect } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
 import type { TextSample } from '../report/blocks.ts'
-import { corporaOf } from '../run/train/corpus-of.ts'
+import { shortened } from '../report/shortened.ts'
 import { modelOf, tokenizerOf } from '../run/train/model-of.ts'
+import { corporaOf } from '../run/train/pretrain-data.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { resolveDevice } from '../torch/index.ts'
 import { evaluate } from '../train/evaluate.ts'
 import { languageModeling } from '../train/objective.ts'
-import { shortened } from './history.ts'
 import { type DemoStage, resultOf } from './stage.ts'
 import { unigramLoss } from './unigram.ts'
 
@@ -35,7 +35,7 @@ export const evaluateStage: DemoStage = {
     const { paths, settings, output } = context
     const device = resolveDevice(config.device)
     const { tokenizer, hash } = await tokenizerOf(config)
-    const corpora = await corporaOf(config, tokenizer, hash, { ...output, note: () => {} })
+    const corpora = await corporaOf(config, tokenizer, hash)
     const heldOut = corpora.evaluation!
     const blocks = (corpus: PackedCorpus): Iterable<Int32Array> =>
       (function* () {

@@ -2,7 +2,8 @@
 
 import type { TextSample } from '../report/blocks.ts'
 import type { Point } from '../report/series.ts'
-import type { TrainEvent } from '../train/events.ts'
+import { shortened } from '../report/shortened.ts'
+import type { RunEvent, TrainResult } from '../run/train/run-events.ts'
 
 /** Collects the events of one run. */
 export class TrainingHistory {
@@ -17,7 +18,17 @@ export class TrainingHistory {
   /** The newest checkpoint. */
   checkpoint: string | undefined
 
-  take(event: TrainEvent): void {
+  /** The events of a run, collected as they pass. */
+  async *of(events: AsyncGenerator<RunEvent, TrainResult>): AsyncGenerator<RunEvent, TrainResult> {
+    while (true) {
+      const next = await events.next()
+      if (next.done === true) return next.value
+      this.take(next.value)
+      yield next.value
+    }
+  }
+
+  private take(event: RunEvent): void {
     if (event.type === 'run-start') this.parameters = event.parameters
     if (event.type === 'step-done') {
       const { step, loss, learning_rate, tokens_per_second, num_tokens, epoch } = event.metrics
@@ -36,9 +47,4 @@ export class TrainingHistory {
       })
     if (event.type === 'checkpoint-saved') this.checkpoint = event.path
   }
-}
-
-/** A text without the empty lines that an untrained model likes to write. */
-export function shortened(text: string): string {
-  return text.replaceAll(/\n(?:[ \t]*\n){2,}/g, '\n\n').trimEnd()
 }

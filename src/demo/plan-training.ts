@@ -7,8 +7,8 @@ import { batches } from '../data/batches.ts'
 import { InputError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { duration } from '../report/amounts.ts'
-import { corporaOf } from '../run/train/corpus-of.ts'
 import { modelOf, tokenizerOf } from '../run/train/model-of.ts'
+import { corporaOf } from '../run/train/pretrain-data.ts'
 import { resolveDevice } from '../torch/index.ts'
 import { packageRoot } from '../torch/setup/directories.ts'
 import { measureThreads, stepsThatFit } from './plan-steps.ts'
@@ -43,7 +43,7 @@ export async function planTraining(context: DemoContext): Promise<ParsedConfig> 
   const { config } = resolve({})
   const { tokenizer, hash } = await tokenizerOf(config)
   // Read in silence: training will say the same again.
-  const corpora = await corporaOf(config, tokenizer, hash, { ...output, note: () => {} })
+  const corpora = await corporaOf(config, tokenizer, hash)
   try {
     const batchSize = Math.min(config.per_device_train_batch_size, corpora.train.length)
     if (batchSize === 0)

@@ -17,7 +17,8 @@ export const pretrainStage: DemoStage = {
     const { settings, paths, output, results } = context
     const planned = await planTraining(context)
     const history = new TrainingHistory()
-    const exitCode = await runTraining(planned, output, (event) => history.take(event))
+    const { config, origins } = planned
+    const { exitCode } = await context.follow((signal) => history.of(runTraining(config, { signal, origins })))
     results.training = planned
     const steps = history.loss.length
     if (exitCode !== 0) {

@@ -2,10 +2,12 @@
 // part of `results`, and says what it did. A new stage of a model's life is one more file and one more line in demo.ts.
 
 import { join } from 'node:path'
+import type { FollowedRun } from '../cli/follow-run.ts'
 import type { Output } from '../cli/output.ts'
 import type { ParsedConfig } from '../config/parse.ts'
 import type { KeyFigure } from '../report/blocks.ts'
 import type { ReportBlock, ReportSection } from '../report/report.ts'
+import type { RunEvent, TrainResult } from '../run/train/run-events.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { Curated } from './curate.ts'
 
@@ -69,6 +71,8 @@ export interface DemoContext {
   readonly settings: DemoSettings
   readonly paths: DemoPaths
   readonly output: Output
+  /** Shows a training run while it goes on; signals end it with a checkpoint. */
+  readonly follow: (start: (signal: AbortSignal) => AsyncGenerator<RunEvent, TrainResult>) => Promise<FollowedRun>
   /** Seconds since the demo began. */
   readonly elapsed: () => number
   readonly results: Partial<DemoResults>

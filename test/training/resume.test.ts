@@ -103,7 +103,16 @@ describe('a resumed run', () => {
     expect(existsSync(join(workspace.outputOf('complete'), 'model.safetensors'))).toBe(false)
     const { code, events } = await annealHere([...words, '--resume_from_checkpoint', 'auto'])
     expect(code).toBe(0)
-    expect(events.map(({ type }) => type)).toEqual(['run-start', 'run-end'])
+    const told = ['data-read', 'memory', 'saved', 'fingerprint']
+    expect(events.map(({ type }) => type)).toEqual([
+      'started',
+      ...told.slice(0, 2),
+      'run-start',
+      'run-end',
+      'saved',
+      'fingerprint',
+      'saved',
+    ])
     expect((await annealHere(workspace.words('complete-straight'))).code).toBe(0)
     expect(resultOf(workspace.outputOf('complete'), 8)).toEqual(resultOf(workspace.outputOf('complete-straight'), 8))
   })

@@ -122,9 +122,14 @@ export function setAdapters(
  * `body` computed belongs inside it.
  */
 export function withoutAdapter<T>(model: Decoder, body: () => T): T {
+  return withAdapters(model, [], body)
+}
+
+/** `body()` with these adapters on and all others off, as for a reference that is itself tuned. */
+export function withAdapters<T>(model: Decoder, names: readonly string[], body: () => T): T {
   const layers = [...loraLayers(model)].map(([, layer]) => ({ layer, active: layer.active }))
-  if (layers.some(({ layer }) => layer.merged !== null)) throw mergedError('withoutAdapter')
-  for (const { layer } of layers) layer.activate([])
+  if (layers.some(({ layer }) => layer.merged !== null)) throw mergedError('adapters that are switched')
+  for (const { layer } of layers) layer.activate(names)
   try {
     return body()
   } finally {

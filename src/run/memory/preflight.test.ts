@@ -7,7 +7,6 @@ import {
   tinyModel,
   trainTiny,
 } from '../../../test/training/tiny-model.ts'
-import type { Output } from '../../cli/output.ts'
 import { parseConfig } from '../../config/parse.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { Batch, BatchSource } from '../../data/batch.ts'
@@ -30,16 +29,16 @@ const config: TrainConfig = parseConfig(text, 'test.yaml', []).config
 
 let model: Decoder
 let notes: string[]
-let output: Output
 beforeEach(() => {
   model = tinyModel(TINY_WITH_DROPOUT)
   notes = []
-  output = { note: (line: string) => void notes.push(line) } as unknown as Output
 })
 afterEach(() => model.free())
 
 function fly(train: BatchSource, evaluation?: BatchSource, objective: Objective = languageModeling()): void {
-  preflight({ config, model, train, evaluation, objective }, output)
+  preflight({ config, model, train, evaluation, objective, bf16: false }, (event) => {
+    if (event.type === 'memory') notes.push(event.message)
+  })
 }
 
 describe('preflight', () => {

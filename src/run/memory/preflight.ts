@@ -1,7 +1,6 @@
 // Before the first step: says how much memory the run will need, and tries the longest batch and one evaluation batch, so that what
 // does not fit is known now and not hours in. The run itself does not notice: no weight, random number or position changes.
 
-import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { OutOfMemoryError } from '../../errors.ts'
@@ -9,6 +8,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { dropSegments } from '../../torch/checkpointing.ts'
 import { autocast, backward, Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import type { Objective } from '../../train/objective.ts'
+import type { RunTell } from '../train/run-events.ts'
 import { describeMemory, estimateMemory, type MemoryQuestion, memoryAdvice } from './memory-estimate.ts'
 
 /** What is tried. */
@@ -18,21 +18,23 @@ export interface Preflight<B> {
   train: BatchSource<B>
   evaluation: BatchSource<B> | undefined
   objective: Objective<B>
+  /** Matrix products are made in bf16. */
+  bf16: boolean
 }
 
 /** Batches that are looked at for the longest; data beyond that is not read twice for it. */
 const MOST_BATCHES = 20_000
 
-/** Prints the estimate and tries both batches; an OutOfMemoryError says which key frees how much. */
-export function preflight<B>(run: Preflight<B>, output: Output): void {
-  const { config, model, train, evaluation, objective } = run
-  const bf16 = config.bf16 === 'auto' ? model.device !== 'cpu' : config.bf16
+/** Tells the estimate and tries both batches; an OutOfMemoryError says which key frees how much. */
+export function preflight<B>(run: Preflight<B>, tell: RunTell): void {
+  const { config, model, train, evaluation, objective, bf16 } = run
   const longest = longestBatch(train, objective, config.per_device_train_batch_size * config.max_length)
   const question = memoryQuestion(config, model, objective.tokens(longest), bf16)
-  output.note(`memory: ${describeMemory(estimateMemory(question))}`)
+  const need = estimateMemory(question)
+  tell({ type: 'memory', message: `memory: ${describeMemory(need)}`, need })
   const generator = model.generator
   try {
-    scope(() => tryStep(run, longest, bf16))
+    scope(() => tryStep(run, longest))
     if (evaluation !== undefined) {
       model.generator = null
       const batch = longestBatch(evaluation, objective, config.per_device_eval_batch_size * config.max_length)
@@ -61,7 +63,7 @@ function longestBatch<B>(source: BatchSource<B>, objective: Objective<B>, most: 
 }
 
 /** Forward and backward as in a step, beside as much memory as the optimizer will take. */
-function tryStep<B>({ model, objective, config }: Preflight<B>, batch: B, bf16: boolean): void {
+function tryStep<B>({ model, objective, config, bf16 }: Preflight<B>, batch: B): void {
   const trained = [...model.parameters()].map(([, parameter]) => parameter).filter(({ requiresGrad }) => requiresGrad)
   const moments = trained.flatMap((parameter): Tensor[] => [ops.zerosLike(parameter), ops.zerosLike(parameter)])
   // Dropout draws from a generator of its own.

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { loadConfig, loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import { followRun } from '../../cli/follow-run.ts'
 import type { Output } from '../../cli/output.ts'
 import { parseConfig } from '../../config/parse.ts'
 import { hashBatches } from '../../data/calibration.ts'
@@ -121,7 +122,8 @@ async function trainIn(work: string, key: string, config: Record<string, unknown
   makeOutputDirectory(work, 'output_dir')
   writeFileAtomic(note, key)
   const resume = isBegun ? { resume_from_checkpoint: 'auto' } : {}
-  return runTraining(parseConfig(JSON.stringify({ ...config, ...resume }), 'recover'), output)
+  const { config: training } = parseConfig(JSON.stringify({ ...config, ...resume }), 'recover')
+  return (await followRun((signal) => runTraining(training, { signal }), output, true)).exitCode
 }
 
 async function windowsOf(config: QprunerConfig, output: Output): Promise<Windows> {

@@ -1,7 +1,6 @@
 // Stage `dpo`: pairs of a better and a worse answer, of which the better one becomes the likelier. The formulas are in src/methods/dpo.
 
 import { join } from 'node:path'
-import type { Output } from '../../cli/output.ts'
 import { WITHOUT_REFERENCE } from '../../config/preference-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
@@ -17,26 +16,26 @@ import {
 import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
 import { dpo } from '../../methods/dpo/dpo.ts'
-import { printable } from '../../printable.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
 import { type RunReference, referenceOf } from './dpo-reference.ts'
 import { preferenceWatch } from './dpo-watch.ts'
+import type { RunTell, RunWatch } from './run-events.ts'
 import type { StageData } from './stage-data.ts'
 
 /** Reads the pairs, and shows one of them with what is compared marked. */
 export async function dpoData(
   config: TrainConfig,
   tokenizer: Tokenizer,
-  output: Output,
+  { tell }: RunWatch,
 ): Promise<StageData<PairBatch>> {
-  const { train, validation, report } = await read(config, tokenizer, output, 'train')
+  const { train, validation, report } = await read(config, tokenizer, tell, 'train')
   const wantsHeld = config.eval_dataset !== undefined || config.val_split > 0
-  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, output)
-  output.note(
-    `${report.guess.shape} data (${printable(report.guess.reason)}): ${report.rows.toLocaleString('en')} pairs, ${report.tokens.toLocaleString('en')} tokens`,
-  )
+  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, tell)
+  const { guess, rows, tokens } = report
+  const message = `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} pairs, ${tokens.toLocaleString('en')} tokens`
+  tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
   if (train.length === 0)
     throw new ConfigError(
       `dataset: expected pairs to train on, got none of ${report.rows} that is left to train. Give more data`,
@@ -45,24 +44,30 @@ export async function dpoData(
     throw new ConfigError(
       `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected pairs to evaluate on, got none. Give more`,
     )
-  showPair(train.get(0), tokenizer, output)
+  const { chosen, rejected } = train.get(0)
+  tell({
+    type: 'example',
+    message: 'the first pair, with what is compared between ⟦ and ⟧:',
+    texts: [`chosen:   ${preview(chosen, tokenizer)}`, `rejected: ${preview(rejected, tokenizer)}`],
+  })
   let reference: RunReference | undefined
-  let watch: ReturnType<typeof preferenceWatch> | undefined
+  let checks: ReturnType<typeof preferenceWatch> | undefined
   return {
     train: pairBatches(train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
     evaluation: wantsHeld
       ? shifted(pairBatches(held, { batchSize: config.per_device_eval_batch_size, shuffle: false }), train.length)
       : undefined,
-    async objective(tuning, isFresh): Promise<Objective<PairBatch>> {
+    async objective(tuning, start, watch): Promise<Objective<PairBatch>> {
       const hasReference = !WITHOUT_REFERENCE.has(config.loss_type!)
       const { attention, residual, embedding } = tuning.model.config.dropout
       const isQuiet = attention + residual + embedding === 0 // dropout is off in the reference alone
-      watch = preferenceWatch(config, hasReference && isFresh && isQuiet && config.ref_model === undefined)
-      if (hasReference)
-        reference = await referenceOf(config, joined(train, wantsHeld ? held : undefined), tuning, isFresh, output)
+      const startsAtReference = hasReference && start.isFresh && isQuiet && config.ref_model === undefined
+      checks = preferenceWatch(config, { startsAtReference, bf16: start.bf16 })
+      const all = joined(train, wantsHeld ? held : undefined)
+      if (hasReference) reference = await referenceOf(config, all, tuning, start, watch)
       return objectiveOf(config, reference)
     },
-    watch: (metrics) => watch?.(metrics),
+    watch: (metrics) => checks?.(metrics),
     stopTokenIds: report.stopTokenIds,
     chatTemplate: chatTemplateFor(tokenizer),
     close: () => reference?.free(),
@@ -101,18 +106,12 @@ function shifted(source: BatchSource<PairBatch>, by: number): BatchSource<PairBa
   }
 }
 
-function showPair({ chosen, rejected }: Pair, tokenizer: Tokenizer, output: Output): void {
-  output.note('the first pair, with what is compared between ⟦ and ⟧:')
-  output.note(`chosen:   ${preview(chosen, tokenizer)}`)
-  output.note(`rejected: ${preview(rejected, tokenizer)}`)
+async function heldOut(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell): Promise<Dataset<Pair>> {
+  return (await read({ ...config, dataset: config.eval_dataset!, val_split: 0 }, tokenizer, tell, 'validation')).train
 }
 
-async function heldOut(config: TrainConfig, tokenizer: Tokenizer, output: Output): Promise<Dataset<Pair>> {
-  return (await read({ ...config, dataset: config.eval_dataset!, val_split: 0 }, tokenizer, output, 'validation')).train
-}
-
-async function read(config: TrainConfig, tokenizer: Tokenizer, output: Output, name: string): Promise<PreferenceData> {
-  const onNotice = (message: string): void => output.note(`notice: ${printable(message)}`)
+async function read(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell, name: string): Promise<PreferenceData> {
+  const onNotice = (message: string): void => tell({ type: 'notice', message })
   const options: TuningFileOptions = {
     tokenizer,
     maxLength: config.max_length,

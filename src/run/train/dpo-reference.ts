@@ -1,6 +1,6 @@
-// What preferences are compared with: nothing, the model with its adapter off, a second model, or numbers computed before the first step.
+// What preferences are compared with: nothing, the model with the adapter that the run starts from (or none), a second model, or
+// numbers computed before the first step.
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
-import type { Output } from '../../cli/output.ts'
 import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { Dataset } from '../../data/sample.ts'
@@ -8,9 +8,10 @@ import type { Pair } from '../../data/tuning/preferences.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import { answerLogProbs, computeReference, precomputed, type Reference, referenceModel } from '../../methods/dpo/dpo.ts'
 import type { Decoder } from '../../model/decoder.ts'
-import { showOn } from '../watch-output.ts'
 import type { Finetuning } from './finetuning.ts'
 import { readReference, referenceFile, writeReference } from './reference-cache.ts'
+import type { RunWatch } from './run-events.ts'
+import type { RunStart } from './stage-data.ts'
 
 /** A reference and what it holds. */
 export interface RunReference {
@@ -18,44 +19,43 @@ export interface RunReference {
   free(): void
 }
 
-/**
- * The reference of a run over `pairs`; loads a second model or computes its numbers where the configuration says so. `isFresh`: the
- * model is still what the run starts from.
- */
+/** The reference of a run over `pairs`; loads a second model or computes its numbers where the configuration says so. */
 export async function referenceOf(
   config: TrainConfig,
   pairs: Dataset<Pair>,
   tuning: Finetuning,
-  isFresh: boolean,
-  output: Output,
+  { isFresh, bf16 }: RunStart,
+  watch: RunWatch,
 ): Promise<RunReference> {
-  const { withBase } = tuning
-  const isOwn = config.ref_model === undefined && withBase !== undefined
-  const ownBase: Reference = (model, batch) => withBase!(() => answerLogProbs(model, batch))
+  const { withStart } = tuning
+  const isOwn = config.ref_model === undefined && withStart !== undefined
+  const ownStart: Reference = (model, batch) => withStart!(() => answerLogProbs(model, batch))
   if (config.precompute_ref_log_probs !== true) {
-    if (isOwn) return { reference: ownBase, free: () => {} }
+    if (isOwn) return { reference: ownStart, free: () => {} }
     const other = secondModel(config, pairs, tuning)
     const bytes = Array.from(other.parameters(), ([, { numel }]) => 4 * numel).reduce((a, b) => a + b, 0)
-    output.note(
-      `notice: the reference is a second model in memory, ${(bytes / 2 ** 20).toFixed(0)} MiB. precompute_ref_log_probs: true does without`,
-    )
+    const message = `the reference is a second model in memory, ${(bytes / 2 ** 20).toFixed(0)} MiB. precompute_ref_log_probs: true does without`
+    watch.tell({ type: 'notice', message })
     return { reference: referenceModel(other), free: () => other.free() }
   }
   const directory = config.ref_model ?? config.model_name_or_path!
-  const bf16 = tuning.model.device === 'cpu' ? config.bf16 === true : config.bf16 !== false
-  const file = await referenceFile(directory, pairs, { bf16, quantized: isOwn ? baseFormat(config) : undefined })
+  const adapter = isOwn ? config.adapter_name_or_path : undefined
+  const file = await referenceFile(directory, adapter, pairs, {
+    bf16,
+    quantized: isOwn ? baseFormat(config) : undefined,
+  })
   let values = readReference(file, pairs.length)
   if (values === undefined) {
     const isThere = isOwn || (config.ref_model === undefined && isFresh)
     const other = isThere ? undefined : secondModel(config, pairs, tuning)
     try {
-      const ask = { model: other ?? tuning.model, reference: isOwn ? ownBase : answerLogProbs }
-      values = await compute(ask, pairs, { bf16, batchSize: config.per_device_eval_batch_size }, output)
+      const ask = { model: other ?? tuning.model, reference: isOwn ? ownStart : answerLogProbs }
+      values = await compute(ask, pairs, { bf16, batchSize: config.per_device_eval_batch_size }, watch)
     } finally {
       other?.free()
     }
     writeReference(file, values)
-  } else output.note(`notice: log-probabilities of the reference are taken from ${file}`)
+  } else watch.tell({ type: 'notice', message: `log-probabilities of the reference are taken from ${file}` })
   return { reference: precomputed(values), free: () => {} }
 }
 
@@ -64,11 +64,9 @@ async function compute(
   { model, reference }: { model: Decoder; reference: Reference },
   pairs: Dataset<Pair>,
   { bf16, batchSize }: { bf16: boolean; batchSize: number },
-  output: Output,
+  watch: RunWatch,
 ): Promise<Float32Array> {
-  const shown = showOn(output)
-  const options = { reference, batchSize, bf16 }
-  const values = await computeReference(model, pairs, options, { tell: shown.tell }).finally(shown.end)
+  const values = await computeReference(model, pairs, { reference, batchSize, bf16 }, watch)
   const wrong = values.findIndex((value) => !Number.isFinite(value))
   if (wrong >= 0)
     throw new InputError(

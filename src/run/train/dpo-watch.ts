@@ -12,12 +12,12 @@ const TOLERANCE = { f32: 1e-3, bf16: 2e-2 }
 /** Looks at each step's metrics; with `startsAtReference` it throws at the first where the model is not its own reference. */
 export function preferenceWatch(
   config: TrainConfig,
-  startsAtReference: boolean,
+  { startsAtReference, bf16 }: { startsAtReference: boolean; bf16: boolean },
 ): (metrics: StepMetrics) => string | undefined {
   const { loss_type: loss = 'sigmoid', beta = 0.1 } = config
   const chosen = new ChosenWatch(loss, beta)
   return (metrics) => {
-    if (metrics.step === 1 && startsAtReference) checkStart(metrics, beta, config.bf16 !== false)
+    if (metrics.step === 1 && startsAtReference) checkStart(metrics, beta, bf16)
     return chosen.take(metrics)
   }
 }

@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
@@ -43,13 +42,12 @@ export interface Fingerprint {
   state: string
 }
 
-/** Computes the fingerprint of a run whose weights are `model`'s after `step` steps, saves it beside the result, prints it, and returns it. */
+/** Computes the fingerprint of a run whose weights are `model`'s after `step` steps, saves it beside the result, and returns it. */
 export async function leaveFingerprint(
   config: TrainConfig,
   tokenizer: Tokenizer,
   model: Decoder,
   step: number,
-  output: Output,
 ): Promise<Fingerprint> {
   const parts = {
     config: configHash(config),
@@ -59,7 +57,6 @@ export async function leaveFingerprint(
   }
   const fingerprint: Fingerprint = { fingerprint: hashOf(Object.values(parts).join()), ...parts }
   writeFileAtomic(join(config.output_dir, FILE), `${JSON.stringify(fingerprint, null, 2)}\n`)
-  output.note(`fingerprint ${fingerprint.fingerprint}`)
   return fingerprint
 }
 

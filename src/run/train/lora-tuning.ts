@@ -5,13 +5,13 @@ import { type AdapterFile, parseAdapterConfig } from '../../checkpoint/adapter/a
 import { readTensors } from '../../checkpoint/model-directory/read-tensors.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
 import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
-import type { Output } from '../../cli/output.ts'
+import { WITHOUT_REFERENCE } from '../../config/preference-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
-import { addLora, loraPlus, withoutAdapter } from '../../methods/lora/lora.ts'
+import { addLora, loraPlus, withAdapters } from '../../methods/lora/lora.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { Finetuning } from './finetuning.ts'
@@ -20,15 +20,18 @@ import { saveStops } from './stop-tokens.ts'
 /** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
 const STEM = 'trainable'
 const BEST = 'best'
+/** The adapter as the run starts from it, frozen, where preferences are compared with it. */
+const START = 'start'
 
 /** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
-export function loraTuning(
-  model: Decoder,
-  config: TrainConfig,
-  resumeFrom: string | undefined,
-  output: Output,
-): Finetuning {
-  if (config.adapter_name_or_path !== undefined) loadLora(model, config.adapter_name_or_path, { trainable: true })
+export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: string | undefined): Finetuning {
+  const { adapter_name_or_path: start } = config
+  const hasReference = config.stage === 'dpo' && !WITHOUT_REFERENCE.has(config.loss_type!)
+  const keepsStart = start !== undefined && hasReference && config.ref_model === undefined
+  if (start !== undefined) {
+    if (keepsStart) loadLora(model, start, { name: START })
+    loadLora(model, start, { trainable: true })
+  }
   // `completeDefaults` has filled in all of these.
   else
     addLora(model, {
@@ -48,7 +51,7 @@ export function loraTuning(
   const baseModel = config.model_name_or_path!
   return {
     model,
-    withBase: (body) => withoutAdapter(model, body),
+    withStart: (body) => withAdapters(model, keepsStart ? [START] : [], body),
     ...(config.loraplus_lr_ratio !== undefined && { rateOf: loraPlus(config.loraplus_lr_ratio) }),
     save: (directory, isResumable) => [
       ...saveLora(model, directory, { baseModel }).files,
@@ -59,7 +62,7 @@ export function loraTuning(
       if (best !== undefined) loadLora(model, best, { name: BEST })
       const { notices } = saveLora(model, directory, { baseModel, ...(best !== undefined && { name: BEST }) })
       saveStops(model, directory)
-      for (const notice of notices) output.note(`notice: ${notice}`)
+      return notices
     },
   }
 }

@@ -1,22 +1,29 @@
 // Stage `pretrain`: running text in packed blocks, of which every token is learnt.
 
-import type { Output } from '../../cli/output.ts'
+import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { batches } from '../../data/batches.ts'
+import { type PackedCorpus, packCorpus } from '../../data/packing/token-cache.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import { cacheDirectory } from '../../torch/setup/directories.ts'
 import { languageModeling } from '../../train/objective.ts'
-import { type Corpora, corporaOf } from './corpus-of.ts'
+import type { RunTell, RunWatch } from './run-events.ts'
 import type { StageData } from './stage-data.ts'
+
+export interface Corpora {
+  train: PackedCorpus
+  evaluation: PackedCorpus | undefined
+}
 
 /** Packs the texts, through the token cache. */
 export async function pretrainData(
   config: TrainConfig,
   tokenizer: Tokenizer,
   hash: string,
-  output: Output,
+  { tell }: RunWatch,
 ): Promise<StageData> {
-  const corpora = await corporaOf(config, tokenizer, hash, output)
+  const corpora = await corporaOf(config, tokenizer, hash, tell)
   const close = (): void => {
     corpora.train.close()
     corpora.evaluation?.close()
@@ -34,6 +41,42 @@ export async function pretrainData(
     close()
     throw error
   }
+}
+
+/** Reads, tokenizes and packs what the configuration names; tells what it met. Bad lines go to `output_dir/quarantine`. */
+export async function corporaOf(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  hash: string,
+  tell: RunTell = () => {},
+): Promise<Corpora> {
+  const pack = async (
+    paths: readonly string[],
+    split: 'train' | 'validation',
+    isPart: boolean,
+  ): Promise<PackedCorpus> => {
+    const quarantine = join(config.output_dir, 'quarantine')
+    const corpus = await packCorpus(paths, tokenizer, {
+      blockLength: config.max_length,
+      textKey: config.text_column,
+      dropShortBlock: split === 'train',
+      quarantinePath: join(quarantine, `${split}.jsonl`),
+      onNotice: (message) => tell({ type: 'notice', message }),
+      cache: { directory: join(cacheDirectory(), 'tokens'), tokenizerHash: hash },
+      ...(isPart && { split: { side: split, fraction: config.val_split } }),
+    })
+    const { numTokens: tokens, numDocuments, length: samples, report } = corpus
+    const bad = report === undefined || report.bad === 0 ? '' : `; ${report.bad} bad lines in ${quarantine}`
+    const message =
+      `${split}: ${tokens.toLocaleString('en')} tokens of ${numDocuments.toLocaleString('en')} documents in ` +
+      `${samples.toLocaleString('en')} blocks of ${config.max_length}${report === undefined ? ' (cached)' : ''}${bad}`
+    tell({ type: 'data-read', split, message, tokens, samples })
+    return corpus
+  }
+  const isPart = config.val_split > 0
+  const train = await pack(config.dataset, 'train', isPart)
+  const held = config.eval_dataset ?? (isPart ? config.dataset : undefined)
+  return { train, evaluation: held && (await pack(held, 'validation', isPart)) }
 }
 
 function trainingBatches(

@@ -17,10 +17,18 @@ import { cacheDirectory } from '../../torch/setup/directories.ts'
 const VERSION = 1
 const NAME = 'log_probs'
 
-/** The file for these pairs under the model in `directory`; `settings` are what else changes the numbers. */
-export async function referenceFile(directory: string, pairs: Dataset<Pair>, settings: object): Promise<string> {
+/** The file for these pairs under the model in `directory` with `adapter` on it; `settings` are what else changes the numbers. */
+export async function referenceFile(
+  directory: string,
+  adapter: string | undefined,
+  pairs: Dataset<Pair>,
+  settings: object,
+): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify({ version: VERSION, settings }))
-  for (const file of [join(directory, 'config.json'), ...openModelWeights(directory).files]) {
+  const files = [join(directory, 'config.json'), ...openModelWeights(directory).files]
+  if (adapter !== undefined)
+    files.push(join(adapter, 'adapter_config.json'), ...openModelWeights(adapter, 'adapter_model').files)
+  for (const file of files) {
     hash.update('\0')
     for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk)
   }

@@ -53,12 +53,15 @@ export async function saveCheckpoint(
   return saved.path
 }
 
-/** Writes the final model to the top of `output_dir`: the weights after `step` steps, or the best checkpoint's. */
+/** Writes the final model to the top of `output_dir`: the weights after `step` steps, or the best checkpoint's. Returns what people must know. */
 export async function saveFinal(
   { config, finetuning, tokenizer, chatTemplate, log }: RunParts,
   step: number,
-): Promise<void> {
-  finetuning.saveFinal(config.output_dir, config.load_best_model_at_end ? log.bestCheckpoint : undefined)
+): Promise<readonly string[]> {
+  const notices = finetuning.saveFinal(
+    config.output_dir,
+    config.load_best_model_at_end ? log.bestCheckpoint : undefined,
+  )
   await tokenizer.save(config.output_dir, chatTemplate === undefined ? {} : { chatTemplate })
   const { model_name_or_path: base } = config
   if (base !== undefined) copyCompanions(base, config.output_dir, ['licence'])
@@ -75,4 +78,5 @@ export async function saveFinal(
       annealVersion: VERSION,
     },
   ])
+  return notices
 }

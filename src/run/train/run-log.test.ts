@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createOutput } from '../../cli/output.ts'
 import { parseConfig } from '../../config/parse.ts'
 import { RunLog } from './run-log.ts'
 
@@ -14,8 +13,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 
 function logOf(resumed?: string): RunLog {
   const config = { stage: 'pretrain', model_name_or_path: 'm', dataset: 'd', output_dir: directory, logging_steps: 4 }
-  const silent = { write: () => {} }
-  return new RunLog(parseConfig(JSON.stringify(config), 'c').config, 8, createOutput(false, silent, silent), resumed)
+  return new RunLog(parseConfig(JSON.stringify(config), 'c').config, 8, () => {}, resumed)
 }
 
 function take(log: RunLog, step: number, more: Record<string, number> = {}): void {

@@ -11,7 +11,6 @@ import {
   trainerState,
   writeTrainerState,
 } from '../../checkpoint/run-directory/trainer-state.ts'
-import type { Output } from '../../cli/output.ts'
 import { stepsOf } from '../../config/fields.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { hasCode } from '../../errors.ts'
@@ -41,17 +40,17 @@ export interface LogSample {
 /** Collects events into log rows: every `logging_steps` one with the mean loss since the last. */
 export class RunLog {
   private readonly config: TrainConfig
-  private readonly output: Output
+  private readonly tell: (notice: string) => void
   readonly state: TrainerState
   readonly samples: LogSample[] = []
   private readonly every: number
   private window: Window = { counts: {}, sums: {} }
   private board: TensorBoardWriter | undefined
 
-  /** For a run of `steps`; `resumed` is the checkpoint whose history is continued. */
-  constructor(config: TrainConfig, steps: number, output: Output, resumed?: string) {
+  /** For a run of `steps`; `resumed` is the checkpoint whose history is continued, `tell` hears of what is wrong with the records. */
+  constructor(config: TrainConfig, steps: number, tell: (notice: string) => void, resumed?: string) {
     this.config = config
-    this.output = output
+    this.tell = tell
     this.every = stepsOf(config.logging_steps, steps)
     const before = resumed !== undefined && existsSync(join(resumed, TRAINER_STATE)) ? readTrainerState(resumed) : {}
     this.state = trainerState({
@@ -154,7 +153,7 @@ export class RunLog {
     } catch (error) {
       // A chart is not worth a run; checkpoints have their own answer to a full disk.
       if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EFBIG')) throw error
-      this.output.note('notice: no space for TensorBoard files, they end here')
+      this.tell('no space for TensorBoard files, they end here')
       this.board = undefined
     }
   }

@@ -1,7 +1,6 @@
 // Stage `sft`: conversations, instructions with answers, or prompts with completions, of which the answers are learnt.
 
 import { join } from 'node:path'
-import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
@@ -11,21 +10,22 @@ import { preview } from '../../data/preview.ts'
 import type { Dataset, Sample } from '../../data/sample.ts'
 import { readSupervised, type SupervisedData, type TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
-import { printable } from '../../printable.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { languageModeling } from '../../train/objective.ts'
+import type { RunTell, RunWatch } from './run-events.ts'
 import type { StageData } from './stage-data.ts'
 
 /** Reads the samples, and shows one of them with what is learnt marked. */
-export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output: Output): Promise<StageData> {
-  const { train, validation, report } = await read(config, tokenizer, output, 'train')
-  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, output)
+export async function sftData(config: TrainConfig, tokenizer: Tokenizer, { tell }: RunWatch): Promise<StageData> {
+  const { train, validation, report } = await read(config, tokenizer, tell, 'train')
+  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, tell)
   const share = ((100 * report.supervisedTokens) / report.tokens).toFixed(1)
-  output.note(
-    `${report.guess.shape} data (${printable(report.guess.reason)}): ${report.rows.toLocaleString('en')} rows, ${report.tokens.toLocaleString('en')} tokens, ${share} % of them learnt`,
-  )
-  output.note(describeLengths(report.lengths))
+  const { guess, rows, tokens } = report
+  const message =
+    `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} rows, ${tokens.toLocaleString('en')} tokens, ` +
+    `${share} % of them learnt\n${describeLengths(report.lengths)}`
+  tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
   const data = config.packing ? packSamples(train, config.max_length) : train
   if (data.length === 0)
     throw new ConfigError(
@@ -36,8 +36,11 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
     throw new ConfigError(
       `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected samples to evaluate on, got none. Give more`,
     )
-  output.note('the first sample, with what is learnt between ⟦ and ⟧:')
-  output.note(preview(train.get(0), tokenizer))
+  tell({
+    type: 'example',
+    message: 'the first sample, with what is learnt between ⟦ and ⟧:',
+    texts: [preview(train.get(0), tokenizer)],
+  })
   const evaluation = (dataset: Dataset<Sample>): BatchSource =>
     batches(dataset, { batchSize: config.per_device_eval_batch_size, shuffle: false })
   return {
@@ -50,12 +53,12 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, output:
   }
 }
 
-async function heldOut(config: TrainConfig, tokenizer: Tokenizer, output: Output): Promise<Dataset<Sample>> {
-  return (await read({ ...config, dataset: config.eval_dataset! }, tokenizer, output, 'validation')).train
+async function heldOut(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell): Promise<Dataset<Sample>> {
+  return (await read({ ...config, dataset: config.eval_dataset! }, tokenizer, tell, 'validation')).train
 }
 
-async function read(config: TrainConfig, tokenizer: Tokenizer, output: Output, name: string): Promise<SupervisedData> {
-  const onNotice = (message: string): void => output.note(`notice: ${printable(message)}`)
+async function read(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell, name: string): Promise<SupervisedData> {
+  const onNotice = (message: string): void => tell({ type: 'notice', message })
   const options: TuningFileOptions = {
     tokenizer,
     maxLength: config.max_length,

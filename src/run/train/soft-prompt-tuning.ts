@@ -1,6 +1,5 @@
 // Fine-tuning with a soft prompt: the base stays as it is on disk, and checkpoints and results are PEFT directories.
 
-import type { Output } from '../../cli/output.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import { loadPrompt, type PromptStart, savePrompt } from '../../methods/prompt-tuning/prompt-files.ts'
@@ -16,7 +15,6 @@ export function softPromptTuning(
   config: TrainConfig,
   tokenizer: Tokenizer,
   resumeFrom: string | undefined,
-  output: Output,
 ): Finetuning {
   if (resumeFrom === undefined) begin(model, config, tokenizer)
   else goOn(model, config, resumeFrom)
@@ -37,7 +35,7 @@ export function softPromptTuning(
       if (best !== undefined) loadPrompt(model, best)
       const { notices } = write(directory)
       saveStops(model, directory)
-      for (const notice of notices) output.note(`notice: ${notice}`)
+      return notices
     },
   }
 }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LogRow, trainerState } from '../../checkpoint/run-directory/trainer-state.ts'
-import { createOutput } from '../../cli/output.ts'
 import { parseConfig } from '../../config/parse.ts'
 import { escapeHtml } from '../../report/html.ts'
+import type { RunTell } from './run-events.ts'
 import { RunLog } from './run-log.ts'
 import { renderTrainingPage, TRAINING_PAGE, TrainingPage, type TrainingRun } from './training-page.ts'
 
@@ -239,12 +239,15 @@ describe('TrainingPage', () => {
 
   function start(name: string): { page: TrainingPage; notes: string[]; path: string; log: RunLog } {
     const notes: string[] = []
-    const output = createOutput(false, { write: () => {} }, { write: (text) => notes.push(text) })
+    const tell: RunTell = (event) => {
+      if (event.type === 'saved') notes.push(`saved ${event.what} ${event.path}`)
+      else if (event.type === 'notice') notes.push(event.message)
+    }
     const output_dir = join(directory, name)
     mkdirSync(output_dir)
     const parsed = parseConfig(JSON.stringify({ ...PRETRAIN, output_dir, logging_steps: 1 }), 'run.yaml')
-    const log = new RunLog(parsed.config, 2, output)
-    return { page: new TrainingPage(parsed, log, [], output), notes, path: join(output_dir, TRAINING_PAGE), log }
+    const log = new RunLog(parsed.config, 2, () => {})
+    return { page: new TrainingPage(parsed, log, [], tell), notes, path: join(output_dir, TRAINING_PAGE), log }
   }
   const metrics = { step: 1, epoch: 1, loss: 2, grad_norm: 1, learning_rate: 1, num_tokens: 4, tokens_per_second: 1 }
   const saved = { type: 'checkpoint-saved', step: 1, path: 'c', seconds: 1 } as const
@@ -263,7 +266,7 @@ describe('TrainingPage', () => {
     page.take(end)
     page.end(undefined)
     expect(readFileSync(path, 'utf8')).toContain('stopped after 1 of 2 steps.')
-    expect(notes).toEqual([`charts of the run: ${path}\n`])
+    expect(notes).toEqual([`saved charts ${path}`])
   })
 
   it('is not there when nothing was logged', () => {
@@ -280,7 +283,7 @@ describe('TrainingPage', () => {
     page.take(saved)
     page.end(undefined)
     expect(notes.length).toBe(1)
-    expect(notes[0]).toMatch(/^notice: no page of the run: /)
+    expect(notes[0]).toMatch(/^no page of the run: /)
     expect(readdirSync(join(path, '..'))).toEqual([TRAINING_PAGE])
   })
 })

@@ -3,23 +3,21 @@
 
 import { join } from 'node:path'
 import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
-import type { Output } from '../../cli/output.ts'
-import { dumpConfig } from '../../config/dump.ts'
-import type { ParsedConfig } from '../../config/parse.ts'
+import { type DumpedConfig, dumpConfig } from '../../config/dump.ts'
 import type { TrainConfig } from '../../config/schema.ts'
-import { shortened } from '../../demo/history.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import type { DropBpRule } from '../../methods/dropbp/dropbp.ts'
 import { dropBpFigures } from '../../methods/dropbp/figures.ts'
-import { printable } from '../../printable.ts'
 import { amount, duration, percent } from '../../report/amounts.ts'
 import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
+import { shortened } from '../../report/shortened.ts'
 import { engineInfo } from '../../torch/index.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import type { Rule } from '../../train/rule.ts'
 import type { Fingerprint } from './fingerprint.ts'
+import type { RunTell } from './run-events.ts'
 import type { LogSample, RunLog } from './run-log.ts'
 import {
   chosenCollapse,
@@ -40,7 +38,7 @@ const MOST_SAMPLES = 12
 
 /** What a page is drawn from. */
 export interface TrainingRun {
-  parsed: Omit<ParsedConfig, 'notices'>
+  parsed: DumpedConfig
   log: Pick<RunLog, 'state' | 'samples'>
   step: number
   /** How it ended; absent while it goes on, and after an error. */
@@ -53,15 +51,15 @@ export interface TrainingRun {
 /** Follows the events of a run and keeps its page. */
 export class TrainingPage {
   private readonly run: TrainingRun
-  private readonly output: Output
+  private readonly tell: RunTell
   private readonly path: string
   private isBroken = false
 
-  constructor(parsed: ParsedConfig, log: RunLog, rules: readonly Rule[], output: Output) {
+  constructor(parsed: DumpedConfig, log: RunLog, rules: readonly Rule[], tell: RunTell) {
     const { version, threads } = engineInfo()
     const footer = `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node}`
     this.run = { parsed, log, step: log.state.global_step, dropBp: rules.find(isDropBp), footer }
-    this.output = output
+    this.tell = tell
     this.path = join(parsed.config.output_dir, TRAINING_PAGE)
   }
 
@@ -72,12 +70,12 @@ export class TrainingPage {
     if (event.type === 'checkpoint-saved') this.write()
   }
 
-  /** Writes the page a last time and says where it is; after an error, too, for its curves may say why. */
+  /** Writes the page a last time and tells where it is; after an error, too, for its curves may say why. */
   end(fingerprint: Fingerprint | undefined): void {
     if (this.run.log.state.log_history.length === 0) return
     this.run.fingerprint = fingerprint
     this.write()
-    if (!this.isBroken) this.output.note(`charts of the run: ${printable(this.path)}`)
+    if (!this.isBroken) this.tell({ type: 'saved', what: 'charts', path: this.path })
   }
 
   // A page is not worth a run, whatever is wrong with it.
@@ -85,7 +83,7 @@ export class TrainingPage {
     try {
       writeFileAtomic(this.path, renderTrainingPage(this.run))
     } catch (error) {
-      if (!this.isBroken) this.output.note(`notice: no page of the run: ${printable((error as Error).message)}`)
+      if (!this.isBroken) this.tell({ type: 'notice', message: `no page of the run: ${(error as Error).message}` })
       this.isBroken = true
     }
   }

@@ -3,10 +3,8 @@
 // far smaller than the others (weight decay, a start near 0, or the mean that resizing fills in), or it is another row over
 // again (tokens that never come up are all pushed alike).
 
-import type { Output } from '../../cli/output.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { Linear } from '../../nn/linear.ts'
-import { printable } from '../../printable.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 
@@ -27,19 +25,18 @@ export function untrainedTokens(model: Decoder, ids: readonly number[]): number[
   return ids.filter((id) => norms[id]! < SMALL * middle || closest(head.weight, norms, id) > SAME)
 }
 
-/** Says so when answers of the data end with such a token and the run leaves the head as it is. */
-export function warnOfUntrainedStops(
+/** What to tell where answers of the data end with such a token and the run leaves the head as it is. */
+export function warningOfUntrainedStops(
   model: Decoder,
   stopTokenIds: readonly number[],
   tokenizer: Tokenizer,
-  output: Output,
-): void {
-  if ([...model.head.parameters()].some(([, { requiresGrad }]) => requiresGrad)) return
-  const names = untrainedTokens(model, stopTokenIds).map((id) => printable(tokenizer.idToToken(id) ?? `${id}`))
-  if (names.length === 0) return
-  output.note(
-    `notice: answers end with ${names.join(' or ')}, which the base seems never to have learnt, and this run leaves the output head as it is: ` +
-      'the model may never stop. Add lm_head to lora_target_modules, use finetuning: full, or a chat template whose end token the base knows',
+): string | undefined {
+  if ([...model.head.parameters()].some(([, { requiresGrad }]) => requiresGrad)) return undefined
+  const names = untrainedTokens(model, stopTokenIds).map((id) => tokenizer.idToToken(id) ?? `${id}`)
+  if (names.length === 0) return undefined
+  return (
+    `answers end with ${names.join(' or ')}, which the base seems never to have learnt, and this run leaves the output head as it is: ` +
+    'the model may never stop. Add lm_head to lora_target_modules, use finetuning: full, or a chat template whose end token the base knows'
   )
 }
 

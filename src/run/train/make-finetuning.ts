@@ -1,0 +1,69 @@
+// Configuration → the model ready for training: the whole of it, some layers, or an adapter beside a frozen base.
+
+import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { freezeExcept } from '../../methods/freeze/freeze.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import type { Finetuning } from './finetuning.ts'
+import { loraTuning } from './lora-tuning.ts'
+import { modelOf } from './model-of.ts'
+import { softPromptTuning } from './soft-prompt-tuning.ts'
+import { stopAlsoAt } from './stop-tokens.ts'
+
+/** Makes the model ready for training, from the start or as the checkpoint `resumeFrom` has it; it also ends at `stopTokenIds`. */
+export function makeFinetuning(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  stopTokenIds: readonly number[],
+  device: string,
+  resumeFrom: string | undefined,
+): Finetuning {
+  if (config.finetuning !== 'full' && config.finetuning !== 'freeze') {
+    const base = modelOf(config, tokenizer, device)
+    try {
+      stopAlsoAt(base, stopTokenIds)
+      if (config.finetuning === 'prompt') return softPromptTuning(base, config, tokenizer, resumeFrom)
+      return loraTuning(base, config, resumeFrom)
+    } catch (error) {
+      base.free()
+      throw error
+    }
+  }
+  const model = modelOf(config, tokenizer, device, resumeFrom)
+  stopAlsoAt(model, stopTokenIds)
+  if (config.finetuning === 'freeze') freezeOthers(model, config)
+  else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  return wholeModel(model)
+}
+
+function freezeOthers(model: Decoder, config: TrainConfig): void {
+  try {
+    freezeExcept(model, {
+      layers: config.freeze_trainable_layers!,
+      modules: config.freeze_trainable_modules!,
+      extraModules: config.freeze_extra_modules!,
+    })
+  } catch (error) {
+    model.free()
+    throw error
+  }
+}
+
+function wholeModel(model: Decoder): Finetuning {
+  return {
+    model,
+    save: (directory) => saveDecoder(model, directory),
+    saveFinal(directory, best) {
+      if (best === undefined) {
+        saveDecoder(model, directory)
+        return []
+      }
+      const chosen = loadDecoder(best)
+      saveDecoder(chosen, directory)
+      chosen.free()
+      return []
+    },
+  }
+}

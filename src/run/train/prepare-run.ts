@@ -1,0 +1,85 @@
+// Configuration → a run that is ready to start: tokenizer, data, model, objective, tried on its longest batch. Everything that can be
+// wrong with the configuration is found here, before the first byte is written into `output_dir`.
+
+import type { TrainConfig } from '../../config/schema.ts'
+import { ConfigError } from '../../errors.ts'
+import { makeOutputDirectory } from '../../files/output-directory.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import { resolveDevice, setThreads } from '../../torch/index.ts'
+import type { Objective } from '../../train/objective.ts'
+import { turn } from '../../work.ts'
+import { preflight } from '../memory/preflight.ts'
+import type { Finetuning } from './finetuning.ts'
+import { makeFinetuning } from './make-finetuning.ts'
+import { freshConfigOf, tokenizerOf } from './model-of.ts'
+import { readStage } from './read-stage.ts'
+import { resumePoint } from './resume-point.ts'
+import type { RunWatch } from './run-events.ts'
+import type { StageData } from './stage-data.ts'
+import { warningOfUntrainedStops } from './untrained-stops.ts'
+
+/** What a configuration stands for, made and checked. */
+export interface Run {
+  readonly config: TrainConfig
+  readonly tokenizer: Tokenizer
+  readonly data: StageData
+  readonly finetuning: Finetuning
+  readonly objective: Objective
+  /** Matrix products are made in bf16. */
+  readonly bf16: boolean
+  readonly resumeFrom: string | undefined
+  /** Gives back memory and files. */
+  close(): void
+}
+
+/** Checks and makes everything; a wrong configuration leaves nothing behind, not even an empty `output_dir`. */
+export async function prepareRun(config: TrainConfig, watch: RunWatch): Promise<Run> {
+  const device = resolveDevice(config.device)
+  const bf16 = computesInBf16(config, device)
+  if (config.threads !== undefined) setThreads(config.threads)
+  const { tokenizer, hash } = await tokenizerOf(config)
+  freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
+  const removeAgain = makeOutputDirectory(config.output_dir, 'output_dir')
+  let data: StageData | undefined
+  let model: Decoder | undefined
+  const close = (): void => {
+    data?.close()
+    model?.free()
+  }
+  try {
+    const resumeFrom = resumePoint(config, watch.tell)
+    data = await readStage(config, tokenizer, hash, watch)
+    await turn(watch)
+    const finetuning = makeFinetuning(config, tokenizer, data.stopTokenIds, device, resumeFrom)
+    model = finetuning.model
+    checkLength(config, finetuning)
+    model.gradientCheckpointing = config.gradient_checkpointing
+    const stageObjective = await data.objective(finetuning, { isFresh: resumeFrom === undefined, bf16 }, watch)
+    const objective = finetuning.objective?.(stageObjective) ?? stageObjective
+    const message = warningOfUntrainedStops(model, data.stopTokenIds, tokenizer)
+    if (message !== undefined) watch.tell({ type: 'notice', message })
+    preflight({ config, model, train: data.train, evaluation: data.evaluation, objective, bf16 }, watch.tell)
+    await turn(watch)
+    return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, close }
+  } catch (error) {
+    close()
+    removeAgain()
+    throw error
+  }
+}
+
+/** What `bf16: auto` means on a device. */
+export function computesInBf16({ bf16 }: TrainConfig, device: string): boolean {
+  return bf16 === 'auto' ? device !== 'cpu' : bf16
+}
+
+/** Learned positions end; rotary ones go on. */
+function checkLength({ max_length }: TrainConfig, { model, reader }: Finetuning): void {
+  const { hasLearnedPositions, maxPositionEmbeddings } = model.config
+  const most = maxPositionEmbeddings - (reader?.prefix?.length ?? 0)
+  if (!hasLearnedPositions || max_length <= most) return
+  throw new ConfigError(
+    `max_length: expected at most the model's ${most} positions${most < maxPositionEmbeddings ? ' behind the prompt' : ''}, got ${max_length}. Use a shorter one`,
+  )
+}
