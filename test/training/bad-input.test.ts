@@ -5,7 +5,7 @@ import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { engineInfo } from '../../src/torch/index.ts'
-import { TINY, TINY_WITH_DROPOUT } from './tiny-model.ts'
+import { ofType, TINY, TINY_WITH_DROPOUT } from './tiny-model.ts'
 import { annealHere, corpus, makeWorkspace, type Workspace } from './tiny-run.ts'
 
 let workspace: Workspace
@@ -169,7 +169,8 @@ describe('anneal train', () => {
     expect(errors.length).toBe(1)
     expect(ended.err.trimEnd().split('\n').at(-1)).toBe(errors[0])
     expect(errors[0]).toMatch(message)
-    expect(ended.out).toBe('')
+    expect(ended.events.filter(({ type }) => type === 'run-start')).toEqual([])
+    expect(ended.out.split('\n').length - 1).toBe(ended.events.length) // nothing but what was told before the error
     // Nothing but the lines that are at fault, if there are any.
     const left = existsSync(workspace.outputOf(output)) ? readdirSync(workspace.outputOf(output)) : ['quarantine']
     expect(left).toEqual(['quarantine'])
@@ -218,7 +219,7 @@ describe('anneal train', () => {
     expect(err.trimEnd().split('\n').at(-1)).toMatch(
       /^error: out of memory in [^:]+::\w+\(.*\): asked for \d+ MiB with \d+ MiB in use, of \d+ MiB\. .*batch.*max_length.*gradient_checkpointing.* For this run: .*per_device_train_batch_size: 2048 with gradient_accumulation_steps: 2 frees about \d/,
     )
-    expect(events).toEqual([]) // before the first step
+    expect(ofType(events, 'run-start')).toEqual([]) // before the first step
     expect(existsSync(workspace.outputOf('memory'))).toBe(false)
     expect((await annealHere(workspace.words('after-memory'))).code).toBe(0)
   })
