@@ -31,6 +31,18 @@ describe('GrowingCache', () => {
     expect(cache.length).toBe(0)
   })
 
+  it('is as long as what every layer has, also after a pass that failed between two of them', () => {
+    const cache = new GrowingCache()
+    for (const layer of [0, 1]) cache.append(layer, tensor([[1, 2]]), tensor([[1, 2]]))
+    cache.append(0, tensor([[3]]), tensor([[3]])) // and then the second layer fails
+    expect(cache.length).toBe(2)
+    cache.truncate(cache.length)
+    for (const layer of [0, 1])
+      expect(cache.append(layer, tensor([[4]]), tensor([[4]])).key.toArray()).toEqual([1, 2, 4])
+    expect(cache.length).toBe(3)
+    cache.free()
+  })
+
   it('keeps chosen rows in their order', () => {
     const cache = new GrowingCache(4)
     cache.append(0, tensor([[1], [2], [3]]), tensor([[1], [2], [3]]))

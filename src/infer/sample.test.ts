@@ -78,6 +78,17 @@ describe('Sampler', () => {
     expect(greedy([-3, -2], [1])).toBe(0) // −2 · 2 < −3
   })
 
+  it.each([
+    // logits, where id 0 was there: what 0 becomes under a penalty of 2, and who is the largest then.
+    [[-0.5, -0.7], '−1, not −0.25', 1],
+    [[-0.2, -0.3], '−0.4, not −0.1', 1],
+    [[-0.5, -1.1], '−1', 0],
+    [[0.5, 0.3], '0.25, not 1', 1],
+  ])('makes every logit of what was there smaller, between −1 and 1 too: %s → %s', (logits, _, expected) => {
+    const sampler = new Sampler({ ...NEUTRAL, temperature: 0, repetitionPenalty: 2 }, [0])
+    expect(sampler.pick(Float32Array.from(logits))).toBe(expected)
+  })
+
   it('penalises what it has chosen itself', () => {
     const sampler = new Sampler({ ...NEUTRAL, temperature: 0, repetitionPenalty: 2 }, [])
     const picks = [1, 2, 3, 4].map(() => sampler.pick(Float32Array.of(4, 3, 2.5)))

@@ -95,6 +95,17 @@ describe('searchAssignment', () => {
     expect([(await single.next()).done, (await single.next()).value]).toEqual([false, 'converged'])
   })
 
+  it('promises what the table says where the table is the truth: its process models only what that misses', async () => {
+    const additive = async (assignment: Assignment): Promise<number> => totalOf(table, assignment).loss
+    // Far from the optimum, so that there is much to promise.
+    const starts = [table.map((_, unit) => (unit % 2 === 0 ? 0 : 2)), table.map(() => 1), table.map(() => 0)]
+    const trials = await collect(searchAssignment(options({ evaluate: additive, starts, evaluations: 5 })))
+    const first = trials[3]!
+    const best = bestWithin(trials.slice(0, 3), budget)!
+    expect(best.loss - first.loss).toBeGreaterThan(0)
+    expect(first.promised! / (best.loss - first.loss)).toBeCloseTo(1, 2)
+  })
+
   it('learns from starts above the budget and does not choose them', async () => {
     const starts = [table.map(() => 2), table.map(() => 0)]
     const trials = await collect(searchAssignment(options({ starts, evaluations: 10 })))

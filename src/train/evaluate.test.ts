@@ -108,6 +108,8 @@ describe('evaluation', () => {
     ['is not a number at first', [Number.NaN, 3, 2], {}, 'best at 2,3; finished at 3'],
     ['becomes infinite', [3, Number.NEGATIVE_INFINITY, 2], {}, 'best at 1,3; finished at 3'],
     ['stops falling', [3, 2, 4, 3, 1], { patience: 2 }, 'best at 1,2; early-stopping at 4'],
+    ['only stays what it is', [2, 2, 2, 1], { patience: 2 }, 'best at 1; early-stopping at 3'],
+    ['gains just the threshold', [4, 3.5, 3, 1], { patience: 2, threshold: 0.5 }, 'best at 1,2,3; early-stopping at 3'],
     ['falls again in time', [3, 2, 4, 1, 5], { patience: 2 }, 'best at 1,2,4; finished at 5'],
     ['falls too little', [3, 2.9, 2.8, 1], { patience: 2, threshold: 0.5 }, 'best at 1,2,3; early-stopping at 3'],
   ])('knows the best step when the metric %s', async (_, values, options, expected) => {

@@ -5,20 +5,21 @@
 //   sensitivity S_l, once at 10 % of training                   sensitivity.ts       drop rates p_l from S and FLOPs    allocate-rates.ts
 // Symbols: P = `rate`, share of the branches' FLOPs dropped; p_l = `rates`; S_l = `sensitivities`; γ = `scaling`.
 import { z } from 'zod'
-import { CheckpointError } from '../../errors.ts'
+import { CheckpointError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type BranchFlops, branchFlops } from '../../probe/flops.ts'
 import type { MicroBatch, Rule } from '../../train/rule.ts'
 import type { RunState } from '../../train/train.ts'
 import { greedyRates, knapsackRates, uniformRates, waterFilling } from './allocate-rates.ts'
 import { BranchGates, type Mask } from './branch-gates.ts'
+import { liveBranches } from './live-branches.ts'
 import { checkedSettings, type DropBpOptions, type Settings } from './options.ts'
 import { bernoulliSampler, type MaskSampler, maskRandom, pivotalSampler } from './sample-masks.ts'
 import { measureSensitivities } from './sensitivity.ts'
 
 /** What `dropbp` hands to the loop, open to plots. */
 export interface DropBpRule extends Rule {
-  /** The branches, bottom up; the order of all arrays here. */
+  /** The branches that have a backward pass, bottom up; the order of all arrays here. Rates and fractions are shares of their FLOPs. */
   readonly branches: readonly BranchFlops[]
   readonly gates: BranchGates
   /** p_l now. */
@@ -30,7 +31,8 @@ export interface DropBpRule extends Rule {
 }
 
 /**
- * A rule for `train` that drops the backward pass of branches of `model`. UsageError for an option out of range.
+ * A rule for `train` that drops the backward pass of branches of `model`. Make it when it is settled which parameters are trained:
+ * branches below the lowest one have no backward pass and are not among those to choose from. UsageError for an option out of range.
  *
  * @example
  * for await (const event of train(model, batches, languageModeling(), { steps, learningRate, rules: [dropbp({ rate: 0.5 })(model)] })) …
@@ -65,6 +67,7 @@ class DropBp implements DropBpRule {
   /** Step before which the sensitivities were measured. */
   private measuredAt: number | null = null
   private isNews = false
+  private isChecked = false
   /** Share of the FLOPs dropped in each micro-batch of this step. */
   private fractions: number[] = []
 
@@ -72,7 +75,11 @@ class DropBp implements DropBpRule {
     this.settings = settings
     this.model = model
     this.seed = settings.seed ?? null
-    this.branches = branchFlops(model.config, settings.sequenceLength)
+    this.branches = liveBranches(model, this.branchesOfAll())
+    if (this.branches.length === 0)
+      throw new UsageError(
+        'dropbp: expected something that is trained in or below a block, got only what comes after the last one. Leave dropbp out, there is no backward pass to drop',
+      )
     this.flops = Float64Array.from(this.branches, ({ flops }) => flops)
     this.gates = new BranchGates(model, this.branches)
     this.rates = uniformRates(this.branches.length, settings.rate)
@@ -85,6 +92,7 @@ class DropBp implements DropBpRule {
     if (batch.index === 0) {
       this.fractions = []
       this.isNews = false
+      this.checkTrained()
       if (this.isDue(run)) this.measure(run, batch)
     }
     const mask = this.maskAt(run.step, batch.index)
@@ -132,6 +140,20 @@ class DropBp implements DropBpRule {
 
   remove(): void {
     this.gates.remove()
+  }
+
+  /** Once: what is trained may have been chosen after the rule was made. */
+  private checkTrained(): void {
+    if (this.isChecked) return
+    this.isChecked = true
+    if (liveBranches(this.model, this.branchesOfAll()).length !== this.branches.length)
+      throw new UsageError(
+        'dropbp: expected the parameters that were trained when the rule was made, got others. Make the rule after adapters are added and layers are frozen',
+      )
+  }
+
+  private branchesOfAll(): BranchFlops[] {
+    return branchFlops(this.model.config, this.settings.sequenceLength)
   }
 
   private isDue(run: RunState): boolean {
