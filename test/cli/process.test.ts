@@ -2,7 +2,7 @@
 // and what `--help` loads.
 
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -57,6 +57,23 @@ describe('anneal as a process', () => {
     const { err } = await finished(child)
     expect(err).toBe('')
   })
+
+  it.runIf(existsSync('/dev/full'))(
+    'ends in one line where its output is full, and not at all where only its messages are',
+    async () => {
+      const shell = (redirection: string): ReturnType<typeof finished> =>
+        finished(
+          spawn('bash', ['-c', `"$@" ${redirection}`, 'bash', process.execPath, '--import', 'tsx', main, 'schema'], {
+            stdio: ['ignore', 'pipe', 'pipe'],
+          }),
+        )
+      expect(await shell('> /dev/full')).toMatchObject({
+        code: 6,
+        err: 'error: cannot write standard output: expected free space, got a full disk (ENOSPC). Free some space\n',
+      })
+      expect(await shell('2> /dev/full')).toMatchObject({ code: 0 })
+    },
+  )
 
   it('shows the cursor again when a signal ends it', async () => {
     const script = `
