@@ -154,13 +154,32 @@ describe('anneal demo', () => {
     expect(err).toMatch(/^ {2}.* chat --model \S+\/out\/model$/m)
   })
 
-  it('starts afresh in its own folder, and gives the same model for the same seed and steps', async () => {
+  it('keeps what was made from the same text with the same settings, and says so', async () => {
+    const before = readFileSync(join(out, 'demo.json'), 'utf8')
+    const { code, err: said } = await run('--text', text, '--out', out, '--seed', '7')
+    expect(code).toBe(0)
+    expect(said).toContain(`the demo in ${out} was made from this text with these settings, and is kept`)
+    expect(said).toMatch(/^ {2}.* chat --model \S+\/out\/model$/m)
+    expect(said).not.toContain('training')
+    expect(readFileSync(join(out, 'demo.json'), 'utf8')).toBe(before)
+  })
+
+  it('puts a demo of other settings in its place, and gives the same model for the same seed and steps', async () => {
     const weights = readFileSync(join(out, 'model', 'model.safetensors'))
     writeFileSync(join(out, 'model', 'old.txt'), 'from the first run')
+    // Another hash, so that all is made again; what it is made from is the same.
+    const results = JSON.parse(readFileSync(join(out, 'demo.json'), 'utf8'))
+    writeFileSync(join(out, 'demo.json'), JSON.stringify({ ...results, inputs: 'other' }))
     const result = await run(text, '--out', out, '--seed', '7', '--json')
     expect(result.code).toBe(0)
     expect(existsSync(join(out, 'model', 'old.txt'))).toBe(false)
     expect(readFileSync(join(out, 'model', 'model.safetensors')).equals(weights)).toBe(true)
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([])
+    for (const file of ['model/train_config.yaml', 'adapter/adapter_config.json']) {
+      const said = readFileSync(join(out, file), 'utf8')
+      expect(said).toContain(join(out, 'model'))
+      expect(said).not.toContain('.tmp-')
+    }
     const events = result.out
       .trimEnd()
       .split('\n')
@@ -173,7 +192,7 @@ describe('anneal demo', () => {
       'finetune',
       'report',
     ])
-    expect(events.at(-1)).toMatchObject({ type: 'demo-done', model: join(out, 'model') })
+    expect(events.at(-1)).toMatchObject({ type: 'demo-done', model: join(out, 'model'), kept: false })
   })
 })
 

@@ -1,10 +1,14 @@
 // `anneal demo`: from text to a language model that can be asked, in a few minutes, with a report of what happened.
-// The work is in demo/; this file runs the stages and keeps the clock.
+// The work is in demo/; this file prints what it tells.
 
-import type { DemoContext, DemoSettings, DemoStage, DoneStage } from '../demo/stage.ts'
+import type { DemoResult } from '../demo/demo.ts'
+import type { DemoEvent, DemoSettings } from '../demo/stage.ts'
+import { exitCodeOf } from '../errors.ts'
 import { duration } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Output } from './output.ts'
+import { type PrintedEvent, reportEvents } from './report-events.ts'
+import { type SignalStop, stopOnSignals } from './stop-on-signals.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a small model from text in a few minutes, fine-tune it, and report',
@@ -19,7 +23,8 @@ export const command: Command = defineCommand({
     out: {
       kind: 'text',
       value: 'DIR',
-      summary: 'folder for everything; an earlier demo in it goes',
+      summary:
+        'folder for everything; a demo of the same text and settings in it is kept, another one replaced at the end',
       default: 'runs/demo',
     },
     minutes: {
@@ -35,59 +40,52 @@ export const command: Command = defineCommand({
   examples: ['demo', 'demo --text my-notes/ --out runs/notes', 'demo --minutes 15'],
   run: async ({ positionals, options, output }) => {
     const { text, textColumn, out, minutes, steps, seed } = options
-    return runDemo({ text: [...positionals, ...text], textKey: textColumn, out, minutes, steps, seed }, output)
+    return runAndPrint({ text: [...positionals, ...text], textKey: textColumn, out, minutes, steps, seed }, output)
   },
 })
 
-/** Runs all stages and says how it went; returns the exit code. */
-export async function runDemo(settings: DemoSettings, output: Output): Promise<number> {
-  const { demoPaths } = await import('../demo/stage.ts')
-  const { checkDemoDirectory } = await import('../demo/demo-directory.ts')
-  checkDemoDirectory(settings.out)
-  const began = performance.now()
-  const elapsed = (): number => (performance.now() - began) / 1000
-  const done: DoneStage[] = []
-  const { followRun } = await import('./follow-run.ts')
-  const follow: DemoContext['follow'] = (start) => followRun(start, output, true)
-  const context: DemoContext = { settings, paths: demoPaths(settings.out), output, follow, elapsed, results: {}, done }
-  const people = (line: string): void => void (output.isJson || output.note(line))
-  const stages = await loadStages()
-  for (const [index, stage] of stages.entries()) {
-    output.emit({ type: 'stage-start', stage: stage.name })
-    people(`\n[${index + 1}/${stages.length}] ${stage.title}`)
-    const start = elapsed()
-    const outcome = await stage.run(context)
-    const seconds = elapsed() - start
-    done.push({ name: stage.name, seconds, ...outcome })
-    output.emit({ type: 'stage-done', stage: stage.name, seconds, ...outcome.numbers })
-    if (outcome.exitCode !== undefined) return outcome.exitCode
+/** Prints what the demo tells; returns the exit code. */
+async function runAndPrint(settings: DemoSettings, output: Output): Promise<number> {
+  const { runDemo } = await import('../demo/demo.ts')
+  const stop = stopOnSignals(output, true)
+  try {
+    const { reason, stages, seconds, next, saveError } = await reportEvents(
+      heard(runDemo(settings, { signal: stop.signal }), stop, output),
+      output,
+    )
+    if (reason === 'stopped') {
+      for (const line of next) output.note(`To go on: ${line}`)
+      return stop.code ?? exitCodeOf(saveError)
+    }
+    if (output.isJson) return 0
+    const rows = [...stages, { name: 'in all', seconds, summary: '' }]
+    const width = Math.max(...rows.map(({ name }) => name.length))
+    output.note('')
+    for (const { name, seconds: each, summary } of rows)
+      output.note(`  ${name.padEnd(width)}  ${duration(each).padStart(9)}  ${summary}`.trimEnd())
+    output.note('\nTry next:', 'title')
+    for (const line of next) output.note(`  ${line}`)
+    return 0
+  } finally {
+    stop.release()
   }
-  output.emit({ type: 'demo-done', seconds: elapsed(), report: context.paths.report, model: context.paths.model })
-  for (const line of await closing(context)) people(line)
-  return 0
 }
 
-/** The stages in order. To add one, write it like those and put it before the report. */
-async function loadStages(): Promise<DemoStage[]> {
-  return [
-    (await import('../demo/text-stage.ts')).textStage,
-    (await import('../demo/tokenizer-stage.ts')).tokenizerStage,
-    (await import('../demo/pretrain-stage.ts')).pretrainStage,
-    (await import('../demo/evaluate-stage.ts')).evaluateStage,
-    (await import('../demo/finetune-stage.ts')).finetuneStage,
-    (await import('../demo/report-stage.ts')).reportStage,
-  ]
-}
-
-/** What happened, and what to do with it. */
-async function closing(context: DemoContext): Promise<string[]> {
-  const { nextCommands } = await import('../demo/next-commands.ts')
-  const { resultOf } = await import('../demo/stage.ts')
-  const rows = [...context.done, { name: 'in all', seconds: context.elapsed(), summary: '' }]
-  const width = Math.max(...rows.map(({ name }) => name.length))
-  const table = rows.map(({ name, seconds, summary }) =>
-    `  ${name.padEnd(width)}  ${duration(seconds).padStart(9)}  ${summary}`.trimEnd(),
-  )
-  const commands = nextCommands(context, resultOf(context, 'text').prompts[0]!)
-  return ['', ...table, '', 'Try next:', ...commands.map((line) => `  ${line}`)]
+/** The stages told to people, and signals heard only while there is something to save. */
+async function* heard(
+  events: AsyncGenerator<DemoEvent, DemoResult>,
+  stop: SignalStop,
+  output: Output,
+): AsyncGenerator<PrintedEvent, DemoResult> {
+  while (true) {
+    const next = await events.next()
+    if (next.done === true) return next.value
+    const event = next.value
+    if (event.type === 'run-start') stop.listen()
+    if (event.type === 'run-end' && stop.code === undefined) stop.release()
+    if (event.type !== 'stage-start' && event.type !== 'stage-done' && event.type !== 'demo-done') yield event
+    else output.emit(event)
+    if (event.type === 'stage-start' && !output.isJson)
+      output.note(`\n[${event.number}/${event.of}] ${event.title}`, 'title')
+  }
 }

@@ -5,11 +5,9 @@ import { readDocuments } from '../data/read/sources.ts'
 import { UsageError } from '../errors.ts'
 import { makeOutputDirectory } from '../files/output-directory.ts'
 import { trainBpe } from '../text/bpe.ts'
+import { END_OF_TEXT, SPECIAL_TOKENS } from '../text/special-tokens.ts'
 import { type Command, defineCommand } from './command.ts'
 import { startProgress } from './progress.ts'
-
-/** Ends each document; Qwen's and GPT-2's name for it. */
-export const END_OF_TEXT = '<|endoftext|>'
 
 export const command: Command = defineCommand({
   summary: 'train a byte-level BPE tokenizer on your text',
@@ -45,7 +43,7 @@ export const command: Command = defineCommand({
   },
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
-    const specialTokens = [...new Set([END_OF_TEXT, '<|im_start|>', '<|im_end|>', ...options.special])]
+    const specialTokens = [...new Set([...SPECIAL_TOKENS, ...options.special])]
     const least = 256 + specialTokens.length
     if (options.vocabSize < least) {
       throw new UsageError(

@@ -29,7 +29,7 @@ const SPEED_TOKENS = 200
 export const evaluateStage: DemoStage = {
   name: 'evaluate',
   title: 'evaluating before and after',
-  run: async (context) => {
+  run: async function* (context) {
     const { config } = resultOf(context, 'training')
     const { prompts, heldOutBytes } = resultOf(context, 'text')
     const { paths, settings } = context

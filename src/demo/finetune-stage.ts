@@ -4,7 +4,6 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
-import { startProgress } from '../cli/progress.ts'
 import { batches } from '../data/batches.ts'
 import { type PackedDataset, packDocuments } from '../data/packing/pack.ts'
 import { Engine } from '../infer/engine.ts'
@@ -18,6 +17,7 @@ import { shortened } from '../report/shortened.ts'
 import { resolveDevice } from '../torch/index.ts'
 import { evaluate } from '../train/evaluate.ts'
 import { languageModeling } from '../train/objective.ts'
+import { eventsOf, type Watch } from '../work.ts'
 import { type FinetuneResult, finetuneOutcome } from './finetune-report.ts'
 import { tuningSteps } from './plan-steps.ts'
 import { type DemoContext, type DemoStage, resultOf } from './stage.ts'
@@ -33,7 +33,7 @@ const SAMPLING = { temperature: 0.7, topP: 0.9, repetitionPenalty: 1.1 }
 export const finetuneStage: DemoStage = {
   name: 'finetune',
   title: 'fine-tuning with LoRA and DropBP on a kind of text it has not seen',
-  run: async (context) => {
+  run: async function* (context) {
     const { apart, heldOut } = resultOf(context, 'text')
     const { config } = resultOf(context, 'training')
     const tokenizer = resultOf(context, 'tokenizer')
@@ -54,8 +54,9 @@ export const finetuneStage: DemoStage = {
     try {
       for (const model of [plain, dropping]) addLora(model, { ...LORA, seed: context.settings.seed })
       const rule = dropbp({ rate: DROP_RATE, sequenceLength: config.max_length })(dropping)
-      const result = await tune(context, { learnt, held, usual, plain, dropping, rule })
-      return finetuneOutcome(result)
+      const work = (watch: Watch): Promise<FinetuneResult> =>
+        tune(context, { learnt, held, usual, plain, dropping, rule }, watch)
+      return finetuneOutcome(yield* eventsOf(work))
     } finally {
       for (const part of [plain, dropping]) part.free()
       for (const part of [learnt, held, usual]) part.close()
@@ -75,8 +76,9 @@ interface Parts {
 async function tune(
   context: DemoContext,
   { learnt, held, usual, plain, dropping, rule }: Parts,
+  watch: Watch,
 ): Promise<FinetuneResult> {
-  const { settings, paths, output } = context
+  const { settings, paths } = context
   const { config } = resultOf(context, 'training')
   const { apart, apartPrompts } = resultOf(context, 'text')
   const batchSize = Math.min(config.per_device_train_batch_size, learnt.length)
@@ -89,17 +91,17 @@ async function tune(
   ]
   const usualLoss = async (): Promise<number> => (await evaluate(dropping, usualBatches, languageModeling())).eval_loss!
   const [prompt] = apartPrompts
+  const isCode = settings.text.length === 0 // the documentation's declarations
   const sample = async (label: string): Promise<TextSample[]> =>
-    prompt === undefined ? [] : [{ label, prompt, text: await write(context, dropping, prompt) }]
+    prompt === undefined ? [] : [{ label, prompt, text: await write(context, dropping, prompt), isCode }]
   // An adapter that has not learnt yet changes nothing.
   const [usualBefore, sampleBefore] = [await usualLoss(), await sample('before')]
-  const progress = startProgress(output, { label: 'fine-tuning', total: steps, unit: 'steps of each' })
   const options = { steps, learningRate: LEARNING_RATE, seed: settings.seed, evaluations: EVALUATIONS }
   const histories = await runArms(arms, batches(learnt, { batchSize, seed: settings.seed }), heldBatches, {
     ...options,
-    onStep: (step) => progress.update(step),
+    onStep: (done) =>
+      watch.tell?.({ type: 'progress', label: 'fine-tuning', done, total: steps, unit: 'steps of each' }),
   })
-  progress.end()
   mkdirSync(paths.adapter, { recursive: true })
   saveLora(dropping, paths.adapter, { baseModel: paths.model })
   if (prompt !== undefined) context.results.adapter = { directory: paths.adapter, prompt }

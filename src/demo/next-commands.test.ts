@@ -26,9 +26,9 @@ describe('nextCommands', () => {
   it('names model, text and folder, quoted for a shell', () => {
     const out = 'my runs'
     const settings = { text: ['a.txt', 'b c.txt'], textKey: 'text', out, minutes: 4, steps: undefined, seed: 1 }
-    const paths = demoPaths(out)
-    const results = { adapter: { directory: paths.adapter, prompt: 'function (' } }
-    const [generate, adapted, chat, longer] = nextCommands({ paths, settings, results }, "It's")
+    const shown = demoPaths(out)
+    const results = { adapter: { directory: shown.adapter, prompt: 'function (' } }
+    const [generate, adapted, chat, longer] = nextCommands({ shown, settings, results }, "It's")
     expect(adapted).toMatch(/ generate --model 'my runs\/model' --adapter 'my runs\/adapter' --prompt 'function \('$/)
     expect(generate).toMatch(/ generate --model 'my runs\/model' --prompt 'It'\\''s'$/)
     expect(chat).toMatch(/ chat --model 'my runs\/model'$/)

@@ -7,18 +7,18 @@ import type { DemoContext } from './stage.ts'
 
 /** Commands for a shell in the current directory: continue a text, with the adapter too where there is one; chat; train for longer. */
 export function nextCommands(
-  { paths, settings, results }: Pick<DemoContext, 'paths' | 'settings' | 'results'>,
+  { shown, settings, results }: Pick<DemoContext, 'shown' | 'settings' | 'results'>,
   prompt: string,
 ): string[] {
   const anneal = annealCommand()
   const text = settings.text.map((path) => ` --text ${quoted(path)}`).join('')
-  const generate = `${anneal} generate --model ${quoted(paths.model)}`
+  const generate = `${anneal} generate --model ${quoted(shown.model)}`
   return [
     `${generate} --prompt ${quoted(prompt)}`,
     ...(results.adapter === undefined
       ? []
-      : [`${generate} --adapter ${quoted(results.adapter.directory)} --prompt ${quoted(results.adapter.prompt)}`]),
-    `${anneal} chat --model ${quoted(paths.model)}`,
+      : [`${generate} --adapter ${quoted(shown.adapter)} --prompt ${quoted(results.adapter.prompt)}`]),
+    `${anneal} chat --model ${quoted(shown.model)}`,
     `${anneal} demo${text} --out ${quoted(settings.out)} --minutes 15`,
   ]
 }

@@ -12,7 +12,7 @@ import { corporaOf } from '../run/train/pretrain-data.ts'
 import { resolveDevice } from '../torch/index.ts'
 import { packageRoot } from '../torch/setup/directories.ts'
 import { measureThreads, stepsThatFit } from './plan-steps.ts'
-import { type DemoContext, resultOf } from './stage.ts'
+import { type DemoContext, type DemoEvent, resultOf } from './stage.ts'
 
 /** Kept for what comes after training: evaluating, also while fine-tuning, and writing the report. */
 const RESERVE_SECONDS = 20
@@ -23,8 +23,8 @@ const EVALUATIONS = 10
 const MOST_EPOCHS = 8
 
 /** recipes/demo.yaml with the demo's folder, seed, threads and steps filled in; measures the machine unless the steps are given. */
-export async function planTraining(context: DemoContext): Promise<ParsedConfig> {
-  const { settings, paths, output, elapsed } = context
+export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEvent, ParsedConfig> {
+  const { settings, paths, elapsed } = context
   const recipe = join(packageRoot, 'recipes', 'demo.yaml')
   const resolve = (more: Record<string, string>): ParsedConfig => {
     const { prompts } = resultOf(context, 'text')
@@ -63,7 +63,8 @@ export async function planTraining(context: DemoContext): Promise<ParsedConfig> 
     })
     const time = duration(steps * secondsPerStep)
     const on = threads === 1 ? 'one thread' : `${threads} threads`
-    output.note(`a step takes ${(1000 * secondsPerStep).toFixed(0)} ms on ${on}: ${steps} of them, about ${time}`)
+    const message = `a step takes ${(1000 * secondsPerStep).toFixed(0)} ms on ${on}: ${steps} of them, about ${time}`
+    yield { type: 'started', work: 'pretrain', message }
     return resolve({ ...batch, max_steps: String(steps), threads: String(threads) })
   } finally {
     corpora.train.close()

@@ -13,18 +13,23 @@ import type { DemoStage } from './stage.ts'
 export const pretrainStage: DemoStage = {
   name: 'pretrain',
   title: 'pre-training a small Llama',
-  run: async (context) => {
-    const { settings, paths, output, results } = context
-    const planned = await planTraining(context)
+  run: async function* (context) {
+    const { settings, paths, shown, results, signal } = context
+    const planned = yield* planTraining(context)
     const history = new TrainingHistory()
     const { config, origins } = planned
-    const { exitCode } = await context.follow((signal) => history.of(runTraining(config, { signal, origins })))
+    const { reason, saveError } = yield* history.of(runTraining(config, { signal, origins }))
     results.training = planned
     const steps = history.loss.length
-    if (exitCode !== 0) {
+    if (reason === 'stopped' || saveError !== undefined) {
+      // What was built beside a whole demo is taken away again.
+      const canGoOn = history.checkpoint !== undefined && paths.model === shown.model
       const goOn = `${annealCommand()} train ${quoted(join(paths.model, 'train_config.yaml'))} --resume_from_checkpoint auto`
-      if (history.checkpoint !== undefined) output.note(`To go on: ${goOn}`)
-      return { summary: `stopped after ${steps} steps`, numbers: { steps }, exitCode }
+      return {
+        summary: `stopped after ${steps} steps`,
+        numbers: { steps },
+        stop: { next: canGoOn ? [goOn] : [], error: saveError },
+      }
     }
     const [first = Number.NaN, last = Number.NaN] = [history.loss[0]?.[1], history.heldOutLoss.at(-1)?.[1]]
     const tokens = history.tokens.toLocaleString('en')

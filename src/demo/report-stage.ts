@@ -11,12 +11,13 @@ import { type DemoContext, type DemoStage, type DoneStage, resultOf } from './st
 export const reportStage: DemoStage = {
   name: 'report',
   title: 'writing the report',
-  run: async (context) => {
-    const { paths, done } = context
+  run: async function* (context) {
+    const { paths, shown, done, results } = context
     const numbers = Object.fromEntries(done.map(({ name, seconds, numbers }) => [name, { seconds, ...numbers }]))
-    writeFileAtomic(paths.results, `${JSON.stringify(numbers, null, 2)}\n`)
     writeFileAtomic(paths.report, demoReport(context))
-    return { summary: paths.report, numbers: { path: paths.report } }
+    // Last, for it says that the demo is whole.
+    writeFileAtomic(paths.results, `${JSON.stringify({ inputs: results.inputs, ...numbers }, null, 2)}\n`)
+    return { summary: shown.report, numbers: { path: shown.report } }
   },
 }
 

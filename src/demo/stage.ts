@@ -2,12 +2,10 @@
 // part of `results`, and says what it did. A new stage of a model's life is one more file and one more line in demo.ts.
 
 import { join } from 'node:path'
-import type { FollowedRun } from '../cli/follow-run.ts'
-import type { Output } from '../cli/output.ts'
 import type { ParsedConfig } from '../config/parse.ts'
 import type { KeyFigure } from '../report/blocks.ts'
 import type { ReportBlock, ReportSection } from '../report/report.ts'
-import type { RunEvent, TrainResult } from '../run/train/run-events.ts'
+import type { RunEvent } from '../run/train/run-events.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { Curated } from './curate.ts'
 
@@ -20,7 +18,7 @@ export interface DemoSettings {
   /** For the whole demo; what is left after the other stages goes into training. */
   minutes: number
   /** Training steps in place of as many as fit into `minutes`. */
-  steps: number | undefined
+  steps?: number | undefined
   seed: number
 }
 
@@ -38,6 +36,14 @@ export interface DemoPaths {
   results: string
 }
 
+/** What a demo tells: its stages, and all that the work in them tells. */
+export type DemoEvent =
+  | RunEvent
+  | { type: 'stage-start'; stage: string; title: string; number: number; of: number }
+  /** With the stage's numbers beside these. */
+  | { type: 'stage-done'; stage: string; seconds: number; [number: string]: unknown }
+  | { type: 'demo-done'; seconds: number; report: string; model: string; kept: boolean }
+
 /** What stages hand to later ones besides files. */
 export interface DemoResults {
   text: Curated & {
@@ -47,6 +53,8 @@ export interface DemoResults {
     apartPrompts: readonly string[]
   }
   tokenizer: Tokenizer
+  /** A hash of everything that this demo is made from. */
+  inputs: string
   training: ParsedConfig
   adapter: { directory: string; prompt: string }
 }
@@ -62,22 +70,27 @@ export interface StageOutcome {
   highlights?: readonly ReportBlock[]
   /** For the body of the report. */
   sections?: readonly ReportSection[]
-  /** The demo ends after this stage with this code: a signal came, or the disk is full. */
-  exitCode?: number
+  /** The demo ends after this stage: a signal came (`next`: how to go on), or a checkpoint could not be saved. */
+  stop?: { next: readonly string[]; error: Error | undefined }
+  /** The demo ends after this stage, because what it would make is there already. */
+  isKept?: boolean
 }
 
 /** What a stage works with. */
 export interface DemoContext {
   readonly settings: DemoSettings
-  readonly paths: DemoPaths
-  readonly output: Output
-  /** Shows a training run while it goes on; signals end it with a checkpoint. */
-  readonly follow: (start: (signal: AbortSignal) => AsyncGenerator<RunEvent, TrainResult>) => Promise<FollowedRun>
+  /** Where the demo is built. */
+  paths: DemoPaths
+  /** Where it will be. */
+  readonly shown: DemoPaths
+  readonly signal: AbortSignal | undefined
   /** Seconds since the demo began. */
   readonly elapsed: () => number
   readonly results: Partial<DemoResults>
   /** Stages that are done, in order. */
-  readonly done: readonly DoneStage[]
+  readonly done: DoneStage[]
+  /** Makes `paths` ready for a demo from these inputs (a hash); false where a whole one is there that was made from them. */
+  readonly begin: (inputs: string) => boolean
 }
 
 export interface DemoStage {
@@ -85,7 +98,7 @@ export interface DemoStage {
   readonly name: string
   /** What happens, for people: `training a tokenizer`. */
   readonly title: string
-  run(context: DemoContext): Promise<StageOutcome>
+  run(context: DemoContext): AsyncGenerator<DemoEvent, StageOutcome>
 }
 
 export interface DoneStage extends StageOutcome {

@@ -1,16 +1,18 @@
 // Stage 1: text. Everything is read and judged in memory, up to a limit, before the first file is written: a folder
 // without text leaves nothing behind.
 
-import { mkdirSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { printable } from '../printable.ts'
 import { amount } from '../report/amounts.ts'
+import { packageRoot } from '../torch/setup/directories.ts'
+import { VERSION } from '../version.ts'
 import { type Curated, curate, curateKind } from './curate.ts'
-import { clearDemoDirectory } from './demo-directory.ts'
 import { type FoundText, findText } from './find-text.ts'
-import type { DemoStage } from './stage.ts'
+import type { DemoContext, DemoSettings, DemoStage, StageOutcome } from './stage.ts'
 
 /** About 1,000 tokens: long enough to learn from, and short enough that one book gives many to hold out. */
 const PASSAGE_LENGTH = 4000
@@ -31,8 +33,10 @@ const SHARD_BYTES = 4e6
 export const textStage: DemoStage = {
   name: 'text',
   title: 'reading and sorting text',
-  run: async ({ settings, paths, output, results }) => {
-    const found = findText(settings.text, settings.textKey, (message) => output.note(`notice: ${message}`))
+  run: async function* (context) {
+    const { settings, results } = context
+    const notices: string[] = []
+    const found = findText(settings.text, settings.textKey, (message) => notices.push(message))
     const curated = await curate(found.documents, {
       passageLength: PASSAGE_LENGTH,
       maxBytes: MAX_BYTES,
@@ -40,17 +44,13 @@ export const textStage: DemoStage = {
       mostHeldOutBytes: MOST_HELD_OUT_BYTES,
       ...(found.apart === undefined && { apart: { ...APART, share: APART_SHARE } }),
     })
+    for (const message of notices.splice(0)) yield { type: 'notice', message }
     checkAmount(found, curated)
     if (found.apart !== undefined) {
       const options = { ...APART, passageLength: PASSAGE_LENGTH, mostBytes: MOST_APART_BYTES }
       curated.apart = curateKind(found.apart.documents, found.apart.description, options)
     }
     const { train, heldOut, apart, trainBytes, heldOutBytes } = curated
-    clearDemoDirectory(settings.out)
-    writeShards(paths.train, train)
-    writeShards(paths.heldOut, heldOut)
-    writeShards(paths.apartTrain, apart.train)
-    writeShards(paths.apartHeldOut, apart.heldOut)
     const isOwn = settings.text.length > 0
     results.text = {
       ...curated,
@@ -58,6 +58,13 @@ export const textStage: DemoStage = {
       prompts: isOwn ? openings(heldOut) : ['The function returns', 'If you want to'],
       apartPrompts: openings(apart.heldOut),
     }
+    results.inputs = hashInputs(settings, curated)
+    if (!context.begin(results.inputs)) return kept(context)
+    const { paths } = context
+    writeShards(paths.train, train)
+    writeShards(paths.heldOut, heldOut)
+    writeShards(paths.apartTrain, apart.train)
+    writeShards(paths.apartHeldOut, apart.heldOut)
     const leftOut = { ...found.leftOut(), ...describeDropped(curated) }
     const rows: [string, number][] = [
       ['documents read', curated.documents],
@@ -97,6 +104,25 @@ export const textStage: DemoStage = {
       ],
     }
   },
+}
+
+/** Everything that the result depends on but the machine and the clock. */
+function hashInputs({ steps, minutes, seed }: DemoSettings, curated: Curated): string {
+  const recipe = readFileSync(join(packageRoot, 'recipes', 'demo.yaml'), 'utf8')
+  const length = steps === undefined ? { minutes } : { steps }
+  return createHash('sha256')
+    .update(JSON.stringify([VERSION, recipe, length, seed, curated]))
+    .digest('hex')
+}
+
+function kept({ results, shown, settings }: DemoContext): StageOutcome {
+  const prompt = results.text?.apartPrompts[0]
+  if (prompt !== undefined && existsSync(shown.adapter)) results.adapter = { directory: shown.adapter, prompt }
+  return {
+    summary: `the demo in ${settings.out} was made from this text with these settings, and is kept`,
+    numbers: { kept: true },
+    isKept: true,
+  }
 }
 
 function everyText({ train, heldOut, apart }: Curated): string[] {

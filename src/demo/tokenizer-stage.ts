@@ -1,8 +1,8 @@
 // Stage 2: a byte-level BPE tokenizer for this text, with a template for chats.
 
-import { END_OF_TEXT } from '../cli/tokenizer-train.ts'
 import { trainBpe } from '../text/bpe.ts'
 import { CHATML_TEMPLATE } from '../text/chat-template.ts'
+import { END_OF_TEXT, SPECIAL_TOKENS } from '../text/special-tokens.ts'
 import { type DemoStage, resultOf } from './stage.ts'
 
 /** Small, so that most of the model's weights are in its layers and not in its table of tokens. */
@@ -15,11 +15,11 @@ const EXAMPLE_LENGTH = 160
 export const tokenizerStage: DemoStage = {
   name: 'tokenizer',
   title: 'training a tokenizer',
-  run: async (context) => {
+  run: async function* (context) {
     const { train, trainBytes, heldOut, heldOutBytes } = resultOf(context, 'text')
     const { tokenizer } = await trainBpe(train, {
       vocabSize: Math.min(VOCAB_SIZE, 512 + Math.floor(trainBytes / BYTES_PER_TOKEN)),
-      specialTokens: [END_OF_TEXT, '<|im_start|>', '<|im_end|>'],
+      specialTokens: [...SPECIAL_TOKENS],
       roles: { eos: END_OF_TEXT, pad: END_OF_TEXT },
       chatTemplate: CHATML_TEMPLATE,
     })
