@@ -4,7 +4,7 @@
 // What it is not: a trainer (bpe.ts) or a renderer of chats (chat-template.ts).
 
 import { TokenizerError } from '../errors.ts'
-import { addSideTokens } from './side-files.ts'
+import { addSideTokens, type TokenRole } from './side-files.ts'
 import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
 import type { TokenModel } from './stages/bpe-model.ts'
 import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
@@ -31,8 +31,7 @@ export interface DecodeOptions {
   skipSpecialTokens?: boolean
 }
 
-/** The roles that a token can have by name in tokenizer_config.json. */
-export type TokenRole = 'bos' | 'eos' | 'pad' | 'unk'
+export type { TokenRole } from './side-files.ts'
 
 /**
  * Which control tokens of a text are real: all, none, or those that stand unchanged at the same place in a masked copy of
