@@ -40,20 +40,6 @@ describe('main', () => {
     },
   )
 
-  it('explains a word that begins several commands', async () => {
-    const { code, out, err } = await run('tokenizer', '--help')
-    expect([code, err]).toEqual([0, ''])
-    expect(out).toMatch(/^Usage: anneal tokenizer <command>.*\n {2}tokenizer train +train a byte-level/s)
-    expect((await run('--help', 'tokenizer')).out).toBe(out)
-    expect((await run('zebra', '--help')).code).toBe(2)
-  })
-
-  it('gives every key of a training configuration a line, in groups', async () => {
-    const { out } = await run('train', '--help')
-    for (const key of configOverrides.keys) expect(out).toContain(`  --${key} `)
-    expect(out).toMatch(/^Optimization:$/m)
-  })
-
   it.each([
     [['schmea'], "error: unknown command 'schmea'. Did you mean 'schema'?\n"],
     [['zebra'], "error: unknown command 'zebra'. Run `anneal --help` to see the commands\n"],
@@ -126,7 +112,7 @@ Options:
   --debug             show the stack of an error
   --help              show this help
 
-Each of these is a key of the YAML file, too; \`anneal schema\` has all that is to be said of them.
+Every key of the configuration can be given as --key value: stage, seed. See \`anneal schema\`.
 
 Examples:
   anneal train run.yaml --seed 7

@@ -5,13 +5,11 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { didYouMean } from '../config/nearest.ts'
-import { describeError, exitCodeOf, UsageError } from '../errors.ts'
+import { describeError, exitCodeOf, hasCode, UsageError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { parseArguments } from './arguments.ts'
-import { paintFor } from './colour.ts'
 import type { Command } from './command.ts'
-import { commandHelp, groupHelp, overviewHelp } from './help.ts'
-import { watchOutput } from './lost-output.ts'
+import { commandHelp, overviewHelp } from './help.ts'
 import { createOutput, type TextStream } from './output.ts'
 
 interface CommandEntry {
@@ -74,7 +72,7 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
     stdout.write(`${VERSION}\n`)
     return 0
   }
-  const overview = overviewHelp(summaries(''), paintFor(stdout))
+  const overview = overviewHelp(Object.entries(COMMANDS).map(([name, { summary }]) => ({ name, summary })))
   if (start < 0) {
     const isAsked = before.includes('--help') || before.includes('-h')
     ;(isAsked ? stdout : stderr).write(overview)
@@ -82,26 +80,16 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
   }
   const pair = words.slice(start, start + 2).join(' ')
   const name = Object.hasOwn(COMMANDS, pair) ? pair : words[start]!
-  const own = [...before, ...words.slice(start + name.split(' ').length)]
-  const inside = summaries(`${name} `)
-  if (!Object.hasOwn(COMMANDS, name) && inside.length > 0 && own.some((word) => word === '--help' || word === '-h')) {
-    stdout.write(groupHelp(name, inside, paintFor(stdout)))
-    return 0
-  }
   if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name, words[start + 1])
 
   const { command } = await COMMANDS[name]!.load()
+  const own = [...before, ...words.slice(start + name.split(' ').length)]
   const { json, help, ...invocation } = parseArguments(command, own)
   if (help) {
-    stdout.write(commandHelp(name, command, paintFor(stdout)))
+    stdout.write(commandHelp(name, command))
     return 0
   }
   return (await command.run({ ...invocation, output: createOutput(json, stdout, stderr) })) ?? 0
-}
-
-function summaries(start: string): { name: string; summary: string }[] {
-  const found = Object.entries(COMMANDS).filter(([name]) => name.startsWith(start))
-  return found.map(([name, { summary }]) => ({ name, summary }))
 }
 
 function unknownCommand(name: string, next: string | undefined): UsageError {
@@ -125,6 +113,17 @@ function stacks(error: Error): string {
   return error.cause instanceof Error ? `${own}\ncaused by ${stacks(error.cause)}` : own
 }
 
+/** Makes a reader that goes away (`| head`) end the process quietly, as it does for other programs, and a full disk in one line. */
+function endOnLostOutput(): void {
+  process.stdout.on('error', (error) => {
+    if (hasCode(error, 'EPIPE')) process.exit(128 + 13) // what a shell reports for SIGPIPE
+    process.stderr.write(`${describeError(Object.assign(error, { path: 'standard output' }))}\n`)
+    process.exit(exitCodeOf(error))
+  })
+  // People's output may get lost without harm: a training run does not end because its log's reader did, or because a disk is full.
+  process.stderr.on('error', () => {})
+}
+
 // npm links `node_modules/.bin/anneal` to this file, so compare what the script's path points to.
 function isEntryPoint(): boolean {
   const script = process.argv[1]
@@ -132,6 +131,6 @@ function isEntryPoint(): boolean {
 }
 
 if (isEntryPoint()) {
-  watchOutput()
+  endOnLostOutput()
   process.exitCode = await main(process.argv.slice(2))
 }

@@ -1,6 +1,6 @@
 // Text for looking at a model instead of training it: some windows of equal length, drawn from files under a seed.
-import { createHash } from 'node:crypto'
 import { InputError } from '../errors.ts'
+import { ContentHash } from '../files/hash.ts'
 import type { Batch } from './batch.ts'
 import { stack } from './batches.ts'
 import { order } from './order.ts'
@@ -53,8 +53,7 @@ export async function calibrationBatches(
 
 /** sha256 of all that a model sees of the batches. */
 export function hashBatches(batches: readonly Batch[]): string {
-  const hash = createHash('sha256')
-  for (const { rows, length, inputIds, labels } of batches)
-    hash.update(`${rows} ${length};`).update(inputIds).update(labels)
-  return hash.digest('hex')
+  const hash = new ContentHash()
+  for (const { rows, length, inputIds, labels } of batches) hash.add(`${rows} ${length}`, inputIds, labels)
+  return hash.digest()
 }

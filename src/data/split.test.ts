@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { onSide, sideOf } from './split.ts'
+import { fractionFor, onSide, sideOf } from './split.ts'
 
 const documents = Array.from({ length: 10_000 }, (_, i) => ({ text: `document ${i}` }))
 
@@ -26,6 +26,21 @@ describe('split', () => {
     const large = new Set(await take('validation', 0.2))
     expect(small.every((text) => large.has(text))).toBe(true)
     expect(await take('validation', 0.05, 'other')).not.toEqual(small)
+  })
+
+  it('moves the fraction where texts are so few that luck would decide, and only there', () => {
+    const ranks = [0.9, 0.4, 0.7, 0.2, 0.6]
+    const held = (fraction: number): number => ranks.filter((rank) => rank < fractionFor(ranks, fraction)).length
+    expect([0.01, 0.2, 0.4, 0.5, 0.99].map(held)).toEqual([1, 1, 2, 3, 4])
+    expect([held(0), fractionFor([0.3], 0.5), fractionFor([], 0.5)]).toEqual([0, 0.5, 0.5])
+    expect(
+      fractionFor(
+        Array.from({ length: 80 }, (_, i) => i / 80),
+        0.1,
+      ),
+    ).toBe(0.1)
+    // Equal texts stay together.
+    expect(fractionFor([0.2, 0.2, 0.2, 0.9], 0.25)).toBe(0.9)
   })
 
   it('is fixed for ever', () => {

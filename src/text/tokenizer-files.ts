@@ -7,14 +7,16 @@ import { hasCode, InputError, TokenizerError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import { parseJson } from '../files/read-json.ts'
-import type { SideFiles, TokenRole } from './side-files.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
+import type { TokenRole } from './tokenizer.ts'
 
-/** The texts of a tokenizer's files and what was read from them. Unknown keys of `config` are kept when saving. */
-export interface TokenizerFiles extends SideFiles {
+/** The texts of a tokenizer's files and what was read from them. */
+export interface TokenizerFiles {
   /** The text of tokenizer.json. */
   tokenizer: string
-  /** Contents of the tokens with a role, over what the files beside tokenizer.json say. */
+  /** The parsed tokenizer_config.json; unknown keys are kept when saving. */
+  config?: Record<string, unknown>
+  /** Contents of the tokens with a role. */
   roles?: Partial<Record<TokenRole, string>>
   chatTemplate?: string
   /** How to call tokenizer.json in messages, such as its path. */
@@ -37,11 +39,15 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     )
   }
   const config = readObject(join(directory, 'tokenizer_config.json')) ?? {}
-  const specialTokensMap = readObject(join(directory, 'special_tokens_map.json')) ?? {}
-  const addedTokens = readObject(join(directory, 'added_tokens.json')) ?? {}
+  const specials = readObject(join(directory, 'special_tokens_map.json')) ?? {}
   const chatTemplate =
     readText(join(directory, 'chat_template.jinja'), MAX_SIDE_BYTES) ?? templateOf(config.chat_template)
-  return { tokenizer, config, specialTokensMap, addedTokens, name, ...(chatTemplate !== undefined && { chatTemplate }) }
+  const roles: Partial<Record<TokenRole, string>> = {}
+  for (const role of ROLES) {
+    const content = contentOf(config[`${role}_token`]) ?? contentOf(specials[`${role}_token`])
+    if (content !== undefined) roles[role] = content
+  }
+  return { tokenizer, config, roles, name, ...(chatTemplate !== undefined && { chatTemplate }) }
 }
 
 /** Writes the files of a tokenizer, each whole or not at all. */
@@ -74,6 +80,12 @@ function mergesForOldReaders(merges: unknown): { merges?: unknown } {
   if (!Array.isArray(merges) || typeof merges[0] === 'string') return {}
   if (merges.some((pair: [string, string]) => pair[0].includes(' ') || pair[1].includes(' '))) return {}
   return { merges: merges.map((pair: [string, string]) => `${pair[0]} ${pair[1]}`) }
+}
+
+/** `"<s>"` or `{"content": "<s>", …}`. */
+function contentOf(token: unknown): string | undefined {
+  const content = typeof token === 'object' && token !== null ? (token as { content?: unknown }).content : token
+  return typeof content === 'string' ? content : undefined
 }
 
 /** A template, or the one called `default` in a list of named ones. */

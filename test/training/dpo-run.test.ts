@@ -260,7 +260,7 @@ describe('anneal train with stage: dpo', () => {
       'conversations',
       { dataset: 'chats.jsonl' },
       3,
-      /row in .*chats\.jsonl:1: expected chosen and rejected answers, got a conversation row/,
+      /row in .*chats\.jsonl:1: expected chosen and rejected answers, got a row of the shape messages/,
     ],
     ['pairs without a second answer', { dataset: 'broken.jsonl' }, 3, /broken\.jsonl:2/],
     ['answers that are the same', { dataset: 'equal.jsonl' }, 2, /dataset: expected pairs to train on, got none of 24/],

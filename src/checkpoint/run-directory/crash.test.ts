@@ -76,7 +76,8 @@ function transpile(): void {
     readdirSync(join(SOURCE, room), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
       .map((name) => join(room, name))
-  for (const name of ['errors.ts', ...namesIn('files'), ...namesIn('checkpoint')]) {
+  const ground = readdirSync(SOURCE).filter((name) => /^[\w-]+\.ts$/.test(name) && name !== 'index.ts')
+  for (const name of [...ground, ...namesIn('files'), ...namesIn('checkpoint')]) {
     mkdirSync(join(root, dirname(name)), { recursive: true })
     const { outputText } = ts.transpileModule(readFileSync(join(SOURCE, name), 'utf8'), {
       compilerOptions: {

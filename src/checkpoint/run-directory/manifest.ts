@@ -1,12 +1,12 @@
 // manifest.json, written last into a checkpoint: what belongs to it, byte for byte. Its own sha256 (of its JSON without that
 // key) stands at its end, so a flipped bit in the manifest is seen like one in a weight.
 
-import { createHash } from 'node:crypto'
-import { closeSync, lstatSync, openSync, readSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CheckpointError } from '../../errors.ts'
 import { readBounded } from '../../files/bounded-read.ts'
+import { hashFile, hashText } from '../../files/hash.ts'
 import { parseJson } from '../../files/read-json.ts'
 import { isRelativeName } from '../../files/relative-name.ts'
 
@@ -117,24 +117,6 @@ export function verifyCheckpoint(checkpoint: string): Manifest {
   return manifest
 }
 
-/** The sha256 of a file as lower-case hexadecimal, read in pieces. */
-export function hashFile(file: string): string {
-  const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(1 << 22)
-  const descriptor = openSync(file, 'r')
-  try {
-    for (;;) {
-      const count = readSync(descriptor, buffer, 0, buffer.length, null)
-      if (count === 0) return hash.digest('hex')
-      hash.update(buffer.subarray(0, count))
-    }
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
 function digestOf(body: object): string {
-  return createHash('sha256')
-    .update(JSON.stringify(body, null, 2))
-    .digest('hex')
+  return hashText(JSON.stringify(body, null, 2))
 }

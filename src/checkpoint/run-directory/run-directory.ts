@@ -15,11 +15,11 @@ import {
   writeFileAtomic,
 } from '../../files/atomic-write.ts'
 import { faultPoint } from '../../files/fault.ts'
+import { hashFile } from '../../files/hash.ts'
 import { pathBeside, sweepLeftovers } from '../../files/leftover.ts'
 import {
   type CheckpointMeta,
   formatManifest,
-  hashFile,
   MANIFEST,
   type Manifest,
   readManifest,

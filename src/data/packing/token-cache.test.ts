@@ -1,7 +1,19 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { readDocuments } from '../read/sources.ts'
+import { onSide } from '../split.ts'
 import type { TextEncoder } from './pack.ts'
 import { type CorpusOptions, packCorpus } from './token-cache.ts'
 
@@ -24,7 +36,7 @@ async function blocks(changes: Partial<CorpusOptions> = {}, encoder = bytes) {
   const packed = await packCorpus(corpus, encoder, { ...options, ...changes })
   const ids = Array.from({ length: packed.length }, (_, i) => [...packed.get(i).ids])
   packed.close()
-  return { ids, wasCached: packed.report === undefined }
+  return { ids, wasCached: packed.isCached }
 }
 
 describe('packCorpus', () => {
@@ -71,6 +83,100 @@ describe('packCorpus', () => {
     writeFileSync(corpus, '{"text": "a"}\n'.repeat(10) + 'x\n'.repeat(10))
     await expect(blocks()).rejects.toThrow(/bad lines/)
     expect(readdirSync(join(directory, 'cache'))).toEqual([])
+  })
+
+  it('keeps what reading met with the tokens', async () => {
+    writeFileSync(corpus, `${'{"text": "a"}\n'.repeat(10)}x\n`)
+    const folder = join(directory, 'folder')
+    mkdirSync(folder)
+    renameSync(corpus, join(folder, 'corpus.jsonl'))
+    symlinkSync('nowhere.txt', join(folder, 'z.txt'))
+    const read = async () => {
+      const notices: string[] = []
+      const packed = await packCorpus(folder, bytes, { ...options, onNotice: (notice) => notices.push(notice) })
+      return { notices, report: packed.report, isCached: packed.isCached }
+    }
+    const first = await read()
+    expect(first).toMatchObject({ report: { bad: 1, good: 10, badByReason: { 'bad-json': 1 } }, isCached: false })
+    expect(first.notices).toEqual([expect.stringMatching(/z\.txt is a link to nowhere\.txt/)])
+    const second = await read()
+    expect(second).toEqual({ notices: first.notices, report: { ...first.report }, isCached: true })
+  })
+
+  describe('of few documents', () => {
+    const words = (count: number, name: string): string =>
+      Array.from({ length: count }, (_, i) => `${name}${i}`).join(' ')
+    const textOn = async (
+      side: 'train' | 'validation',
+      fraction: number,
+      maxDocumentBytes?: number,
+    ): Promise<string> => {
+      const packed = await packCorpus(corpus, bytes, {
+        blockLength: 64,
+        split: { side, fraction },
+        ...(maxDocumentBytes && { limits: { maxDocumentBytes } }),
+      })
+      return Array.from({ length: packed.length }, (_, i) => Buffer.from(packed.get(i).ids).toString()).join('')
+    }
+
+    it.each([0.02, 0.3, 0.5])(
+      'holds out passages of %d of the text, and no word of them is trained',
+      async (fraction) => {
+        corpus = join(directory, 'long.txt')
+        writeFileSync(corpus, words(10_000, 'w'))
+        for (const limit of [undefined, 20_000]) {
+          const [train, held] = [await textOn('train', fraction, limit), await textOn('validation', fraction, limit)]
+          const share = held.length / (train.length + held.length)
+          expect(Math.abs(share / fraction - 1)).toBeLessThan(0.25)
+          const trained = new Set(train.split(/\W+/))
+          const both = held.split(/\W+/).filter((word) => word.length > 3 && trained.has(word))
+          expect(both).toEqual([])
+        }
+      },
+    )
+
+    it('says so, once', async () => {
+      corpus = join(directory, 'three.jsonl')
+      writeFileSync(
+        corpus,
+        [900, 50, 3000].map((count, i) => JSON.stringify({ text: words(count, `d${i}w`) })).join('\n'),
+      )
+      const notices: string[] = []
+      for (const side of ['train', 'validation'] as const)
+        await packCorpus(corpus, bytes, {
+          blockLength: 64,
+          split: { side, fraction: 0.3 },
+          onNotice: (notice) => notices.push(notice),
+        })
+      expect(notices).toEqual([
+        expect.stringMatching(/^documents are few: held out is a passage of 30 % of each long one/),
+      ])
+      const [train, held] = [await textOn('train', 0.3), await textOn('validation', 0.3)]
+      expect(held.length / (train.length + held.length)).toBeGreaterThan(0.25)
+    })
+  })
+
+  it('puts nothing inside a text that was cut for its length alone', async () => {
+    corpus = join(directory, 'long.txt')
+    const text = 'A line of text.\n\n'.repeat(500)
+    writeFileSync(corpus, text)
+    writeFileSync(join(directory, 'short.txt'), 'short\n')
+    const packed = await packCorpus([corpus, join(directory, 'short.txt')], bytes, {
+      blockLength: 10_000,
+      limits: { maxDocumentBytes: 1000 },
+    })
+    expect(packed.numDocuments).toBe(2)
+    expect([...packed.get(0).ids]).toEqual([...Buffer.from(text), 256, ...Buffer.from('short\n'), 256])
+    // All of it is on one side.
+    const sides = await Promise.all(
+      (['train', 'validation'] as const).map(async (side) => {
+        const found = []
+        const documents = readDocuments(corpus, { limits: { maxDocumentBytes: 1000 } })
+        for await (const { text: part } of onSide(documents, side, { fraction: 0.5 })) found.push(part)
+        return found.length
+      }),
+    )
+    expect(sides).toContain(0)
   })
 
   it('splits without overlap or loss', async () => {

@@ -1,11 +1,19 @@
 // Tokenize a corpus once. The cache is addressed by content: the key hashes the data files, the tokenizer, every option
 // that changes a token, and the version of this code, so a stale cache cannot be read. Files appear whole or not at all.
 
-import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { ContentHash } from '../../files/hash.ts'
+import { areFew, GUARD, passagesOn } from '../passages.ts'
 import { extensionOf, listFiles } from '../read/files.ts'
-import { type DocumentOptions, type ReadReport, readDocuments } from '../read/sources.ts'
+import {
+  type DocumentOptions,
+  type Reading,
+  type ReadReport,
+  readDocuments,
+  type SourceDocument,
+} from '../read/sources.ts'
 import { onSide, type Side, type SplitOptions } from '../split.ts'
 import {
   type BlockOptions,
@@ -19,7 +27,7 @@ import {
 import { openTokenStore, TokenWriter } from './token-store.ts'
 
 /** Raise when reading, splitting or packing would give other tokens than before. */
-const VERSION = 1
+const VERSION = 2
 
 /** Everything between paths and blocks. */
 export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, BlockOptions {
@@ -29,9 +37,10 @@ export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, Bl
   cache?: { directory: string; tokenizerHash: string }
 }
 
-/** A packed corpus, and what reading it met; no report where the tokens came from the cache. */
+/** A packed corpus, and what reading it met; where the tokens came from the cache, what it met when they were read. */
 export interface PackedCorpus extends PackedDataset {
-  readonly report: ReadReport | undefined
+  readonly report: ReadReport
+  readonly isCached: boolean
 }
 
 /** Reads, tokenizes and packs the texts under the paths, through the cache where one is given. */
@@ -46,7 +55,11 @@ export async function packCorpus(
   const key = await cacheKey(paths, encoder, { ...options, cache })
   const path = join(cache.directory, `${key}.tokens`)
   const found = existsSync(path) ? openTokenStore(path, key) : undefined
-  if (found !== undefined) return { ...cutBlocks(found, options), report: undefined }
+  if (found !== undefined) {
+    const report = found.notes as ReadReport
+    for (const notice of report.notices) options.onNotice?.(notice)
+    return { ...cutBlocks(found, options), report, isCached: true }
+  }
   mkdirSync(cache.directory, { recursive: true })
   const unfinished = `${path}.${randomUUID()}.tmp`
   try {
@@ -65,20 +78,33 @@ async function build(
   file?: { path: string; key: string },
 ): Promise<PackedCorpus> {
   const documents = readDocuments(paths, options)
-  const { split } = options
   const writer = new TokenWriter({ vocabSize: encoder.vocabSize, ...file })
   try {
-    await writeDocuments(
-      split === undefined ? documents : onSide(documents, split.side, split),
-      encoder,
-      options,
-      writer,
-    )
-    return { ...cutBlocks(writer.finish(), options), report: documents.report }
+    await writeDocuments(await sideOfDocuments(paths, documents, options), encoder, options, writer)
+    const { files, documents: read, good, bad, badByReason, notices } = documents.report
+    const report: ReadReport = { files, documents: read, good, bad, badByReason: { ...badByReason }, notices }
+    return { ...cutBlocks(writer.finish(report), options), report, isCached: false }
   } catch (error) {
     writer.abort()
     throw error
   }
+}
+
+/** The documents of the side asked for; of few documents, their passages. */
+async function sideOfDocuments(
+  paths: string | readonly string[],
+  documents: Reading<SourceDocument>,
+  options: CorpusOptions,
+): Promise<AsyncIterable<SourceDocument>> {
+  const { split, quarantinePath: _, onNotice, ...reading } = options
+  if (split === undefined) return documents
+  if (!(await areFew(readDocuments(paths, reading), split))) return onSide(documents, split.side, split)
+  if (split.side === 'validation') {
+    const notice = `documents are few: held out is a passage of ${Number((100 * split.fraction).toPrecision(3))} % of each long one, and up to ${GUARD} characters on both sides of it are not read`
+    documents.report.notices.push(notice)
+    onNotice?.(notice)
+  }
+  return passagesOn(documents, split.side, split)
 }
 
 async function cacheKey(
@@ -96,9 +122,8 @@ async function cacheKey(
     split,
     extensions,
   } = options
-  const hash = createHash('sha256')
   const { eosTokenId, bosTokenId, vocabSize } = encoder
-  hash.update(
+  const hash = new ContentHash().add(
     JSON.stringify({
       version: VERSION,
       tokenizer: [options.cache.tokenizerHash, eosTokenId, bosTokenId, vocabSize],
@@ -106,15 +131,8 @@ async function cacheKey(
       packing: { appendEos, prependBos, split },
     }),
   )
-  for (const file of listFiles(typeof paths === 'string' ? [paths] : paths, extensions)) {
-    // The extension decides how a file is read; the rest of its name does not change a token.
-    hash.update(`\0${extensionOf(file)}\0`).update(await fileDigest(file))
-  }
-  return hash.digest('hex')
-}
-
-async function fileDigest(file: string): Promise<Buffer> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk)
+  // The extension decides how a file is read; the rest of its name does not change a token.
+  for (const file of listFiles(typeof paths === 'string' ? [paths] : paths, extensions))
+    await hash.add(extensionOf(file)).addFile(file)
   return hash.digest()
 }

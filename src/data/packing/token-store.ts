@@ -13,6 +13,8 @@ export interface TokenStore {
   readonly length: number
   /** The position of each document's first token, ascending. */
   readonly documentStarts: Float64Array
+  /** What was kept with a file beside its tokens. */
+  readonly notes?: unknown
   /** Tokens `start` to `end` (exclusive), copied. */
   read(start: number, end: number): Int32Array
   /** Gives up the file, if there is one; the store cannot be read afterwards. */
@@ -73,7 +75,8 @@ export class TokenWriter {
     this.addTokens(ids)
   }
 
-  finish(): TokenStore {
+  /** Ends the store; `notes`, which must be JSON, are kept in its file. */
+  finish(notes?: unknown): TokenStore {
     const documentStarts = this.starts.slice(0, this.numDocuments)
     const chunk = this.chunk.subarray(0, this.used)
     if (this.handle === undefined) return new MemoryTokens([...this.chunks, chunk], this.length, documentStarts)
@@ -82,12 +85,12 @@ export class TokenWriter {
     // Float64s are read back as they lie: they start at a multiple of eight.
     writeAll(handle, Buffer.alloc(paddingOf(length * width)))
     writeAll(handle, bytesOf(documentStarts))
-    const footer = Buffer.from(JSON.stringify({ key: this.options.key ?? '', width, length, numDocuments }))
+    const footer = Buffer.from(JSON.stringify({ key: this.options.key ?? '', width, length, numDocuments, notes }))
     const tail = Buffer.alloc(4)
     tail.writeUInt32LE(footer.length)
     writeAll(handle, Buffer.concat([footer, tail, Buffer.from(MAGIC)]))
     fsyncSync(handle)
-    return new FileTokens(handle, width, length, documentStarts)
+    return new FileTokens(handle, width, length, documentStarts, notes)
   }
 
   /** Gives up without a store. */
@@ -146,14 +149,22 @@ function storeIn(handle: number, key: string): TokenStore | undefined {
   if (tail.toString('latin1', 4) !== MAGIC || footerBytes > size - TAIL_BYTES) return undefined
   const footer = parseFooter(readAll(handle, size - TAIL_BYTES - footerBytes, footerBytes))
   if (footer === undefined || footer.key !== key) return undefined
-  const { width, length, numDocuments } = footer
+  const { width, length, numDocuments, notes } = footer
   const startsAt = length * width + paddingOf(length * width)
   if (startsAt + numDocuments * 8 + footerBytes + TAIL_BYTES !== size) return undefined
   const starts = readAll(handle, startsAt, numDocuments * 8)
-  return new FileTokens(handle, width, length, new Float64Array(starts.buffer, starts.byteOffset, numDocuments))
+  return new FileTokens(handle, width, length, new Float64Array(starts.buffer, starts.byteOffset, numDocuments), notes)
 }
 
-function parseFooter(bytes: Buffer): { key: string; width: 2 | 4; length: number; numDocuments: number } | undefined {
+interface Footer {
+  key: string
+  width: 2 | 4
+  length: number
+  numDocuments: number
+  notes?: unknown
+}
+
+function parseFooter(bytes: Buffer): Footer | undefined {
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {
@@ -190,10 +201,12 @@ class MemoryTokens implements TokenStore {
 class FileTokens implements TokenStore {
   readonly length: number
   readonly documentStarts: Float64Array
+  readonly notes: unknown
   private readonly handle: number
   private readonly width: 2 | 4
 
-  constructor(handle: number, width: 2 | 4, length: number, documentStarts: Float64Array) {
+  constructor(handle: number, width: 2 | 4, length: number, documentStarts: Float64Array, notes: unknown) {
+    this.notes = notes
     this.handle = handle
     this.width = width
     this.length = length

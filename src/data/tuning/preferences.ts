@@ -9,10 +9,9 @@ import { shortened } from '../packing/overlong.ts'
 import type { Preference, PromptCompletion, Turns } from '../rows/conversation.ts'
 import { ExampleReader } from '../rows/read-examples.ts'
 import type { Dataset, Sample } from '../sample.ts'
-import { sideOf } from '../split.ts'
 import { SampleStore } from './sample-store.ts'
 import { SupervisedEncoder } from './supervised.ts'
-import { Tally, type TuningFileOptions, type TuningReport } from './supervised-files.ts'
+import { Sides, Tally, type TuningFileOptions, type TuningReport } from './supervised-files.ts'
 
 /** Two answers to one prompt; the labels of both tell the answer from the prompt. */
 export interface Pair {
@@ -48,8 +47,8 @@ export async function readPreferences(
   const encoder = new SupervisedEncoder(options)
   const reader = new ExampleReader(paths, { purpose: 'preference', ...options })
   const tally = new Tally(paths, { purpose: 'preference', ...options })
-  const sides = { train: new PairStore(), validation: new PairStore() }
-  const { validation = { fraction: 0 } } = options
+  const pairs = new PairStore()
+  const sides = new Sides(options.validation ?? { fraction: 0 })
   let equal = 0
   tally.hasAnswers = true
   for await (const { example, place } of reader.examples()) {
@@ -64,11 +63,13 @@ export async function readPreferences(
     const isEqual = kept !== undefined && same(kept.chosen.ids, kept.rejected.ids)
     if (isEqual) equal++
     tally.add(length, [pair.chosen, pair.rejected], kept === undefined ? [] : [kept.chosen, kept.rejected], encoder)
-    if (kept !== undefined && !isEqual) sides[sideOf(JSON.stringify(example.prompt), validation)].add(kept)
+    if (kept === undefined || isEqual) continue
+    pairs.add(kept)
+    sides.add(JSON.stringify(example.prompt), 1)
   }
   if (equal > 0) tally.notices.push(`${equal} pairs have the same answer twice and are left out`)
   tally.notices.push(...reader.notices())
-  return { ...sides, report: await tally.report() }
+  return { ...sides.of(pairs), report: await tally.report() }
 }
 
 /** Encodes both answers with their prompt. */

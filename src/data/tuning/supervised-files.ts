@@ -8,7 +8,7 @@ import { type OnOverlong, refuseMany, shortened } from '../packing/overlong.ts'
 import { type ExampleFileOptions, ExampleReader, guessShape } from '../rows/read-examples.ts'
 import type { ShapeGuess } from '../rows/shapes.ts'
 import type { Dataset, Sample } from '../sample.ts'
-import { type SplitOptions, sideOf } from '../split.ts'
+import { fractionFor, rankOf, type SplitOptions } from '../split.ts'
 import { SampleStore } from './sample-store.ts'
 import { SupervisedEncoder, type SupervisedOptions, supervisedTokens } from './supervised.ts'
 
@@ -60,18 +60,48 @@ export async function readSupervised(
   const encoder = new SupervisedEncoder(options)
   const reader = new ExampleReader(paths, { purpose: 'supervised', ...options })
   const tally = new Tally(paths, { purpose: 'supervised', ...options })
-  const sides = { train: new SampleStore(), validation: new SampleStore() }
+  const samples = new SampleStore()
   const { validation = { fraction: 0 }, onOverlong = 'error-if-many' } = options
+  const sides = new Sides(validation)
   for await (const { example, place } of reader.examples()) {
     const sample = encoder.encode(example, place)
     const pieces = shortened(sample, options.maxLength, onOverlong, options.tokenizer.bosTokenId)
     tally.add(sample.ids.length, [sample], pieces, encoder)
     if (example.kind !== 'text') tally.hasAnswers = true
-    const side = sides[sideOf(JSON.stringify(example), validation)]
-    for (const part of pieces) side.add(part)
+    for (const part of pieces) samples.add(part)
+    sides.add(JSON.stringify(example), pieces.length)
   }
   tally.notices.push(...reader.notices())
-  return { ...sides, report: await tally.report() }
+  return { ...sides.of(samples), report: await tally.report() }
+}
+
+/** Which samples are held out. Few examples are held out by their order, since by chance it might be none. */
+export class Sides {
+  private readonly options: SplitOptions
+  private readonly ranks: number[] = []
+  private readonly rankOfSample: number[] = []
+
+  constructor(options: SplitOptions) {
+    this.options = options
+  }
+
+  /** An example of which `count` samples were stored; equal texts are on one side. */
+  add(text: string, count: number): void {
+    const rank = rankOf(text, this.options)
+    this.ranks.push(rank)
+    for (let i = 0; i < count; i++) this.rankOfSample.push(rank)
+  }
+
+  of<T>(samples: Dataset<T>): { train: Dataset<T>; validation: Dataset<T> } {
+    const fraction = fractionFor(this.ranks, this.options.fraction)
+    const view = (isHeld: boolean): Dataset<T> => {
+      const indices = Uint32Array.from(this.rankOfSample.keys()).filter(
+        (index) => this.rankOfSample[index]! < fraction === isHeld,
+      )
+      return { length: indices.length, get: (index) => samples.get(indices[index]!) }
+    }
+    return { train: view(false), validation: view(true) }
+  }
 }
 
 /** Counts rows as they are read, and judges them at the end. */

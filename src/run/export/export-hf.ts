@@ -1,41 +1,36 @@
-// A Hugging Face directory that is complete (weights, tokenizer, template, generation settings, licence) and plain: adapters merged,
-// quantized matrices dense again.
+// `anneal export --to hf`: a Hugging Face directory that is complete (weights, tokenizer, template, generation settings) and plain:
+// adapters merged, quantized matrices dense again.
+
+import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
+import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
+import type { Output } from '../../cli/output.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import { hasUnequalLayers } from '../../gguf/architectures.ts'
-import { type StoredDType, storedDtype } from '../../model/dtype.ts'
+import { storedDtype } from '../../model/dtype.ts'
 import { dequantizeModel, quantLinears } from '../../model/quantize-model.ts'
-import { textPartNotices } from '../../model/text-part.ts'
 import { refuseSameDirectory } from '../edit-target.ts'
-import type { LoadedModel } from '../load-model.ts'
-import { bringCompanions, hashSource } from '../source-files.ts'
+import type { ExportSource } from './load-source.ts'
 
 export interface HuggingFaceTarget {
   out: string
-  /** Default `auto`: the stored type. */
-  dtype?: 'auto' | StoredDType
-  /** Most bytes in one file of weights. Default 5 GB. */
-  maxShardBytes?: number
+  dtype: 'auto' | 'f32' | 'bf16' | 'f16'
+  /** Most bytes in one file of weights. */
+  maxShardBytes: number
 }
 
-export interface ExportedDirectory {
-  path: string
-  bytes: number
-  dtype: StoredDType
-  notices: readonly string[]
-}
-
-/** Writes the directory as a whole; the model is dense afterwards. */
-export async function exportDirectory(
-  { model, tokenizer, source, lineage, steps }: LoadedModel,
-  { out, dtype: wish = 'auto', maxShardBytes = 5e9 }: HuggingFaceTarget,
-): Promise<ExportedDirectory> {
-  for (const from of [source.base, ...source.adapters.map(({ directory }) => directory)]) refuseSameDirectory(from, out)
+/** Writes the directory as a whole and reports it. */
+export async function exportToHuggingFace(
+  source: ExportSource,
+  target: HuggingFaceTarget,
+  output: Output,
+): Promise<void> {
+  const { model, tokenizer, directory: from } = source
+  if (from !== undefined) refuseSameDirectory(from, target.out)
   const wasQuantized = quantLinears(model).size
   if (wasQuantized > 0) dequantizeModel(model)
-  const dtype = wish === 'auto' ? storedDtype(model.config.dtype) : wish
+  const dtype = target.dtype === 'auto' ? storedDtype(model.config.dtype) : target.dtype
   const notices = [
-    ...textPartNotices(model.config),
     ...(wasQuantized > 0
       ? [`${wasQuantized} quantized matrices are dense again: they take more room and are no more exact than before`]
       : []),
@@ -45,19 +40,24 @@ export async function exportDirectory(
     ...(tokenizer === undefined ? ['the model has no tokenizer: it takes and gives token ids'] : []),
   ]
   const bytesOf = (files: readonly WrittenFile[]): number => files.reduce((sum, { size }) => sum + size, 0)
-  const parentSha256 = hashSource(source)
-  const files = await writeModel(out, {
+  const files = await writeModel(target.out, {
     model,
     dtype,
-    maxShardBytes,
+    maxShardBytes: target.maxShardBytes,
     companions: async (directory) => {
-      await bringCompanions(source, directory)
-      await tokenizer?.save(directory) // as readers of several generations take it
+      if (from !== undefined) copyCompanions(from, directory)
+      await tokenizer?.save(directory)
     },
-    lineage: (written) => {
-      const step = { pass: 'export', options: { to: 'hf', dtype }, report: { bytes: bytesOf(written) } }
-      return [...lineage, ...datedSteps([...steps, step], parentSha256)]
-    },
+    lineage: (written) => [
+      ...source.history,
+      ...datedSteps(
+        [...source.lineage, { pass: 'export', options: { to: 'hf', dtype }, report: { bytes: bytesOf(written) } }],
+        from === undefined ? undefined : hashWeights(from),
+      ),
+    ],
   })
-  return { path: out, bytes: bytesOf(files), dtype, notices }
+  const bytes = bytesOf(files)
+  output.emit({ path: target.out, bytes, dtype, notices })
+  output.result(`${target.out}  ${(bytes / 1e6).toFixed(1)} MB  ${source.name} in ${dtype}`)
+  for (const notice of notices) output.note(`notice: ${notice}`)
 }

@@ -1,18 +1,20 @@
 // The card beside an exported GGUF file: what it is, how close it is to the model, how to run it, how it was made.
 
 import { HARD_TEXTS } from '../../gguf/compare.ts'
-import type { CheckedGguf, GgufCheck } from '../../gguf/export-gguf.ts'
+import type { GgufExport } from '../../gguf/export-model.ts'
 import type { GgufFormat } from '../../gguf/tensor-types.ts'
-import type { LoadedModel } from '../load-model.ts'
+import type { GgufCheck } from './export-gguf.ts'
+import type { ExportSource } from './load-source.ts'
 
 export interface CardParts {
-  loaded: LoadedModel
-  written: CheckedGguf
+  source: ExportSource
+  written: GgufExport
   format: GgufFormat
+  check: GgufCheck | undefined
 }
 
 /** The card as Markdown. */
-export function ggufCard({ loaded: { source, lineage, steps }, written, format }: CardParts): string {
+export function ggufCard({ source, written, format, check }: CardParts): string {
   const file = written.path.replace(/^.*[\\/]/, '')
   const types = Object.entries(written.types).map(([type, count]) => `${type} (${count})`)
   const lines = [
@@ -23,7 +25,7 @@ export function ggufCard({ loaded: { source, lineage, steps }, written, format }
     '',
     '## How close to the model it was made from',
     '',
-    ...closenessLines(written.check),
+    ...closenessLines(check),
     '',
     '## Run it',
     '',
@@ -32,13 +34,13 @@ export function ggufCard({ loaded: { source, lineage, steps }, written, format }
     `    anneal chat --model ${file}`,
   ]
   if (written.notices.length > 0) lines.push('', '## Know this', '', ...written.notices.map((notice) => `- ${notice}`))
-  const made = [...lineage, ...steps].map(({ pass }) => pass)
-  if (made.length > 0) lines.push('', '## How it was made', '', `${[...made, 'export'].join(' → ')}`)
+  const steps = [...source.history, ...source.lineage].map(({ pass }) => pass)
+  if (steps.length > 0) lines.push('', '## How it was made', '', `${[...steps, 'export'].join(' → ')}`)
   return `${lines.join('\n')}\n`
 }
 
-function closenessLines(check: GgufCheck | null): string[] {
-  if (check === null) return ['Not measured (`--skip-check`).']
+function closenessLines(check: GgufCheck | undefined): string[] {
+  if (check === undefined) return ['Not measured (`--skip-check`).']
   const { positions, sameTop, maxLogitDifference, meanDivergence } = check.closeness
   const ids =
     check.differing === undefined

@@ -1,9 +1,9 @@
 // A stage of a pipeline is a directory: complete, with a note of what it was made from, or absent. A rerun keeps those whose note is
 // still right and makes the others anew.
-import { createHash } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-write.ts'
+import { hashOf } from '../../files/hash.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 
 const NOTE = 'stage.json'
@@ -14,9 +14,7 @@ export type StageInputs = Readonly<Record<string, unknown>>
 
 /** A hash of a stage's inputs: equal for equal inputs. */
 export function stageKey(name: string, inputs: StageInputs): string {
-  return createHash('sha256')
-    .update(JSON.stringify([name, inputs]))
-    .digest('hex')
+  return hashOf(JSON.stringify([name, inputs]))
 }
 
 /** Whether the directory was completed from these inputs. */

@@ -1,12 +1,11 @@
 // Sixteen hexadecimal digits that two runs share when they are the same run: configuration, data, code, and the weights that came
 // of it. fingerprint.json keeps the four parts, so that two runs that differ show where.
 
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { ContentHash, hashOf } from '../../files/hash.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
@@ -52,39 +51,32 @@ export async function leaveFingerprint(
   const parts = {
     config: configHash(config),
     data: await dataHash([...config.dataset, ...(config.eval_dataset ?? [])], tokenizer),
-    code: hashOf(`${VERSION} ${engineInfo().version} ${model.device}`),
+    code: shortened(hashOf(`${VERSION} ${engineInfo().version} ${model.device}`)),
     state: stateHash(model, step),
   }
-  const fingerprint: Fingerprint = { fingerprint: hashOf(Object.values(parts).join()), ...parts }
+  const fingerprint: Fingerprint = { fingerprint: shortened(hashOf(...Object.values(parts))), ...parts }
   writeFileAtomic(join(config.output_dir, FILE), `${JSON.stringify(fingerprint, null, 2)}\n`)
   return fingerprint
 }
 
 function configHash(config: TrainConfig): string {
   const kept = Object.entries(config).filter(([key, value]) => !PLACES.has(key) && value !== undefined)
-  return hashOf(JSON.stringify(kept.sort(([a], [b]) => (a < b ? -1 : 1))))
+  return shortened(hashOf(JSON.stringify(kept.sort(([a], [b]) => (a < b ? -1 : 1)))))
 }
 
 async function dataHash(paths: readonly string[], tokenizer: Tokenizer): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(tokenizer.toJson()))
-  for (const file of listFiles(paths)) {
-    const content = createHash('sha256')
-    for await (const chunk of createReadStream(file)) content.update(chunk as Buffer)
-    hash.update(content.digest())
-  }
-  return hash.digest('hex').slice(0, DIGITS)
+  const hash = new ContentHash().add(JSON.stringify(tokenizer.toJson()))
+  for (const file of listFiles(paths)) await hash.addFile(file)
+  return shortened(hash.digest())
 }
 
 /** Every weight, frozen ones included, and the step after which they are these. */
 function stateHash(model: Decoder, step: number): string {
-  const hash = createHash('sha256').update(`${step}`)
-  for (const [name, parameter] of model.parameters()) {
-    const { buffer, byteOffset, byteLength } = parameter.detach().data()
-    hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength))
-  }
-  return hash.digest('hex').slice(0, DIGITS)
+  const hash = new ContentHash().add(`${step}`)
+  for (const [name, parameter] of model.parameters()) hash.add(name, parameter.detach().data())
+  return shortened(hash.digest())
 }
 
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, DIGITS)
+function shortened(hash: string): string {
+  return hash.slice(0, DIGITS)
 }

@@ -1,10 +1,10 @@
 // Configuration → tokenizer and model, fresh or loaded.
-import { createHash } from 'node:crypto'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { presetConfig } from '../../config/presets.ts'
 import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
+import { hashOf } from '../../files/hash.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
@@ -15,7 +15,7 @@ import { Generator } from '../../torch/index.ts'
 /** The tokenizer, and a hash of all that decides its ids. */
 export async function tokenizerOf(config: TrainConfig): Promise<{ tokenizer: Tokenizer; hash: string }> {
   const tokenizer = await Tokenizer.fromDirectory(config.tokenizer_name_or_path!)
-  return { tokenizer, hash: createHash('sha256').update(JSON.stringify(tokenizer.toJson())).digest('hex') }
+  return { tokenizer, hash: hashOf(JSON.stringify(tokenizer.toJson())) }
 }
 
 /** The description of the fresh model that the configuration asks for; undefined where it goes on from a directory. */

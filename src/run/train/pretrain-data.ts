@@ -50,6 +50,9 @@ export async function corporaOf(
   hash: string,
   tell: RunTell = () => {},
 ): Promise<Corpora> {
+  const prependBos = config.add_bos_token ?? beginsWithBos(tokenizer)
+  if (prependBos && tokenizer.bosTokenId === undefined)
+    throw new ConfigError('add_bos_token: expected a tokenizer with a beginning-of-text token, got one without')
   const pack = async (
     paths: readonly string[],
     split: 'train' | 'validation',
@@ -60,23 +63,50 @@ export async function corporaOf(
       blockLength: config.max_length,
       textKey: config.text_column,
       dropShortBlock: split === 'train',
+      prependBos,
+      maxBadFraction: config.max_bad_fraction,
       quarantinePath: join(quarantine, `${split}.jsonl`),
       onNotice: (message) => tell({ type: 'notice', message }),
       cache: { directory: join(cacheDirectory(), 'tokens'), tokenizerHash: hash },
       ...(isPart && { split: { side: split, fraction: config.val_split } }),
     })
-    const { numTokens: tokens, numDocuments, length: samples, report } = corpus
-    const bad = report === undefined || report.bad === 0 ? '' : `; ${report.bad} bad lines in ${quarantine}`
+    const { numTokens: tokens, numDocuments, length: samples, report, isCached } = corpus
+    const where = isCached ? 'left out when they were tokenized' : `in ${quarantine}`
+    const bad = report.bad === 0 ? '' : `; ${report.bad.toLocaleString('en')} bad lines ${where}`
     const message =
       `${split}: ${tokens.toLocaleString('en')} tokens of ${numDocuments.toLocaleString('en')} documents in ` +
-      `${samples.toLocaleString('en')} blocks of ${config.max_length}${report === undefined ? ' (cached)' : ''}${bad}`
+      `${samples.toLocaleString('en')} blocks of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}`
     tell({ type: 'data-read', split, message, tokens, samples })
     return corpus
   }
   const isPart = config.val_split > 0
   const train = await pack(config.dataset, 'train', isPart)
+  tell({ type: 'notice', message: marksOf(tokenizer, prependBos) })
   const held = config.eval_dataset ?? (isPart ? config.dataset : undefined)
-  return { train, evaluation: held && (await pack(held, 'validation', isPart)) }
+  const evaluation = held && (await pack(held, 'validation', isPart))
+  const warning = evaluation && isPart && offShare(config.val_split, train.numTokens, evaluation.numTokens)
+  if (warning) tell({ type: 'notice', message: warning })
+  return { train, evaluation }
+}
+
+/** Whether the tokenizer puts its beginning-of-text token before a text by itself. */
+function beginsWithBos(tokenizer: Tokenizer): boolean {
+  return tokenizer.bosTokenId !== undefined && tokenizer.encode('')[0] === tokenizer.bosTokenId
+}
+
+/** One line for people: between which tokens each document stands. */
+function marksOf(tokenizer: Tokenizer, prependBos: boolean): string {
+  const token = (id: number | undefined): string => (id === undefined ? 'nothing' : tokenizer.idToToken(id)!)
+  const ownWay =
+    beginsWithBos(tokenizer) === prependBos ? 'as the tokenizer does' : 'unlike the tokenizer: add_bos_token'
+  return `each document begins with ${prependBos ? token(tokenizer.bosTokenId) : 'no token of its own'} (${ownWay}) and ends with ${token(tokenizer.eosTokenId)}`
+}
+
+/** Documents are of unequal length: a share of them may be quite another share of the text. */
+function offShare(fraction: number, trained: number, held: number): string | undefined {
+  const share = held / Math.max(1, trained + held)
+  if (held === 0 || (share > fraction / 2 && share < Math.min(2 * fraction, (1 + fraction) / 2))) return undefined
+  return `val_split: ${fraction} of the documents is ${(100 * share).toPrecision(2)} % of the tokens. Set it otherwise, or give eval_dataset`
 }
 
 function trainingBatches(
@@ -99,7 +129,7 @@ function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): Return
   if (evaluation.length === 0) {
     const key = config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'
     throw new ConfigError(
-      `${key}: expected text to evaluate on, got ${evaluation.numDocuments} documents with ${evaluation.numTokens} tokens. Give more`,
+      `${key}: expected text to evaluate on, got ${evaluation.numDocuments} documents with ${evaluation.numTokens} tokens. Give more text${key === 'val_split' ? ', a larger val_split, or eval_dataset' : ''}`,
     )
   }
   return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false })

@@ -1,7 +1,6 @@
 // Log-probabilities of all pairs under a reference model, kept on disk: a second run on the same data, and a resumed one, finds them.
 // The name of a file is a hash of everything that they depend on, so a stale one cannot be read.
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { readTensors } from '../../checkpoint/model-directory/read-tensors.ts'
@@ -10,6 +9,7 @@ import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
 import type { Dataset } from '../../data/sample.ts'
 import type { Pair } from '../../data/tuning/preferences.ts'
 import { InputError } from '../../errors.ts'
+import { ContentHash } from '../../files/hash.ts'
 import { scope, Tensor } from '../../torch/index.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
 
@@ -24,20 +24,16 @@ export async function referenceFile(
   pairs: Dataset<Pair>,
   settings: object,
 ): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify({ version: VERSION, settings }))
+  const hash = new ContentHash().add(JSON.stringify({ version: VERSION, settings }))
   const files = [join(directory, 'config.json'), ...openModelWeights(directory).files]
   if (adapter !== undefined)
     files.push(join(adapter, 'adapter_config.json'), ...openModelWeights(adapter, 'adapter_model').files)
-  for (const file of files) {
-    hash.update('\0')
-    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk)
-  }
+  for (const file of files) await hash.addFile(file)
   for (let i = 0; i < pairs.length; i++) {
     const { chosen, rejected } = pairs.get(i)
-    for (const values of [chosen.ids, chosen.labels, rejected.ids, rejected.labels])
-      hash.update(`\0${values.length}\0`).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    hash.add(chosen.ids, chosen.labels, rejected.ids, rejected.labels)
   }
-  return join(cacheDirectory(), 'references', `${hash.digest('hex')}.safetensors`)
+  return join(cacheDirectory(), 'references', `${hash.digest()}.safetensors`)
 }
 
 /** Two values for each of `count` pairs, as `precomputed` takes them; undefined where there is no whole file of them. */

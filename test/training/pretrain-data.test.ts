@@ -1,0 +1,75 @@
+// `anneal train` with stage pretrain: how documents begin and end, what is held out, and what is left out, as people are told.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tinyModelDirectory } from '../tiny-model.ts'
+import { ofType } from './tiny-model.ts'
+import { annealHere, type Ended } from './tiny-run.ts'
+
+let model: Awaited<ReturnType<typeof tinyModelDirectory>>
+beforeAll(async () => {
+  model = await tinyModelDirectory({})
+  const rows = Array.from({ length: 40 }, (_, i) => ({ text: `Document ${i} of forty, each a line.` }))
+  writeFileSync(at('forty.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  writeFileSync(at('long.txt'), Array.from({ length: 800 }, (_, i) => `word${i}`).join(' '))
+})
+afterAll(() => model.remove())
+
+const at = (name: string): string => join(model.directory, name)
+
+function train(name: string, config: Record<string, unknown>): Promise<Ended> {
+  const defaults = {
+    stage: 'pretrain',
+    model_name_or_path: model.directory,
+    dataset: at('forty.jsonl'),
+    output_dir: at(name),
+    max_length: 32,
+    max_steps: 2,
+    save_strategy: 'no',
+    device: 'cpu',
+  }
+  writeFileSync(at(`${name}.yaml`), JSON.stringify({ ...defaults, ...config }))
+  return annealHere(['train', at(`${name}.yaml`), '--json'])
+}
+const tokensIn = ({ err }: Ended, name = 'train'): number =>
+  Number(new RegExp(`^${name}: ([\\d,]+) tokens`, 'm').exec(err)![1]!.replaceAll(',', ''))
+
+describe('anneal train with stage: pretrain', () => {
+  it('begins documents as the tokenizer does, unless a key says otherwise, and says so', async () => {
+    const usual = await train('usual', {})
+    expect(usual.code, usual.err).toBe(0)
+    expect(usual.err).toContain('each document begins with <s> (as the tokenizer does) and ends with </s>')
+    const without = await train('without', { add_bos_token: false })
+    expect(without.err).toContain('begins with no token of its own (unlike the tokenizer: add_bos_token)')
+    expect(tokensIn(usual) - tokensIn(without)).toBe(40)
+  })
+
+  it('holds out passages of one long text, and evaluates on what is held out', async () => {
+    const ended = await train('passages', { dataset: at('long.txt'), val_split: 0.2 })
+    expect(ended.code, ended.err).toBe(0)
+    expect(ended.err).toMatch(/^notice: documents are few: held out is a passage of 20 % of each long one/m)
+    const held = tokensIn(ended, 'validation')
+    expect(Math.abs(held / (held + tokensIn(ended)) - 0.2)).toBeLessThan(0.04)
+    expect(ofType(ended.events, 'evaluation-done')).toHaveLength(1)
+    expect((await train('asked-not-to', { val_split: 0.2, eval_strategy: 'no' })).err).not.toContain('eval_loss')
+  })
+
+  it('warns where the share of documents is another share of the text', async () => {
+    const rows = Array.from({ length: 200 }, (_, i) => ({ text: `${'long '.repeat(i === 0 ? 20_000 : 1)}${i}` }))
+    writeFileSync(at('uneven.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const ended = await train('uneven', { dataset: at('uneven.jsonl'), val_split: 0.1 })
+    expect(ended.err).toMatch(/^notice: val_split: 0\.1 of the documents is \S+ % of the tokens\. Set it otherwise/m)
+  })
+
+  it('says what was left out also when the tokens come from the cache, and takes the share from a key', async () => {
+    writeFileSync(at('bad.jsonl'), `${readFileSync(at('forty.jsonl'), 'utf8')}{"text": null}\n{"text": null}\n`)
+    const refused = await train('refused', { dataset: at('bad.jsonl') })
+    expect(refused.code).toBe(3)
+    expect(refused.err).toMatch(/got 2 of 42 \(2 missing-text.*or raise max_bad_fraction/)
+    const config = { dataset: at('bad.jsonl'), max_bad_fraction: 0.1 }
+    expect((await train('first', config)).err).toMatch(/^train: .*; 2 bad lines in .*first\/quarantine$/m)
+    expect((await train('second', config)).err).toMatch(
+      /^train: .*\(cached\); 2 bad lines left out when they were tokenized$/m,
+    )
+  })
+})
