@@ -2,10 +2,13 @@
 // its parts are joined by the template. For chats without such text the ids are those of the rendered text. Every message
 // gets the range of its tokens, so that a loss can be put on what an assistant said.
 
-import { type ChatInput, type ChatMessage, parseTemplate, plainValue, renderProgram } from './chat-template.ts'
-import { type MessageRegion, renderWithRegions } from './message-regions.ts'
-import { ContentMask, type MaskExtent } from './stages/content-mask.ts'
-import type { TemplateNode } from './stages/template-interpreter.ts'
+import { type ChatInput, chatVariables, parseTemplate, renderCalls, renderTemplate } from './chat-template.ts'
+import { generationPrompt } from './generation-prompt.ts'
+import type { Template } from './jinja/template.ts'
+import type { Value } from './jinja/values.ts'
+import { locateMessages, type TextSpan } from './locate-messages.ts'
+import { type RegionRendering, renderWithRegions } from './message-regions.ts'
+import { ContentMask, type MaskExtent, toolTexts } from './stages/content-mask.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 /** Where a message is in the tokens of its chat: header `[start, bodyStart)`, what the author says `[bodyStart, end)`. */
@@ -15,6 +18,10 @@ export interface MessageSpan {
   readonly bodyStart: number
   /** After the end-of-turn token and whatever the template writes behind it. */
   readonly end: number
+  /** Parts of the body that are another's words: what a tool answered, where a template writes it into the turn of its caller. */
+  readonly foreign: readonly (readonly [start: number, end: number])[]
+  /** The text from `start` to `end`. */
+  readonly text: string
 }
 
 /** An encoded chat. */
@@ -26,45 +33,46 @@ export interface EncodedChat {
 }
 
 /** A rendered text and its masked copy, with the masked messages and where the template's loop was at which of them. */
-interface Rendering {
+interface Rendering extends RegionRendering {
   readonly text: string
-  readonly masked: string
-  readonly messages: readonly ChatMessage[]
-  readonly regions: readonly MessageRegion[]
+  readonly messages: readonly Value[]
 }
 
-/** Renders and encodes a chat; `bosToken` and `eosToken` default to the tokenizer's. Errors are those of `renderChat`. */
+/** Renders and encodes a chat; its named tokens default to the tokenizer's. Errors are those of `renderChat`. */
 export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatInput): EncodedChat {
-  const chat = withDefaults(tokenizer, input)
+  const chat: ChatInput = { ...input, ...tokensOf(tokenizer, input), now: input.now ?? new Date() }
   const program = parseTemplate(template)
+  const plain = renderCalls(program, chatVariables(chat), chat.now)
   const texts = JSON.stringify([chat.messages, chat.tools, chat.documents, chat.variables, template])
-  const mask = ContentMask.for(tokenizer.controlTokens, texts)
-  const rendering = renderMasked(program, chat, mask)
+  const mask = ContentMask.for(tokenizer.controlTokens, texts, toolTexts(plain.variables.get('messages')!))
+  const rendering = renderMasked(program, plain, mask, chat.now!)
   const { text, masked } = rendering
-  const parts = locate(rendering, generationPrompt(program, chat))
-  const offsets = parts.flatMap((part) => (part === undefined ? [] : [part.start, part.bodyStart, part.end]))
-  const cuts = [...new Set(offsets)].sort((a, b) => a - b)
+  const prompt = generationPrompt(program, chat, tokenizer.controlTokens)
+  const parts = locateMessages(rendering, mask, prompt)
+  const cuts = [...new Set(parts.flatMap(offsetsOf))].sort((a, b) => a - b)
   const encoded = tokenizer.encodeMasked(text, masked, cuts)
   const tokenAt = new Map(cuts.map((cut, index) => [cut, encoded.cuts[index]!]))
+  const at = (offset: number): number => tokenAt.get(offset)!
   const spans = parts.map((part) => {
     if (part === undefined) return undefined
-    return { start: tokenAt.get(part.start)!, bodyStart: tokenAt.get(part.bodyStart)!, end: tokenAt.get(part.end)! }
+    const foreign = part.foreign.map(([start, end]) => [at(start), at(end)] as const)
+    const { start, bodyStart, end } = part
+    return { start: at(start), bodyStart: at(bodyStart), end: at(end), foreign, text: text.slice(start, end) }
   })
   return { ids: encoded.ids, text, spans }
 }
 
-function withDefaults(tokenizer: Tokenizer, input: ChatInput): ChatInput {
+function offsetsOf(part: TextSpan | undefined): number[] {
+  return part === undefined ? [] : [part.start, part.bodyStart, part.end, ...part.foreign.flat()]
+}
+
+/** The tokens that a template is given by name. */
+function tokensOf(tokenizer: Tokenizer, input: ChatInput): Pick<ChatInput, 'bosToken' | 'eosToken' | 'namedTokens'> {
   const token = (id: number | undefined): string | undefined => (id === undefined ? undefined : tokenizer.idToToken(id))
-  const { messages, tools, documents, variables } = plainValue(input)
   return {
-    ...input,
-    messages,
-    tools,
-    documents,
-    variables,
     bosToken: input.bosToken ?? token(tokenizer.bosTokenId),
     eosToken: input.eosToken ?? token(tokenizer.eosTokenId),
-    now: input.now ?? new Date(),
+    namedTokens: { ...tokenizer.namedTokens, ...input.namedTokens },
   }
 }
 
@@ -72,95 +80,56 @@ function withDefaults(tokenizer: Tokenizer, input: ChatInput): ChatInput {
  * Renders the chat masked. Masking everything shows for each character whose it is, but templates that look into messages
  * (for `</think>`, say) may then write something else; that is noticed, and then only spelled-out tokens are masked.
  */
-function renderMasked(program: TemplateNode, chat: ChatInput, mask: ContentMask): Rendering {
-  const plain = renderProgram(program, chat)
+function renderMasked(
+  program: Template,
+  plain: { text: string; variables: Map<string, Value> },
+  mask: ContentMask,
+  now: Date,
+): Rendering {
   const attempts: [MaskExtent, boolean][] = [
     ['all', true],
     ['tokens', true],
     ['tokens', false],
   ]
   for (const [extent, withRegions] of attempts) {
-    const rendering = tryRender(program, maskInput(chat, mask, extent), mask, withRegions)
-    if (rendering?.text === plain) return rendering
+    const rendering = tryRender(program, maskVariables(plain.variables, mask, extent), mask, withRegions, now)
+    if (rendering?.text === plain.text) return rendering
   }
   // The template treats a broken token differently from a whole one. The broken one is what it gets.
-  const input = maskInput(chat, mask, 'tokens')
-  const masked = renderProgram(program, input)
-  return { text: mask.restore(masked), masked, messages: input.messages, regions: [] }
+  const variables = maskVariables(plain.variables, mask, 'tokens')
+  const masked = renderTemplate(program, variables, { now })
+  return { text: mask.restore(masked), masked, messages: messagesOf(variables), regions: [], all: [] }
 }
 
-function maskInput(chat: ChatInput, mask: ContentMask, extent: MaskExtent): ChatInput {
-  const { messages, tools, documents, variables } = chat
-  return {
-    ...chat,
-    messages: mask.mask(messages, extent),
-    tools: mask.mask(tools, extent),
-    documents: mask.mask(documents, extent),
-    variables: mask.mask(variables, 'tokens'),
+/** Tokens by name are the template's; everything else is a stranger's. */
+function maskVariables(variables: Map<string, Value>, mask: ContentMask, extent: MaskExtent): Map<string, Value> {
+  const masked = new Map<string, Value>()
+  for (const [name, value] of variables) {
+    const isMasked = name === 'messages' || name === 'tools' || name === 'documents'
+    if (isMasked) masked.set(name, mask.mask(value, extent))
+    else masked.set(name, typeof value === 'string' && name.endsWith('_token') ? value : mask.mask(value, 'tokens'))
   }
+  return masked
+}
+
+function messagesOf(variables: Map<string, Value>): Value[] {
+  const messages = variables.get('messages')
+  return Array.isArray(messages) ? messages : []
 }
 
 function tryRender(
-  program: TemplateNode,
-  input: ChatInput,
+  program: Template,
+  variables: Map<string, Value>,
   mask: ContentMask,
   withRegions: boolean,
+  now: Date,
 ): Rendering | undefined {
   try {
     const rendered = withRegions
-      ? renderWithRegions(program, input, mask.marker)
-      : { masked: renderProgram(program, input), regions: [] }
-    return { text: mask.restore(rendered.masked), messages: input.messages, ...rendered }
+      ? renderWithRegions(program, variables, mask.marker, now)
+      : { masked: renderTemplate(program, variables, { now }), regions: [], all: [] }
+    return { text: mask.restore(rendered.masked), messages: messagesOf(variables), ...rendered }
   } catch {
     return undefined // the same template has rendered the plain chat; the next attempt is closer to that
   }
-}
-
-/** Start, body and end of every message as offsets in the text. */
-function locate({ text, masked, messages, regions }: Rendering, prompt: string): (MessageSpan | undefined)[] {
-  const byMessage = new Map(regions.map((region) => [region.message, region]))
-  let searchFrom = 0
-  return messages.map((message, index) => {
-    const region = byMessage.get(index)
-    // Masked contents are looked for in the masked text: a user who says "user" is not in the header.
-    const content = typeof message.content === 'string' ? message.content.trim() : ''
-    if (region !== undefined) {
-      const { start, end } = region
-      searchFrom = end
-      if (message.role === 'assistant') return { start, bodyStart: start + commonPrefix(text, start, end, prompt), end }
-      const at = content === '' ? -1 : masked.slice(start, end).indexOf(content)
-      return { start, bodyStart: at === -1 ? start : start + at, end }
-    }
-    // Written outside the loop, such as a system message in front of it.
-    const at = content === '' ? -1 : masked.indexOf(content, searchFrom)
-    if (at === -1) return undefined
-    searchFrom = at + content.length
-    return { start: at, bodyStart: at, end: searchFrom }
-  })
-}
-
-const generationPrompts = new WeakMap<TemplateNode, Map<string, string>>()
-
-/** What the template writes to make the model answer; '' if it has nothing of the kind. */
-function generationPrompt(program: TemplateNode, { variables, bosToken, eosToken, now }: ChatInput): string {
-  const key = JSON.stringify([variables, bosToken, eosToken])
-  const known = generationPrompts.get(program)?.get(key)
-  if (known !== undefined) return known
-  const probe = { messages: [{ role: 'user', content: '.' }], variables, bosToken, eosToken, now }
-  let prompt = ''
-  try {
-    const without = renderProgram(program, probe)
-    const complete = renderProgram(program, { ...probe, addGenerationPrompt: true })
-    if (complete.startsWith(without)) prompt = complete.slice(without.length)
-  } catch {
-    // A template that refuses a lone user message.
-  }
-  generationPrompts.set(program, new Map([[key, prompt]]))
-  return prompt
-}
-
-function commonPrefix(text: string, start: number, end: number, prompt: string): number {
-  let length = 0
-  while (length < prompt.length && start + length < end && text[start + length] === prompt[length]) length++
-  return length
 }

@@ -1,9 +1,12 @@
-// Renders chats with the Jinja template that comes with a model, byte for byte as Transformers does, under budgets.
+// Renders chats with the Jinja template that comes with a model, byte for byte as Transformers does.
 // Encoding the result so that nobody's message can end a turn is chat-encoding.ts.
 
-import { Environment, parse, tokenize } from '@huggingface/jinja'
-import { AnnealError, TokenizerError } from '../errors.ts'
-import { BudgetedInterpreter, limitError, type TemplateNode, templateGlobals } from './stages/template-interpreter.ts'
+import { TokenizerError } from '../errors.ts'
+import { toValue } from './jinja/convert.ts'
+import { TemplateError } from './jinja/errors.ts'
+import { type RenderOptions, Template } from './jinja/template.ts'
+import type { Value } from './jinja/values.ts'
+import { flipArguments } from './tool-arguments.ts'
 
 /** One message of a chat, as in `{"messages": [...]}`. */
 export interface ChatMessage {
@@ -22,6 +25,8 @@ export interface ChatInput {
   addGenerationPrompt?: boolean | undefined
   bosToken?: string | undefined
   eosToken?: string | undefined
+  /** Further tokens that the tokenizer has a name for, such as `pad_token`. */
+  namedTokens?: Readonly<Record<string, string>> | undefined
   /** Further variables that the template knows, such as `enable_thinking`. */
   variables?: Readonly<Record<string, unknown>> | undefined
   /** The time that `strftime_now` tells. Default: now. */
@@ -36,82 +41,100 @@ export const CHATML_TEMPLATE: string = `{%- for message in messages %}
 {{- '<|im_start|>assistant\\n' }}
 {%- endif %}`
 
-const MAX_SOURCE = 256 * 1024
-const MAX_SPACES = 1000 // in one run: the library looks for `{% generation %}` in time quadratic in it
-const MAX_VALUE_DEPTH = 64
 const CACHED_TEMPLATES = 16
-const parsed = new Map<string, TemplateNode>()
+const parsed = new Map<string, Template>()
 
-/** Renders a chat; throws a TokenizerError if the template is malformed, refuses the chat or exceeds a limit. */
+/**
+ * Renders a chat; throws a TokenizerError if the template is malformed, refuses the chat or exceeds a limit. Where it fails at the
+ * arguments of a tool call because they are a mapping, or a text, they are given the other way.
+ */
 export function renderChat(template: string, input: ChatInput): string {
-  return renderProgram(parseTemplate(template), input)
+  const program = parseTemplate(template)
+  return renderCalls(program, chatVariables(input), input.now).text
 }
 
-/** Parses a template, or takes the tree of one that was parsed lately. */
-export function parseTemplate(template: string): TemplateNode {
+/** Parses a template, or takes one that was parsed lately. */
+export function parseTemplate(template: string): Template {
   const known = parsed.get(template)
   if (known !== undefined) return known
-  if (template.length > MAX_SOURCE) throw limitError('source', MAX_SOURCE)
-  if (new RegExp(`\\s{${MAX_SPACES}}`).test(template)) throw limitError('white space', MAX_SPACES)
-  const program = guarded(() => parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true })) as TemplateNode)
+  const program = guarded(() => new Template(template))
   if (parsed.size >= CACHED_TEMPLATES) parsed.delete(parsed.keys().next().value!)
   parsed.set(template, program)
   return program
 }
 
-/**
- * Renders a parsed template. `hooks` are further global functions, and `onMessages` gets the interpreter's values of the
- * messages, whose identity the hooks' arguments keep.
- */
-export function renderProgram(
-  program: TemplateNode,
-  input: ChatInput,
-  hooks: Readonly<Record<string, unknown>> = {},
-  onMessages?: (messages: unknown) => void,
-): string {
+/** The names that Transformers gives a template: a token that the tokenizer does not name is undefined there. */
+export function chatVariables(input: ChatInput): Map<string, Value> {
   return guarded(() => {
-    const environment = new Environment()
-    const globals = {
-      ...plainValue(input.variables ?? {}),
-      tools: plainValue(input.tools ?? null),
-      documents: plainValue(input.documents ?? null),
-      add_generation_prompt: input.addGenerationPrompt === true,
-      bos_token: input.bosToken ?? '',
-      eos_token: input.eosToken ?? '',
-      ...templateGlobals(input.now ?? new Date()),
-      ...hooks,
+    const variables = new Map<string, Value>()
+    const put = (name: string, value: unknown): void => {
+      if (value !== undefined) variables.set(name, toValue(value))
     }
-    const isTaken = (name: string): boolean => name === 'namespace' || name === 'messages'
-    for (const [name, value] of Object.entries(globals)) if (!isTaken(name)) environment.set(name, value)
-    const messages = environment.set('messages', plainValue(input.messages))
-    onMessages?.(messages.value)
-    return new BudgetedInterpreter(environment).run(program).value as string
+    for (const [name, token] of Object.entries(input.namedTokens ?? {})) put(name, token)
+    put('bos_token', input.bosToken)
+    put('eos_token', input.eosToken)
+    for (const [name, value] of Object.entries(input.variables ?? {})) put(name, value)
+    put('messages', input.messages)
+    put('tools', input.tools ?? null)
+    put('documents', input.documents ?? null)
+    put('add_generation_prompt', input.addGenerationPrompt === true)
+    return variables
   })
 }
 
-/** A deep copy of JSON-like data: own properties only, nothing callable, no cycles. */
-export function plainValue<T>(value: T, depth = 0): T {
-  if (depth > MAX_VALUE_DEPTH) throw limitError('nesting of messages or tools', MAX_VALUE_DEPTH)
-  if (Array.isArray(value)) return value.map((item) => plainValue(item, depth + 1)) as T
-  if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).map(([key, item]) => [key, plainValue(item, depth + 1)] as const)
-    // Defined one by one, so that a key `__proto__` is a key.
-    const copy = Object.create(null) as Record<string, unknown>
-    for (const [key, item] of entries) copy[key] = item
-    return copy as T
-  }
-  return (
-    typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint' ? undefined : value
-  ) as T
+/** Renders with variables, turning the template's errors into a TokenizerError. */
+export function renderTemplate(
+  template: Template,
+  variables: ReadonlyMap<string, Value>,
+  options: RenderOptions,
+): string {
+  return guarded(() => template.render(variables, options))
 }
 
-/** Runs the library and gives its errors, and the overflow of a deeply nested template, as one TokenizerError. */
+/** A text, and the variables that it was rendered with. */
+interface RenderedCalls {
+  readonly text: string
+  readonly variables: Map<string, Value>
+}
+
+/** Renders; where that fails and there are tool calls, once more with their arguments as texts, or as mappings. */
+export function renderCalls(template: Template, variables: Map<string, Value>, now: Date = new Date()): RenderedCalls {
+  try {
+    return { text: renderTemplate(template, variables, { now }), variables }
+  } catch (error) {
+    const messages = flipArguments(variables.get('messages') ?? null)
+    if (messages === undefined || !(error instanceof TokenizerError)) throw error
+    const flipped = new Map([...variables, ['messages', messages]])
+    try {
+      return { text: renderTemplate(template, flipped, { now }), variables: flipped }
+    } catch {
+      throw error // what is wrong with the chat as it was given
+    }
+  }
+}
+
+/** Gives a template's errors as one TokenizerError, on one line and without characters that a terminal would obey. */
 function guarded<T>(action: () => T): T {
   try {
     return action()
   } catch (cause) {
-    if (cause instanceof AnnealError) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TokenizerError(`chat template failed: ${reason.slice(0, 300)}. Use another chat template`, { cause })
+    if (!(cause instanceof TemplateError)) throw cause
+    throw new TokenizerError(explain(cause), { cause })
   }
+}
+
+function explain({ kind, message, line }: TemplateError): string {
+  const said = visible(message.length > 300 ? `${message.slice(0, 300)}…` : message)
+  if (kind === 'raised') return `chat template refused the chat: ${said}`
+  if (kind === 'limit') return `template limit exceeded: ${said}. Use another chat template or a shorter chat`
+  return `chat template failed${line === undefined ? '' : ` in line ${line}`}: ${said}. Use another chat template`
+}
+
+function visible(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(
+      /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
+      (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    )
 }

@@ -1,74 +1,49 @@
-// Finds which part of a rendered chat belongs to which message, for any template that loops over them: the loops of its
-// syntax tree are made to write a marker where an iteration over a message begins and ends.
+// Finds which part of a rendered chat belongs to which message, for any template that loops over them: every iteration over a
+// message writes a marker where it begins and where it ends.
 
-import { type ChatInput, renderProgram } from './chat-template.ts'
-import type { TemplateNode } from './stages/template-interpreter.ts'
+import { renderTemplate } from './chat-template.ts'
+import type { Template } from './jinja/template.ts'
+import type { Value } from './jinja/values.ts'
 
-/** The text `[start, end)` that the template wrote while its loop was at one message. */
+/** The text `[start, end)` that the template wrote while a loop was at one message. */
 export interface MessageRegion {
   readonly message: number
   readonly start: number
   readonly end: number
 }
 
-// Names that no template can spell.
-const BEGIN = '\0begin'
-const END = '\0end'
+/** A text, and who wrote what of it. */
+export interface RegionRendering {
+  readonly masked: string
+  /** The largest region of each message. */
+  readonly regions: readonly MessageRegion[]
+  /** All regions that have any text, also those inside of others. */
+  readonly all: readonly MessageRegion[]
+}
 
 /** Renders with a marker, a character that nothing else writes, at both ends of every iteration: `m12<m` and `m12>m`. */
 export function renderWithRegions(
-  program: TemplateNode,
-  input: ChatInput,
+  template: Template,
+  variables: ReadonlyMap<string, Value>,
   marker: string,
-): { masked: string; regions: MessageRegion[] } {
-  const indexes = new Map<unknown, number>()
-  const remember = (list: unknown): void => {
-    for (const [index, message] of (list as { value: unknown }[]).entries()) indexes.set(message.value, index)
+  now: Date,
+): RegionRendering {
+  const messages = variables.get('messages')
+  const indexes = new Map(Array.isArray(messages) ? messages.map((message, index) => [message, index] as const) : [])
+  const markItem = (item: Value): readonly [string, string] | undefined => {
+    const index = indexes.get(item)
+    return index === undefined ? undefined : [`${marker}${index}<${marker}`, `${marker}${index}>${marker}`]
   }
-  const mark = (sign: string) => (value: unknown) => {
-    const index = indexes.get(value)
-    return index === undefined ? '' : `${marker}${index}${sign}${marker}`
-  }
-  const hooks = { [BEGIN]: mark('<'), [END]: mark('>') }
-  return takeMarkers(renderProgram(instrumented(program), input, hooks, remember), marker)
+  return takeMarkers(renderTemplate(template, variables, { now, markItem }), marker)
 }
 
-const instrumentedPrograms = new WeakMap<TemplateNode, TemplateNode>()
-
-/** A copy of the tree whose loops call BEGIN and END with their variable. */
-function instrumented(program: TemplateNode): TemplateNode {
-  const known = instrumentedPrograms.get(program)
-  if (known !== undefined) return known
-  const copy = copyNode(program) as TemplateNode
-  instrumentedPrograms.set(program, copy)
-  return copy
-}
-
-function copyNode(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyNode)
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [copyNode(key), copyNode(item)]))
-  if (typeof value !== 'object' || value === null) return value
-  const copy = Object.assign(Object.create(Object.getPrototypeOf(value)), value) as Record<string, unknown>
-  for (const key of Object.keys(copy)) copy[key] = copyNode(copy[key])
-  const variable = copy.loopvar as TemplateNode | undefined
-  if (copy.type === 'For' && variable?.type === 'Identifier') {
-    const call = (name: string): unknown => ({
-      type: 'CallExpression',
-      callee: { type: 'Identifier', value: name },
-      args: [{ type: 'Identifier', value: variable.value }],
-    })
-    copy.body = [call(BEGIN), ...(copy.body as unknown[]), call(END)]
-  }
-  return copy
-}
-
-/** Cuts the markers out of a text and returns it with the largest region of each message. */
-function takeMarkers(output: string, marker: string): { masked: string; regions: MessageRegion[] } {
-  const parts = output.split(marker)
-  const regions = new Map<number, MessageRegion>()
+/** Cuts the markers out of a text. */
+function takeMarkers(output: string, marker: string): RegionRendering {
+  const largest = new Map<number, MessageRegion>()
+  const all: MessageRegion[] = []
   const open = new Map<number, number>()
   let text = ''
-  for (const [index, part] of parts.entries()) {
+  for (const [index, part] of output.split(marker).entries()) {
     // Text and marker bodies alternate.
     if (index % 2 === 0) {
       text += part
@@ -79,11 +54,11 @@ function takeMarkers(output: string, marker: string): { masked: string; regions:
       open.set(message, text.length)
       continue
     }
-    const start = open.get(message) ?? text.length
-    const known = regions.get(message)
-    if (text.length > start && (known === undefined || text.length - start > known.end - known.start)) {
-      regions.set(message, { message, start, end: text.length })
-    }
+    const region = { message, start: open.get(message) ?? text.length, end: text.length }
+    if (region.end === region.start) continue
+    all.push(region)
+    const known = largest.get(message)
+    if (known === undefined || region.end - region.start > known.end - known.start) largest.set(message, region)
   }
-  return { masked: text, regions: [...regions.values()] }
+  return { masked: text, regions: [...largest.values()], all }
 }

@@ -18,6 +18,8 @@ export interface TokenizerFiles {
   config?: Record<string, unknown>
   /** Contents of the tokens with a role. */
   roles?: Partial<Record<TokenRole, string>>
+  /** All tokens that have a name, such as `sep_token`: what a chat template is given. Default: those with a role. */
+  namedTokens?: Record<string, string>
   chatTemplate?: string
   /** How to call tokenizer.json in messages, such as its path. */
   name?: string

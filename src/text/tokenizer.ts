@@ -131,6 +131,11 @@ export class Tokenizer {
     return this.#files.chatTemplate
   }
 
+  /** The tokens that tokenizer_config.json has names for, such as `pad_token`: what a chat template is given. */
+  get namedTokens(): Readonly<Record<string, string>> {
+    return this.#files.namedTokens ?? rolesByName(this.#files.roles ?? {})
+  }
+
   /** The id that tokenizer_config.json names for a role; undefined if it names none or one that no token has. */
   roleId(role: TokenRole): number | undefined {
     const token = this.#files.roles?.[role]
@@ -268,6 +273,10 @@ export class Tokenizer {
     const masked = this.#normalizer?.(guard) ?? guard
     return masked.length === normalized.length ? masked : 'none'
   }
+}
+
+function rolesByName(roles: Partial<Record<TokenRole, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(roles).map(([role, token]) => [`${role}_token`, token]))
 }
 
 function permitOf(text: string, guard: ControlGuard): ControlPermit {
