@@ -304,6 +304,22 @@ describe('gzip', () => {
     expect(report.badByReason.damaged).toBe(1)
   })
 
+  it('that becomes too long is refused before its first row', async () => {
+    const rows = Buffer.from(`${JSON.stringify({ text: 'a'.repeat(2000) })}\n`.repeat(40_000))
+    const packed = gzipSync(rows)
+    expect(rows.length / packed.length).toBeGreaterThan(200)
+    const documents = readDocuments([file('long.jsonl.gz', packed)], {})
+    await expect(documents[Symbol.asyncIterator]().next()).rejects.toThrow(/gzip bomb/)
+    // Cut short, the last bytes say something else, and what is there is read.
+    const { texts } = await read(
+      file('cut.jsonl.gz', Buffer.concat([whole.subarray(0, 20_000), Buffer.alloc(4, 0xff)])),
+      {
+        maxBadFraction: 1,
+      },
+    )
+    expect(texts.length).toBeGreaterThan(1000)
+  })
+
   it('bombs are refused soon and in little memory', async () => {
     const path = join(directory, 'bomb.jsonl.gz')
     execFileSync('sh', ['-c', `head -c 150000000 /dev/zero | gzip -1 > '${path}'`])

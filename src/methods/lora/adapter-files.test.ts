@@ -114,6 +114,43 @@ describe('loadLora', () => {
     expect(() => loadLora(load(), changed('lora-dora', { use_dora: false }))).toThrow(/with use_dora only/)
   })
 
+  it.each([
+    ['llama', 'base_model.model.model.embed_tokens.weight'],
+    ['llama31-tied', 'base_model.model.model.embed_tokens.base_layer.weight'],
+    ['gpt2', 'base_model.model.transformer.wte.weight'],
+  ])(
+    'leaves out what PEFT copied from the base where the head is a target, unless it differs: %s',
+    (name, embedding) => {
+      const model = load(name)
+      addLora(model, { r: 2, targetModules: ['lm_head'] })
+      perturb(model)
+      const directory = temporary()
+      saveLora(model, directory)
+      const { config, tensors } = readAdapter(directory)
+      const withCopies = (head: Tensor): string => {
+        const other = temporary()
+        const copies: [string, Tensor][] = [
+          ['base_model.model.lm_head.base_layer.weight', head],
+          [embedding, model.model.embed_tokens.weight.to('bf16').to('f32')],
+        ]
+        writeAdapter(other, config, [...tensors, ...copies])
+        return other
+      }
+      const base = load(name)
+      const head = base.head.dense()
+      loadLora(base, withCopies(head))
+      expect(logits(base, [[1, 7, 42]]).toArray()).toEqual(logits(model, [[1, 7, 42]]).toArray())
+      const fresh = load(name)
+      const refuse = (copy: Tensor, message: RegExp): void => {
+        expect(() => loadLora(fresh, withCopies(copy))).toThrow(InputError)
+        expect(() => loadLora(fresh, withCopies(copy))).toThrow(message)
+      }
+      refuse(head.mul(1.05), /lm_head\.base_layer\.weight: expected a copy of the base's weights, got other values/)
+      refuse(ops.cat([head, head]), /expected a copy of the base's \[\d+,\d+\], got \[\d+,\d+\].*vocabulary/)
+      expect([...loraLayers(fresh)]).toEqual([])
+    },
+  )
+
   it('takes rank and alpha of single modules from the patterns', () => {
     const model = load()
     loadLora(model, changed('lora-qv', { alpha_pattern: { 'layers.1.self_attn.v_proj': 32 } }))

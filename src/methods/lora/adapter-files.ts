@@ -15,6 +15,7 @@ import type { ModelType } from '../../model/families.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import type { QuantSpec } from '../../nn/quant/format.ts'
 import { scope, type Tensor } from '../../torch/index.ts'
+import { withoutBaseCopies } from './base-copies.ts'
 import { type FileModule, fileModules, findModule, joinAdapter, splitAdapter } from './fused-modules.ts'
 import { attachAdapters, loraLayers, setAdapters } from './lora.ts'
 import { type Adapter, scaleOf } from './lora-linear.ts'
@@ -41,7 +42,8 @@ export function loadLora(
         `adapter in ${directory}: expected a LoRA, got ${config.peft_type}. A soft prompt is not merged or tuned on: give it to generate, chat or score`,
       )
     const modules = fileModules(model)
-    const groups = groupLoraTensors(stored, directory)
+    const tensors = withoutBaseCopies(model, stored.tensors, directory)
+    const groups = groupLoraTensors({ config, tensors }, directory)
     for (const [moduleName, tensors] of groups)
       checkFits(findModule(modules, moduleName), moduleName, tensors, directory)
     const adapters = [...groups].flatMap(([moduleName, tensors]) => {

@@ -1,7 +1,7 @@
 // Bytes of a file in order, gunzipped where the file is gzip by its first bytes (the name does not matter).
 // A gzip file that is cut short or damaged gives everything that can still be read, then reports the loss.
 
-import { closeSync, createReadStream, openSync, readSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { InputError, UnsupportedError } from '../../../errors.ts'
@@ -13,7 +13,7 @@ const GZIP_CHUNK_BYTES = 16 * 1024
 
 /** Yields the bytes of `context.file`. Throws InputError on a gzip bomb and UnsupportedError on UTF-16 and zstd. */
 export async function* readChunks(context: ReadContext): AsyncGenerator<Buffer> {
-  const magic = firstBytes(context.file, 4)
+  const magic = bytesAt(context.file, 0, 4)
   if (magic.readUInt32BE(0) === 0x28b52ffd) {
     throw new UnsupportedError(
       `compression in ${context.file}: expected gzip or none, got zstd. Run zstd -d on it first`,
@@ -25,6 +25,7 @@ export async function* readChunks(context: ReadContext): AsyncGenerator<Buffer> 
       `header in ${context.file}:0: expected gzip (1f 8b), got ${magic.toString('hex')}. Is it cut or misnamed?`,
     )
   }
+  if (isGzip) await refuseBomb(context)
   let isFirst = true
   for await (const chunk of isGzip
     ? gunzip(context)
@@ -33,6 +34,19 @@ export async function* readChunks(context: ReadContext): AsyncGenerator<Buffer> 
     isFirst = false
     yield chunk
   }
+}
+
+/**
+ * The last bytes of a gzip file say how long it becomes. Where that is too long, it is unpacked once for the count alone: a bomb is
+ * then refused before its first row is worked on, and a file that is cut, whose last bytes say something else, is read all the same.
+ */
+async function refuseBomb(context: ReadContext): Promise<void> {
+  const { file, limits } = context
+  const { size } = statSync(file)
+  const expanded = size < 18 ? 0 : bytesAt(file, size - 4, 4).readUInt32LE(0)
+  if (expanded <= limits.freeExpansionBytes || expanded <= limits.maxExpansion * size) return
+  const silent = { file, limits, notice: () => {}, bad: () => {}, good: () => {} }
+  for await (const _ of gunzip(silent)); // throws at the limit
 }
 
 async function* gunzip(context: ReadContext): AsyncGenerator<Buffer> {
@@ -94,11 +108,11 @@ async function* gunzip(context: ReadContext): AsyncGenerator<Buffer> {
   })
 }
 
-function firstBytes(file: string, count: number): Buffer {
+function bytesAt(file: string, position: number, count: number): Buffer {
   const bytes = Buffer.alloc(count)
   const handle = openSync(file, 'r')
   try {
-    readSync(handle, bytes, 0, count, 0)
+    readSync(handle, bytes, 0, count, position)
   } finally {
     closeSync(handle)
   }
