@@ -21,7 +21,7 @@ export const command: Command = defineCommand({
   options: {
     'dry-run': {
       kind: 'flag',
-      summary: 'check everything, print the memory needed and the resolved configuration, and stop',
+      summary: 'do all that comes before the first step, print the resolved configuration, and leave nothing behind',
     },
   },
   overrides: configOverrides,
@@ -41,8 +41,9 @@ export const command: Command = defineCommand({
     const parsed = parseConfig(await textOf(file, output), file ?? 'command line', given)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
-      const { plannedMemory } = await import('../run/memory/planned-memory.ts')
-      output.note(await plannedMemory(parsed.config))
+      const { checkTraining } = await import('../run/train/check-training.ts')
+      const { reportEvents } = await import('./report-events.ts')
+      await reportEvents(checkTraining(parsed.config), output)
       output.result(dumpConfig(parsed))
       output.emit(parsed.config)
       return 0

@@ -8,6 +8,8 @@ export interface Alias {
   from: string
   /** Rewrites the value; `undefined` means that the value cannot be rewritten. */
   convert?: (value: unknown) => unknown
+  /** What `convert` can rewrite, for the message. */
+  expects?: string
 }
 
 const axolotl = 'axolotl'
@@ -15,6 +17,7 @@ const litgpt = 'LitGPT'
 const llamaFactory = 'LLaMA-Factory'
 const nanochat = 'nanochat'
 const peft = 'PEFT'
+const pytorch = 'PyTorch'
 const torchtune = 'torchtune'
 const transformers = 'older Transformers'
 const trl = 'TRL'
@@ -31,9 +34,17 @@ const bfloat16: Record<string, boolean> = {
   '32': false,
 }
 const isBfloat16 = (value: unknown): unknown => bfloat16[String(value)]
-// `q_proj,v_proj`, as LLaMA-Factory writes lists; names only, a regular expression stays whole.
-const namesOf = (value: unknown): unknown =>
-  typeof value === 'string' && /^[\w.]+(?:\s*,\s*[\w.]+)+$/.test(value) ? value.split(/\s*,\s*/) : value
+const PATHS = 'paths, with at most type and ds_type beside them'
+/** axolotl's `datasets: [{path, type}]`; what rows are is seen from the rows. Anything else that an entry says has no counterpart. */
+const pathsOf = (value: unknown): unknown => {
+  const entries = Array.isArray(value) ? value : [value]
+  const paths = entries.map((entry: unknown) => {
+    if (typeof entry === 'string') return entry
+    const { path, type: _type, ds_type: _format, ...more } = Object(entry) as Record<string, unknown>
+    return typeof path === 'string' && Object.keys(more).length === 0 ? path : undefined
+  })
+  return paths.includes(undefined) ? undefined : paths
+}
 const negated = (value: unknown): unknown => (typeof value === 'boolean' ? !value : undefined)
 
 /** Alias → canonical key. `a.b` is the key `b` inside the section `a`. */
@@ -48,6 +59,7 @@ export const ALIASES: Readonly<Record<string, Alias>> = {
   device_batch_size: { to: 'per_device_train_batch_size', from: nanochat },
   eval_batch_size: { to: 'per_device_eval_batch_size', from: axolotl },
 
+  lr: { to: 'learning_rate', from: pytorch },
   'optimizer.lr': { to: 'learning_rate', from: torchtune },
   'optimizer.weight_decay': { to: 'weight_decay', from: torchtune },
   optimizer: { to: 'optim', from: axolotl },
@@ -82,7 +94,7 @@ export const ALIASES: Readonly<Record<string, Alias>> = {
   r: { to: 'lora_r', from: peft },
   lora_rank: { to: 'lora_r', from: llamaFactory },
   target_modules: { to: 'lora_target_modules', from: peft },
-  lora_target: { to: 'lora_target_modules', from: llamaFactory, convert: namesOf },
+  lora_target: { to: 'lora_target_modules', from: llamaFactory },
 
   double_quantization: { to: 'bnb_4bit_use_double_quant', from: llamaFactory },
 
@@ -93,6 +105,8 @@ export const ALIASES: Readonly<Record<string, Alias>> = {
   dpo_label_smoothing: { to: 'label_smoothing', from: llamaFactory },
   rl: { to: 'stage', from: axolotl, convert: (value) => (value === 'dpo' ? value : undefined) },
 
+  datasets: { to: 'dataset', from: axolotl, convert: pathsOf, expects: PATHS },
+  test_datasets: { to: 'eval_dataset', from: axolotl, convert: pathsOf, expects: PATHS },
   dataset_text_field: { to: 'text_column', from: trl },
   val_size: { to: 'val_split', from: llamaFactory },
   val_set_size: { to: 'val_split', from: axolotl },

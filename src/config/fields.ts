@@ -28,3 +28,11 @@ export const steps: z.ZodNumber = z
 export function stepsOf(value: number, totalSteps: number): number {
   return value < 1 ? Math.ceil(value * totalSteps) : value
 }
+
+/** `q_proj,v_proj` as people write lists, also in brackets: a list. Anything else, such as a regular expression, stays as it is. */
+export function namesOf(text: string): string | string[] {
+  const names = /^\s*\[?\s*([\w.-]+(?:\s*,\s*[\w.-]+)*)\s*,?\s*(\]?)\s*$/.exec(text)
+  if (names === null) return text
+  const list = names[1]!.split(/\s*,\s*/)
+  return list.length > 1 || names[2] === ']' ? list : text
+}

@@ -5,6 +5,7 @@
 import type { OverrideSyntax } from '../cli/command.ts'
 import { ConfigError } from '../errors.ts'
 import { ALIASES } from './aliases.ts'
+import { namesOf } from './fields.ts'
 import { CONFIG_KEYS, fieldOf, isConfigKey } from './schema.ts'
 
 /** One pair as typed. `value` is true for a bare `--key` and false for `--no-key`. */
@@ -77,12 +78,16 @@ function convert(value: string | boolean, key: string | undefined, isRewritten: 
   return json
 }
 
-/** JSON where it is JSON, else the text itself. */
+/** JSON where it is JSON, a list as YAML has it (`[a, b]`), else the text itself. */
 function looseValue(value: string | boolean): unknown {
   if (typeof value === 'boolean') return value
   try {
     return JSON.parse(value)
   } catch {
+    if (/^\s*\[/.test(value)) {
+      const list = namesOf(value)
+      if (Array.isArray(list)) return list.map(looseValue)
+    }
     const number = value.trim() === '' ? Number.NaN : Number(value)
     return Number.isFinite(number) ? number : value
   }

@@ -73,6 +73,10 @@ describe('parseConfig', () => {
 
   it.each([
     ['learning_rte: 1', "unknown key 'learning_rte'. Did you mean 'learning_rate'? (f.yaml:5:1)"],
+    [
+      'lr: 1e-4\nlearning_rate: 1e-3',
+      'learning_rate: expected it once, got lr and learning_rate. Keep one of them (f.yaml:6:1)',
+    ],
     ['zebra: 1', "unknown key 'zebra'. Run `anneal schema` to see the keys (f.yaml:5:1)"],
     ['fp16: true', 'fp16: this key has no counterpart here. Use bf16, or leave it out for float32 (f.yaml:5:1)'],
     ['learning_rate: "1e-4"', "learning_rate: expected a number, got '1e-4' (text). Remove the quotes (f.yaml:5:16)"],
@@ -196,9 +200,17 @@ describe('aliases', () => {
     dpo_label_smoothing: 0.1,
     rl: 'dpo',
     double_quantization: true,
+    datasets: 'x',
+    test_datasets: 'x',
   }
   const ofPreferences = ['beta', 'loss_type', 'label_smoothing']
-  const expected: Record<string, unknown> = { precision: true, dtype: true, disable_gradient_checkpointing: true }
+  const expected: Record<string, unknown> = {
+    datasets: ['x'],
+    test_datasets: ['x'],
+    precision: true,
+    dtype: true,
+    disable_gradient_checkpointing: true,
+  }
   const textual = ['model_name_or_path', 'output_dir', 'text_column']
 
   it.each(Object.entries(ALIASES))('%s means what it should', (alias, { to, from }) => {
@@ -220,6 +232,21 @@ describe('aliases', () => {
     expect(parsed.notices).toEqual([`${alias} (${from}) is called ${to} here`])
     // The same on the command line.
     expect(parse(base.join('\n'), `--${alias}`, String(value)).config[to as never]).toEqual(expected[alias] ?? value)
+  })
+
+  it('takes the paths of axolotl data sets, and says what of them has no counterpart', () => {
+    const base = MINIMAL.replace(/^dataset:.*\n/m, '')
+    const { config } = parse(`${base}datasets:\n  - path: a.jsonl\n    type: chat_template\n  - path: b.jsonl\n`)
+    expect(config.dataset).toEqual(['a.jsonl', 'b.jsonl'])
+    expect(() => parse(`${base}datasets:\n  - path: a\n    field_messages: turns\n`)).toThrow(
+      /^datasets: expected paths, with at most type and ds_type beside them, .*Write dataset instead/,
+    )
+  })
+
+  it('says an unknown key and what is missing together', () => {
+    expect(() => parse('stage: pretrain\nmodel_name_or_path: m\ndataste: d\n')).toThrow(
+      "unknown key 'dataste'. Did you mean 'dataset'?; and 2 more: dataset, output_dir (f.yaml:3:1)",
+    )
   })
 
   it('covers the five names of the sequence length', () => {

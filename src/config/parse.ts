@@ -52,22 +52,23 @@ export function parseConfig(text: string | undefined, file: string, overrides: r
     if (!isConfigKey(key)) problems.push({ key, message: unknownKey(setting.written), place: setting.keyPlace })
     else if (setting.value !== null) input[key] = setting.value
   }
-  if (problems.length > 0) throw asError(problems)
-
   const result = checkConfig(input)
-  if (!result.success) {
-    throw asError(
-      result.error.issues.map((issue) => {
-        const [key, ...inside] = issue.path
-        const setting = settings.get(String(key))
-        const value = valueAt(setting?.value, inside)
-        const name = issue.path.map(String).join('.')
-        const as = setting && setting.written !== key ? ` (written as ${setting.written})` : ''
-        const place = setting?.placeOf(inside) ?? { text: file, order: AT_THE_END }
-        return { key: name, message: `${name}${as}: ${describeIssue(issue, value)}`, place }
-      }),
-    )
-  }
+  // Of what is written, and of what is missing: an unknown key may be the one that seems to be missing.
+  const told = new Set(problems.map(({ key }) => key))
+  const isTold = (key: string): boolean => told.has(key) || told.has(settings.get(key)?.written ?? key)
+  const issues = result.success ? [] : result.error.issues.filter(({ path }) => !isTold(String(path[0])))
+  problems.push(
+    ...issues.map((issue) => {
+      const [key, ...inside] = issue.path
+      const setting = settings.get(String(key))
+      const value = valueAt(setting?.value, inside)
+      const name = issue.path.map(String).join('.')
+      const as = setting && setting.written !== key ? ` (written as ${setting.written})` : ''
+      const place = setting?.placeOf(inside) ?? { text: file, order: AT_THE_END }
+      return { key: name, message: `${name}${as}: ${describeIssue(issue, value)}`, place }
+    }),
+  )
+  if (!result.success || problems.length > 0) throw asError(problems)
   const origin = (key: ConfigKey): string => settings.get(key)?.keyPlace.text ?? 'default'
   const origins = Object.fromEntries(CONFIG_KEYS.map((key) => [key, origin(key)])) as Record<ConfigKey, string>
   return { config: completeDefaults(result.data), notices, origins }
@@ -95,10 +96,10 @@ function canonical(setting: Setting, notices: string[], problems: Problem[]): [k
     return ['model_name_or_path', value]
   }
   if (isConfigKey(written) || !Object.hasOwn(ALIASES, written)) return [written, value]
-  const { to, from, convert } = ALIASES[written]!
+  const { to, from, convert, expects = `a value that ${to} can express` } = ALIASES[written]!
   const converted = convert ? convert(value) : value
   if (converted === undefined) {
-    const message = `${written}: expected a value that ${to} can express, got ${shown(value)}. Write ${to} instead`
+    const message = `${written}: expected ${expects}, got ${shown(value)}. Write ${to} instead`
     problems.push({ key: setting.written, message, place: setting.keyPlace })
   }
   notices.push(`${written} (${from}) is called ${to} here`)

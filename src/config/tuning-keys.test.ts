@@ -31,6 +31,21 @@ describe('the keys of LoRA', () => {
     expect(config('').lora_r).toBeUndefined()
   })
 
+  it('take modules as a list, with commas, and as a YAML list on the command line; a regular expression stays one', () => {
+    const targetsOf = (lines: string, ...words: string[]): unknown => {
+      const overrides = words.map((value) => ({ key: 'lora_target_modules', value, flag: '--lora_target_modules' }))
+      return parseConfig(`${BASE}finetuning: lora\n${lines}`, 'f.yaml', overrides).config.lora_target_modules
+    }
+    const both = ['q_proj', 'lm_head']
+    for (const word of ['[q_proj, lm_head]', 'q_proj,lm_head', '["q_proj", "lm_head"]', 'q_proj, lm_head'])
+      expect(targetsOf('', word)).toEqual(both)
+    expect(targetsOf('', ...both)).toEqual(both)
+    expect(targetsOf('lora_target_modules: q_proj,lm_head\n')).toEqual(both)
+    expect(targetsOf('lora_target_modules: "[q_proj, lm_head]"\n')).toEqual(both)
+    expect(targetsOf('', '[q_proj]')).toEqual(['q_proj'])
+    for (const pattern of ['.*\\.q_proj', 'model.layers.[01].*', 'q_proj']) expect(targetsOf('', pattern)).toBe(pattern)
+  })
+
   it('go by the names of PEFT, LLaMA-Factory and axolotl, too', () => {
     const peft = config('finetuning: lora\nr: 16\ntarget_modules: [q_proj, v_proj]\n')
     expect(peft).toMatchObject({ lora_r: 16, lora_alpha: 32, lora_target_modules: ['q_proj', 'v_proj'] })

@@ -2,7 +2,7 @@
 // another kind of fine-tuning they are a mistake, and `completeDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import { count, path, type Shape } from './fields.ts'
+import { count, namesOf, path, type Shape } from './fields.ts'
 
 /** The section `dropbp`. */
 export interface DropBpSection {
@@ -62,11 +62,11 @@ export const loraKeys: Shape<LoraKeys> = {
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
       error: 'all-linear, a list of module names, or a regular expression',
     })
-    .transform((value) => (value === 'all' ? 'all-linear' : value))
+    .transform((value) => (value === 'all' ? 'all-linear' : typeof value === 'string' ? namesOf(value) : value))
     .optional()
     .describe(
       'LoRA: which matrices get an adapter: all-linear (or all: every one of the blocks), ends of names such as ' +
-        '[q_proj, v_proj, lm_head], or a regular expression for whole names. Default: all-linear.',
+        '[q_proj, v_proj, lm_head] or q_proj,v_proj,lm_head, or a regular expression for whole names. Default: all-linear.',
     ),
   use_rslora: z.boolean().optional().describe('LoRA: scale by lora_alpha / √lora_r instead. Default: false.'),
   use_dora: z

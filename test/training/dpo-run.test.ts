@@ -148,6 +148,48 @@ describe.each(['lora', 'full'])('anneal train with stage: dpo and finetuning: %s
   })
 })
 
+describe('preferences on an adapter that was tuned before', () => {
+  const start = { finetuning: 'lora', adapter_name_or_path: '', max_steps: 3, save_steps: 1, beta: 0.5 }
+  const tuned = async (name: string, seed: number): Promise<string> => {
+    const config = { finetuning: 'lora', learning_rate: 5e-2, max_steps: 6, save_strategy: 'no', seed }
+    const ended = await train(name, { ...config, loss_type: 'orpo' })
+    expect(ended.code, ended.err).toBe(0)
+    return at(name)
+  }
+
+  it.each([false, true])(
+    'start at that adapter, not at its base, and go on bit for bit (precomputed: %s)',
+    async (precomputed) => {
+      const adapter = await tuned(`tuned-${precomputed}`, 1)
+      const config = { ...start, adapter_name_or_path: adapter, precompute_ref_log_probs: precomputed }
+      const straight = await train(`on-adapter-${precomputed}`, config)
+      expect(straight.code, straight.err).toBe(0)
+      expect(metricsOf(straight)[0]!.loss).toBeAllclose(Math.log(2), { absolute: 1e-5 })
+      expect(metricsOf(straight)[0]!['rewards/chosen']).toBeAllclose(0, { absolute: 1e-4 })
+      const again = `on-adapter-${precomputed}-again`
+      const seen = [...lossesOf(await train(again, config, [], 2))]
+      seen.push(...lossesOf(await train(again, config, ['--resume_from_checkpoint', 'auto'])))
+      expect(seen).toEqual(lossesOf(straight))
+      expect(bytes(`${again}/adapter_model.safetensors`)).toEqual(
+        bytes(`on-adapter-${precomputed}/adapter_model.safetensors`),
+      )
+    },
+  )
+
+  it('keep numbers of the reference apart for each adapter', async () => {
+    for (const seed of [2, 3]) {
+      const config = {
+        ...start,
+        adapter_name_or_path: await tuned(`tuned-${seed}`, seed),
+        precompute_ref_log_probs: true,
+      }
+      const ended = await train(`apart-${seed}`, config)
+      expect(ended.code, ended.err).toBe(0)
+      expect(ended.err).not.toContain('are taken from')
+    }
+  })
+})
+
 describe('anneal train with stage: dpo', () => {
   it('shows a pair and says what the reference costs', async () => {
     const { err, code } = await train('shown', { max_steps: 1, save_strategy: 'no' })

@@ -21,21 +21,20 @@ import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
 import { type RunReference, referenceOf } from './dpo-reference.ts'
 import { preferenceWatch } from './dpo-watch.ts'
-import type { RunTell, RunWatch } from './run-events.ts'
-import type { StageData } from './stage-data.ts'
+import type { Reading, StageData } from './stage-data.ts'
 
 /** Reads the pairs, and shows one of them with what is compared marked. */
 export async function dpoData(
   config: TrainConfig,
   tokenizer: Tokenizer,
-  { tell }: RunWatch,
+  reading: Reading,
 ): Promise<StageData<PairBatch>> {
-  const { train, validation, report } = await read(config, tokenizer, tell, 'train')
+  const { train, validation, report } = await read(config, tokenizer, reading, 'train')
   const wantsHeld = config.eval_dataset !== undefined || config.val_split > 0
-  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, tell)
+  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, reading)
   const { guess, rows, tokens } = report
   const message = `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} pairs, ${tokens.toLocaleString('en')} tokens`
-  tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
+  reading.tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
   if (train.length === 0)
     throw new ConfigError(
       `dataset: expected pairs to train on, got none of ${report.rows} that is left to train. Give more data`,
@@ -45,7 +44,7 @@ export async function dpoData(
       `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected pairs to evaluate on, got none. Give more`,
     )
   const { chosen, rejected } = train.get(0)
-  tell({
+  reading.tell({
     type: 'example',
     message: 'the first pair, with what is compared between ⟦ and ⟧:',
     texts: [`chosen:   ${preview(chosen, tokenizer)}`, `rejected: ${preview(rejected, tokenizer)}`],
@@ -106,18 +105,24 @@ function shifted(source: BatchSource<PairBatch>, by: number): BatchSource<PairBa
   }
 }
 
-async function heldOut(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell): Promise<Dataset<Pair>> {
-  return (await read({ ...config, dataset: config.eval_dataset!, val_split: 0 }, tokenizer, tell, 'validation')).train
+async function heldOut(config: TrainConfig, tokenizer: Tokenizer, reading: Reading): Promise<Dataset<Pair>> {
+  return (await read({ ...config, dataset: config.eval_dataset!, val_split: 0 }, tokenizer, reading, 'validation'))
+    .train
 }
 
-async function read(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell, name: string): Promise<PreferenceData> {
+async function read(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  { tell, quarantine }: Reading,
+  name: string,
+): Promise<PreferenceData> {
   const onNotice = (message: string): void => tell({ type: 'notice', message })
   const options: TuningFileOptions = {
     tokenizer,
     maxLength: config.max_length,
     validation: { fraction: config.val_split },
     rows: {
-      quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`),
+      ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${name}.jsonl`) }),
       maxBadFraction: config.max_bad_fraction,
       onNotice,
     },

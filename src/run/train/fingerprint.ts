@@ -15,7 +15,7 @@ const FILE = 'fingerprint.json'
 const DIGITS = 16
 
 /** Where things are and what is shown; the contents of data and model count, not their places. */
-const PLACES: ReadonlySet<string> = new Set([
+export const PLACES: ReadonlySet<string> = new Set([
   'output_dir',
   'dataset',
   'eval_dataset',

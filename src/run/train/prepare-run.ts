@@ -1,21 +1,25 @@
 // Configuration → a run that is ready to start: tokenizer, data, model, objective, tried on its longest batch. Everything that can be
 // wrong with the configuration is found here, before the first byte is written into `output_dir`.
 
+import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
+import { lockOutput } from '../../files/output-lock.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
 import type { Objective } from '../../train/objective.ts'
 import { turn } from '../../work.ts'
 import { preflight } from '../memory/preflight.ts'
+import { checkWeightsFit } from '../memory/weights-fit.ts'
 import type { Finetuning } from './finetuning.ts'
 import { makeFinetuning } from './make-finetuning.ts'
 import { freshConfigOf, tokenizerOf } from './model-of.ts'
 import { readStage } from './read-stage.ts'
 import { resumePoint } from './resume-point.ts'
 import type { RunWatch } from './run-events.ts'
+import { continueOrigin, type RunOrigin, runOrigin } from './run-origin.ts'
 import type { StageData } from './stage-data.ts'
 import { warningOfUntrainedStops } from './untrained-stops.ts'
 
@@ -29,28 +33,48 @@ export interface Run {
   /** Matrix products are made in bf16. */
   readonly bf16: boolean
   readonly resumeFrom: string | undefined
+  /** What it is made from, and what was changed since it began. */
+  readonly origin: RunOrigin
   /** Gives back memory and files. */
   close(): void
 }
 
-/** Checks and makes everything; a wrong configuration leaves nothing behind, not even an empty `output_dir`. */
-export async function prepareRun(config: TrainConfig, watch: RunWatch): Promise<Run> {
+/**
+ * Checks and makes everything; a wrong configuration leaves nothing behind, not even an empty `output_dir`. Nobody else can write
+ * there until the run is closed.
+ */
+export async function prepareRun(config: TrainConfig, watch: RunWatch, isTrial = false): Promise<Run> {
   const device = resolveDevice(config.device)
   const bf16 = computesInBf16(config, device)
   if (config.threads !== undefined) setThreads(config.threads)
   const { tokenizer, hash } = await tokenizerOf(config)
   freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
-  const removeAgain = makeOutputDirectory(config.output_dir, 'output_dir')
+  const { output_dir } = config
+  const removeAgain = makeOutputDirectory(output_dir, 'output_dir')
+  let unlock: () => void
+  try {
+    unlock = lockOutput(join(output_dir, '.lock'), output_dir, 'output_dir')
+  } catch (error) {
+    removeAgain()
+    throw error
+  }
   let data: StageData | undefined
   let model: Decoder | undefined
   const close = (): void => {
     data?.close()
     model?.free()
+    unlock()
+    if (isTrial) removeAgain()
   }
   try {
     const resumeFrom = resumePoint(config, watch.tell)
-    data = await readStage(config, tokenizer, hash, watch)
+    const started = runOrigin(config, tokenizer, hash)
+    const notice = (message: string): void => watch.tell({ type: 'notice', message })
+    const origin = resumeFrom === undefined ? started : continueOrigin(started, resumeFrom, notice)
+    const quarantine = isTrial ? undefined : join(output_dir, 'quarantine')
+    data = await readStage(config, tokenizer, hash, { ...watch, quarantine })
     await turn(watch)
+    checkWeightsFit(config, tokenizer, device)
     const finetuning = makeFinetuning(config, tokenizer, data.stopTokenIds, device, resumeFrom)
     model = finetuning.model
     checkLength(config, finetuning)
@@ -58,10 +82,10 @@ export async function prepareRun(config: TrainConfig, watch: RunWatch): Promise<
     const stageObjective = await data.objective(finetuning, { isFresh: resumeFrom === undefined, bf16 }, watch)
     const objective = finetuning.objective?.(stageObjective) ?? stageObjective
     const message = warningOfUntrainedStops(model, data.stopTokenIds, tokenizer)
-    if (message !== undefined) watch.tell({ type: 'notice', message })
+    if (message !== undefined) notice(message)
     preflight({ config, model, train: data.train, evaluation: data.evaluation, objective, bf16 }, watch.tell)
     await turn(watch)
-    return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, close }
+    return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, origin, close }
   } catch (error) {
     close()
     removeAgain()

@@ -8,8 +8,7 @@ import { ConfigError, InputError } from '../../errors.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
 import { languageModeling } from '../../train/objective.ts'
-import type { RunTell, RunWatch } from './run-events.ts'
-import type { StageData } from './stage-data.ts'
+import type { Reading, StageData } from './stage-data.ts'
 
 export interface Corpora {
   train: PackedCorpus
@@ -21,9 +20,9 @@ export async function pretrainData(
   config: TrainConfig,
   tokenizer: Tokenizer,
   hash: string,
-  { tell }: RunWatch,
+  reading: Reading,
 ): Promise<StageData> {
-  const corpora = await corporaOf(config, tokenizer, hash, tell)
+  const corpora = await corporaOf(config, tokenizer, hash, reading)
   const close = (): void => {
     corpora.train.close()
     corpora.evaluation?.close()
@@ -43,12 +42,12 @@ export async function pretrainData(
   }
 }
 
-/** Reads, tokenizes and packs what the configuration names; tells what it met. Bad lines go to `output_dir/quarantine`. */
+/** Reads, tokenizes and packs what the configuration names; tells what it met. */
 export async function corporaOf(
   config: TrainConfig,
   tokenizer: Tokenizer,
   hash: string,
-  tell: RunTell = () => {},
+  { tell, quarantine }: Reading = { tell: () => {} },
 ): Promise<Corpora> {
   const prependBos = config.add_bos_token ?? beginsWithBos(tokenizer)
   if (prependBos && tokenizer.bosTokenId === undefined)
@@ -58,21 +57,20 @@ export async function corporaOf(
     split: 'train' | 'validation',
     isPart: boolean,
   ): Promise<PackedCorpus> => {
-    const quarantine = join(config.output_dir, 'quarantine')
     const corpus = await packCorpus(paths, tokenizer, {
       blockLength: config.max_length,
       textKey: config.text_column,
       dropShortBlock: split === 'train',
       prependBos,
       maxBadFraction: config.max_bad_fraction,
-      quarantinePath: join(quarantine, `${split}.jsonl`),
+      ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${split}.jsonl`) }),
       onNotice: (message) => tell({ type: 'notice', message }),
       cache: { directory: join(cacheDirectory(), 'tokens'), tokenizerHash: hash },
       ...(isPart && { split: { side: split, fraction: config.val_split } }),
     })
     const { numTokens: tokens, numDocuments, length: samples, report, isCached } = corpus
-    const where = isCached ? 'left out when they were tokenized' : `in ${quarantine}`
-    const bad = report.bad === 0 ? '' : `; ${report.bad.toLocaleString('en')} bad lines ${where}`
+    const where = isCached ? ' left out when they were tokenized' : quarantine === undefined ? '' : ` in ${quarantine}`
+    const bad = report.bad === 0 ? '' : `; ${report.bad.toLocaleString('en')} bad lines${where}`
     const message =
       `${split}: ${tokens.toLocaleString('en')} tokens of ${numDocuments.toLocaleString('en')} documents in ` +
       `${samples.toLocaleString('en')} blocks of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}`

@@ -12,6 +12,9 @@ import { restoreRunState } from '../../train/run-state.ts'
 import type { RunState } from '../../train/train.ts'
 import type { RunTell } from './run-events.ts'
 
+/** A finished run has one of these at the top of its folder. */
+const FINAL = ['model.safetensors', 'model.safetensors.index.json', 'adapter_model.safetensors']
+
 /** The checkpoint that the configuration says to go on from; undefined for a run from the start. */
 export function resumePoint(config: TrainConfig, tell: RunTell): string | undefined {
   const { output_dir, resume_from_checkpoint: wish } = config
@@ -28,6 +31,11 @@ export function resumePoint(config: TrainConfig, tell: RunTell): string | undefi
   }
   if (wish !== 'auto') verifyCheckpoint(wish)
   const path = wish !== 'auto' ? wish : latestValid(output_dir, sayDamaged)?.path
+  const final = FINAL.map((name) => join(output_dir, name)).find(existsSync)
+  if (path === undefined && final !== undefined)
+    throw new UsageError(
+      `resume_from_checkpoint: expected a whole checkpoint in ${output_dir}, got none, and a final model that a new run would replace (${final}). Choose another output_dir, or go on from that model with model_name_or_path or adapter_name_or_path`,
+    )
   if (path === undefined)
     tell({ type: 'notice', message: `no whole checkpoint in ${output_dir}, starting from the beginning` })
   else if (!existsSync(join(path, 'run_state.json'))) {

@@ -11,6 +11,7 @@ import type { RunState } from '../../train/train.ts'
 import { VERSION } from '../../version.ts'
 import type { Finetuning } from './finetuning.ts'
 import type { RunLog } from './run-log.ts'
+import type { RunOrigin } from './run-origin.ts'
 
 /** What is written of: the configuration, the weights and their tokenizer, the log. */
 export interface RunParts {
@@ -20,11 +21,12 @@ export interface RunParts {
   /** Saved with the tokenizer in place of its own. */
   chatTemplate: string | undefined
   log: RunLog
+  origin: RunOrigin
 }
 
 /** Writes checkpoint-N and returns its path. */
 export async function saveCheckpoint(
-  { config, finetuning, tokenizer, chatTemplate, log }: RunParts,
+  { config, finetuning, tokenizer, chatTemplate, log, origin }: RunParts,
   run: RunState,
 ): Promise<string> {
   const bestStep = run.best?.step
@@ -44,6 +46,7 @@ export async function saveCheckpoint(
       threads: engineInfo().threads,
       seeds: { seed: config.seed, data_seed: config.data_seed },
       device: finetuning.model.device,
+      origin,
     },
     {
       ...(config.save_total_limit !== undefined && { saveTotalLimit: config.save_total_limit }),
@@ -53,30 +56,43 @@ export async function saveCheckpoint(
   return saved.path
 }
 
-/** Writes the final model to the top of `output_dir`: the weights after `step` steps, or the best checkpoint's. Returns what people must know. */
+/**
+ * Writes the final model to the top of `output_dir`: the weights after `step` steps, or the best checkpoint's. Returns the step whose
+ * weights they are, and what people must know of them.
+ */
 export async function saveFinal(
-  { config, finetuning, tokenizer, chatTemplate, log }: RunParts,
+  { config, finetuning, tokenizer, chatTemplate, log, origin }: RunParts,
   step: number,
-): Promise<readonly string[]> {
-  const notices = finetuning.saveFinal(
-    config.output_dir,
-    config.load_best_model_at_end ? log.bestCheckpoint : undefined,
-  )
+): Promise<{ keptStep: number; notices: readonly string[] }> {
+  const best = config.load_best_model_at_end ? log.bestCheckpoint : undefined
+  const keptStep = best === undefined ? step : log.state.best_global_step!
+  const notices = [...keptNotices(config, log, keptStep, step), ...finetuning.saveFinal(config.output_dir, best)]
   await tokenizer.save(config.output_dir, chatTemplate === undefined ? {} : { chatTemplate })
   const { model_name_or_path: base } = config
   if (base !== undefined) copyCompanions(base, config.output_dir, ['licence'])
   log.write(config.output_dir, step)
-  log.writeResults(config.output_dir)
+  log.writeResults(config.output_dir, keptStep)
   const before = base === undefined ? [] : readLineage(base)
   writeLineage(config.output_dir, [
     ...before,
     {
       pass: config.stage,
       options: JSON.parse(JSON.stringify(config)),
-      report: { steps: step },
+      report: { steps: keptStep, ...(origin.changes.length > 0 && { changes: origin.changes }) },
       date: new Date().toISOString(),
       annealVersion: VERSION,
     },
   ])
-  return notices
+  return { keptStep, notices }
+}
+
+function keptNotices(config: TrainConfig, { state }: RunLog, keptStep: number, step: number): string[] {
+  if (!config.load_best_model_at_end) return []
+  const { best_global_step: best, best_metric } = state
+  if (best === keptStep)
+    return [
+      `the final model has the weights of step ${keptStep}, the best with ${config.metric_for_best_model} ${best_metric}`,
+    ]
+  const why = best === null ? 'nothing was evaluated' : `the best, of step ${best}, were not saved`
+  return [`the final model has the weights of step ${step}, the last: ${why}`]
 }

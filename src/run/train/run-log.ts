@@ -127,14 +127,16 @@ export class RunLog {
     })
   }
 
-  /** Writes all_results.json: the metrics of the last evaluation and of the whole run. */
-  writeResults(directory: string): WrittenFile {
+  /** Writes all_results.json: the metrics of the run, and of the evaluation of the weights that were kept, those of step `keptStep`. */
+  writeResults(directory: string, keptStep: number): WrittenFile {
     const rows = this.state.log_history
+    const evaluations = rows.filter((row) => 'eval_runtime' in row)
     const { step: _, ...results } = {
-      ...rows.findLast((row) => 'eval_runtime' in row),
+      ...(evaluations.findLast(({ step }) => step === keptStep) ?? evaluations.at(-1)),
       ...rows.findLast((row) => 'train_runtime' in row),
     }
-    return writeFileAtomic(join(directory, 'all_results.json'), `${JSON.stringify(results, null, 2)}\n`)
+    const text = JSON.stringify({ ...results, kept_step: keptStep }, null, 2)
+    return writeFileAtomic(join(directory, 'all_results.json'), `${text}\n`)
   }
 
   private addRow(last: StepMetrics): void {

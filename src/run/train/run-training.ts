@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 import { dumpConfig } from '../../config/dump.ts'
+import { stepsOf } from '../../config/fields.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import type { TrainEvent } from '../../train/events.ts'
@@ -56,8 +57,14 @@ export async function* runTraining(
     const { batchesPerEpoch } = data.train
     const { gradient_accumulation_steps: accumulation, max_steps, num_train_epochs } = config
     const steps = max_steps > 0 ? max_steps : stepsIn(num_train_epochs, batchesPerEpoch, accumulation)
+    const warmup = stepsOf(config.warmup_steps, steps)
+    if (warmup >= steps && warmup > 0)
+      tell({
+        type: 'notice',
+        message: `warmup_steps: the learning rate rises for ${warmup} steps and the run has ${steps}, so it never reaches ${config.learning_rate}. Lower warmup_steps, or give a fraction of the run such as 0.03`,
+      })
     const log = new RunLog(config, steps, (message) => tell({ type: 'notice', message }), resumeFrom)
-    const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log }
+    const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log, origin: run.origin }
     const perEpoch = stepsIn(1, batchesPerEpoch, accumulation)
     const options = loopOptions(run, parts, { steps, perEpoch, stop: signal, tell })
     page = new TrainingPage({ config, origins }, log, options.rules ?? [], tell)
@@ -106,9 +113,10 @@ async function* finish(
   result: TrainResult,
 ): AsyncGenerator<RunEvent, TrainResult> {
   const { step } = result
-  for (const message of await saveFinal(parts, step)) yield { type: 'notice', message }
+  const { keptStep, notices } = await saveFinal(parts, step)
+  for (const message of notices) yield { type: 'notice', message }
   yield { type: 'saved', what: 'model', path: config.output_dir }
   const fingerprint = await leaveFingerprint(config, tokenizer, finetuning.model, step)
   yield { type: 'fingerprint', fingerprint }
-  return { ...result, isSaved: true, keptStep: step, fingerprint }
+  return { ...result, isSaved: true, keptStep, fingerprint }
 }

@@ -13,19 +13,18 @@ import { ConfigError } from '../../errors.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { languageModeling } from '../../train/objective.ts'
-import type { RunTell, RunWatch } from './run-events.ts'
-import type { StageData } from './stage-data.ts'
+import type { Reading, StageData } from './stage-data.ts'
 
 /** Reads the samples, and shows one of them with what is learnt marked. */
-export async function sftData(config: TrainConfig, tokenizer: Tokenizer, { tell }: RunWatch): Promise<StageData> {
-  const { train, validation, report } = await read(config, tokenizer, tell, 'train')
-  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, tell)
+export async function sftData(config: TrainConfig, tokenizer: Tokenizer, reading: Reading): Promise<StageData> {
+  const { train, validation, report } = await read(config, tokenizer, reading, 'train')
+  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, reading)
   const share = ((100 * report.supervisedTokens) / report.tokens).toFixed(1)
   const { guess, rows, tokens } = report
   const message =
     `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} rows, ${tokens.toLocaleString('en')} tokens, ` +
     `${share} % of them learnt\n${describeLengths(report.lengths)}`
-  tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
+  reading.tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
   const data = config.packing ? packSamples(train, config.max_length) : train
   if (data.length === 0)
     throw new ConfigError(
@@ -36,7 +35,7 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, { tell 
     throw new ConfigError(
       `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected samples to evaluate on, got none. Give more`,
     )
-  tell({
+  reading.tell({
     type: 'example',
     message: 'the first sample, with what is learnt between ⟦ and ⟧:',
     texts: [preview(train.get(0), tokenizer)],
@@ -53,11 +52,16 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, { tell 
   }
 }
 
-async function heldOut(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell): Promise<Dataset<Sample>> {
-  return (await read({ ...config, dataset: config.eval_dataset! }, tokenizer, tell, 'validation')).train
+async function heldOut(config: TrainConfig, tokenizer: Tokenizer, reading: Reading): Promise<Dataset<Sample>> {
+  return (await read({ ...config, dataset: config.eval_dataset! }, tokenizer, reading, 'validation')).train
 }
 
-async function read(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell, name: string): Promise<SupervisedData> {
+async function read(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  { tell, quarantine }: Reading,
+  name: string,
+): Promise<SupervisedData> {
   const onNotice = (message: string): void => tell({ type: 'notice', message })
   const options: TuningFileOptions = {
     tokenizer,
@@ -65,7 +69,7 @@ async function read(config: TrainConfig, tokenizer: Tokenizer, tell: RunTell, na
     turns: config.mask_history ? 'last' : 'all',
     validation: { fraction: config.val_split },
     rows: {
-      quarantinePath: join(config.output_dir, 'quarantine', `${name}.jsonl`),
+      ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${name}.jsonl`) }),
       maxBadFraction: config.max_bad_fraction,
       onNotice,
     },

@@ -14,6 +14,12 @@ export interface RunStart {
   readonly bf16: boolean
 }
 
+/** What reading is given besides. */
+export interface Reading extends RunWatch {
+  /** Folder for bad lines; absent: they are only counted. */
+  readonly quarantine?: string | undefined
+}
+
 export interface StageData<B extends Batch = Batch> {
   readonly train: BatchSource<B>
   readonly evaluation: BatchSource<B> | undefined

@@ -4,8 +4,8 @@ import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 
 /** Makes the model end at these tokens, too. */
-export function stopAlsoAt({ config }: Decoder, ids: readonly number[]): void {
-  Object.assign(config, { eosTokenIds: [...new Set([...config.eosTokenIds, ...ids])] })
+export function stopAlsoAt(model: Decoder, ids: readonly number[]): void {
+  model.config = { ...model.config, eosTokenIds: [...new Set([...model.config.eosTokenIds, ...ids])] }
 }
 
 /** Writes a generation_config.json with the model's end tokens beside an adapter. */

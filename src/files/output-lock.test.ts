@@ -1,0 +1,69 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { UsageError } from '../errors.ts'
+import { lockOutput } from './output-lock.ts'
+
+let directory: string
+let file: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'anneal-lock-'))
+  file = join(directory, '.lock')
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const lock = (): (() => void) => lockOutput(file, directory, 'output_dir')
+
+describe('lockOutput', () => {
+  it('lets one in, and the next when that one has left', () => {
+    const unlock = lock()
+    expect(lock).toThrow(UsageError)
+    expect(lock).toThrow(new RegExp(`^output_dir: .* got ${directory}, .*process ${process.pid}, since 20`))
+    unlock()
+    expect(existsSync(file)).toBe(false)
+    lock()()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('takes over from a process that is gone, and from one that got its id later', () => {
+    const { pid } = spawnSync(process.execPath, ['-e', ''])
+    writeFileSync(file, JSON.stringify({ pid, began: '1', since: 'then' }))
+    lock()()
+    writeFileSync(file, JSON.stringify({ pid: process.pid, began: 'another time', since: 'then' }))
+    lock()()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('is held by another process that lives, and by none once that is killed', async () => {
+    const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    await new Promise((resolve) => other.once('spawn', resolve))
+    lock()()
+    const unlock = lock()
+    const began = existsSync(`/proc/${other.pid}/stat`)
+      ? readFileSync(`/proc/${other.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[19]
+      : ''
+    unlock()
+    writeFileSync(file, JSON.stringify({ pid: other.pid, began, since: 'now' }))
+    expect(lock).toThrow(`process ${other.pid}`)
+    other.kill('SIGKILL')
+    await new Promise((resolve) => other.once('exit', resolve))
+    lock()()
+  })
+
+  it('waits for one that is being written, and not for the rest of one whose writer died', () => {
+    writeFileSync(file, '{"pid')
+    expect(lock).toThrow(UsageError)
+    utimesSync(file, new Date(0), new Date(0))
+    lock()()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('leaves alone what another took over meanwhile', () => {
+    const unlock = lock()
+    writeFileSync(file, JSON.stringify({ pid: 1, began: 'b', since: 's' }))
+    unlock()
+    expect(existsSync(file)).toBe(true)
+  })
+})

@@ -1,0 +1,124 @@
+// One writer at a time for an output: a lock file that says which process holds it. A crash does not leave it closed, for it counts
+// only while that process lives. It is seen by processes that see each other, which those of two containers do not.
+
+import { randomBytes } from 'node:crypto'
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { hasCode, UsageError } from '../errors.ts'
+
+/** A lock whose file cannot be read yet is being written; older than this, its writer has died before it was. */
+const WRITING_MS = 5000
+
+interface Holder {
+  pid: number
+  /** When the process began, as the system counts it: another process may get the same id later. */
+  began: string
+  since: string
+}
+
+/**
+ * Takes the lock `file` for writing `target`, which `option` names; the function returned gives it back. A lock left by a process
+ * that is gone is taken over. UsageError where a living process holds it, this one included.
+ *
+ * @example
+ * const unlock = lockOutput(join(directory, '.lock'), directory, 'output_dir')
+ */
+export function lockOutput(file: string, target: string, option: string): () => void {
+  const own: Holder = { pid: process.pid, began: beginningOf(process.pid), since: new Date().toISOString() }
+  while (!create(file, own)) {
+    const holder = readHolder(file)
+    if (holder === 'gone') continue
+    if (holder === 'unreadable' || isAlive(holder)) throw takenError(holder, target, option)
+    takeAway(file, holder)
+  }
+  const release = (): void => {
+    process.off('exit', release)
+    if (same(readHolder(file), own)) rmSync(file, { force: true })
+  }
+  process.on('exit', release)
+  return release
+}
+
+function create(file: string, holder: Holder): boolean {
+  let descriptor: number
+  try {
+    descriptor = openSync(file, 'wx')
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false
+    throw error
+  }
+  try {
+    writeSync(descriptor, JSON.stringify(holder))
+  } finally {
+    closeSync(descriptor)
+  }
+  return true
+}
+
+function readHolder(file: string): Holder | 'gone' | 'unreadable' {
+  try {
+    const text = readFileSync(file, 'utf8')
+    const holder = parse(text)
+    if (holder !== undefined) return holder
+    const isOld = Date.now() - statSync(file).mtimeMs > WRITING_MS
+    return isOld ? { pid: 0, began: '', since: '' } : 'unreadable'
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 'gone'
+    throw error
+  }
+}
+
+function parse(text: string): Holder | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Holder> | null
+    return Number.isInteger(value?.pid)
+      ? { pid: value!.pid!, began: `${value!.began}`, since: `${value!.since}` }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Moves a dead process's lock aside first: another process may have taken it over in between, and then gets it back. */
+function takeAway(file: string, dead: Holder): void {
+  const aside = `${file}-${randomBytes(6).toString('hex')}`
+  try {
+    renameSync(file, aside)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return
+    throw error
+  }
+  const moved = readHolder(aside)
+  if (typeof moved === 'object' && !same(moved, dead)) renameSync(aside, file)
+  else rmSync(aside, { force: true })
+}
+
+function isAlive({ pid, began }: Holder): boolean {
+  if (pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if (hasCode(error, 'ESRCH')) return false
+  }
+  return beginningOf(pid) === began
+}
+
+/** The time at which a process began, in ticks since the system did, field 22 of /proc/PID/stat; where there is no /proc, always the same. */
+function beginningOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return ''
+  }
+}
+
+function same(a: Holder | string, b: Holder): boolean {
+  return typeof a === 'object' && a.pid === b.pid && a.began === b.began && a.since === b.since
+}
+
+function takenError(holder: Holder | 'unreadable', target: string, option: string): UsageError {
+  const by = typeof holder === 'object' ? ` (process ${holder.pid}, since ${holder.since})` : ''
+  return new UsageError(
+    `${option}: expected a place that nobody else writes to, got ${target}, which another run is writing${by}. Wait for it, or choose another one`,
+  )
+}

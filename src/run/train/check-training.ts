@@ -1,0 +1,15 @@
+// A run up to its first step, for `--dry-run`: it reads, loads, checks and tries all that the run would, fails as the run would, and
+// leaves nothing behind.
+
+import type { TrainConfig } from '../../config/schema.ts'
+import { eventsOf } from '../../work.ts'
+import { prepareRun } from './prepare-run.ts'
+import type { RunEvent, RunOnlyEvent } from './run-events.ts'
+
+/** Tells of the data, with a sample, and of the memory. Throws what `runTraining` would throw before its first step. */
+export async function* checkTraining(
+  config: TrainConfig,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<RunEvent, void> {
+  yield* eventsOf<void, RunOnlyEvent>(async (watch) => (await prepareRun(config, watch, true)).close(), { signal })
+}

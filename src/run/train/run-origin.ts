@@ -1,0 +1,129 @@
+// What a run is made from, kept in each of its checkpoints, so that going on with something else is noticed: another model or
+// tokenizer is refused, so is what moves the position in the data; the rest is told key by key and recorded.
+
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
+import { readManifest } from '../../checkpoint/run-directory/manifest.ts'
+import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
+import { listFiles } from '../../data/read/files.ts'
+import { UsageError } from '../../errors.ts'
+import { fileMark } from '../../files/file-mark.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import { PLACES } from './fingerprint.ts'
+import { freshConfigOf } from './model-of.ts'
+
+/** A key that a resumed run has otherwise than the run that saved its checkpoint. */
+export interface ConfigChange {
+  key: string
+  before: unknown
+  now: unknown
+  /** The step after which it counts. */
+  step: number
+}
+
+export interface RunOrigin {
+  readonly config: Readonly<Record<string, unknown>>
+  /** Marks of contents; undefined where the model that the run starts from is not there any more. */
+  readonly model?: string | undefined
+  readonly tokenizer: string
+  readonly data: string
+  readonly changes: readonly ConfigChange[]
+}
+
+const schema = z.object({
+  config: z.record(z.string(), z.unknown()),
+  model: z.string().optional(),
+  tokenizer: z.string(),
+  data: z.string(),
+  changes: z.array(z.object({ key: z.string(), before: z.unknown(), now: z.unknown(), step: z.number() })),
+})
+
+/** Keys that say what kind of run it is. */
+const KIND: readonly ConfigKey[] = ['stage', 'finetuning']
+/** Keys that decide which samples there are and in which order they come. */
+const POSITION: readonly ConfigKey[] = [
+  'per_device_train_batch_size',
+  'gradient_accumulation_steps',
+  'data_seed',
+  'max_length',
+  'val_split',
+  'text_column',
+  'add_bos_token',
+  'packing',
+  'on_overlong',
+]
+/** Told already, or of no consequence for what is learnt. */
+const SILENT: ReadonlySet<string> = new Set([...PLACES, 'run_name', 'device', 'threads', ...KIND, ...POSITION])
+
+/** What a run of this configuration is made from. `tokenizerHash` stands for all that decides its ids. */
+export function runOrigin(config: TrainConfig, tokenizer: Tokenizer, tokenizerHash: string): RunOrigin {
+  return {
+    config: JSON.parse(JSON.stringify(config)),
+    model: modelMark(config, tokenizer),
+    tokenizer: tokenizerHash.slice(0, 16),
+    data: joined(listFiles(config.dataset).map(fileMark)),
+    changes: [],
+  }
+}
+
+/**
+ * Compares with what the checkpoint was made from, and returns `now` with all changes so far; `tell` hears of new ones. A UsageError
+ * says which key to restore, or how to start anew from the weights. Checkpoints of before this was kept are taken as they are.
+ */
+export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change: string) => void): RunOrigin {
+  const { meta, step } = readManifest(checkpoint)
+  const parsed = schema.safeParse(meta.origin)
+  if (!parsed.success) return now
+  const before = parsed.data
+  const refuse = (what: string, expected: string, got: string, advice: string): never => {
+    throw new UsageError(
+      `resume_from_checkpoint: ${what} of ${checkpoint}: expected ${expected}, got ${got}. ${advice}, or start anew from its weights: model_name_or_path: ${checkpoint} and another output_dir, without resume_from_checkpoint`,
+    )
+  }
+  const shown = (origin: { config: Readonly<Record<string, unknown>> }, key: string): string =>
+    JSON.stringify(origin.config[key]) ?? 'nothing'
+  const differs = (key: string): boolean => shown(before, key) !== shown(now, key)
+
+  for (const key of KIND)
+    if (differs(key)) refuse(key, shown(before, key), shown(now, key), `Restore ${key}: ${shown(before, key)}`)
+  if (before.model !== undefined && now.model !== undefined && before.model !== now.model) {
+    const name = ({ config }: { config: Readonly<Record<string, unknown>> }): string =>
+      JSON.stringify(config.model_name_or_path ?? config.config_path ?? config.model)
+    refuse('model', `the one that the run began with (${name(before)})`, name(now), 'Restore it')
+  }
+  if (before.tokenizer !== now.tokenizer)
+    refuse('tokenizer', 'the one that the run began with', 'another', 'Restore tokenizer_name_or_path')
+  for (const key of POSITION.filter(differs))
+    refuse(
+      key,
+      `${shown(before, key)}, by which the position in the data is counted`,
+      shown(now, key),
+      `Restore ${key}: ${shown(before, key)}`,
+    )
+  if (before.data !== now.data)
+    refuse('dataset', 'the files that the run began with', 'others, or changed ones', 'Restore dataset')
+
+  // Without evaluations their interval follows that of the log, and means nothing.
+  const isSilent = (key: string): boolean =>
+    SILENT.has(key) || (key === 'eval_steps' && now.config.eval_strategy !== 'steps')
+  const keys = new Set([...Object.keys(before.config), ...Object.keys(now.config)].filter((key) => !isSilent(key)))
+  const changes = [...keys].filter(differs).map((key): ConfigChange => {
+    tell(`${key} is ${shown(now, key)} from step ${step + 1} on, and was ${shown(before, key)} in the checkpoint`)
+    return { key, before: before.config[key] ?? null, now: now.config[key] ?? null, step }
+  })
+  return { ...now, changes: [...(before.changes as ConfigChange[]), ...changes] }
+}
+
+function modelMark(config: TrainConfig, tokenizer: Tokenizer): string | undefined {
+  const { model_name_or_path: directory } = config
+  if (directory === undefined) return joined([JSON.stringify(freshConfigOf(config, tokenizer)!.raw)])
+  if (!existsSync(join(directory, 'config.json'))) return undefined
+  return joined([join(directory, 'config.json'), ...openModelWeights(directory).files].map(fileMark))
+}
+
+function joined(marks: readonly string[]): string {
+  return createHash('sha256').update(marks.join()).digest('hex').slice(0, 16)
+}
