@@ -90,6 +90,7 @@ describe('a finished run', () => {
       'eval_mean_token_accuracy',
       'eval_runtime',
       'eval_steps_per_second',
+      'kept_step',
       'num_tokens',
       'train_loss',
       'train_runtime',
@@ -142,6 +143,29 @@ describe('a finished run', () => {
     const [best, last] = ['checkpoint-8', 'checkpoint-4'].map((name) => hashOf(loadDecoder(join(directory, name))))
     expect(hashOf(loadDecoder(directory))).toBe(best)
     expect(best).not.toBe(last)
+  })
+
+  it('says which weights were kept, and has the results of those', async () => {
+    // The rate is so large that a late evaluation is not the best.
+    const config = { ...CONFIG, learning_rate: 0.3, eval_steps: 2, save_steps: 2, max_steps: 12, report_to: 'none' }
+    const { code, err, events } = await annealHere(workspace.words('kept', config))
+    expect(code, err).toBe(0)
+    const evaluations = ofType(events, 'evaluation-done')
+    const best = evaluations.reduce((a, b) => (b.metrics.eval_loss! < a.metrics.eval_loss! ? b : a))
+    expect(best.step).toBeLessThan(12)
+    const results = JSON.parse(readFileSync(join(workspace.outputOf('kept'), 'all_results.json'), 'utf8'))
+    expect(results).toMatchObject({ kept_step: best.step, eval_loss: best.metrics.eval_loss })
+    expect(err).toContain(
+      `notice: the final model has the weights of step ${best.step}, the best with eval_loss ${best.metrics.eval_loss}\n`,
+    )
+  })
+
+  it('says when the warm-up is longer than the run', async () => {
+    const { err } = await annealHere(workspace.words('warm', { warmup_steps: 100, save_strategy: 'no' }))
+    expect(err).toMatch(
+      /^notice: warmup_steps: the learning rate rises for 100 steps and the run has 8, so it never reaches 0\.003\./m,
+    )
+    expect(ended.err).not.toContain('warmup_steps')
   })
 
   it('has its configuration, which reads back the same and repeats the run bit for bit', async () => {

@@ -130,7 +130,8 @@ describe('anneal train with stage: sft', () => {
     expect(checked.err).not.toContain('notice: model')
     // `base` is also the name of a size of fresh models; there is nothing to tune in those.
     const named = await annealHere(['train', at('chats.jsonl'), '--model', 'base', '--dry-run'])
-    expect(named.out, named.err).toMatch(/^model_name_or_path: base #/m)
+    expect(named.code).toBe(3)
+    expect(named.err).toMatch(/^error: cannot find base: expected a directory with a tokenizer\.json/m)
     const ended = await annealHere([
       ...words,
       '--output_dir',
