@@ -135,11 +135,11 @@ describe('Engine', async () => {
 
   it('lets other work run between tokens, and stops at its signal', async () => {
     const controller = new AbortController()
-    setTimeout(() => controller.abort(), 20)
+    setImmediate(() => controller.abort()) // gets its turn only if generating gives one
     const request = { ids: [1], maxNewTokens: 500, signal: controller.signal }
     const { finishReason, tokenIds } = await collect(raw.generate(request))
     expect(finishReason).toBe('aborted')
-    expect(tokenIds.length).toBeLessThan(500)
+    expect(tokenIds.length).toBeLessThan(10)
   })
 
   it('leaves no tensor alive, also when the caller stops listening', async () => {

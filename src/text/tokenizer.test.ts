@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it, vi } from 'vitest'
+import { startProcessorTime } from '../../test/processor-time.ts'
 import { TokenizerError } from '../errors.ts'
 import { Tokenizer } from './tokenizer.ts'
 
@@ -151,12 +152,11 @@ describe('Tokenizer.streamDecoder', () => {
   })
 })
 
-/** Processor time of an action in milliseconds, which does not depend on what else the machine does. */
+/** Processor time of an action in milliseconds. */
 function processorTime(action: () => unknown): number {
-  const start = process.cpuUsage()
+  const spent = startProcessorTime()
   action()
-  const { user, system } = process.cpuUsage(start)
-  return (user + system) / 1000
+  return spent()
 }
 
 describe('Tokenizer on long runs', () => {

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
+import { startProcessorTime } from '../../../test/processor-time.ts'
 import { InputError } from '../../errors.ts'
 import { orRefused } from './files.ts'
 import { type DocumentOptions, readDocuments, readRows, type SourceDocument } from './sources.ts'
@@ -324,9 +325,9 @@ describe('gzip', () => {
     const path = join(directory, 'bomb.jsonl.gz')
     execFileSync('sh', ['-c', `head -c 150000000 /dev/zero | gzip -1 > '${path}'`])
     const before = process.memoryUsage().rss
-    const start = performance.now()
+    const spent = startProcessorTime()
     await expect(read(path)).rejects.toThrow(/expanded size in .*bomb.jsonl.gz.*gzip bomb/)
-    expect(performance.now() - start).toBeLessThan(5000)
+    expect(spent()).toBeLessThan(5000)
     expect(process.memoryUsage().rss - before).toBeLessThan(300e6)
   })
 })
