@@ -1,7 +1,7 @@
 // `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with a configuration that follows from the data.
 import { basename } from 'node:path'
 import { dumpConfig } from '../config/dump.ts'
-import { configOverrides } from '../config/overrides.ts'
+import { configOverrides, type Override, readOverrides } from '../config/overrides.ts'
 import { parseConfig } from '../config/parse.ts'
 import { MAX_YAML_BYTES } from '../config/read-yaml.ts'
 import { hasCode, InputError } from '../errors.ts'
@@ -34,11 +34,11 @@ export const command: Command = defineCommand({
   run: async ({ positionals, options, overrides, output }) => {
     const file = positionals[0]
     // A run that follows from data tunes a model that is there: `--model base` is a directory, not the size of a fresh one.
-    const isTuning = file !== undefined && isData(file)
+    const isTuning = file !== undefined && (await isData(file))
     const given = overrides.map((each) =>
       isTuning && each.key === 'model' ? { ...each, key: 'model_name_or_path' } : each,
     )
-    const parsed = parseConfig(await textOf(file, output), file ?? 'command line', given)
+    const parsed = parseConfig(await textOf(file, given, output), file ?? 'command line', given)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
       const { checkTraining } = await import('../run/train/check-training.ts')
@@ -59,22 +59,40 @@ export const command: Command = defineCommand({
 /** Extensions of data that rows are read from. */
 const DATA = /\.(?:jsonl|jsonl\.gz|json|csv|tsv|parquet)$/i
 
-async function textOf(file: string | undefined, output: Output): Promise<string | undefined> {
+async function textOf(
+  file: string | undefined,
+  overrides: readonly Override[],
+  output: Output,
+): Promise<string | undefined> {
   if (file === undefined) return undefined
-  return isData(file) ? JSON.stringify(await configFor(file, output)) : readConfig(file) // JSON is YAML
+  if (!(await isData(file))) return readConfig(file)
+  const given = readOverrides(overrides).filter(({ key }) => key === 'columns' || key === 'columns.*')
+  const columns = Object.assign({}, ...given.map(({ value }) => value).filter(isFields))
+  return JSON.stringify(await configFor(file, columns, output)) // JSON is YAML
 }
 
-/** A .json file is data when it holds a list: a configuration never does. */
-function isData(file: string): boolean {
+function isFields(value: unknown): value is Record<string, string | null> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A .json file is data when it holds a list, by itself or under a name such as `data`: a configuration never does. */
+async function isData(file: string): Promise<boolean> {
   if (!DATA.test(file)) return false
-  return !/\.json$/i.test(file) || /^\uFEFF?\s*\[/.test(readConfig(file))
+  if (!/\.json$/i.test(file)) return true
+  const { holdsList } = await import('../data/read/files.ts')
+  return holdsList(readConfig(file))
 }
 
 /** A careful run for data alone: pairs are preferences, everything else is answers to learn. Every key can be given on the command line. */
-async function configFor(file: string, output: Output): Promise<Record<string, unknown>> {
+async function configFor(
+  file: string,
+  columns: Record<string, string | null>,
+  output: Output,
+): Promise<Record<string, unknown>> {
   const { guessShape } = await import('../data/rows/read-examples.ts')
-  const { shape, reason } = await guessShape(file)
-  const isPairs = shape.includes('preference')
+  const isPairs = (await guessShape(file, { columns })).shape.includes('preference')
+  // A column such as `label` is another matter to a stage that does not learn from it.
+  const { shape, reason } = await guessShape(file, { columns, purpose: isPairs ? 'preference' : 'supervised' })
   output.note(`notice: ${printable(file)} is ${shape} data (${printable(reason)}): stage ${isPairs ? 'dpo' : 'sft'}`)
   return {
     stage: isPairs ? 'dpo' : 'sft',

@@ -64,6 +64,38 @@ describe('anneal train with stage: sft', () => {
     expect((await annealHere([...words, '--max-new-tokens', '3', '--temperature', '0'])).code).toBe(0)
   })
 
+  it('takes columns of other names from the command line, for data alone too, and rows under a name', async () => {
+    const rows = Array.from({ length: 4 }, (_, i) => ({ ask: `Say ${i}`, reply: `${i}.`, id: i }))
+    writeFileSync(at('named.json'), JSON.stringify({ version: 1, data: rows }))
+    const words = [
+      'train',
+      at('named.json'),
+      '--model',
+      model.directory,
+      '--output_dir',
+      at('named'),
+      '--max_steps',
+      '1',
+    ]
+    const refused = await annealHere(words)
+    expect(refused.err).toMatch(/^error: row in .*named\.json:1: expected one of .*; found fields ask, reply, id\./m)
+    const keys = [
+      '--columns.instruction',
+      'ask',
+      '--columns.output',
+      'reply',
+      '--save_strategy',
+      'no',
+      '--device',
+      'cpu',
+    ]
+    const ended = await annealHere([...words, ...keys])
+    expect(ended.code, ended.err).toBe(0)
+    expect(ended.err).toContain("alpaca data (4 of 4 rows have 'ask' and 'reply')")
+    expect(ended.err).toMatch(/^notice: columns that are not read: id$/m)
+    expect(ended.err).toContain('⟦0.<|im_end|>⟧')
+  })
+
   it('trains every row, a short last batch and a step of it included', async () => {
     const rows = Array.from({ length: 15 }, (_, i) => ({ instruction: `Say ${i}`, output: `${i}.` }))
     writeFileSync(at('fifteen.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))

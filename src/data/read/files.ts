@@ -137,6 +137,15 @@ export async function formatOf(context: ReadContext): Promise<FileFormat> {
   return found
 }
 
+/** Whether JSON text is a list of rows, by itself or under one of the usual names. */
+export function holdsList(text: string): boolean {
+  const start = text
+    .slice(0, SNIFFED_BYTES)
+    .replace(/^\uFEFF/, '')
+    .trimStart()
+  return start.startsWith('[') || WRAPPED.test(start)
+}
+
 /** What the start of a file looks like; undefined where it is not JSON. */
 function sniffJson(text: string): FileFormat | undefined {
   if (text.startsWith('[')) return 'json-array'

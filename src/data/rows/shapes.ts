@@ -110,7 +110,7 @@ export async function sniffShape(
   const { columns, purpose, maxRows = 1000 } = options
   const found = new Map<Shape, { count: number; names: string[] }>()
   let seen = 0
-  let last: { fields: Fields; place: string } | undefined
+  let unknown: { fields: Fields; place: string } | undefined
   for await (const { row, id } of rows) {
     const { fields, nameOf } = renamed(row, columns)
     const shape = shapeOf(fields, purpose)
@@ -119,11 +119,11 @@ export async function sniffShape(
         found.get(shape) ?? {}
       found.set(shape, { count: count + 1, names })
     }
-    last = { fields, place: `${id.file}:${id.line}` }
+    unknown ??= { fields, place: `${id.file}:${id.line}` }
     if (++seen === maxRows) break
   }
-  if (last === undefined) throw new InputError('data: expected at least one row, got none')
-  if (found.size === 0) throw unknownShape(last.place, last.fields, purpose)
+  if (unknown === undefined) throw new InputError('data: expected at least one row, got none')
+  if (found.size === 0) throw unknownShape(unknown.place, unknown.fields, purpose)
   const [shape, { count, names }] = [...found].reduce((best, entry) => (entry[1].count > best[1].count ? entry : best))
   const reason = `${count} of ${seen} rows have ${names.map((name) => `'${name}'`).join(' and ')}`
   return { shape, reason, rows: seen, others: seen - count }
