@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util'
 import { Engine } from '../src/infer/engine.ts'
 import { readModelConfig } from '../src/model/config.ts'
-import { Decoder, initialise } from '../src/model/decoder.ts'
-import { engineInfo, Generator, setThreads } from '../src/torch/index.ts'
+import { Decoder } from '../src/model/decoder.ts'
+import { engineInfo, setThreads } from '../src/torch/index.ts'
 import { languageModeling } from '../src/train/objective.ts'
 import { train } from '../src/train/train.ts'
 
@@ -27,9 +27,9 @@ const config = readModelConfig(
 
 async function main(): Promise<void> {
   setThreads(Number(values.threads))
-  const model = new Decoder(config, initialise(config, new Generator(0)))
+  const model = Decoder.fresh(config)
   const tokensPerSecond = await decode(model)
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  model.trainable()
   const stepsPerSecond = await trainFor(model)
   console.log(JSON.stringify({ tokensPerSecond, stepsPerSecond, threads: engineInfo().threads }))
 }

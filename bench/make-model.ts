@@ -5,7 +5,7 @@ import { saveDecoder } from '../src/checkpoint/model-directory/save.ts'
 import { saveLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, loraLayers } from '../src/methods/lora/lora.ts'
 import { readModelConfig } from '../src/model/config.ts'
-import { Decoder, initialise } from '../src/model/decoder.ts'
+import { Decoder } from '../src/model/decoder.ts'
 import { Generator, noGrad, ops } from '../src/torch/index.ts'
 
 const SHAPES: Record<string, Record<string, number>> = {
@@ -41,7 +41,7 @@ const config = readModelConfig(
   shape,
 )
 mkdirSync(directory, { recursive: true })
-const model = new Decoder(config, initialise(config, new Generator(0)))
+const model = Decoder.fresh(config)
 saveDecoder(model, directory)
 if (adapter !== undefined) {
   addLora(model, { r: 8, loraAlpha: 16 })

@@ -56,7 +56,7 @@ function trainable(): Decoder {
   const model = loadDecoder(values.model!)
   if (values.adapter !== undefined) loadLora(model, values.adapter, { trainable: true })
   else if (values.finetuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
-  else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  else model.trainable()
   return model
 }
 

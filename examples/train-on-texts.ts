@@ -1,6 +1,5 @@
 // Trains a tokenizer and a model on texts from a program of your own: npx tsx examples/train-on-texts.ts
-import { batches, Decoder, initialise, languageModeling, packDocuments, readModelConfig, train, trainBpe } from 'anneal'
-import { Generator } from 'anneal/torch'
+import { batches, Decoder, languageModeling, packDocuments, readModelConfig, train, trainBpe } from 'anneal'
 
 const texts = Array.from({ length: 300 }, (_, i) => `${i} and ${i + 1} make ${2 * i + 1}.`)
 const { tokenizer } = await trainBpe(texts, { vocabSize: 320, specialTokens: ['<|end|>'], roles: { eos: '<|end|>' } })
@@ -11,8 +10,8 @@ const blocks = await packDocuments(
 )
 const size = { hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2, num_attention_heads: 2 }
 const config = readModelConfig({ model_type: 'llama', vocab_size: tokenizer.vocabSize, ...size }, 'the example')
-const model = new Decoder(config, initialise(config, new Generator(42)))
-for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+const model = Decoder.fresh(config, { seed: 42 })
+model.trainable()
 
 const source = batches(blocks, { batchSize: 8 })
 for await (const event of train(model, source, languageModeling(), { steps: 60, learningRate: 3e-3 })) {

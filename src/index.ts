@@ -47,8 +47,8 @@ export { dequantizeModel, type QuantPlan, type QuantReport, quantizeModel } from
 export { languageModeling, type Objective } from './train/objective.ts'
 export { makeSchedule, SCHEDULES, type Schedule, type ScheduleOptions } from './train/schedule.ts'
 export { AdamW, type AdamWOptions } from './train/adamw.ts'
-export type { Rule } from './train/rule.ts'
-export { type RunState, type TrainOptions, train } from './train/train.ts'
+export type { MicroBatch, Rule, RunState } from './train/rule.ts'
+export { type TrainOptions, train } from './train/train.ts'
 export type { StepMetrics, TrainEvent } from './train/events.ts'
 export { evaluate } from './train/evaluate.ts'
 export { TensorBoardWriter } from './train/tensorboard.ts'
@@ -64,7 +64,7 @@ export {
   mergeQuantized,
   type QuantizedMergeOptions,
 } from './methods/lora/quantized-base.ts'
-export { addPrompt, promptOf, promptTuning, withPrompt } from './methods/prompt-tuning/prompt-tuning.ts'
+export { addPrompt, promptOf, promptTuning } from './methods/prompt-tuning/prompt-tuning.ts'
 export { loadPrompt, savePrompt } from './methods/prompt-tuning/prompt-files.ts'
 export { type FreezeOptions, freezeExcept } from './methods/freeze/freeze.ts'
 export { dropbp } from './methods/dropbp/dropbp.ts'

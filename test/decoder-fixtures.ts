@@ -46,7 +46,7 @@ export function clearGradients(model: Decoder): void {
 /** A model whose parameters all require a gradient. */
 export function load(name: string): Decoder {
   const model = scope(() => loadDecoder(join(fixtures, name)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  model.trainable()
   return model
 }
 

@@ -47,7 +47,7 @@ function counts(count: number, work: () => void): { tensors: Set<number>; bytes:
 
 describe('live tensors', () => {
   const model = scope(() => loadDecoder(fixture))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  model.trainable()
   const isFlat = ({ tensors, bytes }: ReturnType<typeof counts>): void =>
     expect([tensors.size, bytes.size]).toEqual([1, 1])
 

@@ -2,8 +2,7 @@
 
 import type { Batch } from '../src/data/batch.ts'
 import { type DecoderConfig, readModelConfig } from '../src/model/config.ts'
-import { Decoder, initialise } from '../src/model/decoder.ts'
-import { Generator } from '../src/torch/index.ts'
+import { Decoder } from '../src/model/decoder.ts'
 
 export function randomDecoder(seed: number, more: Record<string, unknown> = {}): Decoder {
   const config: DecoderConfig = readModelConfig(
@@ -21,7 +20,7 @@ export function randomDecoder(seed: number, more: Record<string, unknown> = {}):
     },
     'config.json',
   )
-  return new Decoder(config, initialise(config, new Generator(seed)))
+  return Decoder.fresh(config, { seed })
 }
 
 /** Batches of `rows` windows of random tokens. */

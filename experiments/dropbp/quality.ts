@@ -44,7 +44,7 @@ export function armsFor(timeOf: (rate: number) => number): Arm[] {
 export function tunable(setting: Setting, tuning: Tuning, seed: number): Decoder {
   const model = pretrained(setting)
   if (tuning === 'lora') addLora(model, { r: 8, loraAlpha: 16, seed })
-  else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  else model.trainable()
   return model
 }
 

@@ -106,7 +106,7 @@ async function large(shape: string): Promise<Results> {
   for (const tuning of tunings) {
     const model = randomModel(shape, device, dtype)
     if (tuning === 'lora') addLora(model, { r: 8, loraAlpha: 16 })
-    else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+    else model.trainable()
     model.gradientCheckpointing = values.checkpointing
     say(`${shape} ${tuning} on ${device}`)
     const budget = values['budget-gib'] === undefined ? {} : { budget: Number(values['budget-gib']) * 2 ** 30 }

@@ -1,10 +1,9 @@
 // Small Llamas that the experiments pre-train for themselves.
 import type { BatchSource } from '../../src/data/batch.ts'
 import { readModelConfig } from '../../src/model/config.ts'
-import { Decoder, initialise } from '../../src/model/decoder.ts'
+import { Decoder } from '../../src/model/decoder.ts'
 import { trainBpe } from '../../src/text/bpe.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'
-import { Generator } from '../../src/torch/index.ts'
 import { languageModeling } from '../../src/train/objective.ts'
 import { makeSchedule } from '../../src/train/schedule.ts'
 import { train } from '../../src/train/train.ts'
@@ -53,13 +52,13 @@ export async function pretrainSmall(
     },
     'config.json',
   )
-  const model = new Decoder(config, initialise(config, new Generator(seed)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  const model = Decoder.fresh(config, { seed })
+  model.trainable()
   const steps = shape.pretrainSteps
   const schedule = makeSchedule('cosine', { steps, warmupSteps: 0.05 })
   for await (const event of train(model, source, languageModeling(), { steps, learningRate: 3e-3, schedule, seed }))
     if (event.type === 'step-done' && event.metrics.step % Math.ceil(steps / 4) === 0)
       say(`  pre-training, seed ${seed}, step ${event.metrics.step}: loss ${event.metrics.loss.toFixed(3)}`)
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
+  model.trainable(() => false)
   return model
 }

@@ -58,7 +58,7 @@ export async function measureThreads(
 
 /** Seconds that a training step takes now, the mean of some seconds of training. Changes and frees `model`. */
 async function measureStep(model: Decoder, source: BatchSource): Promise<number> {
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  model.trainable()
   const seconds: number[] = []
   const total = (): number => seconds.slice(WARM_UP).reduce((sum, value) => sum + value, 0)
   const stop = {

@@ -5,6 +5,7 @@ import { GrowingCache } from '../infer/kv-cache.ts'
 import type { Decoder } from '../model/decoder.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { noGrad, ops, scope, Tensor } from '../torch/index.ts'
+import { divergenceTerms } from '../train/divergence.ts'
 
 /** How close two models are on the same tokens. */
 export interface Closeness {
@@ -33,7 +34,7 @@ export function compareModels(first: Decoder, second: Decoder, ids: readonly num
     scope(() => {
       const [a, b] = [logitsOf(first), logitsOf(second)]
       const [p, q] = [a.logSoftmax(), b.logSoftmax()]
-      const divergence = p.exp().mul(p.sub(q)).sum(-1).mean().item()
+      const divergence = divergenceTerms(p, q).sum(-1).mean().item()
       return {
         positions: ids.length,
         sameTop: ops.eq(a.argmax(-1), b.argmax(-1)).to('f32').mean().item(),

@@ -16,7 +16,7 @@ import { UnsupportedError, UsageError } from '../errors.ts'
 import { GrowingCache } from '../infer/kv-cache.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
 import { backward, Generator, noGrad, scope } from '../torch/index.ts'
-import { Decoder, initialise } from './decoder.ts'
+import { Decoder } from './decoder.ts'
 
 describe('Decoder', () => {
   let model: Decoder
@@ -166,10 +166,7 @@ describe('initialise', () => {
     for (const name of ['llama', 'gemma', 'gpt2']) {
       const { config } = loadDecoder(join(fixtures, name))
       scope(() => {
-        const [one, same] = [1, 1].map((seed) => new Decoder(config, initialise(config, new Generator(seed)))) as [
-          Decoder,
-          Decoder,
-        ]
+        const [one, same] = [1, 1].map((seed) => Decoder.fresh(config, { seed })) as [Decoder, Decoder]
         const twins = new Map(same.parameters())
         for (const [path, parameter] of one.parameters()) {
           const values = parameter.toArray()

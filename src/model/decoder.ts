@@ -6,12 +6,13 @@ import { attend, type KeyValueCache, type Mask, makeMask } from '../nn/attention
 import { Branch } from '../nn/branch.ts'
 import { dropout } from '../nn/dropout.ts'
 import { Embedding } from '../nn/embedding.ts'
+import type { InputLayer } from '../nn/input-layer.ts'
 import { Layer } from '../nn/layer.ts'
 import { Linear, type LinearLike } from '../nn/linear.ts'
 import { LayerNorm, type Norm, RmsNorm } from '../nn/norm.ts'
 import type { RopeConfig } from '../nn/rope-frequencies.ts'
 import { type RotaryTable, RotaryTables } from '../nn/rotary.ts'
-import { checkpoint, type Generator, ops, scope, Tensor } from '../torch/index.ts'
+import { checkpoint, Generator, ops, scope, Tensor } from '../torch/index.ts'
 import type { AttentionConfig, DecoderConfig, MlpConfig } from './config.ts'
 import { BLOCK_NORMS } from './config.ts'
 import type { Parameter } from './hf-names.ts'
@@ -50,13 +51,25 @@ export class Decoder extends Layer {
   readonly model: DecoderBody
   /** Null when the head is the embedding (tied). */
   lm_head: LinearLike | null
+  /** What the model reads before or in place of ids, such as a soft prompt; null: the embedding alone reads them. */
+  prompt_encoder: InputLayer | null = null
   /** Recompute each block in the backward pass instead of keeping its activations. */
   gradientCheckpointing = false
   /** Set while training: dropout draws from it. Null switches dropout off. */
   generator: Generator | null = null
   private readonly tables = new RotaryTables()
 
-  /** `take(path, shape)` gives each parameter: read from a file, or made by `initialise`. */
+  /**
+   * A model with weights as Transformers starts them, on the CPU in f32; the same seed gives the same weights.
+   *
+   * @example
+   * const model = Decoder.fresh(readModelConfig({ model_type: 'llama', … }, 'config.json'), { seed: 42 }).trainable()
+   */
+  static fresh(config: DecoderConfig, { seed = 0 }: { seed?: number } = {}): Decoder {
+    return new Decoder(config, initialise(config, new Generator(seed)))
+  }
+
+  /** `take(parameter)` gives each parameter: read from a file, or made by `initialise`. */
   constructor(config: DecoderConfig, take: (parameter: Parameter) => Tensor) {
     super()
     this.config = config
@@ -83,8 +96,7 @@ export class Decoder extends Layer {
 
   /** The first third of `hidden`: what enters block 0, [B, T, D], and what all blocks of the call share. */
   enter(input: DecoderInput): { states: Tensor; call: Call } {
-    const ids = input.inputIds
-    let x = input.inputsEmbeds ?? this.model.embed_tokens.forward(ids!)
+    let x = input.inputsEmbeds ?? this.embed(input.inputIds!)
     const [rows = 0, length = 0] = x.shape
     if (this.config.embeddingScale !== 1) x = x.mul(this.config.embeddingScale)
     const call = this.prepare(input, rows, length)
@@ -104,6 +116,18 @@ export class Decoder extends Layer {
     return x
   }
 
+  /** The second third block by block: `visit` sees what enters and what leaves each one, [B, T, D]. Returns what leaves the last. */
+  eachBlock(states: Tensor, call: Call, visit: (block: number, entering: Tensor, leaving: Tensor) => void): Tensor {
+    let x = states
+    for (const block of this.model.layers.keys()) {
+      const y = this.runBlocks(x, call, block, block + 1)
+      visit(block, x, y)
+      if (y !== x && x !== states) x.free()
+      x = y
+    }
+    return x
+  }
+
   /** Logits in f32, [B, T, V], of hidden states [B, T, D]. */
   logits(hidden: Tensor): Tensor {
     const logits = this.head.forward(hidden).to('f32')
@@ -119,6 +143,12 @@ export class Decoder extends Layer {
   override free(): void {
     super.free()
     this.tables.free()
+  }
+
+  /** Ids [B, T] → embeddings [B, T, D], before any scaling. */
+  private embed(ids: Tensor): Tensor {
+    const words = this.model.embed_tokens
+    return this.prompt_encoder?.embed(ids, words, this.config.embeddingScale) ?? words.forward(ids)
   }
 
   /** Positions of the tokens as a tensor [B or 1, T]. */

@@ -1,11 +1,12 @@
 // The matrices of a model → quantized ones, and back to dense ones. Which formats there are is nn/quant/format.ts.
 import { UsageError } from '../errors.ts'
-import { Linear, type LinearLike } from '../nn/linear.ts'
+import { Linear } from '../nn/linear.ts'
 import { type QuantOptions, type QuantSpec, resolveSpec } from '../nn/quant/format.ts'
 import { quantizeWeight } from '../nn/quant/quantize-weight.ts'
 import { QuantLinear } from '../nn/quant-linear.ts'
 import type { DType } from '../torch/index.ts'
 import type { Decoder } from './decoder.ts'
+import { HEAD, isEmbedding, plainLinearsOf, putLinear, untieHead } from './linears.ts'
 
 /** One format for every matrix of the blocks, or formats by module path; modules that are not named stay as they are. */
 export type QuantPlan = QuantOptions | ReadonlyMap<string, QuantOptions>
@@ -18,9 +19,6 @@ export interface QuantReport {
   bytes: number
   bf16Bytes: number
 }
-
-/** Path of the output head. */
-const HEAD = 'lm_head'
 
 /** The format that a plan gives to the matrix at `path`; undefined: it stays dense. */
 export function plannedSpec(plan: QuantPlan, path: string): QuantSpec | undefined {
@@ -37,15 +35,13 @@ export function plannedSpec(plan: QuantPlan, path: string): QuantSpec | undefine
  * quantizeModel(model, { format: 'int4', blockSize: 32 })
  */
 export function quantizeModel(model: Decoder, plan: QuantPlan): QuantReport {
-  const linears = new Map<string, Linear>()
-  for (const [path, layer] of model.walk()) if (layer instanceof Linear) linears.set(path, layer)
-  if (model.head instanceof Linear) linears.set(HEAD, model.head)
+  const linears = plainLinearsOf(model)
   checkPlan(plan, linears)
   for (const [path, linear] of linears) {
     const spec = plannedSpec(plan, path)
     if (spec === undefined) continue
     putLinear(model, path, new QuantLinear(quantizeWeight(linear.weight, spec), linear.bias))
-    if (linear.weight !== model.model.embed_tokens.weight) linear.weight.free()
+    if (!isEmbedding(model, linear)) linear.weight.free()
   }
   return reportOf(model)
 }
@@ -55,7 +51,7 @@ export function dequantizeModel(model: Decoder, dtype: DType = 'f32'): void {
   for (const [path, layer] of quantLinears(model)) {
     putLinear(model, path, new Linear(layer.weight.dequantize(dtype).keep(), layer.bias))
     layer.weight.free()
-    if (path === HEAD) Object.assign(model, { config: { ...model.config, tieWordEmbeddings: false } })
+    if (path === HEAD) untieHead(model)
   }
 }
 
@@ -64,12 +60,6 @@ export function quantLinears(model: Decoder): Map<string, QuantLinear> {
   const found = new Map<string, QuantLinear>()
   for (const [path, layer] of model.walk()) if (layer instanceof QuantLinear) found.set(path, layer)
   return found
-}
-
-/** Puts a matrix in its place, the head of a tied model included. */
-export function putLinear(model: Decoder, path: string, by: LinearLike): void {
-  if (path === HEAD) model.lm_head = by
-  else model.replace(path, by)
 }
 
 function checkPlan(plan: QuantPlan, linears: ReadonlyMap<string, Linear>): void {

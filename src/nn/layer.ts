@@ -28,6 +28,12 @@ export abstract class Layer {
     }
   }
 
+  /** Lets exactly the parameters that `isTrained` names require a gradient; by default all of them. */
+  trainable(isTrained: (path: string) => boolean = () => true): this {
+    for (const [path, parameter] of this.parameters()) parameter.requiresGrad = isTrained(path)
+    return this
+  }
+
   /** The layer at `path`. */
   get(path: string): Layer {
     return follow(this, slots(path), path)

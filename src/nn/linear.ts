@@ -15,6 +15,12 @@ export interface LinearLike extends Layer {
 }
 
 /** y = x Wᵀ + b: x [..., in], weight [out, in], bias [out] or none, y [..., out]. */
+/** True for layers that act as a weight matrix. */
+export function isLinearLike(layer: Layer): layer is LinearLike {
+  return 'inFeatures' in layer && 'outFeatures' in layer && 'dense' in layer
+}
+
+/** A weight matrix as plain numbers: y = x Wᵀ + b. */
 export class Linear extends Layer implements LinearLike {
   /** [outFeatures, inFeatures] */
   weight: Tensor

@@ -4,6 +4,7 @@ import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { withoutDropout } from '../model/without-dropout.ts'
 import { noGrad, scope, Tensor } from '../torch/index.ts'
+import { divergenceTerms } from '../train/divergence.ts'
 import { crossEntropy, decoderInput, shiftLabels } from '../train/objective.ts'
 import { gradientNorms, probeGradients } from './gradients.ts'
 
@@ -60,7 +61,7 @@ export function divergenceMetric(model: Decoder, batches: readonly Batch[]): Met
         const count = Math.min(rows, p.size(0) - start)
         sum += scope(() => {
           const [logP, logQ] = [logProbs(p.narrow(0, start, count)), logProbs(q.narrow(0, start, count))]
-          return logP.exp().mul(logP.sub(logQ)).sum().item()
+          return divergenceTerms(logP, logQ).sum().item()
         })
       }
       return [Math.max(0, sum)]

@@ -12,7 +12,7 @@ import { loadLoras } from '../methods/lora/adapter-files.ts'
 import { mergeAndUnload } from '../methods/lora/merge.ts'
 import { type MergeBase, mergeQuantized } from '../methods/lora/quantized-base.ts'
 import { loadPrompt } from '../methods/prompt-tuning/prompt-files.ts'
-import { promptOf, withPrompt } from '../methods/prompt-tuning/prompt-tuning.ts'
+import { promptOf } from '../methods/prompt-tuning/prompt-tuning.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { loadDtype } from '../model/dtype.ts'
 import { quantLinears } from '../model/quantize-model.ts'
@@ -117,7 +117,7 @@ function putAdapters(model: Decoder, { adapters }: ModelSource): Pick<LoadedMode
   )
   if (prompt === undefined) return { model, prefix: [] }
   loadPrompt(model, prompt.directory)
-  return { model: withPrompt(model), prefix: promptOf(model).ids }
+  return { model: model, prefix: promptOf(model).ids }
 }
 
 /** The base with its adapters in its weights, in f32. */

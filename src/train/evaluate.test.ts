@@ -12,7 +12,7 @@ import { IGNORE_INDEX } from '../data/batch.ts'
 import { Generator, noGrad, ops } from '../torch/index.ts'
 import { evaluate } from './evaluate.ts'
 import { decoderInput, languageModeling, type Objective, shiftLabels } from './objective.ts'
-import type { RunState } from './train.ts'
+import type { RunState } from './rule.ts'
 
 describe('evaluation', () => {
   it('is the mean over all supervised tokens of all batches', async () => {

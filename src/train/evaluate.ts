@@ -3,11 +3,12 @@
 import type { Batch, BatchSource } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
+import type { Trainable } from '../model/trainable.ts'
 import { withoutDropout } from '../model/without-dropout.ts'
 import { autocast, noGrad, scope } from '../torch/index.ts'
 import { Count, turn, type Watch } from '../work.ts'
 import type { Objective } from './objective.ts'
-import type { RunState } from './train.ts'
+import type { RunState } from './rule.ts'
 
 /** When to evaluate, on what, and what counts as better. */
 export interface EvaluationOptions<B = Batch> {
@@ -26,10 +27,10 @@ export interface EvaluationOptions<B = Batch> {
 }
 
 /** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, …. Tells of `evaluating` in batches. */
-export async function evaluate<B>(
-  model: Decoder,
+export async function evaluate<B, M extends Trainable = Decoder>(
+  model: M,
   batches: BatchSource<B>,
-  objective: Objective<B>,
+  objective: Objective<B, M>,
   options: { bf16?: boolean; maxBatches?: number | undefined } = {},
   watch?: Watch,
 ): Promise<Record<string, number>> {

@@ -1,6 +1,6 @@
 // Where a number stopped being finite: the largest weight and gradient of every module, taken before the gradients are dropped.
 
-import type { Decoder } from '../model/decoder.ts'
+import type { Layer } from '../nn/layer.ts'
 import { noGrad, ops, scope, type Tensor } from '../torch/index.ts'
 
 export interface NonFiniteReport {
@@ -14,7 +14,7 @@ export interface NonFiniteReport {
 }
 
 /** Largest absolute values of all parameters of `model`; NaN where one is. */
-export function moduleMagnitudes(model: Decoder): NonFiniteReport['modules'] {
+export function moduleMagnitudes(model: Layer): NonFiniteReport['modules'] {
   const largest = (tensor: Tensor): number =>
     scope(() => noGrad(() => ops.amax(tensor.detach().to('f32').abs()).item()))
   return Array.from(model.parameters(), ([name, parameter]) => ({

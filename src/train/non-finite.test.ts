@@ -15,8 +15,8 @@ import type { Decoder } from '../model/decoder.ts'
 import { noGrad, ops } from '../torch/index.ts'
 import type { NonFiniteReport } from './non-finite-report.ts'
 import { languageModeling, type Objective } from './objective.ts'
-import type { Rule } from './rule.ts'
-import { type RunState, type TrainOptions, train } from './train.ts'
+import type { Rule, RunState } from './rule.ts'
+import { type TrainOptions, train } from './train.ts'
 
 /** Language modelling whose loss is multiplied by `factor` in the given micro-batches, counted over the whole run. */
 function poisonedLoss(factor: number, isPoisoned: (microBatch: number) => boolean): Objective {

@@ -2,14 +2,15 @@
 // over all supervised tokens of all its micro-batches, and accumulation equals one large batch (transformers#34191).
 import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
 import type { Decoder } from '../model/decoder.ts'
-import { Linear } from '../nn/linear.ts'
+import type { Trainable } from '../model/trainable.ts'
 import { autocastDtype, ops, Tensor } from '../torch/index.ts'
 
-export interface Objective<B = Batch> {
+/** On batches of type `B`, for models of type `M`. */
+export interface Objective<B = Batch, M extends Trainable = Decoder> {
   /** Units (supervised tokens, pairs) that the loss is a sum over. */
   weight(batch: B): number
   /** Loss summed over the units (scalar), and further sums over the same units. */
-  forward(model: Decoder, batch: B): { loss: Tensor; metrics: Record<string, Tensor> }
+  forward(model: M, batch: B): { loss: Tensor; metrics: Record<string, Tensor> }
   /** Tokens in the batch, padding included; for rates. */
   tokens(batch: B): number
 }
@@ -70,7 +71,7 @@ export function labelLogProbs(model: Decoder, hidden: Tensor, labels: Tensor): T
 /** Hidden states and the head's matrix in the dtype of matrix products. */
 function headInput(model: Decoder, hidden: Tensor): [Tensor, Tensor] {
   const head = model.head
-  const weight = head instanceof Linear ? head.weight : head.dense()
+  const weight = head.dense()
   const dtype = autocastDtype() ?? hidden.dtype
   return [hidden.to(dtype), weight.to(dtype)]
 }

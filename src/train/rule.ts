@@ -1,11 +1,13 @@
 // The seam around a training step. A method such as DropBP puts its branch rules on the model and hands the loop this.
-import type { Tensor } from '../torch/index.ts'
-import type { RunState } from './train.ts'
+import type { Generator, Tensor } from '../torch/index.ts'
+import type { AdamW } from './adamw.ts'
 
 /** One micro-batch of the optimizer step that is running. */
 export interface MicroBatch {
   /** Position in the step, from 0. */
   readonly index: number
+  /** The batch itself, as the data source gave it. */
+  readonly batch: unknown
   /** Its share of the step's loss, computed anew: a scalar with a graph. For probes, which bring a scope of their own. */
   loss(): Tensor
 }
@@ -26,4 +28,24 @@ export interface Rule {
   restore?(state: unknown): void
   /** Takes the rule's branch rules off the model again. */
   remove?(): void
+}
+
+/** All that a checkpoint must hold besides the weights for the run to go on bit for bit. */
+export interface RunState {
+  /** Optimizer steps and seed of the whole run, as its options have them. */
+  readonly steps: number
+  readonly seed: number
+  /** Steps done, skipped ones included: the position in the data. */
+  step: number
+  /** Steps left out because a number was not finite. The learning rate follows `step − skippedSteps`, the updates. */
+  skippedSteps: number
+  consecutiveSkips: number
+  tokens: number
+  /** Sum of the losses of all updates. */
+  lossSum: number
+  best: { metric: number; step: number } | null
+  evaluationsWithoutGain: number
+  readonly optimizer: AdamW
+  readonly generator: Generator
+  readonly rules: readonly Rule[]
 }

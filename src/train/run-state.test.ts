@@ -81,7 +81,7 @@ describe('the state of a run', () => {
     }
     const before = await run(first, { stop, save: { every: 3, write } })
     const second = loadDecoder(directory)
-    for (const [, parameter] of second.parameters()) parameter.requiresGrad = true
+    second.trainable()
     const rule = counter()
     const after = await run(second, { rules: [rule], resume: (state) => restoreRunState(directory, state) })
     expect([...before, ...after]).toEqual(expected)

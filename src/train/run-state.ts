@@ -9,7 +9,7 @@ import { CheckpointError } from '../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../files/atomic-write.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { scope } from '../torch/index.ts'
-import type { RunState } from './train.ts'
+import type { RunState } from './rule.ts'
 
 const MAX_BYTES = 64 << 20
 

@@ -18,7 +18,8 @@ import type { Decoder } from '../model/decoder.ts'
 import { memoryStats, noGrad, Tensor } from '../torch/index.ts'
 import type { TrainEvent } from './events.ts'
 import { languageModeling } from './objective.ts'
-import { type RunState, type TrainOptions, train } from './train.ts'
+import type { RunState } from './rule.ts'
+import { type TrainOptions, train } from './train.ts'
 
 const FIXTURES = new URL('../../test/fixtures/', import.meta.url).pathname
 
@@ -30,7 +31,7 @@ describe('train', () => {
   it.each(['trajectory-adamw', 'trajectory-adamw-accum2'])('follows %s', async (name) => {
     const expected = JSON.parse(readFileSync(`${FIXTURES}training/${name}.json`, 'utf8'))
     const model = loadDecoder(`${FIXTURES}models/llama`)
-    for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+    model.trainable()
     const batches: Batch[] = expected.batches.flat().map((rows: number[][]) => {
       const ids = Int32Array.from(rows.flat())
       return { rows: rows.length, length: rows[0]!.length, inputIds: ids, labels: ids }
@@ -143,7 +144,7 @@ describe('train', () => {
 
   it('refuses a model of which nothing is trained', async () => {
     const model = tinyModel()
-    for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
+    model.trainable(() => false)
     const { error } = await eventsOf(train(model, tinyBatches(1), languageModeling(), { steps: 1, learningRate: 1 }))
     expect(error!.message).toBe('training: expected parameters that require a gradient, got none')
   })

@@ -4,6 +4,8 @@
 import type { Batch, BatchSource } from '../data/batch.ts'
 import { NonFiniteError, UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
+import type { Trainable } from '../model/trainable.ts'
+import type { Layer } from '../nn/layer.ts'
 import { QuantizedWeight } from '../nn/quant/quantized-weight.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
 import { autocast, backward, type DType, Generator, noGrad, scope, type Tensor } from '../torch/index.ts'
@@ -12,14 +14,14 @@ import { type EvaluationOptions, evaluate, judge } from './evaluate.ts'
 import type { StepMetrics, TrainEvent } from './events.ts'
 import { describeModules, moduleMagnitudes, type NonFiniteReport } from './non-finite-report.ts'
 import type { Objective } from './objective.ts'
-import type { Rule } from './rule.ts'
+import type { Rule, RunState } from './rule.ts'
 import type { Schedule } from './schedule.ts'
 import { type StepPlan, stepPlan } from './step-plan.ts'
 
 /** After this many skipped steps in a row something is wrong with more than one batch. */
 const MAX_SKIPS = 10
 
-export interface TrainOptions<B> {
+export interface TrainOptions<B, M extends Trainable = Decoder> {
   /** Optimizer steps of the whole run. */
   steps: number
   /** Epochs of the whole run, where it is told in epochs: its last step takes no more than they have. See `stepsIn`. */
@@ -44,39 +46,19 @@ export interface TrainOptions<B> {
   /** Called every `every` steps (may be a fraction, as an epoch is), at the end, and when stopped; a failure is reported and training goes on. */
   save?: { every: number; write: (run: RunState) => Promise<string> }
   /** Called every `every` steps to show what the model says. */
-  sample?: { every: number; texts: (model: Decoder) => Promise<{ prompt: string; text: string }[]> }
+  sample?: { every: number; texts: (model: M) => Promise<{ prompt: string; text: string }[]> }
   /** Finish the step, save, and end. */
   stop?: { readonly aborted: boolean }
   /** Takes over a saved state before the first step. */
   resume?: (run: RunState) => void
 }
 
-/** All that a checkpoint must hold besides the weights for the run to go on bit for bit. */
-export interface RunState {
-  /** Optimizer steps and seed of the whole run, as its options have them. */
-  readonly steps: number
-  readonly seed: number
-  /** Steps done, skipped ones included: the position in the data. */
-  step: number
-  /** Steps left out because a number was not finite. The learning rate follows `step − skippedSteps`, the updates. */
-  skippedSteps: number
-  consecutiveSkips: number
-  tokens: number
-  /** Sum of the losses of all updates. */
-  lossSum: number
-  best: { metric: number; step: number } | null
-  evaluationsWithoutGain: number
-  readonly optimizer: AdamW
-  readonly generator: Generator
-  readonly rules: readonly Rule[]
-}
-
 /** Trains the parameters of `model` that require a gradient. See `TrainOptions`; errors carry their exit codes. */
-export async function* train<B = Batch>(
-  model: Decoder,
+export async function* train<B = Batch, M extends Trainable = Decoder>(
+  model: M,
   batches: BatchSource<B>,
-  objective: Objective<B>,
-  options: TrainOptions<B>,
+  objective: Objective<B, M>,
+  options: TrainOptions<B, M>,
 ): AsyncGenerator<TrainEvent> {
   const plan = stepPlan(batches.batchesPerEpoch, options.gradientAccumulation ?? 1, options.epochs)
   const trained = [...model.parameters()].filter(([, tensor]) => tensor.requiresGrad)
@@ -187,11 +169,11 @@ export async function* train<B = Batch>(
 type Outcome = { metrics: StepMetrics; seconds: number } | { skipped: string }
 
 /** Forward, backward and update over the micro-batches of optimizer step `run.step`. */
-function trainStep<B>(
-  model: Decoder,
+function trainStep<B, M extends Trainable>(
+  model: M,
   source: BatchSource<B>,
-  objective: Objective<B>,
-  options: TrainOptions<B>,
+  objective: Objective<B, M>,
+  options: TrainOptions<B, M>,
   run: RunState,
   plan: StepPlan,
 ): Outcome {
@@ -211,7 +193,11 @@ function trainStep<B>(
   const forwardBackward = (): number => {
     let loss = 0
     for (const [index, batch] of batches.entries()) {
-      const micro = { index, loss: () => autocast(dtype, () => objective.forward(model, batch).loss.div(weight)) }
+      const micro = {
+        index,
+        batch,
+        loss: () => autocast(dtype, () => objective.forward(model, batch).loss.div(weight)),
+      }
       const microStep = run.rules.reduceRight<() => number>(
         (next, rule) => (rule.microStep ? () => rule.microStep!(run, micro, next) : next),
         () =>
@@ -287,7 +273,7 @@ function sizeOf(list: Iterable<[string, Tensor]>): number {
 }
 
 /** However they are stored: a matrix in 4 bits has as many weights as any other. */
-function weightsIn(model: Decoder): number {
+function weightsIn(model: Layer): number {
   let all = sizeOf(model.parameters())
   for (const [, layer] of model.walk())
     if (layer instanceof QuantizedWeight) all += layer.shape.reduce((a, b) => a * b, 1) - sizeOf(layer.parameters())

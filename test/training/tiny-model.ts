@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Batch, BatchSource } from '../../src/data/batch.ts'
 import { readModelConfig } from '../../src/model/config.ts'
-import { Decoder, initialise } from '../../src/model/decoder.ts'
-import { Generator } from '../../src/torch/index.ts'
+import { Decoder } from '../../src/model/decoder.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { languageModeling, type Objective } from '../../src/train/objective.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
@@ -39,8 +38,8 @@ export const TINY_WITH_DROPOUT: Record<string, unknown> = {
 /** A fresh model whose parameters all require a gradient. */
 export function tinyModel(config: Record<string, unknown> = TINY, seed = 1): Decoder {
   const decoderConfig = readModelConfig(config, 'model')
-  const model = new Decoder(decoderConfig, initialise(decoderConfig, new Generator(seed)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  const model = Decoder.fresh(decoderConfig, { seed })
+  model.trainable()
   return model
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { InputError, UsageError } from '../../errors.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { checkpointTensors, isIgnoredBuffer, isTiedHead, type Parameter } from '../../model/hf-names.ts'
+import { HEAD } from '../../model/linears.ts'
 import { plannedSpec, type QuantPlan } from '../../model/quantize-model.ts'
 import { partsOf, type QuantSpec } from '../../nn/quant/format.ts'
 import { quantizeWeight } from '../../nn/quant/quantize-weight.ts'
@@ -32,8 +33,6 @@ export interface ReadParameters {
   /** By module, such as `model.layers.0.mlp.up_proj`. */
   quantized: Map<string, QuantizedWeight>
 }
-
-const HEAD = 'lm_head'
 
 /** Reads what a model of this description consists of, all of it and nothing else; InputError says what is wrong with the files. */
 export function readParameters(config: DecoderConfig, directory: string, options: LoadOptions): ReadParameters {

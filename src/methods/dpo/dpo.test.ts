@@ -104,7 +104,7 @@ describe('dpo', () => {
       { chosen: answer([1, 4], [3, 2]), rejected: answer([1, 4], [6, 13, 14, 15, 2]) },
     ]
     const batch = batchOf({ length: 2, get: (index) => two[index]! }, 0, 1)
-    for (const [, parameter] of llama.parameters()) parameter.requiresGrad = true
+    llama.trainable()
     const loss = scope(() => {
       const mean = dpo({ beta: 0.3, reference: referenceModel(reference) })
         .forward(llama, batch)
@@ -293,10 +293,10 @@ describe('dpo', () => {
     expect(() => dpo({ loss: 'kto' as 'ipo' })).toThrow(/^loss: expected sigmoid, hinge, ipo, simpo, orpo, got kto/)
     for (const beta of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
       expect(() => dpo({ loss: 'orpo', beta })).toThrow(/^beta/)
-    for (const sftWeight of [-1, Number.NaN]) expect(() => dpo({ loss: 'orpo', sftWeight })).toThrow(/^sft_weight/)
+    for (const sftWeight of [-1, Number.NaN]) expect(() => dpo({ loss: 'orpo', sftWeight })).toThrow(/^sftWeight/)
     for (const labelSmoothing of [-0.1, 0.5, Number.NaN])
-      expect(() => dpo({ loss: 'simpo', labelSmoothing })).toThrow(/^label_smoothing/)
-    expect(() => dpo({ loss: 'orpo', labelSmoothing: 0.1 })).toThrow(/label_smoothing: expected 0 for orpo/)
+      expect(() => dpo({ loss: 'simpo', labelSmoothing })).toThrow(/^labelSmoothing/)
+    expect(() => dpo({ loss: 'orpo', labelSmoothing: 0.1 })).toThrow(/labelSmoothing: expected 0 for orpo/)
   })
 })
 

@@ -7,6 +7,7 @@ import type { Dataset } from '../../data/sample.ts'
 import { type Pair, type PairBatch, stackPairs } from '../../data/tuning/preferences.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutDropout } from '../../model/without-dropout.ts'
 import { autocast, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, labelLogProbs, type Objective, shiftLabels } from '../../train/objective.ts'
 import { Count, turn, type Watch } from '../../work.ts'
@@ -125,13 +126,7 @@ export async function computeReference(
 }
 
 function askReference(reference: Reference, model: Decoder, batch: PairBatch): Tensor {
-  const { generator } = model
-  model.generator = null
-  try {
-    return noGrad(() => scope(() => reference(model, batch)))
-  } finally {
-    model.generator = generator
-  }
+  return withoutDropout(model, () => noGrad(() => scope(() => reference(model, batch))))
 }
 
 /** Supervised tokens of each row. */
@@ -155,11 +150,11 @@ function check(
   if (!PREFERENCE_LOSSES.includes(loss)) throw wrong('loss', PREFERENCE_LOSSES.join(', '), loss)
   if (!(beta > 0 && Number.isFinite(beta))) throw wrong('beta', 'a number above 0', beta)
   if (!Number.isFinite(gamma)) throw wrong('gamma', 'a number', gamma)
-  if (!(sftWeight >= 0 && Number.isFinite(sftWeight))) throw wrong('sft_weight', 'a number of at least 0', sftWeight)
+  if (!(sftWeight >= 0 && Number.isFinite(sftWeight))) throw wrong('sftWeight', 'a number of at least 0', sftWeight)
   if (!(labelSmoothing >= 0 && labelSmoothing < 0.5))
-    throw wrong('label_smoothing', 'a number from 0 to below 0.5', labelSmoothing)
+    throw wrong('labelSmoothing', 'a number from 0 to below 0.5', labelSmoothing)
   if (labelSmoothing > 0 && loss !== 'sigmoid' && loss !== 'simpo')
-    throw wrong('label_smoothing', `0 for ${loss}`, labelSmoothing)
+    throw wrong('labelSmoothing', `0 for ${loss}`, labelSmoothing)
   if (needsReference(loss) && reference === undefined)
     throw new UsageError(`reference: expected one for ${loss}, got none. Give one, or use simpo or orpo`)
 }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Batch } from '../../data/batch.ts'
 import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
+import { Decoder } from '../../model/decoder.ts'
 import { Branch } from '../../nn/branch.ts'
 import { branchFlops } from '../../probe/flops.ts'
 import { backward, Generator, memoryStats, ops, scope, Tensor } from '../../torch/index.ts'
@@ -33,8 +33,8 @@ afterEach(() => {
 })
 
 function modelOf(config = configOf()): { model: Decoder; gates: BranchGates } {
-  const model = new Decoder(config, initialise(config, new Generator(1)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  const model = Decoder.fresh(config, { seed: 1 })
+  model.trainable()
   models.push(model)
   return { model, gates: new BranchGates(model, branchFlops(config, 16)) }
 }

@@ -7,8 +7,8 @@ import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import type { Batch, BatchSource } from '../../data/batch.ts'
 import { CheckpointError, UsageError } from '../../errors.ts'
 import { readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
-import { Generator, isGradEnabled, memoryStats } from '../../torch/index.ts'
+import { Decoder } from '../../model/decoder.ts'
+import { isGradEnabled, memoryStats } from '../../torch/index.ts'
 import type { StepMetrics, TrainEvent } from '../../train/events.ts'
 import { languageModeling } from '../../train/objective.ts'
 import type { Rule } from '../../train/rule.ts'
@@ -35,8 +35,8 @@ const config = readModelConfig(
   'config.json',
 )
 const fresh = (): Decoder => {
-  const model = new Decoder(config, initialise(config, new Generator(1)))
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  const model = Decoder.fresh(config, { seed: 1 })
+  model.trainable()
   return model
 }
 
@@ -165,7 +165,7 @@ describe('dropbp', () => {
       })
       first.free()
       const second = loadDecoder(at)
-      for (const [, parameter] of second.parameters()) parameter.requiresGrad = true
+      second.trainable()
       const metrics = await run(second, {
         rules: [dropbp(options)(second)],
         resume: (state) => restoreRunState(at, state),

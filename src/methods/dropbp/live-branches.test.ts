@@ -95,7 +95,7 @@ describe('liveBranches', () => {
   it('are settled before the rule is made, or it says so', async () => {
     const model = load('llama', /layers\.2\./)
     const rule = dropbp({ rate: 0.5 })(model)
-    for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+    model.trainable()
     const inputIds = Int32Array.from({ length: 8 }, (_, i) => 3 + i)
     const source = { batchesPerEpoch: 1, at: () => ({ rows: 1, length: 8, inputIds, labels: inputIds }) }
     const run = async (): Promise<void> => {

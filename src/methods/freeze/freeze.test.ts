@@ -68,13 +68,13 @@ describe('freezeExcept', () => {
   )
 
   it.each<[FreezeOptions, string]>([
-    [{ layers: 0 }, 'freeze_trainable_layers: expected a whole number other than 0, got 0'],
-    [{ layers: 1.5 }, 'freeze_trainable_layers: expected a whole number other than 0, got 1.5'],
+    [{ layers: 0 }, 'layers: expected a whole number other than 0, got 0'],
+    [{ layers: 1.5 }, 'layers: expected a whole number other than 0, got 1.5'],
     [
       { modules: ['attn'] },
-      'freeze_trainable_modules: expected one of all, self_attn, q_proj, k_proj, v_proj, o_proj, mlp, gate_proj, up_proj, down_proj, input_layernorm, post_attention_layernorm, got attn',
+      'modules: expected one of all, self_attn, q_proj, k_proj, v_proj, o_proj, mlp, gate_proj, up_proj, down_proj, input_layernorm, post_attention_layernorm, got attn',
     ],
-    [{ extraModules: ['lm_head'] }, 'freeze_extra_modules: expected one of embed_tokens, norm, got lm_head'],
+    [{ extraModules: ['lm_head'] }, 'extraModules: expected one of embed_tokens, norm, got lm_head'],
   ])('refuses %j and changes nothing', (options, message) => {
     expect(() => freezeExcept(model, options)).toThrow(message)
     expect([...model.parameters()].every(([, { requiresGrad }]) => requiresGrad)).toBe(true)

@@ -1,6 +1,6 @@
 // Freeze tuning: some layers of the model are trained, the others stay as they are. LLaMA-Factory's `finetuning_type: freeze`; it has
 // no paper of its own. Seam: pass. The gradient ends at the lowest trained layer, so what lies below costs no backward pass.
-import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 
@@ -17,10 +17,7 @@ export interface FreezeOptions {
 const IN_BLOCK = /^model\.layers\.(\d+)\.(.+)$/
 
 /** Lets only the chosen parameters require a gradient. A UsageError leaves the model as it was. */
-export function freezeExcept(
-  model: Decoder,
-  options: FreezeOptions = {},
-): Pick<LineageStep, 'pass' | 'options' | 'report'> {
+export function freezeExcept(model: Decoder, options: FreezeOptions = {}): PassRecord {
   const resolved = {
     layers: 2,
     modules: ['all'] as readonly string[],
@@ -29,16 +26,16 @@ export function freezeExcept(
   }
   const { layers, modules, extraModules } = resolved
   if (!(Number.isInteger(layers) && layers !== 0))
-    throw new UsageError(`freeze_trainable_layers: expected a whole number other than 0, got ${layers}`)
+    throw new UsageError(`layers: expected a whole number other than 0, got ${layers}`)
   const parameters = [...model.parameters()]
   const count = model.model.layers.length
   const [first, end] = layers > 0 ? [Math.max(0, count - layers), count] : [0, Math.min(-layers, count)]
   const inBlocks = parameters.filter(([name]) => IN_BLOCK.test(name))
   const outside = parameters.filter(([name]) => !IN_BLOCK.test(name))
   const partsOf = (name: string): string[] => name.replace(IN_BLOCK, '$2').split('.').slice(0, -1)
-  checkNames('freeze_trainable_modules', modules, ['all', ...namesIn(inBlocks, partsOf)])
+  checkNames('modules', modules, ['all', ...namesIn(inBlocks, partsOf)])
   checkNames(
-    'freeze_extra_modules',
+    'extraModules',
     extraModules,
     namesIn(outside, (name) => partsOf(name).slice(-1)),
   )
@@ -52,9 +49,9 @@ export function freezeExcept(
   const trained = parameters.filter(([name]) => isTrained(name))
   if (trained.length === 0)
     throw new UsageError(
-      `freeze_trainable_modules: expected modules of layers ${first} to ${end - 1}, got ${modules.join(', ')}, which only others have`,
+      `modules: expected modules of layers ${first} to ${end - 1}, got ${modules.join(', ')}, which only others have`,
     )
-  for (const [name, parameter] of parameters) parameter.requiresGrad = isTrained(name)
+  model.trainable(isTrained)
   return {
     pass: 'freeze',
     options: { ...resolved },

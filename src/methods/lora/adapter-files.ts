@@ -12,6 +12,7 @@ import { InputError, UsageError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { ModelType } from '../../model/families.ts'
+import { HEAD } from '../../model/linears.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import type { QuantSpec } from '../../nn/quant/format.ts'
 import { scope, type Tensor } from '../../torch/index.ts'
@@ -19,7 +20,6 @@ import { withoutBaseCopies } from './base-copies.ts'
 import { type FileModule, fileModules, findModule, joinAdapter, splitAdapter } from './fused-modules.ts'
 import { attachAdapters, loraLayers, setAdapters } from './lora.ts'
 import { type Adapter, scaleOf } from './lora-linear.ts'
-import { HEAD } from './targets.ts'
 
 /** The rank that vLLM takes without being told more (`max_lora_rank`). */
 const VLLM_RANK = 16

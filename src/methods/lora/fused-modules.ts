@@ -6,8 +6,8 @@ import { joinParts, splitParts } from '../../checkpoint/model-directory/fused-pa
 import { UnsupportedError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type CheckpointTensor, checkpointModule, checkpointTensors } from '../../model/hf-names.ts'
+import { HEAD, linearsOf } from '../../model/linears.ts'
 import { ops, type Tensor } from '../../torch/index.ts'
-import { HEAD, linearModules } from './targets.ts'
 
 const OLD_HEAD = 'embed_out'
 
@@ -31,7 +31,7 @@ export function fileModules(model: Decoder): Map<string, FileModule> {
     checkpointTensors(model.config).flatMap((stored) => stored.parts.map((part) => [part.path, stored] as const)),
   )
   const modules = new Map<string, FileModule>()
-  for (const [path, { inFeatures, outFeatures }] of linearModules(model)) {
+  for (const [path, { inFeatures, outFeatures }] of linearsOf(model)) {
     const name = path === HEAD ? HEAD : checkpointModule(model.config.modelType, path)
     const known = modules.get(name)
     if (known === undefined) {

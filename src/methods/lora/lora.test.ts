@@ -104,7 +104,7 @@ describe('addLora', () => {
 
   it('freezes the model and trains the adapter, in f32', () => {
     const model = loadDecoder(join(MODELS, 'llama'), { dtype: 'bf16' })
-    for (const [, tensor] of model.parameters()) tensor.requiresGrad = true
+    model.trainable()
     const { pass, options, report } = addLora(model, { r: 4, useDora: true, targetModules: ['q_proj'] })
     const trained = [...model.parameters()].filter(([, { requiresGrad }]) => requiresGrad)
     expect(
@@ -142,19 +142,19 @@ describe('addLora', () => {
   })
 
   it.each<[LoraOptions, RegExp]>([
-    [{ r: 0 }, /^lora rank r: expected an integer of at least 1, got 0$/],
+    [{ r: 0 }, /^r: expected an integer of at least 1, got 0$/],
     [{ r: 1.5 }, /got 1\.5/],
-    [{ loraAlpha: 0 }, /^lora_alpha: expected a number above 0/],
-    [{ loraDropout: 1 }, /^lora_dropout: expected a rate/],
+    [{ loraAlpha: 0 }, /^loraAlpha: expected a number above 0/],
+    [{ loraDropout: 1 }, /^loraDropout: expected a rate/],
     [{ seed: -1 }, /^seed/],
     [
       { targetModules: ['q_proj', 'query'] },
-      /^target_modules: expected names of linear modules \(q_proj, .*lm_head\), got query$/,
+      /^targetModules: expected names of linear modules \(q_proj, .*lm_head\), got query$/,
     ],
     [{ targetModules: ['embed_tokens'] }, /got embed_tokens$/],
     [{ targetModules: [] }, /expected at least one module/],
     [{ targetModules: '(' }, /regular expression/],
-    [{ excludeModules: ['lm_haed'] }, /^exclude_modules/],
+    [{ excludeModules: ['lm_haed'] }, /^excludeModules/],
     [{ targetModules: ['q_proj'], excludeModules: ['q_proj'] }, /at least one module, got none/],
     [{ adapterName: 'a.b' }, /^adapter name: expected a word/],
     [{ adapterName: 'constructor' }, /^adapter name/],

@@ -1,13 +1,14 @@
 // LoRA and its kin: small trainable matrices beside frozen ones. This file puts them on a model and says which count.
 // Paper: LoRA, arXiv:2106.09685v2 (§4.1: "We use a random Gaussian initialization for A and zero for B"; the reference code and PEFT
 // draw A from kaiming_uniform(√5), and so do we). rsLoRA, DoRA and LoRA+ are options of it; see card.md.
-import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { linearsOf, putLinear } from '../../model/linears.ts'
 import type { LinearLike } from '../../nn/linear.ts'
 import { Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import { type Adapter, checkAdapterName, LoraLinear, rowNorms } from './lora-linear.ts'
-import { linearModules, putModule, selectModules, type Targets } from './targets.ts'
+import { selectModules, type Targets } from './targets.ts'
 
 export interface LoraOptions {
   /** Rank of the update. Default 8. */
@@ -27,9 +28,6 @@ export interface LoraOptions {
   /** Seeds the start values of A. Default 0. */
   seed?: number
 }
-
-/** What a pass did, as `appendLineage` takes it. */
-export type PassRecord = Pick<LineageStep, 'pass' | 'options' | 'report'>
 
 const DEFAULTS = {
   r: 8,
@@ -55,7 +53,7 @@ export function addLora(model: Decoder, options: LoraOptions = {}): PassRecord {
   const { r, loraAlpha: alpha, loraDropout: dropout, useRslora, useDora, adapterName } = resolved
   const paths = selectModules(model, resolved.targetModules, resolved.excludeModules)
   const generator = new Generator(resolved.seed)
-  const modules = linearModules(model)
+  const modules = linearsOf(model)
   const adapters = paths.map((path): [string, Adapter] => {
     const base = modules.get(path)!
     return [path, { ...freshWeights(base, r, useDora, model.device, generator), alpha, useRslora, dropout }]
@@ -78,18 +76,18 @@ export function attachAdapters(model: Decoder, name: string, adapters: readonly 
       throw new UsageError(`adapter ${name}: expected a new name, got one that is taken. Choose another`)
     if (merged !== null) throw mergedError(`adapter ${name}`)
   }
-  const modules = linearModules(model)
+  const modules = linearsOf(model)
   for (const [path, adapter] of adapters) {
     const now = modules.get(path)!
     const layer = now instanceof LoraLinear ? now : new LoraLinear(now, model)
     layer.add(name, adapter)
-    if (layer !== now) putModule(model, path, layer)
+    if (layer !== now) putLinear(model, path, layer)
   }
 }
 
 /** Every module of the model that carries adapters, by path. */
 export function* loraLayers(model: Decoder): Iterable<[string, LoraLinear]> {
-  for (const [path, layer] of linearModules(model)) if (layer instanceof LoraLinear) yield [path, layer]
+  for (const [path, layer] of linearsOf(model)) if (layer instanceof LoraLinear) yield [path, layer]
 }
 
 /**
@@ -109,7 +107,7 @@ export function setAdapters(
     throw new UsageError(`adapter: expected one of ${known.join(', ') || 'none'}, got ${name}. Load it first`)
   }
   if (layers.some(({ merged }) => merged !== null)) throw mergedError('adapters')
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
+  model.trainable(() => false)
   for (const layer of layers) {
     layer.activate(wanted)
     for (const name of layer.active)
@@ -189,8 +187,8 @@ function check({
   const fail = (option: string, expected: string, got: number): never => {
     throw new UsageError(`${option}: expected ${expected}, got ${got}`)
   }
-  if (!(Number.isInteger(r) && r > 0)) fail('lora rank r', 'an integer of at least 1', r)
-  if (!(Number.isFinite(loraAlpha) && loraAlpha > 0)) fail('lora_alpha', 'a number above 0', loraAlpha)
-  if (!(loraDropout >= 0 && loraDropout < 1)) fail('lora_dropout', 'a rate from 0 up to, not including, 1', loraDropout)
+  if (!(Number.isInteger(r) && r > 0)) fail('r', 'an integer of at least 1', r)
+  if (!(Number.isFinite(loraAlpha) && loraAlpha > 0)) fail('loraAlpha', 'a number above 0', loraAlpha)
+  if (!(loraDropout >= 0 && loraDropout < 1)) fail('loraDropout', 'a rate from 0 up to, not including, 1', loraDropout)
   if (!(Number.isSafeInteger(seed) && seed >= 0)) fail('seed', 'an integer of at least 0', seed)
 }

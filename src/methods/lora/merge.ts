@@ -1,12 +1,14 @@
 // Adapters into the weights and out again. While merged, the original matrix stays beside the sum, so that unmerging is exact for
 // every kind of base: adding and subtracting in place would lose bits, in bf16 all of a small update (PEFT#2105).
+
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { NonFiniteError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { isEmbedding, putLinear, untieHead } from '../../model/linears.ts'
 import { Linear, type LinearLike } from '../../nn/linear.ts'
 import { type DType, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
-import { loraLayers, mergedError, type PassRecord } from './lora.ts'
+import { loraLayers, mergedError } from './lora.ts'
 import type { LoraLinear } from './lora-linear.ts'
-import { isTiedHead, putModule } from './targets.ts'
 
 /** Computes with the sum of base and active adapters as one matrix each, until `unmerge`. Takes the memory of those matrices again. */
 export function merge(model: Decoder): void {
@@ -92,15 +94,10 @@ function mergedLinear(layer: LoraLinear, dtype?: DType): { linear: Linear; lost:
 /** Puts `by` in place of the adapted module and frees what nothing refers to any more. */
 function release(model: Decoder, path: string, layer: LoraLinear, by: LinearLike): void {
   const base = layer.base_layer
-  const isTied = isTiedHead(model, base)
+  const isTied = isEmbedding(model, base)
   if (isTied && by === base) model.lm_head = null
-  else putModule(model, path, by)
-  if (isTied && by !== base) setUntied(model)
+  else putLinear(model, path, by)
+  if (isTied && by !== base) untieHead(model)
   const kept = new Set<Tensor>([...model.parameters()].map(([, tensor]) => tensor))
   for (const [, tensor] of layer.parameters()) if (!kept.has(tensor)) tensor.free()
-}
-
-/** The head has values of its own now, so config.json must say so. */
-function setUntied(model: Decoder): void {
-  Object.assign(model, { config: { ...model.config, tieWordEmbeddings: false } })
 }

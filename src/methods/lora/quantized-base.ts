@@ -2,16 +2,17 @@
 // weights, which is what training saw, and the full-precision ones, which are closer to the model that was quantized. Neither is always
 // better, so both are offered and can be measured against base + adapter. Nothing here is quantized again.
 import { baseFormatsOf } from '../../checkpoint/adapter/adapter.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { isQuantized, loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { type Batch, IGNORE_INDEX } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { dequantizeModel, type QuantPlan } from '../../model/quantize-model.ts'
 import { type DType, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
+import { divergenceTerms } from '../../train/divergence.ts'
 import { decoderInput, shiftLabels } from '../../train/objective.ts'
 import { Count, turn, type Watch } from '../../work.ts'
 import { loadLoras } from './adapter-files.ts'
-import type { PassRecord } from './lora.ts'
 import { mergeAndUnload } from './merge.ts'
 
 /** What an adapter can be merged onto. */
@@ -144,7 +145,7 @@ function addBatch(sums: Divergence, model: Decoder, reference: Decoder, batch: B
       const [logP, logQ] = [p(at), q(at)]
       sums.crossEntropy -= ops.gather(logQ, 1, label).to('f64').sum().item()
       sums.referenceCrossEntropy -= ops.gather(logP, 1, label).to('f64').sum().item()
-      sums.kl += logP.exp().mul(logP.sub(logQ)).to('f64').sum().item()
+      sums.kl += divergenceTerms(logP, logQ).to('f64').sum().item()
       sums.tokens += chunk.length
     })
   }

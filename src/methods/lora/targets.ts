@@ -3,46 +3,19 @@
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { checkpointModule } from '../../model/hf-names.ts'
-import type { Layer } from '../../nn/layer.ts'
-import { Linear, type LinearLike } from '../../nn/linear.ts'
+import { linearsOf } from '../../model/linears.ts'
 
 /** `all-linear` (every matrix of the blocks, not the head), a regular expression for a whole path, or ends of paths. */
 export type Targets = string | readonly string[]
 
-/** Path of the output head. */
-export const HEAD = 'lm_head'
-
-/** Every matrix by path: those of the blocks, then the output head, also where that is the embedding. */
-export function linearModules(model: Decoder): Map<string, LinearLike> {
-  const found = new Map<string, LinearLike>()
-  const visit = (layer: Layer, path: string): void => {
-    if (isLinearLike(layer)) found.set(path, layer)
-    else for (const [name, child] of layer.children()) visit(child, path === '' ? name : `${path}.${name}`)
-  }
-  visit(model.model, 'model')
-  found.set(HEAD, model.head)
-  return found
-}
-
-/** Puts `by` where `linearModules` found a matrix. */
-export function putModule(model: Decoder, path: string, by: LinearLike): void {
-  if (path === HEAD) model.lm_head = by
-  else model.replace(path, by)
-}
-
-/** True for the head of a model whose head is the embedding. */
-export function isTiedHead(model: Decoder, base: LinearLike): boolean {
-  return base instanceof Linear && base.weight === model.model.embed_tokens.weight
-}
-
 /** The paths that `targets` means and `exclude` does not; a UsageError when an entry means none. */
 export function selectModules(model: Decoder, targets: Targets, exclude: Targets = []): string[] {
-  const paths = [...linearModules(model).keys()]
-  const chosen = matching(model, paths, targets, 'target_modules')
-  const excluded = matching(model, paths, exclude, 'exclude_modules')
+  const paths = [...linearsOf(model).keys()]
+  const chosen = matching(model, paths, targets, 'targetModules')
+  const excluded = matching(model, paths, exclude, 'excludeModules')
   const left = paths.filter((path) => chosen.has(path) && !excluded.has(path))
   if (left.length === 0)
-    throw new UsageError('target_modules: expected at least one module, got none. Give all-linear, or names of modules')
+    throw new UsageError('targetModules: expected at least one module, got none. Give all-linear, or names of modules')
   return left
 }
 
@@ -82,8 +55,4 @@ function wholePath(text: string, option: string): Rule {
 function endOfPath(text: string): Rule {
   if (text === 'all-linear') return wholePath(text, '')
   return { text, matches: (name) => name === text || name.endsWith(`.${text}`) }
-}
-
-function isLinearLike(layer: Layer): layer is LinearLike {
-  return 'inFeatures' in layer && 'outFeatures' in layer && 'dense' in layer
 }

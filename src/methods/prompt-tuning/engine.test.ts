@@ -8,19 +8,19 @@ import { collect } from '../../lm/lm.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { memoryStats, noGrad, scope, Tensor } from '../../torch/index.ts'
 import { loadPrompt } from './prompt-files.ts'
-import { addPrompt, promptOf, withPrompt } from './prompt-tuning.ts'
+import { addPrompt, promptOf } from './prompt-tuning.ts'
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures')
 const load = (name = 'llama'): Decoder => loadDecoder(join(FIXTURES, 'models', name))
 
 function engineOf(model: Decoder): Engine {
-  return new Engine({ model: withPrompt(model), prefix: promptOf(model).ids })
+  return new Engine({ model: model, prefix: promptOf(model).ids })
 }
 
 /** Greedy continuation with the prompt and the whole text read again for every token. */
 function uncached(model: Decoder, start: readonly number[], count: number): number[] {
   const sequence = [...promptOf(model).ids, ...start]
-  const reader = withPrompt(model)
+  const reader = model
   for (let i = 0; i < count; i++) {
     const next = noGrad(() =>
       scope(() =>
@@ -107,7 +107,7 @@ describe('an engine with a soft prompt', () => {
     const model = load()
     const plain = await greedy(new Engine({ model }), [3, 14, 15], 8)
     addPrompt(model, { numVirtualTokens: 5 })
-    expect(await greedy(new Engine({ model: withPrompt(model) }), [3, 14, 15], 8)).toEqual(plain)
+    expect(await greedy(new Engine({ model: model }), [3, 14, 15], 8)).toEqual(plain)
     engineOf(model).free()
     expect(memoryStats().liveTensors).toBeLessThanOrEqual(before)
   })

@@ -12,15 +12,7 @@ import { backward, gradients, memoryStats, noGrad, ops, scope, Tensor } from '..
 import { languageModeling } from '../../train/objective.ts'
 import { train } from '../../train/train.ts'
 import { loadPrompt, savePrompt } from './prompt-files.ts'
-import {
-  addPrompt,
-  installPrompt,
-  type PromptOptions,
-  prefillPrompt,
-  promptOf,
-  promptTuning,
-  withPrompt,
-} from './prompt-tuning.ts'
+import { addPrompt, installPrompt, type PromptOptions, prefillPrompt, promptOf, promptTuning } from './prompt-tuning.ts'
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures')
 const PROMPT = join(FIXTURES, 'training/prompt-tuning')
@@ -37,7 +29,7 @@ function temporary(): string {
 /** Logits of rows of ids, virtual ones among them. */
 function logits(model: Decoder, rows: number[][], input: DecoderInput = {}): Tensor {
   const inputIds = Tensor.from(rows.flat(), [rows.length, rows[0]!.length], 'i64')
-  return noGrad(() => withPrompt(model).forward({ inputIds, ...input }))
+  return noGrad(() => model.forward({ inputIds, ...input }))
 }
 
 /** Greedy continuation of `start`, with the whole sequence read again for every token. */
@@ -174,8 +166,8 @@ describe('addPrompt', () => {
   })
 
   it.each<[PromptOptions, RegExp]>([
-    [{ numVirtualTokens: 0 }, /^num_virtual_tokens: expected an integer of at least 1, got 0$/],
-    [{ promptTuningInit: 'TEXT' }, /^prompt_tuning_init_text: expected token ids from 0 to \d+, got none$/],
+    [{ numVirtualTokens: 0 }, /^numVirtualTokens: expected an integer of at least 1, got 0$/],
+    [{ promptTuningInit: 'TEXT' }, /^initTokenIds: expected token ids from 0 to \d+, got none$/],
     [{ promptTuningInit: 'TEXT', initTokenIds: [1, 9999] }, /got 1, 9999$/],
     [{ seed: -3 }, /^seed/],
   ])('refuses %j', (options, message) => {
@@ -186,7 +178,7 @@ describe('addPrompt', () => {
   })
 })
 
-describe('withPrompt', () => {
+describe('a model with a prompt', () => {
   it.each(['llama', 'gpt2', 'gemma3', 'mistral-swa'])('generates the same with and without a cache on %s', (name) => {
     const model = load(name)
     addPrompt(model, { numVirtualTokens: 5, seed: 1 })

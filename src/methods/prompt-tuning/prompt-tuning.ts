@@ -1,14 +1,15 @@
 // Prompt tuning: a few embedding vectors before the text are all that is trained; the model is frozen and nothing in it changes.
 // Paper: "The Power of Scale for Parameter-Efficient Prompt Tuning", arXiv:2104.08691v2 (§2: Pr(Y | [P; X]), P trained).
 // A virtual token is written as a negative id: −1 is the first row of P, −2 the second. So a sequence with its prompt is a plain list
-// of ids that can be padded, packed, cut into chunks and cached like any other; `withPrompt` gives a model that reads such ids.
+// of ids that can be padded, packed, cut into chunks and cached like any other. The prompt sits in the model's input seam and reads them.
 // Shapes: P [n, D], ids [B, T].
-import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
-import type { Decoder, DecoderInput } from '../../model/decoder.ts'
+import type { Decoder } from '../../model/decoder.ts'
 import type { KeyValueCache } from '../../nn/attention.ts'
-import { Layer } from '../../nn/layer.ts'
+import type { Embedding } from '../../nn/embedding.ts'
+import { InputLayer } from '../../nn/input-layer.ts'
 import { Generator, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { languageModeling, type Objective } from '../../train/objective.ts'
 import { prependPrompt } from './prepend-prompt.ts'
@@ -25,7 +26,7 @@ export interface PromptOptions {
 }
 
 /** The vectors P as part of the model's tree: `prompt_encoder.embedding`. */
-export class SoftPrompt extends Layer {
+export class SoftPrompt extends InputLayer {
   /** [n, D] in the units that enter the first block, as PEFT stores it; f32. */
   embedding: Tensor
 
@@ -38,6 +39,17 @@ export class SoftPrompt extends Layer {
     return this.embedding.size(0)
   }
 
+  /** Negative ids are rows of P, which has the embedding's scale in it already; all others are words. */
+  embed(ids: Tensor, words: Embedding, scale: number): Tensor {
+    return scope(() => {
+      const isVirtual = ops.ltScalar(ids, 0).unsqueeze(-1) // [B, T, 1]
+      const plain = words.forward(ops.clampMin(ids, 0)) // [B, T, D]
+      const scaled = this.embedding.div(scale).to(plain.dtype)
+      const virtual = ops.embedding(scaled, ops.clampMin(ops.rsubScalar(ids, -1), 0)) // [B, T, D]: row −1 − id
+      return ops.where(isVirtual, virtual, plain)
+    })
+  }
+
   /** The ids to put before a sequence. */
   get ids(): number[] {
     return Array.from({ length: this.length }, (_, i) => -1 - i)
@@ -45,17 +57,14 @@ export class SoftPrompt extends Layer {
 }
 
 /**
- * Freezes the model and gives it a new, trainable soft prompt. It takes effect through `promptTuning` in training and `withPrompt`
- * or `prefillPrompt` in use. A UsageError leaves the model as it was.
+ * Freezes the model and gives it a new, trainable soft prompt. It takes effect through `promptTuning` in training, and in use where
+ * `SoftPrompt.ids` come before a sequence or `prefillPrompt` has put them into its cache. A UsageError leaves the model as it was.
  */
-export function addPrompt(
-  model: Decoder,
-  options: PromptOptions = {},
-): Pick<LineageStep, 'pass' | 'options' | 'report'> {
+export function addPrompt(model: Decoder, options: PromptOptions = {}): PassRecord {
   const resolved = { numVirtualTokens: 20, promptTuningInit: 'SAMPLE_VOCAB' as const, seed: 0, ...options }
   const { numVirtualTokens: count, promptTuningInit: start, initTokenIds, seed } = resolved
   if (!(Number.isInteger(count) && count > 0))
-    throw new UsageError(`num_virtual_tokens: expected an integer of at least 1, got ${count}`)
+    throw new UsageError(`numVirtualTokens: expected an integer of at least 1, got ${count}`)
   if (!(Number.isSafeInteger(seed) && seed >= 0))
     throw new UsageError(`seed: expected an integer of at least 0, got ${seed}`)
   const { vocabSize } = model.config
@@ -64,7 +73,7 @@ export function addPrompt(
     !(initTokenIds?.length && initTokenIds.every((id) => Number.isInteger(id) && id >= 0 && id < vocabSize))
   )
     throw new UsageError(
-      `prompt_tuning_init_text: expected token ids from 0 to ${vocabSize - 1}, got ${initTokenIds?.length ? initTokenIds.join(', ') : 'none'}`,
+      `initTokenIds: expected token ids from 0 to ${vocabSize - 1}, got ${initTokenIds?.length ? initTokenIds.join(', ') : 'none'}`,
     )
   const generator = new Generator(seed)
   const embedding = noGrad(() =>
@@ -110,9 +119,9 @@ export function addPrompt(
 export function installPrompt(model: Decoder, embedding: Tensor, options: { trainable?: boolean } = {}): SoftPrompt {
   const before = findPrompt(model)
   const prompt = new SoftPrompt(embedding)
-  Object.assign(model, { prompt_encoder: prompt })
+  model.prompt_encoder = prompt
   before?.free()
-  for (const [, parameter] of model.parameters()) parameter.requiresGrad = false
+  model.trainable(() => false)
   embedding.requiresGrad = options.trainable ?? true
   return prompt
 }
@@ -126,40 +135,7 @@ export function promptOf(model: Decoder): SoftPrompt {
 }
 
 function findPrompt(model: Decoder): SoftPrompt | null {
-  const found = (model as unknown as { prompt_encoder?: unknown }).prompt_encoder
-  return found instanceof SoftPrompt ? found : null
-}
-
-/** The same model, which takes negative ids for virtual tokens. It shares everything with `model`, which `free` frees; `hidden` alone is its own. */
-export function withPrompt(model: Decoder): Decoder {
-  const prompt = promptOf(model)
-  return Object.create(model, {
-    hidden: {
-      value: (input: DecoderInput): Tensor =>
-        model.hidden(input.inputIds === undefined ? input : embedded(model, prompt, input, input.inputIds)),
-    },
-    free: { value: () => model.free() }, // what it inherits would look for parameters of its own
-  }) as Decoder
-}
-
-/** The input with embeddings in place of ids. */
-function embedded(
-  model: Decoder,
-  prompt: SoftPrompt,
-  { inputIds: _, ...input }: DecoderInput,
-  ids: Tensor,
-): DecoderInput {
-  return {
-    ...input,
-    inputsEmbeds: scope(() => {
-      const isVirtual = ops.ltScalar(ids, 0).unsqueeze(-1) // [B, T, 1]
-      const words = model.model.embed_tokens.forward(ops.clampMin(ids, 0)) // [B, T, D]
-      // The model multiplies what it is given by its embedding scale; P has that in it already.
-      const scaled = prompt.embedding.div(model.config.embeddingScale).to(words.dtype)
-      const virtual = ops.embedding(scaled, ops.clampMin(ops.rsubScalar(ids, -1), 0)) // [B, T, D]: row −1 − id
-      return ops.where(isVirtual, virtual, words)
-    }),
-  }
+  return model.prompt_encoder instanceof SoftPrompt ? model.prompt_encoder : null
 }
 
 /** `objective` on sequences that begin with the model's soft prompt; the prompt's own labels are −100. */
@@ -168,13 +144,13 @@ export function promptTuning(objective: Objective<Batch> = languageModeling()): 
     // The prompt's last position predicts the first token, so there is more to supervise than without; one virtual token shows how much.
     weight: (batch) => objective.weight(prependPrompt(batch, 1)),
     tokens: (batch) => objective.tokens(batch),
-    forward: (model, batch) => objective.forward(withPrompt(model), prependPrompt(batch, promptOf(model).length)),
+    forward: (model, batch) => objective.forward(model, prependPrompt(batch, promptOf(model).length)),
   }
 }
 
 /**
  * Puts the prompt into an empty cache: sequences that go on from it have read the prompt. `rows` of the batch must begin with their
- * first token (no padding on the left: for that, put `SoftPrompt.ids` before each sequence and use `withPrompt`).
+ * first token (no padding on the left: for that, put `SoftPrompt.ids` before each sequence).
  */
 export function prefillPrompt(model: Decoder, cache: KeyValueCache, rows = 1): void {
   if (cache.length !== 0) throw new UsageError(`prompt: expected an empty cache, got one of ${cache.length} tokens`)
@@ -182,7 +158,7 @@ export function prefillPrompt(model: Decoder, cache: KeyValueCache, rows = 1): v
   noGrad(() =>
     scope(() => {
       const all = Tensor.from(Array.from({ length: rows }, () => ids).flat(), [rows, length], 'i64').to(model.device)
-      withPrompt(model).hidden({ inputIds: all, cache })
+      model.hidden({ inputIds: all, cache })
     }),
   )
 }

@@ -4,17 +4,17 @@ import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { noGrad, scope } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
 import { Count } from '../../work.ts'
-import { observeInputs } from './feature-statistics.ts'
+import { featureStatistics } from './feature-statistics.ts'
 import { channelsOf, groupSets } from './groups.ts'
 import { keepGroups } from './remove-groups.ts'
 
-describe('observeInputs', () => {
+describe('featureStatistics', () => {
   it('gives the mean of every feature and its mean squared distance from it, not from 0', async () => {
     const model = loadDecoder('test/fixtures/models/llama')
     const batches = randomBatches(model, 2)
     const path = 'model.layers.0.self_attn.q_proj'
     const count = new Count(undefined, { label: 'scoring', unit: 'batches', total: 2 })
-    const { mean, variance } = (await observeInputs(model, [path], batches, count)).get(path)!
+    const { mean, variance } = (await featureStatistics(model, [path], batches, count)).get(path)!
     const rows = batches.flatMap((batch) =>
       noGrad(() =>
         scope(() => {

@@ -2,6 +2,7 @@
 // weights, twice with squares. A pass over the data per chunk of layers buys that memory with time.
 import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutDropout } from '../../model/without-dropout.ts'
 import { probeGradients } from '../../probe/gradients.ts'
 import { ops, scope, type Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
@@ -54,24 +55,24 @@ export async function withGradients<T>(
   const squares = options.squares ? zeros() : []
   const all = [...model.parameters()].map(([, parameter]) => parameter)
   const trained = all.filter((parameter) => parameter.requiresGrad)
-  const { generator } = model
-  model.generator = null
   for (const parameter of all) parameter.requiresGrad = false
   for (const parameter of parameters) parameter.requiresGrad = true
   try {
     for (const batch of calibration) {
-      scope(() => {
-        const objective = languageModeling()
-        const found = probeGradients(parameters, null, () =>
-          objective.forward(model, batch).loss.div(objective.weight(batch)),
-        )
-        for (const [k, gradient] of found.entries()) {
-          if (gradient === null) continue
-          const exact = gradient.to('f32')
-          gradients[k]!.add_(exact, 1 / calibration.length)
-          squares[k]?.add_(ops.square(exact), 1 / calibration.length)
-        }
-      })
+      withoutDropout(model, () =>
+        scope(() => {
+          const objective = languageModeling()
+          const found = probeGradients(parameters, null, () =>
+            objective.forward(model, batch).loss.div(objective.weight(batch)),
+          )
+          for (const [k, gradient] of found.entries()) {
+            if (gradient === null) continue
+            const exact = gradient.to('f32')
+            gradients[k]!.add_(exact, 1 / calibration.length)
+            squares[k]?.add_(ops.square(exact), 1 / calibration.length)
+          }
+        }),
+      )
       options.count.add()
       await turn(options.watch)
     }
@@ -82,7 +83,6 @@ export async function withGradients<T>(
   } finally {
     for (const parameter of all) parameter.requiresGrad = false
     for (const parameter of trained) parameter.requiresGrad = true
-    model.generator = generator
     for (const tensor of [...gradients, ...squares]) tensor.free()
   }
 }

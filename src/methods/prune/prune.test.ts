@@ -279,7 +279,7 @@ describe('prune', () => {
       await expect(run(model, options, { tell, signal: controller.signal })).rejects.toThrow('enough')
       expect(weights(model)).toEqual(before)
       expect(memoryStats().liveTensors).toBeLessThanOrEqual(liveTensors)
-      for (const [, layer] of model.walk()) expect(layer.constructor.name).not.toBe('Observer')
+      for (const [, layer] of model.walk()) expect(layer.constructor.name).not.toBe('ObservedLinear')
     },
   )
 

@@ -12,7 +12,7 @@ import { FAMILIES } from '../../model/families.ts'
 import { Linear } from '../../nn/linear.ts'
 import { Generator } from '../../torch/index.ts'
 import { Count, type Watch } from '../../work.ts'
-import { type FeatureStatistics, observeInputs } from './feature-statistics.ts'
+import { type FeatureStatistics, featureStatistics } from './feature-statistics.ts'
 import { type GroupSet, groupSets } from './groups.ts'
 import { standardise } from './importance.ts'
 import { type GroupKind, type PruneOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -103,7 +103,7 @@ async function removeInRounds(
   for (let step = 1; step <= steps; step++) {
     const sets = find()
     const paths = needsInputs ? sets.map(outputPath) : []
-    const statistics = paths.length > 0 ? await observeInputs(model, paths, calibration, count, watch) : new Map()
+    const statistics = paths.length > 0 ? await featureStatistics(model, paths, calibration, count, watch) : new Map()
     const inputs = (set: GroupSet): FeatureStatistics => statistics.get(outputPath(set))!
     try {
       const scores = await scoreGroups(model, sets, options, { inputs, calibration, generator, count, watch })

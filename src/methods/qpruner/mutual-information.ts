@@ -4,6 +4,7 @@
 // predicted token: the 15 most frequent ones and the rest.
 import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutDropout } from '../../model/without-dropout.ts'
 import { noGrad, scope } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
 import { Count, turn, type Watch } from '../../work.ts'
@@ -26,12 +27,10 @@ export async function layerInformation(model: Decoder, batches: readonly Batch[]
 
 /** Adds one number for each token to every layer's list, and the predicted token to `predicted`. */
 function readBatch(model: Decoder, batch: Batch, pooled: readonly number[][], predicted: number[]): void {
-  const { states, call } = model.enter(decoderInput(batch, model.device))
-  let x = states
-  for (const [layer, values] of pooled.entries()) {
-    x = model.runBlocks(x, call, layer, layer + 1)
-    for (const value of x.to('f32').mean(-1).view(-1).toArray()) values.push(value)
-  }
+  const { states, call } = withoutDropout(model, () => model.enter(decoderInput(batch, model.device)))
+  const x = model.eachBlock(states, call, (block, _, leaving) => {
+    for (const value of leaving.to('f32').mean(-1).view(-1).toArray()) pooled[block]!.push(value)
+  })
   // One row at a time: logits are large.
   for (let row = 0; row < batch.rows; row++) {
     const last = model.model.norm.forward(x.narrow(0, row, 1))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
-import { Generator, noGrad, scope } from '../../torch/index.ts'
+import { Decoder } from '../../model/decoder.ts'
+import { noGrad, scope } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
 import { layerInformation } from './mutual-information.ts'
 import { informationLosses, mutualInformationScore } from './qpruner.ts'
@@ -36,7 +36,7 @@ describe('mutualInformationScore', () => {
   })
 
   it('gives matrices of one block the same losses, from 0 to ln 16 a doubling, and leaves the model as it was', async () => {
-    const model = new Decoder(CONFIG, initialise(CONFIG, new Generator(1)))
+    const model = Decoder.fresh(CONFIG, { seed: 1 })
     const logits = (): number[] =>
       noGrad(() => scope(() => model.forward(decoderInput(CALIBRATION[0]!, 'cpu')).toArray()))
     const before = logits()

@@ -6,12 +6,12 @@ import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import type { Batch } from '../../data/batch.ts'
 import { readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
+import { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 import { QuantLinear } from '../../nn/quant-linear.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
 import { Journal } from '../../probe/journal.ts'
-import { Generator, gradients, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
+import { gradients, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'
 import type { Tell } from '../../work.ts'
 import { type AllocationMethod, allocate, budgetOf, uniformWithin } from './allocate.ts'
@@ -40,7 +40,7 @@ const CONFIG = readModelConfig(
   },
   'config.json',
 )
-const fresh = (seed = 1): Decoder => new Decoder(CONFIG, initialise(CONFIG, new Generator(seed)))
+const fresh = (seed = 1): Decoder => Decoder.fresh(CONFIG, { seed })
 
 const batch = (seed: number, rows = 2, length = 24): Batch => {
   const inputIds = Int32Array.from(

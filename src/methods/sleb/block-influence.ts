@@ -51,13 +51,7 @@ function influenceOn(model: Decoder, batch: Batch, units: readonly Unit[]): numb
     noGrad(() =>
       scope(() => {
         const { states, call } = withoutDropout(model, () => model.enter(decoderInput(batch, model.device)))
-        let x = states
-        for (const block of layers.keys()) {
-          const y = model.runBlocks(x, call, block, block + 1)
-          note('block', block, x, y)
-          if (y !== x) x.free()
-          x = y
-        }
+        model.eachBlock(states, call, (block, entering, leaving) => note('block', block, entering, leaving))
       }),
     )
   } finally {

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { randomBatches, randomDecoder } from '../../../test/random-decoder.ts'
 import { NonFiniteError, UnsupportedError, UsageError } from '../../errors.ts'
 import { readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
+import { Decoder } from '../../model/decoder.ts'
 import type { CellStore } from '../../probe/probe.ts'
-import { Generator, memoryStats, noGrad, ops, scope } from '../../torch/index.ts'
+import { memoryStats, noGrad, ops, scope } from '../../torch/index.ts'
 import { decoderInput, languageModeling } from '../../train/objective.ts'
 import type { Tell } from '../../work.ts'
 import { eliminate } from './eliminate.ts'
@@ -239,7 +239,7 @@ describe('sleb', () => {
     }
     const gpt2 = { model_type: 'gpt2', n_embd: 16, n_layer: 4, n_head: 2, n_positions: 64, vocab_size: 261 }
     const config = readModelConfig({ ...gpt2, scale_attn_by_inverse_layer_idx: true }, 'config.json')
-    const scaled = new Decoder(config, initialise(config, new Generator(1)))
+    const scaled = Decoder.fresh(config, { seed: 1 })
     await expect(sleb(scaled, batches, { remove: 1 })).rejects.toThrow(UnsupportedError)
     await expect(sleb(scaled, batches, { remove: 1 })).rejects.toThrow(/layers do not depend on their number/)
   })

@@ -5,6 +5,7 @@ import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { OutOfMemoryError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutDropout } from '../../model/without-dropout.ts'
 import { dropSegments } from '../../torch/checkpointing.ts'
 import { autocast, backward, Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import type { Objective } from '../../train/objective.ts'
@@ -36,9 +37,9 @@ export function preflight<B>(run: Preflight<B>, tell: RunTell): void {
   try {
     scope(() => tryStep(run, longest))
     if (evaluation !== undefined) {
-      model.generator = null
       const batch = longestBatch(evaluation, objective, config.per_device_eval_batch_size * config.max_length)
-      noGrad(() => scope(() => autocast(bf16 ? 'bf16' : null, () => void objective.forward(model, batch))))
+      const evaluateOnce = (): void => void objective.forward(model, batch)
+      withoutDropout(model, () => noGrad(() => scope(() => autocast(bf16 ? 'bf16' : null, evaluateOnce))))
     }
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error

@@ -5,9 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import { main } from '../../cli/main.ts'
 import { readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
+import { Decoder } from '../../model/decoder.ts'
 import { trainBpe } from '../../text/bpe.ts'
-import { Generator } from '../../torch/index.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'anneal-qpruner-run-'))
 const out = join(root, 'run')
@@ -36,7 +35,7 @@ beforeAll(async () => {
     },
     'config.json',
   )
-  const decoder = new Decoder(config, initialise(config, new Generator(1)))
+  const decoder = Decoder.fresh(config, { seed: 1 })
   mkdirSync(join(root, 'model'))
   saveDecoder(decoder, join(root, 'model'))
   decoder.free()

@@ -18,9 +18,8 @@ import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import { main } from '../../cli/main.ts'
 import { readModelConfig } from '../../model/config.ts'
-import { Decoder, initialise } from '../../model/decoder.ts'
+import { Decoder } from '../../model/decoder.ts'
 import { trainBpe } from '../../text/bpe.ts'
-import { Generator } from '../../torch/index.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'anneal-quantize-'))
 const model = join(root, 'model')
@@ -54,7 +53,7 @@ beforeAll(async () => {
     },
     'config.json',
   )
-  const decoder = new Decoder(config, initialise(config, new Generator(1)))
+  const decoder = Decoder.fresh(config, { seed: 1 })
   mkdirSync(model)
   saveDecoder(decoder, model)
   decoder.free()

@@ -15,12 +15,13 @@ import {
 } from '../../data/tuning/preferences.ts'
 import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
-import { dpo } from '../../methods/dpo/dpo.ts'
+import { type DpoOptions, dpo } from '../../methods/dpo/dpo.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
 import { type RunReference, referenceOf } from './dpo-reference.ts'
 import { preferenceWatch } from './dpo-watch.ts'
+import { inKeys } from './in-keys.ts'
 import type { Reading, StageData } from './stage-data.ts'
 
 /** Reads the pairs, and shows one of them with what is compared marked. */
@@ -76,14 +77,16 @@ export async function dpoData(
 /** `completeDefaults` has filled in what the loss takes. */
 function objectiveOf(config: TrainConfig, reference: RunReference | undefined): Objective<PairBatch> {
   const { label_smoothing, simpo_gamma } = config
-  return dpo({
+  const options: DpoOptions = {
     loss: config.loss_type!,
     beta: config.beta!,
     sftWeight: config.pref_ftx!,
     ...(label_smoothing !== undefined && { labelSmoothing: label_smoothing }),
     ...(simpo_gamma !== undefined && { gamma: simpo_gamma }),
     ...(reference && { reference: reference.reference }),
-  })
+  }
+  const keys = { loss: 'loss_type', labelSmoothing: 'label_smoothing', gamma: 'simpo_gamma', sftWeight: 'pref_ftx' }
+  return inKeys(keys, () => dpo(options))
 }
 
 /** Pairs to train on, then pairs to evaluate on: what the reference is asked about. */

@@ -6,6 +6,7 @@ import type { Batch } from '../../data/batch.ts'
 import { Engine } from '../../infer/engine.ts'
 import { collect } from '../../lm/lm.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutDropout } from '../../model/without-dropout.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { makeSchedule } from '../../train/schedule.ts'
 import type { TrainOptions } from '../../train/train.ts'
@@ -82,15 +83,14 @@ async function samples(
   tokenizer: Tokenizer,
   prompts: readonly string[],
 ): Promise<{ prompt: string; text: string }[]> {
-  const { generator } = model
-  model.generator = null
   const engine = new Engine({ ...reader, tokenizer })
-  const texts = []
-  for (const prompt of prompts)
-    texts.push({
-      prompt,
-      text: (await collect(engine.generate({ prompt, maxNewTokens: SAMPLE_TOKENS, temperature: 0 }))).text,
-    })
-  model.generator = generator
-  return texts
+  const write = async (prompt: string): Promise<{ prompt: string; text: string }> => {
+    const request = { prompt, maxNewTokens: SAMPLE_TOKENS, temperature: 0 }
+    return { prompt, text: (await collect(engine.generate(request))).text }
+  }
+  return withoutDropout(model, async () => {
+    const texts = []
+    for (const prompt of prompts) texts.push(await write(prompt))
+    return texts
+  })
 }

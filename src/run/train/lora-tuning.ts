@@ -15,7 +15,10 @@ import { addLora, loraPlus, withAdapters } from '../../methods/lora/lora.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { Finetuning } from './finetuning.ts'
+import { inKeys } from './in-keys.ts'
 import { saveStops } from './stop-tokens.ts'
+
+const KEYS = { r: 'lora_r', loraAlpha: 'lora_alpha', loraDropout: 'lora_dropout', targetModules: 'lora_target_modules' }
 
 /** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
 const STEM = 'trainable'
@@ -34,15 +37,17 @@ export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: stri
   }
   // `completeDefaults` has filled in all of these.
   else
-    addLora(model, {
-      r: config.lora_r!,
-      loraAlpha: config.lora_alpha!,
-      loraDropout: config.lora_dropout!,
-      targetModules: config.lora_target_modules!,
-      useRslora: config.use_rslora!,
-      useDora: config.use_dora!,
-      seed: config.seed,
-    })
+    inKeys(KEYS, () =>
+      addLora(model, {
+        r: config.lora_r!,
+        loraAlpha: config.lora_alpha!,
+        loraDropout: config.lora_dropout!,
+        targetModules: config.lora_target_modules!,
+        useRslora: config.use_rslora!,
+        useDora: config.use_dora!,
+        seed: config.seed,
+      }),
+    )
   const trained = new Map([...model.parameters()].filter(([, parameter]) => parameter.requiresGrad))
   if (resumeFrom !== undefined) {
     checkScale(resumeFrom, config)

@@ -7,6 +7,7 @@ import { freezeExcept } from '../../methods/freeze/freeze.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Finetuning } from './finetuning.ts'
+import { inKeys } from './in-keys.ts'
 import { loraTuning } from './lora-tuning.ts'
 import { modelOf } from './model-of.ts'
 import { softPromptTuning } from './soft-prompt-tuning.ts'
@@ -34,17 +35,24 @@ export function makeFinetuning(
   const model = modelOf(config, tokenizer, device, resumeFrom)
   stopAlsoAt(model, stopTokenIds)
   if (config.finetuning === 'freeze') freezeOthers(model, config)
-  else for (const [, parameter] of model.parameters()) parameter.requiresGrad = true
+  else model.trainable()
   return wholeModel(model)
+}
+
+const FREEZE_KEYS = {
+  layers: 'freeze_trainable_layers',
+  modules: 'freeze_trainable_modules',
+  extraModules: 'freeze_extra_modules',
 }
 
 function freezeOthers(model: Decoder, config: TrainConfig): void {
   try {
-    freezeExcept(model, {
+    const options = {
       layers: config.freeze_trainable_layers!,
       modules: config.freeze_trainable_modules!,
       extraModules: config.freeze_extra_modules!,
-    })
+    }
+    inKeys(FREEZE_KEYS, () => freezeExcept(model, options))
   } catch (error) {
     model.free()
     throw error

@@ -8,8 +8,8 @@ import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { engineInfo } from '../../torch/index.ts'
+import type { RunState } from '../../train/rule.ts'
 import { restoreRunState } from '../../train/run-state.ts'
-import type { RunState } from '../../train/train.ts'
 import type { RunTell } from './run-events.ts'
 
 /** A finished run has one of these at the top of its folder. */

@@ -3,10 +3,11 @@
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import { loadPrompt, type PromptStart, savePrompt } from '../../methods/prompt-tuning/prompt-files.ts'
-import { addPrompt, promptOf, promptTuning, withPrompt } from '../../methods/prompt-tuning/prompt-tuning.ts'
+import { addPrompt, promptOf, promptTuning } from '../../methods/prompt-tuning/prompt-tuning.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Finetuning } from './finetuning.ts'
+import { inKeys } from './in-keys.ts'
 import { saveStops } from './stop-tokens.ts'
 
 /** Gives `model` the soft prompt of the configuration, with the values that the checkpoint `resumeFrom` has. */
@@ -29,7 +30,7 @@ export function softPromptTuning(
   return {
     model,
     objective: promptTuning,
-    reader: { model: withPrompt(model), prefix: promptOf(model).ids },
+    reader: { model: model, prefix: promptOf(model).ids },
     save: (directory) => [...write(directory).files, ...saveStops(model, directory)],
     saveFinal(directory, best) {
       if (best !== undefined) loadPrompt(model, best)
@@ -42,12 +43,14 @@ export function softPromptTuning(
 
 function begin(model: Decoder, config: TrainConfig, tokenizer: Tokenizer): void {
   const { prompt_tuning_init_text: text } = config
-  addPrompt(model, {
+  const options = {
     numVirtualTokens: config.num_virtual_tokens!,
     promptTuningInit: config.prompt_tuning_init!,
     seed: config.seed,
     ...(text !== undefined && { initTokenIds: Array.from(tokenizer.encode(text, { addSpecialTokens: false })) }),
-  })
+  }
+  const keys = { numVirtualTokens: 'num_virtual_tokens', initTokenIds: 'prompt_tuning_init_text' }
+  inKeys(keys, () => addPrompt(model, options))
 }
 
 /** PEFT's file holds the vectors as they are trained, so it is all that going on needs. */

@@ -1,0 +1,43 @@
+// The weight matrices of a model, output head included: found by path, looked at, and put in place. Whatever acts as a matrix may stand
+// there: LoRA, pruning and quantization replace one by another, and the model does not know.
+import type { Layer } from '../nn/layer.ts'
+import { isLinearLike, Linear, type LinearLike } from '../nn/linear.ts'
+import type { Decoder } from './decoder.ts'
+
+/** Path of the output head, also where the head is the embedding. */
+export const HEAD = 'lm_head'
+
+/** Every matrix by path: those of the blocks from the bottom up, then the output head, also where that is the embedding. */
+export function linearsOf(model: Decoder): Map<string, LinearLike> {
+  const found = new Map<string, LinearLike>()
+  const visit = (layer: Layer, path: string): void => {
+    if (isLinearLike(layer)) found.set(path, layer)
+    else for (const [name, child] of layer.children()) visit(child, path === '' ? name : `${path}.${name}`)
+  }
+  visit(model.model, 'model')
+  found.set(HEAD, model.head)
+  return found
+}
+
+/** Puts `by` where `linearsOf` found a matrix. A tied model whose head is put in place keeps its embedding. */
+export function putLinear(model: Decoder, path: string, by: LinearLike): void {
+  if (path === HEAD) model.lm_head = by
+  else model.replace(path, by)
+}
+
+/** Those that are plain weights, neither wrapped nor quantized: what can be cut, rounded or replaced by numbers of its own. */
+export function plainLinearsOf(model: Decoder): Map<string, Linear> {
+  const found = new Map<string, Linear>()
+  for (const [path, linear] of linearsOf(model)) if (linear instanceof Linear) found.set(path, linear)
+  return found
+}
+
+/** True for a matrix whose memory is the embedding's: the head of a tied model. */
+export function isEmbedding(model: Decoder, linear: LinearLike): boolean {
+  return linear instanceof Linear && linear.weight === model.model.embed_tokens.weight
+}
+
+/** Says in the model's description that its head has values of its own now. */
+export function untieHead(model: Decoder): void {
+  model.config = { ...model.config, tieWordEmbeddings: false }
+}

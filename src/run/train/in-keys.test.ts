@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest'
+import { InputError, UsageError } from '../../errors.ts'
+import { inKeys } from './in-keys.ts'
+
+describe('inKeys', () => {
+  const fail = (error: Error) => (): never => {
+    throw error
+  }
+  it('says the key where the library says its option, and leaves everything else alone', () => {
+    const keys = { labelSmoothing: 'label_smoothing', layers: 'freeze_trainable_layers' }
+    expect(() => inKeys(keys, fail(new UsageError('labelSmoothing: expected 0, got 1')))).toThrow(
+      new UsageError('label_smoothing: expected 0, got 1'),
+    )
+    expect(() => inKeys(keys, fail(new UsageError('beta: expected a number above 0')))).toThrow(/^beta/)
+    expect(() => inKeys(keys, fail(new UsageError('toString: no option')))).toThrow(/^toString/)
+    const other = new InputError('layers: of another kind')
+    expect(() => inKeys(keys, fail(other))).toThrow(other)
+    expect(inKeys(keys, () => 7)).toBe(7)
+  })
+})
