@@ -95,7 +95,8 @@ export class Engine implements Lm {
       )
     }
     const { messages, tools } = prompt
-    return Array.from(encodeChat(tokenizer, tokenizer.chatTemplate, { messages, tools, addGenerationPrompt: true }).ids)
+    const template = tokenizer.chatTemplateFor(tools) ?? tokenizer.chatTemplate
+    return Array.from(encodeChat(tokenizer, template, { messages, tools, addGenerationPrompt: true }).ids)
   }
 
   decode(ids: readonly number[]): string {

@@ -40,7 +40,8 @@ interface Rendering extends RegionRendering {
 
 /** Renders and encodes a chat; its named tokens default to the tokenizer's. Errors are those of `renderChat`. */
 export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatInput): EncodedChat {
-  const chat: ChatInput = { ...input, ...tokensOf(tokenizer, input), now: input.now ?? new Date() }
+  const namedTokens = { ...tokenizer.namedTokens, ...input.namedTokens }
+  const chat: ChatInput = { ...input, namedTokens, now: input.now ?? new Date() }
   const program = parseTemplate(template)
   const plain = renderCalls(program, chatVariables(chat), chat.now)
   const texts = JSON.stringify([chat.messages, chat.tools, chat.documents, chat.variables, template])
@@ -64,16 +65,6 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
 
 function offsetsOf(part: TextSpan | undefined): number[] {
   return part === undefined ? [] : [part.start, part.bodyStart, part.end, ...part.foreign.flat()]
-}
-
-/** The tokens that a template is given by name. */
-function tokensOf(tokenizer: Tokenizer, input: ChatInput): Pick<ChatInput, 'bosToken' | 'eosToken' | 'namedTokens'> {
-  const token = (id: number | undefined): string | undefined => (id === undefined ? undefined : tokenizer.idToToken(id))
-  return {
-    bosToken: input.bosToken ?? token(tokenizer.bosTokenId),
-    eosToken: input.eosToken ?? token(tokenizer.eosTokenId),
-    namedTokens: { ...tokenizer.namedTokens, ...input.namedTokens },
-  }
 }
 
 /**

@@ -43,6 +43,22 @@ describe('renderChat', () => {
     )
   })
 
+  it('says what a template says without characters that a terminal obeys', () => {
+    const template = "{{ raise_exception('\\x1b[31mred\\nsecond line') }}"
+    expect(() => renderChat(template, { messages: hi })).toThrow(
+      new TokenizerError('chat template refused the chat: \\x1b[31mred\\x0asecond line'),
+    )
+    expect(() => renderChat('a\n{{ messages[0].x.y }}', { messages: hi })).toThrow(
+      /^chat template failed in line 2: 'dict object' has no attribute 'x'/,
+    )
+  })
+
+  it('leaves a token that has no name undefined', () => {
+    const template = '{{ bos_token is defined }} {{ pad_token }} {{ unk_token is defined }}'
+    expect(renderChat(template, { messages: hi, namedTokens: { pad_token: '<pad>' } })).toBe('False <pad> False')
+    expect(renderChat(template, { messages: hi, bosToken: '' })).toBe('True  False')
+  })
+
   it('keeps variables away from its own names', () => {
     const variables = { messages: [], range: 1, add_generation_prompt: true, namespace: 2, mine: 3 }
     expect(

@@ -12,11 +12,17 @@ const END_OF_TEXT_TEMPLATE = `{%- for message in messages %}
 {{- '<|assistant|>\\n' }}
 {%- endif %}`
 
-/** The tokenizer's own template; else ChatML where its tokens are known or no token ends a text; else turns that end with that token. */
-export function chatTemplateFor(tokenizer: Tokenizer): string {
-  const { chatTemplate, bosTokenId, eosTokenId } = tokenizer
-  if (chatTemplate !== undefined) return chatTemplate
+/**
+ * The tokenizer's own template for a chat with these tools; else ChatML where its tokens are known or no token ends a text; else turns
+ * that end with that token.
+ */
+export function chatTemplateFor(tokenizer: Tokenizer, tools?: readonly unknown[]): string {
+  const own = tokenizer.chatTemplateFor(tools)
+  if (own !== undefined) return own
+  const { bosTokenId, eosTokenId } = tokenizer
   if (eosTokenId === undefined || tokenizer.controlTokens.has('<|im_end|>')) return CHATML_TEMPLATE
-  const startsTexts = bosTokenId !== undefined && tokenizer.encode('')[0] === bosTokenId
-  return startsTexts ? `{{- bos_token }}${END_OF_TEXT_TEMPLATE}` : END_OF_TEXT_TEMPLATE
+  if (bosTokenId === undefined || tokenizer.encode('')[0] !== bosTokenId) return END_OF_TEXT_TEMPLATE
+  // A token that has no name is not among the names that a template is given.
+  const isNamed = tokenizer.namedTokens.bos_token !== undefined
+  return `{{- ${isNamed ? 'bos_token' : JSON.stringify(tokenizer.idToToken(bosTokenId))} }}${END_OF_TEXT_TEMPLATE}`
 }

@@ -3,6 +3,7 @@
 export { type BpeOptions, type BpeProgress, type PreTokenizerName, trainBpe } from './bpe.ts'
 export { type EncodedChat, encodeChat, type MessageSpan } from './chat-encoding.ts'
 export { CHATML_TEMPLATE, type ChatInput, type ChatMessage, renderChat } from './chat-template.ts'
+export type { ChatTemplates } from './named-templates.ts'
 export type { AddedToken } from './stages/added-tokens.ts'
 export type { StreamDecoder } from './stages/decoder.ts'
 export type { StageConfig } from './stages/stage-config.ts'

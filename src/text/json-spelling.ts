@@ -22,7 +22,12 @@ const WORTH_A_LOOK = /[:[,]\s*-?(?:\d+(?:\.0*(?!\d)|\.?\d*[eE])|\d{16})|"\d+"\s*
 
 /** Remembers the spelling of a text that `JSON.parse` made `value` of. */
 export function rememberSpelling(text: string, value: unknown): void {
-  if (typeof value === 'object' && value !== null && WORTH_A_LOOK.test(text)) new Walker(text).value(value)
+  if (typeof value !== 'object' || value === null || !WORTH_A_LOOK.test(text)) return
+  try {
+    new Walker(text).value(value)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error // nested deeper than any reader takes
+  }
 }
 
 /** Goes through a text and its value side by side. */

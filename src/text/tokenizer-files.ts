@@ -7,11 +7,12 @@ import { hasCode, InputError, TokenizerError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import { parseJson } from '../files/read-json.ts'
+import { type ChatTemplates, readChatTemplates, templatesForConfig, writeChatTemplates } from './named-templates.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
 import type { TokenRole } from './tokenizer.ts'
 
 /** The texts of a tokenizer's files and what was read from them. */
-export interface TokenizerFiles {
+export interface TokenizerFiles extends ChatTemplates {
   /** The text of tokenizer.json. */
   tokenizer: string
   /** The parsed tokenizer_config.json; unknown keys are kept when saving. */
@@ -20,7 +21,6 @@ export interface TokenizerFiles {
   roles?: Partial<Record<TokenRole, string>>
   /** All tokens that have a name, such as `sep_token`: what a chat template is given. Default: those with a role. */
   namedTokens?: Record<string, string>
-  chatTemplate?: string
   /** How to call tokenizer.json in messages, such as its path. */
   name?: string
 }
@@ -42,14 +42,13 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
   }
   const config = readObject(join(directory, 'tokenizer_config.json')) ?? {}
   const specials = readObject(join(directory, 'special_tokens_map.json')) ?? {}
-  const chatTemplate =
-    readText(join(directory, 'chat_template.jinja'), MAX_SIDE_BYTES) ?? templateOf(config.chat_template)
+  const templates = readChatTemplates(directory, config, (path) => readText(path, MAX_SIDE_BYTES))
   const roles: Partial<Record<TokenRole, string>> = {}
   for (const role of ROLES) {
     const content = contentOf(config[`${role}_token`]) ?? contentOf(specials[`${role}_token`])
     if (content !== undefined) roles[role] = content
   }
-  return { tokenizer, config, roles, name, ...(chatTemplate !== undefined && { chatTemplate }) }
+  return { tokenizer, config, roles, namedTokens: namedTokensOf(specials, config), name, ...templates }
 }
 
 /** Writes the files of a tokenizer, each whole or not at all. */
@@ -69,12 +68,12 @@ export function writeTokenizerFiles(directory: string, json: TokenizerJson, file
     ...files.config,
     ...roles,
     added_tokens_decoder: Object.fromEntries(json.added_tokens.map(({ id, ...token }) => [id, token])),
-    ...(files.chatTemplate !== undefined && { chat_template: files.chatTemplate }),
+    ...templatesForConfig(files),
   })
   const withRole = Object.fromEntries(Object.entries(roles).filter(([, token]) => token !== null))
   const others = special.map((token) => token.content).filter((content) => !Object.values(roles).includes(content))
   write('special_tokens_map.json', { ...withRole, ...(others.length > 0 && { additional_special_tokens: others }) })
-  if (files.chatTemplate !== undefined) writeFileAtomic(join(directory, 'chat_template.jinja'), files.chatTemplate)
+  writeChatTemplates(directory, files)
 }
 
 /** Readers before tokenizers 0.20 know only `"a b"`, which is possible unless a token has a space in it. */
@@ -90,13 +89,14 @@ function contentOf(token: unknown): string | undefined {
   return typeof content === 'string' ? content : undefined
 }
 
-/** A template, or the one called `default` in a list of named ones. */
-function templateOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  if (!Array.isArray(value)) return undefined
-  const named = value as ({ name?: unknown; template?: unknown } | null)[]
-  const template = (named.find((entry) => entry?.name === 'default') ?? named[0])?.template
-  return typeof template === 'string' ? template : undefined
+/** Every key that ends in `_token` and names one, as Transformers hands them to templates; later files win. */
+function namedTokensOf(...files: Record<string, unknown>[]): Record<string, string> {
+  const tokens: Record<string, string> = {}
+  for (const [key, value] of files.flatMap((file) => Object.entries(file))) {
+    const content = key.endsWith('_token') ? contentOf(value) : undefined
+    if (content !== undefined) tokens[key] = content
+  }
+  return tokens
 }
 
 function readObject(path: string): Record<string, unknown> | undefined {

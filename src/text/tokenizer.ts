@@ -4,6 +4,7 @@
 // What it is not: a trainer (bpe.ts) or a renderer of chats (chat-template.ts).
 
 import { TokenizerError } from '../errors.ts'
+import { chooseTemplate } from './named-templates.ts'
 import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
 import type { TokenModel } from './stages/bpe-model.ts'
 import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
@@ -126,9 +127,14 @@ export class Tokenizer {
     return this.roleId('unk')
   }
 
-  /** The chat template that came with the tokenizer. */
+  /** The chat template that came with the tokenizer; of several, the one named `default`. */
   get chatTemplate(): string | undefined {
     return this.#files.chatTemplate
+  }
+
+  /** The template for a chat, chosen as Transformers does: with tools the one named `tool_use` if there is one. */
+  chatTemplateFor(tools: readonly unknown[] | undefined): string | undefined {
+    return chooseTemplate(this.#files, tools !== undefined, this.#files.name ?? 'the tokenizer')
   }
 
   /** The tokens that tokenizer_config.json has names for, such as `pad_token`: what a chat template is given. */

@@ -2,6 +2,7 @@
 // content in parts [{type: 'text', text}], tool calls as objects or as JSON in a string.
 
 import { InputError } from '../../errors.ts'
+import { rememberSpelling } from '../../text/json-spelling.ts'
 import type { Message, ToolCall, ToolDefinition, Turns } from './conversation.ts'
 
 type Fields = Record<string, unknown>
@@ -132,7 +133,9 @@ export function readTools(value: unknown, place: Place): ToolDefinition[] | unde
 function fromJson(value: unknown, place: Place): unknown {
   if (typeof value !== 'string') return value
   try {
-    return JSON.parse(value)
+    const parsed: unknown = JSON.parse(value)
+    rememberSpelling(value, parsed)
+    return parsed
   } catch (error) {
     const isPython = /^\s*[[{]\s*(\{\s*)?'/.test(value) ? '; this is Python’s notation: write it with json.dumps' : ''
     throw wrong(place, `JSON (${(error as Error).message.slice(0, 80)}${isPython})`, value)

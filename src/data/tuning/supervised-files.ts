@@ -71,7 +71,7 @@ export async function readSupervised(
     for (const part of pieces) samples.add(part)
     sides.add(JSON.stringify(example), pieces.length)
   }
-  tally.notices.push(...reader.notices())
+  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files))
   return { ...sides.of(samples), report: await tally.report() }
 }
 
@@ -126,6 +126,11 @@ export class Tally {
     this.options = options
   }
 
+  /** What is read, for messages. */
+  get files(): string {
+    return typeof this.paths === 'string' ? this.paths : this.paths.join(', ')
+  }
+
   /** Counts a row of `length` tokens: its samples as they were, and what is left of them. */
   add(length: number, before: readonly Sample[], after: readonly Sample[], encoder: SupervisedEncoder): void {
     this.lengths.push(length)
@@ -149,7 +154,7 @@ export class Tally {
 
   async report(): Promise<TuningReport> {
     const { maxLength, onOverlong = 'error-if-many' } = this.options
-    const files = typeof this.paths === 'string' ? this.paths : this.paths.join(', ')
+    const { files } = this
     const lengths = reportLengths(this.lengths)
     if (onOverlong === 'error-if-many') refuseMany(this.overlong, lengths, maxLength, files)
     if (this.leftOut === lengths.count) {

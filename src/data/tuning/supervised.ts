@@ -11,6 +11,7 @@ import { IGNORE_INDEX } from '../batch.ts'
 import type { Example, Message, ToolDefinition } from '../rows/conversation.ts'
 import { type Place, wrong } from '../rows/messages.ts'
 import type { Sample } from '../sample.ts'
+import { ReasoningTally } from './reasoning.ts'
 
 /** How examples become samples. */
 export interface SupervisedOptions {
@@ -26,7 +27,10 @@ export interface SupervisedOptions {
 /** Encodes examples for supervised fine-tuning. */
 export class SupervisedEncoder {
   readonly tokenizer: Tokenizer
+  /** The template of chats without tools. */
   readonly chatTemplate: string
+  /** Whether the reasoning of the answers so far is in what is learnt. */
+  readonly reasoning: ReasoningTally = new ReasoningTally()
   private readonly options: SupervisedOptions
   /** What the tokenizer puts around a text; the end-of-text token is always there if it has one. */
   private readonly frame: { before: Int32Array; after: Int32Array }
@@ -81,7 +85,8 @@ export class SupervisedEncoder {
     const turns = this.options.turns === 'last' ? asked.slice(-1) : asked
     if (turns.length === 0) throw nothingToLearn(place, `roles ${messages.map(({ role }) => role).join(', ')}`)
     const input = { messages: messages.map(forTemplate), tools }
-    const { ids, spans, text } = encodeChat(this.tokenizer, this.chatTemplate, input)
+    const template = this.options.chatTemplate ?? chatTemplateFor(this.tokenizer, tools)
+    const { ids, spans, text } = encodeChat(this.tokenizer, template, input)
     const labels = new Int32Array(ids.length).fill(IGNORE_INDEX)
     for (const turn of turns) {
       const span = spans[turn]
@@ -99,6 +104,8 @@ export class SupervisedEncoder {
         place,
       )
       labels.set(ids.subarray(span.bodyStart, end), span.bodyStart)
+      for (const [from, to] of span.foreign) labels.fill(IGNORE_INDEX, Math.max(from, span.bodyStart), to)
+      this.reasoning.add(messages[turn]!, span.text)
     }
     this.requireNames(tools?.map((tool) => tool.function.name) ?? [], text, place)
     return checked({ ids, labels }, place)
@@ -144,9 +151,10 @@ export function supervisedTokens({ labels }: Sample): number {
   return count
 }
 
-/** `isTrained` is ours; a template must not see it. */
-function forTemplate({ isTrained: _, ...message }: Message): Omit<Message, 'isTrained'> {
-  return message
+/** `isTrained` is ours, a template must not see it; reasoning goes by two names, and templates know one or the other. */
+function forTemplate({ isTrained: _, ...message }: Message): Omit<Message, 'isTrained'> & { thinking?: string } {
+  const { reasoning_content: thinking } = message
+  return thinking === undefined ? message : { ...message, thinking }
 }
 
 /** Nothing predicts the first token, so it is never learnt. */

@@ -2,6 +2,7 @@
 // twice, half a surrogate pair, depth that overflows the next stack) is a fault here, not a row.
 
 import { isUtf8 } from 'node:buffer'
+import { rememberSpelling } from '../../../text/json-spelling.ts'
 import type { DataLimits } from '../limits.ts'
 import type { BadReason } from '../quarantine.ts'
 import type { FileRow } from './read-context.ts'
@@ -31,6 +32,7 @@ export function parseJsonRow(bytes: Buffer, limits: DataLimits): ParsedRow {
   const { numDistinctKeys, fault } = inspect(row, /\\u(?:0000|d[89a-f])/i.test(text))
   if (fault !== undefined) return { reason: fault }
   if (numKeys !== numDistinctKeys) return { reason: 'duplicate-key' }
+  rememberSpelling(text, row)
   return { row: row as FileRow['row'] }
 }
 
