@@ -79,10 +79,13 @@ describe('packCorpus', () => {
     }
   })
 
-  it('leaves nothing behind when reading fails', async () => {
+  it('leaves nothing behind when reading fails but the quarantine', async () => {
     writeFileSync(corpus, '{"text": "a"}\n'.repeat(10) + 'x\n'.repeat(10))
     await expect(blocks()).rejects.toThrow(/bad lines/)
     expect(readdirSync(join(directory, 'cache'))).toEqual([])
+    const quarantinePath = join(directory, 'bad.jsonl')
+    await expect(blocks({ quarantinePath, split: { fraction: 0.1, side: 'train' } })).rejects.toThrow(/bad lines/)
+    expect(readFileSync(quarantinePath, 'utf8').split('\n')).toHaveLength(11)
   })
 
   it('keeps what reading met with the tokens', async () => {

@@ -98,7 +98,9 @@ async function sideOfDocuments(
 ): Promise<AsyncIterable<SourceDocument>> {
   const { split, quarantinePath: _, onNotice, ...reading } = options
   if (split === undefined) return documents
-  if (!(await areFew(readDocuments(paths, reading), split))) return onSide(documents, split.side, split)
+  // What is wrong with the data is said by the reading that counts, which has the quarantine.
+  const isFew = await areFew(readDocuments(paths, reading), split).catch(() => false)
+  if (!isFew) return onSide(documents, split.side, split)
   if (split.side === 'validation') {
     const notice = `documents are few: held out is a passage of ${Number((100 * split.fraction).toPrecision(3))} % of each long one, and up to ${GUARD} characters on both sides of it are not read`
     documents.report.notices.push(notice)

@@ -97,6 +97,20 @@ describe('readSupervised', () => {
   })
 })
 
+describe('few rows', () => {
+  const rows = Array.from({ length: 15 }, (_, i) => row(`${i}`, 'x'))
+
+  it('are held out in the share asked for, equal ones together, more of them as the share grows', async () => {
+    const held = async (fraction: number, list = rows) =>
+      texts((await read(write('a.jsonl', list), { validation: { fraction } })).validation)
+    const shares = await Promise.all([0.01, 0.1, 0.2, 0.5].map((fraction) => held(fraction)))
+    expect(shares.map((share) => share.length)).toEqual([1, 2, 3, 8])
+    for (const [i, share] of shares.slice(1).entries()) expect(share).toEqual(expect.arrayContaining(shares[i]!))
+    expect(new Set(await held(0.5, [...rows, ...rows])).size * 2).toBe((await held(0.5, [...rows, ...rows])).length)
+    expect(await held(0)).toEqual([])
+  })
+})
+
 describe('samples that are too long', () => {
   // 1 + length + 1 tokens: <s>, a byte each, </s>.
   const rows = [...Array.from({ length: 9 }, () => row('ab', 'c')), row('a'.repeat(8), 'b'.repeat(12))]
