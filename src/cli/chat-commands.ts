@@ -1,6 +1,8 @@
 // What a line that begins with / does in a chat.
 
 import { appendFileSync } from 'node:fs'
+import { describeError } from '../errors.ts'
+import { checkOutputFile } from '../files/output-file.ts'
 import type { Conversation } from '../lm/conversation.ts'
 import type { Output } from './output.ts'
 
@@ -63,8 +65,13 @@ export const CHAT_COMMANDS: Readonly<Record<string, ChatCommand>> = {
     run: (conversation, file, output) => {
       if (file === '') output.note('/save: expected a file, such as /save chats.jsonl')
       else {
-        appendFileSync(file, `${JSON.stringify({ messages: conversation.messages })}\n`)
-        output.note(`${conversation.messages.length} messages → ${file}`)
+        try {
+          checkOutputFile(file, '/save')
+          appendFileSync(file, `${JSON.stringify({ messages: conversation.messages })}\n`)
+          output.note(`${conversation.messages.length} messages → ${file}`)
+        } catch (error) {
+          output.note(describeError(error)) // the conversation goes on
+        }
       }
       return 'line'
     },

@@ -13,8 +13,9 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { InputError } from '../errors.ts'
+import { InputError, UsageError } from '../errors.ts'
 import { syncPath, withDiskFullError } from '../files/atomic-write.ts'
+import { checkOutputFile } from '../files/output-file.ts'
 
 const FORMAT = 'anneal-journal-1'
 const SYNC_MILLISECONDS = 1000
@@ -92,8 +93,10 @@ export class Journal {
 function contentOf(path: string): Buffer {
   try {
     accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
+    checkOutputFile(path, 'journal')
     return existsSync(path) ? readFileSync(path) : Buffer.alloc(0)
   } catch (cause) {
+    if (cause instanceof UsageError) throw new InputError(cause.message, { cause })
     const { code } = cause as NodeJS.ErrnoException
     throw new InputError(`journal ${path}: expected a file that can be written, got ${code}. Choose another path`, {
       cause,

@@ -1,7 +1,17 @@
 // Every command with what is not what it should be: pipes, devices, directories, links, names, YAML made to break its reader. Each ends at
 // once, in one line that says what to do, with its exit code, and never in a stack. What is named as an output lies in a folder of the test.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -20,6 +30,21 @@ const words = (line: string): string[] =>
   line
     .split(' ')
     .map((word) => word.replace(/^M$/, at('model')).replace('LONG', 'n'.repeat(300)).replace(/^@/, `${root}/`))
+
+/** Files of a model directory, each of which is a named pipe in a directory of its own. */
+const PARTS = [
+  'config.json',
+  'generation_config.json',
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'adapter_config.json',
+  'lineage.json',
+]
 
 let worker: { child: ChildProcess; lines: AsyncIterator<string>; complaints: string }
 
@@ -48,6 +73,11 @@ async function run(line: string): Promise<{ code: number; err: string }> {
 beforeAll(async () => {
   const { directory } = await tinyModelDirectory()
   renameSync(directory, at('model'))
+  for (const name of PARTS) {
+    cpSync(at('model'), at(`without-${name}`), { recursive: true })
+    rmSync(at(`without-${name}/${name}`), { force: true })
+    execFileSync('mkfifo', [at(`without-${name}/${name}`)])
+  }
   for (const name of ['pipe', 'pipe.jsonl', 'pipe.json', 'pipe.gguf']) execFileSync('mkfifo', [at(name)])
   for (const name of ['folder', 'folder.jsonl', 'folder.gguf', 'pipes']) mkdirSync(at(name))
   execFileSync('mkfifo', [at('pipes/config.json')])
@@ -61,6 +91,7 @@ beforeAll(async () => {
     symlinkSync(target, at(name))
   for (const [name, text] of Object.entries({
     text: 'Once upon a time there was a model.\n'.repeat(20),
+    'text.txt': 'Once upon a time there was a model.\n'.repeat(20),
     empty: '',
     'empty.jsonl': '',
     'nul.txt': 'a\0b\0'.repeat(50),
@@ -145,8 +176,8 @@ const SLOTS: [string, string[], string[]][] = [
       'generate --prompt x --model X',
       'score --text @text --model X',
       'export --to hf --out @out --model X',
-      'sleb --data @text --remove 1 --out @out --model X',
-      'prune --data @text --ratio 0.1 --out @out --model X',
+      'sleb --data @text.txt --remove 1 --out @out --model X',
+      'prune --data @text.txt --ratio 0.1 --out @out --model X',
       'quantize --bits 4 --out @out --model X',
       `${PRETRAIN} --dataset @text.txt --model_name_or_path X`,
     ],
@@ -172,13 +203,18 @@ const SLOTS: [string, string[], string[]][] = [
     ],
     [
       'tokenizer train @model/config.json --vocab-size 300 --out X',
-      'sleb --model M --data @text --remove 0 --length 16 --out X',
-      'prune --model M --data @text --ratio 0.1 --importance l2 --out X',
+      'sleb --model M --data @text.txt --remove 0 --length 16 --out X',
+      'prune --model M --data @text.txt --ratio 0.1 --importance l2 --out X',
       'quantize --model M --bits 4 --out X',
       'export --to hf --model M --out X',
     ],
   ],
   ['a file to write', ['@folder', '@text/x', '@pipe', '@LONG', '/proc/x'], ['export --to gguf --model M --out X']],
+  [
+    'a journal',
+    ['@folder', '@pipe', '@zero', '@loop', '@text', '@text/x', '/proc/x'],
+    ['sleb --model M --data @text.txt --remove 1 --length 16 --out @out --journal X'],
+  ],
 ]
 
 describe.each(SLOTS)('in place of %s', (_, things, lines) => {
@@ -195,5 +231,24 @@ describe.each(SLOTS)('in place of %s', (_, things, lines) => {
     expect(err).not.toMatch(/[\u0000-\u0008\u000b-\u001f]/)
     expect(readdirSync(root)).toEqual(before)
     expect(lstatSync(at('pipe')).isFIFO() && lstatSync(at('dangling')).isSymbolicLink()).toBe(true)
+  })
+})
+
+describe('a model directory of which one file is a pipe', () => {
+  it.each(
+    PARTS.flatMap((name) =>
+      [
+        'score --model X --text @text --json',
+        'generate --model X --prompt x --max-new-tokens 1',
+        'export --to hf --model X --out @out',
+        'check X',
+        'sleb --model X --data @text.txt --remove 0 --length 16 --out @out',
+      ].map((line) => line.replace('X', `@without-${name}`)),
+    ),
+  )('%s never waits for it', async (line) => {
+    const { code, err } = await run(line)
+    rmSync(at('out'), { recursive: true, force: true })
+    expect(err).not.toMatch(/^\s+at |^error: E[A-Z]+:/m)
+    expect([0, 2, 3], err).toContain(code)
   })
 })
