@@ -8,7 +8,7 @@ import { type SignalStop, stopOnSignals } from './stop-on-signals.ts'
 
 export interface FollowedRun {
   result: TrainResult
-  /** 0, 6 when the last checkpoint could not be saved, 130 or 143 after a signal. */
+  /** 0, 6 when the last checkpoint could not be saved, 129, 130 or 143 after a signal, 141 when nobody read the output. */
   exitCode: number
 }
 

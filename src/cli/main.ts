@@ -5,11 +5,12 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { didYouMean } from '../config/nearest.ts'
-import { describeError, exitCodeOf, hasCode, UsageError } from '../errors.ts'
+import { describeError, exitCodeOf, UsageError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { parseArguments } from './arguments.ts'
 import type { Command } from './command.ts'
 import { commandHelp, overviewHelp } from './help.ts'
+import { watchOutput } from './lost-output.ts'
 import { createOutput, type TextStream } from './output.ts'
 
 interface CommandEntry {
@@ -113,17 +114,6 @@ function stacks(error: Error): string {
   return error.cause instanceof Error ? `${own}\ncaused by ${stacks(error.cause)}` : own
 }
 
-/** Makes a reader that goes away (`| head`) end the process quietly, as it does for other programs, and a full disk in one line. */
-function endOnLostOutput(): void {
-  process.stdout.on('error', (error) => {
-    if (hasCode(error, 'EPIPE')) process.exit(128 + 13) // what a shell reports for SIGPIPE
-    process.stderr.write(`${describeError(Object.assign(error, { path: 'standard output' }))}\n`)
-    process.exit(exitCodeOf(error))
-  })
-  // People's output may get lost without harm: a training run does not end because its log's reader did, or because a disk is full.
-  process.stderr.on('error', () => {})
-}
-
 // npm links `node_modules/.bin/anneal` to this file, so compare what the script's path points to.
 function isEntryPoint(): boolean {
   const script = process.argv[1]
@@ -131,6 +121,6 @@ function isEntryPoint(): boolean {
 }
 
 if (isEntryPoint()) {
-  endOnLostOutput()
+  watchOutput()
   process.exitCode = await main(process.argv.slice(2))
 }
