@@ -1,7 +1,7 @@
 // `tsx bench/make-gguf.ts DIR FILE.gguf FORMAT [OURS]`: a model as GGUF for llama.cpp, with a tokenizer that is never used: only ids
 // are compared. With OURS, a format of Anneal's own, prints how far the logits of both quantized models are from the dense one's.
 import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
-import { exportGguf } from '../src/gguf/export-model.ts'
+import { writeModelGguf } from '../src/gguf/export-model.ts'
 import { loadGguf } from '../src/gguf/load-model.ts'
 import type { GgufFormat } from '../src/gguf/tensor-types.ts'
 import type { Decoder } from '../src/model/decoder.ts'
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const [directory = '', file = '', format, ours] = process.argv.slice(2)
   const { tokenizer } = await trainBpe(['some words, some merges'], { vocabSize: 260, specialTokens: ['<end>'] })
   const model = loadDecoder(directory)
-  const { types } = exportGguf(model, file, { format: format as GgufFormat, tokenizer })
+  const { types } = writeModelGguf(model, file, { format: format as GgufFormat, tokenizer })
   if (ours === undefined) return console.log(JSON.stringify({ types }))
   const dense = logitsOf(model)
   const error = (logits: Tensor): number => scope(() => logits.sub(dense).norm().item() / dense.norm().item())

@@ -106,7 +106,8 @@ export { readTrainerState, writeTrainerState } from './checkpoint/run-directory/
 export { appendLineage, type LineageStep, readLineage } from './checkpoint/model-directory/lineage.ts'
 
 // Disk → other programs (docs/export.md)
-export { exportGguf, type GgufExport, type GgufExportOptions } from './gguf/export-model.ts'
+export { type CheckedGguf, exportGguf, type GgufCheck } from './gguf/export-gguf.ts'
+export type { GgufExport, GgufExportOptions } from './gguf/export-model.ts'
 export { exportAdapterGguf } from './gguf/export-adapter.ts'
 export { loadGguf } from './gguf/load-model.ts'
 export { loadGgufParts } from './gguf/load-parts.ts'
@@ -121,6 +122,7 @@ export {
   type Lm,
   type Prompt,
 } from './lm/lm.ts'
+export { type ExportOptions, type ExportResult, exportModel } from './run/export/export-model.ts'
 export { type LoadLmOptions, loadLm } from './run/load-lm.ts'
 export { type LoadedModel, type LoadModelOptions, loadModel } from './run/load-model.ts'
 export { type AdapterSource, type ModelSource, modelSource } from './run/model-source.ts'

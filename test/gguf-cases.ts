@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { type AdapterMatrices, exportAdapterGguf } from '../src/gguf/export-adapter.ts'
-import { exportGguf } from '../src/gguf/export-model.ts'
+import { writeModelGguf } from '../src/gguf/export-model.ts'
 import type { GgufFormat } from '../src/gguf/tensor-types.ts'
 import { tokenizerMetadata } from '../src/gguf/tokenizer-metadata.ts'
 import type { GgufMetadata, GgufValue } from '../src/gguf/values.ts'
@@ -110,7 +110,7 @@ export function caseModel({ config }: ModelCase): Decoder {
 /** Writes the file of a case. */
 export function writeModelCase(modelCase: ModelCase, model: Decoder, path: string): string {
   const { name, format } = modelCase
-  return exportGguf(model, path, { format, tokenizer: tinyTokenizer(), name }).sha256
+  return writeModelGguf(model, path, { format, tokenizer: tinyTokenizer(), name }).sha256
 }
 
 /** A LoRA of rank 3 on some matrices of the first case, with scales of their own. */

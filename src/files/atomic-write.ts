@@ -66,32 +66,75 @@ export function writeFileAtomic(
   data: string | Uint8Array | ((sink: FileSink) => void),
   expectedBytes: number = typeof data === 'function' ? 0 : data.length,
 ): WrittenFile {
-  checkOutputFile(path, 'file to write')
-  const temporary = pathBeside(path, 'tmp')
   return withDiskFullError(path, expectedBytes, () => {
+    const file = new UnfinishedFile(path)
     try {
-      const descriptor = openSync(temporary, 'wx')
-      let file: WrittenFile
-      try {
-        faultPoint('created')
-        const sink = new FileSink(descriptor)
-        if (typeof data === 'function') data(sink)
-        else sink.write(data)
-        fsyncSync(descriptor)
-        faultPoint('synced')
-        file = { path, size: sink.size, sha256: sink.digest() }
-      } finally {
-        closeSync(descriptor)
-      }
-      renameSync(temporary, path)
-      faultPoint('renamed')
-      syncPath(dirname(path))
-      faultPoint('parent-synced')
-      return file
+      if (typeof data === 'function') data(file.sink)
+      else file.sink.write(data)
+      return file.finish()
     } finally {
-      rmSync(temporary, { force: true })
+      file.drop()
     }
   })
+}
+
+/** The same for a file that takes long to write: `write` may wait in between. When it throws, the old file stays. */
+export async function writeFileInTurns(
+  path: string,
+  write: (sink: FileSink) => Promise<void>,
+  expectedBytes = 0,
+): Promise<WrittenFile> {
+  return withDiskFullError(path, expectedBytes, async () => {
+    const file = new UnfinishedFile(path)
+    try {
+      await write(file.sink)
+      return file.finish()
+    } finally {
+      file.drop()
+    }
+  })
+}
+
+/** A file beside its target until it is whole. */
+class UnfinishedFile {
+  readonly sink: FileSink
+  readonly #path: string
+  readonly #temporary: string
+  #descriptor: number | undefined
+
+  constructor(path: string) {
+    checkOutputFile(path, 'file to write')
+    this.#path = path
+    this.#temporary = pathBeside(path, 'tmp')
+    this.#descriptor = openSync(this.#temporary, 'wx')
+    this.sink = new FileSink(this.#descriptor)
+    faultPoint('created')
+  }
+
+  /** Makes it the target. */
+  finish(): WrittenFile {
+    fsyncSync(this.#descriptor!)
+    faultPoint('synced')
+    const { sink } = this
+    const file = { path: this.#path, size: sink.size, sha256: sink.digest() }
+    this.#close()
+    renameSync(this.#temporary, this.#path)
+    faultPoint('renamed')
+    syncPath(dirname(this.#path))
+    faultPoint('parent-synced')
+    return file
+  }
+
+  /** Takes away what is not finished; does nothing afterwards. */
+  drop(): void {
+    this.#close()
+    rmSync(this.#temporary, { force: true })
+  }
+
+  #close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+  }
 }
 
 /** Options of {@link writeDirectoryAtomic}. */

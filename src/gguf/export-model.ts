@@ -1,4 +1,4 @@
-// A Decoder → a GGUF file for llama.cpp, Ollama and LM Studio. One tensor is put together, converted and written at a time.
+// A Decoder → what a GGUF file for llama.cpp, Ollama and LM Studio holds, and the file. One tensor is put together, converted and written at a time.
 // Names and types are architectures.ts and tensor-types.ts, what llama.cpp is told of the model model-metadata.ts.
 
 import { NonFiniteError, UnsupportedError } from '../errors.ts'
@@ -29,8 +29,6 @@ export interface GgufExportOptions {
   name?: string | undefined
   /** More metadata, such as `general.license`. */
   metadata?: GgufMetadata
-  /** Called after every tensor. */
-  onProgress?: (bytes: number, total: number) => void
 }
 
 /** What was written. */
@@ -47,15 +45,24 @@ export interface GgufExport extends WrittenFile {
 /** Values that are quantized at once: 16 MiB. */
 const VALUES_AT_ONCE = 1 << 22
 
-/**
- * Writes `model` to `path` as GGUF. An UnsupportedError says what llama.cpp cannot compute, a NonFiniteError which tensor is damaged;
- * nothing is written then.
- *
- * @example
- * exportGguf(engine.model, 'tiny.gguf', { format: 'q8_0', tokenizer: engine.tokenizer })
- */
-export function exportGguf(model: Decoder, path: string, options: GgufExportOptions = {}): GgufExport {
-  const { format = 'f16', tokenizer, name, onProgress } = options
+/** A file before it is written. */
+export interface PlannedGguf {
+  metadata: GgufMetadata
+  tensors: GgufTensorSource[]
+  /** Bytes of the tensors. */
+  total: number
+  about: Omit<GgufExport, keyof WrittenFile>
+}
+
+/** Writes `model` to `path` as GGUF in one go and does not read it back: `exportGguf` does. The errors are the same. */
+export function writeModelGguf(model: Decoder, path: string, options: GgufExportOptions = {}): GgufExport {
+  const { metadata, tensors, about } = planGguf(model, options)
+  return { ...writeGguf(path, metadata, tensors), ...about }
+}
+
+/** What a GGUF file of `model` holds; UnsupportedError for what llama.cpp cannot compute. */
+export function planGguf(model: Decoder, options: GgufExportOptions = {}): PlannedGguf {
+  const { format = 'f16', tokenizer, name } = options
   const { config } = model
   const { architecture, metadata: ofModel, contextLength, ropeFactors, notices } = modelMetadata(config)
   const metadata: GgufMetadata = new Map<string, GgufValue>([
@@ -95,12 +102,11 @@ export function exportGguf(model: Decoder, path: string, options: GgufExportOpti
       ),
     0,
   )
-  const file = noGrad(() => writeGguf(path, metadata, tensors, (bytes) => onProgress?.(Math.min(bytes, total), total)))
   const types: Partial<Record<GgmlType, number>> = {}
   for (const { type } of tensors) types[type] = (types[type] ?? 0) + 1
   const unspoken = tokenizer === undefined ? ['the file has no tokenizer: it takes and gives token ids'] : []
   const all = [...notices, ...misfits(wanted, context), ...unspoken]
-  return { ...file, architecture: architecture.name, contextLength, types, notices: all }
+  return { metadata, tensors, total, about: { architecture: architecture.name, contextLength, types, notices: all } }
 }
 
 /** Says why the file has types that nobody asked for. */
@@ -133,13 +139,14 @@ function* encoded(
   parameter: GgufParameter,
   type: GgmlType,
 ): Generator<Uint8Array> {
-  const whole = scope(() => assembled(model, parameters, parameter)).keep()
+  const whole = noGrad(() => scope(() => assembled(model, parameters, parameter)).keep())
   try {
     const [rows = 1] = whole.shape
     const columns = whole.numel / Math.max(1, rows)
     const step = Math.max(1, Math.floor(VALUES_AT_ONCE / Math.max(1, columns)))
     for (let row = 0; row < rows; row += step) {
-      yield scope(() => piece(whole.narrow(0, row, Math.min(step, rows - row)), type, parameter.name))
+      const some = (): Uint8Array => piece(whole.narrow(0, row, Math.min(step, rows - row)), type, parameter.name)
+      yield noGrad(() => scope(some))
     }
   } finally {
     whole.free()

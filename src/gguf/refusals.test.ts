@@ -9,7 +9,7 @@ import { tinyTokenizer } from '../../test/tiny-model.ts'
 import { InputError, NonFiniteError, UnsupportedError } from '../errors.ts'
 import type { Linear } from '../nn/linear.ts'
 import { ops, scope } from '../torch/index.ts'
-import { exportGguf } from './export-model.ts'
+import { writeModelGguf } from './export-model.ts'
 import { configFromGguf } from './model-config.ts'
 import { modelMetadata } from './model-metadata.ts'
 import { preTokenizerName } from './pre-tokenizers.ts'
@@ -54,18 +54,18 @@ describe('modelMetadata', () => {
   })
 })
 
-describe('exportGguf', () => {
+describe('writeModelGguf', () => {
   it('names the tensor that is not finite, and leaves no file', () => {
     const directory = mkdtempSync(join(tmpdir(), 'anneal-gguf-'))
     const model = randomDecoder(1)
     const weight = (model.model.layers[1]!.mlp!.up_proj as Linear).weight
     scope(() => ops.fill_(weight, Number.NaN))
     const path = join(directory, 'a.gguf')
-    expect(() => exportGguf(model, path)).toThrow(NonFiniteError)
-    expect(() => exportGguf(model, path)).toThrow(/blk\.1\.ffn_up\.weight/)
+    expect(() => writeModelGguf(model, path)).toThrow(NonFiniteError)
+    expect(() => writeModelGguf(model, path)).toThrow(/blk\.1\.ffn_up\.weight/)
     expect(readdirSync(directory)).toEqual([])
     scope(() => ops.fill_(weight, 1e5))
-    expect(() => exportGguf(model, path, { format: 'q8_0' })).toThrow(/up to 65504/)
+    expect(() => writeModelGguf(model, path, { format: 'q8_0' })).toThrow(/up to 65504/)
     model.free()
     rmSync(directory, { recursive: true })
   })

@@ -2,7 +2,7 @@
 // any tensor is asked for its bytes, and one tensor is in memory at a time. The file is there whole or not at all.
 
 import { InputError } from '../errors.ts'
-import { type FileSink, type WrittenFile, writeFileAtomic } from '../files/atomic-write.ts'
+import { type FileSink, type WrittenFile, writeFileAtomic, writeFileInTurns } from '../files/atomic-write.ts'
 import { fitsBlocks, GGML_TYPES, type GgmlType, ggmlBytes } from './ggml-types.ts'
 import {
   DEFAULT_ALIGNMENT,
@@ -24,32 +24,59 @@ export interface GgufTensorSource {
   readonly bytes: () => Uint8Array | Iterable<Uint8Array>
 }
 
-/** Writes metadata and tensors to `path`; `onTensor` is called after each tensor with the bytes written so far. */
-export function writeGguf(
+/** Writes metadata and tensors to `path`. */
+export function writeGguf(path: string, metadata: GgufMetadata, tensors: readonly GgufTensorSource[]): WrittenFile {
+  const { parts, total } = partsOf(path, metadata, tensors)
+  return writeFileAtomic(
+    path,
+    (sink) => {
+      for (const write of parts) write(sink)
+    },
+    total,
+  )
+}
+
+/** The same, waiting for `onTensor` after each tensor, which gets the bytes written so far; when it throws, there is no file. */
+export async function writeGgufInTurns(
   path: string,
   metadata: GgufMetadata,
   tensors: readonly GgufTensorSource[],
-  onTensor: (bytes: number) => void = () => {},
-): WrittenFile {
-  const header = describe(path, metadata, tensors)
-  const total = tensors.reduce((sum, tensor) => sum + padded(sizeOf(tensor)), header.length)
-  const write = (sink: FileSink): void => {
-    sink.write(header)
-    for (const tensor of tensors) {
-      const { size } = sink
-      const given = tensor.bytes()
-      for (const bytes of given instanceof Uint8Array ? [given] : given) sink.write(bytes)
-      const expected = sizeOf(tensor)
-      if (sink.size - size !== expected) {
-        throw new InputError(
-          `wrong bytes for a tensor in ${path}:${tensor.name}: expected ${expected} for ${tensor.type} [${tensor.shape}], got ${sink.size - size}`,
-        )
-      }
-      sink.write(new Uint8Array(padded(expected) - expected))
-      onTensor(sink.size)
+  onTensor: (bytes: number) => Promise<void>,
+): Promise<WrittenFile> {
+  const { parts, total } = partsOf(path, metadata, tensors)
+  const write = async (sink: FileSink): Promise<void> => {
+    for (const part of parts) {
+      part(sink)
+      await onTensor(sink.size)
     }
   }
-  return writeFileAtomic(path, write, total)
+  return writeFileInTurns(path, write, total)
+}
+
+/** What writes the header and each tensor, in order, and the bytes of them all. */
+function partsOf(
+  path: string,
+  metadata: GgufMetadata,
+  tensors: readonly GgufTensorSource[],
+): { parts: ((sink: FileSink) => void)[]; total: number } {
+  const header = describe(path, metadata, tensors)
+  const total = tensors.reduce((sum, tensor) => sum + padded(sizeOf(tensor)), header.length)
+  const ofTensor = (tensor: GgufTensorSource, sink: FileSink): void => {
+    const { size } = sink
+    const given = tensor.bytes()
+    for (const bytes of given instanceof Uint8Array ? [given] : given) sink.write(bytes)
+    const expected = sizeOf(tensor)
+    if (sink.size - size !== expected) {
+      throw new InputError(
+        `wrong bytes for a tensor in ${path}:${tensor.name}: expected ${expected} for ${tensor.type} [${tensor.shape}], got ${sink.size - size}`,
+      )
+    }
+    sink.write(new Uint8Array(padded(expected) - expected))
+  }
+  return {
+    parts: [(sink) => sink.write(header), ...tensors.map((tensor) => (sink: FileSink) => ofTensor(tensor, sink))],
+    total,
+  }
 }
 
 const padded = (bytes: number): number => Math.ceil(bytes / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT

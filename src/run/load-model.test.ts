@@ -6,7 +6,7 @@ import { TINY_CHAT_TEMPLATE, tinyModelDirectory, tinyTokenizer } from '../../tes
 import { appendLineage } from '../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../checkpoint/model-directory/save.ts'
-import { exportGguf } from '../gguf/export-model.ts'
+import { writeModelGguf } from '../gguf/export-model.ts'
 import { loadLora, saveLora } from '../methods/lora/adapter-files.ts'
 import { addLora, loraLayers } from '../methods/lora/lora.ts'
 import { savePrompt } from '../methods/prompt-tuning/prompt-files.ts'
@@ -160,7 +160,7 @@ describe('loadModel', () => {
 
   it('reads a GGUF file, and an adapter on it', async () => {
     const model = loadDecoder(base)
-    exportGguf(model, at('base.gguf'), { format: 'f32', tokenizer: tinyTokenizer() })
+    writeModelGguf(model, at('base.gguf'), { format: 'f32', tokenizer: tinyTokenizer() })
     model.free()
     expect(apart(await logitsOf(at('base.gguf')), await logitsOf(base))).toBeLessThan(1e-4)
     expect(apart(await logitsOf(at('base.gguf'), { adapter: at('first') }), await logitsOf(at('first')))).toBeLessThan(

@@ -1,35 +1,38 @@
-// `anneal export --to hf`: a Hugging Face directory that is complete (weights, tokenizer, template, generation settings) and plain:
-// adapters merged, quantized matrices dense again.
-
-import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
-import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
+// A Hugging Face directory that is complete (weights, tokenizer, template, generation settings, licence) and plain: adapters merged,
+// quantized matrices dense again.
 import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
-import type { Output } from '../../cli/output.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import { hasUnequalLayers } from '../../gguf/architectures.ts'
-import { storedDtype } from '../../model/dtype.ts'
+import { type StoredDType, storedDtype } from '../../model/dtype.ts'
 import { dequantizeModel, quantLinears } from '../../model/quantize-model.ts'
 import { refuseSameDirectory } from '../edit-target.ts'
-import type { ExportSource } from './load-source.ts'
+import type { LoadedModel } from '../load-model.ts'
+import { bringCompanions, hashSource } from '../source-files.ts'
 
 export interface HuggingFaceTarget {
   out: string
-  dtype: 'auto' | 'f32' | 'bf16' | 'f16'
-  /** Most bytes in one file of weights. */
-  maxShardBytes: number
+  /** Default `auto`: the stored type. */
+  dtype?: 'auto' | StoredDType
+  /** Most bytes in one file of weights. Default 5 GB. */
+  maxShardBytes?: number
 }
 
-/** Writes the directory as a whole and reports it. */
-export async function exportToHuggingFace(
-  source: ExportSource,
-  target: HuggingFaceTarget,
-  output: Output,
-): Promise<void> {
-  const { model, tokenizer, directory: from } = source
-  if (from !== undefined) refuseSameDirectory(from, target.out)
+export interface ExportedDirectory {
+  path: string
+  bytes: number
+  dtype: StoredDType
+  notices: readonly string[]
+}
+
+/** Writes the directory as a whole; the model is dense afterwards. */
+export async function exportDirectory(
+  { model, tokenizer, source, lineage, steps }: LoadedModel,
+  { out, dtype: wish = 'auto', maxShardBytes = 5e9 }: HuggingFaceTarget,
+): Promise<ExportedDirectory> {
+  for (const from of [source.base, ...source.adapters.map(({ directory }) => directory)]) refuseSameDirectory(from, out)
   const wasQuantized = quantLinears(model).size
   if (wasQuantized > 0) dequantizeModel(model)
-  const dtype = target.dtype === 'auto' ? storedDtype(model.config.dtype) : target.dtype
+  const dtype = wish === 'auto' ? storedDtype(model.config.dtype) : wish
   const notices = [
     ...(wasQuantized > 0
       ? [`${wasQuantized} quantized matrices are dense again: they take more room and are no more exact than before`]
@@ -40,24 +43,19 @@ export async function exportToHuggingFace(
     ...(tokenizer === undefined ? ['the model has no tokenizer: it takes and gives token ids'] : []),
   ]
   const bytesOf = (files: readonly WrittenFile[]): number => files.reduce((sum, { size }) => sum + size, 0)
-  const files = await writeModel(target.out, {
+  const parentSha256 = hashSource(source)
+  const files = await writeModel(out, {
     model,
     dtype,
-    maxShardBytes: target.maxShardBytes,
+    maxShardBytes,
     companions: async (directory) => {
-      if (from !== undefined) copyCompanions(from, directory)
-      await tokenizer?.save(directory)
+      await bringCompanions(source, directory)
+      await tokenizer?.save(directory) // as readers of several generations take it
     },
-    lineage: (written) => [
-      ...source.history,
-      ...datedSteps(
-        [...source.lineage, { pass: 'export', options: { to: 'hf', dtype }, report: { bytes: bytesOf(written) } }],
-        from === undefined ? undefined : hashWeights(from),
-      ),
-    ],
+    lineage: (written) => {
+      const step = { pass: 'export', options: { to: 'hf', dtype }, report: { bytes: bytesOf(written) } }
+      return [...lineage, ...datedSteps([...steps, step], parentSha256)]
+    },
   })
-  const bytes = bytesOf(files)
-  output.emit({ path: target.out, bytes, dtype, notices })
-  output.result(`${target.out}  ${(bytes / 1e6).toFixed(1)} MB  ${source.name} in ${dtype}`)
-  for (const notice of notices) output.note(`notice: ${notice}`)
+  return { path: out, bytes: bytesOf(files), dtype, notices }
 }

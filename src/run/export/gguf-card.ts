@@ -1,20 +1,18 @@
 // The card beside an exported GGUF file: what it is, how close it is to the model, how to run it, how it was made.
 
 import { HARD_TEXTS } from '../../gguf/compare.ts'
-import type { GgufExport } from '../../gguf/export-model.ts'
+import type { CheckedGguf, GgufCheck } from '../../gguf/export-gguf.ts'
 import type { GgufFormat } from '../../gguf/tensor-types.ts'
-import type { GgufCheck } from './export-gguf.ts'
-import type { ExportSource } from './load-source.ts'
+import type { LoadedModel } from '../load-model.ts'
 
 export interface CardParts {
-  source: ExportSource
-  written: GgufExport
+  loaded: LoadedModel
+  written: CheckedGguf
   format: GgufFormat
-  check: GgufCheck | undefined
 }
 
 /** The card as Markdown. */
-export function ggufCard({ source, written, format, check }: CardParts): string {
+export function ggufCard({ loaded: { source, lineage, steps }, written, format }: CardParts): string {
   const file = written.path.replace(/^.*[\\/]/, '')
   const types = Object.entries(written.types).map(([type, count]) => `${type} (${count})`)
   const lines = [
@@ -25,7 +23,7 @@ export function ggufCard({ source, written, format, check }: CardParts): string 
     '',
     '## How close to the model it was made from',
     '',
-    ...closenessLines(check),
+    ...closenessLines(written.check),
     '',
     '## Run it',
     '',
@@ -34,13 +32,13 @@ export function ggufCard({ source, written, format, check }: CardParts): string 
     `    anneal chat --model ${file}`,
   ]
   if (written.notices.length > 0) lines.push('', '## Know this', '', ...written.notices.map((notice) => `- ${notice}`))
-  const steps = [...source.history, ...source.lineage].map(({ pass }) => pass)
-  if (steps.length > 0) lines.push('', '## How it was made', '', `${[...steps, 'export'].join(' → ')}`)
+  const made = [...lineage, ...steps].map(({ pass }) => pass)
+  if (made.length > 0) lines.push('', '## How it was made', '', `${[...made, 'export'].join(' → ')}`)
   return `${lines.join('\n')}\n`
 }
 
-function closenessLines(check: GgufCheck | undefined): string[] {
-  if (check === undefined) return ['Not measured (`--skip-check`).']
+function closenessLines(check: GgufCheck | null): string[] {
+  if (check === null) return ['Not measured (`--skip-check`).']
   const { positions, sameTop, maxLogitDifference, meanDivergence } = check.closeness
   const ids =
     check.differing === undefined

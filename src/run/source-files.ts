@@ -1,0 +1,26 @@
+// What comes along from a model's source into a directory that is made of it, and the hash that names what it was made from.
+import { copyCompanions } from '../checkpoint/model-directory/companions.ts'
+import { hashWeights } from '../checkpoint/model-directory/hash-weights.ts'
+import { hashFile } from '../checkpoint/run-directory/manifest.ts'
+import { loadTokenizer } from './load-model.ts'
+import { type ModelSource, placeOf } from './model-source.ts'
+
+/** Brings tokenizer, sampling settings and licences: the topmost adapter's where it has some, else the base's. */
+export async function bringCompanions(source: ModelSource, directory: string): Promise<void> {
+  const { base, isGguf, adapters } = source
+  for (const place of [...(isGguf ? [] : [base]), ...adapters.map((each) => each.directory)])
+    copyCompanions(place, directory, ['licence'])
+  for (const [kind, file] of [
+    ['tokenizer', 'tokenizer.json'],
+    ['generation', 'generation_config.json'],
+  ] as const) {
+    const place = placeOf(source, file)
+    if (!(isGguf && place === base)) copyCompanions(place, directory, [kind])
+    else if (kind === 'tokenizer') await (await loadTokenizer(source))?.save(directory)
+  }
+}
+
+/** sha256 of the base's weights, which name it in lineage and journals. */
+export function hashSource({ base, isGguf }: ModelSource): string {
+  return isGguf ? hashFile(base) : hashWeights(base)
+}
