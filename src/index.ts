@@ -97,7 +97,7 @@ export { Journal } from './probe/journal.ts'
 
 // Step → disk
 export { saveDecoder } from './checkpoint/model-directory/save.ts'
-export { type ModelParts, type StepRecord, saveEdited, writeModel } from './checkpoint/model-directory/write-model.ts'
+export { type ModelParts, saveEdited, writeModel } from './checkpoint/model-directory/write-model.ts'
 export { type LoadOptions, loadConfig, loadDecoder } from './checkpoint/model-directory/load.ts'
 export { findCheckpoints, latestValid, writeCheckpoint } from './checkpoint/run-directory/run-directory.ts'
 export { verifyCheckpoint } from './checkpoint/run-directory/manifest.ts'

@@ -14,6 +14,7 @@ export interface Progress {
   details?: Readonly<Record<string, string>>
 }
 
+/** What long work tells while it goes on. */
 export type WorkEvent =
   /** First event of a piece of work: `work` is the command's or method's name; `message` says what is about to be done. */
   | { type: 'started'; work: string; message?: string }

@@ -7,6 +7,7 @@ export type { OnOverlong } from './packing/overlong.ts'
 export {
   type BlockOptions,
   type DocumentTokenOptions,
+  type PackableDocument,
   type PackedDataset,
   packDocuments,
   type TextEncoder,
@@ -40,7 +41,7 @@ export type {
 } from './rows/conversation.ts'
 export { type ExampleOptions, readExample } from './rows/examples.ts'
 export type { ExampleFileOptions } from './rows/read-examples.ts'
-export type { Shape, ShapeGuess } from './rows/shapes.ts'
+export type { Columns, Purpose, Shape, ShapeGuess } from './rows/shapes.ts'
 export type { Dataset, Sample } from './sample.ts'
 export { onSide, type Side, type SplitOptions, sideOf } from './split.ts'
 export { type Pair, type PairBatch, type PreferenceData, pairBatches, readPreferences } from './tuning/preferences.ts'

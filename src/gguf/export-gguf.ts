@@ -18,6 +18,7 @@ export interface GgufCheck {
   differing: string[] | undefined
 }
 
+/** What was written, and how it reads. */
 export interface CheckedGguf extends GgufExport {
   /** Null where it was not asked for. */
   readonly check: GgufCheck | null

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { baseFormatsOf } from '../checkpoint/adapter/adapter.ts'
-import type { LineageStep } from '../checkpoint/model-directory/lineage.ts'
+import type { LineageStep, PassRecord } from '../checkpoint/model-directory/lineage.ts'
 import { isQuantized, loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
 import { loadGguf } from '../gguf/load-model.ts'
@@ -53,7 +53,7 @@ export interface LoadedModel {
   /** The steps that made what is on disk. */
   lineage: LineageStep[]
   /** What loading did to it: merges of adapters. */
-  steps: Pick<LineageStep, 'pass' | 'options' | 'report'>[]
+  steps: PassRecord[]
   source: ModelSource
 }
 

@@ -7,12 +7,10 @@ import { type StoredDType, storedDtype } from '../../model/dtype.ts'
 import { VERSION } from '../../version.ts'
 import { copyCompanions, isModelEntry } from './companions.ts'
 import { hashWeights } from './hash-weights.ts'
-import { type LineageStep, readLineage, writeLineage } from './lineage.ts'
+import { type LineageStep, type PassRecord, readLineage, writeLineage } from './lineage.ts'
 import { saveDecoder } from './save.ts'
 
-/** A step as a method or a merge tells it. */
-export type StepRecord = Pick<LineageStep, 'pass' | 'options' | 'report'>
-
+/** What a model directory is made of. */
 export interface ModelParts {
   /** The weights, or what writes them with config.json into a directory. */
   model: Decoder | ((directory: string) => readonly WrittenFile[])
@@ -52,7 +50,7 @@ export async function writeModel(target: string, parts: ModelParts): Promise<Wri
 }
 
 /** Steps as lineage has them: of now and of this version, the first one made from weights with the hash `parentSha256`. */
-export function datedSteps(steps: readonly StepRecord[], parentSha256?: string): LineageStep[] {
+export function datedSteps(steps: readonly PassRecord[], parentSha256?: string): LineageStep[] {
   const date = new Date().toISOString()
   return steps.map(({ pass, options, report }, i) => ({
     pass,
@@ -71,7 +69,7 @@ export function datedSteps(steps: readonly StepRecord[], parentSha256?: string):
  * @example
  * await saveEdited(model, 'models/base', 'models/smaller', prune(model, batches, { ratio: 0.2 }))
  */
-export async function saveEdited(model: Decoder, from: string, to: string, step: StepRecord): Promise<void> {
+export async function saveEdited(model: Decoder, from: string, to: string, step: PassRecord): Promise<void> {
   await writeModel(to, {
     model,
     companions: (directory) => copyCompanions(from, directory),
