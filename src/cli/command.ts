@@ -2,6 +2,7 @@
 // Options as data give typed values, help, suggestions and the surface snapshot from one table.
 // Nothing here imports more than types, so that `anneal --help` stays fast.
 
+import type { KeyGroup } from '../config/key-groups.ts'
 import type { Override } from '../config/overrides.ts'
 import type { Output } from './output.ts'
 
@@ -79,6 +80,8 @@ interface CommandBase {
   /** Example lines without the leading `anneal `. */
   examples?: readonly string[]
   overrides?: OverrideSyntax
+  /** The keys that `overrides` takes, in groups for the help. */
+  keyGroups?: () => readonly KeyGroup[]
 }
 
 /** A command as `main` runs it. Returns the exit code if it is not 0. */

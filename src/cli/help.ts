@@ -1,13 +1,17 @@
 // The help texts: `anneal --help` and `anneal <command> --help`. Plain strings for people, 100 columns at most.
 
 import { COMMON_OPTIONS, valueName } from './arguments.ts'
+import type { Paint } from './colour.ts'
 import type { Command, OptionSpec } from './command.ts'
 
 const WIDTH = 100
 
 /** The overview: every command with its one line. */
-export function overviewHelp(commands: readonly { name: string; summary: string }[]): string {
-  return [
+export function overviewHelp(
+  commands: readonly { name: string; summary: string }[],
+  paint: Paint = (_look, text) => text,
+): string {
+  const lines = [
     'Anneal takes an open language model through its whole life.',
     '',
     'Usage: anneal <command> [options]',
@@ -22,11 +26,22 @@ export function overviewHelp(commands: readonly { name: string; summary: string 
       ['--help', 'show this help; after a command, the help of that command'],
     ]),
     '',
-  ].join('\n')
+  ]
+  return painted(lines, paint).join('\n')
+}
+
+/** The help of a word that begins several commands, such as `tokenizer`. */
+export function groupHelp(
+  name: string,
+  commands: readonly { name: string; summary: string }[],
+  paint: Paint = (_look, text) => text,
+): string {
+  const rows = columns(commands.map(({ name: each, summary }) => [each, summary]))
+  return `${painted([`Usage: anneal ${name} <command> [options]`, '', 'Commands:', ...rows], paint).join('\n')}\n`
 }
 
 /** The help of one command. `name` may be two words, such as `tokenizer train`. */
-export function commandHelp(name: string, command: Command): string {
+export function commandHelp(name: string, command: Command, paint: Paint = (_look, text) => text): string {
   const { positionals, overrides, examples = [] } = command
   const usage = ['anneal', name, positionals && (positionals.min > 0 ? positionals.name : `[${positionals.name}]`)]
   if (overrides) usage.push('[--key value …]')
@@ -35,13 +50,22 @@ export function commandHelp(name: string, command: Command): string {
   if (positionals) sections.push('', 'Arguments:', ...columns([[positionals.name, positionals.summary]]))
   const rows = Object.entries({ ...command.options, ...COMMON_OPTIONS }).map(optionRow)
   sections.push('', 'Options:', ...columns(rows))
-  if (overrides) sections.push('', ...wrapped(overrideNote(overrides.keys), WIDTH))
+  for (const { title, keys } of command.keyGroups?.() ?? []) {
+    const keyRows = keys.map(({ key, value, summary }): [string, string] => [`--${key} ${value}`, summary])
+    sections.push('', `${title}:`, ...columns(keyRows))
+  }
+  if (overrides)
+    sections.push(
+      '',
+      'Each of these is a key of the YAML file, too; `anneal schema` has all that is to be said of them.',
+    )
   if (examples.length > 0) sections.push('', 'Examples:', ...examples.map((line) => `  anneal ${line}`))
-  return `${sections.join('\n')}\n`
+  return `${painted(sections, paint).join('\n')}\n`
 }
 
-function overrideNote(keys: readonly string[]): string {
-  return `Every key of the configuration can be given as --key value: ${keys.join(', ')}. See \`anneal schema\`.`
+/** Headings stand out. */
+function painted(lines: readonly string[], paint: Paint): string[] {
+  return lines.map((line) => (/^[A-Z].*:$/.test(line) ? paint('title', line) : line))
 }
 
 function optionRow([name, spec]: [string, OptionSpec]): [string, string] {

@@ -40,6 +40,20 @@ describe('main', () => {
     },
   )
 
+  it('explains a word that begins several commands', async () => {
+    const { code, out, err } = await run('tokenizer', '--help')
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/^Usage: anneal tokenizer <command>.*\n {2}tokenizer train +train a byte-level/s)
+    expect((await run('--help', 'tokenizer')).out).toBe(out)
+    expect((await run('zebra', '--help')).code).toBe(2)
+  })
+
+  it('gives every key of a training configuration a line, in groups', async () => {
+    const { out } = await run('train', '--help')
+    for (const key of configOverrides.keys) expect(out).toContain(`  --${key} `)
+    expect(out).toMatch(/^Optimization:$/m)
+  })
+
   it.each([
     [['schmea'], "error: unknown command 'schmea'. Did you mean 'schema'?\n"],
     [['zebra'], "error: unknown command 'zebra'. Run `anneal --help` to see the commands\n"],
@@ -112,7 +126,7 @@ Options:
   --debug             show the stack of an error
   --help              show this help
 
-Every key of the configuration can be given as --key value: stage, seed. See \`anneal schema\`.
+Every key of the YAML file is an option, too; \`anneal schema\` says all of them in full.
 
 Examples:
   anneal train run.yaml --seed 7

@@ -8,8 +8,9 @@ import { didYouMean } from '../config/nearest.ts'
 import { describeError, exitCodeOf, UsageError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { parseArguments } from './arguments.ts'
+import { paintFor } from './colour.ts'
 import type { Command } from './command.ts'
-import { commandHelp, overviewHelp } from './help.ts'
+import { commandHelp, groupHelp, overviewHelp } from './help.ts'
 import { watchOutput } from './lost-output.ts'
 import { createOutput, type TextStream } from './output.ts'
 
@@ -73,7 +74,7 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
     stdout.write(`${VERSION}\n`)
     return 0
   }
-  const overview = overviewHelp(Object.entries(COMMANDS).map(([name, { summary }]) => ({ name, summary })))
+  const overview = overviewHelp(summaries(''), paintFor(stdout))
   if (start < 0) {
     const isAsked = before.includes('--help') || before.includes('-h')
     ;(isAsked ? stdout : stderr).write(overview)
@@ -81,16 +82,26 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
   }
   const pair = words.slice(start, start + 2).join(' ')
   const name = Object.hasOwn(COMMANDS, pair) ? pair : words[start]!
+  const own = [...before, ...words.slice(start + name.split(' ').length)]
+  const inside = summaries(`${name} `)
+  if (!Object.hasOwn(COMMANDS, name) && inside.length > 0 && own.some((word) => word === '--help' || word === '-h')) {
+    stdout.write(groupHelp(name, inside, paintFor(stdout)))
+    return 0
+  }
   if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name, words[start + 1])
 
   const { command } = await COMMANDS[name]!.load()
-  const own = [...before, ...words.slice(start + name.split(' ').length)]
   const { json, help, ...invocation } = parseArguments(command, own)
   if (help) {
-    stdout.write(commandHelp(name, command))
+    stdout.write(commandHelp(name, command, paintFor(stdout)))
     return 0
   }
   return (await command.run({ ...invocation, output: createOutput(json, stdout, stderr) })) ?? 0
+}
+
+function summaries(start: string): { name: string; summary: string }[] {
+  const found = Object.entries(COMMANDS).filter(([name]) => name.startsWith(start))
+  return found.map(([name, { summary }]) => ({ name, summary }))
 }
 
 function unknownCommand(name: string, next: string | undefined): UsageError {

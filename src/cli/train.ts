@@ -1,6 +1,7 @@
 // `anneal train CONFIG.yaml [--key value …]`, and `anneal train DATA.jsonl --model DIR` with a configuration that follows from the data.
 import { basename } from 'node:path'
 import { dumpConfig } from '../config/dump.ts'
+import { keyGroups } from '../config/key-groups.ts'
 import { configOverrides, type Override, readOverrides } from '../config/overrides.ts'
 import { parseConfig } from '../config/parse.ts'
 import { MAX_YAML_BYTES } from '../config/read-yaml.ts'
@@ -25,6 +26,7 @@ export const command: Command = defineCommand({
     },
   },
   overrides: configOverrides,
+  keyGroups,
   examples: [
     'train recipes/pretrain-tiny.yaml',
     'train chats.jsonl --model models/base',
