@@ -126,7 +126,7 @@ Options:
   --debug             show the stack of an error
   --help              show this help
 
-Every key of the YAML file is an option, too; \`anneal schema\` says all of them in full.
+Each of these is a key of the YAML file, too; \`anneal schema\` has all that is to be said of them.
 
 Examples:
   anneal train run.yaml --seed 7
