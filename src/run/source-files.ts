@@ -1,7 +1,7 @@
 // What comes along from a model's source into a directory that is made of it, and the hash that names what it was made from.
 import { copyCompanions } from '../checkpoint/model-directory/companions.ts'
 import { hashWeights } from '../checkpoint/model-directory/hash-weights.ts'
-import { hashFile } from '../checkpoint/run-directory/manifest.ts'
+import { hashFile } from '../files/hash.ts'
 import { loadTokenizer } from './load-model.ts'
 import { type ModelSource, placeOf } from './model-source.ts'
 
