@@ -1,11 +1,12 @@
 // Formats at equal bytes: who allocates, and who quantizes. Choices are made on calibration windows and judged on others.
+
 import type { Batch } from '../../src/data/batch.ts'
 import { mutualInformationScore } from '../../src/methods/qpruner/qpruner.ts'
 import { allocate, budgetOf, choiceTable, uniformWithin } from '../../src/methods/quantize/allocate.ts'
+import { type FormatGranularity, QUANTIZERS, type Quantizer } from '../../src/methods/quantize/choices.ts'
 import { fisherErrors } from '../../src/methods/quantize/fisher-error.ts'
 import { MeasuredLoss } from '../../src/methods/quantize/measured-loss.ts'
-import { QUANTIZERS, type Quantizer } from '../../src/methods/quantize/quantizers.ts'
-import { type FormatGranularity, quantUnits } from '../../src/methods/quantize/units.ts'
+import { quantUnits } from '../../src/methods/quantize/units.ts'
 import { buildBank, type WeightBank } from '../../src/methods/quantize/weight-bank.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { codeBits, type QuantFormat } from '../../src/nn/quant/format.ts'

@@ -1,7 +1,8 @@
 // Equal LoRA steps on a quantized base, from LoftQ's start and from zero.
+
 import { addLora, attachAdapters, setAdapters } from '../../src/methods/lora/lora.ts'
+import { QUANTIZERS, type Quantizer } from '../../src/methods/quantize/choices.ts'
 import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../src/methods/quantize/in-place.ts'
-import { QUANTIZERS, type Quantizer } from '../../src/methods/quantize/quantizers.ts'
 import { quantUnits } from '../../src/methods/quantize/units.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import type { QuantFormat } from '../../src/nn/quant/format.ts'

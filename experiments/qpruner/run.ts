@@ -2,9 +2,9 @@
 //   tsx experiments/qpruner/run.ts [--quick] [--data PATH…] [--seeds 3] [--quantizer rtn,gptq] [--granularity layer,matrix] [--out DIR]
 // Quantizers at equal bytes, allocations at equal bytes, and LoftQ against a start from zero. Writes results.json and tables.md into DIR
 // (default out/qpruner).
+
 import { parseArgs } from 'node:util'
-import type { Quantizer } from '../../src/methods/quantize/quantizers.ts'
-import type { FormatGranularity } from '../../src/methods/quantize/units.ts'
+import type { FormatGranularity, Quantizer } from '../../src/methods/quantize/choices.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
 import { machineFor, writeResults } from '../setting/results.ts'

@@ -1,7 +1,17 @@
 // `anneal prune --model DIR --data PATH --ratio R --out DIR`: removes neurons and heads, and says what is left.
 import type { Batch, BatchSource } from '../data/batch.ts'
 import { UsageError } from '../errors.ts'
-import { type PruneOptions, type ResolvedOptions, resolveOptions } from '../methods/prune/options.ts'
+import {
+  AGGREGATES,
+  GROUP_KINDS,
+  IMPORTANCES,
+  LAYOUTS,
+  type PruneOptions,
+  RATIO_BASES,
+  type ResolvedOptions,
+  resolveOptions,
+  SCOPES,
+} from '../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../methods/prune/prune.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { printable } from '../printable.ts'
@@ -16,32 +26,32 @@ const OPTIONS = {
   ratio: { kind: 'number', value: 'R', summary: 'share of parameters to remove, below 1', required: true },
   'ratio-of': {
     kind: 'choice',
-    choices: ['blocks', 'model', 'groups'],
+    choices: RATIO_BASES,
     summary: 'of what: all blocks, the whole model, or the groups to choose from (LLM-Pruner)',
     default: 'blocks',
   },
-  targets: { kind: 'choice', choices: ['all', 'mlp', 'heads'], summary: 'what is removed', default: 'all' },
+  targets: { kind: 'choice', choices: ['all', ...GROUP_KINDS], summary: 'what is removed', default: 'all' },
   importance: {
     kind: 'choice',
-    choices: ['taylor-element', 'taylor-vector', 'taylor-second', 'taylor-mixed', 'flap', 'l2', 'l1', 'random'],
+    choices: IMPORTANCES,
     summary: 'how worth is judged; l2, l1 and random need no gradients and no statistics',
     default: 'taylor-element',
   },
   aggregate: {
     kind: 'choice',
-    choices: ['sum', 'mean', 'max'],
+    choices: AGGREGATES,
     summary: 'how the scores of matrices become one',
     default: 'sum',
   },
   scope: {
     kind: 'choice',
-    choices: ['local', 'global'],
+    choices: SCOPES,
     summary: 'the same share in every layer, or all layers compete (layout per-layer)',
     default: 'local',
   },
   layout: {
     kind: 'choice',
-    choices: ['aligned', 'per-layer'],
+    choices: LAYOUTS,
     summary: 'aligned: all layers of one size, which any loader reads; per-layer: loads here',
     default: 'aligned',
   },

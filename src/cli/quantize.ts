@@ -1,4 +1,6 @@
 // `anneal quantize --model DIR --out DIR`: matrices in fewer bits, all alike or by what each layer can bear within a budget.
+import { ALLOCATIONS, GRANULARITIES, OBJECTIVES, QUANTIZERS } from '../methods/quantize/choices.ts'
+import { QUANT_FORMATS } from '../nn/quant/format.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 
@@ -12,7 +14,7 @@ export const command: Command = defineCommand({
       choices: ['2', '3', '4', '8', '16'],
       summary: 'the same for every matrix: nf2, nf3, nf4, int8, or 16 for no quantization',
     },
-    format: { kind: 'choice', choices: ['nf2', 'nf3', 'nf4', 'int4', 'int8'], summary: 'the same, by name' },
+    format: { kind: 'choice', choices: QUANT_FORMATS, summary: 'the same, by name' },
     'budget-bits': {
       kind: 'number',
       value: 'B',
@@ -21,24 +23,24 @@ export const command: Command = defineCommand({
     },
     allocate: {
       kind: 'choice',
-      choices: ['uniform', 'mi', 'sensitivity', 'fisher', 'bo'],
+      choices: [...ALLOCATIONS, 'mi'],
       summary: 'by one format, mutual information, measured loss, Fisher, or a search after measuring',
     },
     granularity: {
       kind: 'choice',
-      choices: ['layer', 'matrix'],
+      choices: GRANULARITIES,
       default: 'layer',
       summary: 'a format for each layer, or for each matrix',
     },
     choose: { kind: 'list', value: 'FORMAT', summary: 'formats to choose from; without it nf2, nf3, nf4, int8' },
     quantizer: {
       kind: 'choice',
-      choices: ['rtn', 'gptq'],
+      choices: QUANTIZERS,
       summary: 'nearest levels, or errors made up for on the text (nf formats); gptq with --data, else rtn',
     },
     objective: {
       kind: 'choice',
-      choices: ['kl', 'ce'],
+      choices: OBJECTIVES,
       default: 'kl',
       summary: 'what is measured: divergence from the dense model, or loss on the text',
     },

@@ -1,4 +1,6 @@
 // The seam around a training step. A method such as DropBP puts its branch rules on the model and hands the loop this.
+
+import type { ReportBlock } from '../report/report.ts'
 import type { Generator, Tensor } from '../torch/index.ts'
 import type { AdamW } from './adamw.ts'
 
@@ -23,6 +25,8 @@ export interface Rule {
   microStep?(run: RunState, batch: MicroBatch, next: () => number): number
   /** Numbers to log with the step. */
   metrics?(): Record<string, number>
+  /** What it decided so far, as blocks of the run's page. */
+  figures?(): ReportBlock[]
   /** What must be saved for an exact resume, as JSON. */
   state?(): unknown
   restore?(state: unknown): void

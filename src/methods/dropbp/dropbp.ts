@@ -8,9 +8,11 @@ import { z } from 'zod'
 import { CheckpointError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type BranchFlops, branchFlops } from '../../probe/flops.ts'
+import type { ReportBlock } from '../../report/report.ts'
 import type { MicroBatch, Rule, RunState } from '../../train/rule.ts'
 import { greedyRates, knapsackRates, uniformRates, waterFilling } from './allocate-rates.ts'
 import { BranchGates, type Mask } from './branch-gates.ts'
+import { dropBpFigures } from './figures.ts'
 import { liveBranches } from './live-branches.ts'
 import { checkedSettings, type DropBpOptions, type Settings } from './options.ts'
 import { bernoulliSampler, type MaskSampler, maskRandom, pivotalSampler } from './sample-masks.ts'
@@ -114,6 +116,10 @@ class DropBp implements DropBpRule {
       }
     }
     return metrics
+  }
+
+  figures(): ReportBlock[] {
+    return dropBpFigures(this)
   }
 
   /** Masks follow from the seed and the step, and rates from the sensitivities. */

@@ -1,13 +1,18 @@
 // What DropBP decided, as blocks of a report: how sensitive each branch was, and how often it is dropped.
+
+import type { BranchFlops } from '../../probe/flops.ts'
 import type { ReportBlock } from '../../report/report.ts'
-import type { DropBpRule } from './dropbp.ts'
 
 /** Two bar charts, branch by branch from the bottom; the first only after sensitivities were measured. */
 export function dropBpFigures({
   branches,
   rates,
   sensitivities,
-}: Pick<DropBpRule, 'branches' | 'rates' | 'sensitivities'>): ReportBlock[] {
+}: {
+  branches: readonly Pick<BranchFlops, 'block' | 'kind'>[]
+  rates: Float64Array
+  sensitivities: Float64Array | null
+}): ReportBlock[] {
   const bars = (values: Float64Array): { label: string; value: number }[] =>
     branches.map(({ block, kind }, i) => ({ label: `${block} ${kind}`, value: values[i]! }))
   const largest = sensitivities?.reduce((a, b) => Math.max(a, b), 0) || 1

@@ -15,7 +15,14 @@ export const IMPORTANCES = [
 export type Importance = (typeof IMPORTANCES)[number]
 
 /** What is removed: neurons of MLPs, and key/value heads with the query heads that read them. */
-export type GroupKind = 'mlp' | 'heads'
+export const GROUP_KINDS = ['mlp', 'heads'] as const
+export type GroupKind = (typeof GROUP_KINDS)[number]
+/** Of what the ratio is a share. */
+export const RATIO_BASES = ['blocks', 'model', 'groups'] as const
+/** How the scores of the matrices of one group become one. */
+export const AGGREGATES = ['sum', 'mean', 'max'] as const
+export const SCOPES = ['local', 'global'] as const
+export const LAYOUTS = ['aligned', 'per-layer'] as const
 
 export interface PruneOptions {
   /** Share of parameters to remove, from 0 (nothing changes) to below 1. */
@@ -24,17 +31,17 @@ export interface PruneOptions {
    * Of what `ratio` is a share: of all parameters of the blocks (default), of the whole model with its embeddings, or, as LLM-Pruner
    * counts, of the groups that may be removed, which leaves out protected layers and what is not in `targets`.
    */
-  ratioOf?: 'blocks' | 'model' | 'groups'
+  ratioOf?: (typeof RATIO_BASES)[number]
   /** Default both. */
   targets?: readonly GroupKind[]
   /** Default `taylor-element`. */
   importance?: Importance
   /** How the scores of the matrices of one group become one; default `sum`. FLAP looks at one matrix only. */
-  aggregate?: 'sum' | 'mean' | 'max'
+  aggregate?: (typeof AGGREGATES)[number]
   /** `local`: the same share in every layer (default); `global`: the groups of all layers compete, standardised by layer. */
-  scope?: 'local' | 'global'
+  scope?: (typeof SCOPES)[number]
   /** `aligned`: the same sizes in all layers, which any loader reads (default); `per-layer`: sizes under `per_layer_config`. */
-  layout?: 'aligned' | 'per-layer'
+  layout?: (typeof LAYOUTS)[number]
   /** MLPs keep a multiple of this many neurons; default 64 when aligned, else 1. */
   align?: number
   /** Layers at the start left whole; default 4 of 32, scaled (LLM-Pruner), and 0 when aligned. */

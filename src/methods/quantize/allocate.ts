@@ -14,14 +14,11 @@ import {
 } from '../../probe/budget-assignment.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
 import { Count, turn, type Watch } from '../../work.ts'
+import type { AllocationMethod } from './choices.ts'
 import { fisherErrors } from './fisher-error.ts'
 import type { FormatSizes } from './format-sizes.ts'
 import type { MeasuredLoss } from './measured-loss.ts'
 import type { WeightBank } from './weight-bank.ts'
-
-export const ALLOCATIONS = ['uniform', 'sensitivity', 'fisher', 'bo'] as const
-
-export type AllocationMethod = (typeof ALLOCATIONS)[number]
 
 export interface AllocateOptions {
   /** By name, or a score of another method. */

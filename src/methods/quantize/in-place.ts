@@ -1,5 +1,6 @@
 // The matrices of a model in formats that are known already, one after the other in place: rounded or by GPTQ, and, for a LoRA that is to
 // make up for what was lost, by LoftQ with start values for it.
+
 import type { Batch } from '../../data/batch.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
@@ -7,8 +8,9 @@ import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import { QuantLinear } from '../../nn/quant-linear.ts'
 import type { Tensor } from '../../torch/index.ts'
 import { Count, type Watch } from '../../work.ts'
+import type { Quantizer } from './choices.ts'
 import { type LoftqOptions, loftq } from './loftq.ts'
-import { forEachQuantizer, type Quantize, type Quantizer } from './quantizers.ts'
+import { forEachQuantizer, type Quantize } from './quantizers.ts'
 import { linearAt, quantUnits } from './units.ts'
 
 /** What quantizing in place needs besides the model. */

@@ -8,12 +8,8 @@ import { crossEntropyMetric, divergenceMetric, type Metric } from '../../probe/m
 import { type MeasureWatch, type Probe, probeTable } from '../../probe/probe.ts'
 import { languageModeling } from '../../train/objective.ts'
 import { Count } from '../../work.ts'
+import type { QuantObjective } from './choices.ts'
 import type { WeightBank } from './weight-bank.ts'
-
-export const OBJECTIVES = ['kl', 'ce'] as const
-
-/** `kl`: from the dense model's predictions to the quantized model's. `ce`: rise of the cross-entropy; noise can make it negative. */
-export type QuantObjective = (typeof OBJECTIVES)[number]
 
 /** Measures on a dense model; free it before the model changes for good. */
 export class MeasuredLoss {

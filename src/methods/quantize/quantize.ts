@@ -1,5 +1,6 @@
 // Mixed precision for a model, pruned or not: which format each layer or matrix gets within a budget of bytes, chosen and applied. One
 // format for all is the case without a budget. What the formats are and what they store is src/nn/quant.
+
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
@@ -7,12 +8,18 @@ import type { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
 import type { MeasureWatch } from '../../probe/probe.ts'
-import { type Allocation, type AllocationMethod, allocate, budgetOf } from './allocate.ts'
+import { type Allocation, allocate, budgetOf } from './allocate.ts'
+import {
+  type AllocationMethod,
+  DEFAULT_FORMATS,
+  type FormatGranularity,
+  type Quantizer,
+  type QuantObjective,
+} from './choices.ts'
 import { formatSizes } from './format-sizes.ts'
 import { putQuantized } from './in-place.ts'
-import { MeasuredLoss, type QuantObjective } from './measured-loss.ts'
-import type { Quantizer } from './quantizers.ts'
-import { type FormatGranularity, quantUnits } from './units.ts'
+import { MeasuredLoss } from './measured-loss.ts'
+import { quantUnits } from './units.ts'
 import { buildBank, type WeightBank } from './weight-bank.ts'
 
 export interface FormatOptions {
@@ -41,7 +48,7 @@ export interface ChosenFormats {
 
 export const DEFAULTS: Required<Omit<FormatOptions, 'budgetBits'>> = {
   allocate: 'sensitivity',
-  formats: ['nf2', 'nf3', 'nf4', 'int8'],
+  formats: DEFAULT_FORMATS,
   granularity: 'layer',
   quantizer: 'gptq',
   objective: 'kl',

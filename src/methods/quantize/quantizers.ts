@@ -7,14 +7,11 @@ import { quantizeWeight } from '../../nn/quant/quantize-weight.ts'
 import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import type { Tensor } from '../../torch/index.ts'
 import { turn, type Watch } from '../../work.ts'
+import type { Quantizer } from './choices.ts'
 import { gptq } from './gptq.ts'
 import { forEachInputMoment } from './input-moments.ts'
 import { isNormalFloatFormat } from './normal-float-blocks.ts'
 import type { FormatUnit } from './units.ts'
-
-export const QUANTIZERS = ['rtn', 'gptq'] as const
-
-export type Quantizer = (typeof QUANTIZERS)[number]
 
 /** A matrix [out, in] in a format; the matrix need not be the model's own. */
 export type Quantize = (matrix: Tensor, format: QuantFormat) => QuantizedWeight

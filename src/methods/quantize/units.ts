@@ -2,8 +2,7 @@
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { Linear } from '../../nn/linear.ts'
-
-export type FormatGranularity = 'layer' | 'matrix'
+import type { FormatGranularity } from './choices.ts'
 
 /** Matrices that share a format. */
 export interface FormatUnit {

@@ -1,5 +1,6 @@
 // Every matrix in every format it may get, quantized once: assignments are then put together, measured and applied from here. It takes
 // Σ bits of the formats per weight (17 for nf2, nf3, nf4 and int8) beside the model.
+
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -10,8 +11,9 @@ import type { Assignment } from '../../probe/budget-assignment.ts'
 import type { Intervention } from '../../probe/intervention.ts'
 import { scope } from '../../torch/index.ts'
 import { Count, type Watch } from '../../work.ts'
+import type { Quantizer } from './choices.ts'
 import type { FormatSizes } from './format-sizes.ts'
-import { forEachQuantizer, type Quantize, type Quantizer } from './quantizers.ts'
+import { forEachQuantizer, type Quantize } from './quantizers.ts'
 import { type FormatUnit, linearAt } from './units.ts'
 
 export interface BankOptions {

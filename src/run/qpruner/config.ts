@@ -6,13 +6,26 @@ import { didYouMean } from '../../config/nearest.ts'
 import { MAX_YAML_BYTES, type Place, readYaml, type YamlEntry } from '../../config/read-yaml.ts'
 import { ConfigError, hasCode, InputError } from '../../errors.ts'
 import { readBounded } from '../../files/bounded-read.ts'
-import type { QuantFormat } from '../../nn/quant/format.ts'
+import { IMPORTANCES, type Importance, LAYOUTS, SCOPES } from '../../methods/prune/options.ts'
+import {
+  DEFAULT_FORMATS,
+  type FormatGranularity,
+  GRANULARITIES,
+  OBJECTIVES,
+  QUANTIZERS,
+  type Quantizer,
+  type QuantObjective,
+} from '../../methods/quantize/choices.ts'
+import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
+
+/** Who gives formats at first; `bo` refines it in a stage of its own. */
+const FIRST_ALLOCATIONS = ['uniform', 'mi', 'sensitivity', 'fisher'] as const
 
 export interface PruneSection {
   ratio: number
-  importance: 'taylor-element' | 'taylor-vector' | 'taylor-second' | 'taylor-mixed' | 'flap' | 'l2' | 'l1' | 'random'
-  scope: 'local' | 'global'
-  layout: 'aligned' | 'per-layer'
+  importance: Importance
+  scope: (typeof SCOPES)[number]
+  layout: (typeof LAYOUTS)[number]
   align?: number | undefined
   protect_first?: number | undefined
   protect_last?: number | undefined
@@ -21,10 +34,10 @@ export interface PruneSection {
 export interface QuantizeSection {
   budget_bits: number
   formats: QuantFormat[]
-  granularity: 'layer' | 'matrix'
-  quantizer: 'rtn' | 'gptq'
-  objective: 'kl' | 'ce'
-  allocate: 'uniform' | 'mi' | 'sensitivity' | 'fisher'
+  granularity: FormatGranularity
+  quantizer: Quantizer
+  objective: QuantObjective
+  allocate: (typeof FIRST_ALLOCATIONS)[number]
   /** Of the Bayesian optimisation; 0 leaves it out. */
   evaluations: number
 }
@@ -57,11 +70,9 @@ export interface QprunerConfig {
 
 const prune = z.strictObject({
   ratio: z.number().gt(0).lt(1),
-  importance: z
-    .enum(['taylor-element', 'taylor-vector', 'taylor-second', 'taylor-mixed', 'flap', 'l2', 'l1', 'random'])
-    .default('taylor-element'),
-  scope: z.enum(['local', 'global']).default('local'),
-  layout: z.enum(['aligned', 'per-layer']).default('aligned'),
+  importance: z.enum(IMPORTANCES).default('taylor-element'),
+  scope: z.enum(SCOPES).default('local'),
+  layout: z.enum(LAYOUTS).default('aligned'),
   align: count.optional(),
   protect_first: z.int().min(0).optional(),
   protect_last: z.int().min(0).optional(),
@@ -70,13 +81,13 @@ const prune = z.strictObject({
 const quantize = z.strictObject({
   budget_bits: z.number().positive(),
   formats: z
-    .array(z.enum(['nf2', 'nf3', 'nf4', 'int4', 'int8']))
+    .array(z.enum(QUANT_FORMATS))
     .min(1)
-    .default(['nf2', 'nf3', 'nf4', 'int8']),
-  granularity: z.enum(['layer', 'matrix']).default('layer'),
-  quantizer: z.enum(['rtn', 'gptq']).default('gptq'),
-  objective: z.enum(['kl', 'ce']).default('kl'),
-  allocate: z.enum(['uniform', 'mi', 'sensitivity', 'fisher']).default('sensitivity'),
+    .default([...DEFAULT_FORMATS]),
+  granularity: z.enum(GRANULARITIES).default('layer'),
+  quantizer: z.enum(QUANTIZERS).default('gptq'),
+  objective: z.enum(OBJECTIVES).default('kl'),
+  allocate: z.enum(FIRST_ALLOCATIONS).default('sensitivity'),
   evaluations: z.int().min(0).default(40),
 })
 

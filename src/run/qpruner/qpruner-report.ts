@@ -1,8 +1,8 @@
 // How the models of the pipeline compare, as lines for a terminal and as a page with the trade between bytes and loss.
 
+import { formatFigures } from '../../methods/quantize/figures.ts'
 import { amount } from '../../report/amounts.ts'
 import { renderReport } from '../../report/report.ts'
-import { formatSections } from '../quantize/quantize-report.ts'
 import type { ChosenFile, Judged } from './stages.ts'
 
 export function qprunerLines(judged: readonly Judged[], chosen: ChosenFile): string[] {
@@ -21,7 +21,6 @@ export function qprunerReport(
   chosen: ChosenFile,
   objective: 'kl' | 'ce',
 ): string {
-  const unknown = { other_bytes: 0, perplexity_before: null, perplexity_after: null, evaluated_tokens: 0 }
   return renderReport({
     title: 'QPruner',
     subtitle: `${model}, ${chosen.bits.toFixed(2)} bits per weight by ${chosen.allocate}`,
@@ -49,7 +48,7 @@ export function qprunerReport(
           },
         ],
       },
-      ...formatSections({ ...chosen, ...unknown }, objective),
+      { title: 'Formats', blocks: formatFigures(chosen, objective) },
     ],
   })
 }

@@ -13,6 +13,7 @@ import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
 import { attachAdapters, setAdapters } from '../../methods/lora/lora.ts'
 import { unload } from '../../methods/lora/merge.ts'
 import { prune } from '../../methods/prune/prune.ts'
+import { type FormatsSummary, summariseFormats } from '../../methods/quantize/figures.ts'
 import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../methods/quantize/in-place.ts'
 import { chooseFormats, type FormatOptions, formatsByPath } from '../../methods/quantize/quantize.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -21,7 +22,6 @@ import { Journal } from '../../probe/journal.ts'
 import type { Tell } from '../../work.ts'
 import { type AllocationName, allocationNamed } from '../quantize/allocation.ts'
 import { lossOf } from '../quantize/measure-model.ts'
-import { type QuantizeSummary, summariseFormats } from '../quantize/quantize-report.ts'
 import type { Windows } from '../quantize/run-quantize.ts'
 import { showOn } from '../watch-output.ts'
 import type { QprunerConfig, RecoverSection } from './config.ts'
@@ -34,10 +34,7 @@ export interface StageContext {
 }
 
 /** What a choice of formats leaves behind. */
-export type ChosenFile = Omit<
-  QuantizeSummary,
-  'other_bytes' | 'perplexity_before' | 'perplexity_after' | 'evaluated_tokens'
-> & {
+export type ChosenFile = FormatsSummary & {
   /** Path of every matrix → format. */
   paths: Record<string, QuantFormat>
 }

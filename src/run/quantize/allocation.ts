@@ -1,6 +1,7 @@
 // Ways to allocate formats by the names that commands and files have for them: those of quantization, and the scores that methods bring.
+
 import { mutualInformationScore } from '../../methods/qpruner/qpruner.ts'
-import { ALLOCATIONS, type AllocationMethod } from '../../methods/quantize/allocate.ts'
+import { ALLOCATIONS, type AllocationMethod } from '../../methods/quantize/choices.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
 
 const SCORES: readonly FormatScore[] = [mutualInformationScore]

@@ -1,14 +1,13 @@
 // The options of `anneal quantize` → what is going to happen; everything that can be wrong with them is said here, before any work.
+
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { loadConfig } from '../../checkpoint/model-directory/load.ts'
 import { readQuantization } from '../../checkpoint/model-directory/quantization-config.ts'
 import { UsageError } from '../../errors.ts'
 import { checkOutputFolder } from '../../files/output-file.ts'
-import type { QuantObjective } from '../../methods/quantize/measured-loss.ts'
+import type { FormatGranularity, Quantizer, QuantObjective } from '../../methods/quantize/choices.ts'
 import { DEFAULTS, type FormatOptions } from '../../methods/quantize/quantize.ts'
-import type { Quantizer } from '../../methods/quantize/quantizers.ts'
-import type { FormatGranularity } from '../../methods/quantize/units.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
 import { type DType, resolveDevice } from '../../torch/index.ts'

@@ -1,73 +1,17 @@
-// What formats were chosen and what they cost, as numbers, as lines for a terminal, and as a page with the trade between bytes and loss.
+// What quantizing did, as numbers, as lines for a terminal, and as a page with the trade between bytes and loss.
 
-import type { Allocation } from '../../methods/quantize/allocate.ts'
-import { formatsByUnit } from '../../methods/quantize/quantize.ts'
-import type { WeightBank } from '../../methods/quantize/weight-bank.ts'
-import { paretoFront, type Trial } from '../../probe/assignment-search.ts'
+import type { QuantObjective } from '../../methods/quantize/choices.ts'
+import { type FormatsSummary, formatFigures } from '../../methods/quantize/figures.ts'
 import { amount } from '../../report/amounts.ts'
-import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
+import { renderReport } from '../../report/report.ts'
 
-export interface UnitSummary {
-  unit: string
-  format: string
-  bytes: number
-  /** Bytes of the matrices in 16 bits. */
-  bytes_16_bit: number
-  /** By format: what the choice was made by. */
-  losses: Record<string, number>
-}
-
-export interface TrialSummary {
-  formats: string[]
-  bits: number
-  /** Above the dense model, in nats per token. */
-  loss: number
-  on_front: boolean
-}
-
-export interface QuantizeSummary {
-  allocate: string
-  bits: number
-  bytes: number
-  bytes_16_bit: number
+export interface QuantizeSummary extends FormatsSummary {
   /** Everything else that is held: embeddings, head, norms. */
   other_bytes: number
-  units: UnitSummary[]
-  trials: TrialSummary[]
-  ended: string | null
   /** On text that was not measured on. */
   perplexity_before: number | null
   perplexity_after: number | null
   evaluated_tokens: number
-}
-
-export function summariseFormats(
-  bank: WeightBank,
-  allocation: Allocation,
-): Omit<QuantizeSummary, 'other_bytes' | 'perplexity_before' | 'perplexity_after' | 'evaluated_tokens'> {
-  const weights = bank.units.reduce((sum, _, unit) => sum + bank.weights(unit), 0)
-  // Without text nothing was measured.
-  const trials = allocation.trials.filter(({ loss }) => Number.isFinite(loss))
-  const front = new Set(paretoFront(trials))
-  return {
-    allocate: allocation.method,
-    bits: allocation.bits,
-    bytes: allocation.bytes,
-    bytes_16_bit: 2 * weights,
-    units: formatsByUnit(bank, allocation).map(([name, format], unit) => ({
-      unit: name,
-      format,
-      bytes: bank.bytes(unit, allocation.assignment[unit]!),
-      bytes_16_bit: 2 * bank.weights(unit),
-      losses: Object.fromEntries(bank.formats.map((known, option) => [known, allocation.losses[unit]![option]!])),
-    })),
-    trials: trials.map((trial) => trialSummary(trial, bank, (8 * trial.bytes) / weights, front.has(trial))),
-    ended: allocation.ended ?? null,
-  }
-}
-
-function trialSummary({ assignment, loss }: Trial, bank: WeightBank, bits: number, isOnFront: boolean): TrialSummary {
-  return { formats: assignment.map((option) => bank.formats[option]!), bits, loss, on_front: isOnFront }
 }
 
 export function summaryLines(summary: QuantizeSummary): string[] {
@@ -87,73 +31,13 @@ export function summaryLines(summary: QuantizeSummary): string[] {
   ]
 }
 
-export function quantizeReport(model: string, summary: QuantizeSummary, objective: 'kl' | 'ce'): string {
+export function quantizeReport(model: string, summary: QuantizeSummary, objective: QuantObjective): string {
   return renderReport({
     title: 'Quantization',
     subtitle: `${model}, ${summary.bits.toFixed(2)} bits per weight by ${summary.allocate}`,
     sections: [
       { title: 'Result', blocks: [{ kind: 'commands', lines: summaryLines(summary) }] },
-      ...formatSections(summary, objective),
+      { title: 'Formats', blocks: formatFigures(summary, objective) },
     ],
   })
-}
-
-/** The chosen formats, and everything that was measured against its bytes. */
-export function formatSections(summary: QuantizeSummary, objective: 'kl' | 'ce'): ReportSection[] {
-  const { units, trials } = summary
-  const formats = Object.keys(units[0]?.losses ?? {})
-  const blocks: ReportBlock[] = []
-  if (trials.length > 1) {
-    const sorted = trials.toSorted((a, b) => a.bits - b.bits)
-    const labelOf = ({ formats: each, bits }: TrialSummary): string => `${bits.toFixed(2)} bits: ${shortened(each)}`
-    const series = (name: string, style: 'dots' | 'marked', list: TrialSummary[]) => ({
-      name,
-      style,
-      points: list.map(({ bits, loss }) => [bits, loss] as const),
-      labels: list.map(labelOf),
-    })
-    blocks.push({
-      kind: 'line-chart',
-      title: 'Bits and loss of everything measured',
-      x: 'bits per weight',
-      y: objective === 'kl' ? 'KL from the dense model, nats per token' : 'rise of the loss, nats per token',
-      logY: sorted.every(({ loss }) => loss > 0),
-      series: [
-        series('measured', 'dots', sorted),
-        series(
-          'not beaten',
-          'marked',
-          sorted.filter((trial) => trial.on_front),
-        ),
-        series(
-          'chosen',
-          'dots',
-          sorted.filter(({ formats: each }) => each.every((format, i) => format === units[i]!.format)),
-        ),
-      ],
-    })
-  }
-  blocks.push({
-    kind: 'table',
-    columns: ['', 'format', 'bytes', ...formats.map((format) => `${format} costs`)],
-    rows: units.map(({ unit, format, bytes, losses }) => [
-      unit,
-      format,
-      bytes,
-      ...formats.map((each) => losses[each]!),
-    ]),
-  })
-  return [{ title: 'Formats', blocks }]
-}
-
-/** `nf2 ×3, nf4, nf2 ×8` */
-function shortened(formats: readonly string[]): string {
-  const runs: { format: string; count: number }[] = []
-  for (const format of formats) {
-    const last = runs.at(-1)
-    if (last?.format === format) last.count++
-    else runs.push({ format, count: 1 })
-  }
-  const words = runs.map(({ format, count }) => (count === 1 ? format : `${format} ×${count}`))
-  return words.length > 12 ? `${words.slice(0, 12).join(', ')} …` : words.join(', ')
 }

@@ -13,6 +13,7 @@ import { InputError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
+import { summariseFormats } from '../../methods/quantize/figures.ts'
 import { applyFormats, chooseFormats, type FormatOptions } from '../../methods/quantize/quantize.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { printable } from '../../printable.ts'
@@ -22,7 +23,7 @@ import { setThreads } from '../../torch/index.ts'
 import { showOn } from '../watch-output.ts'
 import { lossOf, otherBytes } from './measure-model.ts'
 import { planQuantize, type QuantizePlan, type QuantizeRun } from './plan-quantize.ts'
-import { type QuantizeSummary, quantizeReport, summariseFormats, summaryLines } from './quantize-report.ts'
+import { type QuantizeSummary, quantizeReport, summaryLines } from './quantize-report.ts'
 
 /** Windows to measure on, and others to evaluate on; empty without text. */
 export interface Windows {

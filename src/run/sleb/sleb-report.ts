@@ -1,9 +1,9 @@
 // What a search found, as numbers, as lines for a terminal, and as a page with what every candidate cost at every step.
 
+import { slebFigures } from '../../methods/sleb/figures.ts'
 import type { SlebReport, SlebResult } from '../../methods/sleb/result.ts'
 import { amount } from '../../report/amounts.ts'
-import { type ReportBlock, renderReport } from '../../report/report.ts'
-import type { Series } from '../../report/series.ts'
+import { renderReport } from '../../report/report.ts'
 
 export interface SlebSummary extends SlebReport {
   bytes_before: number
@@ -33,52 +33,12 @@ export function summaryLines(summary: SlebSummary): string[] {
 
 /** The page that lies beside the weights. */
 export function slebReport(model: string, result: SlebResult, summary: SlebSummary): string {
-  const { search, metric } = result.options
-  const y = search === 'cosine' ? '1 − cos' : metric === 'kl' ? 'KL divergence, nats per token' : 'nats per token'
-  const blocks: ReportBlock[] = []
-  if (result.steps.length > 0) {
-    blocks.push({
-      kind: 'line-chart',
-      title: 'What leaving out each candidate costs',
-      x: 'block',
-      y,
-      series: seriesOf(result),
-      note: 'One line for each step, lowest point removed. A candidate that was given up early shows its mean so far.',
-    })
-  }
-  blocks.push({
-    kind: 'table',
-    columns: ['step', 'removed', 'put back', `${metric === 'kl' ? 'KL' : 'loss'} after it`],
-    rows: result.steps.map(({ removed, returned, loss }, i) => [
-      i + 1,
-      removed.map(({ name }) => name).join(', '),
-      returned.map(({ name }) => name).join(', '),
-      loss,
-    ]),
-  })
   return renderReport({
     title: 'SLEB',
     subtitle: `${model} without ${summary.removed.join(', ') || 'nothing'}`,
     sections: [
       { title: 'Result', blocks: [{ kind: 'commands', lines: summaryLines(summary) }] },
-      { title: 'Search', blocks },
+      { title: 'Search', blocks: slebFigures(result) },
     ],
   })
-}
-
-/** Blocks in one line for each step; attention and MLP apart have two. */
-function seriesOf({ steps }: SlebResult): Series[] {
-  return steps.flatMap(({ candidates }, i) =>
-    [...new Set(candidates.map(({ unit }) => unit.name.split(' ')[0]!))].map((kind): Series => {
-      const own = candidates.filter(({ unit }) => unit.name.startsWith(`${kind} `))
-      return {
-        name: kind === 'block' ? `step ${i + 1}` : `step ${i + 1}, ${kind}`,
-        style: 'marked',
-        points: own.map(({ unit, score }) => [unit.block, score]),
-        labels: own.map(
-          ({ unit, share }) => `${unit.name}${share < 1 ? `, ${(100 * share).toFixed(0)} % of the text` : ''}`,
-        ),
-      }
-    }),
-  )
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LogRow, trainerState } from '../../checkpoint/run-directory/trainer-state.ts'
 import { parseConfig } from '../../config/parse.ts'
+import { dropBpFigures } from '../../methods/dropbp/figures.ts'
 import { escapeHtml } from '../../report/html.ts'
 import type { RunTell } from './run-events.ts'
 import { RunLog } from './run-log.ts'
@@ -220,7 +221,7 @@ describe('the page of a run with DropBP', () => {
   it('draws the fraction dropped with its mean over all steps, and rates and sensitivities of each branch', () => {
     const logged = rows({ loss: [1, 1], 'dropbp/flop_fraction': [0.4, 0.7] })
     logged[1] = { ...logged[1]!, step: 15, 'dropbp/rate/attention': 0.25 } // the last row stands for 5 steps
-    const html = pageOf(logged, { dropbp: 0.5 }, { dropBp })
+    const html = pageOf(logged, { dropbp: 0.5 }, { rules: [{ figures: () => dropBpFigures(dropBp) }] })
     expect(html).toContain('50 % were left out of the backward pass; 50 % was asked for.') // (10 · 0.4 + 5 · 0.7) / 15
     expect(html).toContain('Pre-training of base with DropBP')
     expect(linesIn(html, 'FLOPs dropped').only!.map(([step]) => Math.round(step!))).toEqual([10, 15])

@@ -6,8 +6,6 @@ import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
 import { type DumpedConfig, dumpConfig } from '../../config/dump.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
-import type { DropBpRule } from '../../methods/dropbp/dropbp.ts'
-import { dropBpFigures } from '../../methods/dropbp/figures.ts'
 import { amount, duration, percent } from '../../report/amounts.ts'
 import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
@@ -43,7 +41,7 @@ export interface TrainingRun {
   step: number
   /** How it ended; absent while it goes on, and after an error. */
   reason?: Extract<TrainEvent, { type: 'run-end' }>['reason'] | undefined
-  dropBp?: Pick<DropBpRule, 'branches' | 'rates' | 'sensitivities'> | undefined
+  rules?: readonly Pick<Rule, 'figures'>[]
   fingerprint?: Fingerprint | undefined
   footer: string
 }
@@ -58,7 +56,7 @@ export class TrainingPage {
   constructor(parsed: DumpedConfig, log: RunLog, rules: readonly Rule[], tell: RunTell) {
     const { version, threads } = engineInfo()
     const footer = `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node}`
-    this.run = { parsed, log, step: log.state.global_step, dropBp: rules.find(isDropBp), footer }
+    this.run = { parsed, log, step: log.state.global_step, rules, footer }
     this.tell = tell
     this.path = join(parsed.config.output_dir, TRAINING_PAGE)
   }
@@ -91,7 +89,7 @@ export class TrainingPage {
 
 /** The page as HTML; every text in it is escaped. */
 export function renderTrainingPage(run: TrainingRun): string {
-  const { parsed, log, dropBp, footer } = run
+  const { parsed, log, rules = [], footer } = run
   const { config } = parsed
   const rows = log.state.log_history
   const sections = [
@@ -101,7 +99,11 @@ export function renderTrainingPage(run: TrainingRun): string {
     },
     lossSection(rows, config),
     preferenceSection(rows, config),
-    dropBp && dropSection(rows, dropBpFigures(dropBp), config.dropbp?.rate ?? 0),
+    dropSection(
+      rows,
+      rules.flatMap((rule) => rule.figures?.() ?? []),
+      config.dropbp?.rate ?? 0,
+    ),
     stepSection(rows, config),
     otherSection(rows),
     sampleSection(log.samples),
@@ -113,10 +115,6 @@ export function renderTrainingPage(run: TrainingRun): string {
     sections: sections.filter((section) => section !== undefined && section.blocks.length > 0) as ReportSection[],
     footer,
   })
-}
-
-function isDropBp(rule: Rule): rule is DropBpRule {
-  return rule.name === 'dropbp'
 }
 
 function subject({ stage, finetuning, model_name_or_path: base, loss_type, dropbp }: TrainConfig): string {

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { type FormatsSummary, formatFigures } from './figures.ts'
+
+const unit = (name: string, format: string) => ({
+  unit: name,
+  format,
+  bytes: 10,
+  bytes_16_bit: 40,
+  losses: { nf2: 0.5, nf4: 0.1 },
+})
+const summary: FormatsSummary = {
+  allocate: 'bo',
+  bits: 3.5,
+  bytes: 20,
+  bytes_16_bit: 80,
+  units: [unit('layer 0', 'nf2'), unit('layer 1', 'nf4')],
+  trials: [
+    { formats: ['nf4', 'nf4'], bits: 4.5, loss: 0.2, on_front: false },
+    { formats: ['nf2', 'nf4'], bits: 3.5, loss: 0.1, on_front: true },
+  ],
+  ended: 'converged',
+}
+
+describe('formatFigures', () => {
+  it('draws what was measured from the smallest on, marks the front and the choice, and lists what formats cost', () => {
+    const [chart, table] = formatFigures(summary, 'kl')
+    expect(chart).toMatchObject({
+      y: 'KL from the dense model, nats per token',
+      logY: true,
+      series: [
+        {
+          name: 'measured',
+          points: [
+            [3.5, 0.1],
+            [4.5, 0.2],
+          ],
+          labels: ['3.50 bits: nf2, nf4', '4.50 bits: nf4 ×2'],
+        },
+        { name: 'not beaten', points: [[3.5, 0.1]] },
+        { name: 'chosen', points: [[3.5, 0.1]] },
+      ],
+    })
+    expect(table).toMatchObject({
+      columns: ['', 'format', 'bytes', 'nf2 costs', 'nf4 costs'],
+      rows: [
+        ['layer 0', 'nf2', 10, 0.5, 0.1],
+        ['layer 1', 'nf4', 10, 0.5, 0.1],
+      ],
+    })
+    expect(formatFigures({ ...summary, trials: summary.trials.slice(0, 1) }, 'ce')).toHaveLength(1)
+  })
+})
