@@ -129,6 +129,16 @@ describe('anneal check', () => {
     )
     expect(await found(foreign)).toContainEqual(expect.stringMatching(/model\.extra not a tensor of this architecture/))
   })
+  it('finds tokens that stand beside tokenizer.json only', async () => {
+    const directory = changed('beside', 'tokenizer_config.json', ({ added_tokens_decoder: _, ...json }) => ({
+      ...json,
+      extra_special_tokens: ['<|tool|>'],
+    }))
+    expect(await found(directory)).toContainEqual(
+      expect.stringMatching(/^notice tokenizer\.json:added_tokens without 1 tokens \("<\|tool\|>"\)/),
+    )
+    expect((await found(base)).join()).not.toContain('tokenizer.json:added_tokens')
+  })
   it('finds weights that are not numbers', async () => {
     const directory = reweighed('nan', (tensors) => {
       for (const { bytes } of tensors.values()) bytes.fill(0xff)
