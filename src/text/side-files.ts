@@ -6,7 +6,9 @@ import { TokenizerError } from '../errors.ts'
 import type { AddedToken } from './stages/added-tokens.ts'
 import { type StageConfig, show } from './stages/stage-config.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
-import type { TokenRole } from './tokenizer.ts'
+
+/** The roles that a token can have by name in tokenizer_config.json. */
+export type TokenRole = 'bos' | 'eos' | 'pad' | 'unk'
 
 type JsonMap = Readonly<Record<string, unknown>>
 

@@ -8,9 +8,8 @@ import { writeFileAtomic } from '../files/atomic-write.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import { parseJson } from '../files/read-json.ts'
 import { type ChatTemplates, readChatTemplates, templatesForConfig, writeChatTemplates } from './named-templates.ts'
-import type { SideFiles } from './side-files.ts'
+import type { SideFiles, TokenRole } from './side-files.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
-import type { TokenRole } from './tokenizer.ts'
 
 /** The texts of a tokenizer's files and what was read from them. Unknown keys of `config` are kept when saving. */
 export interface TokenizerFiles extends ChatTemplates, SideFiles {

@@ -5,7 +5,7 @@
 
 import { TokenizerError } from '../errors.ts'
 import { chooseTemplate } from './named-templates.ts'
-import { addSideTokens } from './side-files.ts'
+import { addSideTokens, type TokenRole } from './side-files.ts'
 import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
 import type { TokenModel } from './stages/bpe-model.ts'
 import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
@@ -32,8 +32,7 @@ export interface DecodeOptions {
   skipSpecialTokens?: boolean
 }
 
-/** The roles that a token can have by name in tokenizer_config.json. */
-export type TokenRole = 'bos' | 'eos' | 'pad' | 'unk'
+export type { TokenRole } from './side-files.ts'
 
 /**
  * Which control tokens of a text are real: all, none, or those that stand unchanged at the same place in a masked copy of
