@@ -124,7 +124,7 @@ export class StreamDecoder {
   /** `bytesOf` gives undefined for ids to skip. */
   constructor(
     bytesOf: (id: number, isFirst: boolean) => Uint8Array | undefined,
-    { leadingSpaces, endsInSpace = false }: Omit<TokenBytes, 'of'>,
+    { leadingSpaces, endsInSpace = false }: { readonly leadingSpaces: number; readonly endsInSpace?: boolean },
   ) {
     this.#bytesOf = bytesOf
     this.#endsInSpace = endsInSpace
