@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/run-command.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
+import { check } from '../check/check.ts'
 import { readHeader } from '../checkpoint/safetensors/safetensors.ts'
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts'
 import type { GgufValue } from '../gguf/values.ts'
 import { writeGguf } from '../gguf/write.ts'
-import { check, command } from './check.ts'
+import { command } from './check.ts'
 
 let base: string
 let remove: () => void
