@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tinyModelDirectory } from '../tiny-model.ts'
 import { ofType } from './tiny-model.ts'
-import { annealHere, type Ended } from './tiny-run.ts'
+import { annealHere, type Ended, useCacheIn } from './tiny-run.ts'
 
 let model: Awaited<ReturnType<typeof tinyModelDirectory>>
 beforeAll(async () => {
   model = await tinyModelDirectory({})
+  useCacheIn(model.directory)
   const rows = Array.from({ length: 40 }, (_, i) => ({ text: `Document ${i} of forty, each a line.` }))
   writeFileSync(at('forty.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   writeFileSync(at('long.txt'), Array.from({ length: 800 }, (_, i) => `word${i}`).join(' '))

@@ -60,15 +60,20 @@ const DEFAULTS = {
   device: 'cpu',
 }
 
-/** Makes the folder; token caches go there, too. */
-export async function makeWorkspace(): Promise<Workspace> {
-  const directory = mkdtempSync(join(tmpdir(), 'anneal-training-'))
+/** Caches of this process go into the folder from now on, so that no run finds what another left. */
+export function useCacheIn(directory: string): void {
   const cache = join(directory, 'cache')
   mkdirSync(cache)
   // Where the package cannot be written, the note about the engine is in the cache.
   for (const name of existsSync(cacheDirectory()) ? readdirSync(cacheDirectory()) : [])
     if (/^engine.*\.json$/.test(name)) copyFileSync(join(cacheDirectory(), name), join(cache, name))
   process.env.ANNEAL_CACHE = cache
+}
+
+/** Makes the folder; token caches go there, too. */
+export async function makeWorkspace(): Promise<Workspace> {
+  const directory = mkdtempSync(join(tmpdir(), 'anneal-training-'))
+  useCacheIn(directory)
   writeFileSync(join(directory, 'corpus.jsonl'), corpus(20))
   const tokenizer = join(directory, 'tokenizer')
   const made = await annealHere([

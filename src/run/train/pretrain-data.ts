@@ -73,13 +73,13 @@ export async function corporaOf(
     const bad = report.bad === 0 ? '' : `; ${report.bad.toLocaleString('en')} bad lines${where}`
     const message =
       `${split}: ${tokens.toLocaleString('en')} tokens of ${numDocuments.toLocaleString('en')} documents in ` +
-      `${samples.toLocaleString('en')} blocks of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}`
+      `${samples.toLocaleString('en')} blocks of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}` +
+      (split === 'train' ? `\n${marksOf(tokenizer, prependBos)}` : '')
     tell({ type: 'data-read', split, message, tokens, samples })
     return corpus
   }
   const isPart = config.val_split > 0
   const train = await pack(config.dataset, 'train', isPart)
-  tell({ type: 'notice', message: marksOf(tokenizer, prependBos) })
   const held = config.eval_dataset ?? (isPart ? config.dataset : undefined)
   const evaluation = held && (await pack(held, 'validation', isPart))
   const warning = evaluation && isPart && offShare(config.val_split, train.numTokens, evaluation.numTokens)
