@@ -1,7 +1,7 @@
 // Configuration keys that say what is read and how it is cut into batches.
 
 import { z } from 'zod'
-import { count, path, paths, type Shape } from './fields.ts'
+import { count, path, paths, type Shape } from '../methods/fields.ts'
 
 export interface DataKeys {
   dataset: string[]

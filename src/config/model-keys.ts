@@ -1,7 +1,7 @@
 // Configuration keys that say what is trained: the stage, the model it starts from, the tokenizer.
 
 import { z } from 'zod'
-import { path, type Shape } from './fields.ts'
+import { path, type Shape } from '../methods/fields.ts'
 import { PRESET_NAMES, type PresetName } from './presets.ts'
 
 export interface ModelKeys {

@@ -2,8 +2,8 @@
 // TrainingArguments; where a default differs, the description says so.
 
 import { z } from 'zod'
+import { count, type Shape, steps } from '../methods/fields.ts'
 import type { SCHEDULES } from '../train/schedule.ts'
-import { count, type Shape, steps } from './fields.ts'
 
 export type SchedulerType = (typeof SCHEDULES)[number]
 

@@ -2,8 +2,8 @@
 // BitsAndBytesConfig, and LLaMA-Factory's `quantization_bit`.
 
 import { z } from 'zod'
+import type { Shape } from '../methods/fields.ts'
 import type { QuantOptions } from '../nn/quant/format.ts'
-import type { Shape } from './fields.ts'
 
 export interface QuantKeys {
   load_in_4bit: boolean | undefined

@@ -1,7 +1,7 @@
 // Configuration keys of the run around the training: where it writes, when it logs, evaluates, saves and stops.
 
 import { z } from 'zod'
-import { count, path, type Shape, steps } from './fields.ts'
+import { count, path, type Shape, steps } from '../methods/fields.ts'
 
 type Strategy = 'no' | 'steps' | 'epoch'
 

@@ -2,23 +2,25 @@
 // imported here, spread it into `shape`, and put what must hold between keys into `checkTogether`.
 
 import { z } from 'zod'
-import { loraDefaults } from '../methods/lora/defaults.ts'
+import { type PreferenceKeys, preferenceKeys } from '../methods/dpo/keys.ts'
+import { canBeSmoothed, needsReference } from '../methods/dpo/losses.ts'
+import { type DropBpKeys, dropbpKeys } from '../methods/dropbp/keys.ts'
+import { type FreezeKeys, freezeKeys } from '../methods/freeze/keys.ts'
+import { type LoraKeys, loraKeys } from '../methods/lora/keys.ts'
+import { type PromptKeys, promptKeys } from '../methods/prompt-tuning/keys.ts'
 import { type DataKeys, dataKeys } from './data-keys.ts'
-import { type FreezeKeys, freezeKeys } from './freeze-keys.ts'
 import { type ModelKeys, modelKeys } from './model-keys.ts'
 import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
-import { type PreferenceKeys, preferenceKeys, SMOOTHED, WITHOUT_REFERENCE } from './preference-keys.ts'
-import { type PromptKeys, promptKeys } from './prompt-keys.ts'
 import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
 import { type SftKeys, sftKeys } from './sft-keys.ts'
-import { type LoraKeys, loraKeys, type TuningKeys, tuningKeys } from './tuning-keys.ts'
 
 type AllKeys = ModelKeys &
   DataKeys &
   SftKeys &
   PreferenceKeys &
-  TuningKeys &
+  LoraKeys &
+  DropBpKeys &
   PromptKeys &
   FreezeKeys &
   QuantKeys &
@@ -41,22 +43,13 @@ export type TrainConfig = {
 
 export type ConfigKey = keyof TrainConfig
 
-/** What a program gives of a configuration; the rest are defaults. */
-export type TrainConfigValues = Partial<
-  Omit<TrainConfig, 'dataset' | 'eval_dataset' | 'dropbp' | 'resume_from_checkpoint'>
-> & {
-  dataset?: string | readonly string[]
-  eval_dataset?: string | readonly string[] | undefined
-  dropbp?: number | TrainConfig['dropbp']
-  resume_from_checkpoint?: boolean | string | undefined
-}
-
 const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
   ...modelKeys,
   ...dataKeys,
   ...sftKeys,
   ...preferenceKeys,
-  ...tuningKeys,
+  ...loraKeys,
+  ...dropbpKeys,
   ...promptKeys,
   ...freezeKeys,
   ...quantKeys,
@@ -90,7 +83,7 @@ export function completeDefaults(config: AllKeys): TrainConfig {
     tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
     learning_rate: config.learning_rate ?? defaultRate(config),
     ...(config.stage === 'dpo' && preferenceDefaults(config)),
-    ...((config.finetuning === 'lora' || config.finetuning === 'dora') && completeLora(config)),
+    ...((config.finetuning === 'lora' || config.finetuning === 'dora') && loraDefaults(config)),
     ...(config.finetuning === 'prompt' && promptDefaults(config)),
     ...(config.finetuning === 'freeze' && freezeDefaults(config)),
     eval_strategy: evaluationStrategy(config),
@@ -123,9 +116,9 @@ function preferenceDefaults(config: AllKeys): Partial<PreferenceKeys> {
     loss_type,
     beta: config.beta ?? 0.1,
     pref_ftx: config.pref_ftx ?? 0,
-    ...(SMOOTHED.has(loss_type) && { label_smoothing: config.label_smoothing ?? 0 }),
+    ...(canBeSmoothed(loss_type) && { label_smoothing: config.label_smoothing ?? 0 }),
     ...(loss_type === 'simpo' && { simpo_gamma: config.simpo_gamma ?? 0.5 }),
-    ...(!WITHOUT_REFERENCE.has(loss_type) && { precompute_ref_log_probs: config.precompute_ref_log_probs ?? false }),
+    ...(needsReference(loss_type) && { precompute_ref_log_probs: config.precompute_ref_log_probs ?? false }),
   }
 }
 
@@ -145,16 +138,16 @@ function freezeDefaults(config: AllKeys): FreezeKeys {
   }
 }
 
-function completeLora(config: AllKeys): {
+function loraDefaults(config: AllKeys): {
   [Key in Exclude<keyof LoraKeys, 'loraplus_lr_ratio' | 'adapter_name_or_path'>]: NonNullable<LoraKeys[Key]>
 } {
-  const defaults = loraDefaults(config.lora_r)
+  const { lora_r = 8 } = config
   return {
-    lora_r: defaults.r,
-    lora_alpha: config.lora_alpha ?? defaults.loraAlpha,
-    lora_dropout: config.lora_dropout ?? defaults.loraDropout,
-    lora_target_modules: config.lora_target_modules ?? defaults.targetModules,
-    use_rslora: config.use_rslora ?? defaults.useRslora,
+    lora_r,
+    lora_alpha: config.lora_alpha ?? 2 * lora_r,
+    lora_dropout: config.lora_dropout ?? 0,
+    lora_target_modules: config.lora_target_modules ?? 'all-linear',
+    use_rslora: config.use_rslora ?? false,
     use_dora: config.use_dora ?? config.finetuning === 'dora',
   }
 }
@@ -228,10 +221,10 @@ function checkPreferences(config: AllKeys, complain: Complain): void {
   if (config.on_overlong === 'split') complain('on_overlong', 'expected another value with dpo, got split')
   if (loss !== 'simpo' && config.simpo_gamma !== undefined)
     complain('simpo_gamma', `expected it with loss_type: simpo, got loss_type: ${loss}`)
-  if (smoothing > 0 && !SMOOTHED.has(loss))
+  if (smoothing > 0 && !canBeSmoothed(loss))
     complain('label_smoothing', `expected 0 with loss_type: ${loss}, got ${smoothing}`)
   for (const key of ['ref_model', 'precompute_ref_log_probs'] as const)
-    if (WITHOUT_REFERENCE.has(loss) && config[key] !== undefined && config[key] !== false)
+    if (!needsReference(loss) && config[key] !== undefined && config[key] !== false)
       complain(key, `expected it with loss_type: sigmoid, hinge or ipo, got loss_type: ${loss}, which has no reference`)
 }
 

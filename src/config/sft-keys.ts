@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { ON_OVERLONG, type OnOverlong } from '../data/packing/overlong.ts'
 import { type Columns, FIELD_NAMES } from '../data/rows/shapes.ts'
-import type { Shape } from './fields.ts'
+import type { Shape } from '../methods/fields.ts'
 
 export interface SftKeys {
   on_overlong: OnOverlong | undefined

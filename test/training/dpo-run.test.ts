@@ -3,8 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LOSS_TYPES, SMOOTHED, WITHOUT_REFERENCE } from '../../src/config/preference-keys.ts'
-import { isLengthNormalised, needsReference, PREFERENCE_LOSSES } from '../../src/methods/dpo/pair-loss.ts'
+import { PREFERENCE_LOSSES } from '../../src/methods/dpo/losses.ts'
 import { cacheDirectory } from '../../src/torch/setup/directories.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../tiny-model.ts'
 import { ofType } from './tiny-model.ts'
@@ -80,7 +79,7 @@ const lossesOf = (ended: Ended): number[] => metricsOf(ended).map(({ loss }) => 
 const FIRST: Record<string, number> = { sigmoid: Math.log(2), hinge: 1, ipo: 1 / (2 * 0.5) ** 2 }
 
 describe.each(['lora', 'full'])('anneal train with stage: dpo and finetuning: %s', (finetuning) => {
-  it.each(LOSS_TYPES)('widens the margin with %s, from where it must start', async (loss_type) => {
+  it.each(PREFERENCE_LOSSES)('widens the margin with %s, from where it must start', async (loss_type) => {
     const name = `${finetuning}-${loss_type}`
     const rate = finetuning === 'lora' ? 2e-2 : 3e-3
     const config = { finetuning, loss_type, beta: 0.5, max_steps: 24, learning_rate: rate, save_strategy: 'no' }
@@ -286,15 +285,6 @@ describe('anneal train with stage: dpo', () => {
     expect(last['rewards/chosen']! / 0.02, 'the run is made to collapse').toBeLessThan(-30)
     const ofCollapse = expect.stringContaining('the chosen answers lose their probability, too')
     expect(notices).toEqual([expect.stringContaining('second model in memory'), ofCollapse])
-  })
-
-  it('knows the same losses as the method', () => {
-    expect(LOSS_TYPES).toEqual(PREFERENCE_LOSSES)
-    for (const loss of PREFERENCE_LOSSES) {
-      expect(WITHOUT_REFERENCE.has(loss)).toBe(!needsReference(loss))
-      expect(SMOOTHED.has(loss)).toBe(loss === 'sigmoid' || loss === 'simpo')
-      expect(isLengthNormalised(loss)).toBe(!['sigmoid', 'hinge'].includes(loss))
-    }
   })
 
   const wrong: [string, Record<string, unknown>, number, RegExp][] = [

@@ -1,6 +1,6 @@
 // Preference losses reward a difference, so both answers may become less likely. That rewards of both are below 0 is common and no
 // fault; that the model is unlearning the better answers is one. This tells the two apart from a run's own metrics.
-import { isLengthNormalised, needsReference, type PreferenceLoss } from './pair-loss.ts'
+import { isLengthNormalised, needsReference, type PreferenceLoss } from './losses.ts'
 
 /** How fast the mean forgets: about the last ten steps count. */
 const KEEP = 0.9

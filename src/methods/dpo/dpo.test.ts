@@ -17,7 +17,8 @@ import {
   type Reference,
   referenceModel,
 } from './dpo.ts'
-import { PREFERENCE_LOSSES, pairLoss } from './pair-loss.ts'
+import { PREFERENCE_LOSSES } from './losses.ts'
+import { pairLoss } from './pair-loss.ts'
 
 const fixture = (path: string): string => new URL(`../../../test/fixtures/${path}`, import.meta.url).pathname
 const LN2 = Math.log(2)

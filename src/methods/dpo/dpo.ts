@@ -11,7 +11,8 @@ import { withoutDropout } from '../../model/without-dropout.ts'
 import { autocast, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, labelLogProbs, type Objective, shiftLabels } from '../../train/objective.ts'
 import { Count, turn, type Watch } from '../../work.ts'
-import { isLengthNormalised, needsReference, PREFERENCE_LOSSES, type PreferenceLoss, pairLoss } from './pair-loss.ts'
+import { canBeSmoothed, isLengthNormalised, needsReference, PREFERENCE_LOSSES, type PreferenceLoss } from './losses.ts'
+import { pairLoss } from './pair-loss.ts'
 
 /** Log-probabilities of a batch's answers under the reference, [B], summed over tokens. Runs without gradients and dropout. */
 export type Reference = (model: Decoder, batch: PairBatch) => Tensor
@@ -153,8 +154,7 @@ function check(
   if (!(sftWeight >= 0 && Number.isFinite(sftWeight))) throw wrong('sftWeight', 'a number of at least 0', sftWeight)
   if (!(labelSmoothing >= 0 && labelSmoothing < 0.5))
     throw wrong('labelSmoothing', 'a number from 0 to below 0.5', labelSmoothing)
-  if (labelSmoothing > 0 && loss !== 'sigmoid' && loss !== 'simpo')
-    throw wrong('labelSmoothing', `0 for ${loss}`, labelSmoothing)
+  if (labelSmoothing > 0 && !canBeSmoothed(loss)) throw wrong('labelSmoothing', `0 for ${loss}`, labelSmoothing)
   if (needsReference(loss) && reference === undefined)
     throw new UsageError(`reference: expected one for ${loss}, got none. Give one, or use simpo or orpo`)
 }

@@ -2,10 +2,7 @@
 // DPO (arXiv:2305.18290v3): Eq. 7 → sigmoid · IPO (arXiv:2310.12036v2): Eq. 17 → ipo · SLiC-HF (arXiv:2305.10425): rank calibration → hinge
 // SimPO (arXiv:2405.14734v3): Eq. 6 → simpo · ORPO (arXiv:2403.07691v2): Eq. 6 and 7 → orpo
 import { noGrad, ops, type Tensor } from '../../torch/index.ts'
-
-/** The losses. SimPO and ORPO need no reference; these two and IPO take log-probabilities per token of the answer. */
-export const PREFERENCE_LOSSES = ['sigmoid', 'hinge', 'ipo', 'simpo', 'orpo'] as const
-export type PreferenceLoss = (typeof PREFERENCE_LOSSES)[number]
+import type { PreferenceLoss } from './losses.ts'
 
 /** log π(answer | prompt) of P pairs, [P] each: sums over the answer's tokens, or means where the loss is length-normalised. */
 export interface PairLogProbs {
@@ -30,16 +27,6 @@ export interface PairLoss {
   losses: Tensor
   chosenRewards: Tensor
   rejectedRewards: Tensor
-}
-
-/** True for losses on log-probabilities per token. */
-export function isLengthNormalised(loss: PreferenceLoss): boolean {
-  return loss === 'ipo' || loss === 'simpo' || loss === 'orpo'
-}
-
-/** True for losses that compare with a reference. */
-export function needsReference(loss: PreferenceLoss): boolean {
-  return loss === 'sigmoid' || loss === 'hinge' || loss === 'ipo'
 }
 
 /** Losses and implicit rewards β·log(π/π_ref) of P pairs. */

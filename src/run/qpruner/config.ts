@@ -1,11 +1,11 @@
 // The configuration of `anneal qpruner`: a strict YAML file of its own. A mistake is a ConfigError with file, line and column.
 import { z } from 'zod'
 import { describeIssue } from '../../config/describe-issue.ts'
-import { count, path, paths } from '../../config/fields.ts'
 import { didYouMean } from '../../config/nearest.ts'
 import { MAX_YAML_BYTES, type Place, readYaml, type YamlEntry } from '../../config/read-yaml.ts'
 import { ConfigError, hasCode, InputError } from '../../errors.ts'
 import { readBounded } from '../../files/bounded-read.ts'
+import { count, path, paths } from '../../methods/fields.ts'
 import { IMPORTANCES, type Importance, LAYOUTS, SCOPES } from '../../methods/prune/options.ts'
 import {
   DEFAULT_FORMATS,

@@ -1,7 +1,6 @@
 // Stage `dpo`: pairs of a better and a worse answer, of which the better one becomes the likelier. The formulas are in src/methods/dpo.
 
 import { join } from 'node:path'
-import { WITHOUT_REFERENCE } from '../../config/preference-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { preview } from '../../data/preview.ts'
@@ -16,6 +15,7 @@ import {
 import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
 import { type DpoOptions, dpo } from '../../methods/dpo/dpo.ts'
+import { needsReference } from '../../methods/dpo/losses.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
@@ -58,7 +58,7 @@ export async function dpoData(
       ? shifted(pairBatches(held, { batchSize: config.per_device_eval_batch_size, shuffle: false }), train.length)
       : undefined,
     async objective(tuning, start, watch): Promise<Objective<PairBatch>> {
-      const hasReference = !WITHOUT_REFERENCE.has(config.loss_type!)
+      const hasReference = needsReference(config.loss_type!)
       const { attention, residual, embedding } = tuning.model.config.dropout
       const isQuiet = attention + residual + embedding === 0 // dropout is off in the reference alone
       const startsAtReference = hasReference && start.isFresh && isQuiet && config.ref_model === undefined

@@ -1,10 +1,10 @@
 // A prepared run → the options of the training loop, in the loop's own words.
 
-import { stepsOf } from '../../config/fields.ts'
 import { scheduleOptions } from '../../config/schedule-options.ts'
 import type { Batch } from '../../data/batch.ts'
 import { Engine } from '../../infer/engine.ts'
 import { collect } from '../../lm/lm.ts'
+import { stepsOf } from '../../methods/fields.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { withoutDropout } from '../../model/without-dropout.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'

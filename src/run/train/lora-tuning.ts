@@ -5,14 +5,13 @@ import { type AdapterFile, parseAdapterConfig } from '../../checkpoint/adapter/a
 import { readTensors } from '../../checkpoint/model-directory/read-tensors.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
 import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
-import { WITHOUT_REFERENCE } from '../../config/preference-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import { readJsonFile } from '../../files/read-json.ts'
+import { needsReference } from '../../methods/dpo/losses.ts'
 import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
 import { addLora, loraPlus, withAdapters } from '../../methods/lora/lora.ts'
-import { scaleOf } from '../../methods/lora/lora-linear.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { Finetuning } from './finetuning.ts'
@@ -30,7 +29,7 @@ const START = 'start'
 /** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
 export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: string | undefined): Finetuning {
   const { adapter_name_or_path: start } = config
-  const hasReference = config.stage === 'dpo' && !WITHOUT_REFERENCE.has(config.loss_type!)
+  const hasReference = config.stage === 'dpo' && needsReference(config.loss_type!)
   const keepsStart = start !== undefined && hasReference && config.ref_model === undefined
   if (start !== undefined) {
     if (keepsStart) loadLora(model, start, { name: START })
@@ -99,8 +98,11 @@ function checkScale(directory: string, { lora_r, lora_alpha, use_rslora }: Train
   const file = join(directory, 'adapter_config.json')
   const stored: AdapterFile = parseAdapterConfig(readJsonFile(file), file)
   if (stored.peft_type !== 'LORA') return // its tensors do not fit
-  const wanted = scaleOf({ alpha: lora_alpha!, useRslora: use_rslora! }, lora_r!)
-  const got = scaleOf({ alpha: stored.lora_alpha, useRslora: stored.use_rslora }, stored.r)
+  const scaleOf = (r: number, alpha: number, isRoot: boolean): number => alpha / (isRoot ? Math.sqrt(r) : r)
+  const [wanted, got] = [
+    scaleOf(lora_r!, lora_alpha!, use_rslora!),
+    scaleOf(stored.r, stored.lora_alpha, stored.use_rslora),
+  ]
   // Another rank is said with the tensor that it does not fit.
   if (Math.abs(wanted / got - 1) < 1e-6 || stored.r !== lora_r) return
   throw new UsageError(

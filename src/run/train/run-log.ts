@@ -11,10 +11,10 @@ import {
   trainerState,
   writeTrainerState,
 } from '../../checkpoint/run-directory/trainer-state.ts'
-import { stepsOf } from '../../config/fields.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { hasCode } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import { stepsOf } from '../../methods/fields.ts'
 import type { StepMetrics, TrainEvent } from '../../train/events.ts'
 import { TensorBoardWriter } from '../../train/tensorboard.ts'
 

@@ -3,9 +3,9 @@
 
 import { join } from 'node:path'
 import { dumpConfig } from '../../config/dump.ts'
-import { stepsOf } from '../../config/fields.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { stepsOf } from '../../methods/fields.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import { stepsIn } from '../../train/step-plan.ts'
 import { train } from '../../train/train.ts'
@@ -30,7 +30,7 @@ export interface RunTrainingOptions {
  * checkpoint that cannot be saved does not end the run. A reader that stops early (`break`) ends it without saving.
  *
  * @example
- * const config = trainConfig({ stage: 'sft', model_name_or_path: 'models/base', dataset: 'chats.jsonl', output_dir: 'runs/chats' })
+ * const { config } = parseConfig(await readFile('run.yaml', 'utf8'), 'run.yaml')
  * for await (const event of runTraining(config)) if (event.type === 'step-done') console.log(event.metrics.loss)
  */
 export async function* runTraining(

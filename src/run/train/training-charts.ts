@@ -4,7 +4,7 @@
 import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ChosenWatch } from '../../methods/dpo/chosen-watch.ts'
-import { isLengthNormalised, needsReference } from '../../methods/dpo/pair-loss.ts'
+import { isLengthNormalised, needsReference } from '../../methods/dpo/losses.ts'
 import { percent } from '../../report/amounts.ts'
 import type { ReportBlock, ReportSection } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'

@@ -26,11 +26,7 @@ import {
 
 /** `object.name` */
 export function getAttribute(object: Value, name: string): Value {
-  const isInner = INNER_NAME.test(name) && INNER_NAMES.has(name.slice(2, -2))
-  if (object instanceof Undefined) {
-    if (isInner) return hidden(object, name)
-    throw object.fail()
-  }
+  if (object instanceof Undefined) throw object.fail()
   const found = attribute(object, name)
   return found === undefined ? orUndefined(item(object, name), object, name) : found
 }

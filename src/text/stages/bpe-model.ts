@@ -25,9 +25,6 @@ export interface BpeOptions {
   readonly fuseUnknown: boolean
   /** A word that is in the vocabulary is one token, whatever the merges say; returns its id or undefined. */
   readonly wholeWord?: ((word: string) => number | undefined) | undefined
-  /** What the vocabulary writes before every character but the first of a word, and after the last one (`</w>`). */
-  readonly prefix?: string
-  readonly suffix?: string
 }
 
 const SCAN_LIMIT = 48 // symbols up to which rescanning beats a heap
@@ -54,8 +51,7 @@ export class BpeModel implements TokenModel {
     for (let rank = 0; rank * 3 < options.merges.length; rank++) {
       this.#ranks.set(options.merges[rank * 3]!, options.merges[rank * 3 + 1]!, rank)
     }
-    const isPlain = options.byteIds === undefined && !options.prefix && !options.suffix
-    this.#isWordStart = isPlain && neverJoinsBeforeSpace(options)
+    this.#isWordStart = options.byteIds === undefined && neverJoinsBeforeSpace(options)
   }
 
   encodeWord(word: string, out: IdBuffer): void {
@@ -116,19 +112,14 @@ export class BpeModel implements TokenModel {
   }
 
   #splitCharacters(word: string): number {
-    const { vocab, byteFallbackIds, prefix = '', suffix = '' } = this.#options
+    const { vocab, byteFallbackIds } = this.#options
     // A character has at most 2 UTF-16 units and 4 bytes.
-    const most = word.length * 3 * (1 + prefix.length + suffix.length)
-    if (this.#symbols.length < most) this.#symbols = new Int32Array(most)
+    if (this.#symbols.length < word.length * 3) this.#symbols = new Int32Array(word.length * 3)
     let count = 0
-    let end = 0
     for (const char of word) {
-      const isFirst = end === 0
-      end += char.length
-      const symbol = (isFirst ? char : prefix + char) + (end === word.length ? suffix : '')
-      const id = vocab.get(symbol)
+      const id = vocab.get(char)
       if (id !== undefined || byteFallbackIds === undefined) count = this.#add(id ?? MISSING, count)
-      else for (const byte of encoder.encode(symbol)) count = this.#add(byteFallbackIds[byte]!, count)
+      else for (const byte of encoder.encode(char)) count = this.#add(byteFallbackIds[byte]!, count)
     }
     return count
   }

@@ -2,7 +2,7 @@
 // kind of fine-tuning they are a mistake, and `completeDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import type { Shape } from './fields.ts'
+import type { Shape } from '../fields.ts'
 
 export interface FreezeKeys {
   freeze_trainable_layers: number | undefined

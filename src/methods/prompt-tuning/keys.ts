@@ -2,7 +2,7 @@
 // and `completeDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import { count, type Shape } from './fields.ts'
+import { count, type Shape } from '../fields.ts'
 
 export interface PromptKeys {
   num_virtual_tokens: number | undefined

@@ -2,19 +2,11 @@
 // `completeDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import { path, type Shape } from './fields.ts'
-
-/** The losses of src/methods/dpo, in its order; a test holds them together. */
-export const LOSS_TYPES = ['sigmoid', 'hinge', 'ipo', 'simpo', 'orpo'] as const
-export type LossType = (typeof LOSS_TYPES)[number]
-
-/** Losses that compare with no reference model. */
-export const WITHOUT_REFERENCE: ReadonlySet<LossType> = new Set(['simpo', 'orpo'])
-/** Losses that label smoothing is for. */
-export const SMOOTHED: ReadonlySet<LossType> = new Set(['sigmoid', 'simpo'])
+import { path, type Shape } from '../fields.ts'
+import { PREFERENCE_LOSSES, type PreferenceLoss } from './losses.ts'
 
 export interface PreferenceKeys {
-  loss_type: LossType | undefined
+  loss_type: PreferenceLoss | undefined
   beta: number | undefined
   label_smoothing: number | undefined
   simpo_gamma: number | undefined
@@ -23,11 +15,13 @@ export interface PreferenceKeys {
   precompute_ref_log_probs: boolean | undefined
 }
 
-const loss = z.enum(LOSS_TYPES)
+const loss = z.enum(PREFERENCE_LOSSES)
 
 export const preferenceKeys: Shape<PreferenceKeys> = {
   loss_type: z
-    .union([loss, z.array(loss).length(1)], { error: `${LOSS_TYPES.slice(0, -1).join(', ')} or ${LOSS_TYPES.at(-1)}` })
+    .union([loss, z.array(loss).length(1)], {
+      error: `${PREFERENCE_LOSSES.slice(0, -1).join(', ')} or ${PREFERENCE_LOSSES.at(-1)}`,
+    })
     .transform((value) => (Array.isArray(value) ? value[0]! : value))
     .optional()
     .describe('dpo: the loss of a pair; simpo and orpo need no reference model. Default: sigmoid, which is DPO.'),
