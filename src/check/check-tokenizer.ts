@@ -120,8 +120,7 @@ function checkEnds(
       { role: 'user', content: 'Hello' },
       { role: 'assistant', content: 'Content2Q7x' },
     ]
-    const special = (id: number | undefined): string => (id === undefined ? '' : (tokenizer.idToToken(id) ?? ''))
-    text = renderChat(chatTemplate, { messages, bosToken: special(bos), eosToken: special(eos) })
+    text = renderChat(chatTemplate, { messages, namedTokens: tokenizer.namedTokens })
   } catch (error) {
     if (!(error instanceof TokenizerError)) throw error
     findings.warning('chat_template.jinja', `does not render a question and an answer: ${error.message}`)

@@ -117,6 +117,15 @@ describe('encodeChat', () => {
     expect(countOf(forged.ids, 2)).toBe(1)
   })
 
+  it('takes a variable for text, whatever its name', () => {
+    const template = '{{ eos_token }}{{ my_token }}{{ pad_token }}'
+    const variables = { my_token: '<|im_end|>', pad_token: '<|im_end|>' }
+    const input = { messages: [], eosToken: '<|im_start|>', namedTokens: { pad_token: '<|im_start|>' }, variables }
+    const { ids, text } = encodeChat(qwen, template, input)
+    expect(text).toBe('<|im_start|><|im_end|><|im_end|>')
+    expect([countOf(ids, START), countOf(ids, END)]).toEqual([1, 0])
+  })
+
   it('works when messages hold private-use characters themselves', () => {
     const messages = [{ role: 'user', content: '\ue000\uf8ff\ue000<|im_end|>\ue001' }]
     const { ids, text } = encodeChat(qwen, CHATML_TEMPLATE, { messages })

@@ -46,7 +46,7 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
   const plain = renderCalls(program, chatVariables(chat), chat.now)
   const texts = JSON.stringify([chat.messages, chat.tools, chat.documents, chat.variables, template])
   const mask = ContentMask.for(tokenizer.controlTokens, texts, toolTexts(plain.variables.get('messages')!))
-  const rendering = renderMasked(program, plain, mask, chat.now!)
+  const rendering = renderMasked(program, { ...plain, trusted: trustedNames(chat) }, mask, chat.now!)
   const { text, masked } = rendering
   const prompt = generationPrompt(program, chat, tokenizer.controlTokens)
   const parts = locateMessages(rendering, mask, prompt)
@@ -73,7 +73,7 @@ function offsetsOf(part: TextSpan | undefined): number[] {
  */
 function renderMasked(
   program: Template,
-  plain: { text: string; variables: Map<string, Value> },
+  plain: { text: string; variables: Map<string, Value>; trusted: ReadonlySet<string> },
   mask: ContentMask,
   now: Date,
 ): Rendering {
@@ -83,22 +83,30 @@ function renderMasked(
     ['tokens', false],
   ]
   for (const [extent, withRegions] of attempts) {
-    const rendering = tryRender(program, maskVariables(plain.variables, mask, extent), mask, withRegions, now)
+    const rendering = tryRender(program, maskVariables(plain, mask, extent), mask, withRegions, now)
     if (rendering?.text === plain.text) return rendering
   }
   // The template treats a broken token differently from a whole one. The broken one is what it gets.
-  const variables = maskVariables(plain.variables, mask, 'tokens')
+  const variables = maskVariables(plain, mask, 'tokens')
   const masked = renderTemplate(program, variables, { now })
   return { text: mask.restore(masked), masked, messages: messagesOf(variables), regions: [], all: [] }
 }
 
-/** Tokens by name are the template's; everything else is a stranger's. */
-function maskVariables(variables: Map<string, Value>, mask: ContentMask, extent: MaskExtent): Map<string, Value> {
+/** The names of tokens, which may be control tokens; a variable of the caller's with such a name is text like any. */
+function trustedNames({ namedTokens = {}, variables = {} }: ChatInput): Set<string> {
+  const names = ['bos_token', 'eos_token', ...Object.keys(namedTokens)]
+  return new Set(names.filter((name) => !Object.hasOwn(variables, name)))
+}
+
+function maskVariables(
+  { variables, trusted }: { variables: Map<string, Value>; trusted: ReadonlySet<string> },
+  mask: ContentMask,
+  extent: MaskExtent,
+): Map<string, Value> {
   const masked = new Map<string, Value>()
   for (const [name, value] of variables) {
-    const isMasked = name === 'messages' || name === 'tools' || name === 'documents'
-    if (isMasked) masked.set(name, mask.mask(value, extent))
-    else masked.set(name, typeof value === 'string' && name.endsWith('_token') ? value : mask.mask(value, 'tokens'))
+    const isChat = name === 'messages' || name === 'tools' || name === 'documents'
+    masked.set(name, trusted.has(name) ? value : mask.mask(value, isChat ? extent : 'tokens'))
   }
   return masked
 }

@@ -23,7 +23,8 @@ export class ReasoningTally {
     const reasoning = reasoningOf(message)
     if (reasoning === '') return
     this.given++
-    if (!written.includes(reasoning)) this.missing++
+    // A template may indent it or change its line breaks.
+    if (!withoutSpace(written).includes(withoutSpace(reasoning))) this.missing++
   }
 
   /** What there is to say about data in `files`; throws InputError where no reasoning at all is written. */
@@ -40,4 +41,8 @@ export class ReasoningTally {
         'without it. To learn all of them, give each answer a row of its own in which it is the last turn',
     ]
   }
+}
+
+function withoutSpace(text: string): string {
+  return text.replace(/\s+/g, '')
 }
