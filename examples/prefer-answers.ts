@@ -1,4 +1,4 @@
-// Makes the better one of two answers likelier (DPO with LoRA): npx tsx examples/prefer-answers.ts models/tiny pairs.jsonl
+// Makes the better one of two answers likelier (DPO with LoRA): npx tsx examples/prefer-answers.ts runs/demo/model
 import {
   addLora,
   answerLogProbs,
@@ -11,7 +11,11 @@ import {
   withoutAdapter,
 } from 'anneal'
 
-const [directory = '', file = ''] = process.argv.slice(2)
+const [directory, file = 'recipes/data/pairs.jsonl'] = process.argv.slice(2)
+if (directory === undefined) {
+  console.error('usage: npx tsx examples/prefer-answers.ts MODEL [PAIRS.jsonl]')
+  process.exit(2)
+}
 const tokenizer = await Tokenizer.fromDirectory(directory)
 const model = loadDecoder(directory)
 const { train: pairs } = await readPreferences(file, { tokenizer, maxLength: 512 })

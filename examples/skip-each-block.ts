@@ -1,8 +1,11 @@
 // Which block of a model matters most? A branch rule leaves each out in turn: npx tsx examples/skip-each-block.ts runs/demo/model
 import { type BranchRule, Engine } from 'anneal'
 
-const [directory = 'runs/demo/model', prompt = 'The function returns the number of bytes written.'] =
-  process.argv.slice(2)
+const [directory, prompt = 'The function returns the number of bytes written.'] = process.argv.slice(2)
+if (directory === undefined) {
+  console.error('usage: npx tsx examples/skip-each-block.ts MODEL [TEXT]')
+  process.exit(2)
+}
 const engine = await Engine.load(directory)
 const leaveOut: BranchRule = () => null
 for (const [index, block] of engine.model.model.layers.entries()) {

@@ -20,6 +20,11 @@ async function run(name: string, ...words: string[]): Promise<string> {
 }
 
 describe('examples', () => {
+  it.each(['generate', 'prefer-answers', 'skip-each-block'])('say how %s is used, in one line', async (name) => {
+    const failed = await run(`${name}.ts`).catch((error) => error)
+    expect([failed.code, failed.stdout]).toEqual([2, ''])
+    expect(failed.stderr).toMatch(new RegExp(`^usage: npx tsx examples/${name}\\.ts MODEL .*\\n$`))
+  })
   it('continue a text', async () => {
     const text = await run('generate.ts', model.directory, 'The heron')
     expect(text).toMatch(/^The heron/)

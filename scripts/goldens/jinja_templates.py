@@ -6,7 +6,7 @@
 
 one-feature.json: one feature of Jinja each, with their `expected` made again from template, messages and variables.
 random.json: small templates put together at random from a grammar; what they print is deterministic.
-families.json: templates that use what published families use, in our own arrangement (families/*.jinja), with conversations and tools.
+families.json: templates that use what published families use, in our own arrangement (chat-templates/*.jinja), with conversations and tools.
 """
 
 import copy
@@ -185,6 +185,47 @@ def random_cases(seed, count):
     return {"messages": MESSAGES, "variables": VARIABLES, "cases": cases}
 
 
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "description": "The \"weather\"\nof <a> city & more", "parameters": {"type": "object", "properties": {"city": {"type": "string", "enum": ["a", "é"]}, "days": {"type": "integer", "default": 3}, "limit": {"type": ["number", "null"], "default": 1.0}, "places": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "number"}}}}}, "required": ["city"]}}},
+    {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}},
+]
+
+
+def turn(role, content, **more):
+    return {"role": role, "content": content, **more}
+
+
+def call(arguments, id="abc123xyz"):
+    return {"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}}
+
+
+CHATS = [
+    [turn("user", "Hi")],
+    [turn("system", " Be brief. "), turn("user", "  2+2? "), turn("assistant", "4"), turn("user", "and\n3+3?")],
+    [turn("user", "a"), turn("assistant", "<think>\nhm\n</think>\n\n    indented\n"), turn("user", "日本 😀"), turn("assistant", "c", reasoning_content="\nbecause\n")],
+    [turn("system", "S"), turn("user", "w?"), turn("assistant", None, tool_calls=[call({"city": "a", "n": [1, 2.0, None, True, "\u2028"]})]), turn("tool", "{\"t\": 20}", tool_call_id="abc123xyz"), turn("assistant", "It is 20."), turn("user", "thanks")],
+    [turn("user", "w?"), turn("assistant", "", tool_calls=[call({"city": "é"}), call({}, "abc123xyy")], reasoning_content="think"), turn("tool", "ok"), turn("tool", "ok2")],
+    [turn("user", "w?"), turn("assistant", "", tool_calls=[call("{\"city\": \"a\"}")]), turn("tool", {"t": 20.0})],
+    [turn("system", [{"type": "text", "text": "sys"}]), turn("user", [{"type": "image"}, {"type": "text", "text": " what? "}]), turn("assistant", [{"type": "text", "text": "a cat"}])],
+    [turn("assistant", "first"), turn("user", "x")],
+    [],
+]
+VARIANTS = [{}, {"enable_thinking": False, "tools_in_user_message": False, "date_string": "1 Jan 2025"}]
+
+
+def families():
+    templates = {path.stem: path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parent / "chat-templates").glob("*.jinja"))}
+    cases = []
+    for name, template in templates.items():
+        for chat, messages in enumerate(CHATS):
+            for tools in (None, TOOLS):
+                for prompt in (False, True):
+                    for variant, variables in enumerate(VARIANTS):
+                        result = expected(template, copy.deepcopy(messages), prompt, tools=copy.deepcopy(tools), **variables)
+                        cases.append({"template": name, "chat": chat, "hasTools": tools is not None, "prompt": prompt, "variant": variant, "expected": result})
+    return {"templates": templates, "chats": CHATS, "tools": TOOLS, "variants": VARIANTS, "cases": cases}
+
+
 def dump(name, data):
     (OUT / name).write_text(json.dumps(data, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
@@ -194,4 +235,5 @@ if __name__ == "__main__":
         json.dump(random_cases(int(sys.argv[1]), int(sys.argv[2])), sys.stdout, ensure_ascii=False)
     else:
         dump("one-feature.json", one_feature())
+        dump("families.json", families())
         dump("random.json", random_cases(1, 400))

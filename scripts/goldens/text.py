@@ -60,6 +60,19 @@ STRINGS = [
     "[CLS] hello [SEP] ΑΣ ΣΑΣ",
     "",
 ]
+# For the stages whose classes of characters are easily got wrong.
+CLASSES = [
+    "हिन्दी में लिखा हुआ वाक्य, क्षमा कीजिए।",
+    "தமிழ் மொழி และภาษาไทย ಕನ್ನಡ",
+    "می\u200cخواهم a\u200db क्\u200dष x\u200c y",
+    "a½king king² kingking king\u0301 \U0001d552king kingé 9king king_ (king)king king\u200d",
+    "A\u20dd e\u0488 x\u0903y \u00ad\u200e\u2028\ufeff\ue000\u0378 n\u0303o",
+    "㐀 一 𠮷 豈 a丽b",
+    "Ünïcödé ÀÉÎ Ελληνικά Ёжик İstanbul ẞtraße",
+    "tab\there\r\nnew  \n\n  lines \u00a0\u2003\n end  ",
+    "hello, wor.ld! it's $5+2^3=~`|<x>",
+    "lower lowest newer new newest wide wider",
+]
 
 
 def byte_bpe(name, pre_tokenizer, normalizer=None, added=(), vocab_size=500, **model):
@@ -121,9 +134,9 @@ def sentencepiece_bpe(name, legacy):
     return name, json.loads(tokenizer.to_str())
 
 
-def word_piece():
+def word_piece(name="wordpiece", normalizer=None):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.normalizer = normalizer or normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     trainer = trainers.WordPieceTrainer(vocab_size=500, special_tokens=names, show_progress=False)
@@ -133,7 +146,7 @@ def word_piece():
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
     )
     tokenizer.decoder = decoders.WordPiece()
-    return "wordpiece", json.loads(tokenizer.to_str())
+    return name, json.loads(tokenizer.to_str())
 
 
 def charsmap():
@@ -173,9 +186,33 @@ def unigram():
     return "unigram", json.loads(tokenizer.to_str())
 
 
+def suffixed(name, pre_tokenizer, decoder, normalizer=None, **trained):
+    """BPE whose vocabulary marks the ends of words, or what goes on with one."""
+    affixes = {key: value for key, value in trained.items() if key in ("end_of_word_suffix", "continuing_subword_prefix")}
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", **affixes))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, min_frequency=2, special_tokens=["<unk>"], show_progress=False, **trained
+    )
+    tokenizer.train_from_iterator(CORPUS.splitlines(), trainer)
+    tokenizer.decoder = decoder
+    return name, json.loads(tokenizer.to_str())
+
+
+def word_level():
+    words = ["[UNK]", "[PAD]", "the", "king", "hello", ",", "a", "b", "_", "½", "में", "wor", "ld", "it", "'"]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_tokens([AddedToken("king", single_word=True, normalized=False)])
+    return "wordlevel", json.loads(tokenizer.to_str())
+
+
 def cases(tokenizer):
     """Ids with control tokens read, without the frame, and with special tokens as text; decoded without skipping."""
-    for text in STRINGS:
+    for text in [*STRINGS, *CLASSES]:
         tokenizer.encode_special_tokens = False
         ids = tokenizer.encode(text).ids
         bare = tokenizer.encode(text, add_special_tokens=False).ids
@@ -209,7 +246,17 @@ def tokenizers():
     yield sentencepiece_bpe("llama2-legacy", True)
     yield sentencepiece_bpe("llama2-metaspace", False)
     yield word_piece()
+    yield word_piece("bert-cased", normalizers.BertNormalizer(lowercase=False, strip_accents=True))
     yield unigram()
+    lower = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    end = {"end_of_word_suffix": "</w>"}
+    yield suffixed("openai-gpt", pre_tokenizers.BertPreTokenizer(), decoders.BPEDecoder(), lower, **end)
+    yield suffixed("clip", byte_level, decoders.ByteLevel(), initial_alphabet=BYTES, **end)
+    yield suffixed("bpe-prefix", pre_tokenizers.Whitespace(), decoders.WordPiece(), continuing_subword_prefix="##")
+    yield word_level()
+    lengths = pre_tokenizers.Sequence([pre_tokenizers.FixedLength(4), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    yield byte_bpe("fixed-length", lengths, vocab_size=350)
+    yield byte_bpe("deepseek-llm", split(r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", r"\s+$", "[一-龥ࠀ-一가-퟿]+", r"\w+"), vocab_size=350)
 
 
 def bpe_training():

@@ -11,7 +11,7 @@ import { modelMetadata } from '../gguf/model-metadata.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
 import { type DecoderConfig, readModelConfig } from '../model/config.ts'
 import { isObject, type JsonObject } from '../model/config-fields.ts'
-import { textPartNotice } from '../model/text-part.ts'
+import { textPartNotices } from '../model/text-part.ts'
 import { checkTokenizer } from './check-tokenizer.ts'
 import { checkWeights } from './check-weights.ts'
 import type { Findings } from './finding.ts'
@@ -22,8 +22,7 @@ export async function checkDirectory(directory: string, findings: Findings): Pro
   const json = findings.attempt(file, () => readJsonFile(join(directory, file)))
   if (json !== undefined && !isObject(json as JsonObject)) findings.error(file, 'expected an object')
   const config = json === undefined ? undefined : findings.attempt(file, () => readModelConfig(json, file))
-  const notice = config && textPartNotice(config)
-  if (notice !== undefined) findings.notice(file, notice)
+  for (const notice of config === undefined ? [] : textPartNotices(config)) findings.notice(file, notice)
   const raw = config?.raw ?? (isObject(json as JsonObject) ? (json as JsonObject) : {})
   checkSpelling(raw, findings)
   if (config !== undefined) checkExport(config, raw, findings)

@@ -38,6 +38,7 @@ export async function checkTokenizer(
     findings.error('tokenizer.json', error.message)
     return
   }
+  checkSideTokens(tokenizer, findings)
   checkSpelling(directory, tokenizer, files, findings)
   checkEnds(tokenizer, config, generation, findings)
   if (config === undefined) return
@@ -61,6 +62,17 @@ export async function checkTokenizer(
   } catch (error) {
     findings.error('tokenizer.json', (error as Error).message, 'llama.cpp')
   }
+}
+
+/** Transformers adds them, and so does Anneal. */
+function checkSideTokens({ sideTokens }: Tokenizer, findings: Findings): void {
+  if (sideTokens.length === 0) return
+  const some = sideTokens.slice(0, 3).map((token) => JSON.stringify(token))
+  const list = `${some.join(', ')}${sideTokens.length > some.length ? ', …' : ''}`
+  findings.notice(
+    'tokenizer.json:added_tokens',
+    `without ${sideTokens.length} tokens (${list}) that only the files beside it have: what reads tokenizer.json alone splits them. \`anneal export --to hf\` writes them into it`,
+  )
 }
 
 function checkSpelling(directory: string, tokenizer: Tokenizer, files: TokenizerFiles, findings: Findings): void {

@@ -30,7 +30,7 @@ export const command: Command = defineCommand({
   },
   examples: ['chat --model runs/tiny', "chat --model runs/tiny --system 'Answer in one sentence.' --temperature 0.3"],
   run: async ({ options, output }) => {
-    const engine = await openLm(options)
+    const engine = await openLm(options, output)
     const isOpen = engine.generationConfig.doSample === undefined && options.temperature === undefined
     const request = {
       ...(isOpen && DEFAULTS),

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/run-command.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
+import { check } from '../check/check.ts'
 import { readHeader } from '../checkpoint/safetensors/safetensors.ts'
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts'
 import type { GgufValue } from '../gguf/values.ts'
 import { writeGguf } from '../gguf/write.ts'
-import { check, command } from './check.ts'
+import { command } from './check.ts'
 
 let base: string
 let remove: () => void
@@ -128,6 +129,16 @@ describe('anneal check', () => {
       tensors.set('model.extra', { shape: [1], bytes: Buffer.alloc(4) }),
     )
     expect(await found(foreign)).toContainEqual(expect.stringMatching(/model\.extra not a tensor of this architecture/))
+  })
+  it('finds tokens that stand beside tokenizer.json only', async () => {
+    const directory = changed('beside', 'tokenizer_config.json', ({ added_tokens_decoder: _, ...json }) => ({
+      ...json,
+      extra_special_tokens: ['<|tool|>'],
+    }))
+    expect(await found(directory)).toContainEqual(
+      expect.stringMatching(/^notice tokenizer\.json:added_tokens without 1 tokens \("<\|tool\|>"\)/),
+    )
+    expect((await found(base)).join()).not.toContain('tokenizer.json:added_tokens')
   })
   it('finds weights that are not numbers', async () => {
     const directory = reweighed('nan', (tensors) => {

@@ -1,10 +1,6 @@
 // `anneal check DIR|FILE.gguf`: what is wrong with the files of a model or adapter, before somebody else's program says so.
 
-import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { CONSUMERS, type Consumer, Findings, findingsFor } from '../check/finding.ts'
-import { InputError } from '../errors.ts'
-import { printable } from '../printable.ts'
+import { CONSUMERS, type Consumer } from '../check/finding.ts'
 import { type Command, defineCommand } from './command.ts'
 
 /** Exit code of a bad input file. */
@@ -23,10 +19,11 @@ export const command: Command = defineCommand({
   examples: ['check runs/tiny', 'check merged.gguf', 'check runs/lora --for vllm'],
   run: async ({ positionals, options, output }) => {
     const [path] = positionals as [string]
+    const { check } = await import('../check/check.ts')
     const findings = await check(path, options.for as Consumer | undefined)
     for (const finding of findings) {
       output.emit(finding)
-      output.result(printable(`${finding.severity.padEnd(7)}  ${finding.where}  ${finding.message}`))
+      output.result(`${finding.severity.padEnd(7)}  ${finding.where}  ${finding.message}`)
     }
     const count = (severity: string): number => findings.filter((finding) => finding.severity === severity).length
     const counted = (severity: string): string => `${count(severity)} ${severity}${count(severity) === 1 ? '' : 's'}`
@@ -34,16 +31,3 @@ export const command: Command = defineCommand({
     return count('error') > 0 ? BAD_INPUT : 0
   },
 })
-
-/** Checks whatever is at `path`; findings for one program, or for all. */
-export async function check(path: string, consumer?: Consumer): Promise<ReturnType<typeof findingsFor>> {
-  const status = statSync(path, { throwIfNoEntry: false })
-  if (status === undefined)
-    throw new InputError(`${path}: expected a directory or a .gguf file, got nothing. Check the path`)
-  const findings = new Findings()
-  if (!status.isDirectory()) (await import('../check/check-gguf.ts')).checkGguf(path, findings)
-  else if (existsSync(join(path, 'adapter_config.json')) && !existsSync(join(path, 'config.json'))) {
-    ;(await import('../check/check-adapter.ts')).checkAdapter(path, findings)
-  } else await (await import('../check/check-directory.ts')).checkDirectory(path, findings)
-  return findingsFor(findings.all, consumer)
-}

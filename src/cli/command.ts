@@ -3,7 +3,7 @@
 // Nothing here imports more than types, so that `anneal --help` stays fast.
 
 import type { KeyGroup } from '../config/key-groups.ts'
-import type { Override } from '../config/overrides.ts'
+import type { Override, OverrideSyntax } from '../config/overrides.ts'
 import type { Output } from './output.ts'
 
 interface OptionBase {
@@ -63,14 +63,6 @@ export interface PositionalSpec {
   summary: string
   min: number
   max: number
-}
-
-/** Lets a command take `--key value` for keys that are not in its table. */
-export interface OverrideSyntax {
-  /** Whether `--key next` uses up `next`; false for a boolean key before something else. */
-  takesValue: (key: string, next: string) => boolean
-  /** All keys, for suggestions. */
-  keys: readonly string[]
 }
 
 interface CommandBase {

@@ -33,7 +33,7 @@ export const command: Command = defineCommand({
   ],
   run: async ({ options, output }) => {
     const prompt = await promptOf(options)
-    const engine = await openLm(options)
+    const engine = await openLm(options, output)
     const request = { prompt, ...generateOptions(options) }
     const { generationSettings } = await import('../infer/generation-settings.ts')
     const how = describeSampling(generationSettings(request, engine.generationConfig))

@@ -1,12 +1,19 @@
 // The values of `MODEL_OPTIONS` → what generates and scores.
 import type { Engine } from '../infer/engine.ts'
+import { textPartNotices } from '../model/text-part.ts'
 import type { OptionValues } from './command.ts'
 import type { MODEL_OPTIONS } from './lm-options.ts'
+import type { Output } from './output.ts'
 
-/** Loads the model that the options name, with its adapters. */
-export async function openLm({ model, threads, ...options }: OptionValues<typeof MODEL_OPTIONS>): Promise<Engine> {
+/** Loads the model that the options name, with its adapters; says so where it is only a part of what is there. */
+export async function openLm(
+  { model, threads, ...options }: OptionValues<typeof MODEL_OPTIONS>,
+  output: Pick<Output, 'note'>,
+): Promise<Engine> {
   const { setThreads } = await import('../torch/index.ts')
   if (threads !== undefined) setThreads(threads)
   const { loadLm } = await import('../run/load-lm.ts')
-  return loadLm(model, options)
+  const engine = await loadLm(model, options)
+  for (const notice of textPartNotices(engine.model.config)) output.note(`notice: ${notice}`)
+  return engine
 }

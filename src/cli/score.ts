@@ -34,7 +34,7 @@ export const command: Command = defineCommand({
     }
     const content = await readInput((text ?? ids)!)
     const lists = ids === undefined ? undefined : parseIds(content, ids)
-    const engine = await openLm(options)
+    const engine = await openLm(options, output)
     if (lists !== undefined) checkVocabulary(lists, engine.vocabSize, ids!)
     const sequences = lists ?? [engine.encode({ prompt: content })]
     if (sequences.some((sequence) => sequence.length === 0))

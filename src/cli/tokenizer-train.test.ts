@@ -29,7 +29,7 @@ describe('anneal tokenizer train', () => {
 
   it('trains the smallest vocabulary, and does not put another tokenizer in its place', async () => {
     const made = await train('least', '--vocab-size', '259')
-    expect([made.code, made.err]).toEqual([0, expect.stringMatching(/^259 tokens/m)])
+    expect([made.code, made.out]).toEqual([0, expect.stringMatching(/^259 tokens/m)])
     const file = join(directory, 'least', 'tokenizer.json')
     const before = readFileSync(file)
     const { code, err } = await train('least', '--vocab-size', '300')

@@ -1,13 +1,7 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { readDocuments } from '../data/read/sources.ts'
-import { UsageError } from '../errors.ts'
-import { makeOutputDirectory } from '../files/output-directory.ts'
-import { trainBpe } from '../text/bpe.ts'
-import { END_OF_TEXT, SPECIAL_TOKENS } from '../text/special-tokens.ts'
+import { END_OF_TEXT } from '../text/special-tokens.ts'
 import { type Command, defineCommand } from './command.ts'
-import { startProgress } from './progress.ts'
+import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a byte-level BPE tokenizer on your text',
@@ -43,48 +37,9 @@ export const command: Command = defineCommand({
   },
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
-    const specialTokens = [...new Set([...SPECIAL_TOKENS, ...options.special])]
-    const least = 256 + specialTokens.length
-    if (options.vocabSize < least) {
-      throw new UsageError(
-        `--vocab-size: expected at least ${least} (256 bytes and ${specialTokens.length} special tokens), got ${options.vocabSize}`,
-      )
-    }
-    if (existsSync(join(options.out, 'tokenizer.json'))) {
-      throw new UsageError(
-        `--out: expected a folder without a tokenizer, got ${options.out}, whose models would no longer fit. Choose another one, or remove its tokenizer.json`,
-      )
-    }
-    const removeAgain = makeOutputDirectory(options.out, '--out')
-    const documents = readDocuments(positionals, { textKey: options.textColumn, onNotice: output.note })
-    const counting = startProgress(output, { label: 'reading', unit: 'bytes' })
-    let merging: ReturnType<typeof startProgress> | undefined
-    try {
-      const { tokenizer } = await trainBpe(texts(documents), {
-        vocabSize: options.vocabSize,
-        specialTokens,
-        roles: { eos: END_OF_TEXT, pad: END_OF_TEXT },
-        minFrequency: options.minFrequency,
-        preTokenizer: options.preTokenizer,
-        onProgress: ({ phase, done, total }) => {
-          if (phase === 'count') return counting.update(done)
-          counting.end()
-          merging ??= startProgress(output, { label: 'merging', unit: 'tokens', ...(total !== undefined && { total }) })
-          merging.update(done)
-        },
-      })
-      merging?.end()
-      await tokenizer.save(options.out)
-      output.note(`${tokenizer.vocabSize} tokens from ${documents.report.documents} documents → ${options.out}`)
-      output.emit({ vocab_size: tokenizer.vocabSize, documents: documents.report.documents, out: options.out })
-    } finally {
-      counting.end()
-      merging?.end()
-      removeAgain() // an empty folder only
-    }
+    const { trainTokenizer } = await import('../run/train-tokenizer.ts')
+    const { out, vocabSize, special, minFrequency, preTokenizer, textColumn } = options
+    const tokenizer = { out, vocabSize, specialTokens: special, minFrequency, preTokenizer, textKey: textColumn }
+    await reportEvents(trainTokenizer({ paths: positionals, ...tokenizer }), output)
   },
 })
-
-async function* texts(documents: AsyncIterable<{ text: string }>): AsyncGenerator<string> {
-  for await (const { text } of documents) yield text
-}

@@ -2,7 +2,6 @@
 // true, repeated `--key` for lists, `--section.key value` and JSON all work; `-` and `_` are the same in a key.
 // The text becomes the type that the key wants, so `--run_name 7` is text and `--seed 7` is a number.
 
-import type { OverrideSyntax } from '../cli/command.ts'
 import { ConfigError } from '../errors.ts'
 import { namesOf } from '../methods/fields.ts'
 import { ALIASES } from './aliases.ts'
@@ -14,6 +13,14 @@ export interface Override {
   value: string | boolean
   /** What was typed, for messages: `--learning-rate`. */
   flag: string
+}
+
+/** Lets a command take `--key value` for keys that are not in its table. */
+export interface OverrideSyntax {
+  /** Whether `--key next` uses up `next`; false for a boolean key before something else. */
+  takesValue: (key: string, next: string) => boolean
+  /** All keys, for suggestions. */
+  keys: readonly string[]
 }
 
 /** A value for a key, after joining repeated options and converting text. */

@@ -5,7 +5,7 @@ import { ConfigError } from '../errors.ts'
 import { stepsOf } from '../methods/fields.ts'
 import { ALIASES } from './aliases.ts'
 import { configOverrides } from './overrides.ts'
-import { type ParsedConfig, parseConfig } from './parse.ts'
+import { type ParsedConfig, parseConfig, trainConfig } from './parse.ts'
 import { CONFIG_KEYS, isConfigKey } from './schema.ts'
 
 const MINIMAL = 'stage: pretrain\nmodel_name_or_path: m\ndataset: d\noutput_dir: o\n'
@@ -175,6 +175,27 @@ describe('parseConfig', () => {
     expect(notices).toEqual([
       'model: a directory is called model_name_or_path here; model is for presets and fresh models',
     ])
+  })
+})
+
+describe('values of a program', () => {
+  it('are typed, win over the file, lose to the command line, and say where they come from', () => {
+    const given = { origin: 'demo', values: { seed: 7, dataset: 'a', dropbp: 0.5, max_steps: 3, run_name: undefined } }
+    const overrides = [{ key: 'max_steps', value: '4', flag: '--max_steps' }]
+    const { config, origins } = parseConfig(MINIMAL, 'f.yaml', overrides, given)
+    expect(config).toMatchObject({ seed: 7, data_seed: 7, dataset: ['a'], dropbp: { rate: 0.5 }, max_steps: 4 })
+    expect(origins).toMatchObject({ seed: 'demo', max_steps: '--max_steps', run_name: 'default' })
+    expect(() => parseConfig(MINIMAL, 'f.yaml', [], { origin: 'demo', values: { seed: -1 } })).toThrow(
+      'seed: expected a number ≥ 0, got -1 (demo)',
+    )
+  })
+
+  it('are enough', () => {
+    const values = { stage: 'pretrain', model_name_or_path: 'm', dataset: 'd', output_dir: 'o' } as const
+    expect(trainConfig(values)).toEqual(parseConfig(MINIMAL, 'f.yaml').config)
+    expect(() => trainConfig({ ...values, stage: undefined as never })).toThrow(
+      /^stage: expected .* \(configuration\)$/,
+    )
   })
 })
 

@@ -5,10 +5,18 @@ import { ConfigError } from '../errors.ts'
 import { ALIAS_SECTIONS, ALIASES, WITHOUT_COUNTERPART } from './aliases.ts'
 import { describeIssue, shown } from './describe-issue.ts'
 import { didYouMean } from './nearest.ts'
-import { type Override, readOverrides } from './overrides.ts'
+import { type Override, type OverrideValue, readOverrides } from './overrides.ts'
 import { isPreset } from './presets.ts'
 import { type Place, readYaml, type YamlEntry } from './read-yaml.ts'
-import { CONFIG_KEYS, type ConfigKey, checkConfig, completeDefaults, isConfigKey, type TrainConfig } from './schema.ts'
+import {
+  CONFIG_KEYS,
+  type ConfigKey,
+  checkConfig,
+  completeDefaults,
+  isConfigKey,
+  type TrainConfig,
+  type TrainConfigValues,
+} from './schema.ts'
 
 export interface ParsedConfig {
   config: TrainConfig
@@ -35,16 +43,36 @@ interface Problem {
 
 const AT_THE_END = Number.POSITIVE_INFINITY
 
+/** Values of a program, as the schema takes them; `origin` says in messages where they come from. */
+export interface GivenValues {
+  values: TrainConfigValues
+  origin: string
+}
+
 /**
- * Parses a training configuration. `text` is YAML, or undefined for a run from overrides alone; `file` names it in
- * messages. Throws ConfigError with the place of the first problem and a count of the others.
+ * Parses a training configuration. `text` is YAML, or undefined for a run from overrides or given values alone; `file` names it in
+ * messages. Given values win over the file, overrides over both. Throws ConfigError with the place of the first problem and a count of the others.
  */
-export function parseConfig(text: string | undefined, file: string, overrides: readonly Override[] = []): ParsedConfig {
+export function parseConfig(
+  text: string | undefined,
+  file: string,
+  overrides: readonly Override[] = [],
+  given?: GivenValues,
+): ParsedConfig {
   const notices: string[] = []
   const problems: Problem[] = []
   const fromFile = text === undefined ? [] : readYaml(text, file)
   const settings = rename(fromFile.flatMap(openSection), notices, problems)
-  applyOverrides(settings, overrides, notices, problems)
+  if (given !== undefined) {
+    const entries = Object.entries(given.values).filter(([, value]) => value !== undefined)
+    applyValues(
+      settings,
+      entries.map(([key, value]) => ({ key, value, flag: given.origin })),
+      notices,
+      problems,
+    )
+  }
+  applyValues(settings, readOverrides(overrides), notices, problems)
 
   const input: Record<string, unknown> = {}
   for (const [key, setting] of settings) {
@@ -72,6 +100,16 @@ export function parseConfig(text: string | undefined, file: string, overrides: r
   const origin = (key: ConfigKey): string => settings.get(key)?.keyPlace.text ?? 'default'
   const origins = Object.fromEntries(CONFIG_KEYS.map((key) => [key, origin(key)])) as Record<ConfigKey, string>
   return { config: completeDefaults(result.data), notices, origins }
+}
+
+/**
+ * A checked training configuration from values, with the defaults filled in. Throws ConfigError.
+ *
+ * @example
+ * const config = trainConfig({ stage: 'sft', model_name_or_path: 'models/base', dataset: 'chats.jsonl', output_dir: 'runs/chats' })
+ */
+export function trainConfig(values: TrainConfigValues, origin = 'configuration'): TrainConfig {
+  return parseConfig(undefined, origin, [], { values, origin }).config
 }
 
 /** Canonical key → setting. Two names for one key are a problem, because it is unclear which one counts. */
@@ -106,14 +144,13 @@ function canonical(setting: Setting, notices: string[], problems: Problem[]): [k
   return [to, converted]
 }
 
-function applyOverrides(
+function applyValues(
   settings: Map<string, Setting>,
-  overrides: readonly Override[],
+  given: readonly OverrideValue[],
   notices: string[],
   problems: Problem[],
 ): void {
-  const given = readOverrides(overrides)
-  const asSetting = ({ key, value, flag }: (typeof given)[number]): Setting => {
+  const asSetting = ({ key, value, flag }: OverrideValue): Setting => {
     const keyPlace = { text: flag, order: AT_THE_END }
     return { written: key, value, keyPlace, placeOf: () => keyPlace }
   }
@@ -135,7 +172,9 @@ function pushOutModels(settings: Map<string, Setting>, overrides: Map<string, Se
   const chosen = sources.find((key) => overrides.has(key))
   for (const key of sources) {
     if (chosen === undefined || key === chosen || !settings.delete(key)) continue
-    notices.push(`${key} of the file is replaced by --${chosen}`)
+    notices.push(
+      `${key} of the file is replaced by ${overrides.get(chosen)!.keyPlace.text.startsWith('--') ? '--' : ''}${chosen}`,
+    )
   }
 }
 

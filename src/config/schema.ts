@@ -6,6 +6,7 @@ import { type PreferenceKeys, preferenceKeys } from '../methods/dpo/keys.ts'
 import { canBeSmoothed, needsReference } from '../methods/dpo/losses.ts'
 import { type DropBpKeys, dropbpKeys } from '../methods/dropbp/keys.ts'
 import { type FreezeKeys, freezeKeys } from '../methods/freeze/keys.ts'
+import { loraDefaults } from '../methods/lora/defaults.ts'
 import { type LoraKeys, loraKeys } from '../methods/lora/keys.ts'
 import { type PromptKeys, promptKeys } from '../methods/prompt-tuning/keys.ts'
 import { type DataKeys, dataKeys } from './data-keys.ts'
@@ -42,6 +43,16 @@ export type TrainConfig = {
 }
 
 export type ConfigKey = keyof TrainConfig
+
+/** What a program gives of a configuration; the rest are defaults. */
+export type TrainConfigValues = Partial<
+  Omit<TrainConfig, 'dataset' | 'eval_dataset' | 'dropbp' | 'resume_from_checkpoint'>
+> & {
+  dataset?: string | readonly string[]
+  eval_dataset?: string | readonly string[] | undefined
+  dropbp?: number | TrainConfig['dropbp']
+  resume_from_checkpoint?: boolean | string | undefined
+}
 
 const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
   ...modelKeys,
@@ -83,7 +94,7 @@ export function completeDefaults(config: AllKeys): TrainConfig {
     tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
     learning_rate: config.learning_rate ?? defaultRate(config),
     ...(config.stage === 'dpo' && preferenceDefaults(config)),
-    ...((config.finetuning === 'lora' || config.finetuning === 'dora') && loraDefaults(config)),
+    ...((config.finetuning === 'lora' || config.finetuning === 'dora') && completeLora(config)),
     ...(config.finetuning === 'prompt' && promptDefaults(config)),
     ...(config.finetuning === 'freeze' && freezeDefaults(config)),
     eval_strategy: evaluationStrategy(config),
@@ -138,16 +149,16 @@ function freezeDefaults(config: AllKeys): FreezeKeys {
   }
 }
 
-function loraDefaults(config: AllKeys): {
+function completeLora(config: AllKeys): {
   [Key in Exclude<keyof LoraKeys, 'loraplus_lr_ratio' | 'adapter_name_or_path'>]: NonNullable<LoraKeys[Key]>
 } {
-  const { lora_r = 8 } = config
+  const defaults = loraDefaults(config.lora_r)
   return {
-    lora_r,
-    lora_alpha: config.lora_alpha ?? 2 * lora_r,
-    lora_dropout: config.lora_dropout ?? 0,
-    lora_target_modules: config.lora_target_modules ?? 'all-linear',
-    use_rslora: config.use_rslora ?? false,
+    lora_r: defaults.r,
+    lora_alpha: config.lora_alpha ?? defaults.loraAlpha,
+    lora_dropout: config.lora_dropout ?? defaults.loraDropout,
+    lora_target_modules: config.lora_target_modules ?? defaults.targetModules,
+    use_rslora: config.use_rslora ?? defaults.useRslora,
     use_dora: config.use_dora ?? config.finetuning === 'dora',
   }
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ParsedConfig, parseConfig } from '../config/parse.ts'
+import type { TrainConfigValues } from '../config/schema.ts'
 import { batches } from '../data/batches.ts'
 import { InputError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
@@ -26,19 +27,18 @@ const MOST_EPOCHS = 8
 export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEvent, ParsedConfig> {
   const { settings, paths, elapsed } = context
   const recipe = join(packageRoot, 'recipes', 'demo.yaml')
-  const resolve = (more: Record<string, string>): ParsedConfig => {
+  const resolve = (more: TrainConfigValues): ParsedConfig => {
     const { prompts } = resultOf(context, 'text')
-    const values = {
+    const values: TrainConfigValues = {
       dataset: paths.train,
       eval_dataset: paths.heldOut,
       tokenizer_name_or_path: paths.tokenizer,
       output_dir: paths.model,
-      sample_prompts: JSON.stringify(prompts),
-      seed: String(settings.seed),
+      sample_prompts: [...prompts],
+      seed: settings.seed,
       ...more,
     }
-    const overrides = Object.entries(values).map(([key, value]) => ({ key, value, flag: 'demo' }))
-    return parseConfig(readFileSync(recipe, 'utf8'), 'recipes/demo.yaml', overrides)
+    return parseConfig(readFileSync(recipe, 'utf8'), 'recipes/demo.yaml', [], { values, origin: 'demo' })
   }
   const { config } = resolve({})
   const { tokenizer, hash } = await tokenizerOf(config)
@@ -50,8 +50,8 @@ export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEv
       throw new InputError(
         `text: expected at least ${config.max_length} tokens to train on, got ${corpora.train.numTokens}. Give more with --text PATH`,
       )
-    const batch = { per_device_train_batch_size: String(batchSize) }
-    if (settings.steps !== undefined) return resolve({ ...batch, max_steps: String(settings.steps) })
+    const batch = { per_device_train_batch_size: batchSize }
+    if (settings.steps !== undefined) return resolve({ ...batch, max_steps: settings.steps })
     const source = batches(corpora.train, { batchSize, seed: config.data_seed })
     const makeModel = (): Decoder => modelOf(config, tokenizer, resolveDevice(config.device))
     const { threads, secondsPerStep } = await measureThreads(makeModel, source)
@@ -65,7 +65,7 @@ export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEv
     const on = threads === 1 ? 'one thread' : `${threads} threads`
     const message = `a step takes ${(1000 * secondsPerStep).toFixed(0)} ms on ${on}: ${steps} of them, about ${time}`
     yield { type: 'started', work: 'pretrain', message }
-    return resolve({ ...batch, max_steps: String(steps), threads: String(threads) })
+    return resolve({ ...batch, max_steps: steps, threads })
   } finally {
     corpora.train.close()
     corpora.evaluation?.close()

@@ -34,6 +34,12 @@ export function tokenizerMetadata(tokenizer: Tokenizer, facts: TokenizerFacts): 
       `${facts.file}:model.type: expected BPE, got ${json.model.type}. This export has no counterpart for it`,
     )
   }
+  for (const field of ['end_of_word_suffix', 'continuing_subword_prefix']) {
+    if (!json.model[field]) continue
+    throw new UnsupportedError(
+      `${facts.file}:model.${field}: expected none, got ${JSON.stringify(json.model[field])}. This export has no counterpart for it`,
+    )
+  }
   const isSentencePiece = json.model.byte_fallback === true
   const metadata: GgufMetadata = new Map()
   const put = (key: string, value: GgufValue): unknown => metadata.set(`tokenizer.ggml.${key}`, value)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { UnsupportedError } from '../errors.ts'
 import { readModelConfig } from './config.ts'
 import { writeModelConfig } from './config-write.ts'
-import { textPartNotice } from './text-part.ts'
+import { textPartNotices } from './text-part.ts'
 
 interface Case {
   name: string
@@ -71,7 +71,9 @@ describe('textPartOf', () => {
   it('takes from the wrapper what it says once for all parts, and nothing else', () => {
     const config = readModelConfig(wrapper, 'config.json')
     expect(config).toMatchObject({ modelType: 'qwen2', dtype: 'bfloat16', bosTokenId: 5, eosTokenIds: [7] })
-    expect(textPartNotice(config)).toMatch(/^a llava_onevision model: its text part \(qwen2\) is used by itself/)
+    expect(textPartNotices(config)).toEqual([
+      expect.stringMatching(/^a llava_onevision model: its text part \(qwen2\)/),
+    ])
     const written = writeModelConfig(config)
     expect(written).toMatchObject({ model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'], vocab_size: 300 })
     expect(Object.keys(written).join()).not.toMatch(/vision|image|text_config/)

@@ -79,11 +79,10 @@ export function textPartOf(json: JsonValue | undefined, file: string): TextPart 
   }
 }
 
-/** What to tell people who load a wrapper; undefined for a model that is none. */
-export function textPartNotice(config: {
-  readonly modelType: string
-  readonly wrapperType?: string | undefined
-}): string | undefined {
-  if (config.wrapperType === undefined) return undefined
-  return `a ${config.wrapperType} model: its text part (${config.modelType}) is used by itself, what sees or hears is left out`
+/** What to tell people who load a wrapper; nothing for a model that is none. */
+export function textPartNotices(config: { readonly modelType: string; readonly wrapperType?: string }): string[] {
+  if (config.wrapperType === undefined) return []
+  return [
+    `a ${config.wrapperType} model: its text part (${config.modelType}) is used by itself, what sees or hears is left out`,
+  ]
 }

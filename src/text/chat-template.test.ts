@@ -43,10 +43,9 @@ describe('renderChat', () => {
     )
   })
 
-  it('says what a template says without characters that a terminal obeys', () => {
-    const template = "{{ raise_exception('\\x1b[31mred\\nsecond line') }}"
-    expect(() => renderChat(template, { messages: hi })).toThrow(
-      new TokenizerError('chat template refused the chat: \\x1b[31mred\\x0asecond line'),
+  it('says on one line what went wrong, and where', () => {
+    expect(() => renderChat("{{ raise_exception('no\\n\\x1b[31mred') }}", { messages: hi })).toThrow(
+      new TokenizerError('chat template refused the chat: no \x1b[31mred'),
     )
     expect(() => renderChat('a\n{{ messages[0].x.y }}', { messages: hi })).toThrow(
       /^chat template failed in line 2: 'dict object' has no attribute 'x'/,
@@ -109,6 +108,8 @@ describe('renderChat', () => {
 const BIG =
   "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(18) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
 
+const NESTED = '{% set ns = namespace(x=(1, 1)) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}'
+
 describe('limits of renderChat', () => {
   it.each([
     ['a huge range', '{% for i in range(1000000000) %}x{% endfor %}', 'range'],
@@ -136,6 +137,28 @@ describe('limits of renderChat', () => {
       'steps',
     ],
     ['cutting long text to pieces', `${BIG}{% set y = ns.x.split('a') %}`, 'items'],
+    ['lists of lists, printed', `${NESTED}{{ ns.x }}`, 'steps'],
+    ['lists of lists, as JSON', `${NESTED}{{ ns.x | tojson }}`, 'steps'],
+    ['lists of lists, compared', `${NESTED}{% set y = ns.x %}${NESTED}{{ ns.x == y }}`, 'steps'],
+    ['tuples of tuples as a key', `${NESTED.replaceAll('[ns.x, ns.x]', '(ns.x, ns.x)')}{{ {ns.x: 1} }}`, 'items'],
+    [
+      'a list nested deeply',
+      '{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}',
+      'depth',
+    ],
+    ['text times text', `${BIG}{{ ns.x.replace('a', ns.x) }}`, 'output'],
+    ['a separator many times', `${BIG}{{ range(100000) | join(ns.x) }}`, 'output'],
+    ['text in capitals', `${BIG}{% for i in range(100000) %}{% set y = ns.x.upper() %}{% endfor %}`, 'steps'],
+    [
+      'a macro that calls itself twice',
+      '{% macro f(n) %}{% if n > 0 %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(99) }}',
+      'steps',
+    ],
+    ['a power of powers', '{{ 2 ** 99999999 }}', 'digits'],
+    ['wide formats', "{{ '%999999999d' % 1 }}", 'output'],
+    ['wide fields', "{{ '{:>999999999}'.format(1) }}", 'output'],
+    ['a wide time', "{{ strftime_now('%999999999Y') }}", 'output'],
+    ['many slices', '{{ [1] | slice(99999999) | list }}', 'items'],
     ['endless recursion', '{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}', 'depth'],
     ['a long chain of operators', `{{ ${'1+'.repeat(50_000)}1 }}`, 'depth'],
     ['a large source', 'x'.repeat(300_000), 'source'],
@@ -151,6 +174,7 @@ describe('limits of renderChat', () => {
     ['open comments', '{#'.repeat(130_000)],
     ['a wide indent', `{{ 'a\\nb' | indent(500000000) }}`],
     ['a wide JSON', '{{ messages | tojson(indent=500000000) }}'],
+    ['tags that are not closed', "{{ ('<' * 1000000) | striptags | length.x.y }}"],
     ['an unknown filter', '{{ messages | system }}'],
     ['an unknown call', "{{ messages.pop('x') }}"],
   ])('gives one error for %s', (_name, template) => {

@@ -113,7 +113,7 @@ export function renderCalls(template: Template, variables: Map<string, Value>, n
   }
 }
 
-/** Gives a template's errors as one TokenizerError, on one line and without characters that a terminal would obey. */
+/** Gives a template's errors as one TokenizerError, on one line; whoever prints it makes it printable. */
 function guarded<T>(action: () => T): T {
   try {
     return action()
@@ -124,17 +124,8 @@ function guarded<T>(action: () => T): T {
 }
 
 function explain({ kind, message, line }: TemplateError): string {
-  const said = visible(message.length > 300 ? `${message.slice(0, 300)}…` : message)
+  const said = (message.length > 300 ? `${message.slice(0, 300)}…` : message).replaceAll(/[\r\n]+/g, ' ')
   if (kind === 'raised') return `chat template refused the chat: ${said}`
   if (kind === 'limit') return `template limit exceeded: ${said}. Use another chat template or a shorter chat`
   return `chat template failed${line === undefined ? '' : ` in line ${line}`}: ${said}. Use another chat template`
-}
-
-function visible(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(
-      /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
-      (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-    )
 }

@@ -4,6 +4,7 @@ export { type BpeOptions, type BpeProgress, type PreTokenizerName, trainBpe } fr
 export { type EncodedChat, encodeChat, type MessageSpan } from './chat-encoding.ts'
 export { CHATML_TEMPLATE, type ChatInput, type ChatMessage, renderChat } from './chat-template.ts'
 export type { ChatTemplates } from './named-templates.ts'
+export type { SideFiles } from './side-files.ts'
 export type { AddedToken } from './stages/added-tokens.ts'
 export type { StreamDecoder } from './stages/decoder.ts'
 export type { StageConfig } from './stages/stage-config.ts'

@@ -8,16 +8,14 @@ import { writeFileAtomic } from '../files/atomic-write.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import { parseJson } from '../files/read-json.ts'
 import { type ChatTemplates, readChatTemplates, templatesForConfig, writeChatTemplates } from './named-templates.ts'
+import type { SideFiles, TokenRole } from './side-files.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
-import type { TokenRole } from './tokenizer.ts'
 
-/** The texts of a tokenizer's files and what was read from them. */
-export interface TokenizerFiles extends ChatTemplates {
+/** The texts of a tokenizer's files and what was read from them. Unknown keys of `config` are kept when saving. */
+export interface TokenizerFiles extends ChatTemplates, SideFiles {
   /** The text of tokenizer.json. */
   tokenizer: string
-  /** The parsed tokenizer_config.json; unknown keys are kept when saving. */
-  config?: Record<string, unknown>
-  /** Contents of the tokens with a role. */
+  /** Contents of the tokens with a role, over what the files beside tokenizer.json say. */
   roles?: Partial<Record<TokenRole, string>>
   /** All tokens that have a name, such as `sep_token`: what a chat template is given. Default: those with a role. */
   namedTokens?: Record<string, string>
@@ -41,14 +39,11 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     )
   }
   const config = readObject(join(directory, 'tokenizer_config.json')) ?? {}
-  const specials = readObject(join(directory, 'special_tokens_map.json')) ?? {}
+  const specialTokensMap = readObject(join(directory, 'special_tokens_map.json')) ?? {}
+  const addedTokens = readObject(join(directory, 'added_tokens.json')) ?? {}
   const templates = readChatTemplates(directory, config, (path) => readText(path, MAX_SIDE_BYTES))
-  const roles: Partial<Record<TokenRole, string>> = {}
-  for (const role of ROLES) {
-    const content = contentOf(config[`${role}_token`]) ?? contentOf(specials[`${role}_token`])
-    if (content !== undefined) roles[role] = content
-  }
-  return { tokenizer, config, roles, namedTokens: namedTokensOf(specials, config), name, ...templates }
+  const namedTokens = namedTokensOf(specialTokensMap, config)
+  return { tokenizer, config, specialTokensMap, addedTokens, namedTokens, name, ...templates }
 }
 
 /** Writes the files of a tokenizer, each whole or not at all. */

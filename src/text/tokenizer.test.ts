@@ -244,7 +244,7 @@ describe('Tokenizer files', () => {
     writeFileSync(join(directory, 'chat_template.jinja'), 'from the file')
     writeFileSync(
       join(directory, 'tokenizer_config.json'),
-      '{"eos_token": {"content": "<|endoftext|>"}, "chat_template": "other"}',
+      '{"eos_token": {"content": "<|endoftext|>"}, "chat_template": "other", "added_tokens_decoder": {}}',
     )
     const loaded = await Tokenizer.fromDirectory(directory)
     expect(loaded.chatTemplate).toBe('from the file')

@@ -5,6 +5,7 @@
 
 import { TokenizerError } from '../errors.ts'
 import { chooseTemplate } from './named-templates.ts'
+import { addSideTokens, type TokenRole } from './side-files.ts'
 import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
 import type { TokenModel } from './stages/bpe-model.ts'
 import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
@@ -31,8 +32,7 @@ export interface DecodeOptions {
   skipSpecialTokens?: boolean
 }
 
-/** The roles that a token can have by name in tokenizer_config.json. */
-export type TokenRole = 'bos' | 'eos' | 'pad' | 'unk'
+export type { TokenRole } from './side-files.ts'
 
 /**
  * Which control tokens of a text are real: all, none, or those that stand unchanged at the same place in a masked copy of
@@ -44,6 +44,8 @@ type ControlGuard = 'all' | 'none' | string
 export class Tokenizer {
   /** Contents of the tokens that text cannot produce without `allowSpecial`. */
   readonly controlTokens: ReadonlySet<string>
+  /** Contents of the tokens that stand only in the files beside tokenizer.json. */
+  readonly sideTokens: readonly string[]
   readonly #files: TokenizerFiles
   readonly #json: TokenizerJson
   readonly #vocabulary: Vocabulary
@@ -59,7 +61,9 @@ export class Tokenizer {
   readonly #spellings: readonly (string | undefined)[]
   #byteTable: ByteTable | undefined
 
-  private constructor(json: TokenizerJson, files: TokenizerFiles, file: string) {
+  private constructor(json: TokenizerJson, files: TokenizerFiles, sideTokens: readonly string[]) {
+    const file = files.name ?? 'tokenizer.json'
+    this.sideTokens = sideTokens
     this.#json = json
     this.#files = files
     this.#vocabulary = readVocabulary(json, file)
@@ -83,21 +87,24 @@ export class Tokenizer {
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id))
   }
 
-  /** Reads tokenizer.json and, where there are any, tokenizer_config.json, special_tokens_map.json and chat_template.jinja. */
+  /** Reads tokenizer.json and, where there are any, tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja. */
   static async fromDirectory(directory: string): Promise<Tokenizer> {
     return Tokenizer.fromFiles(await readTokenizerFiles(directory))
   }
 
   /** Makes a tokenizer from the texts of its files; throws a TokenizerError if one is malformed, hostile or too large. */
   static fromFiles(files: TokenizerFiles): Tokenizer {
-    const file = files.name ?? 'tokenizer.json'
-    return new Tokenizer(parseTokenizerJson(files.tokenizer, file), files, file)
+    return Tokenizer.#complete(parseTokenizerJson(files.tokenizer, files.name ?? 'tokenizer.json'), files)
   }
 
   /** Makes a tokenizer from a parsed tokenizer.json and what else is known. */
   static fromJson(json: unknown, files: Omit<TokenizerFiles, 'tokenizer'> = {}): Tokenizer {
-    const file = files.name ?? 'tokenizer.json'
-    return new Tokenizer(checkTokenizerJson(json, file), { ...files, tokenizer: '' }, file)
+    return Tokenizer.#complete(checkTokenizerJson(json, files.name ?? 'tokenizer.json'), { ...files, tokenizer: '' })
+  }
+
+  static #complete(parsed: TokenizerJson, files: TokenizerFiles): Tokenizer {
+    const { json, roles, fromSide } = addSideTokens(parsed, files)
+    return new Tokenizer(json, { ...files, roles: { ...roles, ...files.roles } }, fromSide)
   }
 
   /** The number of ids; models often have a few more rows than this. */
@@ -212,12 +219,12 @@ export class Tokenizer {
       const bytes = bytesOf(ids[i]!, chunks.length === 0)
       if (bytes !== undefined) chunks.push(bytes)
     }
-    return decodeBytes(chunks, this.#tokenBytes.leadingSpaces)
+    return decodeBytes(chunks, this.#tokenBytes)
   }
 
   /** A decoder for ids that come one at a time; its pieces, joined, are what `decode` gives for all of them. */
   streamDecoder(options: DecodeOptions = {}): StreamDecoder {
-    return new StreamDecoder(this.#bytesOf(options), this.#tokenBytes.leadingSpaces)
+    return new StreamDecoder(this.#bytesOf(options), this.#tokenBytes)
   }
 
   #bytesOf({ skipSpecialTokens = false }: DecodeOptions): (id: number, isFirst: boolean) => Uint8Array | undefined {

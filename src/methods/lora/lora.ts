@@ -7,6 +7,7 @@ import type { Decoder } from '../../model/decoder.ts'
 import { linearsOf, putLinear } from '../../model/linears.ts'
 import type { LinearLike } from '../../nn/linear.ts'
 import { Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
+import { loraDefaults } from './defaults.ts'
 import { type Adapter, checkAdapterName, LoraLinear, rowNorms } from './lora-linear.ts'
 import { selectModules, type Targets } from './targets.ts'
 
@@ -29,17 +30,6 @@ export interface LoraOptions {
   seed?: number
 }
 
-const DEFAULTS = {
-  r: 8,
-  loraDropout: 0,
-  targetModules: 'all-linear' as Targets,
-  excludeModules: [] as Targets,
-  useRslora: false,
-  useDora: false,
-  adapterName: 'default',
-  seed: 0,
-}
-
 /**
  * Freezes the model and puts a new, active, trainable adapter on the modules that `options` names; until it is trained it changes
  * nothing. A UsageError leaves the model as it was.
@@ -48,7 +38,8 @@ const DEFAULTS = {
  * addLora(model, { r: 16, loraAlpha: 32, targetModules: ['q_proj', 'v_proj'] })
  */
 export function addLora(model: Decoder, options: LoraOptions = {}): PassRecord {
-  const resolved = { ...DEFAULTS, loraAlpha: 2 * (options.r ?? DEFAULTS.r), ...options }
+  const unnamed = { excludeModules: [] as Targets, adapterName: 'default', seed: 0 }
+  const resolved = { ...loraDefaults(options.r), ...unnamed, ...options }
   check(resolved)
   const { r, loraAlpha: alpha, loraDropout: dropout, useRslora, useDora, adapterName } = resolved
   const paths = selectModules(model, resolved.targetModules, resolved.excludeModules)

@@ -12,6 +12,7 @@ import { readJsonFile } from '../../files/read-json.ts'
 import { needsReference } from '../../methods/dpo/losses.ts'
 import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
 import { addLora, loraPlus, withAdapters } from '../../methods/lora/lora.ts'
+import { scaleOf } from '../../methods/lora/lora-linear.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { Finetuning } from './finetuning.ts'
@@ -98,11 +99,8 @@ function checkScale(directory: string, { lora_r, lora_alpha, use_rslora }: Train
   const file = join(directory, 'adapter_config.json')
   const stored: AdapterFile = parseAdapterConfig(readJsonFile(file), file)
   if (stored.peft_type !== 'LORA') return // its tensors do not fit
-  const scaleOf = (r: number, alpha: number, isRoot: boolean): number => alpha / (isRoot ? Math.sqrt(r) : r)
-  const [wanted, got] = [
-    scaleOf(lora_r!, lora_alpha!, use_rslora!),
-    scaleOf(stored.r, stored.lora_alpha, stored.use_rslora),
-  ]
+  const wanted = scaleOf({ alpha: lora_alpha!, useRslora: use_rslora! }, lora_r!)
+  const got = scaleOf({ alpha: stored.lora_alpha, useRslora: stored.use_rslora }, stored.r)
   // Another rank is said with the tensor that it does not fit.
   if (Math.abs(wanted / got - 1) < 1e-6 || stored.r !== lora_r) return
   throw new UsageError(

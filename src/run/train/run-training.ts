@@ -30,7 +30,7 @@ export interface RunTrainingOptions {
  * checkpoint that cannot be saved does not end the run. A reader that stops early (`break`) ends it without saving.
  *
  * @example
- * const { config } = parseConfig(await readFile('run.yaml', 'utf8'), 'run.yaml')
+ * const config = trainConfig({ stage: 'sft', model_name_or_path: 'models/base', dataset: 'chats.jsonl', output_dir: 'runs/chats' })
  * for await (const event of runTraining(config)) if (event.type === 'step-done') console.log(event.metrics.loss)
  */
 export async function* runTraining(

@@ -130,6 +130,14 @@ describe('the page of a run', () => {
     expect(pageOf([end])).not.toContain('<figure>')
   })
 
+  it('draws a short run from every step, and what came before a resume from the log', () => {
+    const steps = [11, 12, 13].map((step) => ({ step, epoch: 1, loss: 4 - step / 10 }))
+    const html = pageOf(rows({ loss: [4, 2.8] }), {}, { steps, date: '2026-11-26' })
+    // The row of step 20 stands for steps that are there themselves.
+    expect(linesIn(html, 'Loss').only!.map(([step]) => Math.round(step!))).toEqual([10, 11, 12, 13])
+    expect(html).toMatch(/<h1>[^<]* · 2026-11-26<\/h1>/)
+  })
+
   it('draws a metric that it has never heard of', () => {
     expectPoints(linesIn(pageOf(rows({ loss: losses, entropy: [1, 2, 3, 4] })), 'entropy').only!, [1, 2, 3, 4])
   })

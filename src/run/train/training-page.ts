@@ -31,6 +31,8 @@ import {
 
 /** Name of the file inside an output directory. */
 export const TRAINING_PAGE = 'training.html'
+/** A run of at most so many steps is drawn from each of them, where the rows of the log would be a handful of points. */
+const SHORT_RUN = 400
 /** So many texts show how a model learns to write. */
 const MOST_SAMPLES = 12
 
@@ -39,6 +41,10 @@ export interface TrainingRun {
   parsed: DumpedConfig
   log: Pick<RunLog, 'state' | 'samples'>
   step: number
+  /** Metrics of the steps that this process did, of a short run. */
+  steps?: readonly LogRow[]
+  /** The day, as `2026-11-26`. */
+  date?: string
   /** How it ended; absent while it goes on, and after an error. */
   reason?: Extract<TrainEvent, { type: 'run-end' }>['reason'] | undefined
   rules?: readonly Pick<Rule, 'figures'>[]
@@ -49,6 +55,7 @@ export interface TrainingRun {
 /** Follows the events of a run and keeps its page. */
 export class TrainingPage {
   private readonly run: TrainingRun
+  private readonly steps: LogRow[] = []
   private readonly tell: RunTell
   private readonly path: string
   private isBroken = false
@@ -56,14 +63,24 @@ export class TrainingPage {
   constructor(parsed: DumpedConfig, log: RunLog, rules: readonly Rule[], tell: RunTell) {
     const { version, threads } = engineInfo()
     const footer = `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node}`
-    this.run = { parsed, log, step: log.state.global_step, rules, footer }
+    this.run = {
+      parsed,
+      log,
+      step: log.state.global_step,
+      steps: this.steps,
+      date: new Date().toISOString().slice(0, 10),
+      rules,
+      footer,
+    }
     this.tell = tell
     this.path = join(parsed.config.output_dir, TRAINING_PAGE)
   }
 
   take(event: TrainEvent): void {
-    if (event.type === 'step-done') this.run.step = event.metrics.step
-    else if ('step' in event) this.run.step = event.step
+    if (event.type === 'step-done') {
+      this.run.step = event.metrics.step
+      if (this.run.log.state.max_steps <= SHORT_RUN) this.steps.push({ ...event.metrics })
+    } else if ('step' in event) this.run.step = event.step
     if (event.type === 'run-end') this.run.reason = event.reason
     if (event.type === 'checkpoint-saved') this.write()
   }
@@ -91,7 +108,7 @@ export class TrainingPage {
 export function renderTrainingPage(run: TrainingRun): string {
   const { parsed, log, rules = [], footer } = run
   const { config } = parsed
-  const rows = log.state.log_history
+  const rows = drawnRows(log.state.log_history, run.steps ?? [])
   const sections = [
     {
       title: 'In short',
@@ -110,11 +127,19 @@ export function renderTrainingPage(run: TrainingRun): string {
     repeatSection(run),
   ]
   return renderReport({
-    title: config.run_name ?? config.output_dir,
+    title: [config.run_name ?? config.output_dir, run.date].filter(Boolean).join(' · '),
     subtitle: `${subject(config)}, ${status(run)}.`,
     sections: sections.filter((section) => section !== undefined && section.blocks.length > 0) as ReportSection[],
     footer,
   })
+}
+
+/** Rows of the log, with the steps themselves in place of the rows that stand for them. */
+function drawnRows(rows: readonly LogRow[], steps: readonly LogRow[]): readonly LogRow[] {
+  const [first] = steps
+  if (first === undefined) return rows
+  const isSummed = (row: LogRow): boolean => 'loss' in row && Number(row.step) >= Number(first.step)
+  return [...rows.filter((row) => !isSummed(row)), ...steps].sort((a, b) => Number(a.step) - Number(b.step))
 }
 
 function subject({ stage, finetuning, model_name_or_path: base, loss_type, dropbp }: TrainConfig): string {

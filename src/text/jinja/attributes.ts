@@ -26,7 +26,11 @@ import {
 
 /** `object.name` */
 export function getAttribute(object: Value, name: string): Value {
-  if (object instanceof Undefined) throw object.fail()
+  const isInner = INNER_NAME.test(name) && INNER_NAMES.has(name.slice(2, -2))
+  if (object instanceof Undefined) {
+    if (isInner) return hidden(object, name)
+    throw object.fail()
+  }
   const found = attribute(object, name)
   return found === undefined ? orUndefined(item(object, name), object, name) : found
 }

@@ -21,6 +21,20 @@ interface Case {
   expected: { ok: string } | { err: string }
 }
 const oneFeature = Object.entries(read<Record<string, Case>>('one-feature'))
+const families = read<{
+  templates: Record<string, string>
+  chats: unknown[]
+  tools: unknown
+  variants: Record<string, unknown>[]
+  cases: {
+    template: string
+    chat: number
+    hasTools: boolean
+    prompt: boolean
+    variant: number
+    expected: Case['expected']
+  }[]
+}>('families')
 const random = read<{ messages: unknown; variables: Record<string, unknown>; cases: Case[] }>('random')
 
 /** What a template gives: `ok` and its text, or `err`. */
@@ -55,6 +69,20 @@ describe('Template', () => {
   it.each([...leftOut])('names what it leaves out: %s', (name, feature) => {
     const result = render(oneFeature.find(([other]) => other === name)![1].t, { messages: [] })
     expect(result).toMatchObject({ err: { kind: 'unsupported', message: expect.stringContaining(feature) } })
+  })
+
+  it.each(Object.keys(families.templates))('renders chats with and without tools as Transformers: %s', (name) => {
+    const cases = families.cases.filter(({ template }) => template === name)
+    expect(cases.filter(({ expected }) => 'ok' in expected).length).toBeGreaterThan(20)
+    for (const { chat, hasTools, prompt, variant, expected } of cases) {
+      const variables = {
+        ...families.variants[variant],
+        messages: families.chats[chat],
+        tools: hasTools ? families.tools : null,
+        add_generation_prompt: prompt,
+      }
+      expect(shown(render(families.templates[name]!, variables)), `chat ${chat}`).toBe(shown(expected))
+    }
   })
 
   it('renders templates put together at random as Transformers', () => {

@@ -2,6 +2,8 @@
 // A control token is one that steers the model: flagged special, or spelled <|like this|>. Whether text may produce it is
 // the caller's decision, per position; that is what keeps a user's words from ending a turn.
 
+import { RUST_WORD } from './split-pattern.ts'
+
 /** An entry of `added_tokens` in tokenizer.json. */
 export interface AddedToken {
   readonly id: number
@@ -38,6 +40,9 @@ function emptyNode(): TrieNode {
   return { children: new Map(), token: undefined, isControl: false }
 }
 
+/** A character of a word, as Rust's regular expressions have it. */
+const WORD = new RegExp(`^[${RUST_WORD}]$`, 'u')
+
 /** Splits text at a set of added tokens. Time is linear in the text for tokens of bounded length. */
 export class AddedTokenSplitter {
   readonly #root: TrieNode = emptyNode()
@@ -72,14 +77,16 @@ export class AddedTokenSplitter {
         at++
         continue
       }
-      let start = at
+      // As in Rust: what is taken from the sides does not count as searched, and a match inside a word is passed over whole.
+      let start = Math.max(at, plainStart)
       let end = at + token.length
+      at = end
+      if (token.value.single_word && (endsInWord(text, start) || beginsWithWord(text, end))) continue
       if (token.value.lstrip) while (start > plainStart && isSpace(text, start - 1)) start--
       if (token.value.rstrip) while (end < text.length && isSpace(text, end)) end++
       if (start > plainStart) pieces.push({ start: plainStart, end: start, id: -1 })
       pieces.push({ start, end, id: token.value.id })
       plainStart = end
-      at = end
     }
     if (plainStart < text.length) pieces.push({ start: plainStart, end: text.length, id: -1 })
     return pieces
@@ -96,9 +103,7 @@ export class AddedTokenSplitter {
     let node: TrieNode | undefined = first
     for (let end = at + 1; node !== undefined; end++) {
       const { token } = node
-      const isWhole = token?.single_word !== true || !(isWord(text, at - 1) || isWord(text, end))
-      if (token !== undefined && isWhole && (!node.isControl || permit(at, end)))
-        found = { value: token, length: end - at }
+      if (token !== undefined && (!node.isControl || permit(at, end))) found = { value: token, length: end - at }
       node = end < text.length ? node.children.get(text.charCodeAt(end)) : undefined
     }
     return found
@@ -109,6 +114,12 @@ function isSpace(text: string, at: number): boolean {
   return /\p{White_Space}/u.test(text[at]!)
 }
 
-function isWord(text: string, at: number): boolean {
-  return at >= 0 && at < text.length && /[\p{L}\p{M}\p{N}_]/u.test(text[at]!)
+function beginsWithWord(text: string, at: number): boolean {
+  return at < text.length && WORD.test(String.fromCodePoint(text.codePointAt(at)!))
+}
+
+function endsInWord(text: string, at: number): boolean {
+  if (at === 0) return false
+  const isPair = (text.charCodeAt(at - 1) & 0xfc00) === 0xdc00 && at > 1
+  return WORD.test(text.slice(isPair ? at - 2 : at - 1, at))
 }

@@ -25,6 +25,9 @@ export interface BpeOptions {
   readonly fuseUnknown: boolean
   /** A word that is in the vocabulary is one token, whatever the merges say; returns its id or undefined. */
   readonly wholeWord?: ((word: string) => number | undefined) | undefined
+  /** What the vocabulary writes before every character but the first of a word, and after the last one (`</w>`). */
+  readonly prefix?: string
+  readonly suffix?: string
 }
 
 const SCAN_LIMIT = 48 // symbols up to which rescanning beats a heap
@@ -51,7 +54,8 @@ export class BpeModel implements TokenModel {
     for (let rank = 0; rank * 3 < options.merges.length; rank++) {
       this.#ranks.set(options.merges[rank * 3]!, options.merges[rank * 3 + 1]!, rank)
     }
-    this.#isWordStart = options.byteIds === undefined && neverJoinsBeforeSpace(options)
+    const isPlain = options.byteIds === undefined && !options.prefix && !options.suffix
+    this.#isWordStart = isPlain && neverJoinsBeforeSpace(options)
   }
 
   encodeWord(word: string, out: IdBuffer): void {
@@ -112,14 +116,19 @@ export class BpeModel implements TokenModel {
   }
 
   #splitCharacters(word: string): number {
-    const { vocab, byteFallbackIds } = this.#options
+    const { vocab, byteFallbackIds, prefix = '', suffix = '' } = this.#options
     // A character has at most 2 UTF-16 units and 4 bytes.
-    if (this.#symbols.length < word.length * 3) this.#symbols = new Int32Array(word.length * 3)
+    const most = word.length * 3 * (1 + prefix.length + suffix.length)
+    if (this.#symbols.length < most) this.#symbols = new Int32Array(most)
     let count = 0
+    let end = 0
     for (const char of word) {
-      const id = vocab.get(char)
+      const isFirst = end === 0
+      end += char.length
+      const symbol = (isFirst ? char : prefix + char) + (end === word.length ? suffix : '')
+      const id = vocab.get(symbol)
       if (id !== undefined || byteFallbackIds === undefined) count = this.#add(id ?? MISSING, count)
-      else for (const byte of encoder.encode(char)) count = this.#add(byteFallbackIds[byte]!, count)
+      else for (const byte of encoder.encode(symbol)) count = this.#add(byteFallbackIds[byte]!, count)
     }
     return count
   }

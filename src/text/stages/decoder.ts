@@ -10,6 +10,8 @@ export interface TokenBytes {
   readonly of: (token: string, isFirst: boolean) => Uint8Array
   /** Spaces to drop from the beginning of the decoded text. */
   readonly leadingSpaces: number
+  /** True where a token ends in the space that comes before the next one, which there may not be. */
+  readonly endsInSpace?: boolean
 }
 
 const encoder = new TextEncoder()
@@ -25,6 +27,10 @@ export function compileDecoder(config: StageConfig | null, where: string): Token
       return { of: (token) => fromByteLevel(token) ?? encoder.encode(token), leadingSpaces: 0 }
     case 'WordPiece':
       return wordPiece(textField(config, 'prefix', '##', where), config.cleanup === true)
+    case 'BPEDecoder': {
+      const suffix = textField(config, 'suffix', '</w>', where)
+      return { of: (token) => encoder.encode(token.replaceAll(suffix, ' ')), leadingSpaces: 0, endsInSpace: true }
+    }
     case 'Metaspace':
     case 'Sequence':
       return sentencePiece(config, where)
@@ -94,11 +100,14 @@ export class ByteTable {
 }
 
 /** The text of all bytes at once: what a StreamDecoder gives for them piece by piece. */
-export function decodeBytes(chunks: readonly Uint8Array[], leadingSpaces: number): string {
+export function decodeBytes(
+  chunks: readonly Uint8Array[],
+  { leadingSpaces, endsInSpace }: Omit<TokenBytes, 'of'>,
+): string {
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(chunks))
   let start = 0
   while (start < leadingSpaces && text[start] === ' ') start++
-  return text.slice(start)
+  return text.slice(start, endsInSpace && text.endsWith(' ') ? -1 : undefined)
 }
 
 /** Turns ids into text one at a time. The pieces of all pushes and the flush, joined, are what `decode` gives. */
@@ -106,12 +115,19 @@ export class StreamDecoder {
   readonly #bytesOf: (id: number, isFirst: boolean) => Uint8Array | undefined
   readonly #text: InstanceType<typeof TextDecoder> = new TextDecoder('utf-8', { ignoreBOM: true })
   readonly #spacesToDrop: number
+  readonly #endsInSpace: boolean
   #isFirst = true
   #leadingSpaces: number
+  /** A space that comes if something follows. */
+  #held = ''
 
   /** `bytesOf` gives undefined for ids to skip. */
-  constructor(bytesOf: (id: number, isFirst: boolean) => Uint8Array | undefined, leadingSpaces: number) {
+  constructor(
+    bytesOf: (id: number, isFirst: boolean) => Uint8Array | undefined,
+    { leadingSpaces, endsInSpace = false }: { readonly leadingSpaces: number; readonly endsInSpace?: boolean },
+  ) {
     this.#bytesOf = bytesOf
+    this.#endsInSpace = endsInSpace
     this.#spacesToDrop = leadingSpaces
     this.#leadingSpaces = leadingSpaces
   }
@@ -121,15 +137,24 @@ export class StreamDecoder {
     const bytes = this.#bytesOf(id, this.#isFirst)
     if (bytes === undefined) return ''
     this.#isFirst = false
-    return this.#strip(this.#text.decode(bytes, { stream: true }))
+    return this.#hold(this.#strip(this.#text.decode(bytes, { stream: true })))
   }
 
   /** What is left at the end: U+FFFD if the ids stop within a character, else ''. The decoder is then as new. */
   flush(): string {
-    const rest = this.#strip(this.#text.decode())
+    const last = this.#strip(this.#text.decode())
+    const rest = last === '' ? '' : this.#held + last
+    this.#held = ''
     this.#isFirst = true
     this.#leadingSpaces = this.#spacesToDrop
     return rest
+  }
+
+  #hold(text: string): string {
+    if (!this.#endsInSpace || text === '') return text
+    const all = this.#held + text
+    this.#held = all.endsWith(' ') ? ' ' : ''
+    return this.#held === '' ? all : all.slice(0, -1)
   }
 
   #strip(text: string): string {

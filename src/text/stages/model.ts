@@ -1,4 +1,4 @@
-// Builds the model stage (BPE, Unigram or WordPiece) from the `model` field of a tokenizer.json and its checked vocabulary.
+// Builds the model stage (BPE, Unigram, WordPiece or WordLevel) from the `model` field of a tokenizer.json and its checked vocabulary.
 // Control tokens are cut out of it: no merge and no match in ordinary text can give one.
 
 import { TokenizerError, UnsupportedError } from '../../errors.ts'
@@ -27,38 +27,52 @@ export function compileModel(
       return unigram(model, vocabulary, file)
     case 'WordPiece':
       return wordPiece(model, vocabulary, file)
+    case 'WordLevel':
+      return wordLevel(model, vocabulary, file)
     default:
       throw new UnsupportedError(
-        `unknown model in ${file}:model.type: expected BPE, Unigram or WordPiece, got ${show(type)}. Use another tokenizer`,
+        `unknown model in ${file}:model.type: expected BPE, Unigram, WordPiece or WordLevel, got ${show(type)}. Use another tokenizer`,
       )
   }
 }
 
-function bpe(model: TokenizerJson['model'], vocabulary: Vocabulary, isByteLevel: boolean, file: string): BpeModel {
-  for (const field of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
-    if (!model[field]) continue
+function bpe(model: TokenizerJson['model'], vocabulary: Vocabulary, isByteLevel: boolean, file: string): TokenModel {
+  if (model.dropout) {
     throw new UnsupportedError(
-      `unknown kind of BPE in ${file}:model.${field}: expected null, got ${show(model[field])}. Use another tokenizer`,
+      `unknown kind of BPE in ${file}:model.dropout: expected null, got ${show(model.dropout)}. Use another tokenizer`,
     )
   }
-  const { ids, control } = vocabulary
-  const lookUp = (word: string): number | undefined => {
-    const id = ids.get(isByteLevel ? toByteLevel(word) : word)
-    return id === undefined || control.has(id) ? undefined : id
-  }
-  return new BpeModel({
+  const affix = (field: string): string => textField({ type: 'BPE', ...model }, field, '', `${file}:model`)
+  const [prefix, suffix] = [affix('continuing_subword_prefix'), affix('end_of_word_suffix')]
+  const hasAffix = prefix !== '' || suffix !== ''
+  const { ids } = vocabulary
+  const ordinary = ordinaryId(vocabulary)
+  const lookUp = (word: string): number | undefined => ordinary(isByteLevel ? toByteLevel(word) : word)
+  const bpe = new BpeModel({
     vocab: ids,
-    merges: readMerges(model.merges, vocabulary, file),
-    ...(isByteLevel && { byteIds: Int32Array.from(byteLevelAlphabet(), (char) => ids.get(char) ?? -1) }),
+    merges: readMerges(model.merges, vocabulary, prefix, file),
+    prefix,
+    suffix,
+    ...(isByteLevel && !hasAffix && { byteIds: Int32Array.from(byteLevelAlphabet(), (char) => ids.get(char) ?? -1) }),
     byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(ids) : undefined,
     unknownId: unknownId(model, ids, file),
     fuseUnknown: model.fuse_unk === true,
-    wholeWord: model.ignore_merges === true ? lookUp : undefined,
+    wholeWord: model.ignore_merges === true ? (hasAffix ? ordinary : lookUp) : undefined,
   })
+  // Bytes stand in the vocabulary with the affixes around them, so words are read as the characters that bytes are written with.
+  return isByteLevel && hasAffix ? { encodeWord: (word, out) => bpe.encodeWord(toByteLevel(word), out) } : bpe
+}
+
+/** The id of a token that text may produce. */
+function ordinaryId({ ids, control }: Vocabulary): (token: string) => number | undefined {
+  return (token) => {
+    const id = ids.get(token)
+    return id === undefined || control.has(id) ? undefined : id
+  }
 }
 
 /** Left, right and result of every merge, written as `"a b"` or `["a", "b"]`; without those that give a control token. */
-function readMerges(merges: unknown, { ids, control }: Vocabulary, file: string): Int32Array {
+function readMerges(merges: unknown, { ids, control }: Vocabulary, prefix: string, file: string): Int32Array {
   if (!Array.isArray(merges) || merges.length > MAX_MERGES) {
     throw refusal(
       `${file}:model.merges`,
@@ -72,7 +86,7 @@ function readMerges(merges: unknown, { ids, control }: Vocabulary, file: string)
     const pair: unknown[] = typeof merge === 'string' ? merge.split(' ', 3) : Array.isArray(merge) ? merge : []
     const [left, right] = pair
     const isPair = pair.length === 2 && typeof left === 'string' && typeof right === 'string'
-    const triple = isPair ? [ids.get(left), ids.get(right), ids.get(left + right)] : []
+    const triple = isPair ? [ids.get(left), ids.get(right), ids.get(left + right.slice(prefix.length))] : []
     for (const id of [0, 1, 2].map((part) => triple[part])) {
       if (id === undefined) throw refusal(`${file}:model.merges[${index}]`, 'two tokens that join to a token', merge)
       flat[length++] = id
@@ -100,17 +114,30 @@ function unigram(model: TokenizerJson['model'], vocabulary: Vocabulary, file: st
   })
 }
 
-function wordPiece(model: TokenizerJson['model'], { ids, control }: Vocabulary, file: string): WordPieceModel {
+/** Every word is one token or unknown. */
+function wordLevel(model: TokenizerJson['model'], vocabulary: Vocabulary, file: string): TokenModel {
+  const lookUp = ordinaryId(vocabulary)
+  const unknown = vocabulary.ids.get(textField({ type: 'WordLevel', ...model }, 'unk_token', '<unk>', `${file}:model`))
+  return {
+    encodeWord: (word, out) => {
+      const id = lookUp(word) ?? unknown
+      if (id !== undefined) return out.push(id)
+      throw new TokenizerError(
+        `cannot encode ${show(word)}: expected a word of the vocabulary or an unk_token in ${file}:model, got neither. Use another tokenizer`,
+      )
+    },
+  }
+}
+
+function wordPiece(model: TokenizerJson['model'], vocabulary: Vocabulary, file: string): WordPieceModel {
+  const { ids } = vocabulary
   const unknown = unknownId({ ...model, unk_token: model.unk_token ?? '[UNK]' }, ids, file)!
   const longest = model.max_input_chars_per_word ?? 100
   if (!Number.isInteger(longest) || (longest as number) < 1 || (longest as number) > 1000) {
     throw refusal(`${file}:model.max_input_chars_per_word`, 'a number from 1 to 1000', longest)
   }
   return new WordPieceModel({
-    lookUp: (token) => {
-      const id = ids.get(token)
-      return id === undefined || control.has(id) ? undefined : id
-    },
+    lookUp: ordinaryId(vocabulary),
     unknownId: unknown,
     continuingPrefix: textField({ type: 'WordPiece', ...model }, 'continuing_subword_prefix', '##', `${file}:model`),
     maxCharacters: longest as number,

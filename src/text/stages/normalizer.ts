@@ -1,6 +1,7 @@
 // What happens to text before it is split: Unicode normal forms, replacements, prefixes. Compiled once from the
 // `normalizer` field of a tokenizer.json. SentencePiece's table of replacements has a file of its own.
 
+import { toByteLevel } from './byte-level.ts'
 import { compileCharsMap } from './precompiled-normalizer.ts'
 import { compileSplitPattern } from './split-pattern.ts'
 import { nestedStages, type StageConfig, textField, unknownStage } from './stage-config.ts'
@@ -33,7 +34,10 @@ export function compileNormalizer(config: StageConfig | null, where: string, dep
     case 'Strip':
       return stripper(config.strip_left !== false, config.strip_right !== false)
     case 'StripAccents':
-      return (text) => text.replace(/\p{Mn}/gu, '')
+      // All marks, with the vowel signs of Indic scripts; what is composed keeps its accent, so NFD goes before.
+      return (text) => text.replace(/\p{M}/gu, '')
+    case 'ByteLevel':
+      return toByteLevel
     case 'Sequence': {
       const steps = nestedStages(config.normalizers, where, depth).map(([stage, path]) =>
         compileNormalizer(stage, path, depth + 1),
@@ -54,7 +58,11 @@ function lowercase(text: string): string {
   return text.replaceAll('Σ', 'σ').toLowerCase()
 }
 
-const HAN = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu
+// Rust's list, which leaves out U+2B820 to U+2B91F.
+const HAN =
+  /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu
+// Control characters as Rust's table has them, which is older than these few; unassigned ones stay.
+const CONTROL = /(?![\u0890\u0891\u08e2\u{110cd}\u{13430}-\u{1343f}])[\p{Cc}\p{Cf}\p{Co}\ufffd]/gu
 
 function bertNormalizer(config: StageConfig): Normalizer {
   const isLowercase = config.lowercase !== false
@@ -64,7 +72,7 @@ function bertNormalizer(config: StageConfig): Normalizer {
     if (config.clean_text !== false) {
       result = result
         .replace(/[\t\n\r]/g, ' ')
-        .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\ufffd]/gu, '')
+        .replace(CONTROL, '')
         .replace(/\p{White_Space}/gu, ' ')
     }
     if (config.handle_chinese_chars !== false) result = result.replace(HAN, ' $& ')

@@ -1,9 +1,10 @@
 // Cuts normalized text into the words within which BPE may merge. Compiled once from the `pre_tokenizer` field of a
 // tokenizer.json to a chain of callbacks, so that a document is never held as an array of words.
 
+import { TokenizerError } from '../../errors.ts'
 import { toByteLevel } from './byte-level.ts'
-import { compileSplitPattern } from './split-pattern.ts'
-import { nestedStages, type StageConfig, textField, unknownStage } from './stage-config.ts'
+import { compileSplitPattern, RUST_WORD } from './split-pattern.ts'
+import { nestedStages, type StageConfig, show, textField, unknownStage } from './stage-config.ts'
 
 /** Calls `emit` once per word, in order; `isFirst` tells whether `text` begins the input. */
 export type WordSplitter = (text: string, isFirst: boolean, emit: WordSink) => void
@@ -23,6 +24,7 @@ export const GPT2_PATTERN: string = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+|
 type Behavior = 'removed' | 'isolated' | 'mergedwithprevious' | 'mergedwithnext' | 'contiguous'
 
 const PUNCTUATION = '[\\p{P}$+<=>^`|~]'
+const RUST_WORDS = new RegExp(`[${RUST_WORD}]+|[^${RUST_WORD}\\p{White_Space}]+`, 'gu')
 const whole: WordSplitter = (text, isFirst, emit) => emit(text, isFirst)
 
 /** Compiles a `pre_tokenizer`; null gives one word per text. `where` names the field in messages. */
@@ -67,13 +69,19 @@ function compileStage(config: StageConfig, where: string): WordSplitter {
     case 'Punctuation':
       return by(PUNCTUATION, textField(config, 'behavior', 'isolated', where).toLowerCase() as Behavior, where)
     case 'Whitespace':
-      return by(String.raw`\w+|[^\w\s]+`, 'removed', where, true)
+      return bySplit(RUST_WORDS, 'removed', true, where, config)
     case 'WhitespaceSplit':
       return by(String.raw`\s+`, 'removed', where)
     case 'BertPreTokenizer':
       return chain(by(String.raw`\s+`, 'removed', where), by(PUNCTUATION, 'isolated', where))
     case 'Metaspace':
       return metaspace(config, where)
+    case 'CharDelimiterSplit': {
+      const pattern = compileSplitPattern({ String: config.delimiter }, `${where}.delimiter`)
+      return bySplit(pattern, 'removed', false, where, config)
+    }
+    case 'FixedLength':
+      return fixedLength(config, where)
     default:
       throw unknownStage('pre-tokenizer', where, config)
   }
@@ -143,6 +151,28 @@ function forEachPart(
     pattern.lastIndex = end
   }
   if (end < text.length) visit(end, text.length, false)
+}
+
+/** Pieces of so many characters; the last one may be shorter. */
+function fixedLength(config: StageConfig, where: string): WordSplitter {
+  const length = config.length ?? 5
+  if (!Number.isSafeInteger(length) || (length as number) < 1) {
+    throw new TokenizerError(
+      `bad field in ${where}.length: expected a whole number of at least 1, got ${show(length)}. Get the file again`,
+    )
+  }
+  return (text, isFirst, emit) => {
+    let start = 0
+    let characters = 0
+    for (let at = 0; at < text.length; ) {
+      at += text.codePointAt(at)! > 0xffff ? 2 : 1
+      characters++
+      if (characters < (length as number) && at < text.length) continue
+      emit(text.slice(start, at), isFirst && start === 0)
+      start = at
+      characters = 0
+    }
+  }
 }
 
 /** SentencePiece's view: spaces become `▁`, one is put in front, and words begin at a `▁`. */

@@ -31,6 +31,7 @@ const REAL = {
   'Seed coder': String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+`,
   'Falcon digits': '[0-9][0-9][0-9]',
   'T5 spaces': ' {2,}',
+  'DeepSeek LLM spaces': String.raw`\s+$`,
 }
 
 describe('compileSplitPattern', () => {
@@ -70,7 +71,7 @@ describe('compileSplitPattern', () => {
     ['(a|aa)+$', 'a run of groups'],
     ['a*b', 'a run that may fail after it'],
     ['a+b', 'a run that may fail after it'],
-    [String.raw`\s+$`, 'a run that may fail after it'],
+    [String.raw`\s+$|a`, 'a run that may fail after it'],
     [String.raw`(\w)\1`, 'a back-reference'],
     [String.raw`(?=(\d{3})+(?!\d))`, 'a look-ahead'],
     [String.raw`\s*[\r\n]+|\p{L}+`, 'a line end that nothing follows up'],
@@ -94,6 +95,14 @@ describe('compileSplitPattern', () => {
   it('takes a String literally', () => {
     expect('a.b*c'.split(compileSplitPattern({ String: '.' }, 'p'))).toEqual(['a', 'b*c'])
     expect('a(+]b'.split(compileSplitPattern({ String: '(+]' }, 'p'))).toEqual(['a', 'b'])
+  })
+
+  it('finds the spaces before the end of a line, as Oniguruma does', () => {
+    const match = (text: string): string[] => text.match(compileSplitPattern({ Regex: String.raw`\s+$` }, 'p')) ?? []
+    expect(match('a  b ')).toEqual([' '])
+    expect(match('a \n b\n\n  c \t')).toEqual([' ', '\n', ' \t'])
+    expect(match(' \n \n x')).toEqual([' \n '])
+    expect(match('a b')).toEqual([])
   })
 
   it('reads white space and case as Oniguruma does', () => {

@@ -28,6 +28,13 @@ const CASED_WORDS = [`${MARK}${UPPER}*${LOWER}+`, `${MARK}${UPPER}*${LOWER}+${SU
 // A run of white space that fails here is consumed by the `\s+` alternatives that must follow.
 const LINE_ENDS = [String.raw`\s*[\r\n]+`, String.raw`\s*[\r\n]`]
 const SPACES = [String.raw`\s+(?!\S)`, String.raw`\s+`]
+/**
+ * Spaces before the end of a line or of the text (DeepSeek LLM). Tried at each of n spaces it takes n² steps, but only the first
+ * space of a run can begin a match: it is the longest part of the run that a line's end follows, and nothing is left behind it.
+ */
+const SPACES_AT_END = String.raw`\s+$`
+const LAST_SPACES = /(?<!\p{White_Space})\p{White_Space}+(?=\n|$)/u
+
 /** Alternatives that are rewritten as a whole, because Oniguruma reads them differently from JavaScript. */
 const REWRITTEN: ReadonlyMap<string, string> = new Map([
   // A class in a class is a union (Bloom, Poro).
@@ -48,6 +55,7 @@ export function compileSplitPattern(pattern: unknown, where: string): RegExp {
   if (source.length > MAX_PATTERN_LENGTH) {
     throw refusal(where, `at most ${MAX_PATTERN_LENGTH} characters`, `${source.length}`)
   }
+  if (source === SPACES_AT_END) return new RegExp(LAST_SPACES.source, 'gu')
   const alternatives = splitAlternatives(source).map((branch) => REWRITTEN.get(branch) ?? branch)
   for (const [index, branch] of alternatives.entries()) {
     const isLineEnd = LINE_ENDS.includes(branch) && SPACES.some((spaces) => alternatives.indexOf(spaces) > index)
@@ -125,7 +133,10 @@ function escapeToJavaScript(sequence: string, isClass: boolean): string {
   return '^$\\.*+?()[]{}|/'.includes(kind) || (isClass && kind === '-') ? sequence : kind
 }
 
-const WORD = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`
+// With these six of Latin-1, as Oniguruma has it.
+const WORD = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}²³¹¼½¾`
+/** `\\w` of Rust's own regular expressions, which the stages with built-in patterns use: with the joiners. */
+export const RUST_WORD: string = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}`
 
 function propertyToJavaScript(kind: 'p' | 'P', body: string): string {
   const isNegated = body.startsWith('^')
