@@ -33,7 +33,7 @@ export const pretrainStage: DemoStage = {
     }
     const [first = Number.NaN, last = Number.NaN] = [history.loss[0]?.[1], history.heldOutLoss.at(-1)?.[1]]
     const tokens = history.tokens.toLocaleString('en')
-    const rerun = `--steps ${steps} --seed ${settings.seed}`
+    const rerun = `\`--steps ${steps} --seed ${settings.seed}\``
     return {
       summary: `${steps.toLocaleString('en')} steps, ${tokens} tokens, loss ${first.toFixed(2)} → ${last.toFixed(2)} on held-out text`,
       numbers: {

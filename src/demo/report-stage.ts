@@ -27,7 +27,7 @@ function demoReport(context: DemoContext): string {
   const { version, threads } = engineInfo()
   const figures = [...done.flatMap(({ figures = [] }) => figures), { label: 'time in all', value: duration(elapsed()) }]
   return renderReport({
-    title: 'A language model, from nothing',
+    title: `A language model, from nothing · ${context.settings.out} · ${new Date().toISOString().slice(0, 10)}`,
     subtitle: `Trained on this machine in ${duration(elapsed())}, from ${description}.`,
     sections: [
       {
@@ -42,7 +42,7 @@ function demoReport(context: DemoContext): string {
       timings(done),
       { title: 'What to try next', blocks: [{ kind: 'commands', lines: nextCommands(context, prompts[0]!) }] },
     ],
-    footer: `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node} · ${cpus()[0]?.model ?? 'unknown processor'} · ${new Date().toISOString().slice(0, 10)}`,
+    footer: `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node} · ${cpus()[0]?.model ?? 'unknown processor'}`,
   })
 }
 

@@ -39,7 +39,7 @@ export const tokenizerStage: DemoStage = {
           lead:
             `Byte-level BPE with ${tokenizer.vocabSize.toLocaleString('en')} tokens, learned from the text to train on. ` +
             `A token of held-out text is ${bytesPerToken.toFixed(2)} bytes on average. A passage as the model sees it:`,
-          blocks: [{ kind: 'prose', text: pieces(tokenizer.encode(example), (id) => tokenizer.decode([id])) }],
+          blocks: [{ kind: 'commands', lines: [pieces(tokenizer.encode(example), (id) => tokenizer.decode([id]))] }],
         },
       ],
     }

@@ -86,7 +86,7 @@ blockquote b { font-weight: 600; color: var(--s1) }
 blockquote.code { font: 13px/1.6 var(--fixed) } blockquote.code b { font-weight: 400 }
 p code, td code, li code { font: .9em var(--fixed); overflow-wrap: anywhere }
 .commands { margin: 20px 0; padding: 16px 20px; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
-  overflow-x: auto; font: 14px/1.9 var(--fixed) }
+  white-space: pre-wrap; overflow-wrap: anywhere; font: 14px/1.9 var(--fixed) }
 details { margin: 20px 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px }
 summary { padding: 12px 20px; cursor: pointer; font-size: 15px; font-weight: 600 }
 details pre { margin: 0; padding: 4px 20px 16px; overflow-x: auto; font: 13px/1.7 var(--fixed) }
