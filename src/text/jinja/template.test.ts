@@ -130,6 +130,24 @@ describe('names of a Template', () => {
   })
 })
 
+describe('loops of a Template', () => {
+  // What each gives was looked up in Jinja 3.1.6.
+  it.each([
+    ['{% for i in [1, 2] %}{% if i == 2 %}{% break %}{% endif %}{% else %}E{% endfor %}', ''],
+    ['{% for i in [] %}{% else %}E{% endfor %}', 'E'],
+    // `else` runs where no iteration came to its end.
+    ['{% for i in [1, 2] %}{% continue %}{% else %}E{% endfor %}', 'E'],
+    ['{% for i in [1, 2] %}{% break %}{% else %}E{% endfor %}', 'E'],
+    ['{% for i in [[1, [2, []]]] recursive %}{{ i[0] }}{{ loop.depth }}{{ loop([i[1]]) if i[1] }}{% endfor %}', '1122'],
+    [
+      '{% for i in [1, 2, 3] if i != 2 %}{{ loop.index }}{{ loop.last }}{{ loop.previtem }}{% endfor %}',
+      '1False2True1',
+    ],
+  ])('%s', (source, text) => {
+    expect(render(source, {})).toEqual({ ok: text })
+  })
+})
+
 describe('numbers of a Template', () => {
   it('keep the spelling of the JSON that they were read from', () => {
     const json = '{"a": [1.0, 2, 12345678901234567890, 1e2, 1.5], "10": 1, "9": {"z": -3.0}}'
