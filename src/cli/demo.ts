@@ -47,7 +47,7 @@ export const command: Command = defineCommand({
 /** Prints what the demo tells; returns the exit code. */
 async function runAndPrint(settings: DemoSettings, output: Output): Promise<number> {
   const { runDemo } = await import('../demo/demo.ts')
-  const stop = stopOnSignals(output, true)
+  const stop = stopOnSignals(output, 'finishing this step and saving')
   try {
     const { reason, stages, seconds, next, saveError } = await reportEvents(
       heard(runDemo(settings, { signal: stop.signal }), stop, output),

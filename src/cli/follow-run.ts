@@ -18,7 +18,7 @@ export async function followRun(
   output: Output,
   saves: boolean,
 ): Promise<FollowedRun> {
-  const stop = stopOnSignals(output, saves)
+  const stop = stopOnSignals(output, `finishing this step${saves ? ' and saving' : '; save_strategy is no'}`)
   try {
     const result = await reportEvents(listening(start(stop.signal), stop), output)
     const { saveError } = result

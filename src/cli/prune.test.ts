@@ -25,7 +25,7 @@ describe('anneal prune', async () => {
   const outOf = (): string => join(scratch, `out-${runs++}`)
   const anneal = (out: string, ...words: string[]) =>
     runCommand(command, [
-      ...['--model', directory, '--data', text, '--out', out, '--window', '32', '--samples', '4', '--align', '8'],
+      ...['--model', directory, '--data', text, '--out', out, '--max-length', '32', '--samples', '4', '--align', '8'],
       ...words,
     ])
 
@@ -33,11 +33,13 @@ describe('anneal prune', async () => {
     const out = outOf()
     const { code, out: said, err } = await anneal(out, '--ratio', '0.5')
     expect([code, err]).toEqual([0, expect.stringContaining('scoring  100 %  4/4 batches')])
-    expect(err).toContain('layers  query heads  key/value heads  MLP neurons')
-    expect(err).toContain('   0–2        4 → 2            2 → 1     176 → 88')
-    expect(said).toMatch(
-      /out-\d: .*→.*parameters \(\d\d\.\d % of the model, 49\.\d % of its blocks\), \d+ kB → \d+ kB, calibration perplexity \d+\.\d → \d+\.\d\n$/,
-    )
+    expect(said).toContain('layers  query heads  key/value heads  MLP neurons')
+    expect(said).toContain('   0–2        4 → 2            2 → 1     176 → 88')
+    expect(said).toMatch(/^parameters .*→.*, \d\d\.\d % of the model and 49\.\d % of its blocks removed$/m)
+    expect(said).toMatch(/^weights +\d+ kB → \d+ kB$/m)
+    expect(said).toMatch(/^perplexity +\d+\.\d+ → \d+\.\d+ on the calibration text$/m)
+    expect(said).toMatch(/^held out +perplexity \d+\.\d+ → \d+\.\d+ on \d+ other tokens$/m)
+    expect(readFileSync(join(out, 'prune.html'), 'utf8')).toContain('Neurons in each MLP')
     const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))
     expect(config).toMatchObject({ intermediate_size: 88, num_attention_heads: 2, num_key_value_heads: 1 })
     expect(loadDecoder(out).config.layers[2]!.mlp!.intermediateSize).toBe(88)
@@ -46,14 +48,14 @@ describe('anneal prune', async () => {
     expect(readLineage(out)).toMatchObject([
       {
         pass: 'prune',
-        options: { ratio: 0.5, importance: 'taylor-element', layout: 'aligned', data: [text], window: 32 },
+        options: { ratio: 0.5, importance: 'taylor-element', layout: 'aligned', data: [text], maxLength: 32 },
         report: { layers: [{ before: { intermediateSize: 176 } }, {}, {}] },
         parentSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     ])
   })
 
-  it('prints one JSON object with --json', async () => {
+  it('gives its figures as the last JSON line with --json', async () => {
     const { out, err } = await anneal(
       outOf(),
       '--ratio',
@@ -64,7 +66,7 @@ describe('anneal prune', async () => {
       'flap',
       '--json',
     )
-    const result = JSON.parse(out)
+    const result = JSON.parse(out.trim().split('\n').at(-1)!)
     expect(result).toMatchObject({ isStandard: false, compensated: ['heads', 'mlp'] })
     expect(result.bytesAfter).toBe(4 * result.parametersAfter)
     expect(result.calibrationPerplexityAfter).toBeGreaterThan(1)
@@ -72,7 +74,7 @@ describe('anneal prune', async () => {
   })
 
   it('says when whole groups of neurons take more than was asked for', async () => {
-    const words = ['--model', directory, '--data', text, '--window', '32', '--samples', '4', '--targets', 'mlp']
+    const words = ['--model', directory, '--data', text, '--max-length', '32', '--samples', '4', '--targets', 'mlp']
     const coarse = await runCommand(command, [...words, '--ratio', '0.1', '--out', outOf()])
     // 176 neurons are no multiple of 64; the next smaller one is 128.
     expect(coarse.err).toMatch(
@@ -110,7 +112,7 @@ describe('anneal prune', async () => {
     [
       'too much',
       ['--ratio', '0.9', '--targets', 'mlp'],
-      /^error: ratio: expected below 0\.7\d\d, .*got 0\.9\. Lower it/,
+      /^error: ratio: expected below 0\.7\d\d, .*got 0\.9\. Lower it/m,
       2,
     ],
     [
@@ -135,13 +137,17 @@ describe('anneal prune', async () => {
   it('refuses text, folders and models that will not do', async () => {
     const out = outOf()
     const base = ['--model', directory, '--ratio', '0.5', '--align', '8']
-    const short = await runCommand(command, [...base, '--data', text, '--out', out, '--window', '5000'])
+    const few = join(scratch, 'few.txt')
+    writeFileSync(few, 'Too little.')
+    const short = await runCommand(command, [...base, '--data', few, '--out', out, '--max-length', '64'])
     expect(short.err).toMatch(
-      /calibration text in .*text\.txt: expected at least 5000 tokens, which is one window, got \d+/,
+      /calibration text in .*few\.txt: expected at least 128 tokens, which is one window to measure on and one to evaluate, got \d+/,
     )
     const missing = await runCommand(command, [...base, '--data', join(scratch, 'nothing'), '--out', out])
     expect([short.code, missing.code, existsSync(out)]).toEqual([3, 3, false])
-    expect((await runCommand(command, [...base, '--out', out])).err).toMatch(/^error: --data: expected PATH/)
+    expect((await runCommand(command, [...base, '--out', out])).err).toMatch(
+      /^error: --data: expected text to measure on/,
+    )
     const empties = ['--ratio', '0.998', '--ratio-of', 'groups', '--targets', 'mlp', '--align', '1']
     const emptied = await runCommand(command, ['--model', directory, '--data', text, '--out', out, ...empties])
     expect(emptied.err).toMatch(/^error: ratio: expected one that leaves something of every layer.*mlp of layer 0/m)
@@ -149,19 +155,21 @@ describe('anneal prune', async () => {
     const same = await runCommand(command, [...base, '--data', text, '--out', directory])
     expect([same.code, same.err]).toEqual([2, expect.stringMatching(/--out: expected another folder than --model/)])
     const file = await runCommand(command, [...base, '--data', text, '--out', text])
-    expect([file.code, file.err]).toEqual([2, expect.stringMatching(/--out: expected a folder that can be written/)])
+    expect([file.code, file.err]).toEqual([2, expect.stringMatching(/--out: expected a folder, got the file/)])
     const wrong = await runCommand(command, [...base.with(1, scratch), '--data', text, '--out', out])
     expect([wrong.code, wrong.err]).toEqual([3, expect.stringMatching(/config\.json: expected a file/)])
   })
 
-  it('leaves what was there when it fails, and replaces the weights of an earlier result when not', async () => {
+  it('leaves what was there, and with --overwrite replaces the model that was there and nothing else', async () => {
     const out = outOf()
     mkdirSync(out)
     writeFileSync(join(out, 'notes.txt'), 'mine')
     writeFileSync(join(out, 'model-00001-of-00002.safetensors'), 'old')
-    expect((await anneal(out, '--ratio', '0.9', '--targets', 'mlp')).code).toBe(2)
+    const full = await anneal(out, '--ratio', '0.5')
+    expect([full.code, full.err]).toEqual([2, expect.stringContaining('or give --overwrite')])
+    expect((await anneal(out, '--ratio', '0.9', '--targets', 'mlp', '--overwrite')).code).toBe(2)
     expect(readdirSync(out).sort()).toEqual(['model-00001-of-00002.safetensors', 'notes.txt'])
-    expect((await anneal(out, '--ratio', '0.5')).code).toBe(0)
+    expect((await anneal(out, '--ratio', '0.5', '--overwrite')).code).toBe(0)
     expect(readdirSync(out)).toEqual(expect.arrayContaining(['notes.txt', 'model.safetensors', 'config.json']))
     expect(readdirSync(out)).not.toContain('model-00001-of-00002.safetensors')
   })

@@ -1,5 +1,6 @@
 // `anneal qpruner CONFIG.yaml`: prune, choose formats, quantize, recover and evaluate, one stage after the other.
 import { type Command, defineCommand } from './command.ts'
+import { followEdit } from './follow-edit.ts'
 
 export const command: Command = defineCommand({
   summary: 'prune, quantize and recover a model, as a YAML file says',
@@ -10,6 +11,6 @@ export const command: Command = defineCommand({
     const { readQprunerConfig } = await import('../run/qpruner/config.ts')
     const config = readQprunerConfig(positionals[0]!)
     const { runQpruner } = await import('../run/qpruner/run-qpruner.ts')
-    return runQpruner(config, output)
+    return followEdit((signal) => runQpruner(config, { signal }), output)
   },
 })

@@ -1,14 +1,17 @@
 // `anneal quantize --model DIR --out DIR`: matrices in fewer bits, all alike or by what each layer can bear within a budget.
 import { ALLOCATIONS, GRANULARITIES, OBJECTIVES, QUANTIZERS } from '../methods/quantize/choices.ts'
-import { QUANT_FORMATS } from '../nn/quant/format.ts'
+import { QUANT_FORMATS, type QuantFormat } from '../nn/quant/format.ts'
 import { type Command, defineCommand } from './command.ts'
+import { EDIT_OPTIONS, editOptions, JOURNAL_OPTION, LENGTH_OPTION, TEXT_OPTIONS } from './edit-options.ts'
+import { followEdit } from './follow-edit.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
+
+const { device, dtype, threads } = MODEL_OPTIONS
 
 export const command: Command = defineCommand({
   summary: 'store the matrices of a model in 2, 3, 4 or 8 bits',
   options: {
-    model: MODEL_OPTIONS.model,
-    out: { kind: 'text', value: 'DIR', summary: 'folder of the quantized model', required: true },
+    ...EDIT_OPTIONS,
     bits: {
       kind: 'choice',
       choices: ['2', '3', '4', '8', '16'],
@@ -45,38 +48,30 @@ export const command: Command = defineCommand({
       summary: 'what is measured: divergence from the dense model, or loss on the text',
     },
     evaluations: { kind: 'integer', value: 'N', summary: 'assignments that bo measures at most', min: 1, default: 40 },
-    data: { kind: 'list', value: 'PATH', summary: 'text to measure on: files or folders' },
-    'eval-data': {
-      kind: 'list',
-      value: 'PATH',
-      summary: 'text for the perplexity; without it, other windows of --data',
-    },
-    samples: {
-      kind: 'integer',
-      value: 'N',
-      summary: 'windows to measure on, and as many to evaluate',
-      min: 1,
-      default: 32,
-    },
-    length: { kind: 'integer', value: 'T', summary: 'tokens in a window', min: 2, default: 256 },
-    'batch-size': { kind: 'integer', value: 'B', summary: 'windows at once', min: 1, default: 4 },
-    'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text of a row', default: 'text' },
-    seed: { kind: 'integer', value: 'S', summary: 'which windows are drawn, and what bo tries', min: 0, default: 0 },
-    journal: {
-      kind: 'text',
-      value: 'FILE',
-      summary: 'where measurements are kept until all is done; without it, beside --out',
-    },
-    device: MODEL_OPTIONS.device,
-    dtype: MODEL_OPTIONS.dtype,
-    threads: MODEL_OPTIONS.threads,
+    ...TEXT_OPTIONS,
+    device,
+    dtype,
+    threads,
+    ...JOURNAL_OPTION,
+    ...LENGTH_OPTION,
   },
   examples: [
     'quantize --model models/base --out models/4-bit --bits 4',
     'quantize --model models/base --out models/q --budget-bits 3.5 --allocate bo --data texts',
   ],
-  run: async ({ options, output }) => {
+  run: async ({ options: { length, bits, choose, quantizer, ...options }, output }) => {
+    const common = await editOptions(options, { name: 'length', value: length }, output)
+    const { format, budgetBits, allocate, granularity, objective, evaluations, journal } = options
+    const wanted = {
+      ...common,
+      ...{ format, budgetBits, allocate, granularity, objective, evaluations, journal },
+      bits: bits && BITS[bits],
+      formats: choose as QuantFormat[],
+      ...(quantizer && { quantizer }),
+    }
     const { runQuantize } = await import('../run/quantize/run-quantize.ts')
-    await runQuantize(options, output)
+    return followEdit((signal) => runQuantize(wanted, { signal }), output)
   },
 })
+
+const BITS = { 2: 2, 3: 3, 4: 4, 8: 8, 16: 16 } as const

@@ -37,6 +37,7 @@ export async function reportEvents<R>(events: AsyncGenerator<PrintedEvent, R>, o
     }
   } finally {
     printer.end()
+    await events.return(undefined as R) // nobody reads on: the work is stopped
   }
 }
 

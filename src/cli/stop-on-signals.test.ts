@@ -12,7 +12,7 @@ beforeEach(() => {
   exit.mockReset()
   const stderr = textSink()
   said = stderr
-  stop = stopOnSignals(createOutput(false, textSink(), stderr), true, exit)
+  stop = stopOnSignals(createOutput(false, textSink(), stderr), 'finishing this step and saving', exit)
   stop.listen()
 })
 afterEach(() => {

@@ -20,17 +20,15 @@ const NAMES = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** So long after the first signal another one is a copy of it. */
 const GRACE_MS = 1000
 
-/** `saves` says whether a checkpoint will follow; `exit` ends the process. */
-export function stopOnSignals(output: Output, saves: boolean, exit: (code: number) => void = process.exit): SignalStop {
+/** `doing` is what people are told at the first one: `finishing this step and saving`; `exit` ends the process. */
+export function stopOnSignals(output: Output, doing: string, exit: (code: number) => void = process.exit): SignalStop {
   const controller = new AbortController()
   let code: number | undefined
   let endsAtOnce = false
   const stop = (wanted: number, what: string): void => {
     if (code !== undefined) return
     code = wanted
-    output.note(
-      `${what}: finishing this step${saves ? ' and saving' : '; save_strategy is no'}. A signal after ${GRACE_MS / 1000} s ends the run at once`,
-    )
+    output.note(`${what}: ${doing}. A signal after ${GRACE_MS / 1000} s ends the run at once`)
     // A step blocks the process, and signals that came meanwhile are heard after the timer: one more turn, so that they do not count.
     setTimeout(() => setImmediate(() => (endsAtOnce = true)), GRACE_MS).unref()
     controller.abort()

@@ -18,6 +18,13 @@ export interface CalibrationOptions extends DocumentOptions {
   seed?: number
 }
 
+/** Windows to look at, and others to judge by. */
+export interface HeldOutBatches {
+  calibration: Batch[]
+  /** No window of `calibration`. */
+  evaluation: Batch[]
+}
+
 /**
  * Windows of the texts under `paths`. Documents begin as the tokenizer has them begin; where it puts nothing before them, they end with
  * the end-of-text token. InputError where the text does not fill one window.
@@ -25,8 +32,26 @@ export interface CalibrationOptions extends DocumentOptions {
 export async function calibrationBatches(
   paths: readonly string[],
   tokenizer: TextEncoder & { encode(text: string): ArrayLike<number> },
-  { length, samples, batchSize = 1, seed = 0, ...reading }: CalibrationOptions,
+  options: CalibrationOptions,
 ): Promise<Batch[]> {
+  return (await draw(paths, tokenizer, options, 0)).calibration
+}
+
+/** The same, and as many other windows, or as many as there are; where the text has none left, both get a half of what it has. */
+export async function heldOutBatches(
+  paths: readonly string[],
+  tokenizer: TextEncoder & { encode(text: string): ArrayLike<number> },
+  options: CalibrationOptions,
+): Promise<HeldOutBatches> {
+  return draw(paths, tokenizer, options, options.samples)
+}
+
+async function draw(
+  paths: readonly string[],
+  tokenizer: TextEncoder & { encode(text: string): ArrayLike<number> },
+  { length, samples, batchSize = 1, seed = 0, ...reading }: CalibrationOptions,
+  heldOut: number,
+): Promise<HeldOutBatches> {
   const { bosTokenId, eosTokenId } = tokenizer
   const prependBos = bosTokenId !== undefined && tokenizer.encode('')[0] === bosTokenId
   const windows = await packDocuments(readDocuments(paths, reading), tokenizer, {
@@ -36,16 +61,23 @@ export async function calibrationBatches(
     appendEos: !prependBos && eosTokenId !== undefined,
   })
   try {
-    if (windows.length === 0) {
+    const least = heldOut > 0 ? 2 : 1
+    if (windows.length < least) {
+      const what = least === 1 ? 'which is one window' : 'which is one window to measure on and one to evaluate'
       throw new InputError(
-        `calibration text in ${paths.join(', ')}: expected at least ${length} tokens, which is one window, got ${windows.numTokens}. Give more text, or a smaller length`,
+        `calibration text in ${paths.join(', ')}: expected at least ${least * length} tokens, ${what}, got ${windows.numTokens}. Give more text, or a smaller length`,
       )
     }
     const shuffled = order(windows.length, seed)
-    const drawn = Array.from({ length: Math.min(samples, windows.length) }, (_, i) => windows.get(shuffled(0, i)))
-    return Array.from({ length: Math.ceil(drawn.length / batchSize) }, (_, i) =>
-      stack(drawn.slice(i * batchSize, (i + 1) * batchSize)),
-    )
+    const first = Math.min(samples, windows.length)
+    const middle = heldOut > 0 && first === windows.length ? Math.ceil(first / 2) : first
+    const from = (start: number, end: number): Batch[] => {
+      const drawn = Array.from({ length: Math.max(0, end - start) }, (_, i) => windows.get(shuffled(0, start + i)))
+      return Array.from({ length: Math.ceil(drawn.length / batchSize) }, (_, i) =>
+        stack(drawn.slice(i * batchSize, (i + 1) * batchSize)),
+      )
+    }
+    return { calibration: from(0, middle), evaluation: from(middle, Math.min(middle + heldOut, windows.length)) }
   } finally {
     windows.close()
   }

@@ -6,7 +6,7 @@ import { hasUnequalLayers } from '../../gguf/architectures.ts'
 import { type StoredDType, storedDtype } from '../../model/dtype.ts'
 import { dequantizeModel, quantLinears } from '../../model/quantize-model.ts'
 import { textPartNotices } from '../../model/text-part.ts'
-import { refuseSameDirectory } from '../edit-target.ts'
+import { refuseSameDirectory } from '../edit/edit-target.ts'
 import type { LoadedModel } from '../load-model.ts'
 import { bringCompanions, hashSource } from '../source-files.ts'
 

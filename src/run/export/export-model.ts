@@ -174,5 +174,5 @@ async function adapterAlone({ model: path, adapter, out }: ExportOptions, watch:
 }
 
 function tellNotices(notices: readonly string[], watch: Watch): void {
-  for (const message of notices) watch.tell?.({ type: 'notice', message: `notice: ${message}` })
+  for (const message of notices) watch.tell?.({ type: 'notice', message })
 }

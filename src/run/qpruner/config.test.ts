@@ -16,7 +16,7 @@ describe('parseQprunerConfig', () => {
   it('fills in what is left out', () => {
     const config = parseQprunerConfig(SMALL, 'q.yaml')
     expect(config.dataset).toEqual(['d'])
-    expect(config.calibration).toEqual({ samples: 32, length: 256, batch_size: 4 })
+    expect(config.calibration).toEqual({ samples: 32, max_length: 512, batch_size: 1 })
     expect(config.quantize).toEqual({
       budget_bits: 4,
       formats: ['nf2', 'nf3', 'nf4', 'int8'],
@@ -28,6 +28,14 @@ describe('parseQprunerConfig', () => {
     })
     expect(config.prune).toBe(undefined)
     expect(config.recover).toBe(undefined)
+  })
+
+  it('takes the old name of max_length, and a key without a value as left out', () => {
+    const { calibration, prune } = parseQprunerConfig(`${SMALL}calibration: {length: 64}\nprune:\n`, 'q.yaml')
+    expect([calibration.max_length, prune]).toEqual([64, undefined])
+    expect(messageOf(`${SMALL}calibration: {length: 64, max_length: 32}\n`)).toMatch(
+      /^unknown key 'calibration\.length'/,
+    )
   })
 
   it.each(['recipes/qpruner.yaml', 'recipes/qpruner-7b-cuda.yaml'])('takes %s', (recipe) => {

@@ -62,7 +62,8 @@ export interface QprunerConfig {
   seed: number
   device: 'auto' | 'cpu' | 'cuda'
   threads?: number | undefined
-  calibration: { samples: number; length: number; batch_size: number }
+  /** Windows of text to measure on. */
+  calibration: { samples: number; max_length: number; batch_size: number }
   prune?: PruneSection | undefined
   quantize: QuantizeSection
   recover?: RecoverSection | undefined
@@ -102,7 +103,7 @@ const recover = z.strictObject({
   gradient_accumulation_steps: count.default(1),
 })
 
-const schema: z.ZodType<QprunerConfig, Record<string, unknown>> = z.strictObject({
+const schema = z.strictObject({
   model_name_or_path: path,
   dataset: paths,
   eval_dataset: paths.optional(),
@@ -112,12 +113,12 @@ const schema: z.ZodType<QprunerConfig, Record<string, unknown>> = z.strictObject
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   threads: count.optional(),
   calibration: z
-    .strictObject({ samples: count.default(32), length: z.int().min(2).default(256), batch_size: count.default(4) })
+    .strictObject({ samples: count.default(32), max_length: z.int().min(2).default(512), batch_size: count.default(1) })
     .prefault({}),
   prune: prune.optional(),
   quantize,
   recover: recover.optional(),
-}) as never
+})
 
 /** Reads and checks a configuration file. */
 export function readQprunerConfig(file: string): QprunerConfig {
@@ -135,12 +136,23 @@ export function readQprunerConfig(file: string): QprunerConfig {
 /** Checks the text of a configuration; the first mistake in the file is the one that is said. */
 export function parseQprunerConfig(text: string, file: string): QprunerConfig {
   const entries = new Map(readYaml(text, file).map((entry) => [entry.key, entry]))
-  const input = Object.fromEntries([...entries].map(([key, { value }]) => [key, value]))
+  // `key:` with nothing after it is the same as leaving the line out.
+  const given = [...entries].filter(([, { value }]) => value !== null)
+  const input = Object.fromEntries(
+    given.map(([key, { value }]) => [key, key === 'calibration' ? renamed(value) : value]),
+  )
   const result = schema.safeParse(input)
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => problemOf(issue, entries, input, file))
   const first = problems.reduce((a, b) => (b.place.order < a.place.order ? b : a))
   throw new ConfigError(first.message, first.place.text)
+}
+
+/** `length` is an old name of `max_length`. */
+function renamed(calibration: unknown): unknown {
+  if (typeof calibration !== 'object' || calibration === null || !('length' in calibration)) return calibration
+  const { length, ...rest } = calibration
+  return 'max_length' in rest ? calibration : { ...rest, max_length: length }
 }
 
 function problemOf(
@@ -160,7 +172,7 @@ function problemOf(
         ? entry.keyPlace
         : entry.placeOf(inside)
   if (unknown !== undefined) {
-    const known = issue.path.length === 0 ? KEYS : []
+    const known = issue.path.length === 0 ? Object.keys(schema.shape) : []
     return {
       message: `unknown key '${where.map(String).join('.')}'.${didYouMean(unknown, known)}`.replace(/\.$/, ''),
       place,
@@ -169,18 +181,3 @@ function problemOf(
   const value = where.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], input)
   return { message: `${where.map(String).join('.')}: ${describeIssue(issue, value)}`, place }
 }
-
-const KEYS: readonly string[] = [
-  'model_name_or_path',
-  'dataset',
-  'eval_dataset',
-  'text_column',
-  'output_dir',
-  'seed',
-  'device',
-  'threads',
-  'calibration',
-  'prune',
-  'quantize',
-  'recover',
-]

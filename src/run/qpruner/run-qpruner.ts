@@ -4,23 +4,24 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { loadConfig, loadDecoder } from '../../checkpoint/model-directory/load.ts'
-import { followRun } from '../../cli/follow-run.ts'
-import type { Output } from '../../cli/output.ts'
-import { parseConfig } from '../../config/parse.ts'
+import type { TrainConfig } from '../../config/schema.ts'
 import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
 import { loadDtype } from '../../model/dtype.ts'
-import { Tokenizer } from '../../text/tokenizer.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
-import { drawWindows, halves, type Windows } from '../quantize/run-quantize.ts'
+import { eventsOf, resultOf, type Tell, type Watch } from '../../work.ts'
+import { drawWindows, fittingTokenizer, resolveWindows, type Windows } from '../edit/edit-windows.ts'
+import { modelSource } from '../model-source.ts'
+import type { RunEvent } from '../train/run-events.ts'
 import { runTraining } from '../train/run-training.ts'
 import type { QprunerConfig } from './config.ts'
 import { qprunerLines, qprunerReport } from './qpruner-report.ts'
 import { isComplete, makeStage, type StageInputs, stageKey } from './stage-directory.ts'
 import {
   chooseInto,
+  type Judged,
   judge,
   pruneInto,
   quantizeInto,
@@ -31,8 +32,37 @@ import {
   startAdapter,
 } from './stages.ts'
 
-/** Runs the pipeline; returns the exit code (130 or 143 after a signal). */
-export async function runQpruner(config: QprunerConfig, output: Output): Promise<number> {
+/** What the whole pipeline leaves. */
+export interface QprunerResult {
+  directory: string
+  /** The models of the pipeline on windows that nothing was chosen by. */
+  judged: Judged[]
+  /** Per weight, scales included. */
+  bits: number
+}
+
+type QprunerEvent = RunEvent
+
+/**
+ * Runs the pipeline: every stage in a directory of its own below `output_dir`. Stopped, it keeps what is whole, its measurements and the
+ * checkpoints of the training, and goes on from there.
+ *
+ * @example
+ * const { judged } = await resultOf(runQpruner(parseQprunerConfig(text, 'qpruner.yaml')))
+ */
+export function runQpruner(
+  config: QprunerConfig,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<QprunerEvent, QprunerResult> {
+  return eventsOf<QprunerResult, QprunerEvent>((watch) => pipeline(config, watch), { signal })
+}
+
+interface PipelineWatch {
+  signal: AbortSignal
+  tell: Tell<QprunerEvent>
+}
+
+async function pipeline(config: QprunerConfig, watch: PipelineWatch): Promise<QprunerResult> {
   if (config.threads !== undefined) setThreads(config.threads)
   const { model_name_or_path: original, output_dir: root, quantize, recover, seed } = config
   const device = resolveDevice(config.device)
@@ -40,8 +70,13 @@ export async function runQpruner(config: QprunerConfig, output: Output): Promise
   const takeAway = makeOutputDirectory(root, 'output_dir')
   try {
     sweepLeftovers(root)
-    const windows = await windowsOf(config, output)
-    const context: StageContext = { config, windows, output, load: (path) => loadDecoder(path, { device, dtype }) }
+    const windows = await windowsOf(config, watch)
+    const context: StageContext = {
+      config,
+      windows,
+      watch: watch as Watch,
+      load: (path) => loadDecoder(path, { device, dtype }),
+    }
     const common = { model: hashWeights(original), data: hashBatches(windows.calibration), seed }
 
     /** Makes a stage or says that it is there; returns its directory and key. */
@@ -52,9 +87,10 @@ export async function runQpruner(config: QprunerConfig, output: Output): Promise
     ): Promise<{ directory: string; key: string }> => {
       const directory = join(root, name)
       const key = stageKey(name, inputs)
-      output.note(`${name}${isComplete(directory, key) ? ': done before' : ''}`)
+      const message = `${name}${isComplete(directory, key) ? ': done before' : ''}`
+      watch.tell({ type: 'started', work: name, message })
       await makeStage(directory, name, inputs, fill)
-      output.emit({ stage: name, directory })
+      watch.tell({ type: 'saved', what: name, path: directory })
       return { directory, key }
     }
 
@@ -79,13 +115,8 @@ export async function runQpruner(config: QprunerConfig, output: Output): Promise
       const directory = join(root, 'recovered')
       const work = join(root, '.recovering')
       if (!isComplete(directory, stageKey('recovered', inputs))) {
-        const code = await trainIn(
-          work,
-          stageKey('recovered', inputs),
-          recoverConfig(config, quantized.directory, work),
-          output,
-        )
-        if (code !== 0) return code
+        const training = recoverConfig(config, quantized.directory, work)
+        await trainIn(work, stageKey('recovered', inputs), training, watch)
       }
       recovered = (await stage('recovered', inputs, (to) => recoverInto(to, work))).directory
       rmSync(work, { recursive: true, force: true })
@@ -105,36 +136,39 @@ export async function runQpruner(config: QprunerConfig, output: Output): Promise
     const chosen = readChosen(formats.directory)
     writeFileAtomic(join(root, 'results.json'), `${JSON.stringify({ judged, formats: chosen }, null, 2)}\n`)
     writeFileAtomic(join(root, 'report.html'), qprunerReport(original, judged, chosen, quantize.objective))
-    output.emit({ judged, bits: chosen.bits })
-    output.result(`${qprunerLines(judged, chosen).join('\n')}\n→ ${root}`)
-    return 0
+    const result: QprunerResult = { directory: root, judged, bits: chosen.bits }
+    watch.tell({ type: 'result', result, lines: [...qprunerLines(judged, chosen), `→ ${root}`] })
+    return result
   } finally {
     takeAway()
   }
 }
 
 /** Trains in a folder that outlives an interruption; one that belongs to other inputs is begun anew. */
-async function trainIn(work: string, key: string, config: Record<string, unknown>, output: Output): Promise<number> {
+async function trainIn(
+  work: string,
+  key: string,
+  config: (resume: boolean) => TrainConfig,
+  { signal, tell }: PipelineWatch,
+): Promise<void> {
   const note = join(work, '.inputs')
   if (existsSync(work) && !(existsSync(note) && readFileSync(note, 'utf8') === key))
     rmSync(work, { recursive: true, force: true })
   const isBegun = existsSync(work)
   makeOutputDirectory(work, 'output_dir')
   writeFileAtomic(note, key)
-  const resume = isBegun ? { resume_from_checkpoint: 'auto' } : {}
-  const { config: training } = parseConfig(JSON.stringify({ ...config, ...resume }), 'recover')
-  return (await followRun((signal) => runTraining(training, { signal }), output, true)).exitCode
+  const { saveError } = await resultOf(runTraining(config(isBegun), { signal }), (event) => {
+    if (event.type !== 'result') tell(event)
+  })
+  signal.throwIfAborted()
+  if (saveError !== undefined) throw saveError
 }
 
-async function windowsOf(config: QprunerConfig, output: Output): Promise<Windows> {
+async function windowsOf(config: QprunerConfig, watch: PipelineWatch): Promise<Windows> {
   const { dataset, eval_dataset, model_name_or_path, calibration, text_column: textColumn, seed } = config
-  const tokenizer = await Tokenizer.fromDirectory(model_name_or_path)
-  const { samples, length, batch_size: batchSize } = calibration
-  const options = { length, samples, batchSize, seed, textColumn }
-  if (eval_dataset === undefined)
-    return halves(await drawWindows(dataset, tokenizer, { ...options, samples: 2 * samples }, output), dataset)
-  return {
-    calibration: await drawWindows(dataset, tokenizer, options, output),
-    evaluation: await drawWindows(eval_dataset, tokenizer, options, output),
-  }
+  const source = modelSource(model_name_or_path)
+  const decoder = loadConfig(model_name_or_path)
+  const { samples, max_length: maxLength, batch_size: batchSize } = calibration
+  const options = { data: dataset, evalData: eval_dataset, samples, maxLength, batchSize, textColumn, seed }
+  return drawWindows(await fittingTokenizer(source, decoder), resolveWindows(options, decoder), watch as Watch)
 }

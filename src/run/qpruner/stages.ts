@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { saveEdited } from '../../checkpoint/model-directory/write-model.ts'
-import type { Output } from '../../cli/output.ts'
+import { trainConfig } from '../../config/parse.ts'
+import type { TrainConfig, TrainConfigValues } from '../../config/schema.ts'
 import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { readJsonFile } from '../../files/read-json.ts'
@@ -19,17 +20,16 @@ import { chooseFormats, type FormatOptions, formatsByPath } from '../../methods/
 import type { Decoder } from '../../model/decoder.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 import { Journal } from '../../probe/journal.ts'
-import type { Tell } from '../../work.ts'
+import type { Watch } from '../../work.ts'
+import type { Windows } from '../edit/edit-windows.ts'
+import { lossOf } from '../edit/measure-model.ts'
 import { type AllocationName, allocationNamed } from '../quantize/allocation.ts'
-import { lossOf } from '../quantize/measure-model.ts'
-import type { Windows } from '../quantize/run-quantize.ts'
-import { showOn } from '../watch-output.ts'
 import type { QprunerConfig, RecoverSection } from './config.ts'
 
 export interface StageContext {
   config: QprunerConfig
   windows: Windows
-  output: Output
+  watch: Watch
   load(directory: string): Decoder
 }
 
@@ -52,12 +52,10 @@ const CHOSEN = 'formats.json'
 const ADAPTER = 'adapter'
 const MAX_BYTES = 64 << 20
 
-export async function pruneInto(directory: string, { config, windows, output, load }: StageContext): Promise<void> {
+export async function pruneInto(directory: string, { config, windows, watch, load }: StageContext): Promise<void> {
   const { ratio, importance, scope, layout, align, protect_first, protect_last } = config.prune!
   const batches = windows.calibration
   const model = load(config.model_name_or_path)
-  const shown = showOn(output)
-  const { tell } = shown
   try {
     const options = {
       ratio,
@@ -69,10 +67,9 @@ export async function pruneInto(directory: string, { config, windows, output, lo
       ...(protect_first !== undefined && { protectFirst: protect_first }),
       ...(protect_last !== undefined && { protectLast: protect_last }),
     }
-    const record = await prune(model, batches, options, { tell })
+    const record = await prune(model, batches, options, watch)
     await saveEdited(model, config.model_name_or_path, directory, record)
   } finally {
-    shown.end()
     model.free()
   }
 }
@@ -83,7 +80,7 @@ export async function chooseInto(
   base: string,
   method: AllocationName,
   journalPath: string,
-  { config, windows, output, load }: StageContext,
+  { config, windows, watch, load }: StageContext,
 ): Promise<void> {
   const { budget_bits, formats, granularity, quantizer, objective, evaluations } = config.quantize
   const options: FormatOptions = {
@@ -106,12 +103,10 @@ export async function chooseInto(
     device: model.device,
   }
   const journal = Journal.open(journalPath, header)
-  const shown = showOn(output, (trial) => output.emit({ trial }))
-  const { tell } = shown
   try {
     const { allocation, bank } = await chooseFormats(model, windows.calibration, options, {
+      ...watch,
       cells: journal,
-      tell,
     })
     const chosen: ChosenFile = {
       ...summariseFormats(bank, allocation),
@@ -120,7 +115,6 @@ export async function chooseInto(
     bank.free()
     writeFileAtomic(join(directory, CHOSEN), `${JSON.stringify(chosen, null, 2)}\n`)
   } finally {
-    shown.end()
     if (journal.size === 0) journal.remove()
     else journal.close()
     model.free()
@@ -136,13 +130,11 @@ export async function quantizeInto(
   directory: string,
   base: string,
   chosen: string,
-  { config, windows, output, load }: StageContext,
+  { config, windows, watch, load }: StageContext,
 ): Promise<void> {
   const formats = new Map(Object.entries(readChosen(chosen).paths))
   const { recover, quantize, seed } = config
   const model = load(base)
-  const shown = showOn(output)
-  const { tell } = shown
   const inPlace: InPlaceOptions = {
     formats,
     quantizer: quantize.quantizer,
@@ -150,18 +142,17 @@ export async function quantizeInto(
   }
   try {
     if (recover !== undefined && recover.loftq_iterations > 0) {
-      await startFromLoftq(model, inPlace, recover, seed, tell)
+      await startFromLoftq(model, inPlace, recover, seed, watch)
       mkdirSync(join(directory, ADAPTER))
       saveLora(model, join(directory, ADAPTER), { baseModel: join(config.output_dir, 'quantized') })
       unload(model)
-    } else await quantizeAs(model, inPlace, { tell })
+    } else await quantizeAs(model, inPlace, watch)
     await saveEdited(model, base, directory, {
       pass: 'qpruner',
       options: { ...quantize, recover, seed },
       report: { formats: Object.fromEntries(formats) },
     })
   } finally {
-    shown.end()
     model.free()
   }
 }
@@ -171,9 +162,9 @@ async function startFromLoftq(
   inPlace: InPlaceOptions,
   { lora_r: rank, lora_alpha = 2 * rank, loftq_iterations: iterations }: RecoverSection,
   seed: number,
-  tell: Tell,
+  watch: Watch,
 ): Promise<void> {
-  const starts = await quantizeWithLoftq(model, inPlace, { rank, scale: lora_alpha / rank, iterations, seed }, { tell })
+  const starts = await quantizeWithLoftq(model, inPlace, { rank, scale: lora_alpha / rank, iterations, seed }, watch)
   const adapters = Array.from(starts, ([path, { A, B }]): Parameters<typeof attachAdapters>[2][number] => [
     path,
     { A, B, magnitude: null, alpha: lora_alpha, useRslora: false, dropout: 0 },
@@ -183,10 +174,14 @@ async function startFromLoftq(
 }
 
 /** The configuration of the training that recovers: LoRA on the quantized model, resumed where it was stopped. */
-export function recoverConfig(config: QprunerConfig, quantized: string, work: string): Record<string, unknown> {
+export function recoverConfig(
+  config: QprunerConfig,
+  quantized: string,
+  work: string,
+): (resume: boolean) => TrainConfig {
   const { recover, dataset, text_column, seed, device, threads } = config
   const { loftq_iterations, lora_alpha, ...training } = recover!
-  return {
+  const values: TrainConfigValues = {
     stage: 'pretrain',
     finetuning: 'lora',
     model_name_or_path: quantized,
@@ -204,6 +199,7 @@ export function recoverConfig(config: QprunerConfig, quantized: string, work: st
     save_steps: Math.ceil(training.max_steps / 4),
     save_total_limit: 1,
   }
+  return (resume) => trainConfig({ ...values, ...(resume && { resume_from_checkpoint: 'auto' }) }, 'recover')
 }
 
 /** Takes over what training left at the top of its folder; its checkpoints stay behind. */
@@ -215,14 +211,14 @@ export async function recoverInto(directory: string, work: string): Promise<void
 /** The models of the pipeline on the evaluation windows. */
 export async function judge(
   models: readonly { name: string; directory: string; adapter?: string }[],
-  { windows, load }: StageContext,
+  { windows, watch, load }: StageContext,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   for (const { name, directory, adapter } of models) {
     const model = load(directory)
     try {
       if (adapter !== undefined) loadLora(model, adapter)
-      const { loss } = (await lossOf(model, windows.evaluation))!
+      const { loss } = (await lossOf(model, windows.evaluation, watch))!
       const bytes = bytesOf(directory, 'model') + (adapter === undefined ? 0 : bytesOf(adapter, 'adapter_model'))
       judged.push({ name, loss, perplexity: Math.exp(loss), bytes })
     } finally {

@@ -8,14 +8,10 @@ import { renderReport } from '../../report/report.ts'
 export interface QuantizeSummary extends FormatsSummary {
   /** Everything else that is held: embeddings, head, norms. */
   other_bytes: number
-  /** On text that was not measured on. */
-  perplexity_before: number | null
-  perplexity_after: number | null
-  evaluated_tokens: number
 }
 
 export function summaryLines(summary: QuantizeSummary): string[] {
-  const { units, bits, bytes, bytes_16_bit, other_bytes, perplexity_before, perplexity_after } = summary
+  const { units, bits, bytes, bytes_16_bit, other_bytes } = summary
   const widest = Math.max(...units.map(({ unit }) => unit.length))
   const share = ((100 * bytes) / bytes_16_bit).toFixed(1)
   return [
@@ -23,11 +19,6 @@ export function summaryLines(summary: QuantizeSummary): string[] {
       ({ unit, format, bytes }) => `${unit.padEnd(widest)}  ${format.padEnd(4)}  ${amount(bytes, 'bytes').padStart(9)}`,
     ),
     `matrices    ${amount(bytes, 'bytes')}, ${bits.toFixed(2)} bits per weight, ${share} % of 16 bits; the rest ${amount(other_bytes, 'bytes')}`,
-    ...(perplexity_before === null || perplexity_after === null
-      ? []
-      : [
-          `perplexity  ${perplexity_before.toPrecision(5)} → ${perplexity_after.toPrecision(5)} on ${summary.evaluated_tokens} other tokens`,
-        ]),
   ]
 }
 

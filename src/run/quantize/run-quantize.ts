@@ -1,181 +1,152 @@
-// What `anneal quantize` does: draw the text, measure with a journal, choose, write the quantized model, say so. A run that was stopped
-// goes on by itself: the same command finds its journal beside the target.
-import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
-import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
-import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
-import { saveEdited } from '../../checkpoint/model-directory/write-model.ts'
-import type { Output } from '../../cli/output.ts'
-import type { Batch } from '../../data/batch.ts'
-import { calibrationBatches, hashBatches } from '../../data/calibration.ts'
-import { InputError } from '../../errors.ts'
-import { writeFileAtomic } from '../../files/atomic-write.ts'
-import { sweepLeftovers } from '../../files/leftover.ts'
-import { makeOutputDirectory } from '../../files/output-directory.ts'
+// Quantization as a run: matrices in fewer bits, all alike or by what each layer can bear within a budget.
+import { UsageError } from '../../errors.ts'
+import type { Quantizer } from '../../methods/quantize/choices.ts'
 import { summariseFormats } from '../../methods/quantize/figures.ts'
-import { applyFormats, chooseFormats, type FormatOptions } from '../../methods/quantize/quantize.ts'
-import type { Decoder } from '../../model/decoder.ts'
-import { printable } from '../../printable.ts'
-import { Journal } from '../../probe/journal.ts'
-import { Tokenizer } from '../../text/tokenizer.ts'
-import { setThreads } from '../../torch/index.ts'
-import { showOn } from '../watch-output.ts'
-import { lossOf, otherBytes } from './measure-model.ts'
-import { planQuantize, type QuantizePlan, type QuantizeRun } from './plan-quantize.ts'
+import { applyFormats, chooseFormats, DEFAULTS, type FormatOptions } from '../../methods/quantize/quantize.ts'
+import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
+import { renderReport } from '../../report/report.ts'
+import type { Tell, WorkEvent } from '../../work.ts'
+import {
+  type EditMethod,
+  type EditOptions,
+  type EditResult,
+  type EditSubject,
+  editModel,
+  needText,
+  refuseQuantized,
+} from '../edit/edit-model.ts'
+import { otherBytes } from '../edit/measure-model.ts'
+import { type AllocationName, allocationNamed } from './allocation.ts'
 import { type QuantizeSummary, quantizeReport, summaryLines } from './quantize-report.ts'
 
-/** Windows to measure on, and others to evaluate on; empty without text. */
-export interface Windows {
-  calibration: Batch[]
-  evaluation: Batch[]
+export interface RunQuantizeOptions
+  extends EditOptions,
+    Omit<FormatOptions, 'budgetBits' | 'allocate' | 'formats' | 'seed'> {
+  /** The same for every matrix: nf2, nf3, nf4, int8; 16 leaves them as they are. Or `format`, or `budgetBits`. */
+  bits?: 2 | 3 | 4 | 8 | 16 | undefined
+  format?: QuantFormat | undefined
+  /** Most bits per weight on average, scales included: formats are then chosen. */
+  budgetBits?: number | undefined
+  /** How they are chosen. Default `sensitivity`. */
+  allocate?: AllocationName | undefined
+  /** To choose from. Default nf2, nf3, nf4, int8. */
+  formats?: readonly QuantFormat[]
+  /** Default `gptq` with text, else `rtn`. */
+  quantizer?: Quantizer
 }
 
-/** Runs it all; errors are thrown before anything is in `--out`. */
-export async function runQuantize(run: QuantizeRun, output: Output): Promise<void> {
-  if (run.threads !== undefined) setThreads(run.threads)
-  const plan = planQuantize(run)
-  const folder = dirname(resolve(run.out))
-  const takeAway = makeOutputDirectory(folder, '--out')
-  try {
-    if (existsSync(run.out)) makeOutputDirectory(run.out, '--out')
-    sweepLeftovers(folder)
-    const windows = await windowsOf(run, output)
-    const model = loadDecoder(run.model, plan)
-    try {
-      if (plan.formats === null) await saveUnchanged(run, model, output)
-      else await quantize(run, plan, plan.formats, windows, model, output)
-    } finally {
-      model.free()
-    }
-    output.result(`→ ${run.out}${plan.formats === null ? '' : `, with ${join(run.out, 'quantize.html')}`}`)
-  } finally {
-    takeAway()
-  }
+/** What 16 bits give: nothing changes. */
+export interface Unchanged {
+  bits: 16
 }
 
-async function quantize(
-  run: QuantizeRun,
-  plan: QuantizePlan,
-  formats: FormatOptions,
-  { calibration, evaluation }: Windows,
-  model: Decoder,
-  output: Output,
-): Promise<void> {
-  const parentSha256 = hashWeights(run.model)
-  const { device, dtype } = plan
-  const { quantizer, granularity } = formats
-  // The search's own options are not among these: another budget reads the same measurements.
-  const header = {
-    model: parentSha256,
-    data: hashBatches(calibration),
-    device,
-    dtype,
-    quantizer: quantizer!,
-    granularity: granularity!,
-    formats: formats.formats!.join(),
-  }
-  const journal = Journal.open(plan.journal, header)
-  try {
-    if (journal.size > 0) output.note(`going on from ${plan.journal}, which has ${journal.size} measurements`)
-    const before = await lossOf(model, evaluation)
-    const shown = showOn(output, (trial) => output.emit({ trial }))
-    const chosen = await chooseFormats(model, calibration, formats, { cells: journal, tell: shown.tell }).finally(
-      shown.end,
-    )
-    const found = summariseFormats(chosen.bank, chosen.allocation)
-    const { report, options } = applyFormats(model, chosen, formats)
-    const after = await lossOf(model, evaluation)
-    const summary: QuantizeSummary = {
-      ...found,
-      other_bytes: otherBytes(model),
-      perplexity_before: before && Math.exp(before.loss),
-      perplexity_after: after && Math.exp(after.loss),
-      evaluated_tokens: after?.tokens ?? 0,
-    }
-    await save(run, model, { options, report, summary, parentSha256 }, formats.objective!)
-    output.emit({ out: run.out, ...summary })
-    output.result(summaryLines(summary).join('\n'))
-  } catch (error) {
-    if (journal.size === 0) journal.remove()
-    else journal.close()
-    throw error
-  }
-  journal.remove()
-}
+const BITS = { 2: 'nf2', 3: 'nf3', 4: 'nf4', 8: 'int8' } as const
+/** More than any format takes. */
+const NO_LIMIT = 64
 
-async function saveUnchanged(run: QuantizeRun, model: Decoder, output: Output): Promise<void> {
-  await saveEdited(model, run.model, run.out, { pass: 'quantize', options: { bits: 16 }, report: {} })
-  output.emit({ out: run.out, bits: 16 })
-  output.note('16 bits: every matrix stays as it is')
-}
-
-/** The model, then what was found beside it. */
-async function save(
-  run: QuantizeRun,
-  model: Decoder,
-  found: Pick<LineageStep, 'options' | 'report'> & { summary: QuantizeSummary; parentSha256: string },
-  objective: 'kl' | 'ce',
-): Promise<void> {
-  const { data, samples, length } = run
-  const { perplexity_before, perplexity_after } = found.summary
-  // One format for all has no budget, and nothing was searched.
-  const { budgetBits, allocate, objective: _, evaluations, ...plainOptions } = found.options
-  const { budget, ...plainReport } = found.report
-  const isPlain = run.budgetBits === undefined
-  await saveEdited(model, run.model, run.out, {
-    pass: 'quantize',
-    options: { ...(isPlain ? plainOptions : found.options), data, samples, length },
-    report: { ...(isPlain ? plainReport : found.report), perplexity_before, perplexity_after },
-  })
-  writeFileAtomic(join(run.out, 'quantize.json'), `${JSON.stringify(found.summary, null, 2)}\n`)
-  writeFileAtomic(join(run.out, 'quantize.html'), quantizeReport(run.model, found.summary, objective))
-}
-
-async function windowsOf(run: QuantizeRun, output: Output): Promise<Windows> {
-  const { data, evalData, model, samples } = run
-  if (data.length === 0) return { calibration: [], evaluation: [] }
-  const tokenizer = await Tokenizer.fromDirectory(model)
-  const drawn = await drawWindows(
-    data,
-    tokenizer,
-    { ...run, samples: evalData.length === 0 ? 2 * samples : samples },
-    output,
+/**
+ * Chooses formats, then writes the quantized model with a page of bits and loss. Stopped, it keeps its journal and goes on from there.
+ *
+ * @example
+ * const { bits } = await resultOf(runQuantize({ model: 'models/base', bits: 4, out: 'models/4-bit' }))
+ */
+export function runQuantize(
+  options: RunQuantizeOptions,
+  watch: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<WorkEvent, EditResult<QuantizeSummary | Unchanged>> {
+  const formats = formatsOf(options)
+  return editModel<QuantizeSummary | Unchanged>(
+    formats === null ? unchanged(options) : methodOf(options, formats),
+    options,
+    watch,
   )
-  if (evalData.length > 0)
-    return { calibration: drawn, evaluation: await drawWindows(evalData, tokenizer, run, output) }
-  return halves(drawn, data)
 }
 
-/** One half of the batches to measure on, the other to evaluate. */
-export function halves(drawn: readonly Batch[], paths: readonly string[]): Windows {
-  if (drawn.length < 2) {
-    throw new InputError(
-      `text in ${paths.join(', ')}: expected enough for two batches, one to measure on and one to evaluate, got one. Give more text, or a smaller --length or --batch-size`,
-    )
+function unchanged(options: RunQuantizeOptions): EditMethod<Unchanged> {
+  return {
+    name: 'quantize',
+    journal: null,
+    check: (subject) => refuseQuantized(subject, 'quantize'),
+    apply: async ({ source }) => ({
+      record: { pass: 'quantize', options: { bits: 16 }, report: {} },
+      figures: { bits: 16 },
+      lines: ['16 bits: every matrix stays as it is'],
+      page: renderReport({
+        title: 'Quantization',
+        subtitle: `${source.name}, 16 bits: as ${options.model} is`,
+        sections: [],
+      }),
+    }),
   }
-  const middle = Math.ceil(drawn.length / 2)
-  return { calibration: drawn.slice(0, middle), evaluation: drawn.slice(middle) }
 }
 
-export async function drawWindows(
-  paths: readonly string[],
-  tokenizer: Tokenizer,
-  {
-    length,
-    samples,
-    batchSize,
-    seed,
-    textColumn,
-  }: Pick<QuantizeRun, 'length' | 'samples' | 'batchSize' | 'seed' | 'textColumn'>,
-  output: Output,
-): Promise<Batch[]> {
-  return calibrationBatches(paths, tokenizer, {
-    length,
-    samples,
-    batchSize,
-    seed,
-    textKey: textColumn,
-    onNotice: (message) => output.note(`notice: ${printable(message)}`),
-  })
+function methodOf(options: RunQuantizeOptions, formats: FormatOptions): EditMethod<QuantizeSummary> {
+  const { quantizer, granularity, objective } = formats
+  const isPlain = options.budgetBits === undefined
+  return {
+    name: 'quantize',
+    // The search's own options are not among these: another budget reads the same measurements.
+    journal: { quantizer: quantizer!, granularity: granularity!, formats: formats.formats!.join() },
+    check: (subject) => check(subject, options, formats),
+    apply: async ({ model, source }, { calibration }, watch) => {
+      // One format for all is not searched for.
+      const tell: Tell = (event) => {
+        if (!isPlain || (event.type === 'progress' && event.label !== 'searching')) watch.tell?.(event)
+      }
+      const chosen = await chooseFormats(model, calibration, formats, { ...watch, tell })
+      const found = summariseFormats(chosen.bank, chosen.allocation)
+      const record = applyFormats(model, chosen, formats)
+      const figures: QuantizeSummary = { ...found, other_bytes: otherBytes(model) }
+      // One format for all has no budget, and nothing was searched.
+      const { budgetBits, allocate, objective: _, evaluations, ...plainOptions } = record.options
+      const { budget, ...plainReport } = record.report
+      return {
+        record: isPlain ? { ...record, options: plainOptions, report: plainReport } : record,
+        figures,
+        lines: summaryLines(figures),
+        page: quantizeReport(source.name, figures, objective!),
+        files: { 'quantize.json': `${JSON.stringify(figures, null, 2)}\n` },
+      }
+    },
+  }
+}
+
+function check(subject: EditSubject, { allocate }: RunQuantizeOptions, formats: FormatOptions): void {
+  refuseQuantized(subject, 'quantize')
+  if (formats.allocate !== 'uniform' || formats.quantizer === 'gptq')
+    needText(subject, `${allocate ?? 'sensitivity'} and ${formats.quantizer}`)
+}
+
+function formatsOf(options: RunQuantizeOptions): FormatOptions | null {
+  const { bits, format, budgetBits, allocate, data = [], seed = 0, formats = [] } = options
+  const {
+    granularity = DEFAULTS.granularity,
+    objective = DEFAULTS.objective,
+    evaluations = DEFAULTS.evaluations,
+  } = options
+  const quantizer = options.quantizer ?? (data.length > 0 ? 'gptq' : 'rtn')
+  const given = Object.entries({ '--bits': bits, '--format': format, '--budget-bits': budgetBits }).filter(
+    ([, value]) => value !== undefined,
+  )
+  if (given.length !== 1)
+    throw new UsageError(
+      `--bits: expected one of --bits, --format and --budget-bits, got ${given.map(([name]) => name).join(' and ') || 'none'}`,
+    )
+  const common = { granularity, quantizer, objective, evaluations, seed }
+  if (budgetBits !== undefined) {
+    const choices = formats.length === 0 ? DEFAULTS.formats : formats.map(checkFormat)
+    return { ...common, budgetBits, formats: choices, allocate: allocationNamed(allocate ?? 'sensitivity') }
+  }
+  for (const [name, isGiven] of [
+    ['--allocate', allocate !== undefined],
+    ['--choose', formats.length > 0],
+  ] as const)
+    if (isGiven) throw new UsageError(`${name}: expected --budget-bits with it, got ${given[0]![0]}`)
+  if (bits === 16) return null
+  return { ...common, budgetBits: NO_LIMIT, formats: [format ?? BITS[bits!]], allocate: 'uniform' }
+}
+
+function checkFormat(name: QuantFormat): QuantFormat {
+  if (QUANT_FORMATS.includes(name)) return name
+  throw new UsageError(`--choose: expected ${QUANT_FORMATS.join(' or ')}, got '${name}'`)
 }

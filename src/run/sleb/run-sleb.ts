@@ -1,132 +1,114 @@
-// What `anneal sleb` does: draw the text, search with a journal, write the smaller model, say so. A search that was stopped goes on by
-// itself: the same command finds its journal beside the target.
-import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
-import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
-import type { Output } from '../../cli/output.ts'
-import type { Batch } from '../../data/batch.ts'
-import { calibrationBatches, hashBatches } from '../../data/calibration.ts'
-import { InputError } from '../../errors.ts'
-import { sweepLeftovers } from '../../files/leftover.ts'
-import { makeOutputDirectory } from '../../files/output-directory.ts'
-import type { SlebResult } from '../../methods/sleb/result.ts'
-import { saveEliminated, weightBytes } from '../../methods/sleb/save-eliminated.ts'
+// SLEB as a run: a model with fewer blocks, chosen by what they cost on a text.
+
+import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
+import { UsageError } from '../../errors.ts'
+import { eliminate } from '../../methods/sleb/eliminate.ts'
+import { eliminatedConfig } from '../../methods/sleb/eliminated-config.ts'
+import { resolveOptions, type SlebOptions } from '../../methods/sleb/options.ts'
+import { eliminatedFiles, weightBytes } from '../../methods/sleb/save-eliminated.ts'
 import { sleb } from '../../methods/sleb/sleb.ts'
-import { printable } from '../../printable.ts'
-import { Journal } from '../../probe/journal.ts'
-import { Tokenizer } from '../../text/tokenizer.ts'
-import { setThreads } from '../../torch/index.ts'
-import { VERSION } from '../../version.ts'
-import { showOn } from '../watch-output.ts'
-import { planSleb, type SlebPlan, type SlebRun } from './plan-sleb.ts'
-import { type SlebSummary, slebReport, summarise, summaryLines } from './sleb-report.ts'
+import { leavingOut, type Unit, unitsOf } from '../../methods/sleb/unit.ts'
+import type { DecoderConfig } from '../../model/config.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { storedDtype } from '../../model/dtype.ts'
+import { modelParameters } from '../../model/hf-names.ts'
+import { dtypeBytes } from '../../torch/dtype.ts'
+import type { WorkEvent } from '../../work.ts'
+import { type EditMethod, type EditOptions, type EditResult, editModel, needText } from '../edit/edit-model.ts'
+import type { ModelSource } from '../model-source.ts'
+import { type SlebSummary, slebReport, summaryLines } from './sleb-report.ts'
 
-/** Runs it all; errors are thrown before anything is in `--out`. */
-export async function runSleb(run: SlebRun, output: Output): Promise<void> {
-  if (run.threads !== undefined) setThreads(run.threads)
-  const plan = planSleb(run)
-  const folder = dirname(resolve(run.out))
-  const takeAway = makeOutputDirectory(folder, '--out')
-  try {
-    if (existsSync(run.out)) makeOutputDirectory(run.out, '--out')
-    sweepLeftovers(folder)
-    const batches = await windowsOf(run, plan, output)
-    const parentSha256 = hashWeights(run.model)
-    const { device, dtype } = plan
-    const journal = Journal.open(plan.journal, { model: parentSha256, data: hashBatches(batches), device, dtype })
-    let summary: SlebSummary
-    try {
-      if (journal.size > 0) output.note(`going on from ${plan.journal}, which has ${journal.size} measurements`)
-      const result = await search(run, plan, batches, journal, output)
-      summary = summarise(result, {
-        before: weightBytes(run.model, []),
-        after: weightBytes(run.model, result.removed),
-      })
-      await save(run, plan, result, summary, parentSha256)
-    } catch (error) {
-      journal.close()
-      throw error
-    }
-    journal.remove()
-    if (run.granularity === 'sublayer')
-      output.note(
-        'notice: a block with one branch works in Anneal only; Transformers fills the other with random weights',
-      )
-    output.emit({ out: run.out, ...summary })
-    output.result(`${summaryLines(summary).join('\n')}\n→ ${run.out}, with ${join(run.out, 'sleb.html')}`)
-  } finally {
-    takeAway()
-  }
+export interface RunSlebOptions extends EditOptions, Omit<SlebOptions, 'remove'> {
+  /** Units to remove; or `ratio`. */
+  remove?: number | undefined
+  /** Share of all units to remove, rounded up. */
+  ratio?: number | undefined
 }
 
-async function windowsOf(run: SlebRun, { config, length }: SlebPlan, output: Output): Promise<Batch[]> {
-  const { model, data, samples, batchSize, seed, textColumn } = run
-  const tokenizer = await Tokenizer.fromDirectory(model)
-  if (tokenizer.vocabSize > config.vocabSize) {
-    throw new InputError(
-      `tokenizer in ${model}: expected at most the model's ${config.vocabSize} ids (vocab_size), got ${tokenizer.vocabSize}. Use the model's own tokenizer`,
-    )
-  }
-  const batches = await calibrationBatches(data, tokenizer, {
-    length,
-    samples,
-    batchSize,
-    seed,
-    textKey: textColumn,
-    onNotice: (message) => output.note(`notice: ${printable(message)}`),
+/**
+ * Searches, then writes the smaller model with a page of what every candidate cost. Stopped, it keeps its journal and goes on from there.
+ *
+ * @example
+ * const { removed } = await resultOf(runSleb({ model: 'models/base', data: ['text.txt'], remove: 2, out: 'models/smaller' }))
+ */
+export function runSleb(
+  options: RunSlebOptions,
+  watch: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<WorkEvent, EditResult<SlebSummary>> {
+  return editModel(methodOf(options), options, watch)
+}
+
+function methodOf(options: RunSlebOptions): EditMethod<SlebSummary> {
+  const { granularity = 'block', search, metric, refine, protectFirst, protectLast } = options
+  const asked = (config: DecoderConfig): SlebOptions => ({
+    remove: removeOf(options, granularity, config),
+    granularity,
+    ...(search && { search }),
+    ...(metric && { metric }),
+    ...(refine && { refine }),
+    ...(protectFirst !== undefined && { protectFirst }),
+    ...(protectLast !== undefined && { protectLast }),
   })
-  const windows = batches.reduce((sum, { rows }) => sum + rows, 0)
-  const fewer = windows < samples ? `, all there are (--samples ${samples})` : ''
-  output.note(`calibration: ${windows} windows of ${length} tokens${fewer}`)
-  return batches
-}
-
-async function search(
-  run: SlebRun,
-  { device, dtype, options }: SlebPlan,
-  batches: readonly Batch[],
-  journal: Journal,
-  output: Output,
-): Promise<SlebResult> {
-  const model = loadDecoder(run.model, { device, dtype })
-  const shown = showOn(output, (row, log) => {
-    log(lineOf(row))
-    const namesIn = (list: unknown): string[] => (list === '' ? [] : String(list).split(', '))
-    output.emit({ ...row, removed: namesIn(row.removed), returned: namesIn(row.returned) })
-  })
-  try {
-    return await sleb(model, batches, options, { cells: journal, tell: shown.tell })
-  } finally {
-    shown.end()
-    model.free()
-  }
-}
-
-function lineOf({ removed, returned, loss, metric }: Readonly<Record<string, string | number | null>>): string {
-  const back = returned === '' ? '' : `, ${returned} is back`
-  const cost =
-    metric === 'kl' ? `divergence ${Number(loss).toFixed(4)}` : `perplexity ${Math.exp(Number(loss)).toPrecision(5)}`
-  return `without ${removed}${back}: ${cost}`
-}
-
-async function save(
-  run: SlebRun,
-  { length }: SlebPlan,
-  result: SlebResult,
-  summary: SlebSummary,
-  parentSha256: string,
-): Promise<void> {
-  const { data, samples, seed } = run
-  await saveEliminated(run.model, result.removed, run.out, {
-    step: {
-      pass: 'sleb',
-      options: { ...result.options, data, samples, length, seed },
-      report: { ...summary },
-      date: new Date().toISOString(),
-      annealVersion: VERSION,
-      parentSha256,
+  return {
+    name: 'sleb',
+    journal: {},
+    check: (subject) => {
+      needText(subject, 'sleb')
+      resolveOptions(subject.config, asked(subject.config))
     },
-    files: { 'sleb.html': slebReport(run.model, result, summary) },
-  })
+    apply: async ({ model, source }, { calibration }, watch) => {
+      const result = await sleb(model, calibration, asked(model.config), watch)
+      const { removed } = result
+      const bytes = { bytes_before: bytesOf(source, model, []), bytes_after: bytesOf(source, model, removed) }
+      const figures = { ...result.report, ...bytes }
+      const plain = isPlain(source) ? eliminatedFiles(source.base, removed) : undefined
+      return {
+        record: { ...result, report: figures },
+        figures,
+        lines: summaryLines(figures),
+        page: slebReport(source.name, result, figures),
+        files: plain?.files ?? {},
+        notices:
+          granularity === 'sublayer'
+            ? ['a block with one branch works in Anneal only; Transformers fills the other with random weights']
+            : [],
+        pretend: () => leaveOut(model, removed),
+        // Byte for byte where the weights are on disk as they are in memory.
+        write:
+          plain?.writer ??
+          ((directory) =>
+            saveDecoder(eliminate(model, removed), directory, { dtype: storedDtype(model.config.dtype) })),
+      }
+    },
+  }
+}
+
+const isPlain = ({ isGguf, adapters }: ModelSource): boolean => !isGguf && adapters.length === 0
+
+function bytesOf(source: ModelSource, model: Decoder, removed: readonly Unit[]): number {
+  if (isPlain(source)) return weightBytes(source.base, removed)
+  const { config } = eliminatedConfig(model.config, removed)
+  const width = dtypeBytes[storedDtype(config.dtype)]
+  return modelParameters(config).reduce((sum, { shape }) => sum + width * shape.reduce((a, b) => a * b, 1), 0)
+}
+
+function leaveOut(model: Decoder, removed: readonly Unit[]): () => void {
+  const undo = removed.map((unit) => leavingOut(unit, []).apply(model))
+  return () => {
+    for (const each of undo.reverse()) each()
+  }
+}
+
+/** A share is of all blocks (or sub-layers), protected or not, and rounded up as in the paper: 20 % of 32 blocks are 7. */
+function removeOf(
+  { remove, ratio }: RunSlebOptions,
+  granularity: NonNullable<SlebOptions['granularity']>,
+  config: DecoderConfig,
+): number {
+  if ((remove === undefined) === (ratio === undefined))
+    throw new UsageError(`--remove: expected either it or --ratio, got ${remove === undefined ? 'neither' : 'both'}`)
+  if (remove !== undefined) return remove
+  if (!(ratio! < 1)) throw new UsageError(`--ratio: expected a share below 1, got ${ratio}`)
+  const all = unitsOf(config, granularity, { first: 0, last: 0 }).length
+  return Math.ceil(ratio! * all - 1e-9) // 0.55 · 20 is a little more than 11
 }

@@ -10,10 +10,6 @@ export interface SlebSummary extends SlebReport {
   bytes_after: number
 }
 
-export function summarise({ report }: SlebResult, bytes: { before: number; after: number }): SlebSummary {
-  return { ...report, bytes_before: bytes.before, bytes_after: bytes.after }
-}
-
 export function summaryLines(summary: SlebSummary): string[] {
   const { removed, spared } = summary
   const change = (before: number, after: number): string => `${((after / before - 1) * 100).toFixed(1)} %`

@@ -4,17 +4,19 @@ import type { Decoder } from '../../model/decoder.ts'
 import { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import { languageModeling } from '../../train/objective.ts'
+import type { Watch } from '../../work.ts'
 
 /** Mean cross-entropy in nats and the tokens it is over; null without batches. */
 export async function lossOf(
   model: Decoder,
   batches: readonly Batch[],
+  watch?: Watch,
 ): Promise<{ loss: number; tokens: number } | null> {
   if (batches.length === 0) return null
   const objective = languageModeling()
   const source = { batchesPerEpoch: batches.length, at: (index: number) => batches[index]! }
   return {
-    loss: (await evaluate(model, source, objective)).eval_loss!,
+    loss: (await evaluate(model, source, objective, {}, watch)).eval_loss!,
     tokens: batches.reduce((sum, batch) => sum + objective.weight(batch), 0),
   }
 }

@@ -1,0 +1,33 @@
+// The folder that an edited or exported model goes to: what is refused, and how it is taken.
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { UsageError } from '../../errors.ts'
+import { sweepLeftovers } from '../../files/leftover.ts'
+import { makeOutputDirectory } from '../../files/output-directory.ts'
+import { checkOutputFolder } from '../../files/output-file.ts'
+import type { ModelSource } from '../model-source.ts'
+
+/** UsageError when `to` is the folder that is read from. */
+export function refuseSameDirectory(from: string, to: string): void {
+  if (!existsSync(from) || !existsSync(to) || realpathSync(from) !== realpathSync(to)) return
+  throw new UsageError(`--out: expected another folder than --model, got ${to} for both. Choose another one`)
+}
+
+/** UsageError unless a model may be written to `out`: nothing there, an empty folder, or with `overwrite` any but the model's own. */
+export function checkTarget({ base, adapters }: ModelSource, out: string, overwrite: boolean): void {
+  checkOutputFolder(out, '--out')
+  for (const from of [base, ...adapters.map(({ directory }) => directory)]) refuseSameDirectory(from, out)
+  if (overwrite || !existsSync(out) || readdirSync(out).length === 0) return
+  throw new UsageError(
+    `--out: expected a new or empty folder, got ${out} with files in it. Choose another one, or give --overwrite`,
+  )
+}
+
+/** Makes the folder around `out` and cleans it of what dead processes left; the function returned takes away what this made and nobody used. */
+export function takeTarget(out: string): () => void {
+  const folder = dirname(resolve(out))
+  const takeAway = makeOutputDirectory(folder, '--out')
+  if (existsSync(out)) makeOutputDirectory(out, '--out')
+  sweepLeftovers(folder)
+  return takeAway
+}

@@ -1,0 +1,108 @@
+// What pruning left, as lines for a terminal and as a page.
+import type { ResolvedOptions } from '../../methods/prune/options.ts'
+import type { LayerSizes, PruneReport } from '../../methods/prune/prune.ts'
+import { amount } from '../../report/amounts.ts'
+import { renderReport } from '../../report/report.ts'
+
+/** What programs read of it. */
+export interface PruneFigures extends PruneReport {
+  calibrationPerplexityBefore: number
+  calibrationPerplexityAfter: number
+  /** Of the weights as they are stored. */
+  bytesBefore: number
+  bytesAfter: number
+}
+
+/** More than asked for by this much is told. */
+const OVERSHOOT = 0.03
+const SIZES = ['attentionHeads', 'keyValueHeads', 'intermediateSize'] as const
+const COLUMNS = ['layers', 'query heads', 'key/value heads', 'MLP neurons']
+
+/** Small MLPs have few multiples of the neurons that they are to keep, and the next one may be far from what was asked for. */
+export function overshootOf(
+  { removedOfBlocks, removedOfModel }: PruneReport,
+  { ratio, ratioOf, align }: ResolvedOptions,
+): string[] {
+  const removed = ratioOf === 'blocks' ? removedOfBlocks : removedOfModel
+  if (ratioOf === 'groups' || align === 1 || removed < ratio + OVERSHOOT) return []
+  return [
+    `${percent(removed)} removed where ${percent(ratio)} was asked for, as MLPs keep a multiple of ${align} neurons. A smaller --align comes closer`,
+  ]
+}
+
+export function pruneLines(figures: PruneFigures): string[] {
+  return [...sizeTable(figures.layers), ...summary(figures).map(([name, text]) => `${name.padEnd(12)}${text}`)]
+}
+
+/** The page that lies beside the weights. */
+export function prunePage(model: string, figures: PruneFigures, { ratio, importance }: ResolvedOptions): string {
+  const points = (key: keyof LayerSizes, when: 'before' | 'after'): [number, number][] =>
+    figures.layers.flatMap((layer, i) =>
+      layer[when][key] === null ? [] : [[i, layer[when][key]!] as [number, number]],
+    )
+  return renderReport({
+    title: 'Pruning',
+    subtitle: `${model}, ${percent(ratio)} by ${importance}`,
+    sections: [
+      {
+        title: 'Result',
+        blocks: [{ kind: 'table', columns: ['', ''], rows: summary(figures) }],
+      },
+      {
+        title: 'Layers',
+        blocks: [
+          {
+            kind: 'line-chart',
+            title: 'Neurons in each MLP',
+            x: 'layer',
+            y: 'neurons',
+            series: (['before', 'after'] as const).map((when) => ({
+              name: when,
+              style: 'marked' as const,
+              points: points('intermediateSize', when),
+            })),
+          },
+          { kind: 'table', columns: COLUMNS, rows: sizeRows(figures.layers) },
+        ],
+      },
+    ],
+  })
+}
+
+function summary(figures: PruneFigures): [string, string][] {
+  const { parametersBefore, parametersAfter, removedOfModel, removedOfBlocks, bytesBefore, bytesAfter } = figures
+  const { calibrationPerplexityBefore: before, calibrationPerplexityAfter: after, compensated } = figures
+  return [
+    [
+      'parameters',
+      `${amount(parametersBefore, '', false)} → ${amount(parametersAfter, '', false)}, ${percent(removedOfModel)} of the model and ${percent(removedOfBlocks)} of its blocks removed`,
+    ],
+    ['weights', `${amount(bytesBefore, 'bytes')} → ${amount(bytesAfter, 'bytes')}`],
+    ['perplexity', `${before.toPrecision(5)} → ${after.toPrecision(5)} on the calibration text`],
+    ...(compensated.length === 0
+      ? []
+      : [['biases', `make up for what was removed of: ${compensated.join(', ')}`] as [string, string]]),
+  ]
+}
+
+/** One line for each run of layers that changed alike. */
+function sizeTable(layers: PruneReport['layers']): string[] {
+  const table = [COLUMNS, ...sizeRows(layers)]
+  const widths = COLUMNS.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+  return table.map((row) => row.map((cell, column) => cell.padStart(widths[column]!)).join('  '))
+}
+
+function sizeRows(layers: PruneReport['layers']): string[][] {
+  const change = (key: keyof LayerSizes, { before, after }: PruneReport['layers'][number]): string =>
+    before[key] === after[key] ? `${after[key] ?? '–'}` : `${before[key]} → ${after[key]}`
+  const rows: { first: number; last: number; cells: string[] }[] = []
+  for (const [i, layer] of layers.entries()) {
+    const cells = SIZES.map((key) => change(key, layer))
+    const previous = rows.at(-1)
+    if (previous !== undefined && previous.cells.join() === cells.join()) previous.last = i
+    else rows.push({ first: i, last: i, cells })
+  }
+  return rows.map(({ first, last, cells }) => [first === last ? `${first}` : `${first}–${last}`, ...cells])
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
