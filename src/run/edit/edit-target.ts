@@ -1,10 +1,11 @@
 // The folder that an edited or exported model goes to: what is refused, and how it is taken.
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
 import { checkOutputFolder } from '../../files/output-file.ts'
+import { lockOutput } from '../../files/output-lock.ts'
 import type { ModelSource } from '../model-source.ts'
 
 /** UsageError when `to` is the folder that is read from. */
@@ -23,11 +24,24 @@ export function checkTarget({ base, adapters }: ModelSource, out: string, overwr
   )
 }
 
-/** Makes the folder around `out` and cleans it of what dead processes left; the function returned takes away what this made and nobody used. */
+/**
+ * Makes the folder around `out`, locks `out` against other runs, and cleans up what dead processes left. The function returned gives it
+ * free and takes away what this made and nobody used.
+ */
 export function takeTarget(out: string): () => void {
   const folder = dirname(resolve(out))
   const takeAway = makeOutputDirectory(folder, '--out')
-  if (existsSync(out)) makeOutputDirectory(out, '--out')
+  let unlock: () => void
+  try {
+    if (existsSync(out)) makeOutputDirectory(out, '--out')
+    unlock = lockOutput(join(folder, `.${basename(resolve(out))}.lock`), out, '--out')
+  } catch (error) {
+    takeAway()
+    throw error
+  }
   sweepLeftovers(folder)
-  return takeAway
+  return () => {
+    unlock()
+    takeAway()
+  }
 }

@@ -132,6 +132,14 @@ describe.each(EDITS)('%s', (name, run) => {
     expect((await Tokenizer.fromDirectory(from.out)).vocabSize).toBe(261)
   })
 
+  it('refuses a folder that another run is writing', async () => {
+    const first = run(wanted(`${name}-twice`))
+    await first.next()
+    await expect(resultOf(run(wanted(`${name}-twice`)))).rejects.toThrow('--out')
+    await resultOf(first)
+    expect(existsSync(at(`${name}-twice`))).toBe(true)
+  })
+
   it('ends between two batches when it is told to, and leaves no model', async () => {
     const controller = new AbortController()
     const events = run(wanted(`${name}-stopped`), { signal: controller.signal })
