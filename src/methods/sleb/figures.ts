@@ -15,7 +15,7 @@ export function slebFigures(result: Pick<SlebResult, 'steps' | 'options'>): Repo
       x: 'block',
       y,
       series: seriesOf(result),
-      note: 'One line for each step, lowest point removed. A candidate that was given up early shows its mean so far.',
+      note: 'One colour for each step. A candidate that was given up early shows its mean so far.',
     })
   }
   blocks.push({
@@ -31,18 +31,20 @@ export function slebFigures(result: Pick<SlebResult, 'steps' | 'options'>): Repo
   return blocks
 }
 
-/** Blocks in one line for each step; attention and MLP apart have two. */
+/** The candidates of each step, of which what was removed bears its name; attention and MLP apart are two series. */
 function seriesOf({ steps }: Pick<SlebResult, 'steps'>): Series[] {
-  return steps.flatMap(({ candidates }, i) =>
+  return steps.flatMap(({ candidates, removed }, i) =>
     [...new Set(candidates.map(({ unit }) => unit.name.split(' ')[0]!))].map((kind): Series => {
       const own = candidates.filter(({ unit }) => unit.name.startsWith(`${kind} `))
       return {
         name: kind === 'block' ? `step ${i + 1}` : `step ${i + 1}, ${kind}`,
-        style: 'marked',
+        // Blocks are things, not amounts: nothing lies between two of them.
+        style: 'dots',
         points: own.map(({ unit, score }) => [unit.block, score]),
         labels: own.map(
           ({ unit, share }) => `${unit.name}${share < 1 ? `, ${(100 * share).toFixed(0)} % of the text` : ''}`,
         ),
+        names: own.map(({ unit }) => (removed.some(({ name }) => name === unit.name) ? `− ${unit.name}` : '')),
       }
     }),
   )

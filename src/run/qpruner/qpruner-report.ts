@@ -22,7 +22,7 @@ export function qprunerReport(
   objective: 'kl' | 'ce',
 ): string {
   return renderReport({
-    title: 'QPruner',
+    title: `QPruner · ${new Date().toISOString().slice(0, 10)}`,
     subtitle: `${model}, ${chosen.bits.toFixed(2)} bits per weight by ${chosen.allocate}`,
     sections: [
       {
@@ -37,7 +37,7 @@ export function qprunerReport(
             logX: true,
             series: judged.map(({ name, bytes, loss }) => ({
               name,
-              style: 'marked' as const,
+              style: 'dots' as const,
               points: [[bytes, loss]],
             })),
           },

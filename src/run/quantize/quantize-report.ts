@@ -2,8 +2,8 @@
 
 import type { QuantObjective } from '../../methods/quantize/choices.ts'
 import { type FormatsSummary, formatFigures } from '../../methods/quantize/figures.ts'
-import { amount } from '../../report/amounts.ts'
-import { renderReport } from '../../report/report.ts'
+import { amount, percent } from '../../report/amounts.ts'
+import { type ReportBlock, renderReport } from '../../report/report.ts'
 
 export interface QuantizeSummary extends FormatsSummary {
   /** Everything else that is held: embeddings, head, norms. */
@@ -24,11 +24,22 @@ export function summaryLines(summary: QuantizeSummary): string[] {
 
 export function quantizeReport(model: string, summary: QuantizeSummary, objective: QuantObjective): string {
   return renderReport({
-    title: 'Quantization',
+    title: `Quantization · ${new Date().toISOString().slice(0, 10)}`,
     subtitle: `${model}, ${summary.bits.toFixed(2)} bits per weight by ${summary.allocate}`,
     sections: [
-      { title: 'Result', blocks: [{ kind: 'commands', lines: summaryLines(summary) }] },
+      { title: 'Result', blocks: [summaryTable(summary)] },
       { title: 'Formats', blocks: formatFigures(summary, objective) },
     ],
   })
+}
+
+function summaryTable({ bits, bytes, bytes_16_bit: dense, other_bytes: other }: QuantizeSummary): ReportBlock {
+  return {
+    kind: 'table',
+    columns: ['', 'bytes', 'bits per weight', 'of 16 bits'],
+    rows: [
+      ['matrices', amount(bytes, 'bytes'), bits, percent(bytes / dense)],
+      ['everything else', amount(other, 'bytes'), null, ''],
+    ],
+  }
 }

@@ -2,8 +2,8 @@
 
 import { slebFigures } from '../../methods/sleb/figures.ts'
 import type { SlebReport, SlebResult } from '../../methods/sleb/result.ts'
-import { amount } from '../../report/amounts.ts'
-import { renderReport } from '../../report/report.ts'
+import { amount, percent } from '../../report/amounts.ts'
+import { type ReportBlock, renderReport } from '../../report/report.ts'
 
 export interface SlebSummary extends SlebReport {
   bytes_before: number
@@ -30,11 +30,27 @@ export function summaryLines(summary: SlebSummary): string[] {
 /** The page that lies beside the weights. */
 export function slebReport(model: string, result: SlebResult, summary: SlebSummary): string {
   return renderReport({
-    title: 'SLEB',
+    title: `SLEB · ${new Date().toISOString().slice(0, 10)}`,
     subtitle: `${model} without ${summary.removed.join(', ') || 'nothing'}`,
     sections: [
-      { title: 'Result', blocks: [{ kind: 'commands', lines: summaryLines(summary) }] },
+      { title: 'Result', blocks: [summaryTable(summary)] },
       { title: 'Search', blocks: slebFigures(result) },
     ],
   })
+}
+
+function summaryTable(summary: SlebSummary): ReportBlock {
+  const { parameters_before: p, parameters_after: q, bytes_before: b, bytes_after: c, spared } = summary
+  const change = (before: number, after: number): string => percent(after / before - 1)
+  return {
+    kind: 'table',
+    columns: ['', 'before', 'after', 'change'],
+    rows: [
+      ['blocks', summary.blocks_before, summary.blocks_after, ''],
+      ['parameters', p, q, change(p, q)],
+      ['weights', amount(b, 'bytes'), amount(c, 'bytes'), change(b, c)],
+      ['perplexity on the calibration text', summary.perplexity_before, summary.perplexity_after, ''],
+      ...(spared > 0 ? [['batches of the search spared by giving candidates up early', '', percent(spared), '']] : []),
+    ],
+  }
 }
