@@ -1,7 +1,7 @@
 // What pruning left, as lines for a terminal and as a page.
 import type { ResolvedOptions } from '../../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../../methods/prune/prune.ts'
-import { amount } from '../../report/amounts.ts'
+import { amount, percent } from '../../report/amounts.ts'
 import { renderReport } from '../../report/report.ts'
 
 /** What programs read of it. */
@@ -41,7 +41,7 @@ export function prunePage(model: string, figures: PruneFigures, { ratio, importa
       layer[when][key] === null ? [] : [[i, layer[when][key]!] as [number, number]],
     )
   return renderReport({
-    title: 'Pruning',
+    title: `Pruning · ${new Date().toISOString().slice(0, 10)}`,
     subtitle: `${model}, ${percent(ratio)} by ${importance}`,
     sections: [
       {
@@ -58,7 +58,7 @@ export function prunePage(model: string, figures: PruneFigures, { ratio, importa
             y: 'neurons',
             series: (['before', 'after'] as const).map((when) => ({
               name: when,
-              style: 'marked' as const,
+              style: 'dots' as const,
               points: points('intermediateSize', when),
             })),
           },
@@ -104,5 +104,3 @@ function sizeRows(layers: PruneReport['layers']): string[][] {
   }
   return rows.map(({ first, last, cells }) => [first === last ? `${first}` : `${first}–${last}`, ...cells])
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
