@@ -1,5 +1,6 @@
 // Which block of a model matters most? A branch rule leaves each out in turn: npx tsx examples/skip-each-block.ts runs/demo/model
-import { type BranchRule, Engine } from 'anneal'
+import { Engine } from 'anneal/infer'
+import type { BranchRule } from 'anneal/nn'
 
 const [directory, prompt = 'The function returns the number of bytes written.'] = process.argv.slice(2)
 if (directory === undefined) {

@@ -6,9 +6,6 @@ import { entries, type PublicName, surface } from './surface.ts'
 /** Entries that need no LibTorch: a program without tensors must not need one. */
 const WITHOUT_TENSORS = ['./text', './data', './lm', './report']
 
-/** `.` still is the flat list of before the subpaths. */
-const isReworked = (subpath: string): boolean => subpath !== '.'
-
 let names: Map<string, PublicName[]>
 beforeAll(() => {
   names = surface()
@@ -19,11 +16,11 @@ describe.each([...entries().keys()])('anneal%s', (subpath) => {
     const list = names.get(subpath)!.map(({ name, isType }) => (isType ? `type ${name}` : name))
     expect(list.sort()).toMatchSnapshot()
   })
-  it.runIf(isReworked(subpath))('exports every type that a signature names', () => {
+  it('exports every type that a signature names', () => {
     const missing = names.get(subpath)!.filter(({ unexported }) => unexported.length > 0)
     expect(missing.map(({ name, unexported }) => `${name}: ${unexported.join(', ')}`)).toEqual([])
   })
-  it.runIf(isReworked(subpath))('says of every name what it is', () => {
+  it('says of every name what it is', () => {
     expect(
       names
         .get(subpath)!

@@ -55,12 +55,20 @@ export function surface(): Map<string, PublicName[]> {
   const describe = (alias: ts.Symbol): PublicName => {
     const symbol = resolved(alias)
     const unexported = new Set<string>()
-    for (const declaration of symbol.declarations ?? []) {
+    const pending = [...(symbol.declarations ?? [])]
+    const seen = new Set<ts.Declaration>(pending)
+    for (const declaration of pending) {
       for (const type of typesNamedBy(declaration, checker)) {
         const named = resolved(type)
         const home = named.declarations?.[0]?.getSourceFile()
         if (home === undefined || exported.has(named) || !isOurs(home, named)) continue
-        unexported.add(`${named.name} (${relative(root, home.fileName)})`)
+        if (isExportedBy(home, named, checker)) unexported.add(`${named.name} (${relative(root, home.fileName)})`)
+        // A shorthand of its file stands for what it is made of.
+        else
+          for (const inner of named.declarations!.filter((each) => !seen.has(each))) {
+            seen.add(inner)
+            pending.push(inner)
+          }
       }
     }
     const tags = symbol.getJsDocTags(checker).filter(({ name }) => name === 'example')
@@ -68,12 +76,17 @@ export function surface(): Map<string, PublicName[]> {
       name: alias.name,
       isType: (symbol.flags & ts.SymbolFlags.Value) === 0,
       file: relative(root, symbol.declarations?.[0]?.getSourceFile().fileName ?? ''),
-      doc: ts.displayPartsToString(symbol.getDocumentationComment(checker)),
-      examples: tags.map(({ text }) => ts.displayPartsToString(text)),
+      doc: docOf(alias, symbol, checker),
+      examples: tags.map((text) => ts.displayPartsToString(text)),
       unexported: [...unexported].sort(),
     }
   }
   return new Map([...exportsOf].map(([subpath, symbols]) => [subpath, symbols.map(describe)]))
+}
+
+/** Whether others could name it. */
+function isExportedBy(home: ts.SourceFile, symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
+  return checker.getExportsOfModule(checker.getSymbolAtLocation(home)!).includes(symbol)
 }
 
 /** A type of this project that stands at the top of its file (type parameters and inner names are nobody's business). */
@@ -117,4 +130,17 @@ function typesNamedBy(declaration: ts.Declaration, checker: ts.TypeChecker): ts.
   }
   visit(declaration)
   return found
+}
+
+/** The docstring, or the comment above an `export *` that makes a namespace of a file. */
+function docOf(alias: ts.Symbol, symbol: ts.Symbol, checker: ts.TypeChecker): string {
+  const doc = ts.displayPartsToString(symbol.getDocumentationComment(checker))
+  const statement = alias.declarations?.[0]?.parent
+  if (doc !== '' || statement === undefined || !ts.isNamespaceExport(alias.declarations![0]!)) return doc
+  return (
+    statement
+      .getFullText()
+      .match(/\/\*\*([^]*?)\*\//)?.[1]
+      ?.trim() ?? ''
+  )
 }

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { count, path, paths, type Shape } from '../methods/fields.ts'
 
+/** Keys that say what is read. */
 export interface DataKeys {
   dataset: string[]
   text_column: string

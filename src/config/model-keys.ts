@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { path, type Shape } from '../methods/fields.ts'
 import { PRESET_NAMES, type PresetName } from './presets.ts'
 
+/** Keys that say which model is trained. */
 export interface ModelKeys {
   stage: 'pretrain' | 'sft' | 'dpo'
   finetuning: 'full' | 'freeze' | 'lora' | 'dora' | 'prompt'

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { count, type Shape, steps } from '../methods/fields.ts'
 import type { SCHEDULES } from '../train/schedule.ts'
 
+/** The name of a learning-rate schedule. */
 export type SchedulerType = (typeof SCHEDULES)[number]
 
 /** The keys of `lr_scheduler_kwargs` that each schedule knows; names are those of Transformers. */
@@ -18,6 +19,7 @@ export const SCHEDULER_KWARGS: Readonly<Record<SchedulerType, readonly string[]>
   polynomial: ['power'],
 }
 
+/** Keys of optimizer, schedule and precision. */
 export interface OptimizationKeys {
   optim: 'adamw_torch' | 'adamw_torch_fused'
   learning_rate: number | undefined

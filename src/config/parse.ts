@@ -18,6 +18,7 @@ import {
   type TrainConfigValues,
 } from './schema.ts'
 
+/** A configuration with what its reader should be told. */
 export interface ParsedConfig {
   config: TrainConfig
   /** One line each, for people: aliases that were renamed, values that an override pushed out. */

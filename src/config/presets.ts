@@ -3,6 +3,7 @@
 
 export const PRESET_NAMES = ['tiny', 'small', 'base'] as const
 
+/** The name of a size of fresh models. */
 export type PresetName = (typeof PRESET_NAMES)[number]
 
 const llama = {

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Shape } from '../methods/fields.ts'
 import type { QuantOptions } from '../nn/quant/format.ts'
 
+/** Keys of a base in 4 or 8 bits. */
 export interface QuantKeys {
   load_in_4bit: boolean | undefined
   load_in_8bit: boolean | undefined

@@ -5,6 +5,7 @@ import { count, path, type Shape, steps } from '../methods/fields.ts'
 
 type Strategy = 'no' | 'steps' | 'epoch'
 
+/** Keys of what a run logs, evaluates and saves. */
 export interface RunKeys {
   output_dir: string
   run_name: string | undefined

@@ -42,6 +42,7 @@ export type TrainConfig = {
   [Key in keyof AllKeys]: Key extends Completed ? NonNullable<AllKeys[Key]> : AllKeys[Key]
 }
 
+/** The name of a key of a training run. */
 export type ConfigKey = keyof TrainConfig
 
 /** What a program gives of a configuration; the rest are defaults. */

@@ -6,6 +6,7 @@ import { ON_OVERLONG, type OnOverlong } from '../data/packing/overlong.ts'
 import { type Columns, FIELD_NAMES } from '../data/rows/shapes.ts'
 import type { Shape } from '../methods/fields.ts'
 
+/** Keys of `stage: sft`. */
 export interface SftKeys {
   on_overlong: OnOverlong | undefined
   packing: boolean | undefined

@@ -2,6 +2,7 @@
 import type { Layer } from '../nn/layer.ts'
 import type { Generator } from '../torch/index.ts'
 
+/** What training asks of a model: its parameters, where they are, and whose random numbers its dropout draws. */
 export interface Trainable extends Layer {
   /** Where its parameters are. */
   readonly device: string

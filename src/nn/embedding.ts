@@ -2,6 +2,7 @@
 import { ops, type Tensor } from '../torch/index.ts'
 import { Layer } from './layer.ts'
 
+/** Rows of a matrix [vocabulary, width], looked up by id. */
 export class Embedding extends Layer {
   /** [numEmbeddings, hiddenSize] */
   weight: Tensor

@@ -1,8 +1,15 @@
 // The subpath `anneal/nn`: layers, and the seams at which a method takes the place of one.
+
+export type { KeyValueCache, Mask } from './attention.ts'
 export { Branch, type BranchRule } from './branch.ts'
+export { Embedding } from './embedding.ts'
+export type { InputLayer } from './input-layer.ts'
 export { Layer } from './layer.ts'
 export { Linear, type LinearLike } from './linear.ts'
+export type { Norm, RmsNorm } from './norm.ts'
 export { QUANT_FORMATS, type QuantFormat, type QuantOptions, type QuantSpec } from './quant/format.ts'
 export { quantizeWeight } from './quant/quantize-weight.ts'
 export { QuantizedWeight } from './quant/quantized-weight.ts'
 export { QuantLinear } from './quant-linear.ts'
+export type { Llama3Rope, LongRope, RopeConfig, YarnRope } from './rope-frequencies.ts'
+export type { RotaryTable } from './rotary.ts'

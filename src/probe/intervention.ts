@@ -3,6 +3,7 @@
 import type { Decoder } from '../model/decoder.ts'
 import type { BranchRule } from '../nn/branch.ts'
 
+/** A change of a model that can be put on and taken off again. */
 export interface Intervention {
   /** What tables and journals call it; no two of one table share it. */
   readonly name: string

@@ -23,6 +23,7 @@ const SYNC_MILLISECONDS = 1000
 /** What ties a journal to a measurement, such as hashes of model and data, and the options. Values that JSON can hold. */
 export type JournalHeader = Readonly<Record<string, string | number | boolean | null>>
 
+/** Measurements on disk, so that a search which was stopped goes on where it was. */
 export class Journal {
   readonly path: string
   private readonly descriptor: number

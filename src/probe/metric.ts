@@ -8,6 +8,7 @@ import { divergenceTerms } from '../train/divergence.ts'
 import { crossEntropy, decoderInput, shiftLabels } from '../train/objective.ts'
 import { gradientNorms, probeGradients } from './gradients.ts'
 
+/** A number that says how good a model is on a batch; lower is better. */
 export interface Metric {
   /** Part of what ties a journal to its numbers. */
   readonly name: string

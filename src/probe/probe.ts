@@ -20,6 +20,7 @@ export interface MeasureWatch extends Watch {
   readonly cells?: CellStore | undefined
 }
 
+/** Which interventions to measure on which batches, and by what. */
 export interface Probe {
   model: Decoder
   batches: readonly Batch[]

@@ -4,18 +4,21 @@ import { turn } from '../work.ts'
 import type { Intervention } from './intervention.ts'
 import { type Probe, probeBatch } from './probe.ts'
 
+/** Something that is raced: its sums so far. */
 export interface Entry {
   /** Sum of the metric's first number over the first `batches` batches. Infinity stands for NaN too. */
   sum: number
   batches: number
 }
 
+/** How a race ended. */
 export interface Race {
   /** Index of the intervention with the lowest sum, the first one among equals; −1 where none is below the bound. */
   winner: number
   entries: Entry[]
 }
 
+/** Who races, on what, and how many may win. */
 export interface RaceOptions {
   /** Only a sum below it wins. Default Infinity. */
   bound?: number

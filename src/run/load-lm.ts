@@ -3,6 +3,7 @@ import { Engine } from '../infer/engine.ts'
 import { type LoadModelOptions, loadModel } from './load-model.ts'
 import type { ModelSource } from './model-source.ts'
 
+/** How a model is loaded, and how many texts it continues together. */
 export interface LoadLmOptions extends LoadModelOptions {
   /** Sequences that `generateAll` decodes together at most; default 16. */
   batchSize?: number

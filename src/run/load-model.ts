@@ -28,6 +28,7 @@ import {
   sourceLineage,
 } from './model-source.ts'
 
+/** What is put on a model, and where and how it is loaded. */
 export interface LoadModelOptions {
   /** A LoRA or a soft prompt in PEFT's layout; several are all on at once. */
   adapter?: string | readonly string[]

@@ -2,6 +2,7 @@
 import { CheckpointError } from '../errors.ts'
 import { hasOp, ops, type Tensor } from '../torch/index.ts'
 
+/** AdamW's numbers; names and defaults are PyTorch's. */
 export interface AdamWOptions {
   beta1?: number
   beta2?: number

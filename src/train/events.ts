@@ -17,6 +17,7 @@ export interface StepMetrics {
   [metric: string]: number
 }
 
+/** What `train` yields, in the order in which it happens. */
 export type TrainEvent =
   | { type: 'run-start'; steps: number; startStep: number; parameters: number; trainableParameters: number }
   | { type: 'step-done'; metrics: StepMetrics; seconds: number }

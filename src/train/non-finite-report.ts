@@ -3,6 +3,7 @@
 import type { Layer } from '../nn/layer.ts'
 import { noGrad, ops, scope, type Tensor } from '../torch/index.ts'
 
+/** What is known of a step whose loss or gradients were not finite. */
 export interface NonFiniteReport {
   /** The step that failed, from 1, and its micro-batches: first and last index into the batches of the run. */
   step: number

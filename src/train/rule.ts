@@ -14,6 +14,7 @@ export interface MicroBatch {
   loss(): Tensor
 }
 
+/** A method's hand on the training step: any part of it may be absent. */
 export interface Rule {
   readonly name: string
   /** Around forward and backward of one optimizer step; `next()` runs them and gives the loss. */

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts'
 /** What the base learning rate is multiplied by at optimizer step `step` (0-based). */
 export type Schedule = (step: number) => number
 
+/** Learning-rate schedules by Hugging Face's names. */
 export const SCHEDULES = [
   'linear',
   'cosine',
@@ -14,6 +15,7 @@ export const SCHEDULES = [
   'warmup_stable_decay',
 ] as const
 
+/** What a schedule is made of besides its name. */
 export interface ScheduleOptions {
   /** Optimizer steps of the whole run. */
   steps: number

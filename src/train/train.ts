@@ -21,6 +21,7 @@ import { type StepPlan, stepPlan } from './step-plan.ts'
 /** After this many skipped steps in a row something is wrong with more than one batch. */
 const MAX_SKIPS = 10
 
+/** How to train; only `steps` and `learningRate` are needed. */
 export interface TrainOptions<B, M extends Trainable = Decoder> {
   /** Optimizer steps of the whole run. */
   steps: number

@@ -17,6 +17,7 @@ import { pairLoss } from './pair-loss.ts'
 /** Log-probabilities of a batch's answers under the reference, [B], summed over tokens. Runs without gradients and dropout. */
 export type Reference = (model: Decoder, batch: PairBatch) => Tensor
 
+/** Which loss on pairs, and how far from the reference. */
 export interface DpoOptions {
   /** Default sigmoid, which is DPO. */
   loss?: PreferenceLoss

@@ -14,6 +14,7 @@ export interface Mask {
   readonly gains: Float64Array | null
 }
 
+/** The branch rules of DropBP: which branches of a model have a backward pass in this micro-batch. */
 export class BranchGates {
   private readonly installed: { branch: Branch; rule: BranchRule }[]
   /** For each branch the gate of the one after it in its block, or −1. */

@@ -3,6 +3,7 @@ import { UsageError } from '../../errors.ts'
 import { MAX_RATE } from './allocate-rates.ts'
 import type { SensitivityKind } from './sensitivity.ts'
 
+/** DropBP's settings; `rate` alone is enough. */
 export interface DropBpOptions {
   /** Share of the branches' FLOPs whose backward pass is left out, 0 to 0.9. The paper uses 0.5, 0.75 and 0.875. */
   rate: number

@@ -5,6 +5,7 @@ import { type Gradients, gradientNorms, probeGradients, squaredDistance } from '
 import { type Generator, scope, type Tensor } from '../../torch/index.ts'
 import type { BranchGates } from './branch-gates.ts'
 
+/** What the sensitivity of a branch is measured by. */
 export type SensitivityKind = 'gradient-norm' | 'gradient'
 
 export interface SensitivityProbe {

@@ -4,6 +4,7 @@ import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 
+/** Which layers and modules are trained; everything else is frozen. */
 export interface FreezeOptions {
   /** The last so many layers are trained; below 0, the first so many. Default 2. */
   layers?: number

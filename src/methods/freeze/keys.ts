@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { Shape } from '../fields.ts'
 
+/** Keys of `finetuning: freeze`. */
 export interface FreezeKeys {
   freeze_trainable_layers: number | undefined
   freeze_trainable_modules: string[] | undefined

@@ -11,6 +11,7 @@ import { loraDefaults } from './defaults.ts'
 import { type Adapter, checkAdapterName, LoraLinear, rowNorms } from './lora-linear.ts'
 import { selectModules, type Targets } from './targets.ts'
 
+/** LoRA's settings, with PEFT's names in camel case. */
 export interface LoraOptions {
   /** Rank of the update. Default 8. */
   r?: number

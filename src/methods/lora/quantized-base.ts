@@ -18,6 +18,7 @@ import { mergeAndUnload } from './merge.ts'
 /** What an adapter can be merged onto. */
 export type MergeBase = 'dequantized' | 'full-precision'
 
+/** Onto which weights an adapter of a quantized base is merged. */
 export interface QuantizedMergeOptions {
   /** The base model; quantized on disk, or the full-precision one that was quantized while training loaded it. */
   baseDirectory: string

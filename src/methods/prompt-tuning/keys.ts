@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { count, type Shape } from '../fields.ts'
 
+/** Keys of `finetuning: prompt`. */
 export interface PromptKeys {
   num_virtual_tokens: number | undefined
   prompt_tuning_init: 'SAMPLE_VOCAB' | 'TEXT' | 'RANDOM' | undefined

@@ -14,6 +14,7 @@ import { Generator, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { languageModeling, type Objective } from '../../train/objective.ts'
 import { prependPrompt } from './prepend-prompt.ts'
 
+/** How many virtual tokens, and what they start from. */
 export interface PromptOptions {
   /** n. Default 20. */
   numVirtualTokens?: number

@@ -12,6 +12,8 @@ export const IMPORTANCES = [
   'l1',
   'random',
 ] as const
+
+/** The name of a score of importance. */
 export type Importance = (typeof IMPORTANCES)[number]
 
 /** What is removed: neurons of MLPs, and key/value heads with the query heads that read them. */
@@ -24,6 +26,7 @@ export const AGGREGATES = ['sum', 'mean', 'max'] as const
 export const SCOPES = ['local', 'global'] as const
 export const LAYOUTS = ['aligned', 'per-layer'] as const
 
+/** How much to remove, of what, and how worth is judged; `ratio` alone is enough. */
 export interface PruneOptions {
   /** Share of parameters to remove, from 0 (nothing changes) to below 1. */
   ratio: number

@@ -29,6 +29,7 @@ export interface LayerSizes {
   intermediateSize: number | null
 }
 
+/** What pruning removed, layer by layer. */
 export interface PruneReport extends Record<string, unknown> {
   parametersBefore: number
   parametersAfter: number

@@ -4,6 +4,7 @@ import { partsOf, type QuantFormat, resolveSpec } from '../../nn/quant/format.ts
 import { dtypeBytes } from '../../torch/dtype.ts'
 import { type FormatUnit, linearAt } from './units.ts'
 
+/** Bytes of every unit in every format. */
 export interface FormatSizes {
   readonly units: readonly FormatUnit[]
   readonly formats: readonly QuantFormat[]

@@ -7,6 +7,7 @@
 import type { QuantizedWeight } from '../../nn/quant/quantized-weight.ts'
 import { Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 
+/** LoftQ's rank and rounds. */
 export interface LoftqOptions {
   /** r of the adapter; at most min(out, in) is used, the rest stays 0. */
   rank: number
@@ -19,6 +20,7 @@ export interface LoftqOptions {
   seed?: number
 }
 
+/** A quantized matrix and the adapter that makes up for a part of its error. */
 export interface LoftqStart {
   base: QuantizedWeight
   /** [r, in] */

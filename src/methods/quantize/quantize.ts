@@ -22,6 +22,7 @@ import { MeasuredLoss } from './measured-loss.ts'
 import { quantUnits } from './units.ts'
 import { buildBank, type WeightBank } from './weight-bank.ts'
 
+/** The budget, the formats to choose from, and how the choice is made. */
 export interface FormatOptions {
   /** Most bits per weight, with scales; nf4 alone takes 4.5. */
   budgetBits: number

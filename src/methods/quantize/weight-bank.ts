@@ -24,6 +24,7 @@ export interface BankOptions {
   calibration: readonly Batch[]
 }
 
+/** Every unit in every format, rounded once and swapped in to be measured. */
 export class WeightBank implements FormatSizes {
   readonly units: readonly FormatUnit[]
   readonly formats: readonly QuantFormat[]

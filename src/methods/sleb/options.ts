@@ -14,6 +14,7 @@ export type SearchKind = 'greedy' | 'one-shot' | 'cosine'
 /** `ce`: cross-entropy of the text. `kl`: divergence from the whole model's predictions. */
 export type LossKind = 'ce' | 'kl'
 
+/** How many blocks to remove, and how they are found. */
 export interface SlebOptions {
   /** Units to remove; 0 leaves the model as it is. */
   remove: number
@@ -29,6 +30,7 @@ export interface SlebOptions {
   racing?: boolean
 }
 
+/** The options of a search with every default filled in. */
 export type ResolvedOptions = Required<SlebOptions>
 
 /** Fills in defaults; UsageError for what cannot be removed, UnsupportedError where config.json cannot say what is left. */

@@ -13,6 +13,7 @@ export interface Candidate {
   share: number
 }
 
+/** One removal: what was tried, and what it cost. */
 export interface SlebStep {
   removed: Unit[]
   /** Put back by a swap. */

@@ -18,6 +18,7 @@ import { type Elimination, eliminatedConfig } from './eliminated-config.ts'
 import { MERGEKIT_FILE, mergekitRecipe } from './mergekit-recipe.ts'
 import type { Unit } from './unit.ts'
 
+/** What is recorded with the smaller model. */
 export interface SaveOptions {
   /** Added to the lineage of the model that it came from. */
   step: LineageStep

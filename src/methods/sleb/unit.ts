@@ -2,8 +2,10 @@
 import type { DecoderConfig } from '../../model/config.ts'
 import { type BranchPlace, type Intervention, withoutBranches } from '../../probe/intervention.ts'
 
+/** Whether blocks or their branches are removed. */
 export type Granularity = 'block' | 'sublayer'
 
+/** What can be removed: a block, or one branch of it. */
 export interface Unit {
   /** `block 3`, `attention 3` or `mlp 3`. */
   readonly name: string

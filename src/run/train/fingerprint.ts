@@ -33,6 +33,7 @@ export const PLACES: ReadonlySet<string> = new Set([
   'save_only_model',
 ])
 
+/** Hashes of what went into a run and of what came out: equal runs have equal ones. */
 export interface Fingerprint {
   fingerprint: string
   config: string

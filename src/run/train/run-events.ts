@@ -16,6 +16,7 @@ export type RunOnlyEvent =
   /** Hashes that two runs share when they are the same run. */
   | { type: 'fingerprint'; fingerprint: Fingerprint }
 
+/** What `runTraining` yields. */
 export type RunEvent = TrainEvent | WorkEvent | RunOnlyEvent
 
 export type RunTell = Tell<RunOnlyEvent>

@@ -18,6 +18,7 @@ import { saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
 import { TrainingPage } from './training-page.ts'
 
+/** How a run is stopped, and where its configuration came from. */
 export interface RunTrainingOptions {
   /** Aborted: the step is finished, a checkpoint is saved unless `save_strategy` is `no`, and the run ends as `stopped`. */
   signal?: AbortSignal | undefined

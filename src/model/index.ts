@@ -1,0 +1,28 @@
+// The subpath `anneal/model`: the decoder of every family, from its config.json.
+export type { WeightDtype } from './config.ts'
+export {
+  type AttentionConfig,
+  type DecoderConfig,
+  type DropoutConfig,
+  type LayerConfig,
+  type MlpConfig,
+  type NormConfig,
+  readModelConfig,
+} from './config.ts'
+export type { JsonObject, JsonValue } from './config-fields.ts'
+export {
+  Attention,
+  Block,
+  type Call,
+  Decoder,
+  DecoderBody,
+  type DecoderInput,
+  FeedForward,
+  initialise,
+} from './decoder.ts'
+export type { StoredDType } from './dtype.ts'
+export type { Activation, ModelType, NormPlacement } from './families.ts'
+export type { Parameter } from './hf-names.ts'
+export { dequantizeModel, type QuantPlan, type QuantReport, quantizeModel } from './quantize-model.ts'
+export type { Trainable } from './trainable.ts'
+export { withoutDropout } from './without-dropout.ts'

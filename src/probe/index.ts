@@ -1,0 +1,10 @@
+// The subpath `anneal/probe`: what a change of a model would cost, measured batch by batch, and searches under a budget.
+export type { Trial } from './assignment-search.ts'
+export type { Assignment } from './budget-assignment.ts'
+export type { BranchFlops } from './flops.ts'
+export type { FormatScore } from './format-score.ts'
+export { type BranchPlace, type Intervention, withoutBlock, withoutBranches } from './intervention.ts'
+export { Journal, type JournalHeader } from './journal.ts'
+export { crossEntropyMetric, divergenceMetric, gradientNormMetric, type Metric } from './metric.ts'
+export { type CellStore, type MeasureWatch, type Probe, probeTable } from './probe.ts'
+export { type Entry, type Race, type RaceOptions, race } from './race.ts'

@@ -1,0 +1,11 @@
+// The subpath `anneal/train`: the loop, what it minimises, and what it is made of.
+export { AdamW, type AdamWOptions } from './adamw.ts'
+export { type EvaluationOptions, evaluate } from './evaluate.ts'
+export type { StepMetrics, TrainEvent } from './events.ts'
+export type { NonFiniteReport } from './non-finite-report.ts'
+export { languageModeling, type Objective } from './objective.ts'
+export type { MicroBatch, Rule, RunState } from './rule.ts'
+export { restoreRunState, saveRunState } from './run-state.ts'
+export { makeSchedule, SCHEDULES, type Schedule, type ScheduleOptions } from './schedule.ts'
+export { type TensorBoardOptions, TensorBoardWriter } from './tensorboard.ts'
+export { type TrainOptions, train } from './train.ts'
