@@ -77,7 +77,7 @@ export function surface(): Map<string, PublicName[]> {
       isType: (symbol.flags & ts.SymbolFlags.Value) === 0,
       file: relative(root, symbol.declarations?.[0]?.getSourceFile().fileName ?? ''),
       doc: docOf(alias, symbol, checker),
-      examples: tags.map((text) => ts.displayPartsToString(text)),
+      examples: tags.map(({ text }) => ts.displayPartsToString(text)),
       unexported: [...unexported].sort(),
     }
   }
@@ -140,7 +140,7 @@ function docOf(alias: ts.Symbol, symbol: ts.Symbol, checker: ts.TypeChecker): st
   return (
     statement
       .getFullText()
-      .match(/\/\*\*([^]*?)\*\//)?.[1]
+      .match(/\/\*\*([\s\S]*?)\*\//)?.[1]
       ?.trim() ?? ''
   )
 }

@@ -12,6 +12,7 @@ export interface MethodEntry {
   readonly source: string
 }
 
+/** What a method says of itself, and which of its options people know by names of their own. */
 export interface Method extends MethodEntry {
   /** Methods that are options of this one, under names that people look for. */
   readonly variants?: readonly MethodEntry[]

@@ -18,6 +18,8 @@ export type Importance = (typeof IMPORTANCES)[number]
 
 /** What is removed: neurons of MLPs, and key/value heads with the query heads that read them. */
 export const GROUP_KINDS = ['mlp', 'heads'] as const
+
+/** What is removed: neurons of MLPs, or attention heads. */
 export type GroupKind = (typeof GROUP_KINDS)[number]
 /** Of what the ratio is a share. */
 export const RATIO_BASES = ['blocks', 'model', 'groups'] as const

@@ -30,6 +30,7 @@ export interface AllocateOptions {
   seed?: number
 }
 
+/** A format for every unit, and what else was tried on the way to it. */
 export interface Allocation {
   /** The allocation's name, or the score's. */
   method: string

@@ -38,6 +38,7 @@ export type ExportOptions = CommonOptions &
     | { to: 'gguf-adapter' }
   )
 
+/** What was written, and what reading it back showed. */
 export type ExportResult =
   | ({ to: 'gguf'; format: GgufFormat; bytes: number } & Omit<CheckedGguf, 'size' | 'contextLength'>)
   | ({ to: 'hf' } & ExportedDirectory)
