@@ -8,4 +8,4 @@ export {
   type Reference,
   referenceModel,
 } from './dpo.ts'
-export type { PreferenceLoss } from './pair-loss.ts'
+export type { PreferenceLoss } from './losses.ts'

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { path, type Shape } from '../fields.ts'
 import { PREFERENCE_LOSSES, type PreferenceLoss } from './losses.ts'
 
+/** Keys of `stage: dpo`. */
 export interface PreferenceKeys {
   loss_type: PreferenceLoss | undefined
   beta: number | undefined

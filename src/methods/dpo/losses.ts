@@ -2,6 +2,8 @@
 
 /** The losses. SimPO and ORPO need no reference; these two and IPO take log-probabilities per token of the answer. */
 export const PREFERENCE_LOSSES = ['sigmoid', 'hinge', 'ipo', 'simpo', 'orpo'] as const
+
+/** The name of a loss on pairs. */
 export type PreferenceLoss = (typeof PREFERENCE_LOSSES)[number]
 
 /** True for losses on log-probabilities per token. */

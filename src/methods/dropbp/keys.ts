@@ -18,6 +18,7 @@ export interface DropBpSection {
   seed?: number | undefined
 }
 
+/** The key `dropbp`. */
 export interface DropBpKeys {
   dropbp: DropBpSection | undefined
 }

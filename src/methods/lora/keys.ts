@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { count, namesOf, path, type Shape } from '../fields.ts'
 
+/** Keys of LoRA's family. */
 export interface LoraKeys {
   lora_r: number | undefined
   lora_alpha: number | undefined

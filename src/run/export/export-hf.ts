@@ -10,6 +10,7 @@ import { refuseSameDirectory } from '../edit/edit-target.ts'
 import type { LoadedModel } from '../load-model.ts'
 import { bringCompanions, hashSource } from '../source-files.ts'
 
+/** Where a Hugging Face directory goes, and how its weights are stored. */
 export interface HuggingFaceTarget {
   out: string
   /** Default `auto`: the stored type. */
@@ -18,6 +19,7 @@ export interface HuggingFaceTarget {
   maxShardBytes?: number
 }
 
+/** What was written of a Hugging Face directory. */
 export interface ExportedDirectory {
   path: string
   bytes: number
