@@ -25,7 +25,17 @@ export { dropbp } from './methods/dropbp/index.ts'
 
 // A model and what was made of it, on disk
 export { loadDecoder, saveDecoder } from './checkpoint/index.ts'
-export { type LoadedModel, loadLm, loadModel, parseConfig, runTraining, trainConfig } from './run/index.ts'
+export {
+  type LoadedModel,
+  loadLm,
+  loadModel,
+  parseConfig,
+  runPrune,
+  runQuantize,
+  runSleb,
+  runTraining,
+  trainConfig,
+} from './run/index.ts'
 export { exportGguf } from './gguf/index.ts'
 
 // Disk → text

@@ -14,12 +14,30 @@ export type { DropBpKeys, DropBpSection } from '../methods/dropbp/keys.ts'
 export type { FreezeKeys } from '../methods/freeze/keys.ts'
 export type { LoraKeys } from '../methods/lora/keys.ts'
 export type { PromptKeys } from '../methods/prompt-tuning/keys.ts'
+export type { EditOptions, EditResult, HeldOut } from './edit/edit-model.ts'
+export type { WindowOptions } from './edit/edit-windows.ts'
 export type { ExportedDirectory, HuggingFaceTarget } from './export/export-hf.ts'
 export { type ExportOptions, type ExportResult, exportModel } from './export/export-model.ts'
 export { type LoadLmOptions, loadLm } from './load-lm.ts'
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.ts'
 export type { MemoryNeed } from './memory/memory-estimate.ts'
 export { type AdapterSource, type ModelSource, modelSource } from './model-source.ts'
+export type { PruneFigures } from './prune/prune-report.ts'
+export { type RunPruneOptions, runPrune } from './prune/run-prune.ts'
+export {
+  type PruneSection,
+  parseQprunerConfig,
+  type QprunerConfig,
+  type QuantizeSection,
+  type RecoverSection,
+} from './qpruner/config.ts'
+export { type QprunerResult, runQpruner } from './qpruner/run-qpruner.ts'
+export type { Judged } from './qpruner/stages.ts'
+export type { AllocationName } from './quantize/allocation.ts'
+export type { QuantizeSummary } from './quantize/quantize-report.ts'
+export { type RunQuantizeOptions, runQuantize, type Unchanged } from './quantize/run-quantize.ts'
+export { type RunSlebOptions, runSleb } from './sleb/run-sleb.ts'
+export type { SlebSummary } from './sleb/sleb-report.ts'
 export { checkTraining } from './train/check-training.ts'
 export type { Fingerprint } from './train/fingerprint.ts'
 export type { RunEvent, RunOnlyEvent, TrainResult } from './train/run-events.ts'

@@ -6,6 +6,7 @@ import type { QuantObjective } from './choices.ts'
 import { formatsByUnit } from './quantize.ts'
 import type { WeightBank } from './weight-bank.ts'
 
+/** A unit with its format and what that costs. */
 export interface UnitSummary {
   unit: string
   format: string
@@ -16,6 +17,7 @@ export interface UnitSummary {
   losses: Record<string, number>
 }
 
+/** One assignment of formats that was measured. */
 export interface TrialSummary {
   formats: string[]
   bits: number

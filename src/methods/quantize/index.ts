@@ -8,6 +8,7 @@ export {
   type Quantizer,
   type QuantObjective,
 } from './choices.ts'
+export type { FormatsSummary, TrialSummary, UnitSummary } from './figures.ts'
 export type { FormatSizes } from './format-sizes.ts'
 export { type AdapterStart, type InPlaceOptions, quantizeWithLoftq } from './in-place.ts'
 export { type LoftqOptions, type LoftqStart, loftq } from './loftq.ts'

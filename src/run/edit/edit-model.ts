@@ -82,6 +82,7 @@ export interface HeldOut {
   eval_tokens: number
 }
 
+/** What an edit wrote, and what was measured before and after. */
 export type EditResult<Figures extends object> = { out: string } & HeldOut & Figures
 
 /** Edits as `method` does and writes the model to `options.out`. Refusals throw before anything is there; an abort keeps the journal. */

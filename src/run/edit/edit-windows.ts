@@ -8,6 +8,7 @@ import type { Watch } from '../../work.ts'
 import { loadTokenizer } from '../load-model.ts'
 import { type ModelSource, placeOf } from '../model-source.ts'
 
+/** Which windows of text are drawn. */
 export interface WindowOptions {
   /** Text to measure on: files or folders. */
   data: readonly string[]

@@ -17,6 +17,7 @@ import {
 import { lossOf } from '../edit/measure-model.ts'
 import { overshootOf, type PruneFigures, pruneLines, prunePage } from './prune-report.ts'
 
+/** What is pruned, on which text, and where the smaller model goes. */
 export interface RunPruneOptions extends EditOptions, Omit<PruneOptions, 'seed'> {}
 
 /**

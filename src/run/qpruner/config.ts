@@ -21,6 +21,7 @@ import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
 /** Who gives formats at first; `bo` refines it in a stage of its own. */
 const FIRST_ALLOCATIONS = ['uniform', 'mi', 'sensitivity', 'fisher'] as const
 
+/** The section `prune`. */
 export interface PruneSection {
   ratio: number
   importance: Importance
@@ -31,6 +32,7 @@ export interface PruneSection {
   protect_last?: number | undefined
 }
 
+/** The section `quantize`. */
 export interface QuantizeSection {
   budget_bits: number
   formats: QuantFormat[]
@@ -42,6 +44,7 @@ export interface QuantizeSection {
   evaluations: number
 }
 
+/** The section `recover`. */
 export interface RecoverSection {
   max_steps: number
   learning_rate: number
@@ -53,6 +56,7 @@ export interface RecoverSection {
   gradient_accumulation_steps: number
 }
 
+/** A run of QPruner: what is pruned, how bits are shared, how it recovers. */
 export interface QprunerConfig {
   model_name_or_path: string
   dataset: string[]

@@ -5,6 +5,7 @@ import { type FormatsSummary, formatFigures } from '../../methods/quantize/figur
 import { amount, percent } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
 
+/** What quantization chose, and what it costs in bytes and in loss. */
 export interface QuantizeSummary extends FormatsSummary {
   /** Everything else that is held: embeddings, head, norms. */
   other_bytes: number

@@ -19,6 +19,7 @@ import { otherBytes } from '../edit/measure-model.ts'
 import { type AllocationName, allocationNamed } from './allocation.ts'
 import { type QuantizeSummary, quantizeReport, summaryLines } from './quantize-report.ts'
 
+/** What is quantized under which budget, on which text, and where it goes. */
 export interface RunQuantizeOptions
   extends EditOptions,
     Omit<FormatOptions, 'budgetBits' | 'allocate' | 'formats' | 'seed'> {

@@ -18,6 +18,7 @@ import { type EditMethod, type EditOptions, type EditResult, editModel, needText
 import type { ModelSource } from '../model-source.ts'
 import { type SlebSummary, slebReport, summaryLines } from './sleb-report.ts'
 
+/** What is searched, on which text, and where the smaller model goes. */
 export interface RunSlebOptions extends EditOptions, Omit<SlebOptions, 'remove'> {
   /** Units to remove; or `ratio`. */
   remove?: number | undefined

@@ -5,6 +5,7 @@ import type { SlebReport, SlebResult } from '../../methods/sleb/result.ts'
 import { amount, percent } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
 
+/** What the search removed, and what it costs. */
 export interface SlebSummary extends SlebReport {
   bytes_before: number
   bytes_after: number
