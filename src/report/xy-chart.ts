@@ -159,9 +159,10 @@ export function linePath(points: readonly Point[]): string {
 }
 
 function figure(chart: XyChart, colours: readonly string[], plot: string): string {
-  const keys = chart.series.flatMap(({ name, points, style = 'line' }, index) => {
+  const keys = chart.series.flatMap(({ name, names, points, style = 'line' }, index) => {
     const isDot = style === 'dots'
-    if (chart.series.length === 1 || ((isDot || style === 'marked') && points.length === 1)) return []
+    if (chart.series.length === 1 || ((isDot || style === 'marked') && points.length === 1 && names === undefined))
+      return []
     const mark = isDot ? '' : '<path d="M0 6H22"/>'
     const dot = style === 'marked' || isDot ? '<circle cx="11" cy="6" r="3.5"/>' : ''
     const key = `<svg viewBox="0 0 22 12" aria-hidden="true"><g class="series ${colours[index]} ${style}">${mark}${dot}</g></svg>`
