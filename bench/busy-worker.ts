@@ -1,7 +1,7 @@
 // One process of bench/busy.ts: decodes and trains the demo's kind of model for some seconds each and prints how fast that was.
 import { parseArgs } from 'node:util'
 import { Engine } from '../src/infer/engine.ts'
-import { readModelConfig } from '../src/model/config.ts'
+import { readModelConfig } from '../src/model/config-read.ts'
 import { Decoder } from '../src/model/decoder.ts'
 import { engineInfo, setThreads } from '../src/torch/index.ts'
 import { languageModeling } from '../src/train/objective.ts'

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { saveDecoder } from '../src/checkpoint/model-directory/save.ts'
 import { saveLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, loraLayers } from '../src/methods/lora/lora.ts'
-import { readModelConfig } from '../src/model/config.ts'
+import { readModelConfig } from '../src/model/config-read.ts'
 import { Decoder } from '../src/model/decoder.ts'
 import { Generator, noGrad, ops } from '../src/torch/index.ts'
 

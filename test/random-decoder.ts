@@ -1,7 +1,8 @@
 // A small Llama with weights large enough that every branch matters, for tests of methods that look at blocks.
 
 import type { Batch } from '../src/data/batch.ts'
-import { type DecoderConfig, readModelConfig } from '../src/model/config.ts'
+import type { DecoderConfig } from '../src/model/config.ts'
+import { readModelConfig } from '../src/model/config-read.ts'
 import { Decoder } from '../src/model/decoder.ts'
 
 export function randomDecoder(seed: number, more: Record<string, unknown> = {}): Decoder {

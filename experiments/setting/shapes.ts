@@ -1,5 +1,5 @@
 // Models of published sizes with random weights, made on the device: enough to measure time and memory.
-import { readModelConfig } from '../../src/model/config.ts'
+import { readModelConfig } from '../../src/model/config-read.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import { type DType, Generator, ops } from '../../src/torch/index.ts'
 

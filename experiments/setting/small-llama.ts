@@ -1,6 +1,6 @@
 // Small Llamas that the experiments pre-train for themselves.
 import type { BatchSource } from '../../src/data/batch.ts'
-import { readModelConfig } from '../../src/model/config.ts'
+import { readModelConfig } from '../../src/model/config-read.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import { trainBpe } from '../../src/text/bpe.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'

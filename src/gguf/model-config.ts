@@ -2,8 +2,9 @@
 // has built in (scales, window patterns) is filled in here; model-metadata.ts is the way there.
 
 import { InputError, UnsupportedError } from '../errors.ts'
-import { type DecoderConfig, readModelConfig } from '../model/config.ts'
+import type { DecoderConfig } from '../model/config.ts'
 import type { JsonObject } from '../model/config-fields.ts'
+import { readModelConfig } from '../model/config-read.ts'
 import { FAMILIES, type ModelType } from '../model/families.ts'
 import { modelTypeOf } from './architectures.ts'
 import { booleanAt, integerAt, numberAt, perLayerAt, stringAt } from './metadata-fields.ts'

@@ -1,5 +1,5 @@
 // Typed reading of a JSON object from outside: every access checks the type, and what was never read can be listed.
-// It knows nothing of models; `config.ts` asks it for fields and refuses the ones nobody asked for.
+// It knows nothing of models; `config-read.ts` asks it for fields and refuses the ones nobody asked for.
 
 import { InputError } from '../errors.ts'
 

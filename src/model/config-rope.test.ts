@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ropeFrequencies } from '../nn/rope-frequencies.ts'
-import { readModelConfig } from './config.ts'
+import { readModelConfig } from './config-read.ts'
 
 interface Golden {
   cases: {

@@ -5,14 +5,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { UnsupportedError } from '../errors.ts'
 import { longropeAttentionScale, type RopeConfig, yarnAttentionScale } from '../nn/rope-frequencies.ts'
-import {
-  type AttentionConfig,
-  type DecoderConfig,
-  type LayerConfig,
-  type MlpConfig,
-  readModelConfig,
-} from './config.ts'
+import type { AttentionConfig, DecoderConfig, LayerConfig, MlpConfig } from './config.ts'
 import type { JsonObject, JsonValue } from './config-fields.ts'
+import { readModelConfig } from './config-read.ts'
 import { FAMILIES, type Family } from './families.ts'
 
 /**

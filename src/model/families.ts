@@ -1,5 +1,5 @@
 // What sets the decoder families apart, one row each: everything that config.json leaves to the model's class.
-// Values are those of Transformers' `configuration_*.py` and `modeling_*.py`. Reading config.json is `config.ts`.
+// Values are those of Transformers' `configuration_*.py` and `modeling_*.py`. Reading config.json is `config-read.ts`.
 
 /** `model_type` of every decoder that Anneal runs. */
 export type ModelType =

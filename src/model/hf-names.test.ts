@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { readModelConfig } from './config.ts'
+import { readModelConfig } from './config-read.ts'
 import { checkpointModule, checkpointTensors, isIgnoredBuffer, isTiedHead, modelParameters } from './hf-names.ts'
 
 const root = 'test/fixtures/models'

@@ -1,15 +1,15 @@
 // The subpath `anneal/model`: the decoder of every family, from its config.json.
-export type { WeightDtype } from './config.ts'
-export {
-  type AttentionConfig,
-  type DecoderConfig,
-  type DropoutConfig,
-  type LayerConfig,
-  type MlpConfig,
-  type NormConfig,
-  readModelConfig,
+export type {
+  AttentionConfig,
+  DecoderConfig,
+  DropoutConfig,
+  LayerConfig,
+  MlpConfig,
+  NormConfig,
+  WeightDtype,
 } from './config.ts'
 export type { JsonObject, JsonValue } from './config-fields.ts'
+export { readModelConfig } from './config-read.ts'
 export {
   Attention,
   Block,

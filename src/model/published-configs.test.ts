@@ -1,7 +1,7 @@
 // The config.json of published models, as Transformers 4 wrote them: the strict reader has to accept every key of these.
 
 import { describe, expect, it } from 'vitest'
-import { readModelConfig } from './config.ts'
+import { readModelConfig } from './config-read.ts'
 import { modelParameters } from './hf-names.ts'
 
 const SILU = {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { UnsupportedError } from '../errors.ts'
-import { readModelConfig } from './config.ts'
+import { readModelConfig } from './config-read.ts'
 import { writeModelConfig } from './config-write.ts'
 import { textPartNotices } from './text-part.ts'
 

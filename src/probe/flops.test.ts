@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readModelConfig } from '../model/config.ts'
+import { readModelConfig } from '../model/config-read.ts'
 import { branchFlops } from './flops.ts'
 
 const llama = {

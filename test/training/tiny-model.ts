@@ -1,7 +1,7 @@
 // What tests of the training loop share: a model of 28 thousand parameters, batches of random tokens, a run of the loop, and a hash of weights.
 import { createHash } from 'node:crypto'
 import type { Batch, BatchSource } from '../../src/data/batch.ts'
-import { readModelConfig } from '../../src/model/config.ts'
+import { readModelConfig } from '../../src/model/config-read.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { languageModeling, type Objective } from '../../src/train/objective.ts'

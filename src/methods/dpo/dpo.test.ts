@@ -4,7 +4,7 @@ import { eventsOf, ofType, TINY, tinyModel } from '../../../test/training/tiny-m
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Dataset } from '../../data/sample.ts'
 import { type Pair, type PairBatch, pairBatches, stackPairs } from '../../data/tuning/preferences.ts'
-import { readModelConfig } from '../../model/config.ts'
+import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
 import { backward, Generator, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { train } from '../../train/train.ts'

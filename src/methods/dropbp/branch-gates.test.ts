@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Batch } from '../../data/batch.ts'
-import { type DecoderConfig, readModelConfig } from '../../model/config.ts'
+import type { DecoderConfig } from '../../model/config.ts'
+import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { Branch } from '../../nn/branch.ts'
 import { branchFlops } from '../../probe/flops.ts'

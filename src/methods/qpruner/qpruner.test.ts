@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readModelConfig } from '../../model/config.ts'
+import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope } from '../../torch/index.ts'
 import { decoderInput } from '../../train/objective.ts'

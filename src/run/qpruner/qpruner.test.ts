@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import { main } from '../../cli/main.ts'
-import { readModelConfig } from '../../model/config.ts'
+import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { trainBpe } from '../../text/bpe.ts'
 

@@ -17,7 +17,7 @@ import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import { main } from '../../cli/main.ts'
-import { readModelConfig } from '../../model/config.ts'
+import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { trainBpe } from '../../text/bpe.ts'
 
