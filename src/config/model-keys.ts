@@ -30,7 +30,9 @@ export const modelKeys: Shape<ModelKeys> = {
     ),
   model_name_or_path: path
     .optional()
-    .describe('Directory of the model to go on from (config.json and safetensors). Give this, model or config_path.'),
+    .describe(
+      'Directory of the model to go on from (config.json and safetensors), or of a LoRA, which names its own. Give this, model or config_path.',
+    ),
   model: z
     .union([z.enum(PRESET_NAMES), z.record(z.string(), z.unknown())], {
       error: `${PRESET_NAMES.join(' or ')}, or the keys of a config.json`,

@@ -74,11 +74,18 @@ export async function loadModel(
   const tokenizer = await loadTokenizer(source)
   const generationConfig = sourceGenerationConfig(source)
   const lineage = sourceLineage(source)
-  const isMerging = onto !== undefined && source.adapters.length > 0
-  const loaded = isMerging
-    ? { ...loadMerged(source, onto, device), prefix: [] }
-    : { ...loadBeside(source, { device, dtype: loadDtype(dtype, sourceConfig(source).dtype, device) }), steps: [] }
-  return { ...loaded, tokenizer, generationConfig, lineage, source }
+  const loading = { onto, device, dtype: loadDtype(dtype, sourceConfig(source).dtype, device) }
+  return { ...loadWeights(source, loading), tokenizer, generationConfig, lineage, source }
+}
+
+/** The weights alone: the base with its adapters on it, or, with `onto`, in it, which is done in f32. */
+export function loadWeights(
+  source: ModelSource,
+  { onto, ...loading }: { onto?: MergeBase | undefined; device: string; dtype: DType },
+): Pick<LoadedModel, 'model' | 'prefix' | 'steps'> {
+  return onto !== undefined && source.adapters.length > 0
+    ? { ...loadMerged(source, onto, loading.device), prefix: [] }
+    : { ...loadBeside(source, loading), steps: [] }
 }
 
 /** The tokenizer of a model: beside the topmost adapter that has one, else the base's. Undefined where there is none. */

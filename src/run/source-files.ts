@@ -1,6 +1,8 @@
 // What comes along from a model's source into a directory that is made of it, and the hash that names what it was made from.
+import { join } from 'node:path'
 import { copyCompanions } from '../checkpoint/model-directory/companions.ts'
 import { hashWeights } from '../checkpoint/model-directory/hash-weights.ts'
+import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
 import { hashFile } from '../files/hash.ts'
 import { loadTokenizer } from './load-model.ts'
 import { type ModelSource, placeOf } from './model-source.ts'
@@ -18,6 +20,18 @@ export async function bringCompanions(source: ModelSource, directory: string): P
     if (!(isGguf && place === base)) copyCompanions(place, directory, [kind])
     else if (kind === 'tokenizer') await (await loadTokenizer(source))?.save(directory)
   }
+}
+
+/** The files that the numbers of a model directory with its adapters come from. */
+export function sourceWeights({ base, adapters }: ModelSource): string[] {
+  return [
+    join(base, 'config.json'),
+    ...openModelWeights(base).files,
+    ...adapters.flatMap(({ directory }) => [
+      join(directory, 'adapter_config.json'),
+      ...openModelWeights(directory, 'adapter_model').files,
+    ]),
+  ]
 }
 
 /** sha256 of the base's weights, which name it in lineage and journals. */

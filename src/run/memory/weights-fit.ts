@@ -2,14 +2,15 @@
 // freely would end the process without a word.
 
 import { totalmem } from 'node:os'
-import { loadConfig } from '../../checkpoint/model-directory/load.ts'
-import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { OutOfMemoryError } from '../../errors.ts'
 import { modelParameters } from '../../model/hf-names.ts'
+import { plannedSpec } from '../../model/quantize-model.ts'
 import { amount } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import { modelSource, sourceConfig } from '../model-source.ts'
 import { freshConfigOf } from '../train/model-of.ts'
+import { basePlan } from '../train/starting-model.ts'
 
 const F32 = 4
 
@@ -21,14 +22,14 @@ export function checkWeightsFit(
   limit: number = memoryLimit(),
 ): void {
   if (device !== 'cpu') return // a device says by itself what it cannot hold
-  const model = freshConfigOf(config, tokenizer) ?? loadConfig(config.model_name_or_path!)
+  const model = freshConfigOf(config, tokenizer) ?? sourceConfig(modelSource(config.model_name_or_path!))
   if ((model.raw.quantization_config ?? null) !== null) return // stored in fewer bits, as they stay
-  const format = baseFormat(config)?.format
-  const bits = format === undefined ? 8 * F32 : Number(format.slice(-1))
+  const plan = basePlan(config)
   let bytes = 0
   for (const { path, shape } of modelParameters(model)) {
-    const isQuantized = path.includes('.layers.') && shape.length === 2
-    bytes += shape.reduce((a, b) => a * b, 1) * (isQuantized ? bits / 8 : F32)
+    const isMatrix = path.includes('.layers.') && shape.length === 2
+    const format = isMatrix && plan && plannedSpec(plan, path.replace(/\.weight$/, ''))?.format
+    bytes += shape.reduce((a, b) => a * b, 1) * (format ? Number(format.slice(-1)) / 8 : F32)
   }
   if (bytes <= limit) return
   const name = config.model_name_or_path ?? config.config_path ?? 'model'

@@ -1,17 +1,18 @@
 // What preferences are compared with: nothing, the model with the adapter that the run starts from (or none), a second model, or
 // numbers computed before the first step.
-import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
-import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { Dataset } from '../../data/sample.ts'
 import type { Pair } from '../../data/tuning/preferences.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import { answerLogProbs, computeReference, precomputed, type Reference, referenceModel } from '../../methods/dpo/dpo.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { loadWeights } from '../load-model.ts'
+import { modelSource } from '../model-source.ts'
 import type { Finetuning } from './finetuning.ts'
 import { readReference, referenceFile, writeReference } from './reference-cache.ts'
 import type { RunWatch } from './run-events.ts'
 import type { RunStart } from './stage-data.ts'
+import { basePlan } from './starting-model.ts'
 
 /** A reference and what it holds. */
 export interface RunReference {
@@ -39,10 +40,11 @@ export async function referenceOf(
     return { reference: referenceModel(other), free: () => other.free() }
   }
   const directory = config.ref_model ?? config.model_name_or_path!
-  const adapter = isOwn ? config.adapter_name_or_path : undefined
-  const file = await referenceFile(directory, adapter, pairs, {
+  const adapter = isOwn ? (config.adapter_name_or_path ?? []) : []
+  const plan = isOwn ? basePlan(config) : undefined
+  const file = await referenceFile(modelSource(directory, adapter), pairs, {
     bf16,
-    quantized: isOwn ? baseFormat(config) : undefined,
+    quantized: plan instanceof Map ? [...plan] : plan,
   })
   let values = readReference(file, pairs.length)
   if (values === undefined) {
@@ -77,7 +79,11 @@ async function compute(
 
 /** Loads the reference; the model that the run began with is on disk also when the run is resumed. */
 function secondModel(config: TrainConfig, pairs: Dataset<Pair>, { model }: Finetuning): Decoder {
-  const other = loadDecoder(config.ref_model ?? config.model_name_or_path!, { device: model.device })
+  const source = modelSource(config.ref_model ?? config.model_name_or_path!)
+  const prompt = source.adapters.find(({ config: { peft_type } }) => peft_type !== 'LORA')
+  if (prompt !== undefined)
+    throw new ConfigError(`ref_model: expected a model or a LoRA, got a soft prompt in ${prompt.directory}`)
+  const { model: other } = loadWeights(source, { onto: 'dequantized', device: model.device, dtype: 'f32' })
   const { vocabSize } = other.config
   for (let i = 0; i < pairs.length; i++) {
     const { chosen, rejected } = pairs.get(i)

@@ -51,7 +51,7 @@ export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: stri
     )
   const trained = new Map([...model.parameters()].filter(([, parameter]) => parameter.requiresGrad))
   if (resumeFrom !== undefined) {
-    checkScale(resumeFrom, config)
+    if (start === undefined) checkScale(resumeFrom, config) // one to go on from has its own
     restore(resumeFrom, trained)
   }
   const baseModel = config.model_name_or_path!

@@ -1,7 +1,6 @@
 // Configuration → tokenizer and model, fresh or loaded.
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { presetConfig } from '../../config/presets.ts'
-import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { hashOf } from '../../files/hash.ts'
@@ -12,6 +11,9 @@ import { Decoder, initialise } from '../../model/decoder.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
+import { loadWeights } from '../load-model.ts'
+import { modelSource } from '../model-source.ts'
+import { basePlan } from './starting-model.ts'
 
 /** The tokenizer, and a hash of all that decides its ids. */
 export async function tokenizerOf(config: TrainConfig): Promise<{ tokenizer: Tokenizer; hash: string }> {
@@ -46,8 +48,13 @@ export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): Decode
 export function modelOf(config: TrainConfig, tokenizer: Tokenizer, device: string, directory?: string): Decoder {
   const fresh = directory === undefined ? freshConfigOf(config, tokenizer) : undefined
   if (fresh === undefined) {
-    const quantize = baseFormat(config)
-    const model = loadDecoder(directory ?? config.model_name_or_path!, { device, ...(quantize && { quantize }) })
+    const quantize = basePlan(config)
+    const path = directory ?? config.model_name_or_path!
+    const source = modelSource(path)
+    const model =
+      source.adapters.length > 0
+        ? loadWeights(source, { onto: 'dequantized', device, dtype: 'f32' }).model
+        : loadDecoder(path, { device, ...(quantize && { quantize }) })
     checkVocabulary(model.config, tokenizer)
     checkTrainable(model, config)
     return model

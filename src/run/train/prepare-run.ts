@@ -21,6 +21,7 @@ import { resumePoint } from './resume-point.ts'
 import type { RunWatch } from './run-events.ts'
 import { continueOrigin, type RunOrigin, runOrigin } from './run-origin.ts'
 import type { StageData } from './stage-data.ts'
+import { resolveStart } from './starting-model.ts'
 import { warningOfUntrainedStops } from './untrained-stops.ts'
 
 /** What a configuration stands for, made and checked. */
@@ -43,7 +44,9 @@ export interface Run {
  * Checks and makes everything; a wrong configuration leaves nothing behind, not even an empty `output_dir`. Nobody else can write
  * there until the run is closed.
  */
-export async function prepareRun(config: TrainConfig, watch: RunWatch, isTrial = false): Promise<Run> {
+export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = false): Promise<Run> {
+  const notice = (message: string): void => watch.tell({ type: 'notice', message })
+  const config = resolveStart(given, notice)
   const device = resolveDevice(config.device)
   const bf16 = computesInBf16(config, device)
   if (config.threads !== undefined) setThreads(config.threads)
@@ -69,7 +72,6 @@ export async function prepareRun(config: TrainConfig, watch: RunWatch, isTrial =
   try {
     const resumeFrom = resumePoint(config, watch.tell)
     const started = runOrigin(config, tokenizer, hash)
-    const notice = (message: string): void => watch.tell({ type: 'notice', message })
     const origin = resumeFrom === undefined ? started : continueOrigin(started, resumeFrom, notice)
     const quarantine = isTrial ? undefined : join(output_dir, 'quarantine')
     data = await readStage(config, tokenizer, hash, { ...watch, quarantine })

@@ -2,7 +2,6 @@
 // The name of a file is a hash of everything that they depend on, so a stale one cannot be read.
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { readTensors } from '../../checkpoint/model-directory/read-tensors.ts'
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts'
 import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
@@ -12,23 +11,17 @@ import { InputError } from '../../errors.ts'
 import { ContentHash } from '../../files/hash.ts'
 import { scope, Tensor } from '../../torch/index.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
+import type { ModelSource } from '../model-source.ts'
+import { sourceWeights } from '../source-files.ts'
 
 /** Raise when the same model and pairs would give other numbers than before. */
 const VERSION = 1
 const NAME = 'log_probs'
 
-/** The file for these pairs under the model in `directory` with `adapter` on it; `settings` are what else changes the numbers. */
-export async function referenceFile(
-  directory: string,
-  adapter: string | undefined,
-  pairs: Dataset<Pair>,
-  settings: object,
-): Promise<string> {
+/** The file for these pairs under the model that `source` stands for; `settings` are what else changes the numbers. */
+export async function referenceFile(source: ModelSource, pairs: Dataset<Pair>, settings: object): Promise<string> {
   const hash = new ContentHash().add(JSON.stringify({ version: VERSION, settings }))
-  const files = [join(directory, 'config.json'), ...openModelWeights(directory).files]
-  if (adapter !== undefined)
-    files.push(join(adapter, 'adapter_config.json'), ...openModelWeights(adapter, 'adapter_model').files)
-  for (const file of files) await hash.addFile(file)
+  for (const file of sourceWeights(source)) await hash.addFile(file)
   for (let i = 0; i < pairs.length; i++) {
     const { chosen, rejected } = pairs.get(i)
     hash.add(chosen.ids, chosen.labels, rejected.ids, rejected.labels)

@@ -1,7 +1,7 @@
 // What a run writes into output_dir: checkpoints while it goes on, and the final model at the top.
 import { join } from 'node:path'
 import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
-import { readLineage, writeLineage } from '../../checkpoint/model-directory/lineage.ts'
+import { writeLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { writeCheckpoint } from '../../checkpoint/run-directory/run-directory.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
@@ -9,6 +9,7 @@ import { engineInfo } from '../../torch/index.ts'
 import type { RunState } from '../../train/rule.ts'
 import { saveRunState } from '../../train/run-state.ts'
 import { VERSION } from '../../version.ts'
+import { modelSource, sourceLineage } from '../model-source.ts'
 import type { Finetuning } from './finetuning.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunOrigin } from './run-origin.ts'
@@ -69,10 +70,12 @@ export async function saveFinal(
   const notices = [...keptNotices(config, log, keptStep, step), ...finetuning.saveFinal(config.output_dir, best)]
   await tokenizer.save(config.output_dir, chatTemplate === undefined ? {} : { chatTemplate })
   const { model_name_or_path: base } = config
-  if (base !== undefined) copyCompanions(base, config.output_dir, ['licence'])
+  const source = base === undefined ? undefined : modelSource(base, config.adapter_name_or_path)
+  for (const place of source === undefined ? [] : [source.base, ...source.adapters.map((each) => each.directory)])
+    copyCompanions(place, config.output_dir, ['licence'])
   log.write(config.output_dir, step)
   log.writeResults(config.output_dir, keptStep)
-  const before = base === undefined ? [] : readLineage(base)
+  const before = source === undefined ? [] : sourceLineage(source)
   writeLineage(config.output_dir, [
     ...before,
     {

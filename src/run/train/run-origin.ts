@@ -5,13 +5,14 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { readManifest } from '../../checkpoint/run-directory/manifest.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { UsageError } from '../../errors.ts'
 import { fileMark } from '../../files/file-mark.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import { isAdapter, modelSource } from '../model-source.ts'
+import { sourceWeights } from '../source-files.ts'
 import { PLACES } from './fingerprint.ts'
 import { freshConfigOf } from './model-of.ts'
 
@@ -120,8 +121,9 @@ export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change
 function modelMark(config: TrainConfig, tokenizer: Tokenizer): string | undefined {
   const { model_name_or_path: directory } = config
   if (directory === undefined) return joined([JSON.stringify(freshConfigOf(config, tokenizer)!.raw)])
-  if (!existsSync(join(directory, 'config.json'))) return undefined
-  return joined([join(directory, 'config.json'), ...openModelWeights(directory).files].map(fileMark))
+  // The adapter that LoRA starts from is told with its key; what is merged is part of the model.
+  if (!existsSync(join(directory, 'config.json')) && !isAdapter(directory)) return undefined
+  return joined(sourceWeights(modelSource(directory)).map(fileMark))
 }
 
 function joined(marks: readonly string[]): string {

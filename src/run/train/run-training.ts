@@ -35,17 +35,18 @@ export interface RunTrainingOptions {
  * for await (const event of runTraining(config)) if (event.type === 'step-done') console.log(event.metrics.loss)
  */
 export async function* runTraining(
-  config: TrainConfig,
+  given: TrainConfig,
   { signal, origins }: RunTrainingOptions = {},
 ): AsyncGenerator<RunEvent, TrainResult> {
   yield { type: 'started', work: 'train' }
   let run: Run
   try {
-    run = yield* eventsOf<Run, RunOnlyEvent>((watch) => prepareRun(config, watch), { signal })
+    run = yield* eventsOf<Run, RunOnlyEvent>((watch) => prepareRun(given, watch), { signal })
   } catch (error) {
-    if (signal?.aborted && error === signal.reason) return { ...nothingDone(config), reason: 'stopped' }
+    if (signal?.aborted && error === signal.reason) return { ...nothingDone(given), reason: 'stopped' }
     throw error
   }
+  const { config } = run
   const told: RunEvent[] = []
   const tell = ((event: RunEvent) => void told.push(event)) as RunTell
   let page: TrainingPage | undefined

@@ -1,0 +1,49 @@
+// What a run starts from where `model_name_or_path` is an adapter: LoRA goes on training that adapter on the base that it names; where
+// weights of the model itself move, it is merged into them.
+import { baseFormatsOf } from '../../checkpoint/adapter/adapter.ts'
+import { isQuantized } from '../../checkpoint/model-directory/load.ts'
+import { baseFormat } from '../../config/quant-keys.ts'
+import type { TrainConfig } from '../../config/schema.ts'
+import { ConfigError } from '../../errors.ts'
+import type { QuantPlan } from '../../model/quantize-model.ts'
+import { isAdapter, modelSource, placeOf } from '../model-source.ts'
+
+/** The configuration with base, adapter and tokenizer by their own names; `tell` hears what an adapter as the model means. */
+export function resolveStart(config: TrainConfig, tell: (message: string) => void): TrainConfig {
+  const { model_name_or_path: path, tokenizer_name_or_path: tokenizer, finetuning } = config
+  if (path === undefined || !isAdapter(path)) return config
+  const refuse = (expected: string, got: string): never => {
+    throw new ConfigError(
+      `model_name_or_path: expected ${expected} with finetuning: ${finetuning}, got ${got}. Merge it first: anneal export --to hf --model ${path}`,
+    )
+  }
+  const source = modelSource(path)
+  const { base, isGguf, adapters } = source
+  const prompt = adapters.find(({ config: { peft_type } }) => peft_type !== 'LORA')
+  if (prompt !== undefined)
+    throw new ConfigError(
+      `model_name_or_path: expected a model or a LoRA, got a soft prompt in ${prompt.directory}, which is not trained on. Give its base: ${base}`,
+    )
+  if (isGguf) refuse('an adapter of a model directory', `one of the GGUF file ${base}`)
+  const own = { ...config, ...(tokenizer === path && { tokenizer_name_or_path: placeOf(source, 'tokenizer.json') }) }
+  if (finetuning === 'prompt') refuse('a model', `an adapter of ${base}`)
+  if (finetuning === 'full' || finetuning === 'freeze') {
+    tell(`${path} is an adapter of ${base}: it is merged into its weights, and the run goes on from there`)
+    return own
+  }
+  if (adapters.length > 1)
+    refuse('one adapter', `${adapters.length}: ${adapters.map((each) => each.directory).join(', ')}`)
+  if (config.adapter_name_or_path !== undefined)
+    refuse('a model, or an adapter alone', `an adapter and adapter_name_or_path: ${config.adapter_name_or_path}`)
+  tell(`${path} is an adapter of ${base}: the run goes on training it, with its own rank, alpha and modules`)
+  return { ...own, model_name_or_path: base, adapter_name_or_path: path }
+}
+
+/** How the frozen base is quantized while it is loaded: as the keys say, else as it was when the adapter to go on from was trained. */
+export function basePlan(config: TrainConfig): QuantPlan | undefined {
+  const { adapter_name_or_path: adapter, model_name_or_path: base } = config
+  const isSaid = [config.load_in_4bit, config.load_in_8bit, config.quantization_bit].some((key) => key !== undefined)
+  if (isSaid || adapter === undefined || base === undefined || isQuantized(base)) return baseFormat(config)
+  const formats = baseFormatsOf(adapter)
+  return formats.size > 0 ? formats : undefined
+}
