@@ -1,4 +1,5 @@
 // `anneal sleb --model DIR --data PATH… --remove N --out DIR`: a model with fewer blocks, chosen by what they cost on a text.
+import { GRANULARITIES, METRICS, REFINEMENTS, SEARCHES } from '../methods/sleb/choices.ts'
 import { type Command, defineCommand } from './command.ts'
 import { EDIT_OPTIONS, editOptions, JOURNAL_OPTION, LENGTH_OPTION, TEXT_OPTIONS } from './edit-options.ts'
 import { followEdit } from './follow-edit.ts'
@@ -19,26 +20,26 @@ export const command: Command = defineCommand({
     ratio: { kind: 'number', value: 'R', summary: 'share to remove in place of a number, rounded up', min: 0 },
     granularity: {
       kind: 'choice',
-      choices: ['block', 'sublayer'],
+      choices: GRANULARITIES,
       default: 'block',
       summary: 'whole blocks, or attention and MLP apart (then the result works in Anneal only)',
     },
     search: {
       kind: 'choice',
-      choices: ['greedy', 'one-shot', 'cosine'],
+      choices: SEARCHES,
       default: 'greedy',
       summary:
         'one by one by the loss, all at once by the loss, or all at once by how little a block changes its input',
     },
     metric: {
       kind: 'choice',
-      choices: ['ce', 'kl'],
+      choices: METRICS,
       default: 'ce',
       summary: 'loss on the text, or divergence from the whole model',
     },
     refine: {
       kind: 'choice',
-      choices: ['none', 'swap'],
+      choices: REFINEMENTS,
       default: 'none',
       summary: 'swap: exchange removed for kept ones afterwards while that helps',
     },

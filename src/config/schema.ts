@@ -1,14 +1,8 @@
-// The training configuration as one flat, strict schema. To add a method: write its keys as a shape like those
-// imported here, spread it into `shape`, and put what must hold between keys into `checkTogether`.
+// The training configuration as one flat, strict schema. The keys of a method are in its folder, and src/methods/keys.ts lists them.
 
 import { z } from 'zod'
-import { type PreferenceKeys, preferenceKeys } from '../methods/dpo/keys.ts'
-import { canBeSmoothed, needsReference } from '../methods/dpo/losses.ts'
-import { type DropBpKeys, dropbpKeys } from '../methods/dropbp/keys.ts'
-import { type FreezeKeys, freezeKeys } from '../methods/freeze/keys.ts'
-import { loraDefaults } from '../methods/lora/defaults.ts'
-import { type LoraKeys, loraKeys } from '../methods/lora/keys.ts'
-import { type PromptKeys, promptKeys } from '../methods/prompt-tuning/keys.ts'
+import type { Complain } from '../methods/fields.ts'
+import { checkMethodKeys, METHOD_PLACES, type MethodKeys, methodDefaults, methodKeys } from '../methods/keys.ts'
 import { type DataKeys, dataKeys } from './data-keys.ts'
 import { type ModelKeys, modelKeys } from './model-keys.ts'
 import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
@@ -16,17 +10,7 @@ import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
 import { type SftKeys, sftKeys } from './sft-keys.ts'
 
-type AllKeys = ModelKeys &
-  DataKeys &
-  SftKeys &
-  PreferenceKeys &
-  LoraKeys &
-  DropBpKeys &
-  PromptKeys &
-  FreezeKeys &
-  QuantKeys &
-  OptimizationKeys &
-  RunKeys
+type AllKeys = ModelKeys & DataKeys & SftKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
 type Completed =
@@ -59,11 +43,7 @@ const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
   ...modelKeys,
   ...dataKeys,
   ...sftKeys,
-  ...preferenceKeys,
-  ...loraKeys,
-  ...dropbpKeys,
-  ...promptKeys,
-  ...freezeKeys,
+  ...methodKeys,
   ...quantKeys,
   ...optimizationKeys,
   ...runKeys,
@@ -94,10 +74,7 @@ export function completeDefaults(config: AllKeys): TrainConfig {
     ...config,
     tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
     learning_rate: config.learning_rate ?? defaultRate(config),
-    ...(config.stage === 'dpo' && preferenceDefaults(config)),
-    ...((config.finetuning === 'lora' || config.finetuning === 'dora') && completeLora(config)),
-    ...(config.finetuning === 'prompt' && promptDefaults(config)),
-    ...(config.finetuning === 'freeze' && freezeDefaults(config)),
+    ...methodDefaults(config),
     eval_strategy: evaluationStrategy(config),
     eval_steps: config.eval_steps ?? config.logging_steps,
     metric_for_best_model: metric.startsWith('eval_') ? metric : `eval_${metric}`,
@@ -121,49 +98,6 @@ function defaultRate({ stage, finetuning, model_name_or_path }: AllKeys): number
   return { full: 5e-5, freeze: 5e-5, lora: 2e-4, dora: 2e-4, prompt: 3e-2 }[finetuning]
 }
 
-/** Keys that a loss does not use stay open, so that a resolved configuration can be read again. */
-function preferenceDefaults(config: AllKeys): Partial<PreferenceKeys> {
-  const { loss_type = 'sigmoid' } = config
-  return {
-    loss_type,
-    beta: config.beta ?? 0.1,
-    pref_ftx: config.pref_ftx ?? 0,
-    ...(canBeSmoothed(loss_type) && { label_smoothing: config.label_smoothing ?? 0 }),
-    ...(loss_type === 'simpo' && { simpo_gamma: config.simpo_gamma ?? 0.5 }),
-    ...(needsReference(loss_type) && { precompute_ref_log_probs: config.precompute_ref_log_probs ?? false }),
-  }
-}
-
-function promptDefaults(config: AllKeys): Partial<PromptKeys> {
-  const start = config.prompt_tuning_init_text === undefined ? 'SAMPLE_VOCAB' : 'TEXT'
-  return {
-    num_virtual_tokens: config.num_virtual_tokens ?? 20,
-    prompt_tuning_init: config.prompt_tuning_init ?? start,
-  }
-}
-
-function freezeDefaults(config: AllKeys): FreezeKeys {
-  return {
-    freeze_trainable_layers: config.freeze_trainable_layers ?? 2,
-    freeze_trainable_modules: config.freeze_trainable_modules ?? ['all'],
-    freeze_extra_modules: config.freeze_extra_modules ?? [],
-  }
-}
-
-function completeLora(config: AllKeys): {
-  [Key in Exclude<keyof LoraKeys, 'loraplus_lr_ratio' | 'adapter_name_or_path'>]: NonNullable<LoraKeys[Key]>
-} {
-  const defaults = loraDefaults(config.lora_r)
-  return {
-    lora_r: defaults.r,
-    lora_alpha: config.lora_alpha ?? defaults.loraAlpha,
-    lora_dropout: config.lora_dropout ?? defaults.loraDropout,
-    lora_target_modules: config.lora_target_modules ?? defaults.targetModules,
-    use_rslora: config.use_rslora ?? defaults.useRslora,
-    use_dora: config.use_dora ?? config.finetuning === 'dora',
-  }
-}
-
 /** The JSON Schema of a configuration file, for editors and for `anneal schema`. */
 export function configJsonSchema(): Record<string, unknown> {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', override: dropSafeIntegerBounds })
@@ -171,21 +105,20 @@ export function configJsonSchema(): Record<string, unknown> {
 }
 
 const schema = z.strictObject(shape).superRefine((config, context) => {
-  const complain = (key: ConfigKey, message: string): void => {
+  const complain: Complain<ConfigKey> = (key, message) => {
     context.addIssue({ code: 'custom', path: [key], message, input: config[key] })
   }
   checkModel(config, complain)
   checkPlaces(config, complain)
   checkPreferences(config, complain)
   checkTuning(config, complain)
+  checkMethodKeys(config, complain)
   checkQuantKeys(config, complain)
   checkTogether(config, complain)
   checkSchedule(config, complain)
 })
 
-type Complain = (key: ConfigKey, message: string) => void
-
-function checkModel(config: AllKeys, complain: Complain): void {
+function checkModel(config: AllKeys, complain: Complain<ConfigKey>): void {
   const sources = (['model_name_or_path', 'model', 'config_path'] as const).filter((key) => config[key] !== undefined)
   if (sources.length === 0) {
     complain('model_name_or_path', 'expected a model directory, or model or config_path for a fresh model, got nothing')
@@ -202,21 +135,17 @@ function checkModel(config: AllKeys, complain: Complain): void {
 }
 
 /** Keys that belong to some stages, or to some kinds of fine-tuning. */
-const PLACES: readonly [keys: readonly ConfigKey[], place: 'stage' | 'finetuning', values: readonly string[]][] = [
-  [['packing', 'mask_history'], 'stage', ['sft']],
-  [['on_overlong', 'columns'], 'stage', ['sft', 'dpo']],
-  [['add_bos_token'], 'stage', ['pretrain']],
-  [Object.keys(preferenceKeys) as ConfigKey[], 'stage', ['dpo']],
-  [Object.keys(loraKeys) as ConfigKey[], 'finetuning', ['lora', 'dora']],
-  [Object.keys(promptKeys) as ConfigKey[], 'finetuning', ['prompt']],
-  [Object.keys(freezeKeys) as ConfigKey[], 'finetuning', ['freeze']],
+const PLACES: readonly { keys: readonly ConfigKey[]; place: 'stage' | 'finetuning'; values: readonly string[] }[] = [
+  { keys: ['packing', 'mask_history'], place: 'stage', values: ['sft'] },
+  { keys: ['on_overlong', 'columns'], place: 'stage', values: ['sft', 'dpo'] },
+  { keys: ['add_bos_token'], place: 'stage', values: ['pretrain'] },
 ]
 
-function checkPlaces(config: AllKeys, complain: Complain): void {
+function checkPlaces(config: AllKeys, complain: Complain<ConfigKey>): void {
   const { stage } = config
   if (stage !== 'pretrain' && config.text_column !== 'text')
     complain('text_column', `expected it with stage: pretrain, got stage: ${stage}`)
-  for (const [keys, place, values] of PLACES) {
+  for (const { keys, place, values } of [...PLACES, ...METHOD_PLACES]) {
     if (values.includes(config[place])) continue
     for (const key of keys)
       if (config[key] !== undefined)
@@ -224,41 +153,24 @@ function checkPlaces(config: AllKeys, complain: Complain): void {
   }
 }
 
-function checkPreferences(config: AllKeys, complain: Complain): void {
+function checkPreferences(config: AllKeys, complain: Complain<ConfigKey>): void {
   if (config.stage !== 'dpo') return
-  const { loss_type: loss = 'sigmoid', label_smoothing: smoothing = 0 } = config
   if (config.model_name_or_path === undefined && (config.model !== undefined || config.config_path !== undefined))
     complain('stage', 'expected model_name_or_path with dpo, got a fresh model. Preferences need one that can answer')
   if (config.finetuning === 'prompt') complain('finetuning', 'expected full, freeze, lora or dora with dpo, got prompt')
   if (config.on_overlong === 'split') complain('on_overlong', 'expected another value with dpo, got split')
-  if (loss !== 'simpo' && config.simpo_gamma !== undefined)
-    complain('simpo_gamma', `expected it with loss_type: simpo, got loss_type: ${loss}`)
-  if (smoothing > 0 && !canBeSmoothed(loss))
-    complain('label_smoothing', `expected 0 with loss_type: ${loss}, got ${smoothing}`)
-  for (const key of ['ref_model', 'precompute_ref_log_probs'] as const)
-    if (!needsReference(loss) && config[key] !== undefined && config[key] !== false)
-      complain(key, `expected it with loss_type: sigmoid, hinge or ipo, got loss_type: ${loss}, which has no reference`)
 }
 
-function checkTuning(config: AllKeys, complain: Complain): void {
+function checkTuning(config: AllKeys, complain: Complain<ConfigKey>): void {
   const { finetuning } = config
   if (finetuning === 'full') return
   if (config.model_name_or_path === undefined && (config.model !== undefined || config.config_path !== undefined)) {
     const why = finetuning === 'freeze' ? 'What is frozen must be trained already' : 'An adapter needs a trained base'
     complain('finetuning', `expected model_name_or_path with ${finetuning}, got a fresh model. ${why}`)
   }
-  if (finetuning === 'dora' && config.use_dora === false) {
-    complain('use_dora', 'expected true with finetuning: dora, got false. Write finetuning: lora')
-  }
-  if (finetuning === 'prompt' && config.prompt_tuning_init === 'TEXT' && config.prompt_tuning_init_text === undefined)
-    complain('prompt_tuning_init_text', 'expected a text with prompt_tuning_init: TEXT, got nothing')
-  if (config.prompt_tuning_init_text !== undefined && (config.prompt_tuning_init ?? 'TEXT') !== 'TEXT') {
-    const got = config.prompt_tuning_init
-    complain('prompt_tuning_init_text', `expected it with prompt_tuning_init: TEXT, got prompt_tuning_init: ${got}`)
-  }
 }
 
-function checkTogether(config: AllKeys, complain: Complain): void {
+function checkTogether(config: AllKeys, complain: Complain<ConfigKey>): void {
   const strategy = evaluationStrategy(config)
   if (strategy !== 'no' && config.eval_dataset === undefined && config.val_split === 0) {
     complain('eval_strategy', `expected eval_dataset or val_split with ${strategy}, got neither`)
@@ -289,7 +201,7 @@ function checkTogether(config: AllKeys, complain: Complain): void {
   }
 }
 
-function checkSchedule(config: AllKeys, complain: Complain): void {
+function checkSchedule(config: AllKeys, complain: Complain<ConfigKey>): void {
   const { lr_scheduler_type: type, lr_scheduler_kwargs: kwargs } = config
   const known = SCHEDULER_KWARGS[type]
   for (const key of Object.keys(kwargs)) {

@@ -5,6 +5,9 @@ import { z } from 'zod'
 /** A zod schema for every key of an interface, so that the interface is checked against the schema. */
 export type Shape<Keys> = { readonly [Key in keyof Keys]: z.ZodType<Keys[Key]> }
 
+/** Says of a key what was expected and what came. */
+export type Complain<Key> = (key: Key, message: string) => void
+
 /** A path or a name: any text but the empty one. */
 export const path: z.ZodString = z.string().min(1, { error: 'text that is not empty' })
 

@@ -1,5 +1,6 @@
 // The seam around a training step. A method such as DropBP puts its branch rules on the model and hands the loop this.
 
+import type { KeyFigure } from '../report/blocks.ts'
 import type { ReportBlock } from '../report/report.ts'
 import type { Generator, Tensor } from '../torch/index.ts'
 import type { AdamW } from './adamw.ts'
@@ -14,8 +15,20 @@ export interface MicroBatch {
   loss(): Tensor
 }
 
+/** A rule's section of the page of a run. */
+export interface RuleFigures {
+  /** A sentence above the rest. */
+  readonly lead?: string
+  /** For the row of numbers at the top of the page. */
+  readonly key?: readonly KeyFigure[]
+  /** Metrics that it logged, to be drawn by step. */
+  readonly charts?: readonly { metric: string; title: string; y: string; isShare?: boolean }[]
+  readonly blocks?: readonly ReportBlock[]
+}
+
 /** A method's hand on the training step: any part of it may be absent. */
 export interface Rule {
+  /** Also the beginning of the metrics it logs: `name/metric`. */
   readonly name: string
   /** Around forward and backward of one optimizer step; `next()` runs them and gives the loss. */
   step?(run: RunState, next: () => number): number
@@ -26,8 +39,10 @@ export interface Rule {
   microStep?(run: RunState, batch: MicroBatch, next: () => number): number
   /** Numbers to log with the step. */
   metrics?(): Record<string, number>
-  /** What it decided so far, as blocks of the run's page. */
-  figures?(): ReportBlock[]
+  /** What people call it; a page says that the run was done with it. */
+  readonly title?: string
+  /** What it has to show of the run so far; `meanOf` is the mean over all steps of a metric that it logged, undefined where none is logged. */
+  figures?(meanOf: (metric: string) => number | undefined): RuleFigures
   /** What must be saved for an exact resume, as JSON. */
   state?(): unknown
   restore?(state: unknown): void

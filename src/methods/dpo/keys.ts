@@ -1,9 +1,9 @@
 // Configuration keys of preference tuning. None has a default in the schema: given with another stage they are a mistake, and
-// `completeDefaults` fills them in where they count.
+// `preferenceDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import { path, type Shape } from '../fields.ts'
-import { PREFERENCE_LOSSES, type PreferenceLoss } from './losses.ts'
+import { type Complain, path, type Shape } from '../fields.ts'
+import { canBeSmoothed, needsReference, PREFERENCE_LOSSES, type PreferenceLoss } from './losses.ts'
 
 /** Keys of `stage: dpo`. */
 export interface PreferenceKeys {
@@ -56,4 +56,29 @@ export const preferenceKeys: Shape<PreferenceKeys> = {
       'dpo: ask the reference about all pairs once, before the first step, and keep the answers: no second model in ' +
         'memory while training. Default: false.',
     ),
+}
+
+/** Keys that a loss does not use stay open, so that a resolved configuration can be read again. */
+export function preferenceDefaults(keys: PreferenceKeys): Partial<PreferenceKeys> {
+  const { loss_type = 'sigmoid' } = keys
+  return {
+    loss_type,
+    beta: keys.beta ?? 0.1,
+    pref_ftx: keys.pref_ftx ?? 0,
+    ...(canBeSmoothed(loss_type) && { label_smoothing: keys.label_smoothing ?? 0 }),
+    ...(loss_type === 'simpo' && { simpo_gamma: keys.simpo_gamma ?? 0.5 }),
+    ...(needsReference(loss_type) && { precompute_ref_log_probs: keys.precompute_ref_log_probs ?? false }),
+  }
+}
+
+/** Complains of keys that the loss does not have. */
+export function checkPreferenceKeys(keys: PreferenceKeys, complain: Complain<keyof PreferenceKeys>): void {
+  const { loss_type: loss = 'sigmoid', label_smoothing: smoothing = 0 } = keys
+  if (loss !== 'simpo' && keys.simpo_gamma !== undefined)
+    complain('simpo_gamma', `expected it with loss_type: simpo, got loss_type: ${loss}`)
+  if (smoothing > 0 && !canBeSmoothed(loss))
+    complain('label_smoothing', `expected 0 with loss_type: ${loss}, got ${smoothing}`)
+  for (const key of ['ref_model', 'precompute_ref_log_probs'] as const)
+    if (!needsReference(loss) && keys[key] !== undefined && keys[key] !== false)
+      complain(key, `expected it with loss_type: sigmoid, hinge or ipo, got loss_type: ${loss}, which has no reference`)
 }

@@ -8,11 +8,10 @@ import { z } from 'zod'
 import { CheckpointError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type BranchFlops, branchFlops } from '../../probe/flops.ts'
-import type { ReportBlock } from '../../report/report.ts'
-import type { MicroBatch, Rule, RunState } from '../../train/rule.ts'
+import type { MicroBatch, Rule, RuleFigures, RunState } from '../../train/rule.ts'
 import { greedyRates, knapsackRates, uniformRates, waterFilling } from './allocate-rates.ts'
 import { BranchGates, type Mask } from './branch-gates.ts'
-import { dropBpFigures } from './figures.ts'
+import { dropBpSection, FLOP_FRACTION } from './figures.ts'
 import { liveBranches } from './live-branches.ts'
 import { checkedSettings, type DropBpOptions, type Settings } from './options.ts'
 import { bernoulliSampler, type MaskSampler, maskRandom, pivotalSampler } from './sample-masks.ts'
@@ -55,6 +54,7 @@ const ALLOCATORS = { 'water-filling': waterFilling, knapsack: knapsackRates, gre
 
 class DropBp implements DropBpRule {
   readonly name = 'dropbp'
+  readonly title = 'DropBP'
   readonly branches: readonly BranchFlops[]
   readonly gates: BranchGates
   rates: Float64Array
@@ -108,7 +108,7 @@ class DropBp implements DropBpRule {
   /** The FLOPs really dropped; after a measurement also every sensitivity and rate. */
   metrics(): Record<string, number> {
     const mean = this.fractions.reduce((a, b) => a + b, 0) / Math.max(1, this.fractions.length)
-    const metrics: Record<string, number> = { 'dropbp/flop_fraction': mean }
+    const metrics: Record<string, number> = { [FLOP_FRACTION]: mean }
     if (this.isNews) {
       for (const [i, { path }] of this.branches.entries()) {
         metrics[`dropbp/sensitivity/${path}`] = this.sensitivities![i]!
@@ -118,8 +118,8 @@ class DropBp implements DropBpRule {
     return metrics
   }
 
-  figures(): ReportBlock[] {
-    return dropBpFigures(this)
+  figures(meanOf: (metric: string) => number | undefined): RuleFigures {
+    return dropBpSection(this, this.settings.rate, meanOf(FLOP_FRACTION))
   }
 
   /** Masks follow from the seed and the step, and rates from the sensitivities. */

@@ -3,15 +3,25 @@
 import { z } from 'zod'
 import { count, type Shape } from '../fields.ts'
 import { MAX_RATE } from './allocate-rates.ts'
+import {
+  ALLOCATIONS,
+  type Allocation,
+  MODES,
+  type Mode,
+  SAMPLINGS,
+  type Sampling,
+  SENSITIVITIES,
+  type SensitivityKind,
+} from './choices.ts'
 
 /** The section `dropbp`. */
 export interface DropBpSection {
   rate: number
-  mode?: 'exact' | 'paper' | undefined
-  allocation?: 'uniform' | 'water-filling' | 'knapsack' | 'greedy' | undefined
-  sampling?: 'exact' | 'bernoulli' | undefined
+  mode?: Mode | undefined
+  allocation?: Allocation | undefined
+  sampling?: Sampling | undefined
   scaling?: number | undefined
-  sensitivity?: 'gradient-norm' | 'gradient' | undefined
+  sensitivity?: SensitivityKind | undefined
   sensitivity_at?: number | undefined
   refresh_every?: number | undefined
   sequence_length?: number | undefined
@@ -28,11 +38,11 @@ const rate = z.number().min(0).max(MAX_RATE)
 
 const dropbp = z.strictObject({
   rate,
-  mode: z.enum(['exact', 'paper']).optional(),
-  allocation: z.enum(['uniform', 'water-filling', 'knapsack', 'greedy']).optional(),
-  sampling: z.enum(['exact', 'bernoulli']).optional(),
+  mode: z.enum(MODES).optional(),
+  allocation: z.enum(ALLOCATIONS).optional(),
+  sampling: z.enum(SAMPLINGS).optional(),
   scaling: fraction.optional(),
-  sensitivity: z.enum(['gradient-norm', 'gradient']).optional(),
+  sensitivity: z.enum(SENSITIVITIES).optional(),
   sensitivity_at: fraction.optional(),
   refresh_every: count.optional(),
   sequence_length: count.optional(),

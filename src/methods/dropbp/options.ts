@@ -1,18 +1,18 @@
 // The options of DropBP, their defaults and limits.
 import { UsageError } from '../../errors.ts'
 import { MAX_RATE } from './allocate-rates.ts'
-import type { SensitivityKind } from './sensitivity.ts'
+import type { Allocation, Mode, Sampling, SensitivityKind } from './choices.ts'
 
 /** DropBP's settings; `rate` alone is enough. */
 export interface DropBpOptions {
   /** Share of the branches' FLOPs whose backward pass is left out, 0 to 0.9. The paper uses 0.5, 0.75 and 0.875. */
   rate: number
   /** `paper` changes the defaults to the official code's: `greedy` allocation, `bernoulli` sampling, scaling 0. Default `exact`. */
-  mode?: 'exact' | 'paper'
+  mode?: Mode
   /** How `rate` is shared out: the same for all, or by sensitivity (see allocate-rates.ts; `greedy` is the official walk). Default `knapsack`. */
-  allocation?: 'uniform' | 'water-filling' | 'knapsack' | 'greedy'
+  allocation?: Allocation
   /** `exact` meets the FLOP budget in every micro-batch, `bernoulli` is the official rule, which drops more. Default `exact`. */
-  sampling?: 'exact' | 'bernoulli'
+  sampling?: Sampling
   /** γ, 0 to 1: the gradient of a kept branch is multiplied by (its probability to be kept)^−γ. 1 is unbiased, 0 the paper. Default 0.5. */
   scaling?: number
   /** Compare gradients by their norms, or in full, which holds one more set of gradients. Default `gradient-norm`. */

@@ -4,9 +4,7 @@
 import { type Gradients, gradientNorms, probeGradients, squaredDistance } from '../../probe/gradients.ts'
 import { type Generator, scope, type Tensor } from '../../torch/index.ts'
 import type { BranchGates } from './branch-gates.ts'
-
-/** What the sensitivity of a branch is measured by. */
-export type SensitivityKind = 'gradient-norm' | 'gradient'
+import type { SensitivityKind } from './choices.ts'
 
 export interface SensitivityProbe {
   gates: BranchGates

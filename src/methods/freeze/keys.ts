@@ -1,5 +1,5 @@
 // Configuration keys of freeze tuning; names and meaning are LLaMA-Factory's. None has a default in the schema: given with another
-// kind of fine-tuning they are a mistake, and `completeDefaults` fills them in where they count.
+// kind of fine-tuning they are a mistake, and `freezeDefaults` fills them in where they count.
 
 import { z } from 'zod'
 import type { Shape } from '../fields.ts'
@@ -28,4 +28,13 @@ export const freezeKeys: Shape<FreezeKeys> = {
   freeze_extra_modules: names
     .optional()
     .describe('freeze: what else is trained: embed_tokens, norm, lm_head. Default: nothing else.'),
+}
+
+/** A run's defaults. */
+export function freezeDefaults(keys: FreezeKeys): FreezeKeys {
+  return {
+    freeze_trainable_layers: keys.freeze_trainable_layers ?? 2,
+    freeze_trainable_modules: keys.freeze_trainable_modules ?? ['all'],
+    freeze_extra_modules: keys.freeze_extra_modules ?? [],
+  }
 }

@@ -1,8 +1,9 @@
 // Configuration keys of LoRA and its kin. None has a default in the schema: given with another kind of fine-tuning they are a mistake,
-// and `completeDefaults` fills them in where they count.
+// and `loraKeyDefaults` fills them in where they count.
 
 import { z } from 'zod'
-import { count, namesOf, path, type Shape } from '../fields.ts'
+import { type Complain, count, namesOf, path, type Shape } from '../fields.ts'
+import { loraDefaults } from './defaults.ts'
 
 /** Keys of LoRA's family. */
 export interface LoraKeys {
@@ -49,4 +50,23 @@ export const loraKeys: Shape<LoraKeys> = {
     .describe(
       'LoRA: directory of an adapter to go on from, with its own rank, alpha and modules. Default: a fresh one.',
     ),
+}
+
+/** A run's defaults; `loraplus_lr_ratio` and `adapter_name_or_path` stay open. */
+export function loraKeyDefaults(keys: LoraKeys & { finetuning: string }): Partial<LoraKeys> {
+  const defaults = loraDefaults(keys.lora_r)
+  return {
+    lora_r: defaults.r,
+    lora_alpha: keys.lora_alpha ?? defaults.loraAlpha,
+    lora_dropout: keys.lora_dropout ?? defaults.loraDropout,
+    lora_target_modules: keys.lora_target_modules ?? defaults.targetModules,
+    use_rslora: keys.use_rslora ?? defaults.useRslora,
+    use_dora: keys.use_dora ?? keys.finetuning === 'dora',
+  }
+}
+
+/** Complains of DoRA that is asked for and switched off. */
+export function checkLoraKeys(keys: LoraKeys & { finetuning: string }, complain: Complain<keyof LoraKeys>): void {
+  if (keys.finetuning === 'dora' && keys.use_dora === false)
+    complain('use_dora', 'expected true with finetuning: dora, got false. Write finetuning: lora')
 }

@@ -2,17 +2,9 @@
 import { UnsupportedError, UsageError } from '../../errors.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { writeModelConfig } from '../../model/config-write.ts'
+import type { Granularity, LossKind, Refinement, SearchKind } from './choices.ts'
 import { eliminatedConfig } from './eliminated-config.ts'
-import { type Granularity, type Unit, unitsOf } from './unit.ts'
-
-/**
- * How units are judged. `greedy`: loss of the model without the unit and without all removed before (the paper's M³). `one-shot`: the
- * same from the whole model, once (M²). `cosine`: 1 − cos between what enters the unit and what leaves it, once (M¹, ShortGPT's).
- */
-export type SearchKind = 'greedy' | 'one-shot' | 'cosine'
-
-/** `ce`: cross-entropy of the text. `kl`: divergence from the whole model's predictions. */
-export type LossKind = 'ce' | 'kl'
+import { type Unit, unitsOf } from './unit.ts'
 
 /** How many blocks to remove, and how they are found. */
 export interface SlebOptions {
@@ -25,7 +17,7 @@ export interface SlebOptions {
   protectFirst?: number
   protectLast?: number
   /** `swap` then exchanges removed units for kept ones while that lowers the loss. Default `none`. */
-  refine?: 'none' | 'swap'
+  refine?: Refinement
   /** Gives candidates up as soon as they cannot win. The answer is the same. Default true. */
   racing?: boolean
 }

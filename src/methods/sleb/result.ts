@@ -1,7 +1,8 @@
 // What a search for units to remove tells while it goes on, and what it finds.
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { MeasureWatch } from '../../probe/probe.ts'
-import type { LossKind, ResolvedOptions } from './options.ts'
+import type { LossKind } from './choices.ts'
+import type { ResolvedOptions } from './options.ts'
 import type { Unit } from './unit.ts'
 
 /** What a candidate scored. */

@@ -1,9 +1,7 @@
 // What can be removed: whole blocks, or attention and MLP apart.
 import type { DecoderConfig } from '../../model/config.ts'
 import { type BranchPlace, type Intervention, withoutBranches } from '../../probe/intervention.ts'
-
-/** Whether blocks or their branches are removed. */
-export type Granularity = 'block' | 'sublayer'
+import type { Granularity } from './choices.ts'
 
 /** What can be removed: a block, or one branch of it. */
 export interface Unit {

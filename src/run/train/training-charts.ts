@@ -5,11 +5,11 @@ import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ChosenWatch } from '../../methods/dpo/chosen-watch.ts'
 import { isLengthNormalised, needsReference } from '../../methods/dpo/losses.ts'
-import { percent } from '../../report/amounts.ts'
 import type { ReportBlock, ReportSection } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
 import { type Point, type Series, smoothed } from '../../report/series.ts'
 import type { Mark } from '../../report/xy-chart.ts'
+import type { Rule, RuleFigures } from '../../train/rule.ts'
 
 /** A line with more points than this is drawn twice: faint as it is, and smoothed over a fortieth of its length. */
 const NOISY = 60
@@ -21,7 +21,10 @@ const PLAIN = new Set(['step', 'epoch', 'num_tokens', 'loss', 'mean_token_accura
 const STEPPING = new Set(['learning_rate', 'grad_norm', 'tokens_per_second'])
 /** Of the whole run or of one evaluation. */
 const TOTALS = /^train_|^eval_|^skipped_steps$/
-const METHODS = /^(?:rewards|logps|dropbp)\//
+const PREFERENCES = /^(?:rewards|logps)\//
+
+/** What of a rule its page needs. */
+export type DrawnRule = Pick<Rule, 'name' | 'title' | 'figures'>
 
 /** A metric by step. A number that JSON cannot hold was saved as null, and is a gap. */
 export function pointsOf(rows: readonly LogRow[], name: string): Point[] {
@@ -119,28 +122,36 @@ export function chosenCollapse(
   return undefined
 }
 
-/** Share of the branches' FLOPs that had no backward pass; `mean` is over all steps. */
-export function dropSection(
-  rows: readonly LogRow[],
-  figures: readonly ReportBlock[],
-  rate: number,
-): ReportSection | undefined {
-  const mean = meanOverSteps(pointsOf(rows, 'dropbp/flop_fraction'))
-  if (mean === undefined) return undefined
+/** What a rule has to show, with the metrics that it logged; undefined where it logged none. */
+export function ruleSection(rows: readonly LogRow[], rule: DrawnRule): ReportSection | undefined {
+  const isLogged = rows.some((row) => Object.keys(row).some((name) => name.startsWith(`${rule.name}/`)))
+  const figures = isLogged ? figuresOf(rows, rule) : undefined
+  if (figures === undefined) return undefined
+  const { lead, charts = [], blocks = [] } = figures
   return {
-    title: 'DropBP',
-    lead: `Of the FLOPs of attention and MLP branches, ${percent(mean)} were left out of the backward pass; ${percent(rate)} was asked for.`,
+    title: rule.title ?? rule.name,
+    ...(lead !== undefined && { lead }),
     blocks: [
-      ...chart('FLOPs dropped', "of the branches' FLOPs", linesOf(rows, 'dropbp/flop_fraction'), { isShare: true }),
-      ...figures,
+      ...charts.flatMap(({ metric, title, y, isShare = false }) => chart(title, y, linesOf(rows, metric), { isShare })),
+      ...blocks,
     ],
   }
 }
 
+/** What a rule says of a log. */
+export function figuresOf(rows: readonly LogRow[], rule: DrawnRule): RuleFigures | undefined {
+  return rule.figures?.((metric) => meanOverSteps(pointsOf(rows, metric)))
+}
+
 /** What no other section draws. */
-export function otherSection(rows: readonly LogRow[]): ReportSection | undefined {
+export function otherSection(rows: readonly LogRow[], rules: readonly DrawnRule[]): ReportSection | undefined {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
-    (name) => !PLAIN.has(name) && !STEPPING.has(name) && !TOTALS.test(name) && !METHODS.test(name),
+    (name) =>
+      !PLAIN.has(name) &&
+      !STEPPING.has(name) &&
+      !TOTALS.test(name) &&
+      !PREFERENCES.test(name) &&
+      !rules.some((rule) => name.startsWith(`${rule.name}/`)),
   )
   return names.length === 0
     ? undefined
@@ -148,7 +159,7 @@ export function otherSection(rows: readonly LogRow[]): ReportSection | undefined
 }
 
 /** Mean of a metric whose points stand for the steps since the point before; undefined without points. */
-export function meanOverSteps(points: readonly Point[]): number | undefined {
+function meanOverSteps(points: readonly Point[]): number | undefined {
   let [sum, before] = [0, 0]
   for (const [step, value] of points) {
     sum += value * (step - before)

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LogRow, trainerState } from '../../checkpoint/run-directory/trainer-state.ts'
 import { parseConfig } from '../../config/parse.ts'
-import { dropBpFigures } from '../../methods/dropbp/figures.ts'
+import { dropBpSection, FLOP_FRACTION } from '../../methods/dropbp/figures.ts'
 import { escapeHtml } from '../../report/html.ts'
 import type { RunTell } from './run-events.ts'
 import { RunLog } from './run-log.ts'
+import type { DrawnRule } from './training-charts.ts'
 import { renderTrainingPage, TRAINING_PAGE, TrainingPage, type TrainingRun } from './training-page.ts'
 
 const PRETRAIN = { stage: 'pretrain', model_name_or_path: 'base', dataset: 'd', output_dir: 'o', max_steps: 40 }
@@ -229,7 +230,9 @@ describe('the page of a run with DropBP', () => {
   it('draws the fraction dropped with its mean over all steps, and rates and sensitivities of each branch', () => {
     const logged = rows({ loss: [1, 1], 'dropbp/flop_fraction': [0.4, 0.7] })
     logged[1] = { ...logged[1]!, step: 15, 'dropbp/rate/attention': 0.25 } // the last row stands for 5 steps
-    const html = pageOf(logged, { dropbp: 0.5 }, { rules: [{ figures: () => dropBpFigures(dropBp) }] })
+    const figures: DrawnRule['figures'] = (meanOf) => dropBpSection(dropBp, 0.5, meanOf(FLOP_FRACTION))
+    const html = pageOf(logged, { dropbp: 0.5 }, { rules: [{ name: 'dropbp', title: 'DropBP', figures }] })
+    expect(html).toContain('asked for 50 %')
     expect(html).toContain('50 % were left out of the backward pass; 50 % was asked for.') // (10 · 0.4 + 5 · 0.7) / 15
     expect(html).toContain('Pre-training of base with DropBP')
     expect(linesIn(html, 'FLOPs dropped').only!.map(([step]) => Math.round(step!))).toEqual([10, 15])

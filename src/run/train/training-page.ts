@@ -19,13 +19,14 @@ import type { RunTell } from './run-events.ts'
 import type { LogSample, RunLog } from './run-log.ts'
 import {
   chosenCollapse,
-  dropSection,
+  type DrawnRule,
+  figuresOf,
   lastOf,
   lossSection,
-  meanOverSteps,
   otherSection,
   pointsOf,
   preferenceSection,
+  ruleSection,
   stepSection,
 } from './training-charts.ts'
 
@@ -47,7 +48,7 @@ export interface TrainingRun {
   date?: string
   /** How it ended; absent while it goes on, and after an error. */
   reason?: Extract<TrainEvent, { type: 'run-end' }>['reason'] | undefined
-  rules?: readonly Pick<Rule, 'figures'>[]
+  rules?: readonly DrawnRule[]
   fingerprint?: Fingerprint | undefined
   footer: string
 }
@@ -116,19 +117,15 @@ export function renderTrainingPage(run: TrainingRun): string {
     },
     lossSection(rows, config),
     preferenceSection(rows, config),
-    dropSection(
-      rows,
-      rules.flatMap((rule) => rule.figures?.() ?? []),
-      config.dropbp?.rate ?? 0,
-    ),
+    ...rules.map((rule) => ruleSection(rows, rule)),
     stepSection(rows, config),
-    otherSection(rows),
+    otherSection(rows, rules),
     sampleSection(log.samples),
     repeatSection(run),
   ]
   return renderReport({
     title: [config.run_name ?? config.output_dir, run.date].filter(Boolean).join(' · '),
-    subtitle: `${subject(config)}, ${status(run)}.`,
+    subtitle: `${subject(config, rules)}, ${status(run)}.`,
     sections: sections.filter((section) => section !== undefined && section.blocks.length > 0) as ReportSection[],
     footer,
   })
@@ -142,17 +139,21 @@ function drawnRows(rows: readonly LogRow[], steps: readonly LogRow[]): readonly 
   return [...rows.filter((row) => !isSummed(row)), ...steps].sort((a, b) => Number(a.step) - Number(b.step))
 }
 
-function subject({ stage, finetuning, model_name_or_path: base, loss_type, dropbp }: TrainConfig): string {
+function subject(
+  { stage, finetuning, model_name_or_path: base, loss_type }: TrainConfig,
+  rules: readonly DrawnRule[],
+): string {
   const of = base === undefined ? 'of a new model' : `of ${base}`
   const what = { pretrain: 'Pre-training', sft: 'Supervised fine-tuning', dpo: `Preference tuning (${loss_type})` }
   const how = {
-    full: '',
-    freeze: ' with most layers frozen',
-    lora: ' with LoRA',
-    dora: ' with DoRA',
-    prompt: ' with a soft prompt',
+    full: [],
+    freeze: ['most layers frozen'],
+    lora: ['LoRA'],
+    dora: ['DoRA'],
+    prompt: ['a soft prompt'],
   }
-  return `${what[stage]} ${of}${how[finetuning]}${dropbp === undefined ? '' : `${how[finetuning] === '' ? ' with' : ' and'} DropBP`}`
+  const parts = [...how[finetuning], ...rules.map(({ name, title = name }) => title)]
+  return `${what[stage]} ${of}${parts.length === 0 ? '' : ` with ${parts.join(' and ')}`}`
 }
 
 function status({ step, reason, log: { state } }: TrainingRun): string {
@@ -165,7 +166,7 @@ function status({ step, reason, log: { state } }: TrainingRun): string {
   }[reason]
 }
 
-function keyFigures({ step, log: { state }, parsed: { config } }: TrainingRun): KeyFigure[] {
+function keyFigures({ step, log: { state }, rules = [] }: TrainingRun): KeyFigure[] {
   const rows = state.log_history
   const loss = (label: string, name: string): KeyFigure[] => {
     const [first, ...others] = pointsOf(rows, name)
@@ -176,17 +177,13 @@ function keyFigures({ step, log: { state }, parsed: { config } }: TrainingRun): 
   }
   const margin = lastOf(rows, 'rewards/margins')
   const inOrder = percent(lastOf(rows, 'rewards/accuracies') ?? 0)
-  const dropped = meanOverSteps(pointsOf(rows, 'dropbp/flop_fraction'))
-  const asked = percent(config.dropbp?.rate ?? 0)
   return [
     ...loss('training loss', 'loss'),
     ...loss('held-out loss', 'eval_loss'),
     ...(margin === undefined
       ? []
       : [{ label: 'margin', value: formatNumber(margin), detail: `${inOrder} of pairs in the right order` }]),
-    ...(dropped === undefined
-      ? []
-      : [{ label: 'FLOPs dropped', value: percent(dropped), detail: `asked for ${asked}` }]),
+    ...rules.flatMap((rule) => figuresOf(rows, rule)?.key ?? []),
     {
       label: 'steps',
       value: step.toLocaleString('en'),
