@@ -43,7 +43,6 @@ export { collect, type GenerateRequest, type Generation, type Lm } from './lm/in
 
 // What happened: events of long work, pages
 export {
-  type Count,
   eventsOf,
   type Progress,
   resultOf,

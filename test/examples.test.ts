@@ -1,10 +1,11 @@
 // The programs in examples/ as their readers run them.
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { surface } from './surface.ts'
 import { tinyModelDirectory } from './tiny-model.ts'
 
 let model: Awaited<ReturnType<typeof tinyModelDirectory>>
@@ -20,11 +21,14 @@ async function run(name: string, ...words: string[]): Promise<string> {
 }
 
 describe('examples', () => {
-  it.each(['generate', 'prefer-answers', 'skip-each-block'])('say how %s is used, in one line', async (name) => {
-    const failed = await run(`${name}.ts`).catch((error) => error)
-    expect([failed.code, failed.stdout]).toEqual([2, ''])
-    expect(failed.stderr).toMatch(new RegExp(`^usage: npx tsx examples/${name}\\.ts MODEL .*\\n$`))
-  })
+  it.each(['generate', 'prefer-answers', 'run-a-configuration', 'skip-each-block', 'tune-answers'])(
+    'say how %s is used, in one line',
+    async (name) => {
+      const failed = await run(`${name}.ts`).catch((error) => error)
+      expect([failed.code, failed.stdout]).toEqual([2, ''])
+      expect(failed.stderr).toMatch(new RegExp(`^usage: npx tsx examples/${name}\\.ts [A-Z].*\\n$`))
+    },
+  )
   it('continue a text', async () => {
     const text = await run('generate.ts', model.directory, 'The heron')
     expect(text).toMatch(/^The heron/)
@@ -53,4 +57,39 @@ describe('examples', () => {
     expect(lines[0]).toMatch(/^loss without block 0: \d+\.\d{3}$/)
     expect(new Set(lines.map((line) => line.split(': ')[1])).size).toBeGreaterThan(1)
   })
+  it('tune answers, and keep the adapter, the merged model and a GGUF file', async () => {
+    const out = join(model.directory, 'tuned')
+    const data = fileURLToPath(new URL('../recipes/data/conversations.jsonl', import.meta.url))
+    const [before, after] = (await run('tune-answers.ts', model.directory, data, out)).split(' ').map(Number)
+    expect(after).toBeLessThan(before! - 0.1)
+    for (const file of ['adapter/adapter_model.safetensors', 'merged/model.safetensors', 'model.gguf'])
+      expect(existsSync(join(out, file)), file).toBe(true)
+  })
+  it('run a configuration, make the result smaller and draw it', async () => {
+    const out = join(model.directory, 'run')
+    const config = join(model.directory, 'run.yaml')
+    const text = join(model.directory, 'text.txt')
+    writeFileSync(text, 'The heron stands in the shallow water and waits. '.repeat(200))
+    const keys = {
+      stage: 'pretrain',
+      model_name_or_path: model.directory,
+      max_length: 32,
+      max_steps: 2,
+      output_dir: out,
+    }
+    writeFileSync(config, JSON.stringify({ ...keys, dataset: 'elsewhere' }))
+    const lines = await run('run-a-configuration.ts', config, text)
+    for (const name of ['-pruned', '-sleb', '-quantized']) expect(lines).toContain(`${out}${name}`)
+    expect(readFileSync(join(out, 'loss.html'), 'utf8')).toContain('What was learnt')
+  })
+  it('use every name that people start with', () => {
+    const programs = readdirSync(new URL('../examples', import.meta.url)).filter((name) => name.endsWith('.ts'))
+    const used = programs.map((name) => readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8')).join()
+    const isError = (name: string): boolean => /Error$/.test(name)
+    const names = surface(['.'])
+      .get('.')!
+      .filter(({ name, isType }) => !isType && !isError(name))
+    expect(names.length).toBeGreaterThan(20)
+    expect(names.filter(({ name }) => !new RegExp(`\\b${name}\\b`).test(used)).map(({ name }) => name)).toEqual([])
+  }, 600_000)
 })

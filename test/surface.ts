@@ -34,8 +34,9 @@ export function entries(): Map<string, string> {
 }
 
 /** Everything public, by entry. */
-export function surface(): Map<string, PublicName[]> {
-  const files = [...entries()].map(([subpath, file]) => [subpath, join(root, file)] as const)
+export function surface(only?: readonly string[]): Map<string, PublicName[]> {
+  const wanted = [...entries()].filter(([subpath]) => only?.includes(subpath) ?? true)
+  const files = wanted.map(([subpath, file]) => [subpath, join(root, file)] as const)
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
   const program = ts.createProgram(
