@@ -3,7 +3,7 @@
 // logits (scripts/goldens/llama-cpp.ts).
 
 import type { DecoderConfig } from '../model/config.ts'
-import type { ModelType } from '../model/families.ts'
+import type { Activation, ModelType } from '../model/families.ts'
 import { type CheckpointTensor, modelParameters } from '../model/hf-names.ts'
 
 /** One family in GGUF. */
@@ -16,8 +16,20 @@ export interface Architecture {
   readonly isInterleaved: boolean
   /** True where the file has 1 + the norm's weight (Gemma). */
   readonly hasNormOffset: boolean
-  /** True where the architecture computes with windows; the others see all of the past. */
-  readonly hasWindows: boolean
+  /** Every so manyth layer sees all of the past, the others a window; null where all layers see all of it. */
+  readonly fullAttentionEvery: number | null
+  /** θ of the layers with a window, where it is fixed. */
+  readonly windowTheta?: number
+  /** Every so manyth layer does not rotate; absent where all do. */
+  readonly unrotatedEvery?: number
+  /** The activation of its graph first, then those that differ from it by rounding. */
+  readonly activations: readonly Activation[]
+  /** Which biases it reads. */
+  readonly biases: { readonly qkv: boolean; readonly others: boolean }
+  /** At this depth the scores are divided by the root of the width per head, elsewhere of the size of a head (Gemma's 27 B models). */
+  readonly scaledByWidthAt?: number
+  /** True where the output head is never the embedding. */
+  readonly hasOwnHead: boolean
 }
 
 const PRE_NORM = {
@@ -50,14 +62,18 @@ const plain = (name: string): Architecture => ({
   inside: PRE_NORM,
   isInterleaved: false,
   hasNormOffset: false,
-  hasWindows: false,
+  fullAttentionEvery: null,
+  activations: ['silu'],
+  biases: { qkv: false, others: false },
+  hasOwnHead: false,
 })
-const LLAMA: Architecture = { ...plain('llama'), isInterleaved: true }
+const ALL_BIASES = { qkv: true, others: true }
+const LLAMA: Architecture = { ...plain('llama'), isInterleaved: true, biases: ALL_BIASES }
 const gemma = (name: string): Architecture => ({
   ...plain(name),
   inside: name === 'gemma' ? PRE_NORM : BOTH_NORMS,
   hasNormOffset: true,
-  hasWindows: name !== 'gemma',
+  activations: ['gelu_tanh'],
 })
 
 /** Llama with layers of different sizes: the one architecture of llama.cpp that takes them. */
@@ -66,19 +82,26 @@ export const UNEQUAL_LAYERS: Architecture = { ...LLAMA, name: 'deci' }
 export const ARCHITECTURES: Readonly<Record<ModelType, Architecture>> = {
   llama: LLAMA,
   mistral: LLAMA,
-  smollm3: { ...LLAMA, name: 'smollm3' },
-  qwen2: plain('qwen2'),
+  smollm3: { ...plain('smollm3'), isInterleaved: true, unrotatedEvery: 4 },
+  qwen2: { ...plain('qwen2'), biases: { qkv: true, others: false } },
   qwen3: plain('qwen3'),
   gemma: gemma('gemma'),
-  gemma2: gemma('gemma2'),
-  gemma3_text: gemma('gemma3'),
+  gemma2: { ...gemma('gemma2'), fullAttentionEvery: 2, scaledByWidthAt: 46 },
+  gemma3_text: { ...gemma('gemma3'), fullAttentionEvery: 6, windowTheta: 10_000, scaledByWidthAt: 62 },
   olmo2: { ...plain('olmo2'), inside: BOTH_NORMS },
   phi3: {
     ...plain('phi3'),
     inside: { ...PRE_NORM, ...FUSED_QKV, 'mlp.gate_proj': 'ffn_up', 'mlp.up_proj': 'ffn_up' },
+    hasOwnHead: true,
   },
-  gpt2: { ...plain('gpt2'), inside: { ...PRE_NORM, ...FUSED_QKV } },
-  gpt_neox: { ...plain('gptneox'), inside: { ...PRE_NORM, ...FUSED_QKV } },
+  gpt2: { ...plain('gpt2'), inside: { ...PRE_NORM, ...FUSED_QKV }, activations: ['gelu_tanh'], biases: ALL_BIASES },
+  // ggml's GELU is the tanh form; the exact one, which NeoX models have, differs from it by less than 0.0005.
+  gpt_neox: {
+    ...plain('gptneox'),
+    inside: { ...PRE_NORM, ...FUSED_QKV },
+    activations: ['gelu_tanh', 'gelu'],
+    biases: ALL_BIASES,
+  },
 }
 
 /** The families by `general.architecture`; `llama` is `llama` again, which computes what `mistral` does. */

@@ -6,7 +6,7 @@ import type { DecoderConfig } from '../model/config.ts'
 import type { JsonObject } from '../model/config-fields.ts'
 import { readModelConfig } from '../model/config-read.ts'
 import { FAMILIES, type ModelType } from '../model/families.ts'
-import { modelTypeOf } from './architectures.ts'
+import { ARCHITECTURES, modelTypeOf } from './architectures.ts'
 import { booleanAt, integerAt, numberAt, perLayerAt, stringAt } from './metadata-fields.ts'
 import { attentionScalar } from './model-metadata.ts'
 import type { GgufHeader } from './read.ts'
@@ -138,7 +138,7 @@ function familyKeys(
     case 'gemma3_text':
       return {
         query_pre_attn_scalar: attentionScalar(
-          modelType,
+          ARCHITECTURES[modelType],
           integerAt(header, key('block_count'))!,
           headDim,
           integerAt(header, key('embedding_length'))! / perLayerAt(header, key('attention.head_count'), 1)![0]!,

@@ -4,7 +4,7 @@
 
 import { UnsupportedError } from '../errors.ts'
 import type { AttentionConfig, DecoderConfig } from '../model/config.ts'
-import type { ModelType } from '../model/families.ts'
+import { FAMILIES } from '../model/families.ts'
 import { type RopeConfig, ropeFrequencies, yarnAttentionScale } from '../nn/rope-frequencies.ts'
 import { type Architecture, architectureOf, hasUnequalLayers, UNEQUAL_LAYERS } from './architectures.ts'
 import type { GgufMetadata, GgufValue } from './values.ts'
@@ -43,11 +43,12 @@ export function modelMetadata(config: DecoderConfig): ModelMetadata {
     put('attention.value_length', u32(attention.headDim))
   }
   put('vocab_size', u32(config.vocabSize))
-  if (config.modelType === 'gpt_neox') put('use_parallel_residual', { type: 'bool', value: config.isParallelResidual })
+  if (FAMILIES[config.modelType].parallelResidualKey !== null)
+    put('use_parallel_residual', { type: 'bool', value: config.isParallelResidual })
   if (attention.logitSoftcapping !== null) put('attn_logit_softcapping', f32(attention.logitSoftcapping))
   if (config.finalLogitSoftcapping !== null) put('final_logit_softcapping', f32(config.finalLogitSoftcapping))
   const window = config.layers.find((layer) => layer.attention?.slidingWindow)?.attention?.slidingWindow
-  if (architecture.hasWindows && window) put('attention.sliding_window', u32(window))
+  if (architecture.fullAttentionEvery !== null && window) put('attention.sliding_window', u32(window))
   const rope = config.layers.find((layer) => layer.attention?.rope && !layer.attention.slidingWindow)?.attention?.rope
   const ropeFactors = putRope(rope ?? attention.rope, config, put)
   return { architecture, metadata, contextLength: context, ropeFactors, notices }
@@ -73,75 +74,62 @@ function checkLayers(config: DecoderConfig, architecture: Architecture): void {
   if (config.layers[0]!.attention === null) throw refusal('per_layer_config.0', 'attention', 'none', advice)
 }
 
-/** Which biases llama.cpp reads; families that are not here have none. */
-const BIASES: Partial<Record<ModelType, { readonly qkv: boolean; readonly others: boolean }>> = {
-  llama: { qkv: true, others: true },
-  mistral: { qkv: true, others: true },
-  qwen2: { qkv: true, others: false },
-  gpt2: { qkv: true, others: true },
-  gpt_neox: { qkv: true, others: true },
-}
-
 /** What is fixed in llama.cpp's graphs. */
 function checkFormulas(config: DecoderConfig, architecture: Architecture, attention: AttentionConfig): void {
   const scaledBy = attentionScalar(
-    config.modelType,
+    architecture,
     config.layers.length,
     attention.headDim,
     config.hiddenSize / attention.numAttentionHeads,
   )
-  const isGpt = config.modelType === 'gpt2' || config.modelType === 'gpt_neox'
-  const wanted = isGpt || architecture.hasNormOffset ? 'gelu_tanh' : 'silu'
-  // ggml's GELU is the tanh form; the exact one, which NeoX models have, differs from it by less than 0.0005.
-  const isNear = config.modelType === 'gpt_neox'
+  const { activations, fullAttentionEvery, unrotatedEvery, windowTheta } = architecture
   for (const [i, layer] of config.layers.entries()) {
     const own = layer.mlp?.activation
-    if (own !== undefined && own !== wanted && !(isNear && own === 'gelu')) {
-      throw refusal('hidden_act', wanted, own)
-    }
+    if (own !== undefined && !activations.includes(own)) throw refusal('hidden_act', activations[0]!, own)
     const scale = layer.attention?.scale
     if (scale !== undefined && Math.abs(scale * Math.sqrt(scaledBy) - 1) > 1e-6) {
       throw refusal(`attention scale of layer ${i}`, `1/√${scaledBy}`, `${scale}`)
     }
     if (layer.attention === null) continue
-    if (config.modelType === 'smollm3' && (layer.attention.rope !== null) !== ((i + 1) % 4 !== 0)) {
-      throw refusal('no_rope_layers', 'every fourth layer', 'others')
+    if (unrotatedEvery !== undefined && (layer.attention.rope !== null) !== ((i + 1) % unrotatedEvery !== 0)) {
+      throw refusal('no_rope_layers', `layers ${unrotatedEvery}n`, 'others')
     }
-    const pattern = config.modelType === 'gemma2' ? 2 : 6
     const isWindowed = layer.attention.slidingWindow !== null
-    if (architecture.hasWindows && isWindowed !== ((i + 1) % pattern !== 0)) {
-      throw refusal('layer_types', `full attention in every layer ${pattern}n`, 'another pattern')
+    if (fullAttentionEvery !== null && isWindowed !== ((i + 1) % fullAttentionEvery !== 0)) {
+      throw refusal('layer_types', `full attention in every layer ${fullAttentionEvery}n`, 'another pattern')
     }
     const local = layer.attention.rope
-    if (config.modelType === 'gemma3_text' && isWindowed && (local?.theta !== 10_000 || local.type !== 'default')) {
-      throw refusal('rope_local_base_freq', '10000', `${local?.theta}`)
+    if (windowTheta !== undefined && isWindowed && (local?.theta !== windowTheta || local.type !== 'default')) {
+      throw refusal('rope_local_base_freq', `${windowTheta}`, `${local?.theta}`)
     }
   }
-  const { qkv, others } = BIASES[config.modelType] ?? { qkv: false, others: false }
+  const { qkv, others } = architecture.biases
   const hasOthers = config.layers.some((layer) => layer.attention?.hasOutputBias || layer.mlp?.hasOutputBias)
   if ((attention.hasQkvBias && !qkv) || (hasOthers && !others)) {
     throw refusal('biases', `${qkv ? 'those of q, k and v only' : 'none'} in a ${config.modelType} model`, 'others')
   }
-  if (config.modelType === 'phi3' && config.tieWordEmbeddings) throw refusal('tie_word_embeddings', 'false', 'true')
+  if (architecture.hasOwnHead && config.tieWordEmbeddings) throw refusal('tie_word_embeddings', 'false', 'true')
 }
 
-/** What the scores are divided by the root of: the size of a head, but in Gemma's 27 B models, which llama.cpp tells by their depth. */
+/** What the scores are divided by the root of: the size of a head, but in models that llama.cpp tells by their depth. */
 export function attentionScalar(
-  modelType: ModelType,
+  { scaledByWidthAt }: Architecture,
   numLayers: number,
   headDim: number,
   widthPerHead: number,
 ): number {
-  const isLarge = (modelType === 'gemma2' && numLayers === 46) || (modelType === 'gemma3_text' && numLayers === 62)
-  return isLarge ? widthPerHead : headDim
+  return numLayers === scaledByWidthAt ? widthPerHead : headDim
 }
 
 /** The length up to which llama.cpp, which has no windows in most architectures, sees the same tokens. */
-function contextOf(config: DecoderConfig, { hasWindows }: Architecture): { context: number; notices: string[] } {
+function contextOf(
+  config: DecoderConfig,
+  { fullAttentionEvery }: Architecture,
+): { context: number; notices: string[] } {
   const windows = config.layers.flatMap((layer) => layer.attention?.slidingWindow ?? [])
   const whole = config.maxPositionEmbeddings
   const shortest = Math.min(...windows, whole)
-  if (hasWindows || shortest === whole) return { context: whole, notices: [] }
+  if (fullAttentionEvery !== null || shortest === whole) return { context: whole, notices: [] }
   const notice = `llama.cpp has no sliding window for this architecture: the context is cut from ${whole} to ${shortest} tokens, where both see the same`
   return { context: shortest, notices: [notice] }
 }
@@ -184,7 +172,7 @@ function putRope(
       }
       break
     case 'longrope':
-      if (config.modelType !== 'phi3')
+      if (!FAMILIES[config.modelType].hasLongRope)
         throw refusal('rope_scaling.rope_type', 'longrope in a phi3 model only', config.modelType)
       put('rope.scaling.type', { type: 'string', value: 'longrope' })
       put('rope.scaling.original_context_length', u32(rope.originalMaxPositionEmbeddings))

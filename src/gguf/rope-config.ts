@@ -52,12 +52,12 @@ function ropeScaling(
   const factor = numberAt(header, key('rope.scaling.factor'))
   const long = tensorValues(header, 'rope_factors_long.weight')
   const short = tensorValues(header, 'rope_factors_short.weight')
-  if (modelType === 'phi3' && long !== undefined && short !== undefined) {
+  if (FAMILIES[modelType].hasLongRope && long !== undefined && short !== undefined) {
     return { type: 'longrope', long_factor: long.map(decimal), short_factor: short.map(decimal) }
   }
   if (type === 'none' || (type === 'linear' && (factor ?? 1) === 1)) return null
   if (type === 'linear')
-    return { [modelType === 'gemma3_text' ? 'rope_type' : 'type']: 'linear', factor: decimal(factor!) }
+    return { [FAMILIES[modelType].hasRopePerLayerType ? 'rope_type' : 'type']: 'linear', factor: decimal(factor!) }
   const original = integerAt(header, key('rope.scaling.original_context_length'))
   if (type === 'yarn' && factor !== undefined && original !== undefined) {
     return { rope_type: 'yarn', factor: decimal(factor), original_max_position_embeddings: original }

@@ -37,7 +37,7 @@ export function readModelConfig(json: unknown, file: string): DecoderConfig {
     embeddingScale: family.isEmbeddingScaled ? Math.sqrt(hiddenSize) : 1,
     layers: readLayers(fields, family, hiddenSize, maxPositionEmbeddings),
     norm: { ...family.norm, eps: fields.number(family.normEps.key, { above: 0 }, family.normEps.fallback) },
-    isParallelResidual: modelType === 'gpt_neox' && fields.boolean('use_parallel_residual', true),
+    isParallelResidual: family.parallelResidualKey !== null && fields.boolean(family.parallelResidualKey, true),
     tieWordEmbeddings: fields.boolean('tie_word_embeddings', family.tieWordEmbeddings),
     finalLogitSoftcapping: readSoftcapping(fields, 'final_logit_softcapping', family.softcapping?.final),
     dropout: readDropout(fields, family),

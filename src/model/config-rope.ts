@@ -116,7 +116,7 @@ function readRope(
   const { maxPositionEmbeddings } = context
   // A top-level value has priority; Phi-3's class looks nowhere else.
   const originalLength = (): number =>
-    fields.has('original_max_position_embeddings') || isPhi3(family)
+    fields.has('original_max_position_embeddings') || family.hasLongRope
       ? fields.integer('original_max_position_embeddings', LENGTH)
       : source.integer('original_max_position_embeddings', LENGTH, maxPositionEmbeddings)
   // Beside a variant without an original length it says nothing.
@@ -174,12 +174,10 @@ function readRope(
   return rope
 }
 
-const isPhi3 = (family: Family): boolean => family.architecture === 'Phi3ForCausalLM'
-
 function readType(source: ConfigFields, family: Family): RopeConfig['type'] {
   const name = source.string('rope_type', source.has('type') ? source.string('type') : 'default')
   // Phi-3 was published with both names for what is LongRoPE.
-  if (isPhi3(family) && (name === 'su' || name === 'yarn')) return 'longrope'
+  if (family.hasLongRope && (name === 'su' || name === 'yarn')) return 'longrope'
   const types = ['default', 'linear', 'dynamic', 'llama3', 'yarn', 'longrope'] as const
   const type = types.find((known) => known === name)
   if (type !== undefined) return type

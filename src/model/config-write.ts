@@ -71,7 +71,7 @@ function spell(config: DecoderConfig): JsonObject {
   }
   if (config.dtype !== null) json.torch_dtype = config.dtype
   if (family.softcapping !== undefined) json.final_logit_softcapping = config.finalLogitSoftcapping
-  if (config.modelType === 'gpt_neox') json.use_parallel_residual = config.isParallelResidual
+  if (family.parallelResidualKey !== null) json[family.parallelResidualKey] = config.isParallelResidual
   for (const kind of ['attention', 'residual', 'embedding'] as const) {
     const dropoutKey = family.dropout[kind]
     if (dropoutKey !== null) json[dropoutKey] = config.dropout[kind]
@@ -186,7 +186,7 @@ function ropeKeys(config: DecoderConfig, family: Family): JsonObject {
     const headDim = config.layers.find((layer) => layer.attention !== null)!.attention!.headDim
     json[family.keys.partial_rotary_factor ?? 'partial_rotary_factor'] = full.rotaryDim / headDim
   }
-  if ('originalMaxPositionEmbeddings' in full && config.modelType === 'phi3') {
+  if ('originalMaxPositionEmbeddings' in full && family.hasLongRope) {
     json.original_max_position_embeddings = full.originalMaxPositionEmbeddings
   }
   return json

@@ -37,6 +37,8 @@ export interface Family {
   readonly attentionBiasDefault: boolean
   readonly mlpBias: BiasRule
   readonly tieWordEmbeddings: boolean
+  /** The key that says whether attention and MLP read the same input, by default true; null where they never do. */
+  readonly parallelResidualKey: string | null
   readonly window: WindowRule
   readonly slidingWindow: number | null
   readonly numKeyValueHeads: number | null
@@ -47,6 +49,8 @@ export interface Family {
   /** True where `partial_rotary_factor` is read; elsewhere a value other than 1 is refused. */
   readonly hasPartialRotary: boolean
   readonly partialRotaryFactor: number
+  /** True where LongRoPE is the class's own: published as `su` and `yarn`, too, with the original length at the top of config.json. */
+  readonly hasLongRope: boolean
   /** True where `rope_parameters` has one entry per kind of layer. */
   readonly hasRopePerLayerType: boolean
   readonly isEmbeddingScaled: boolean
@@ -73,6 +77,7 @@ const LLAMA: Family = {
   attentionBiasDefault: false,
   mlpBias: 'key',
   tieWordEmbeddings: false,
+  parallelResidualKey: null,
   window: 'none',
   slidingWindow: null,
   numKeyValueHeads: null,
@@ -82,6 +87,7 @@ const LLAMA: Family = {
   ropeTheta: 10_000,
   hasPartialRotary: false,
   partialRotaryFactor: 1,
+  hasLongRope: false,
   hasRopePerLayerType: false,
   isEmbeddingScaled: false,
   queryPreAttnScalar: null,
@@ -170,6 +176,7 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
     window: 'every-layer',
     maxPositionEmbeddings: 4096,
     hasPartialRotary: true,
+    hasLongRope: true,
     dropout: { attention: 'attention_dropout', residual: 'resid_pdrop', embedding: 'embd_pdrop' },
     // The class has no biases at all, whatever these published keys say.
     inert: ['attention_bias', 'mlp_bias', 'lm_head_bias', 'full_attn_mod', 'interpolate_factor'],
@@ -202,6 +209,7 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
     isGated: false,
     attentionBiasDefault: true,
     mlpBias: 'all',
+    parallelResidualKey: 'use_parallel_residual',
     hasPartialRotary: true,
     partialRotaryFactor: 0.25,
     dropout: { attention: 'attention_dropout', residual: 'hidden_dropout', embedding: 'hidden_dropout' },

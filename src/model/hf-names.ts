@@ -71,8 +71,7 @@ export function checkpointTensors(config: DecoderConfig): CheckpointTensor[] {
 /** True for what old checkpoints carry and nobody reads: causal masks and rotary tables saved as tensors. */
 export function isIgnoredBuffer(modelType: ModelType, name: string): boolean {
   if (/(^|\.)(rotary_emb\.inv_freq|position_ids)$/.test(name)) return true
-  if (modelType === 'gpt2') return /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/.test(name)
-  return modelType === 'gpt_neox' && /(^|\.)layers\.\d+\.attention\.(bias|masked_bias)$/.test(name)
+  return NAMING[modelType]?.causalMask?.test(name) ?? false
 }
 
 /** True for an output head stored although config.json ties it to the embedding: to be compared, then dropped. */
@@ -88,6 +87,11 @@ export function checkpointModule(modelType: ModelType, path: string): string {
   return checkpointName(NAMING[modelType] ?? HUGGING_FACE, `${path}.weight`).slice(0, -'.weight'.length)
 }
 
+/** True where checkpoints store the matrices of blocks as `[in, out]`, which PEFT calls `fan_in_fan_out`. */
+export function isStoredTransposed(modelType: ModelType): boolean {
+  return NAMING[modelType]?.isTransposed ?? false
+}
+
 interface Naming {
   /** Prefix of the bare model, which files saved without a head lack. */
   readonly prefix: string
@@ -99,6 +103,8 @@ interface Naming {
   readonly inside: Readonly<Record<string, string>>
   readonly isInterleaved: boolean
   readonly isTransposed: boolean
+  /** Causal masks that old files have as tensors. */
+  readonly causalMask?: RegExp
 }
 
 const HUGGING_FACE: Naming = {
@@ -134,6 +140,7 @@ const NAMING: Partial<Record<ModelType, Naming>> = {
     },
     isInterleaved: true,
     isTransposed: false,
+    causalMask: /(^|\.)layers\.\d+\.attention\.(bias|masked_bias)$/,
   },
   gpt2: {
     prefix: 'transformer.',
@@ -154,6 +161,7 @@ const NAMING: Partial<Record<ModelType, Naming>> = {
     isInterleaved: false,
     // Conv1D stores [in, out].
     isTransposed: true,
+    causalMask: /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/,
   },
 }
 

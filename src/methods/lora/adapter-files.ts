@@ -12,6 +12,7 @@ import { InputError, UsageError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { ModelType } from '../../model/families.ts'
+import { checkpointModule, isStoredTransposed } from '../../model/hf-names.ts'
 import { HEAD } from '../../model/linears.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import type { QuantSpec } from '../../nn/quant/format.ts'
@@ -194,7 +195,7 @@ function configOf(
     use_rslora: some.useRslora,
     use_dora: some.magnitude !== null,
     // GPT-2 stores its matrices transposed, and PEFT wants to know.
-    fan_in_fan_out: model.config.modelType === 'gpt2',
+    fan_in_fan_out: isStoredTransposed(model.config.modelType),
     rank_pattern: others(([, { A }]) => A.size(0), r),
     alpha_pattern: others(([, , alpha]) => alpha, alpha),
   }
@@ -231,7 +232,7 @@ function noticesOf(
         ]
       : []),
     ...(hasHead ? ['llama.cpp does not load an adapter of the output head: merge it'] : []),
-    ...(hasHead && modelType === 'gpt_neox'
+    ...(hasHead && checkpointModule(modelType, HEAD) === 'embed_out'
       ? [
           'PEFT on Transformers 4 calls this head embed_out and would leave its adapter out: use Transformers 5, or merge it',
         ]
