@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SourceRow } from '../read/sources.ts'
-import { type ExampleOptions, readExample } from './examples.ts'
+import { type ExampleOptions, readExample, readRow } from './examples.ts'
 
 const source = (row: SourceRow['row'], line = 1): SourceRow => ({ row, id: { file: 'data.jsonl', offset: 0, line } })
 const read = (row: SourceRow['row'], options?: ExampleOptions) => readExample(source(row), options)
@@ -295,5 +295,31 @@ describe('readExample', () => {
     for (const [row, message] of failures) expect(() => read(row)).toThrow(message)
     expect(() => read({ text: 'a' }, { shape: 'alpaca' })).toThrow(/'instruction': expected a value, as in alpaca/)
     expect(() => read({ constructor: 1, toString: 2 } as never)).toThrow(/found fields constructor/)
+  })
+})
+
+describe('keys of turns', () => {
+  it.each([{ loss: false }, { loss: 0 }, { masked: true }, { weight: 0 }, { train: false }])(
+    'leave a turn out of what is learnt: %j',
+    (mark) => {
+      const row = { messages: [user('q'), { ...assistant('a'), ...mark }, user('r'), assistant('b')] }
+      const { messages } = read(row) as { messages: { isTrained?: boolean }[] }
+      expect(messages.map(({ isTrained }) => isTrained)).toEqual([undefined, false, undefined, undefined])
+    },
+  )
+
+  it('never make the words of others learnt by saying that they are not masked', () => {
+    const row = { messages: [{ ...user('q'), masked: false, loss: true }, assistant('a')] }
+    expect((read(row) as { messages: object[] }).messages[0]).toEqual(user('q'))
+  })
+
+  it('are told where nobody reads them, nulls apart', () => {
+    const turns = [user('q'), { ...assistant('a'), training: false, refusal: null }]
+    expect(readRow(source({ messages: turns })).unread).toEqual(['messages[].training'])
+    expect(readRow(source({ messages: JSON.stringify(turns) })).unread).toEqual(['messages[].training'])
+    expect(readRow(source({ prompt: [user('q')], completion: turns.slice(1) })).unread).toEqual([
+      'completion[].training',
+    ])
+    expect(readRow(source({ messages: [user('q'), assistant('a')] })).unread).toEqual([])
   })
 })

@@ -36,7 +36,7 @@ export interface ReadRow {
   example: Example | undefined
   /** Where its first empty answer is, such as `data.jsonl:7, field 'output'`. */
   emptyAnswer: string | undefined
-  /** Columns that were not read. */
+  /** Columns that were not read, and keys of turns, such as `messages[].id`. */
   unread: readonly string[]
 }
 
@@ -71,7 +71,11 @@ export function readRow({ row, id }: SourceRow, options: ExampleOptions = {}): R
         `Say what ${lost.length === 1 ? 'it is' : 'they are'}, for example columns: {input: ${lost[0]}}, or leave out with columns: {${lost[0]}: null}`,
     )
   }
-  return { example: isEmpty(example, reading) ? undefined : example, emptyAnswer: reading.emptyAnswer, unread }
+  return {
+    example: isEmpty(example, reading) ? undefined : example,
+    emptyAnswer: reading.emptyAnswer,
+    unread: [...unread, ...reading.unreadTurnKeys()],
+  }
 }
 
 const READERS: Readonly<Record<Shape, (row: Row) => Example>> = {

@@ -75,7 +75,25 @@ function readMessage(value: unknown, place: Place): Message {
   // LLaMA-Factory 1.0 writes loss_weight, axolotl train or weight.
   const weight = value.loss_weight ?? value.weight ?? value.train
   if (typeof weight === 'number' || typeof weight === 'boolean') message.isTrained = Number(weight) !== 0
+  // ms-swift writes loss, torchtune masked. Both only leave turns out: nobody else's words are learnt because of them.
+  if (value.loss === false || value.loss === 0 || value.masked === true) message.isTrained = false
   return message
+}
+
+const READ_KEYS = new Set([
+  ...['role', 'content', 'from', 'value', 'name', 'tool_calls', 'function_call', 'tool_call_id'],
+  ...['reasoning_content', 'thinking', 'loss_weight', 'weight', 'train', 'loss', 'masked'],
+])
+
+/** Keys of turns that nobody reads, which may say that a turn is not to be learnt; `value` is a turn, a list of them, or JSON of one. */
+export function unreadKeysOfTurns(value: unknown): string[] {
+  let turns = value
+  if (typeof value === 'string') {
+    if (!isJsonOfTurns(value)) return []
+    turns = JSON.parse(value)
+  }
+  const list = (Array.isArray(turns) ? turns : [turns]).filter(isFields)
+  return list.flatMap((turn) => Object.keys(turn).filter((key) => !READ_KEYS.has(key) && (turn[key] ?? null) !== null))
 }
 
 /** The calls of a turn; OpenAI's older form has one, as `function_call`. */

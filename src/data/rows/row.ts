@@ -2,7 +2,7 @@
 // which nobody reads does not vanish without a word.
 
 import type { Message, Turns } from './conversation.ts'
-import { hasAnswer, type Place, readMessages, readTurns, wrong } from './messages.ts'
+import { hasAnswer, type Place, readMessages, readTurns, unreadKeysOfTurns, wrong } from './messages.ts'
 import type { Filled } from './shapes.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -13,6 +13,7 @@ export class Row {
   private readonly roles: Filled
   private readonly place: Place
   private readonly nameOf: (field: string) => string
+  private readonly unreadOfTurns = new Set<string>()
   /** Where the first empty answer is. */
   emptyAnswer: Place | undefined
 
@@ -55,7 +56,10 @@ export class Row {
   }
 
   turns(role: string): Turns {
-    return readTurns(this.value(role), this.at(role))
+    const value = this.value(role)
+    const turns = readTurns(value, this.at(role))
+    if (typeof turns !== 'string') this.noteKeys(role, value)
+    return turns
   }
 
   /** What is learnt; a null or an empty one is noted. */
@@ -70,7 +74,10 @@ export class Row {
   }
 
   messages(role: string): Message[] {
-    return this.withSystem(readMessages(this.value(role), this.at(role)))
+    const value = this.value(role)
+    const messages = readMessages(value, this.at(role))
+    this.noteKeys(role, value)
+    return this.withSystem(messages)
   }
 
   /** The prompt with the row's system message, which makes a chat of a text. */
@@ -112,6 +119,16 @@ export class Row {
     if (first?.role !== 'system') return [{ role: 'system', content: system }, ...messages]
     if (first.content.trim() === system.trim()) return messages
     throw wrong(this.at('system'), 'the system message that the turns begin with, or none', system)
+  }
+
+  private noteKeys(role: string, value: unknown): void {
+    for (const key of unreadKeysOfTurns(value))
+      this.unreadOfTurns.add(`${this.nameOf(this.roles[role] ?? role)}[].${key}`)
+  }
+
+  /** Keys of turns that were not read, such as `messages[].id`. */
+  unreadTurnKeys(): string[] {
+    return [...this.unreadOfTurns]
   }
 
   /** Columns that no role was filled from. */

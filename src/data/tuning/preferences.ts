@@ -68,7 +68,7 @@ export async function readPreferences(
     sides.add(JSON.stringify(example.prompt), 1)
   }
   if (equal > 0) tally.notices.push(`${equal} pairs have the same answer twice and are left out`)
-  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files))
+  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files), ...encoder.spelled.notices())
   return { ...sides.of(pairs), report: await tally.report() }
 }
 

@@ -71,7 +71,7 @@ export async function readSupervised(
     for (const part of pieces) samples.add(part)
     sides.add(JSON.stringify(example), pieces.length)
   }
-  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files))
+  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files), ...encoder.spelled.notices())
   return { ...sides.of(samples), report: await tally.report() }
 }
 

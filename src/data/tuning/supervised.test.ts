@@ -206,7 +206,8 @@ describe('SupervisedEncoder of texts', () => {
     const example = { kind: 'prompt-completion', prompt: 'a', completion: '</s>' } as const
     expect(supervisedTokens(encoder.encode(example, ''))).toBe(5)
     const trusting = new SupervisedEncoder({ tokenizer, allowSpecial: true })
-    expect([...trusting.encode(example, '').ids]).toEqual([bos, ...byte('a'), eos, eos])
+    // The end that is there is not put there again, as TRL does it.
+    expect([...trusting.encode(example, '').ids]).toEqual([bos, ...byte('a'), eos])
   })
 
   it('counts a token that is partly prompt as completion', () => {

@@ -12,6 +12,9 @@ import type { Example, Message, ToolDefinition } from '../rows/conversation.ts'
 import { type Place, wrong } from '../rows/messages.ts'
 import type { Sample } from '../sample.ts'
 import { ReasoningTally } from './reasoning.ts'
+import { SpelledTally } from './spelled-tokens.ts'
+
+const NONE = new Int32Array()
 
 /** How examples become samples. */
 export interface SupervisedOptions {
@@ -20,7 +23,7 @@ export interface SupervisedOptions {
   chatTemplate?: string
   /** Learns from every turn of the assistant, or from the last of each chat only. Default `all`. */
   turns?: 'all' | 'last'
-  /** Reads control tokens that are spelled in prompts, completions and texts, as in data that was rendered before. Default false. */
+  /** Reads control tokens that are spelled in prompts, completions and texts, as in data that was rendered before. Chats never do. Default false. */
   allowSpecial?: boolean
 }
 
@@ -31,6 +34,8 @@ export class SupervisedEncoder {
   readonly chatTemplate: string
   /** Whether the reasoning of the answers so far is in what is learnt. */
   readonly reasoning: ReasoningTally = new ReasoningTally()
+  /** Texts that spell control tokens, where these are read as text. */
+  readonly spelled: SpelledTally
   private readonly options: SupervisedOptions
   /** What the tokenizer puts around a text; the end-of-text token is always there if it has one. */
   private readonly frame: { before: Int32Array; after: Int32Array }
@@ -40,6 +45,7 @@ export class SupervisedEncoder {
     this.tokenizer = options.tokenizer
     this.chatTemplate = options.chatTemplate ?? chatTemplateFor(options.tokenizer)
     this.frame = frameOf(options.tokenizer)
+    this.spelled = new SpelledTally(options.tokenizer.controlTokens)
   }
 
   /**
@@ -134,13 +140,24 @@ export class SupervisedEncoder {
     const text = prompt + completion
     const controls = this.options.allowSpecial ? text : '\0'.repeat(text.length)
     const { ids: inner, cuts } = this.tokenizer.encodeMasked(text, controls, [prompt.length])
-    const { before, after } = this.frame
+    if (!this.options.allowSpecial) this.spelled.add(text)
+    const { before, after } = this.options.allowSpecial ? this.frameFor(inner) : this.frame
     const ids = new Int32Array(before.length + inner.length + after.length)
     ids.set(before)
     ids.set(inner, before.length)
     ids.set(after, before.length + inner.length)
     const labels = ids.slice().fill(IGNORE_INDEX, 0, before.length + cuts[0]!)
     return checked({ ids, labels }, place)
+  }
+
+  /** What is put around a text; a text that was rendered before has its own first and last token, which are not doubled. */
+  private frameFor(inner: Int32Array): { before: Int32Array; after: Int32Array } {
+    const { before, after } = this.frame
+    const isBegun = before.length > 0 && before.every((id, i) => inner[i] === id)
+    let last = inner.length
+    while (last > 0 && this.tokenizer.decode(inner.subarray(last - 1, last)).trim() === '') last--
+    const isEnded = after.length > 0 && last > 0 && inner[last - 1] === after.at(-1)
+    return { before: isBegun ? NONE : before, after: isEnded ? NONE : after }
   }
 }
 

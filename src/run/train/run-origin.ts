@@ -55,6 +55,7 @@ const POSITION: readonly ConfigKey[] = [
   'add_bos_token',
   'packing',
   'on_overlong',
+  'split_special_tokens',
 ]
 /** Told already, or of no consequence for what is learnt. */
 const SILENT: ReadonlySet<string> = new Set([...PLACES, 'run_name', 'device', 'threads', ...KIND, ...POSITION])

@@ -73,6 +73,7 @@ async function read(
       maxBadFraction: config.max_bad_fraction,
       onNotice,
     },
+    allowSpecial: config.split_special_tokens === false,
     ...(config.columns !== undefined && { columns: config.columns }),
     ...(config.on_overlong !== undefined && { onOverlong: config.on_overlong }),
   }

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest'
+import { TINY_CHAT_TEMPLATE, tinyTokenizer } from '../../../test/tiny-model.ts'
+import { SpelledTally } from './spelled-tokens.ts'
+import { SupervisedEncoder } from './supervised.ts'
+
+const tokenizer = tinyTokenizer(TINY_CHAT_TEMPLATE)
+const [bos, eos] = [tokenizer.bosTokenId!, tokenizer.eosTokenId!]
+const [begin, end] = [tokenizer.idToToken(bos)!, tokenizer.idToToken(eos)!]
+const idsOf = (text: string, allowSpecial: boolean): number[] => [
+  ...new SupervisedEncoder({ tokenizer, allowSpecial }).encode({ kind: 'text', text }, 'x:1').ids,
+]
+const count = (ids: number[], id: number): number => ids.filter((other) => other === id).length
+
+it('is read as tokens when asked for, and neither the first nor the last is doubled', () => {
+  const plain = idsOf('abc', true)
+  expect(plain.at(-1)).toBe(eos)
+  expect(idsOf(`abc${end}`, true)).toEqual(plain)
+  expect(idsOf(`${begin}abc${end}`, true).filter((id) => id !== bos)).toEqual(plain.filter((id) => id !== bos))
+  expect(count(idsOf(`${begin}abc`, true), bos)).toBe(1)
+  // What templates write behind the last token.
+  expect(count(idsOf(`abc${end}\n`, true), eos)).toBe(1)
+  // An end in the middle is no end.
+  expect(idsOf(`abc${end}d`, true).at(-1)).toBe(eos)
+  expect(count(idsOf(`abc${end}d`, true), eos)).toBe(2)
+})
+
+it('is text by default, with one end that is the tokenizer’s, and told', () => {
+  const encoder = new SupervisedEncoder({ tokenizer })
+  const { ids } = encoder.encode({ kind: 'prompt-completion', prompt: 'q', completion: `abc${end}` }, 'x:1')
+  expect(count([...ids], eos)).toBe(1)
+  expect(ids.length).toBeGreaterThan(idsOf('qabc', false).length)
+  expect(encoder.spelled.notices()).toEqual([expect.stringContaining(`1 text spells control tokens such as ${end}`)])
+  const trusting = new SupervisedEncoder({ tokenizer, allowSpecial: true })
+  trusting.encode({ kind: 'text', text: `abc${end}` }, 'x:1')
+  expect(trusting.spelled.notices()).toEqual([])
+})
+
+it('counts texts, not tokens, and tells brackets and bars from patterns', () => {
+  const tally = new SpelledTally(new Set(['<|end|>', '[INST]', 'a.c']))
+  for (const text of ['end', 'INST', 'abc', '<|', '', '[I]']) tally.add(text)
+  expect(tally.notices()).toEqual([])
+  for (const text of ['x [INST] y [INST]', '<|end|>']) tally.add(text)
+  expect(tally.notices()[0]).toMatch(/^2 texts spell control tokens such as \[INST\]/)
+  const none = new SpelledTally(new Set())
+  none.add('anything')
+  expect(none.notices()).toEqual([])
+})
