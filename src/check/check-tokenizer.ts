@@ -9,6 +9,7 @@ import { MAX_CONFIG_BYTES } from '../files/read-json.ts'
 import { tokenizerMetadata } from '../gguf/tokenizer-metadata.ts'
 import type { GenerationConfig } from '../infer/generation-config.ts'
 import type { DecoderConfig } from '../model/config.ts'
+import { beyondNotices } from '../text/beyond-notices.ts'
 import { renderChat } from '../text/chat-template.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { readTokenizerFiles, type TokenizerFiles } from '../text/tokenizer-files.ts'
@@ -42,7 +43,9 @@ export async function checkTokenizer(
   checkSpelling(directory, tokenizer, files, findings)
   checkEnds(tokenizer, config, generation, findings)
   if (config === undefined) return
-  if (tokenizer.vocabSize > config.vocabSize) {
+  const fitting = tokenizer.fit(config.vocabSize)
+  for (const notice of fitting === undefined ? [] : beyondNotices(fitting)) findings.notice('tokenizer.json', notice)
+  if (fitting === undefined) {
     findings.error(
       'tokenizer.json',
       `${tokenizer.vocabSize} ids for ${config.vocabSize} rows of the embedding (vocab_size). Resize the embedding`,

@@ -108,7 +108,14 @@ describe('anneal check', () => {
       ...json,
       added_tokens: [...(json.added_tokens as Json[]), { id: 400, content: '<new>', special: true }],
     }))
-    expect(await found(directory)).toContainEqual(expect.stringMatching(/^error tokenizer\.json 401 ids for 320 rows/))
+    expect(await found(directory)).toContainEqual(
+      'notice tokenizer.json the model has no rows for "<new>" of its tokenizer: text with it is refused',
+    )
+    const ordinary = changed('ordinary-rows', 'tokenizer.json', (json) => {
+      const { vocab, ...model } = json.model as Json
+      return { ...json, model: { ...model, vocab: { ...(vocab as Json), new: 400 } } }
+    })
+    expect(await found(ordinary)).toContainEqual(expect.stringMatching(/^error tokenizer\.json 401 ids for 320 rows/))
   })
   it('finds lost, empty, misshapen and foreign tensors', async () => {
     const lost = reweighed('lost', (tensors) => tensors.delete('lm_head.weight'))

@@ -1,6 +1,5 @@
 // The values of `MODEL_OPTIONS` → what generates and scores.
 import type { Engine } from '../infer/engine.ts'
-import { textPartNotices } from '../model/text-part.ts'
 import type { OptionValues } from './command.ts'
 import type { MODEL_OPTIONS } from './lm-options.ts'
 import type { Output } from './output.ts'
@@ -13,7 +12,8 @@ export async function openLm(
   const { setThreads } = await import('../torch/index.ts')
   if (threads !== undefined) setThreads(threads)
   const { loadLm } = await import('../run/load-lm.ts')
+  const { modelNotices } = await import('../run/model-notices.ts')
   const engine = await loadLm(model, options)
-  for (const notice of textPartNotices(engine.model.config)) output.note(`notice: ${notice}`)
+  for (const notice of modelNotices(engine.model.config, engine.tokenizer)) output.note(`notice: ${notice}`)
   return engine
 }

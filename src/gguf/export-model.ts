@@ -7,6 +7,7 @@ import type { Decoder } from '../model/decoder.ts'
 import { quantLinears } from '../model/quantize-model.ts'
 import { textPartNotices } from '../model/text-part.ts'
 import type { LinearLike } from '../nn/linear.ts'
+import { beyondNotices } from '../text/beyond-notices.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { noGrad, ops, scope, type Tensor } from '../torch/index.ts'
 import { type GgufParameter, ggufParameters } from './architectures.ts'
@@ -106,7 +107,8 @@ export function planGguf(model: Decoder, options: GgufExportOptions = {}): Plann
   const types: Partial<Record<GgmlType, number>> = {}
   for (const { type } of tensors) types[type] = (types[type] ?? 0) + 1
   const unspoken = tokenizer === undefined ? ['the file has no tokenizer: it takes and gives token ids'] : []
-  const all = [...textPartNotices(config), ...notices, ...misfits(wanted, context), ...unspoken]
+  const beyond = tokenizer === undefined ? [] : beyondNotices(tokenizer.fit(config.vocabSize) ?? tokenizer)
+  const all = [...textPartNotices(config), ...beyond, ...notices, ...misfits(wanted, context), ...unspoken]
   return { metadata, tensors, total, about: { architecture: architecture.name, contextLength, types, notices: all } }
 }
 

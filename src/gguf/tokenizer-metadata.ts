@@ -24,7 +24,8 @@ export interface TokenizerFacts {
 /** Describes a tokenizer in llama.cpp's words; an UnsupportedError says what llama.cpp would tokenize differently. */
 export function tokenizerMetadata(tokenizer: Tokenizer, facts: TokenizerFacts): GgufMetadata {
   const json = tokenizer.toJson()
-  if (tokenizer.vocabSize > facts.vocabSize) {
+  // Added tokens that the model has no rows for have no place in the file.
+  if (tokenizer.fit(facts.vocabSize) === undefined) {
     throw new InputError(
       `${facts.file}: expected at most the ${facts.vocabSize} ids of the model's embedding, got ${tokenizer.vocabSize}. Resize the embedding`,
     )
@@ -124,22 +125,23 @@ function hasSpacePrefix(normalizer: StageConfig | null, preTokenizer: StageConfi
 
 function putSpecialTokens(
   tokenizer: Tokenizer,
-  { eosTokenIds, file }: TokenizerFacts,
+  { vocabSize, eosTokenIds, file }: TokenizerFacts,
   put: (key: string, value: GgufValue) => unknown,
 ): void {
   const { before, after } = frameOf(tokenizer)
-  const [eos, eot, eom] = new Set([tokenizer.eosTokenId, ...eosTokenIds].filter((id) => id !== undefined))
+  const known = (id: number | undefined): id is number => id !== undefined && id < vocabSize
+  const [eos, eot, eom] = new Set([tokenizer.eosTokenId, ...eosTokenIds].filter(known))
   const ids = {
     bos: tokenizer.bosTokenId,
     // Without one, llama.cpp would take id 11, an ordinary token, for the end.
-    eos: eos ?? tokenizer.bosTokenId ?? tokenizer.padTokenId ?? [...tokenizer.specialTokens.values()][0],
+    eos: eos ?? [tokenizer.bosTokenId, tokenizer.padTokenId, ...tokenizer.specialTokens.values()].find(known),
     eot,
     eom,
     unknown: tokenizer.unkTokenId,
     padding: tokenizer.padTokenId,
   }
   for (const [name, id] of Object.entries(ids)) {
-    if (id !== undefined) put(`${name}_token_id`, { type: 'u32', value: id })
+    if (known(id)) put(`${name}_token_id`, { type: 'u32', value: id })
   }
   const isFrame = (frame: readonly number[], id: number | undefined): boolean =>
     frame.length === 0 || (frame.length === 1 && frame[0] === id)

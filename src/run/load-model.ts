@@ -71,10 +71,13 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const source = typeof path === 'string' ? modelSource(path, adapter) : path
   const device = resolveDevice(wish)
-  const tokenizer = await loadTokenizer(source)
+  const config = sourceConfig(source)
+  const own = await loadTokenizer(source)
+  // One that belongs to another model is told where it is used: weights alone do not need it.
+  const tokenizer = own?.fit(config.vocabSize) ?? own
   const generationConfig = sourceGenerationConfig(source)
   const lineage = sourceLineage(source)
-  const loading = { onto, device, dtype: loadDtype(dtype, sourceConfig(source).dtype, device) }
+  const loading = { onto, device, dtype: loadDtype(dtype, config.dtype, device) }
   return { ...loadWeights(source, loading), tokenizer, generationConfig, lineage, source }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { startProcessorTime } from '../../test/processor-time.ts'
+import { tinyTokenizer } from '../../test/tiny-model.ts'
 import { TokenizerError } from '../errors.ts'
 import { Tokenizer } from './tokenizer.ts'
 
@@ -113,6 +114,30 @@ describe('Tokenizer', () => {
     expect(ids.at(-1)).toBe(end)
     expect([...cuts]).toEqual([0, ids.length - 2, ids.length - 1, ids.length])
     expect(() => tokenizer.encodeMasked('ab', 'a')).toThrow(TokenizerError)
+  })
+})
+
+describe('Tokenizer.fit', () => {
+  const json = structuredClone(tinyTokenizer().toJson())
+  const count = tinyTokenizer().vocabSize
+  const soft = { ...json.added_tokens[0]!, id: count, content: '<soft>', special: false }
+  const grown = Tokenizer.fromJson({ ...json, added_tokens: [...json.added_tokens, soft] })
+
+  it('leaves added tokens beyond the rows out of texts, and everything else as it is', () => {
+    const fitted = grown.fit(count)!
+    expect([grown.beyond, fitted.beyond, grown.fit(count + 1)!.beyond]).toEqual([[], ['<soft>'], []])
+    expect(fitted.encode('ab')).toEqual(grown.encode('ab'))
+    expect(Array.from(grown.encode('<soft>'))).toContain(count)
+    expect(() => fitted.encode('<soft>')).toThrow(`got "<soft>" (${count})`)
+    expect(() => fitted.encodeMasked('<soft>', '<soft>')).toThrow(`got "<soft>" (${count})`)
+    expect(fitted.fit(count)).toBe(fitted)
+  })
+
+  it('does not take one whose ordinary tokens, or start of text, are beyond', () => {
+    expect(grown.fit(count - 1)).toBeUndefined() // the last byte
+    const roles = { bos: '<soft>' }
+    const starting = Tokenizer.fromJson({ ...json, added_tokens: [...json.added_tokens, soft] }, { roles })
+    expect(starting.fit(count)).toBeUndefined()
   })
 })
 

@@ -3,7 +3,7 @@
 // `<|im_end|>`, is ordinary text unless the caller says `allowSpecial`.
 // What it is not: a trainer (bpe.ts) or a renderer of chats (chat-template.ts).
 
-import { TokenizerError } from '../errors.ts'
+import { InputError, TokenizerError } from '../errors.ts'
 import { chooseTemplate } from './named-templates.ts'
 import { addSideTokens, type TokenRole } from './side-files.ts'
 import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
@@ -40,12 +40,17 @@ export type { TokenRole } from './side-files.ts'
  */
 type ControlGuard = 'all' | 'none' | string
 
+const MAX_ROWS = 2 ** 31
+
 /** A loaded tokenizer; immutable. */
 export class Tokenizer {
   /** Contents of the tokens that text cannot produce without `allowSpecial`. */
   readonly controlTokens: ReadonlySet<string>
   /** Contents of the tokens that stand only in the files beside tokenizer.json. */
   readonly sideTokens: readonly string[]
+  /** Contents of the tokens that the model which it was fitted to has no rows for; see `fit`. */
+  readonly beyond: readonly string[]
+  readonly #rows: number
   readonly #files: TokenizerFiles
   readonly #json: TokenizerJson
   readonly #vocabulary: Vocabulary
@@ -61,7 +66,7 @@ export class Tokenizer {
   readonly #spellings: readonly (string | undefined)[]
   #byteTable: ByteTable | undefined
 
-  private constructor(json: TokenizerJson, files: TokenizerFiles, sideTokens: readonly string[]) {
+  private constructor(json: TokenizerJson, files: TokenizerFiles, sideTokens: readonly string[], rows = MAX_ROWS) {
     const file = files.name ?? 'tokenizer.json'
     this.sideTokens = sideTokens
     this.#json = json
@@ -84,6 +89,8 @@ export class Tokenizer {
     const spellings = [...this.#vocabulary.tokens]
     for (const token of added) if (isNormalized(token)) spellings[token.id] = normalizer!(token.content)
     this.#spellings = spellings
+    this.#rows = rows
+    this.beyond = this.#vocabulary.tokens.slice(rows).filter((token) => token !== undefined)
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id))
   }
 
@@ -110,6 +117,21 @@ export class Tokenizer {
   /** The number of ids; models often have a few more rows than this. */
   get vocabSize(): number {
     return this.#vocabulary.tokens.length
+  }
+
+  /**
+   * This tokenizer for a model whose embedding has `rows` rows. Added tokens may be beyond them: published models have some that their
+   * language model never reads (`<image_soft_token>` of Gemma 3 1B), and Transformers takes them, too. From then on encoding a text that
+   * has one is an InputError. Undefined where ordinary tokens, or those that stand around texts, are beyond: it belongs to another model.
+   */
+  fit(rows: number): Tokenizer | undefined {
+    const { tokens, added } = this.#vocabulary
+    if (tokens.length <= rows) return this
+    const addedIds = new Set(added.map(({ id }) => id))
+    const areAdded = tokens.every((token, id) => id < rows || token === undefined || addedIds.has(id))
+    const around = [...this.#frame.before, ...this.#frame.after, this.bosTokenId, this.eosTokenId]
+    if (!areAdded || around.some((id) => id !== undefined && id >= rows)) return undefined
+    return this.#rows === rows ? this : new Tokenizer(this.#json, this.#files, this.sideTokens, rows)
   }
 
   /** Ids of all added tokens that are flagged special, by content. */
@@ -179,7 +201,7 @@ export class Tokenizer {
     if (addSpecialTokens) for (const id of this.#frame.before) out.push(id)
     this.#encodeInto(text, allowSpecial ? 'all' : 'none', out)
     if (addSpecialTokens) for (const id of this.#frame.after) out.push(id)
-    return out.toArray()
+    return this.#checked(out.toArray())
   }
 
   /**
@@ -208,7 +230,7 @@ export class Tokenizer {
       }
     }
     counts.fill(out.length, next)
-    return { ids: out.toArray(), cuts: counts }
+    return { ids: this.#checked(out.toArray()), cuts: counts }
   }
 
   /** Decodes ids to text; ids that no token has are skipped, bytes that are no UTF-8 become U+FFFD. */
@@ -251,6 +273,14 @@ export class Tokenizer {
     { chatTemplate = this.chatTemplate }: { chatTemplate?: string | undefined } = {},
   ): Promise<void> {
     writeTokenizerFiles(directory, this.#json, { ...this.#files, ...(chatTemplate !== undefined && { chatTemplate }) })
+  }
+
+  #checked(ids: Int32Array): Int32Array {
+    const wrong = this.beyond.length === 0 ? undefined : ids.find((id) => id >= this.#rows)
+    if (wrong === undefined) return ids
+    throw new InputError(
+      `text: expected tokens that the model has rows for (ids 0 to ${this.#rows - 1}), got ${JSON.stringify(this.idToToken(wrong))} (${wrong}). Leave it out of the text`,
+    )
   }
 
   #encodeInto(text: string, guard: ControlGuard, out: IdBuffer): void {

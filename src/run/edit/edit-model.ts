@@ -16,6 +16,7 @@ import type { MeasureWatch } from '../../probe/probe.ts'
 import { type DType, resolveDevice } from '../../torch/index.ts'
 import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { type LoadedModel, loadModel } from '../load-model.ts'
+import { modelNotices } from '../model-notices.ts'
 import { type ModelSource, modelSource, sourceConfig } from '../model-source.ts'
 import { bringCompanions, hashSource } from '../source-files.ts'
 import { checkTarget, takeTarget } from './edit-target.ts'
@@ -108,10 +109,10 @@ async function run<Figures extends object>(
   const device = resolveDevice(options.device ?? 'auto')
   const takeAway = takeTarget(out)
   try {
+    const tokenizer = data.length > 0 ? await fittingTokenizer(source, config) : undefined
+    for (const message of modelNotices(config, tokenizer)) tellNotice(watch, message)
     const windows =
-      data.length > 0
-        ? await drawWindows(await fittingTokenizer(source, config), wanted, watch)
-        : { calibration: [], evaluation: [] }
+      tokenizer !== undefined ? await drawWindows(tokenizer, wanted, watch) : { calibration: [], evaluation: [] }
     const parentSha256 = hashSource(source)
     const dtype = loadDtype(options.dtype ?? 'auto', config.dtype, device)
     const journal =

@@ -55,11 +55,12 @@ export async function fittingTokenizer(source: ModelSource, config: DecoderConfi
   const tokenizer = await loadTokenizer(source)
   if (tokenizer === undefined)
     throw new InputError(`tokenizer in ${place}: expected a tokenizer.json, got none. Put the model's own there`)
-  if (tokenizer.vocabSize > config.vocabSize)
+  const fitting = tokenizer.fit(config.vocabSize)
+  if (fitting === undefined)
     throw new InputError(
       `tokenizer in ${place}: expected at most the model's ${config.vocabSize} ids (vocab_size), got ${tokenizer.vocabSize}. Use the model's own tokenizer`,
     )
-  return tokenizer
+  return fitting
 }
 
 /** Draws them and says how many there are. */

@@ -5,9 +5,9 @@ import type { WrittenFile } from '../../files/atomic-write.ts'
 import { hasUnequalLayers } from '../../gguf/architectures.ts'
 import { type StoredDType, storedDtype } from '../../model/dtype.ts'
 import { dequantizeModel, quantLinears } from '../../model/quantize-model.ts'
-import { textPartNotices } from '../../model/text-part.ts'
 import { refuseSameDirectory } from '../edit/edit-target.ts'
 import type { LoadedModel } from '../load-model.ts'
+import { modelNotices } from '../model-notices.ts'
 import { bringCompanions, hashSource } from '../source-files.ts'
 
 /** Where a Hugging Face directory goes, and how its weights are stored. */
@@ -37,7 +37,7 @@ export async function exportDirectory(
   if (wasQuantized > 0) dequantizeModel(model)
   const dtype = wish === 'auto' ? storedDtype(model.config.dtype) : wish
   const notices = [
-    ...textPartNotices(model.config),
+    ...modelNotices(model.config, tokenizer),
     ...(wasQuantized > 0
       ? [`${wasQuantized} quantized matrices are dense again: they take more room and are no more exact than before`]
       : []),

@@ -12,13 +12,19 @@ import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
 import { loadWeights } from '../load-model.ts'
-import { modelSource } from '../model-source.ts'
+import { modelSource, sourceConfig } from '../model-source.ts'
 import { basePlan } from './starting-model.ts'
 
-/** The tokenizer, and a hash of all that decides its ids. */
-export async function tokenizerOf(config: TrainConfig): Promise<{ tokenizer: Tokenizer; hash: string }> {
-  const tokenizer = await Tokenizer.fromDirectory(config.tokenizer_name_or_path!)
-  return { tokenizer, hash: hashOf(JSON.stringify(tokenizer.toJson())) }
+/** The tokenizer, fitted to the model, a hash of all that decides its ids, and what the model is. */
+export async function tokenizerOf(
+  config: TrainConfig,
+): Promise<{ tokenizer: Tokenizer; hash: string; model: DecoderConfig }> {
+  const own = await Tokenizer.fromDirectory(config.tokenizer_name_or_path!)
+  const model = freshConfigOf(config, own) ?? sourceConfig(modelSource(config.model_name_or_path!))
+  const tokenizer = fitted(own, model)
+  // Ids that one model knows and another does not: what was packed for one is not taken for the other.
+  const rows = tokenizer.beyond.length > 0 ? ` for ${model.vocabSize} rows` : ''
+  return { tokenizer, hash: hashOf(JSON.stringify(tokenizer.toJson()) + rows), model }
 }
 
 /** The description of the fresh model that the configuration asks for; undefined where it goes on from a directory. */
@@ -40,7 +46,7 @@ export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): Decode
     { vocab_size: tokenizer.vocabSize, ...known, ...given },
     config.config_path ?? 'model',
   )
-  checkVocabulary(decoder, tokenizer)
+  fitted(tokenizer, decoder)
   return decoder
 }
 
@@ -55,7 +61,7 @@ export function modelOf(config: TrainConfig, tokenizer: Tokenizer, device: strin
       source.adapters.length > 0
         ? loadWeights(source, { onto: 'dequantized', device, dtype: 'f32' }).model
         : loadDecoder(path, { device, ...(quantize && { quantize }) })
-    checkVocabulary(model.config, tokenizer)
+    fitted(tokenizer, model.config)
     checkTrainable(model, config)
     return model
   }
@@ -71,8 +77,9 @@ function checkTrainable(model: Decoder, { finetuning }: TrainConfig): void {
   )
 }
 
-function checkVocabulary(model: DecoderConfig, tokenizer: Tokenizer): void {
-  if (tokenizer.vocabSize <= model.vocabSize) return
+function fitted(tokenizer: Tokenizer, model: DecoderConfig): Tokenizer {
+  const fitting = tokenizer.fit(model.vocabSize)
+  if (fitting !== undefined) return fitting
   throw new ConfigError(
     `tokenizer_name_or_path: expected at most the model's ${model.vocabSize} ids (vocab_size), got ${tokenizer.vocabSize}. Use the model's own tokenizer`,
   )

@@ -13,9 +13,10 @@ import type { Objective } from '../../train/objective.ts'
 import { turn } from '../../work.ts'
 import { preflight } from '../memory/preflight.ts'
 import { checkWeightsFit } from '../memory/weights-fit.ts'
+import { modelNotices } from '../model-notices.ts'
 import type { Finetuning } from './finetuning.ts'
 import { makeFinetuning } from './make-finetuning.ts'
-import { freshConfigOf, tokenizerOf } from './model-of.ts'
+import { tokenizerOf } from './model-of.ts'
 import { readStage } from './read-stage.ts'
 import { resumePoint } from './resume-point.ts'
 import type { RunWatch } from './run-events.ts'
@@ -50,8 +51,9 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
   const device = resolveDevice(config.device)
   const bf16 = computesInBf16(config, device)
   if (config.threads !== undefined) setThreads(config.threads)
-  const { tokenizer, hash } = await tokenizerOf(config)
-  freshConfigOf(config, tokenizer) // a wrong model is said before hours of tokenizing
+  // A wrong model is said before hours of tokenizing.
+  const { tokenizer, hash, model: described } = await tokenizerOf(config)
+  for (const message of modelNotices(described, tokenizer)) notice(message)
   const { output_dir } = config
   const removeAgain = makeOutputDirectory(output_dir, 'output_dir')
   let unlock: () => void
