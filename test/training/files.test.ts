@@ -199,7 +199,10 @@ describe('a finished run', () => {
     writeFileSync(file, `${dataset.join('\n')}\n`)
     const { code, err } = await annealHere(workspace.words('spoiled', { dataset: file, max_steps: 1 }))
     expect(code, err).toBe(0)
-    expect(err).toContain(`; 1 bad lines in ${join(workspace.outputOf('spoiled'), 'quarantine')}`)
+    const where = join(workspace.outputOf('spoiled'), 'quarantine', 'train.jsonl')
+    expect(err).toContain(
+      `notice: 1 of ${dataset.length.toLocaleString('en')} lines cannot be read and is left out (1 bad-json, the first at ${file}:${60 * good.length + 1}); it is in ${where}`,
+    )
     expect(readFileSync(join(workspace.outputOf('spoiled'), 'quarantine', 'train.jsonl'), 'utf8')).toContain('broken')
   })
 })

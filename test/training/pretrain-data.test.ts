@@ -68,9 +68,11 @@ describe('anneal train with stage: pretrain', () => {
     expect(refused.code).toBe(3)
     expect(refused.err).toMatch(/got 2 of 42 \(2 missing-text.*or raise max_bad_fraction/)
     const config = { dataset: at('bad.jsonl'), max_bad_fraction: 0.1 }
-    expect((await train('first', config)).err).toMatch(/^train: .*; 2 bad lines in .*first\/quarantine$/m)
+    expect((await train('first', config)).err).toMatch(
+      /^notice: 2 of 42 lines cannot be read and are left out \(2 missing-text, the first at .*bad\.jsonl:41\); all are in .*first\/quarantine\/train\.jsonl$/m,
+    )
     expect((await train('second', config)).err).toMatch(
-      /^train: .*\(cached\); 2 bad lines left out when they were tokenized$/m,
+      /^train: .*\(cached\); 2 bad lines left out when it was tokenized$/m,
     )
   })
 })

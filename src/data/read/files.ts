@@ -1,9 +1,10 @@
 // Which files are meant by a list of paths, and in which format each one is.
 // Directories are walked in name order, so that the same tree gives the same documents in the same order everywhere.
 
-import { accessSync, constants, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, lstatSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { hasCode, InputError, UnsupportedError } from '../../errors.ts'
+import { openPlainFile } from '../../files/open-plain-file.ts'
 import { readChunks } from './formats/chunks.ts'
 import type { ReadContext } from './formats/read-context.ts'
 
@@ -137,13 +138,31 @@ export async function formatOf(context: ReadContext): Promise<FileFormat> {
   return found
 }
 
-/** Whether JSON text is a list of rows, by itself or under one of the usual names. */
-export function holdsList(text: string): boolean {
-  const start = text
-    .slice(0, SNIFFED_BYTES)
+/**
+ * Whether `path` holds rows to learn from and not a configuration: a folder, or a file whose name says so. A .json file does where it is
+ * a list, by itself or under one of the usual names: a configuration never is.
+ */
+export function holdsRows(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status?.isDirectory()) return true
+  const extension = extensionOf(path)
+  if (!(extension in FORMATS) || FORMATS[extension] === 'text') return false
+  if (FORMATS[extension] !== 'json-array' || /\.gz$/i.test(path)) return true
+  if (status === undefined) return false
+  const start = beginningOf(path)
     .replace(/^\uFEFF/, '')
     .trimStart()
   return start.startsWith('[') || WRAPPED.test(start)
+}
+
+function beginningOf(path: string): string {
+  const { descriptor, size } = openPlainFile(path)
+  try {
+    const bytes = Buffer.alloc(Math.min(size, SNIFFED_BYTES))
+    return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0))
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 /** What the start of a file looks like; undefined where it is not JSON. */

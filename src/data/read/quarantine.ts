@@ -122,6 +122,16 @@ export class Quarantine {
     if (this.bad > allowed || isTooMuch) throw this.tooManyBad()
   }
 
+  /** One line for people about what is left out; undefined where nothing is. */
+  leftOut(): string | undefined {
+    if (this.first === undefined) return undefined
+    const { file, line } = this.first
+    const total = this.good + this.bad
+    const is = this.bad === 1 ? 'is' : 'are'
+    const where = this.path === undefined ? '' : `; ${this.bad === 1 ? 'it is' : 'all are'} in ${this.path}`
+    return `${this.bad.toLocaleString('en')} of ${total.toLocaleString('en')} lines cannot be read and ${is} left out (${this.reasons()}, the first at ${file}:${line})${where}`
+  }
+
   /** Writes what is buffered and closes the file. */
   close(): void {
     this.flush()
@@ -150,15 +160,20 @@ export class Quarantine {
     this.bufferedCharacters = 0
   }
 
+  private reasons(): string {
+    return Object.entries(this.badByReason)
+      .map(([reason, count]) => `${count} ${reason}`)
+      .join(', ')
+  }
+
   private tooManyBad(): InputError {
     const total = this.good + this.bad
-    const reasons = Object.entries(this.badByReason).map(([reason, count]) => `${count} ${reason}`)
     const { file, line } = this.first!
     const bytes = ((100 * this.badBytes) / Math.max(1, this.goodBytes + this.badBytes)).toFixed(1)
     const where = this.path === undefined ? '' : `; all of them are in ${this.path}`
     return new InputError(
       `bad lines in ${file}:${line}: expected at most ${this.maxBadFraction * 100} % bad, ` +
-        `got ${this.bad} of ${total} (${reasons.join(', ')}; ${bytes} % of the bytes). ${describe(this.first!)}${where}. ` +
+        `got ${this.bad} of ${total} (${this.reasons()}; ${bytes} % of the bytes). ${describe(this.first!)}${where}. ` +
         `${adviceFor(this.first!)}, or raise max_bad_fraction (maxBadFraction in code)`,
     )
   }

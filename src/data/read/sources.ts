@@ -47,7 +47,7 @@ export interface RowOptions {
   /** The share of lines that may be bad, 0 to 1; one bad line is allowed unless it is 0. Default 0.001. */
   maxBadFraction?: number
   limits?: Partial<DataLimits>
-  /** Told of surprising but harmless things: a misnamed file, a gzip stream that is cut short. */
+  /** Told of surprising but harmless things: a misnamed file, a gzip stream that is cut short; at the end, of lines left out. */
   onNotice?: (message: string) => void
 }
 
@@ -149,6 +149,9 @@ function read<T>(
         quarantine.endFile(file)
       }
       quarantine.verify()
+      // Not among the report's notices: a cached report is told again where the lines are not there any more.
+      const leftOut = quarantine.leftOut()
+      if (leftOut !== undefined) options.onNotice?.(leftOut)
       if (report.documents === 0)
         throw new InputError(`data in ${list.join(', ')}: expected at least one row, got none`)
     } finally {

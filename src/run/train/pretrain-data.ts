@@ -69,8 +69,9 @@ export async function corporaOf(
       ...(isPart && { split: { side: split, fraction: config.val_split } }),
     })
     const { numTokens: tokens, numDocuments, length: samples, report, isCached } = corpus
-    const where = isCached ? ' left out when they were tokenized' : quarantine === undefined ? '' : ` in ${quarantine}`
-    const bad = report.bad === 0 ? '' : `; ${report.bad.toLocaleString('en')} bad lines${where}`
+    // The reading that found them has told of them itself.
+    const lines = `${report.bad.toLocaleString('en')} bad ${report.bad === 1 ? 'line' : 'lines'}`
+    const bad = report.bad === 0 || !isCached ? '' : `; ${lines} left out when it was tokenized`
     const message =
       `${split}: ${tokens.toLocaleString('en')} tokens of ${numDocuments.toLocaleString('en')} documents in ` +
       `${samples.toLocaleString('en')} blocks of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}` +

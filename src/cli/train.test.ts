@@ -1,0 +1,75 @@
+// `anneal train DATA`: what counts as data, and what is refused before a model is looked at.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { main } from './main.ts'
+
+const rows = [
+  { instruction: 'a', output: 'b' },
+  { instruction: 'c', output: 'd' },
+]
+const labelled = rows.map(({ instruction, output }, index) => ({
+  prompt: instruction,
+  completion: output,
+  label: index === 0,
+}))
+const lines = (all: readonly object[]): string => all.map((row) => `${JSON.stringify(row)}\n`).join('')
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'anneal-train-data-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** What is said about data for a model that is not there. */
+async function said(name: string, content: string | Uint8Array, ...more: string[]): Promise<string> {
+  const file = join(folder, name)
+  writeFileSync(file, content)
+  return trained(file, ...more)
+}
+
+async function trained(file: string, ...more: string[]): Promise<string> {
+  const err: string[] = []
+  const words = ['train', file, '--model', join(folder, 'no-model'), '--output_dir', join(folder, 'out'), ...more]
+  await main([...words, '--dry-run'], {
+    stdout: { write: () => true },
+    stderr: { write: (text: string) => err.push(text) > 0 },
+  } as unknown as Parameters<typeof main>[1])
+  return err.join('').replaceAll(folder, '.')
+}
+
+describe('anneal train DATA', () => {
+  it('takes rows from every kind of file that holds some, of any size, and from a folder', async () => {
+    const alpaca = (name: string): string =>
+      `notice: ./${name} is alpaca data (2 of 2 rows have 'instruction' and 'output'): stage sft`
+    expect(await said('rows.jsonl', lines(rows))).toContain(alpaca('rows.jsonl'))
+    expect(await said('rows.ndjson', lines(rows))).toContain(alpaca('rows.ndjson'))
+    expect(await said('rows.csv.gz', gzipSync('instruction,output\na,b\nc,d\n'))).toContain(alpaca('rows.csv.gz'))
+    expect(await said('rows.json.gz', gzipSync(JSON.stringify(rows)))).toContain(alpaca('rows.json.gz'))
+    const large = [rows[0], { instruction: 'c', output: 'd'.repeat(1.5 * 2 ** 20) }]
+    expect(await said('large.json', JSON.stringify(large))).toContain(alpaca('large.json'))
+    mkdirSync(join(folder, 'many'))
+    await said(join('many', 'one.jsonl'), lines(rows.slice(0, 1)))
+    await said(join('many', 'two.jsonl'), lines(rows.slice(1)))
+    expect(await trained(join(folder, 'many'))).toContain(alpaca('many'))
+  })
+
+  it('takes an object of settings and a file that is not there for a configuration', async () => {
+    expect(await said('run.json', '{"stage": "sft", "stagge": 1}')).toMatch(/^error: unknown key 'stagge'/)
+    expect(await trained(join(folder, 'none.json'))).toMatch(
+      /^error: configuration \.\/none\.json: expected a YAML file, got nothing/,
+    )
+  })
+
+  it('learns from answers with labels only where that is asked for', async () => {
+    const data = lines(labelled)
+    expect(await said('kto.jsonl', data)).toMatch(
+      /^error: \.\/kto\.jsonl: expected answers or pairs of answers, got answers with labels \(2 of 2 rows have 'prompt' and 'completion' and 'label'\)/,
+    )
+    const asked = 'kto.jsonl is prompt-completion data'
+    expect(await said('kto.jsonl', data, '--stage', 'sft')).toContain(asked)
+    expect(await said('kto.jsonl', data, '--columns', '{"label": null}')).toContain(asked)
+  })
+})
