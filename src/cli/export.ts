@@ -42,13 +42,7 @@ export const command: Command = defineCommand({
     },
     'adapter-only': { kind: 'flag', summary: 'write the adapter alone, for llama.cpp beside its base (gguf)' },
     'skip-check': { kind: 'flag', summary: 'do not read the GGUF file back and compare' },
-    threads: {
-      kind: 'integer',
-      value: 'N',
-      summary: 'CPU threads; without it, one per core that this process may use',
-      min: 1,
-      max: 1024,
-    },
+    threads: MODEL_OPTIONS.threads,
   },
   examples: [
     'export --to gguf --model runs/tiny --quantize q8_0 --out runs/tiny.gguf',

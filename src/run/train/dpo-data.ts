@@ -1,6 +1,5 @@
 // Stage `dpo`: pairs of a better and a worse answer, of which the better one becomes the likelier. The formulas are in src/methods/dpo.
 
-import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { preview } from '../../data/preview.ts'
@@ -12,8 +11,6 @@ import {
   pairBatches,
   readPreferences,
 } from '../../data/tuning/preferences.ts'
-import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
-import { ConfigError } from '../../errors.ts'
 import { type DpoOptions, dpo } from '../../methods/dpo/dpo.ts'
 import { needsReference } from '../../methods/dpo/losses.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
@@ -23,6 +20,7 @@ import { type RunReference, referenceOf } from './dpo-reference.ts'
 import { preferenceWatch } from './dpo-watch.ts'
 import { inKeys } from './in-keys.ts'
 import type { Reading, StageData } from './stage-data.ts'
+import { readTuning, refuseEmpty } from './tuning-files.ts'
 
 /** Reads the pairs, and shows one of them with what is compared marked. */
 export async function dpoData(
@@ -30,20 +28,11 @@ export async function dpoData(
   tokenizer: Tokenizer,
   reading: Reading,
 ): Promise<StageData<PairBatch>> {
-  const { train, validation, report } = await read(config, tokenizer, reading, 'train')
-  const wantsHeld = config.eval_dataset !== undefined || config.val_split > 0
-  const held = config.eval_dataset === undefined ? validation : await heldOut(config, tokenizer, reading)
+  const { train, held, report } = await readTuning<Pair, PreferenceData>(readPreferences, config, tokenizer, reading)
   const { guess, rows, tokens } = report
   const message = `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} pairs, ${tokens.toLocaleString('en')} tokens`
   reading.tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
-  if (train.length === 0)
-    throw new ConfigError(
-      `dataset: expected pairs to train on, got none of ${report.rows} that is left to train. Give more data`,
-    )
-  if (wantsHeld && held.length === 0)
-    throw new ConfigError(
-      `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected pairs to evaluate on, got none. Give more`,
-    )
+  refuseEmpty('pairs', train, held, { config, rows: report.rows })
   const { chosen, rejected } = train.get(0)
   reading.tell({
     type: 'example',
@@ -54,7 +43,7 @@ export async function dpoData(
   let checks: ReturnType<typeof preferenceWatch> | undefined
   return {
     train: pairBatches(train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
-    evaluation: wantsHeld
+    evaluation: held
       ? shifted(pairBatches(held, { batchSize: config.per_device_eval_batch_size, shuffle: false }), train.length)
       : undefined,
     async objective(tuning, start, watch): Promise<Objective<PairBatch>> {
@@ -63,7 +52,7 @@ export async function dpoData(
       const isQuiet = attention + residual + embedding === 0 // dropout is off in the reference alone
       const startsAtReference = hasReference && start.isFresh && isQuiet && config.ref_model === undefined
       checks = preferenceWatch(config, { startsAtReference, bf16: start.bf16 })
-      const all = joined(train, wantsHeld ? held : undefined)
+      const all = joined(train, held)
       if (hasReference) reference = await referenceOf(config, all, tuning, start, watch)
       return objectiveOf(config, reference)
     },
@@ -106,34 +95,4 @@ function shifted(source: BatchSource<PairBatch>, by: number): BatchSource<PairBa
       return { ...batch, pairs: batch.pairs.map((pair) => pair + by) }
     },
   }
-}
-
-async function heldOut(config: TrainConfig, tokenizer: Tokenizer, reading: Reading): Promise<Dataset<Pair>> {
-  return (await read({ ...config, dataset: config.eval_dataset!, val_split: 0 }, tokenizer, reading, 'validation'))
-    .train
-}
-
-async function read(
-  config: TrainConfig,
-  tokenizer: Tokenizer,
-  { tell, quarantine }: Reading,
-  name: string,
-): Promise<PreferenceData> {
-  const onNotice = (message: string): void => tell({ type: 'notice', message })
-  const options: TuningFileOptions = {
-    tokenizer,
-    maxLength: config.max_length,
-    validation: { fraction: config.val_split },
-    rows: {
-      ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${name}.jsonl`) }),
-      maxBadFraction: config.max_bad_fraction,
-      onNotice,
-    },
-    allowSpecial: config.split_special_tokens === false,
-    ...(config.columns !== undefined && { columns: config.columns }),
-    ...(config.on_overlong !== undefined && { onOverlong: config.on_overlong }),
-  }
-  const data = await readPreferences(config.dataset, options)
-  for (const notice of data.report.notices) onNotice(notice)
-  return data
 }
