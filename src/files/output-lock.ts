@@ -1,9 +1,9 @@
 // One writer at a time for an output: a lock file that says which process holds it. A crash does not leave it closed, for it counts
 // only while that process lives. It is seen by processes that see each other, which those of two containers do not.
 
-import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { hasCode, UsageError } from '../errors.ts'
+import { pathBeside } from './leftover.ts'
 
 /** A lock whose file cannot be read yet is being written; older than this, its writer has died before it was. */
 const WRITING_MS = 5000
@@ -80,7 +80,7 @@ function parse(text: string): Holder | undefined {
 
 /** Moves a dead process's lock aside first: another process may have taken it over in between, and then gets it back. */
 function takeAway(file: string, dead: Holder): void {
-  const aside = `${file}-${randomBytes(6).toString('hex')}`
+  const aside = pathBeside(file, 'drop') // swept with what else a crash leaves
   try {
     renameSync(file, aside)
   } catch (error) {

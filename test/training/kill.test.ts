@@ -40,7 +40,8 @@ function lostSteps(killed: Ended, directory: string): number {
   const damaged: string[] = []
   const saved = latestValid(directory, (path) => damaged.push(path))?.step ?? 0
   expect(damaged).toEqual([])
-  expect(leftovers(directory)).toEqual([])
+  // The lock of a dead process holds nobody up: the next run takes it over, and leaves none (below).
+  expect(leftovers(directory).filter((name) => name !== '.lock')).toEqual([])
   for (const { path } of findCheckpoints(directory)) verifyCheckpoint(path)
   return Math.max(0, done - saved)
 }
