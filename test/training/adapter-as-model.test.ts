@@ -61,6 +61,9 @@ it('preferences go on from the adapter that a run has left, and leave one for th
   expect(await logitsOf(at('pairs'))).not.toBeAllclose(await logitsOf(model.directory), { absolute: 1e-3 })
   const config = JSON.parse(readFileSync(at('pairs/adapter_config.json'), 'utf8'))
   expect(config.base_model_name_or_path).toBe(model.directory)
+  // It stops where the first run has learnt to stop.
+  const stops = (name: string): unknown => JSON.parse(readFileSync(at(`${name}/generation_config.json`), 'utf8'))
+  expect(stops('pairs')).toEqual(stops('chats'))
   const lineage = sourceLineage(modelSource(at('pairs')))
   expect(lineage.map(({ pass }) => pass)).toEqual(['sft', 'dpo'])
 })

@@ -1,6 +1,7 @@
 // What belongs to a model besides its configuration and weights, and comes along when another model is made of it.
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { readBounded } from '../../files/bounded-read.ts'
 import { LINEAGE } from './lineage.ts'
 import { isWeightFile } from './model-weights.ts'
 
@@ -14,6 +15,8 @@ const NAMES: Readonly<Record<CompanionKind, RegExp>> = {
   licence: /^(?:LICEN[CS]E|NOTICE|COPYING|USE_POLICY).*$/i,
 }
 const KINDS: readonly CompanionKind[] = ['tokenizer', 'generation', 'licence']
+/** What a tokenizer.json may have is less. */
+const MAX_COMPANION_BYTES = 256 * 1024 * 1024
 /** Transformers keeps the templates that are not the default one in a folder. */
 const TEMPLATES = 'additional_chat_templates'
 
@@ -38,7 +41,7 @@ export function copyCompanions(from: string, to: string, kinds: readonly Compani
   for (const path of companionsOf(from, kinds)) {
     mkdirSync(dirname(join(to, path)), { recursive: true })
     // Not as a copy of the file: one that may only be read would make another such.
-    writeFileSync(join(to, path), readFileSync(join(from, path)))
+    writeFileSync(join(to, path), readBounded(join(from, path), MAX_COMPANION_BYTES))
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import { main } from '../../cli/main.ts'
+import { lockOutput } from '../../files/output-lock.ts'
 import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { trainBpe } from '../../text/bpe.ts'
@@ -114,4 +115,17 @@ describe('anneal qpruner', () => {
     expect(said.at(-1)).toContain('budget bits: expected at least 2.5 bits per weight')
     expect(existsSync(join(root, 'other'))).toBe(false)
   })
+})
+
+it('refuses a folder that another run is writing', async () => {
+  const file = join(root, 'locked.yaml')
+  writeFileSync(file, yaml(1).replace(out, join(root, 'locked')))
+  mkdirSync(join(root, 'locked'))
+  const unlock = lockOutput(join(root, 'locked', '.lock'), join(root, 'locked'), 'output_dir')
+  let err = ''
+  const sink = { write: () => true }
+  const code = await main(['qpruner', file], { stdout: sink, stderr: { write: (text: string) => (err += text) } })
+  unlock()
+  expect([code, err]).toEqual([2, expect.stringContaining('output_dir: expected a place that nobody else writes to')])
+  expect(readdirSync(join(root, 'locked'))).toEqual([])
 })

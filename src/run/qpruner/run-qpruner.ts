@@ -9,6 +9,7 @@ import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
+import { lockOutput } from '../../files/output-lock.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
 import { eventsOf, resultOf, type Tell, type Watch } from '../../work.ts'
@@ -68,7 +69,9 @@ async function pipeline(config: QprunerConfig, watch: PipelineWatch): Promise<Qp
   const device = resolveDevice(config.device)
   const dtype = loadDtype('auto', loadConfig(original).dtype, device)
   const takeAway = makeOutputDirectory(root, 'output_dir')
+  let unlock = (): void => {}
   try {
+    unlock = lockOutput(join(root, '.lock'), root, 'output_dir')
     sweepLeftovers(root)
     const windows = await windowsOf(config, watch)
     const context: StageContext = {
@@ -140,6 +143,7 @@ async function pipeline(config: QprunerConfig, watch: PipelineWatch): Promise<Qp
     watch.tell({ type: 'result', result, lines: [...qprunerLines(judged, chosen), `→ ${root}`] })
     return result
   } finally {
+    unlock()
     takeAway()
   }
 }

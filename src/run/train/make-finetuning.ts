@@ -3,6 +3,7 @@
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
 import type { TrainConfig } from '../../config/schema.ts'
+import { readGenerationConfig } from '../../infer/generation-config.ts'
 import { freezeExcept } from '../../methods/freeze/freeze.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
@@ -24,7 +25,10 @@ export function makeFinetuning(
   if (config.finetuning !== 'full' && config.finetuning !== 'freeze') {
     const base = modelOf(config, tokenizer, device)
     try {
-      stopAlsoAt(base, stopTokenIds)
+      const { adapter_name_or_path: start } = config
+      // The base's files do not say what an adapter to go on from has learnt to stop at.
+      const learnt = start === undefined ? [] : (readGenerationConfig(start).eosTokenIds ?? [])
+      stopAlsoAt(base, [...learnt, ...stopTokenIds])
       if (config.finetuning === 'prompt') return softPromptTuning(base, config, tokenizer, resumeFrom)
       return loraTuning(base, config, resumeFrom)
     } catch (error) {
