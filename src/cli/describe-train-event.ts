@@ -33,7 +33,8 @@ export function startLine(event: Extract<TrainEvent, { type: 'run-start' }>): st
   const { parameters, trainableParameters: trainable, steps, startStep } = event
   const share =
     trainable === parameters ? 'all trained' : `${((100 * trainable) / parameters).toPrecision(3)} % trained`
-  const from = startStep > 0 ? `, going on after step ${startStep}` : ''
+  const rest = startStep < steps ? '' : ', which leaves nothing to train'
+  const from = startStep > 0 ? `, going on after step ${startStep}${rest}` : ''
   return `${amount(parameters, 'parameters')}, ${share}; ${steps} steps${from}`
 }
 

@@ -48,6 +48,16 @@ describe('main', () => {
     expect((await run('zebra', '--help')).code).toBe(2)
   })
 
+  it('takes help for a command, too', async () => {
+    expect(await run('help', 'train')).toEqual(await run('train', '--help'))
+    expect(await run('help', 'tokenizer', 'train')).toEqual(await run('tokenizer', 'train', '--help'))
+    expect(await run('help')).toEqual(await run('--help'))
+    expect(await run('help', 'zebra')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("unknown command 'zebra'"),
+    })
+  })
+
   it('gives every key of a training configuration a line, in groups', async () => {
     const { out } = await run('train', '--help')
     for (const key of configOverrides.keys) expect(out).toContain(`  --${key} `)

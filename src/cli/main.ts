@@ -65,6 +65,8 @@ export async function main(words: readonly string[], streams: Streams = process)
 async function dispatch(words: readonly string[], { stdout, stderr }: Streams): Promise<number> {
   // Options common to all commands may also stand before the command's name.
   const start = words.findIndex((word) => !word.startsWith('-'))
+  // `anneal help train`, as in git and npm.
+  if (words[start] === 'help') return dispatch([...words.slice(start + 1), '--help'], { stdout, stderr })
   const before = start < 0 ? words : words.slice(0, start)
   const strange = before.find((word) => !['--help', '-h', '--version', '-V', '--debug', '--json'].includes(word))
   if (strange !== undefined) {

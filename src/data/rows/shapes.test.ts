@@ -29,6 +29,11 @@ describe('sniffShape', () => {
 
   it('lists what it accepts when it knows none of it', async () => {
     await expect(sniffShape(rows({ q: 1 }))).rejects.toThrow(/found fields q\./)
+    // Shapes that no stage takes are no advice, neither in the list nor as the nearest.
+    await expect(sniffShape(rows({ q: 1 }))).rejects.toThrow(
+      /^(?!.*(?:labelled|prompt \{prompt\})).*alpaca \{instruction, output\}/,
+    )
+    await expect(sniffShape(rows({ completion: 'a', label: true }))).rejects.toThrow(/Nearest is prompt-completion /)
     await expect(sniffShape([])).rejects.toThrow(/at least one row/)
   })
 })

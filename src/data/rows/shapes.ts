@@ -213,11 +213,17 @@ export function unknownShape(place: string, fields: Fields, purpose?: Purpose): 
         `Nearest is ${describeShape(shape)}, where '${missing}' is missing: rename the column that holds it, or set columns: {${missing}: ${spare ?? '…'}}`,
     )
   }
-  const shapes = (Object.keys(SHAPES) as Shape[]).filter((shape) => isPossible(shape, purpose)).map(describeShape)
+  const shapes = (Object.keys(SHAPES) as Shape[]).filter((shape) => isWanted(shape, purpose)).map(describeShape)
   return new InputError(
     `row in ${place}: expected one of ${shapes.join(', ')}; ${got}. ` +
       'Rename yours, or say which is which, for example columns: {instruction: title, output: body}',
   )
+}
+
+/** Whether a shape can be advised: where nothing is known of the purpose, one that some stage takes. */
+function isWanted(shape: Shape, purpose: Purpose | undefined): boolean {
+  const { for: use } = SHAPES[shape]
+  return purpose === undefined ? use === 'supervised' || use === 'preference' : use === purpose
 }
 
 const WANTED: Readonly<Record<Purpose, string>> = {
@@ -233,7 +239,7 @@ function nearestShape(
 ): { shape: Shape; missing: string; spare: string | undefined } | undefined {
   for (const shape of Object.keys(SHAPES) as Shape[]) {
     const names = SHAPES[shape].fields
-    if (!isPossible(shape, purpose) || names.length < 2) continue
+    if (!isWanted(shape, purpose) || names.length < 2) continue
     const roles: Record<string, string> = {}
     const missing: string[] = []
     for (const alternatives of names) {
