@@ -63,7 +63,10 @@ export class Engine implements Lm {
     this.#prefix = prefix
   }
 
-  /** Loads a Hugging Face model directory; one without tokenizer.json takes token ids only. */
+  /**
+   * Loads a Hugging Face model directory, and nothing else: `loadLm` of the runs also takes GGUF files and adapters, and chooses device
+   * and type. Without tokenizer.json it takes token ids only.
+   */
   static async load(directory: string, { device, dtype, batchSize }: EngineOptions = {}): Promise<Engine> {
     const generationConfig = readGenerationConfig(directory)
     const tokenizer = existsSync(join(directory, 'tokenizer.json'))
