@@ -17,8 +17,14 @@ it('is read as tokens when asked for, and neither the first nor the last is doub
   expect(idsOf(`abc${end}`, true)).toEqual(plain)
   expect(idsOf(`${begin}abc${end}`, true).filter((id) => id !== bos)).toEqual(plain.filter((id) => id !== bos))
   expect(count(idsOf(`${begin}abc`, true), bos)).toBe(1)
-  // What templates write behind the last token.
-  expect(count(idsOf(`abc${end}\n`, true), eos)).toBe(1)
+  // What templates write behind the last token is there, and not learnt.
+  const { ids, labels } = new SupervisedEncoder({ tokenizer, allowSpecial: true }).encode(
+    { kind: 'text', text: `abc${end}\n` },
+    'x:1',
+  )
+  expect(count([...ids], eos)).toBe(1)
+  expect([...labels].slice(-2)).toEqual([eos, -100])
+  expect(ids.length).toBe(plain.length + 1)
   // An end in the middle is no end.
   expect(idsOf(`abc${end}d`, true).at(-1)).toBe(eos)
   expect(count(idsOf(`abc${end}d`, true), eos)).toBe(2)

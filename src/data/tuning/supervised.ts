@@ -141,23 +141,29 @@ export class SupervisedEncoder {
     const controls = this.options.allowSpecial ? text : '\0'.repeat(text.length)
     const { ids: inner, cuts } = this.tokenizer.encodeMasked(text, controls, [prompt.length])
     if (!this.options.allowSpecial) this.spelled.add(text)
-    const { before, after } = this.options.allowSpecial ? this.frameFor(inner) : this.frame
+    const { before, after, end } = this.options.allowSpecial
+      ? this.frameFor(inner)
+      : { ...this.frame, end: inner.length }
     const ids = new Int32Array(before.length + inner.length + after.length)
     ids.set(before)
     ids.set(inner, before.length)
     ids.set(after, before.length + inner.length)
     const labels = ids.slice().fill(IGNORE_INDEX, 0, before.length + cuts[0]!)
+    labels.fill(IGNORE_INDEX, before.length + end, before.length + inner.length)
     return checked({ ids, labels }, place)
   }
 
-  /** What is put around a text; a text that was rendered before has its own first and last token, which are not doubled. */
-  private frameFor(inner: Int32Array): { before: Int32Array; after: Int32Array } {
+  /**
+   * What is put around a text; a text that was rendered before has its own first and last token, which are not doubled. Line breaks
+   * from `end` on are the template's, as in a chat.
+   */
+  private frameFor(inner: Int32Array): { before: Int32Array; after: Int32Array; end: number } {
     const { before, after } = this.frame
     const isBegun = before.length > 0 && before.every((id, i) => inner[i] === id)
     let last = inner.length
     while (last > 0 && this.tokenizer.decode(inner.subarray(last - 1, last)).trim() === '') last--
     const isEnded = after.length > 0 && last > 0 && inner[last - 1] === after.at(-1)
-    return { before: isBegun ? NONE : before, after: isEnded ? NONE : after }
+    return { before: isBegun ? NONE : before, after: isEnded ? NONE : after, end: isEnded ? last : inner.length }
   }
 }
 
