@@ -234,4 +234,23 @@ describe('anneal export --to hf', () => {
     adapted.free()
     merged.free()
   })
+
+  it('leaves a file or a model that is there, unless --overwrite is given', async () => {
+    const file = join(out, 'notes.gguf')
+    writeFileSync(file, 'my notes')
+    const folder = join(out, 'full')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'config.json'), '{"model_type":"mine"}')
+    for (const [to, target, kept] of [
+      ['gguf', file, file],
+      ['hf', folder, join(folder, 'config.json')],
+    ] as const) {
+      const before = readFileSync(kept, 'utf8')
+      const words = ['--to', to, '--model', model, '--out', target]
+      const { code, err } = await runCommand(command, words)
+      expect([code, err, readFileSync(kept, 'utf8')]).toEqual([2, expect.stringContaining('give --overwrite'), before])
+      expect((await runCommand(command, [...words, '--overwrite'])).code).toBe(0)
+      expect(readFileSync(kept, 'latin1')).not.toBe(before)
+    }
+  })
 })

@@ -41,6 +41,7 @@ export const command: Command = defineCommand({
       default: 'dequantized',
     },
     'adapter-only': { kind: 'flag', summary: 'write the adapter alone, for llama.cpp beside its base (gguf)' },
+    overwrite: { kind: 'flag', summary: 'replace a file or a model that is in --out; other files there stay' },
     'skip-check': { kind: 'flag', summary: 'do not read the GGUF file back and compare' },
     threads: MODEL_OPTIONS.threads,
   },

@@ -1,5 +1,5 @@
 // The folder that an edited or exported model goes to: what is refused, and how it is taken.
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
@@ -25,7 +25,7 @@ export function checkTarget({ base, adapters }: ModelSource, out: string, overwr
 }
 
 /**
- * Makes the folder around `out`, locks `out` against other runs, and cleans up what dead processes left. The function returned gives it
+ * Makes the folder around `out` (a folder or a file), locks `out` against other runs, and cleans up what dead processes left. The function returned gives it
  * free and takes away what this made and nobody used.
  */
 export function takeTarget(out: string): () => void {
@@ -33,7 +33,7 @@ export function takeTarget(out: string): () => void {
   const takeAway = makeOutputDirectory(folder, '--out')
   let unlock: () => void
   try {
-    if (existsSync(out)) makeOutputDirectory(out, '--out')
+    if (existsSync(out) && statSync(out).isDirectory()) makeOutputDirectory(out, '--out')
     unlock = lockOutput(join(folder, `.${basename(resolve(out))}.lock`), out, '--out')
   } catch (error) {
     takeAway()

@@ -1,10 +1,9 @@
 // A model in the files that other programs load: GGUF, a Hugging Face directory, or an adapter alone for llama.cpp.
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
-import { makeOutputDirectory } from '../../files/output-directory.ts'
-import { checkOutputFile, checkOutputFolder } from '../../files/output-file.ts'
+import { checkOutputFile } from '../../files/output-file.ts'
 import { exportAdapterGguf } from '../../gguf/export-adapter.ts'
 import { type CheckedGguf, exportGguf } from '../../gguf/export-gguf.ts'
 import { modelfile } from '../../gguf/modelfile.ts'
@@ -14,6 +13,7 @@ import { scaleOf } from '../../methods/lora/lora-linear.ts'
 import type { MergeBase } from '../../methods/lora/quantized-base.ts'
 import { storedDtype } from '../../model/dtype.ts'
 import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
+import { checkTarget, takeTarget } from '../edit/edit-target.ts'
 import { type LoadedModel, loadModel } from '../load-model.ts'
 import { modelSource } from '../model-source.ts'
 import { type ExportedDirectory, exportDirectory, type HuggingFaceTarget } from './export-hf.ts'
@@ -27,7 +27,10 @@ interface CommonOptions {
   adapter?: string | readonly string[]
   /** What an adapter that was trained on a quantized base is merged onto. Default `dequantized`. */
   onto?: MergeBase
+  /** A new file, or a new or empty folder. */
   out: string
+  /** Lets what is in `out` be replaced; other files of a folder stay. */
+  overwrite?: boolean
 }
 
 /** `gguf` writes a file with a card and a Modelfile beside it; `hf` a directory; `gguf-adapter` a LoRA alone, for llama.cpp's `--lora`. */
@@ -58,19 +61,11 @@ export function exportModel(
 }
 
 async function run(options: ExportOptions, watch: Watch): Promise<ExportResult> {
-  const { out, to } = options
-  const takeAway = makeOutputDirectory(dirname(resolve(out)), '--out')
+  const { out, to, overwrite = false } = options
+  if (to === 'hf') checkTarget(modelSource(options.model, options.adapter), out, overwrite)
+  const takeAway = takeTarget(out)
   try {
-    if (to === 'hf') {
-      checkOutputFolder(out, '--out')
-      if (existsSync(out)) makeOutputDirectory(out, '--out')
-    } else {
-      if (statSync(out, { throwIfNoEntry: false })?.isDirectory())
-        throw new UsageError(
-          `--out: expected a file, got the folder ${out}. Name a file, such as ${join(out, 'model.gguf')}`,
-        )
-      checkOutputFile(out, '--out')
-    }
+    if (to !== 'hf') checkFile(out, overwrite)
     if (to === 'gguf-adapter') return await adapterAlone(options, watch)
     const source = modelSource(options.model, options.adapter)
     const { onto = 'dequantized' } = options
@@ -84,6 +79,20 @@ async function run(options: ExportOptions, watch: Watch): Promise<ExportResult> 
   } finally {
     takeAway()
   }
+}
+
+/** UsageError unless a file may be written to `out`: nothing there, or with `overwrite` a plain file. */
+function checkFile(out: string, overwrite: boolean): void {
+  const there = statSync(out, { throwIfNoEntry: false })
+  if (there?.isDirectory())
+    throw new UsageError(
+      `--out: expected a file, got the folder ${out}. Name a file, such as ${join(out, 'model.gguf')}`,
+    )
+  checkOutputFile(out, '--out')
+  if (there !== undefined && !overwrite)
+    throw new UsageError(
+      `--out: expected a new file, got ${out}, which is there. Choose another one, or give --overwrite`,
+    )
 }
 
 async function ggufOf(

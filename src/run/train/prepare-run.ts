@@ -81,7 +81,7 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
     checkWeightsFit(config, tokenizer, device)
     const finetuning = makeFinetuning(config, tokenizer, data.stopTokenIds, device, resumeFrom)
     model = finetuning.model
-    checkLength(config, finetuning)
+    checkLength(config, finetuning, notice)
     model.gradientCheckpointing = config.gradient_checkpointing
     const stageObjective = await data.objective(finetuning, { isFresh: resumeFrom === undefined, bf16 }, watch)
     const objective = finetuning.objective?.(stageObjective) ?? stageObjective
@@ -103,10 +103,21 @@ export function computesInBf16({ bf16 }: TrainConfig, device: string): boolean {
 }
 
 /** Learned positions end; rotary ones go on. */
-function checkLength({ max_length }: TrainConfig, { model, reader }: Finetuning): void {
+function checkLength(
+  { max_length, model_name_or_path }: TrainConfig,
+  { model, reader }: Finetuning,
+  notice: (message: string) => void,
+): void {
   const { hasLearnedPositions, maxPositionEmbeddings } = model.config
   const most = maxPositionEmbeddings - (reader?.prefix?.length ?? 0)
-  if (!hasLearnedPositions || max_length <= most) return
+  if (max_length <= most) return
+  if (!hasLearnedPositions) {
+    if (model_name_or_path !== undefined)
+      notice(
+        `max_length is ${max_length}, and the model was made for ${maxPositionEmbeddings} positions (max_position_embeddings)`,
+      )
+    return
+  }
   throw new ConfigError(
     `max_length: expected at most the model's ${most} positions${most < maxPositionEmbeddings ? ' behind the prompt' : ''}, got ${max_length}. Use a shorter one`,
   )
