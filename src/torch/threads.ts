@@ -28,9 +28,10 @@ export function checkThreads(name: string, count: number, given: string | number
 
 /**
  * GNU's OpenMP, which LibTorch brings on Linux, lets a thread that waits at the end of an operator spin for 300,000 rounds, milliseconds,
- * before it sleeps. While it spins for a thread that has no processor, it takes the processor that this one needs: with other work on the
- * machine decoding became a hundred times slower. 1,000 rounds are 20 to 50 µs: longer than the
- * way from one operator to the next, so that on an idle machine nobody falls asleep in between, and too short to harm anybody (bench/busy.ts).
+ * before it sleeps. While it spins for a thread that has no processor, it takes the processor that this one needs. 1,000 rounds are 20 to
+ * 50 µs: beside one busy loop a processor, where half of the speed is a fair share, decoding keeps 42 % of it and training 53 %, against
+ * 13 % and 27 % with OpenMP's own; on an idle machine that costs decoding about a sixth and training nearly a tenth
+ * (bench/results/2026-11-26-busy.json, where 10,000 rounds kept 10 % and 34 %).
  */
 const SPIN_ROUNDS = '1000'
 
