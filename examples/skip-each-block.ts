@@ -1,13 +1,13 @@
 // Which block of a model matters most? A branch rule leaves each out in turn: npx tsx examples/skip-each-block.ts runs/demo/model
-import { Engine } from 'anneal/infer'
 import type { BranchRule } from 'anneal/nn'
+import { loadLm } from 'anneal/run'
 
 const [directory, prompt = 'The function returns the number of bytes written.'] = process.argv.slice(2)
 if (directory === undefined) {
   console.error('usage: npx tsx examples/skip-each-block.ts MODEL [TEXT]')
   process.exit(2)
 }
-const engine = await Engine.load(directory)
+const engine = await loadLm(directory)
 const leaveOut: BranchRule = () => null
 for (const [index, block] of engine.model.model.layers.entries()) {
   for (const branch of [block.attention, block.feedForward]) branch.rules.push(leaveOut)

@@ -163,8 +163,8 @@ describe('anneal chat', () => {
 
   it('talks to a real engine and survives a message that is too long', async () => {
     const { directory, remove } = await tinyModelDirectory({ chatTemplate: TINY_CHAT_TEMPLATE })
-    const { Engine } = await import('../infer/engine.ts')
-    const engine = await Engine.load(directory)
+    const { loadLm } = await import('../run/load-lm.ts')
+    const engine = await loadLm(directory, { device: 'cpu' })
     const [stdout, stderr] = [textSink(), textSink()]
     await chat({
       lm: engine,

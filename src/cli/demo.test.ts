@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/run-command.ts'
-import { Engine } from '../infer/engine.ts'
 import { collect } from '../lm/lm.ts'
+import { loadLm } from '../run/load-lm.ts'
 import { command } from './demo.ts'
 
 let folder: string
@@ -69,7 +69,7 @@ describe('anneal demo', () => {
   })
 
   it('gives a model that continues a text and answers in a chat', async () => {
-    const engine = await Engine.load(join(out, 'model'))
+    const engine = await loadLm(join(out, 'model'))
     expect(engine.canChat).toBe(true)
     expect(engine.generationConfig.temperature).toBe(0.7)
     const prompts = [{ prompt: 'On day' }, { messages: [{ role: 'user', content: 'Who was seen?' }] }]

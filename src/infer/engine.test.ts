@@ -1,10 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError, UnsupportedError, UsageError } from '../errors.ts'
 import { collect, type GenerateRequest, type GenerationPiece } from '../lm/lm.ts'
+import { Tokenizer } from '../text/tokenizer.ts'
 import { memoryStats } from '../torch/index.ts'
 import { Engine } from './engine.ts'
+import { readGenerationConfig } from './generation-config.ts'
 
 const MODELS = new URL('../../test/fixtures/models/', import.meta.url)
 
@@ -19,13 +23,19 @@ const names = readdirSync(MODELS).filter(
   (name) => existsSync(new URL(`${name}/expected.json`, MODELS)) && goldenOf(name).greedy_ids !== undefined,
 )
 
+/** The parts as `loadLm`, on a floor above, finds them. */
+async function engineIn(directory: string): Promise<Engine> {
+  const tokenizer = existsSync(join(directory, 'tokenizer.json')) ? await Tokenizer.fromDirectory(directory) : undefined
+  return new Engine({ model: loadDecoder(directory), tokenizer, generationConfig: readGenerationConfig(directory) })
+}
+
 const idsOf = async (engine: Engine, request: GenerateRequest): Promise<readonly number[]> =>
   (await collect(engine.generate(request))).tokenIds
 
 describe('Engine: every family', () => {
   it.each(names)('gives the greedy tokens of Transformers, alone and in a batch: %s', async (name) => {
     const { greedy_prompt: ids = [], greedy_ids = [] } = goldenOf(name)
-    const engine = await Engine.load(new URL(name, MODELS).pathname)
+    const engine = await engineIn(new URL(name, MODELS).pathname)
     const maxNewTokens = greedy_ids.length - ids.length
     const prompts = [ids, ids.slice(0, 3), [...ids, ...ids], ids.slice(2)]
     const alone: (readonly number[])[] = []
@@ -39,8 +49,8 @@ describe('Engine: every family', () => {
 
 describe('Engine', async () => {
   const { directory, remove } = await tinyModelDirectory({ chatTemplate: TINY_CHAT_TEMPLATE })
-  const engine = await Engine.load(directory)
-  const raw = await Engine.load(new URL('llama', MODELS).pathname)
+  const engine = await engineIn(directory)
+  const raw = await engineIn(new URL('llama', MODELS).pathname)
   afterAll(() => {
     engine.free()
     raw.free()

@@ -1,35 +1,21 @@
-// A model directory as an `Lm`: weights, tokenizer and generation_config.json together.
+// A decoder as an `Lm`: weights, tokenizer and sampling settings together; `loadLm` of `anneal/run` makes one of what lies on disk.
 // What it does per token is decode-batch.ts; what a text is made of, sequence.ts; log-probabilities, score.ts.
 // LibTorch computes on the calling thread: between two tokens the event loop gets its turn, within one it does not.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError, TokenizerError, UnsupportedError, UsageError } from '../errors.ts'
 import type { GenerateRequest, Generation, GenerationPiece, Lm, Prompt, ScoreOptions, TokenLogProbs } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { encodeChat } from '../text/chat-encoding.ts'
-import { Tokenizer } from '../text/tokenizer.ts'
-import type { DType } from '../torch/index.ts'
+import type { Tokenizer } from '../text/tokenizer.ts'
 import { contextLength, hasLengthDependentRope } from './context.ts'
 import { DecodeBatch } from './decode-batch.ts'
-import { type GenerationConfig, readGenerationConfig } from './generation-config.ts'
+import type { GenerationConfig } from './generation-config.ts'
 import { generationSettings } from './generation-settings.ts'
 import { scoreSequences } from './score.ts'
 import { Sequence } from './sequence.ts'
 
-/** How a directory becomes an engine. */
-export interface EngineOptions {
-  /** `cpu` (default) or `cuda`. */
-  device?: string
-  /** What the weights are converted to; default f32. */
-  dtype?: DType
-  /** Sequences that `generateAll` decodes together at most; default 16. */
-  batchSize?: number
-}
-
-/** What an engine is made of where it does not come from a directory. */
+/** What an engine is made of. */
 export interface EngineParts {
   model: Decoder
   /** Without one, only ids go in and out. */
@@ -41,10 +27,10 @@ export interface EngineParts {
 }
 
 /**
- * Generates and scores with a decoder.
+ * Generates and scores with a decoder. `loadLm` makes one of a directory, a GGUF file or an adapter.
  *
  * @example
- * const engine = await Engine.load('models/tiny')
+ * const engine = new Engine({ model: loadDecoder('models/tiny'), tokenizer: await Tokenizer.fromDirectory('models/tiny') })
  * for await (const { text } of engine.generate({ prompt: 'Once upon a time', maxNewTokens: 40 })) process.stdout.write(text)
  */
 export class Engine implements Lm {
@@ -61,19 +47,6 @@ export class Engine implements Lm {
     this.generationConfig = generationConfig
     this.#batchSize = hasLengthDependentRope(model.config) ? 1 : batchSize
     this.#prefix = prefix
-  }
-
-  /**
-   * Loads a Hugging Face model directory, and nothing else: `loadLm` of the runs also takes GGUF files and adapters, and chooses device
-   * and type. Without tokenizer.json it takes token ids only.
-   */
-  static async load(directory: string, { device, dtype, batchSize }: EngineOptions = {}): Promise<Engine> {
-    const generationConfig = readGenerationConfig(directory)
-    const tokenizer = existsSync(join(directory, 'tokenizer.json'))
-      ? await Tokenizer.fromDirectory(directory)
-      : undefined
-    const model = loadDecoder(directory, { ...(device && { device }), ...(dtype && { dtype }) })
-    return new Engine({ model, tokenizer, generationConfig, batchSize })
   }
 
   get contextLength(): number {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError, UsageError } from '../errors.ts'
 import { memoryStats } from '../torch/index.ts'
 import { Engine } from './engine.ts'
@@ -67,7 +68,7 @@ describe('planWindows', () => {
 describe('score', () => {
   it.each(names)('gives the log-probabilities of Transformers: %s', async (name) => {
     const { input_ids, token_logprobs } = goldenOf(name)
-    const engine = await Engine.load(new URL(name, MODELS).pathname)
+    const engine = new Engine({ model: loadDecoder(new URL(name, MODELS).pathname) })
     const scores = await engine.score(input_ids)
     expect(
       difference(
@@ -80,7 +81,7 @@ describe('score', () => {
 })
 
 describe('score of many texts', async () => {
-  const engine = await Engine.load(new URL('llama', MODELS).pathname)
+  const engine = new Engine({ model: loadDecoder(new URL('llama', MODELS).pathname) })
   afterAll(() => engine.free())
   const ids = (length: number, from = 0): number[] => Array.from({ length }, (_, i) => (i * 37 + from * 11) % 320)
 
