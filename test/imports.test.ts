@@ -117,6 +117,11 @@ describe('imports', () => {
     const textSide = paths.filter((path) => /^(files|text|lm|eval|serve|data|report)\/|^infer\/sample\.ts$/.test(path))
     expect(textSide.flatMap((path) => [...reach(path)].filter((to) => /^(torch|nn)\//.test(to)))).toEqual([])
   })
+  it('hash contents in files/hash.ts alone, from the models up', () => {
+    const torchFloor = FLOORS.findIndex((rooms) => rooms.includes('torch'))
+    const high = paths.filter((path) => roomOf(path)!.floor > torchFloor)
+    expect(high.filter((path) => texts.get(path)!.includes('createHash('))).toEqual([])
+  })
   it('keep methods apart', () => {
     const isOther = (from: string, to: string): boolean =>
       methodOf(from) !== undefined && methodOf(to) !== undefined && methodOf(from) !== methodOf(to)

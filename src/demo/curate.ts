@@ -1,7 +1,7 @@
 // Texts → passages worth learning from, split into those to train on and those held out. Deliberately simple: long texts
 // are cut at blank lines, repeated passages go, and so do passages without words. What went is counted by reason.
 
-import { createHash } from 'node:crypto'
+import { hashText } from '../files/hash.ts'
 import { setApart } from './set-apart.ts'
 
 /** Why a passage was left out. */
@@ -111,7 +111,7 @@ export function curateKind(
 type Passages = Map<string, string>
 
 function hashOf(passage: string): string {
-  return createHash('sha256').update(passage.replaceAll(/\s+/g, ' ')).digest('hex')
+  return hashText(passage.replaceAll(/\s+/g, ' '))
 }
 
 function cutShorter(passages: Passages, length: number): Passages {

@@ -41,7 +41,7 @@ export const evaluateStage: DemoStage = {
       (function* () {
         for (let index = 0; index < corpus.length; index++) yield corpus.get(index).ids
       })()
-    const fresh = modelOf(config, tokenizer, device)
+    const { model: fresh } = modelOf(config, tokenizer, device)
     addSampling(paths.model)
     const model = loadDecoder(paths.model, { device })
     try {

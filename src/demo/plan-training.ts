@@ -53,7 +53,7 @@ export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEv
     const batch = { per_device_train_batch_size: batchSize }
     if (settings.steps !== undefined) return resolve({ ...batch, max_steps: settings.steps })
     const source = batches(corpora.train, { batchSize, seed: config.data_seed })
-    const makeModel = (): Decoder => modelOf(config, tokenizer, resolveDevice(config.device))
+    const makeModel = (): Decoder => modelOf(config, tokenizer, resolveDevice(config.device)).model
     const { threads, secondsPerStep } = await measureThreads(makeModel, source)
     const steps = stepsThatFit({
       secondsLeft: (settings.minutes * 60 - elapsed() - RESERVE_SECONDS) * USED_SHARE,

@@ -1,11 +1,11 @@
 // Stage 1: text. Everything is read and judged in memory, up to a limit, before the first file is written: a folder
 // without text leaves nothing behind.
 
-import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
+import { hashText } from '../files/hash.ts'
 import { printable } from '../printable.ts'
 import { amount } from '../report/amounts.ts'
 import { packageRoot } from '../torch/setup/directories.ts'
@@ -110,9 +110,7 @@ export const textStage: DemoStage = {
 function hashInputs({ steps, minutes, seed }: DemoSettings, curated: Curated): string {
   const recipe = readFileSync(join(packageRoot, 'recipes', 'demo.yaml'), 'utf8')
   const length = steps === undefined ? { minutes } : { steps }
-  return createHash('sha256')
-    .update(JSON.stringify([VERSION, recipe, length, seed, curated]))
-    .digest('hex')
+  return hashText(JSON.stringify([VERSION, recipe, length, seed, curated]))
 }
 
 function kept({ results, shown, settings }: DemoContext): StageOutcome {

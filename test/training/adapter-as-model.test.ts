@@ -2,6 +2,8 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { hashWeights } from '../../src/checkpoint/model-directory/hash-weights.ts'
+import { readLineage } from '../../src/checkpoint/model-directory/lineage.ts'
 import { loadModel } from '../../src/run/load-model.ts'
 import { modelSource, sourceLineage } from '../../src/run/model-source.ts'
 import { Tensor } from '../../src/torch/index.ts'
@@ -69,20 +71,23 @@ it('preferences go on from the adapter that a run has left, and leave one for th
 })
 
 it.each(['full', 'freeze'])('%s has it in its weights', async (finetuning) => {
-  const ended = await train(
-    'pairs.jsonl',
-    at('chats'),
-    finetuning,
-    '--learning_rate',
-    '1e-12',
-    '--finetuning',
-    finetuning,
-  )
+  const tuning = ['--learning_rate', '1e-12', '--finetuning', finetuning, '--save_steps', '2']
+  const ended = await train('pairs.jsonl', at('chats'), finetuning, ...tuning)
   expect(ended.code, ended.err).toBe(0)
   expect(ended.err).toContain(`${at('chats')} is an adapter of ${model.directory}: it is merged`)
   expect(existsSync(at(`${finetuning}/adapter_config.json`))).toBe(false)
   expect(ofType(ended.events, 'step-done')[0]!.metrics.loss).toBeCloseTo(Math.log(2), 5)
   expect(await logitsOf(at(finetuning))).toBeAllclose(await logitsOf(at('chats')), { absolute: 1e-5 })
+  const whole = readLineage(at(finetuning))
+  expect(whole.map(({ pass }) => pass)).toEqual(['sft', 'merge', 'dpo'])
+  expect(whole[1]).toMatchObject({ options: { adapter: 'chats' }, parentSha256: hashWeights(model.directory) })
+  // A run that was stopped knows it, too.
+  rmSync(at(`${finetuning}/checkpoint-4`), { recursive: true })
+  const again = [...tuning, '--resume_from_checkpoint', 'auto']
+  const resumed = await train('pairs.jsonl', at('chats'), finetuning, ...again)
+  expect(resumed.code, resumed.err).toBe(0)
+  expect(ofType(resumed.events, 'run-start')[0]).toMatchObject({ startStep: 2 })
+  expect(readLineage(at(finetuning)).slice(0, 2)).toEqual(whole.slice(0, 2))
 })
 
 it('goes on bit for bit, and an adapter is a reference', async () => {

@@ -33,7 +33,8 @@ export interface PassRecord<R extends Record<string, unknown> = Record<string, u
   report: R
 }
 
-const schema: z.ZodType<LineageStep[]> = z.array(
+/** What lineage.json holds. */
+export const lineageSchema: z.ZodType<LineageStep[]> = z.array(
   z.strictObject({
     pass: z.string().min(1),
     options: z.record(z.string(), z.unknown()),
@@ -68,7 +69,7 @@ export function appendLineage(directory: string, step: LineageStep): LineageStep
 }
 
 function checked(file: string, steps: unknown): LineageStep[] {
-  const parsed = schema.safeParse(steps)
+  const parsed = lineageSchema.safeParse(steps)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
   throw invalid(file, issue.path.join('.') || 'top', 'a list of lineage steps', issue.message)

@@ -1,5 +1,6 @@
 // A model that is being tuned: which of its weights move, and what is written of them.
 
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import type { EngineParts } from '../../infer/engine.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -8,6 +9,8 @@ import type { Objective } from '../../train/objective.ts'
 export interface Finetuning {
   /** What is trained requires a gradient, the rest does not. */
   readonly model: Decoder
+  /** What was done to the model on the way here: adapters merged into its weights. */
+  readonly merged?: readonly LineageStep[]
   /** Multiplies the learning rate of a parameter. */
   readonly rateOf?: (name: string) => number
   /** `body()` with the model as the run starts from it, where that takes no second copy: with another adapter on, or none. */

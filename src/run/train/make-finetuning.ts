@@ -23,7 +23,7 @@ export function makeFinetuning(
   resumeFrom: string | undefined,
 ): Finetuning {
   if (config.finetuning !== 'full' && config.finetuning !== 'freeze') {
-    const base = modelOf(config, tokenizer, device)
+    const { model: base } = modelOf(config, tokenizer, device)
     try {
       const { adapter_name_or_path: start } = config
       // The base's files do not say what an adapter to go on from has learnt to stop at.
@@ -36,11 +36,11 @@ export function makeFinetuning(
       throw error
     }
   }
-  const model = modelOf(config, tokenizer, device, resumeFrom)
+  const { model, merged } = modelOf(config, tokenizer, device, resumeFrom)
   stopAlsoAt(model, stopTokenIds)
   if (config.finetuning === 'freeze') freezeOthers(model, config)
   else model.trainable()
-  return wholeModel(model)
+  return { ...wholeModel(model), merged }
 }
 
 const FREEZE_KEYS = {

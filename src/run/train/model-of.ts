@@ -1,5 +1,7 @@
 // Configuration → tokenizer and model, fresh or loaded.
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import { datedSteps } from '../../checkpoint/model-directory/write-model.ts'
 import { presetConfig } from '../../config/presets.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
@@ -13,6 +15,7 @@ import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
 import { loadWeights } from '../load-model.ts'
 import { modelSource, sourceConfig } from '../model-source.ts'
+import { hashSource } from '../source-files.ts'
 import { basePlan } from './starting-model.ts'
 
 /** The tokenizer, fitted to the model, a hash of all that decides its ids, and what the model is. */
@@ -51,23 +54,28 @@ export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): Decode
 }
 
 /** Loads or makes the model, on the device, in f32. `directory` (a checkpoint) wins over the configuration. */
-export function modelOf(config: TrainConfig, tokenizer: Tokenizer, device: string, directory?: string): Decoder {
+export function modelOf(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  device: string,
+  directory?: string,
+): { model: Decoder; merged: LineageStep[] } {
   const fresh = directory === undefined ? freshConfigOf(config, tokenizer) : undefined
   if (fresh === undefined) {
     const quantize = basePlan(config)
     const path = directory ?? config.model_name_or_path!
     const source = modelSource(path)
-    const model =
+    const { model, steps } =
       source.adapters.length > 0
-        ? loadWeights(source, { onto: 'dequantized', device, dtype: 'f32' }).model
-        : loadDecoder(path, { device, ...(quantize && { quantize }) })
+        ? loadWeights(source, { onto: 'dequantized', device, dtype: 'f32' })
+        : { model: loadDecoder(path, { device, ...(quantize && { quantize }) }), steps: [] }
     fitted(tokenizer, model.config)
     checkTrainable(model, config)
-    return model
+    return { model, merged: steps.length > 0 ? datedSteps(steps, hashSource(source)) : [] }
   }
   // Weights are drawn on the CPU, so that a seed means the same model on every device.
   const take = initialise(fresh, new Generator(config.seed))
-  return new Decoder(fresh, (parameter) => take(parameter).to(device).keep())
+  return { model: new Decoder(fresh, (parameter) => take(parameter).to(device).keep()), merged: [] }
 }
 
 function checkTrainable(model: Decoder, { finetuning }: TrainConfig): void {

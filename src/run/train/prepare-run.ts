@@ -89,7 +89,10 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
     if (message !== undefined) notice(message)
     preflight({ config, model, train: data.train, evaluation: data.evaluation, objective, bf16 }, watch.tell)
     await turn(watch)
-    return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, origin, close }
+    // A resumed run has it from its checkpoint.
+    const { merged = [] } = finetuning
+    const whole = merged.length > 0 ? { ...origin, merged } : origin
+    return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, origin: whole, close }
   } catch (error) {
     close()
     removeAgain()

@@ -78,6 +78,7 @@ export async function saveFinal(
   const before = source === undefined ? [] : sourceLineage(source)
   writeLineage(config.output_dir, [
     ...before,
+    ...(origin.merged ?? []),
     {
       pass: config.stage,
       options: JSON.parse(JSON.stringify(config)),

@@ -1,15 +1,16 @@
 // What a run is made from, kept in each of its checkpoints, so that going on with something else is noticed: another model or
 // tokenizer is refused, so is what moves the position in the data; the rest is told key by key and recorded.
 
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type LineageStep, lineageSchema } from '../../checkpoint/model-directory/lineage.ts'
 import { readManifest } from '../../checkpoint/run-directory/manifest.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { UsageError } from '../../errors.ts'
 import { fileMark } from '../../files/file-mark.ts'
+import { hashText } from '../../files/hash.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { isAdapter, modelSource } from '../model-source.ts'
 import { sourceWeights } from '../source-files.ts'
@@ -32,6 +33,8 @@ export interface RunOrigin {
   readonly tokenizer: string
   readonly data: string
   readonly changes: readonly ConfigChange[]
+  /** What was done to the model before the first step: adapters merged into its weights. */
+  readonly merged?: readonly LineageStep[] | undefined
 }
 
 const schema = z.object({
@@ -40,6 +43,7 @@ const schema = z.object({
   tokenizer: z.string(),
   data: z.string(),
   changes: z.array(z.object({ key: z.string(), before: z.unknown(), now: z.unknown(), step: z.number() })),
+  merged: lineageSchema.optional(),
 })
 
 /** Keys that say what kind of run it is. */
@@ -116,7 +120,7 @@ export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change
     tell(`${key} is ${shown(now, key)} from step ${step + 1} on, and was ${shown(before, key)} in the checkpoint`)
     return { key, before: before.config[key] ?? null, now: now.config[key] ?? null, step }
   })
-  return { ...now, changes: [...(before.changes as ConfigChange[]), ...changes] }
+  return { ...now, merged: before.merged, changes: [...(before.changes as ConfigChange[]), ...changes] }
 }
 
 function modelMark(config: TrainConfig, tokenizer: Tokenizer): string | undefined {
@@ -128,5 +132,5 @@ function modelMark(config: TrainConfig, tokenizer: Tokenizer): string | undefine
 }
 
 function joined(marks: readonly string[]): string {
-  return createHash('sha256').update(marks.join()).digest('hex').slice(0, 16)
+  return hashText(marks.join()).slice(0, 16)
 }
