@@ -63,6 +63,26 @@ describe('anneal train DATA', () => {
     )
   })
 
+  it('learns running text as it is, in a file or a folder, unless a stage is asked for', async () => {
+    const text = (name: string): string => `notice: ./${name} is running text: stage pretrain, which learns all of it\n`
+    expect(await said('corpus.txt', 'Once upon a time.\n')).toContain(text('corpus.txt'))
+    expect(await said('corpus.md.gz', gzipSync('# Once\n'))).toContain(text('corpus.md.gz'))
+    mkdirSync(join(folder, 'texts'))
+    await said(join('texts', 'one.txt'), 'One.\n')
+    expect(await said(join('texts', 'two.md'), 'Two.\n')).toContain(text('texts/two.md'))
+    expect(await trained(join(folder, 'texts'))).toContain(text('texts'))
+    const sft = 'corpus.txt is text data'
+    expect(await said('corpus.txt', 'Once.\n', '--stage', 'sft')).toContain(
+      `${sft} (1 of 1 rows have 'text'): stage sft`,
+    )
+    expect(await said('corpus.txt', 'Once.\n', '--stage', 'pretrain')).not.toContain('is running text')
+    // Rows stay rows: a column of texts, rows in a file that is called .txt, rows beside a text.
+    expect(await said('texts.jsonl', lines([{ text: 'a' }]))).toContain('stage sft')
+    expect(await said('rows.txt', lines(rows))).toContain('stage sft')
+    await said(join('texts', 'three.jsonl'), lines(rows))
+    expect(await trained(join(folder, 'texts'))).toContain('stage sft')
+  })
+
   it('learns from answers with labels only where that is asked for', async () => {
     const data = lines(labelled)
     expect(await said('kto.jsonl', data)).toMatch(

@@ -5,7 +5,7 @@ import { keyGroups } from '../config/key-groups.ts'
 import { configOverrides, type Override, readOverrides } from '../config/overrides.ts'
 import { parseConfig } from '../config/parse.ts'
 import { MAX_YAML_BYTES } from '../config/read-yaml.ts'
-import type { TrainConfigValues } from '../config/schema.ts'
+import type { TrainConfig, TrainConfigValues } from '../config/schema.ts'
 import { hasCode, InputError } from '../errors.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import { printable } from '../printable.ts'
@@ -17,7 +17,7 @@ export const command: Command = defineCommand({
   positionals: {
     name: 'CONFIG',
     summary:
-      'YAML file, or data to fine-tune on (a file of rows or a folder), with --model DIR; without one, every key comes from --key value',
+      'YAML file, or data to learn from (a file of rows, a text, or a folder), with --model DIR; without one, every key comes from --key value',
     min: 0,
     max: 1,
   },
@@ -33,17 +33,18 @@ export const command: Command = defineCommand({
     'train recipes/pretrain-tiny.yaml',
     'train chats.jsonl --model models/base',
     'train pairs.jsonl --model runs/chats',
+    'train corpus.txt --model models/base',
     'train run.yaml --learning_rate 1e-3 --resume_from_checkpoint auto',
   ],
   run: async ({ positionals, options, overrides, output }) => {
     const file = positionals[0]
-    // A run that follows from data tunes a model that is there: `--model base` is a directory, not the size of a fresh one.
-    const { holdsRows } = await import('../data/read/files.ts')
-    const isTuning = file !== undefined && holdsRows(file)
+    // A run that follows from data goes on from a model that is there: `--model base` is a directory, not the size of a fresh one.
+    const { holdsData } = await import('../data/read/files.ts')
+    const isData = file !== undefined && holdsData(file)
     const given = overrides.map((each) =>
-      isTuning && each.key === 'model' ? { ...each, key: 'model_name_or_path' } : each,
+      isData && each.key === 'model' ? { ...each, key: 'model_name_or_path' } : each,
     )
-    const parsed = isTuning
+    const parsed = isData
       ? parseConfig(undefined, file, given, {
           values: await configFor(file, given, output),
           origin: `told from ${file}`,
@@ -76,33 +77,49 @@ function isFields(value: unknown): value is Record<string, string | null> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A careful run for data alone: pairs are preferences, everything else is answers to learn. Every key can be given on the command line. */
+/** A careful run for data alone. Every key can be given on the command line. */
 async function configFor(file: string, overrides: readonly Override[], output: Output): Promise<TrainConfigValues> {
-  const columns = columnsOf(overrides)
-  const { guessShape } = await import('../data/rows/read-examples.ts')
-  const guess = await guessShape(file, { columns })
-  const isPairs = guess.shape.includes('preference')
-  // Half of such answers may be bad ones: nobody learns from all of them without having said so.
-  if (guess.shape.includes('labelled') && !overrides.some(({ key }) => key === 'stage'))
-    throw new InputError(
-      `${printable(file)}: expected answers or pairs of answers, got answers with labels (${printable(guess.reason)}), and no stage tells ` +
-        'good ones from bad by a label. Keep the good ones only, or learn from all with --stage sft',
-    )
-  // A column such as `label` is another matter to a stage that does not learn from it.
-  const { shape, reason } = await guessShape(file, { columns, purpose: isPairs ? 'preference' : 'supervised' })
-  output.note(`notice: ${printable(file)} is ${shape} data (${printable(reason)}): stage ${isPairs ? 'dpo' : 'sft'}`)
+  const stage = await stageFor(file, overrides, output)
   return {
-    stage: isPairs ? 'dpo' : 'sft',
+    stage,
     finetuning: 'lora',
     dataset: file,
     output_dir: `runs/${basename(resolve(file)).replace(/(?:\.[a-z]+)?(?:\.gz)?$/i, '')}`,
     per_device_train_batch_size: 2,
     gradient_accumulation_steps: 4,
-    learning_rate: isPairs ? 5e-6 : 2e-4,
+    learning_rate: stage === 'dpo' ? 5e-6 : 2e-4,
     lr_scheduler_type: 'cosine',
     warmup_steps: 0.03,
     gradient_checkpointing: true,
   }
+}
+
+/** What data is for, and says so: running text is learnt as it is, pairs are preferences, everything else is answers to learn. */
+async function stageFor(file: string, overrides: readonly Override[], output: Output): Promise<TrainConfig['stage']> {
+  const given = readOverrides(overrides).find(({ key }) => key === 'stage')?.value
+  if (given === 'pretrain') return given
+  const columns = columnsOf(overrides)
+  const { guessShape } = await import('../data/rows/read-examples.ts')
+  let stage = given
+  if (stage === undefined) {
+    const guess = await guessShape(file, { columns })
+    if (guess.isRunningText) {
+      output.note(`notice: ${printable(file)} is running text: stage pretrain, which learns all of it`)
+      return 'pretrain'
+    }
+    // Half of such answers may be bad ones: nobody learns from all of them without having said so.
+    if (guess.shape.includes('labelled'))
+      throw new InputError(
+        `${printable(file)}: expected answers or pairs of answers, got answers with labels (${printable(guess.reason)}), and no stage tells ` +
+          'good ones from bad by a label. Keep the good ones only, or learn from all with --stage sft',
+      )
+    stage = guess.shape.includes('preference') ? 'dpo' : 'sft'
+  }
+  // A column such as `label` is another matter to a stage that does not learn from it.
+  const isPairs = stage === 'dpo'
+  const { shape, reason } = await guessShape(file, { columns, purpose: isPairs ? 'preference' : 'supervised' })
+  output.note(`notice: ${printable(file)} is ${shape} data (${printable(reason)}): stage ${isPairs ? 'dpo' : 'sft'}`)
+  return isPairs ? 'dpo' : 'sft'
 }
 
 function readConfig(file: string): string {

@@ -8,6 +8,7 @@ export interface DataKeys {
   dataset: string[]
   text_column: string
   add_bos_token: boolean | undefined
+  split_special_tokens: boolean | undefined
   max_bad_fraction: number
   eval_dataset: string[] | undefined
   val_split: number
@@ -23,6 +24,12 @@ export const dataKeys: Shape<DataKeys> = {
     .boolean()
     .optional()
     .describe('pretrain: begin each document with the beginning-of-text token. Default: as the tokenizer does.'),
+  split_special_tokens: z
+    .boolean()
+    .optional()
+    .describe(
+      'Control tokens that are spelled in texts, prompts and completions are plain text. false: they are the tokens, for texts that a chat template has rendered before. In chats they are always plain text. Default: true (differs: Transformers has false).',
+    ),
   max_bad_fraction: z
     .number()
     .min(0)

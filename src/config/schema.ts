@@ -137,7 +137,7 @@ function checkModel(config: AllKeys, complain: Complain<ConfigKey>): void {
 /** Keys that belong to some stages, or to some kinds of fine-tuning. */
 const PLACES: readonly { keys: readonly ConfigKey[]; place: 'stage' | 'finetuning'; values: readonly string[] }[] = [
   { keys: ['packing', 'mask_history'], place: 'stage', values: ['sft'] },
-  { keys: ['on_overlong', 'split_special_tokens', 'columns'], place: 'stage', values: ['sft', 'dpo'] },
+  { keys: ['on_overlong', 'columns'], place: 'stage', values: ['sft', 'dpo'] },
   { keys: ['add_bos_token'], place: 'stage', values: ['pretrain'] },
 ]
 

@@ -1,4 +1,4 @@
-// Configuration keys of supervised fine-tuning; on_overlong, split_special_tokens and columns are for pairs, too. None has a default in the schema: given with another
+// Configuration keys of supervised fine-tuning; on_overlong and columns are for pairs, too. None has a default in the schema: given with another
 // stage they are a mistake.
 
 import { z } from 'zod'
@@ -11,7 +11,6 @@ export interface SftKeys {
   on_overlong: OnOverlong | undefined
   packing: boolean | undefined
   mask_history: boolean | undefined
-  split_special_tokens: boolean | undefined
   columns: Columns | undefined
 }
 
@@ -30,12 +29,6 @@ export const sftKeys: Shape<SftKeys> = {
     .boolean()
     .optional()
     .describe('sft: learn from the last answer of each conversation only. Default: false.'),
-  split_special_tokens: z
-    .boolean()
-    .optional()
-    .describe(
-      'sft, dpo: control tokens that are spelled in texts, prompts and completions are plain text. false: they are the tokens, for texts that a chat template has rendered before. In chats they are always plain text. Default: true (differs: Transformers has false).',
-    ),
   columns: z
     .partialRecord(z.enum(FIELD_NAMES), z.string().min(1).nullable())
     .optional()

@@ -12,6 +12,11 @@ const END_OF_TEXT_TEMPLATE = `{%- for message in messages %}
 {{- '<|assistant|>\\n' }}
 {%- endif %}`
 
+/** What to do where a chat template will not do: where one that does `what` is put. */
+export function adviseTemplate(what: string): string {
+  return `Put a chat template that ${what} into chat_template.jinja beside tokenizer.json (the model's, or a copy's that tokenizer_name_or_path names)`
+}
+
 /**
  * The tokenizer's own template for a chat with these tools; else ChatML where its tokens are known or no token ends a text; else turns
  * that end with that token.

@@ -45,6 +45,27 @@ describe('anneal train with stage: pretrain', () => {
     expect(tokensIn(usual) - tokensIn(without)).toBe(40)
   })
 
+  it('says once that control tokens in the texts are text, also from the cache, and reads them as tokens on request', async () => {
+    const rows = Array.from({ length: 60 }, (_, i) => ({ text: `Document ${i}${i < 4 ? '</s>' : ''} is short.` }))
+    writeFileSync(at('spelled.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const config = { dataset: at('spelled.jsonl'), val_split: 0.5, eval_strategy: 'no' }
+    const told = ({ err }: Ended): string[] => err.match(/^notice: .*control tokens.*$/gm) ?? []
+    const asText = await train('as-text', config)
+    expect(asText.code, asText.err).toBe(0)
+    expect(told(asText)).toEqual([
+      expect.stringMatching(/^notice: 4 texts spell .* such as <\/s>, .* plain text\. .*split_special_tokens: false$/),
+    ])
+    const again = await train('as-text-again', config)
+    expect(again.err).toContain('(cached)')
+    expect(told(again)).toEqual(told(asText))
+    const asTokens = await train('as-tokens', { ...config, split_special_tokens: false })
+    expect(told(asTokens)).toEqual([expect.stringMatching(/^notice: 4 texts spell .* are read as these tokens/)])
+    // A byte is a token here, and `</s>` has four.
+    const all = (ended: Ended): number => tokensIn(ended) + tokensIn(ended, 'validation')
+    expect(all(asText) - all(asTokens)).toBe(4 * 3)
+    expect(told(await train('nothing-spelled', {}))).toEqual([])
+  })
+
   it('holds out passages of one long text, and evaluates on what is held out', async () => {
     const ended = await train('passages', { dataset: at('long.txt'), val_split: 0.2 })
     expect(ended.code, ended.err).toBe(0)

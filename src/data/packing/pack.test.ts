@@ -49,6 +49,20 @@ describe('packDocuments', () => {
     )
   })
 
+  it('reads control tokens as tokens when asked to, and puts none of them there twice', async () => {
+    const rendering: TextEncoder = {
+      ...letters,
+      encode: (text, { allowSpecial }) =>
+        Array.from(text, (sign) => (allowSpecial && '^$'.includes(sign) ? { '^': 27, $: 0 }[sign]! : 1)),
+    }
+    const idsOf = async (allowSpecial: boolean, ...texts: string[]): Promise<number[]> => {
+      const options = { blockLength: 16, prependBos: true, allowSpecial }
+      return [...(await packDocuments(documents(...texts), rendering, options)).get(0).ids]
+    }
+    expect(await idsOf(true, '^a$', 'a$a', 'a')).toEqual([27, 1, 0, 27, 1, 0, 1, 0, 27, 1, 0])
+    expect(await idsOf(false, '^a$', 'a')).toEqual([27, 1, 1, 1, 0, 27, 1, 0])
+  })
+
   it('loses no token and doubles none', async () => {
     const texts = fc.array(fc.array(fc.constantFrom('a', 'b', 'c')).map((parts) => parts.join('')))
     await fc.assert(

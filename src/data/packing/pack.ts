@@ -8,10 +8,12 @@ import { type TokenStore, TokenWriter, type TokenWriterOptions } from './token-s
 
 /** What packing needs of a tokenizer, such as a `Tokenizer`. It is asked to add no special tokens: packing puts its own. */
 export interface TextEncoder {
-  encode(text: string, options: { addSpecialTokens: false }): ArrayLike<number>
+  encode(text: string, options: { addSpecialTokens: false; allowSpecial?: boolean }): ArrayLike<number>
   readonly eosTokenId: number | undefined
   readonly bosTokenId: number | undefined
   readonly vocabSize?: number
+  /** Contents of the tokens that a text cannot produce without `allowSpecial`. */
+  readonly controlTokens?: ReadonlySet<string>
 }
 
 /** What is put around each document. */
@@ -20,6 +22,8 @@ export interface DocumentTokenOptions {
   appendEos?: boolean
   /** Begins each document with the beginning-of-text token. Default false. */
   prependBos?: boolean
+  /** Reads control tokens that are spelled in the texts; what stands at an end already is not put there again. Default false. */
+  allowSpecial?: boolean
 }
 
 /** How tokens are cut into blocks. */
@@ -67,25 +71,31 @@ export interface PackableDocument {
 export async function writeDocuments(
   documents: AsyncIterable<PackableDocument> | Iterable<PackableDocument>,
   encoder: TextEncoder,
-  { appendEos = true, prependBos = false }: DocumentTokenOptions,
+  { appendEos = true, prependBos = false, allowSpecial = false }: DocumentTokenOptions,
   writer: TokenWriter,
 ): Promise<void> {
-  const after = appendEos ? [special(encoder.eosTokenId, 'end-of-text', 'appendEos')] : []
-  const before = prependBos ? [special(encoder.bosTokenId, 'beginning-of-text', 'prependBos')] : []
+  const eos = appendEos ? special(encoder.eosTokenId, 'end-of-text', 'appendEos') : undefined
+  const bos = prependBos ? special(encoder.bosTokenId, 'beginning-of-text', 'prependBos') : undefined
   let open: PackableDocument | undefined // a document whose end has not come
+  let last: number | undefined
+  const end = (): void => {
+    if (eos !== undefined && !(allowSpecial && last === eos)) writer.append([eos])
+  }
   for await (const document of documents) {
-    const ids = encoder.encode(document.text, { addSpecialTokens: false })
+    const ids = encoder.encode(document.text, { addSpecialTokens: false, allowSpecial })
     const goesOn = open !== undefined && open.id?.file === document.id?.file
-    if (open !== undefined && !goesOn) writer.append(after)
+    if (open !== undefined && !goesOn) end()
+    const isBegun = bos === undefined || (allowSpecial && ids[0] === bos)
     if (goesOn) writer.append(ids)
-    else if (ids.length > 0) writer.addDocument(before, ids)
+    else if (ids.length > 0) writer.addDocument(isBegun ? [] : [bos], ids)
+    if (ids.length > 0) last = ids[ids.length - 1]
     if (document.isContinued) open = goesOn || ids.length > 0 ? document : undefined
     else {
-      if (goesOn || ids.length > 0) writer.append(after)
+      if (goesOn || ids.length > 0) end()
       open = undefined
     }
   }
-  if (open !== undefined) writer.append(after)
+  if (open !== undefined) end()
 }
 
 function special(id: number | undefined, name: string, option: string): number {

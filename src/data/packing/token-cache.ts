@@ -14,6 +14,7 @@ import {
   readDocuments,
   type SourceDocument,
 } from '../read/sources.ts'
+import { type Spelled, SpelledTally } from '../spelled-tokens.ts'
 import { onSide, type Side, type SplitOptions } from '../split.ts'
 import {
   type BlockOptions,
@@ -26,8 +27,8 @@ import {
 } from './pack.ts'
 import { openTokenStore, TokenWriter } from './token-store.ts'
 
-/** Raise when reading, splitting or packing would give other tokens than before. */
-const VERSION = 2
+/** Raise when reading, splitting or packing would give other tokens than before, or keeps other notes beside them. */
+const VERSION = 3
 
 /** Everything between paths and blocks. */
 export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, BlockOptions {
@@ -37,9 +38,10 @@ export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, Bl
   cache?: { directory: string; tokenizerHash: string }
 }
 
-/** A packed corpus, and what reading it met; where the tokens came from the cache, what it met when they were read. */
+/** A packed corpus, what reading it met, and control tokens that its texts spell; where it came from the cache, what was met when it was read. */
 export interface PackedCorpus extends PackedDataset {
   readonly report: ReadReport
+  readonly spelled: Spelled
   readonly isCached: boolean
 }
 
@@ -56,9 +58,9 @@ export async function packCorpus(
   const path = join(cache.directory, `${key}.tokens`)
   const found = existsSync(path) ? openTokenStore(path, key) : undefined
   if (found !== undefined) {
-    const report = found.notes as ReadReport
-    for (const notice of report.notices) options.onNotice?.(notice)
-    return { ...cutBlocks(found, options), report, isCached: true }
+    const notes = found.notes as Notes
+    for (const notice of notes.report.notices) options.onNotice?.(notice)
+    return { ...cutBlocks(found, options), ...notes, isCached: true }
   }
   mkdirSync(cache.directory, { recursive: true })
   const unfinished = `${path}.${randomUUID()}.tmp`
@@ -71,6 +73,9 @@ export async function packCorpus(
   }
 }
 
+/** What is kept beside the tokens. */
+type Notes = Pick<PackedCorpus, 'report' | 'spelled'>
+
 async function build(
   paths: string | readonly string[],
   encoder: TextEncoder,
@@ -80,13 +85,23 @@ async function build(
   const documents = readDocuments(paths, options)
   const writer = new TokenWriter({ vocabSize: encoder.vocabSize, ...file })
   try {
-    await writeDocuments(await sideOfDocuments(paths, documents, options), encoder, options, writer)
+    const tally = new SpelledTally(encoder.controlTokens ?? new Set())
+    const texts = tallied(await sideOfDocuments(paths, documents, options), tally)
+    await writeDocuments(texts, encoder, options, writer)
     const { files, documents: read, good, bad, badByReason, notices } = documents.report
     const report: ReadReport = { files, documents: read, good, bad, badByReason: { ...badByReason }, notices }
-    return { ...cutBlocks(writer.finish(report), options), report, isCached: false }
+    const notes: Notes = { report, spelled: tally.found() }
+    return { ...cutBlocks(writer.finish(notes), options), ...notes, isCached: false }
   } catch (error) {
     writer.abort()
     throw error
+  }
+}
+
+async function* tallied(documents: AsyncIterable<SourceDocument>, tally: SpelledTally): AsyncGenerator<SourceDocument> {
+  for await (const document of documents) {
+    tally.add(document.text)
+    yield document
   }
 }
 
@@ -121,6 +136,7 @@ async function cacheKey(
     maxBadFraction,
     appendEos = true,
     prependBos = false,
+    allowSpecial = false,
     split,
     extensions,
   } = options
@@ -130,7 +146,7 @@ async function cacheKey(
       version: VERSION,
       tokenizer: [options.cache.tokenizerHash, eosTokenId, bosTokenId, vocabSize],
       reading: { textKey, columns, limits, maxBadFraction },
-      packing: { appendEos, prependBos, split },
+      packing: { appendEos, prependBos, allowSpecial, split },
     }),
   )
   // The extension decides how a file is read; the rest of its name does not change a token.

@@ -138,15 +138,20 @@ export async function formatOf(context: ReadContext): Promise<FileFormat> {
   return found
 }
 
+/** Whether a file's name says that it is running text: a document and not rows. */
+export function isNamedText(path: string): boolean {
+  return FORMATS[extensionOf(path)] === 'text'
+}
+
 /**
- * Whether `path` holds rows to learn from and not a configuration: a folder, or a file whose name says so. A .json file does where it is
+ * Whether `path` holds data to learn from and not a configuration: a folder, or a file whose name says so. A .json file does where it is
  * a list, by itself or under one of the usual names: a configuration never is.
  */
-export function holdsRows(path: string): boolean {
+export function holdsData(path: string): boolean {
   const status = statSync(path, { throwIfNoEntry: false })
   if (status?.isDirectory()) return true
   const extension = extensionOf(path)
-  if (!(extension in FORMATS) || FORMATS[extension] === 'text') return false
+  if (!(extension in FORMATS)) return false
   if (FORMATS[extension] !== 'json-array' || /\.gz$/i.test(path)) return true
   if (status === undefined) return false
   const start = beginningOf(path)

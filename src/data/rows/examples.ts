@@ -19,6 +19,7 @@ import {
   shapeOf,
   unknownShape,
 } from './shapes.ts'
+import type { PartialWeight } from './turn-notes.ts'
 import { unusedTexts } from './unused-texts.ts'
 
 /** How rows are read as examples. */
@@ -38,6 +39,10 @@ export interface ReadRow {
   emptyAnswer: string | undefined
   /** Columns that were not read, and keys of turns, such as `messages[].id`. */
   unread: readonly string[]
+  /** Names of roles that belong to no format, such as `chatgpt`. */
+  otherRoleNames: readonly string[]
+  /** Weights of turns that count as 1, with their places. */
+  partialWeights: readonly PartialWeight[]
 }
 
 /** Reads one row. Throws InputError with row, field, value and what would be accepted; an empty answer is such a value. */
@@ -75,6 +80,8 @@ export function readRow({ row, id }: SourceRow, options: ExampleOptions = {}): R
     example: isEmpty(example, reading) ? undefined : example,
     emptyAnswer: reading.emptyAnswer,
     unread: [...unread, ...reading.unreadTurnKeys()],
+    otherRoleNames: reading.otherRoleNames(),
+    partialWeights: reading.partialWeights(),
   }
 }
 

@@ -10,6 +10,9 @@ type Fields = Record<string, unknown>
 /** Where a value stands, for errors: `data.jsonl:7, field 'messages'`. */
 export type Place = string
 
+/** Names of the assistant that belong to no format: the models that answered, as dumps of chats have it. */
+export const OTHER_ROLE_NAMES: Readonly<Record<string, Message['role']>> = { model: 'assistant', chatgpt: 'assistant' }
+
 const ROLES: Readonly<Record<string, Message['role'] | 'function_call'>> = {
   system: 'system',
   developer: 'developer',
@@ -21,6 +24,7 @@ const ROLES: Readonly<Record<string, Message['role'] | 'function_call'>> = {
   function: 'tool',
   observation: 'tool',
   function_call: 'function_call',
+  ...OTHER_ROLE_NAMES,
 }
 
 /** Reads a list of turns, or JSON of one as tables have it. Throws InputError, with the field and the value, at one that is none. */
@@ -33,7 +37,9 @@ export function readMessages(value: unknown, place: Place): Message[] {
 /** Reads a string, a list of turns, or a single turn. A string that is JSON of turns, as tables have it, is these turns. */
 export function readTurns(value: unknown, place: Place): Turns {
   if (typeof value === 'string') return isJsonOfTurns(value) ? readMessages(value, place) : value
-  return isFields(value) ? [readMessage(value, place)] : readMessages(value, place)
+  if (isFields(value)) return [readMessage(value, place)]
+  if (Array.isArray(value)) return readMessages(value, place)
+  throw wrong(place, `a text or a list of messages`, value)
 }
 
 function isJsonOfTurns(text: string): boolean {
@@ -72,28 +78,30 @@ function readMessage(value: unknown, place: Place): Message {
   }
   const reasoning = value.reasoning_content ?? value.thinking
   if (typeof reasoning === 'string') message.reasoning_content = reasoning
-  // LLaMA-Factory 1.0 writes loss_weight, axolotl train or weight.
-  const weight = value.loss_weight ?? value.weight ?? value.train
-  if (typeof weight === 'number' || typeof weight === 'boolean') message.isTrained = Number(weight) !== 0
+  const weightKey = WEIGHT_KEYS.find((key) => (value[key] ?? undefined) !== undefined)
+  const weight = weightKey && value[weightKey]
+  // A negative one, counted as 1, would teach what it is to teach against.
+  if (weight !== undefined && !(typeof weight === 'boolean' || (typeof weight === 'number' && weight >= 0)))
+    throw wrong(`${place}.${weightKey}`, 'true, false or a number of at least 0', weight)
+  if (weight !== undefined) message.isTrained = Number(weight) !== 0
   // ms-swift writes loss, torchtune masked. Both only leave turns out: nobody else's words are learnt because of them.
   if (value.loss === false || value.loss === 0 || value.masked === true) message.isTrained = false
   return message
 }
 
-const READ_KEYS = new Set([
+/** Keys that say how much a turn is learnt from: LLaMA-Factory 1.0 writes loss_weight, axolotl weight or train. */
+export const WEIGHT_KEYS = ['loss_weight', 'weight', 'train'] as const
+
+/** Keys of turns that are read. */
+export const READ_KEYS: ReadonlySet<string> = new Set([
   ...['role', 'content', 'from', 'value', 'name', 'tool_calls', 'function_call', 'tool_call_id'],
-  ...['reasoning_content', 'thinking', 'loss_weight', 'weight', 'train', 'loss', 'masked'],
+  ...['reasoning_content', 'thinking', ...WEIGHT_KEYS, 'loss', 'masked'],
 ])
 
-/** Keys of turns that nobody reads, which may say that a turn is not to be learnt; `value` is a turn, a list of them, or JSON of one. */
-export function unreadKeysOfTurns(value: unknown): string[] {
-  let turns = value
-  if (typeof value === 'string') {
-    if (!isJsonOfTurns(value)) return []
-    turns = JSON.parse(value)
-  }
-  const list = (Array.isArray(turns) ? turns : [turns]).filter(isFields)
-  return list.flatMap((turn) => Object.keys(turn).filter((key) => !READ_KEYS.has(key) && (turn[key] ?? null) !== null))
+/** The turns of a field as they stand there: one, a list of them, or JSON of one; none in a text. */
+export function turnsIn(value: unknown): unknown[] {
+  if (typeof value === 'string') return isJsonOfTurns(value) ? JSON.parse(value) : []
+  return Array.isArray(value) ? value : [value]
 }
 
 /** The calls of a turn; OpenAI's older form has one, as `function_call`. */
@@ -168,5 +176,8 @@ export function isFields(value: unknown): value is Fields {
 /** The error for a value of the wrong shape. */
 export function wrong(place: Place, expected: string, value: unknown): InputError {
   const got = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
-  return new InputError(`${place}: expected ${expected}, got ${got.length > 80 ? `${got.slice(0, 80)}…` : got}`)
+  const shown = got.length > 80 ? `${got.slice(0, 80)}…` : got
+  const isBare = typeof value === 'number' || typeof value === 'boolean'
+  const advice = isBare && /^a (?:text|string)\b/.test(expected) ? `. Write it as text, ${JSON.stringify(got)}` : ''
+  return new InputError(`${place}: expected ${expected}, got ${shown}${advice}`)
 }

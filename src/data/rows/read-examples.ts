@@ -25,6 +25,8 @@ export class ExampleReader {
   private rows = 0
   private readonly empty = { rows: 0, turns: 0, first: '' }
   private readonly unread = new Set<string>()
+  private readonly otherNames = new Set<string>()
+  private readonly weights = { count: 0, first: '' }
 
   constructor(paths: string | readonly string[], options: ExampleFileOptions = {}) {
     this.paths = paths
@@ -38,8 +40,11 @@ export class ExampleReader {
   async *examples(): AsyncGenerator<PlacedExample> {
     for await (const row of readRows(this.paths, this.options.rows)) {
       this.rows++
-      const { example, emptyAnswer, unread } = readRow(row, this.options)
+      const { example, emptyAnswer, unread, otherRoleNames, partialWeights } = readRow(row, this.options)
       for (const column of unread) this.unread.add(column)
+      for (const name of otherRoleNames) this.otherNames.add(name)
+      for (const { at, weight } of partialWeights)
+        if (this.weights.count++ === 0) this.weights.first = `${at} is ${weight}`
       if (emptyAnswer !== undefined && this.empty.rows + this.empty.turns === 0) this.empty.first = emptyAnswer
       if (example === undefined) this.empty.rows++
       else {
@@ -61,6 +66,15 @@ export class ExampleReader {
     if (turns > 0)
       found.push(
         `${counted(turns, 'chat')} with an empty turn of the assistant, from which nothing is learnt${rows > 0 ? '' : ` (the first: ${first})`}`,
+      )
+    if (this.otherNames.size > 0) {
+      const names = [...this.otherNames].map((name) => `'${name}'`)
+      found.push(`turns of ${names.join(' and ')} are read as those of the assistant`)
+    }
+    if (this.weights.count > 0)
+      found.push(
+        `${this.weights.first}, which counts as 1${this.weights.count > 1 ? ` (as do ${counted(this.weights.count - 1, 'other weight')})` : ''}: ` +
+          'a turn is learnt, or with 0 it is not. Leave out rows to learn less from them',
       )
     if (this.unread.size > 0) found.push(`columns that are not read: ${[...this.unread].slice(0, 20).join(', ')}`)
     return found

@@ -2,8 +2,9 @@
 // which nobody reads does not vanish without a word.
 
 import type { Message, Turns } from './conversation.ts'
-import { hasAnswer, type Place, readMessages, readTurns, unreadKeysOfTurns, wrong } from './messages.ts'
+import { hasAnswer, type Place, readMessages, readTurns, wrong } from './messages.ts'
 import type { Filled } from './shapes.ts'
+import { notesOnTurns, type PartialWeight } from './turn-notes.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -14,6 +15,8 @@ export class Row {
   private readonly place: Place
   private readonly nameOf: (field: string) => string
   private readonly unreadOfTurns = new Set<string>()
+  private readonly otherNames = new Set<string>()
+  private readonly weights: PartialWeight[] = []
   /** Where the first empty answer is. */
   emptyAnswer: Place | undefined
 
@@ -58,7 +61,7 @@ export class Row {
   turns(role: string): Turns {
     const value = this.value(role)
     const turns = readTurns(value, this.at(role))
-    if (typeof turns !== 'string') this.noteKeys(role, value)
+    if (typeof turns !== 'string') this.note(role, value)
     return turns
   }
 
@@ -76,7 +79,7 @@ export class Row {
   messages(role: string): Message[] {
     const value = this.value(role)
     const messages = readMessages(value, this.at(role))
-    this.noteKeys(role, value)
+    this.note(role, value)
     return this.withSystem(messages)
   }
 
@@ -121,9 +124,21 @@ export class Row {
     throw wrong(this.at('system'), 'the system message that the turns begin with, or none', system)
   }
 
-  private noteKeys(role: string, value: unknown): void {
-    for (const key of unreadKeysOfTurns(value))
-      this.unreadOfTurns.add(`${this.nameOf(this.roles[role] ?? role)}[].${key}`)
+  private note(role: string, value: unknown): void {
+    const { unreadKeys, otherNames, partialWeights } = notesOnTurns(value)
+    for (const key of unreadKeys) this.unreadOfTurns.add(`${this.nameOf(this.roles[role] ?? role)}[].${key}`)
+    for (const name of otherNames) this.otherNames.add(name)
+    for (const { at, weight } of partialWeights) this.weights.push({ at: `${this.at(role)}${at}`, weight })
+  }
+
+  /** Names of roles that belong to no format, such as `chatgpt`. */
+  otherRoleNames(): string[] {
+    return [...this.otherNames]
+  }
+
+  /** Weights of turns that count as 1, with their places. */
+  partialWeights(): readonly PartialWeight[] {
+    return this.weights
   }
 
   /** Keys of turns that were not read, such as `messages[].id`. */

@@ -17,6 +17,7 @@ describe('sniffShape', () => {
       reason: "2 of 3 rows have 'messages'",
       rows: 3,
       others: 1,
+      isRunningText: false,
     })
   })
 

@@ -2,6 +2,7 @@
 // shapes are possible; columns that a shape does not know do not matter to it.
 
 import { InputError } from '../../errors.ts'
+import { isNamedText } from '../read/files.ts'
 import type { SourceRow } from '../read/sources.ts'
 
 /** What rows are read for: the answers of stage `sft`, the pairs of stage `dpo`, or answers with a label. */
@@ -91,6 +92,8 @@ export interface ShapeGuess {
   rows: number
   /** Rows of another shape, or of none. */
   others: number
+  /** Whether all of them are files of running text, such as .txt. */
+  isRunningText: boolean
 }
 
 /** How rows are told apart. */
@@ -110,6 +113,7 @@ export async function sniffShape(
   const { columns, purpose, maxRows = 1000 } = options
   const found = new Map<Shape, { count: number; names: string[] }>()
   let seen = 0
+  let textFiles = 0
   let unknown: { fields: Fields; place: string } | undefined
   for await (const { row, id } of rows) {
     const { fields, nameOf } = renamed(row, columns)
@@ -119,6 +123,7 @@ export async function sniffShape(
         found.get(shape) ?? {}
       found.set(shape, { count: count + 1, names })
     }
+    if (shape === 'text' && isNamedText(id.file)) textFiles++
     unknown ??= { fields, place: `${id.file}:${id.line}` }
     if (++seen === maxRows) break
   }
@@ -126,7 +131,7 @@ export async function sniffShape(
   if (found.size === 0) throw unknownShape(unknown.place, unknown.fields, purpose)
   const [shape, { count, names }] = [...found].reduce((best, entry) => (entry[1].count > best[1].count ? entry : best))
   const reason = `${count} of ${seen} rows have ${names.map((name) => `'${name}'`).join(' and ')}`
-  return { shape, reason, rows: seen, others: seen - count }
+  return { shape, reason, rows: seen, others: seen - count, isRunningText: textFiles === seen }
 }
 
 /** The first of the possible shapes whose fields a row has, if any: with values, else with nulls, as a column store leaves them. */

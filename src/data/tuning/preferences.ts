@@ -9,6 +9,7 @@ import { shortened } from '../packing/overlong.ts'
 import type { Preference, PromptCompletion, Turns } from '../rows/conversation.ts'
 import { ExampleReader } from '../rows/read-examples.ts'
 import type { Dataset, Sample } from '../sample.ts'
+import { spelledNotices } from '../spelled-tokens.ts'
 import { SampleStore } from './sample-store.ts'
 import { SupervisedEncoder } from './supervised.ts'
 import { Sides, Tally, type TuningFileOptions, type TuningReport } from './supervised-files.ts'
@@ -68,7 +69,11 @@ export async function readPreferences(
     sides.add(JSON.stringify(example.prompt), 1)
   }
   if (equal > 0) tally.notices.push(`${equal} pairs have the same answer twice and are left out`)
-  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files), ...encoder.spelled.notices())
+  tally.notices.push(
+    ...reader.notices(),
+    ...encoder.reasoning.notices(tally.files),
+    ...spelledNotices(encoder.spelled.found()),
+  )
   return { ...sides.of(pairs), report: await tally.report() }
 }
 

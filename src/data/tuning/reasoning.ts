@@ -2,6 +2,7 @@
 // nowhere, and what is not written is not learnt.
 
 import { InputError } from '../../errors.ts'
+import { adviseTemplate } from '../../text/default-template.ts'
 import type { Message } from '../rows/conversation.ts'
 
 /** The reasoning of an answer: of its own field, or inside of its content between `<think>` and `</think>`; '' for none. */
@@ -33,7 +34,7 @@ export class ReasoningTally {
     if (this.missing === this.given) {
       throw new InputError(
         `data in ${files}: expected the chat template to write the reasoning of answers (reasoning_content, thinking or <think>), got it ` +
-          `written in none of ${this.given}, so that the model would learn to answer without it. Use a chat_template that writes it, or remove it from the data`,
+          `written in none of ${this.given}, so that the model would learn to answer without it. ${adviseTemplate('writes it')}, or remove it from the data`,
       )
     }
     return [

@@ -77,7 +77,7 @@ describe('readSupervised', () => {
     const template =
       "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
     await expect(read(chats, { chatTemplate: template })).rejects.toThrow(
-      /expected answers to end with a token to stop at, got none in 1 rows, so the model would never stop\. Use a chat template \(chat_template\.jinja beside tokenizer\.json\) that closes the turns/,
+      /expected answers to end with a token to stop at, got none in 1 rows, so the model would never stop\. Put a chat template that closes the turns .* into chat_template\.jinja beside tokenizer\.json/,
     )
   })
 

@@ -2,12 +2,14 @@
 // batches, shuffled or packed, whose position is one number.
 
 import { InputError, UsageError } from '../../errors.ts'
+import { adviseTemplate } from '../../text/default-template.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import { type LengthReport, reportLengths } from '../length-report.ts'
 import { type OnOverlong, refuseMany, shortened } from '../packing/overlong.ts'
 import { type ExampleFileOptions, ExampleReader, guessShape } from '../rows/read-examples.ts'
 import type { ShapeGuess } from '../rows/shapes.ts'
 import type { Dataset, Sample } from '../sample.ts'
+import { spelledNotices } from '../spelled-tokens.ts'
 import { fractionFor, rankOf, type SplitOptions } from '../split.ts'
 import { SampleStore } from './sample-store.ts'
 import { SupervisedEncoder, type SupervisedOptions, supervisedTokens } from './supervised.ts'
@@ -71,7 +73,11 @@ export async function readSupervised(
     for (const part of pieces) samples.add(part)
     sides.add(JSON.stringify(example), pieces.length)
   }
-  tally.notices.push(...reader.notices(), ...encoder.reasoning.notices(tally.files), ...encoder.spelled.notices())
+  tally.notices.push(
+    ...reader.notices(),
+    ...encoder.reasoning.notices(tally.files),
+    ...spelledNotices(encoder.spelled.found()),
+  )
   return { ...sides.of(samples), report: await tally.report() }
 }
 
@@ -189,8 +195,7 @@ export class Tally {
       this.notices.push(`${what}: every answer is cut, so the model will not learn to stop. Raise max_length`)
     else {
       throw new InputError(
-        `${what}, so the model would never stop. Use a chat template (chat_template.jinja beside tokenizer.json) that closes the turns of ` +
-          'the assistant with a token of the tokenizer, such as <|im_end|> or its eos_token',
+        `${what}, so the model would never stop. ${adviseTemplate('closes the turns of the assistant with a token of the tokenizer, such as <|im_end|> or its eos_token')}`,
       )
     }
   }

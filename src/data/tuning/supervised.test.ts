@@ -158,7 +158,7 @@ describe('SupervisedEncoder of chats', () => {
     const call = { type: 'function', function: { name: 'add', arguments: { a: 1 } } } as const
     const calls = chat(turn('user', 'add'), { ...turn('assistant', ''), tool_calls: [call] })
     expect(() => encoder.encode(calls, 'x.jsonl:3')).toThrow(
-      /^row in x\.jsonl:3: expected the chat template to write the tool or call 'add', got a rendering without it\. /,
+      /^row in x\.jsonl:3: expected the chat template to write the tool or call 'add', got a rendering without it\. Put a chat template that knows tools into chat_template\.jinja beside tokenizer\.json/,
     )
     const tool = { type: 'function', function: { name: 'sum' } } as const
     const offered = { ...chat(turn('user', 'a'), turn('assistant', 'b')), tools: [tool] }

@@ -5,14 +5,14 @@
 
 import { InputError } from '../../errors.ts'
 import { encodeChat, type MessageSpan } from '../../text/chat-encoding.ts'
-import { chatTemplateFor } from '../../text/default-template.ts'
+import { adviseTemplate, chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import type { Example, Message, ToolDefinition } from '../rows/conversation.ts'
 import { type Place, wrong } from '../rows/messages.ts'
 import type { Sample } from '../sample.ts'
+import { SpelledTally } from '../spelled-tokens.ts'
 import { ReasoningTally } from './reasoning.ts'
-import { SpelledTally } from './spelled-tokens.ts'
 
 const NONE = new Int32Array()
 
@@ -99,7 +99,7 @@ export class SupervisedEncoder {
       if (span === undefined) {
         throw new InputError(
           `row in ${place}, message ${turn}: expected the chat template to write it, got a rendering without it. ` +
-            'Use a chat_template that writes every turn of the assistant',
+            adviseTemplate('writes every turn of the assistant'),
         )
       }
       const end = this.turnEnd(ids, span)
@@ -123,7 +123,7 @@ export class SupervisedEncoder {
     if (missing === undefined) return
     throw new InputError(
       `row in ${place}: expected the chat template to write the tool or call '${missing}', got a rendering without it. ` +
-        'Use a chat_template that knows tools, or remove tools and tool_calls from the data',
+        `${adviseTemplate('knows tools')}, or remove tools and tool_calls from the data`,
     )
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { batches } from '../../data/batches.ts'
 import { type PackedCorpus, packCorpus } from '../../data/packing/token-cache.ts'
+import { spelledNotices } from '../../data/spelled-tokens.ts'
 import { ConfigError, InputError } from '../../errors.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
@@ -52,6 +53,7 @@ export async function corporaOf(
   const prependBos = config.add_bos_token ?? beginsWithBos(tokenizer)
   if (prependBos && tokenizer.bosTokenId === undefined)
     throw new ConfigError('add_bos_token: expected a tokenizer with a beginning-of-text token, got one without')
+  const allowSpecial = config.split_special_tokens === false
   const pack = async (
     paths: readonly string[],
     split: 'train' | 'validation',
@@ -62,6 +64,7 @@ export async function corporaOf(
       textKey: config.text_column,
       dropShortBlock: split === 'train',
       prependBos,
+      allowSpecial,
       maxBadFraction: config.max_bad_fraction,
       ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${split}.jsonl`) }),
       onNotice: (message) => tell({ type: 'notice', message }),
@@ -85,6 +88,10 @@ export async function corporaOf(
   const evaluation = held && (await pack(held, 'validation', isPart))
   const warning = evaluation && isPart && offShare(config.val_split, train.numTokens, evaluation.numTokens)
   if (warning) tell({ type: 'notice', message: warning })
+  // Once for both, not for each.
+  const count = train.spelled.count + (evaluation?.spelled.count ?? 0)
+  const spelled = { count, first: train.spelled.first || (evaluation?.spelled.first ?? '') }
+  for (const message of spelledNotices(spelled, allowSpecial)) tell({ type: 'notice', message })
   return { train, evaluation }
 }
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { TINY_CHAT_TEMPLATE, tinyTokenizer } from '../../../test/tiny-model.ts'
-import { SpelledTally } from './spelled-tokens.ts'
-import { SupervisedEncoder } from './supervised.ts'
+import { TINY_CHAT_TEMPLATE, tinyTokenizer } from '../../test/tiny-model.ts'
+import { SpelledTally, spelledNotices } from './spelled-tokens.ts'
+import { SupervisedEncoder } from './tuning/supervised.ts'
 
 const tokenizer = tinyTokenizer(TINY_CHAT_TEMPLATE)
 const [bos, eos] = [tokenizer.bosTokenId!, tokenizer.eosTokenId!]
@@ -35,19 +35,23 @@ it('is text by default, with one end that is the tokenizer’s, and told', () =>
   const { ids } = encoder.encode({ kind: 'prompt-completion', prompt: 'q', completion: `abc${end}` }, 'x:1')
   expect(count([...ids], eos)).toBe(1)
   expect(ids.length).toBeGreaterThan(idsOf('qabc', false).length)
-  expect(encoder.spelled.notices()).toEqual([expect.stringContaining(`1 text spells control tokens such as ${end}`)])
+  const [told, ...more] = spelledNotices(encoder.spelled.found())
+  expect(told).toMatch(/^1 text spells .*read and learnt as plain text.* split_special_tokens: false$/)
+  expect(told).toContain(`such as ${end},`)
+  expect(more).toEqual([])
   const trusting = new SupervisedEncoder({ tokenizer, allowSpecial: true })
   trusting.encode({ kind: 'text', text: `abc${end}` }, 'x:1')
-  expect(trusting.spelled.notices()).toEqual([])
+  expect(spelledNotices(trusting.spelled.found())).toEqual([])
 })
 
 it('counts texts, not tokens, and tells brackets and bars from patterns', () => {
   const tally = new SpelledTally(new Set(['<|end|>', '[INST]', 'a.c']))
   for (const text of ['end', 'INST', 'abc', '<|', '', '[I]']) tally.add(text)
-  expect(tally.notices()).toEqual([])
+  expect(spelledNotices(tally.found())).toEqual([])
   for (const text of ['x [INST] y [INST]', '<|end|>']) tally.add(text)
-  expect(tally.notices()[0]).toMatch(/^2 texts spell control tokens such as \[INST\]/)
+  expect(tally.found()).toEqual({ count: 2, first: '[INST]' })
+  expect(spelledNotices(tally.found(), true)[0]).toMatch(/^2 texts spell .* such as \[INST\], which are read as these/)
   const none = new SpelledTally(new Set())
   none.add('anything')
-  expect(none.notices()).toEqual([])
+  expect(spelledNotices(none.found())).toEqual([])
 })

@@ -1,6 +1,12 @@
 // Texts that spell control tokens, such as rows that a chat template has rendered before. As a stranger's words they end nothing, so
 // they are read as text; where the whole text is the template's that is the wrong reading, and nothing else would show it.
 
+/** How many texts spell control tokens, and the first such token. */
+export interface Spelled {
+  readonly count: number
+  readonly first: string
+}
+
 /** Counts texts in which control tokens are spelled. */
 export class SpelledTally {
   private readonly pattern: RegExp | undefined
@@ -21,12 +27,18 @@ export class SpelledTally {
     if (this.count++ === 0) this.first = found[0]
   }
 
-  /** What there is to say, for people. */
-  notices(): string[] {
-    if (this.count === 0) return []
-    return [
-      `${this.count.toLocaleString('en')} ${this.count === 1 ? 'text spells' : 'texts spell'} control tokens such as ${this.first}, which are read and ` +
-        'learnt as plain text. If a chat template has rendered them, give split_special_tokens: false',
-    ]
+  found(): Spelled {
+    return { count: this.count, first: this.first }
   }
+}
+
+/** What to tell people of texts that spell control tokens; nothing where there are none. */
+export function spelledNotices({ count, first }: Spelled, areRead = false): string[] {
+  if (count === 0) return []
+  const texts = `${count.toLocaleString('en')} ${count === 1 ? 'text spells' : 'texts spell'} control tokens such as ${first}`
+  return [
+    areRead
+      ? `${texts}, which are read as these tokens, as split_special_tokens: false says`
+      : `${texts}, which are read and learnt as plain text. If a chat template has rendered them, give split_special_tokens: false`,
+  ]
 }
