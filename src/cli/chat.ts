@@ -24,6 +24,9 @@ export const command: Command = defineCommand({
     adapter: MODEL_OPTIONS.adapter,
     system: { kind: 'text', summary: 'instruction that the conversation starts with' },
     ...SAMPLING_OPTIONS,
+    'max-new-tokens': withDefault(SAMPLING_OPTIONS['max-new-tokens'], MAX_NEW_TOKENS),
+    temperature: withDefault(SAMPLING_OPTIONS.temperature, DEFAULTS.temperature),
+    'top-p': withDefault(SAMPLING_OPTIONS['top-p'], DEFAULTS.topP),
     device: MODEL_OPTIONS.device,
     dtype: MODEL_OPTIONS.dtype,
     threads: MODEL_OPTIONS.threads,
@@ -43,6 +46,11 @@ export const command: Command = defineCommand({
     return chat({ lm: engine, title, system: options.system, options: request, input: process.stdin, output })
   },
 })
+
+/** The option with what a chat has where the model's makers say nothing. */
+function withDefault<O extends { summary: string }>(option: O, value: number): O {
+  return { ...option, summary: option.summary.replace(/else \S+\)$/, `else ${value})`) }
+}
 
 /** What a chat runs with. */
 export interface ChatSession {

@@ -1,6 +1,6 @@
 // Events of `train()` → lines for people. Steps have none, they move the bar.
 
-import { amount, duration } from '../report/amounts.ts'
+import { amount, duration, measured } from '../report/amounts.ts'
 import type { StepMetrics, TrainEvent } from '../train/events.ts'
 
 type Told = Exclude<TrainEvent, { type: 'run-start' | 'step-done' | 'notice' }>
@@ -45,7 +45,7 @@ export function stepDetails(metrics: StepMetrics): Record<string, string> {
 
 function listed(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)
-    .map(([name, value]) => `${name} ${Number.isInteger(value) ? value : Number(value.toPrecision(5))}`)
+    .map(([name, value]) => `${name} ${measured(value)}`)
     .join('  ')
 }
 

@@ -22,6 +22,7 @@ export function overviewHelp(
     'Options:',
     ...columns([
       ['--version', 'show the version'],
+      ['--json', `${COMMON_OPTIONS.json.summary}, in every command`],
       ['--debug', COMMON_OPTIONS.debug.summary],
       ['--help', 'show this help; after a command, the help of that command'],
     ]),

@@ -39,13 +39,13 @@ export const SAMPLING_OPTIONS = {
   'max-new-tokens': {
     kind: 'integer',
     value: 'N',
-    summary: 'tokens to make at most (default: generation_config.json, else 256; chat 1024)',
+    summary: 'tokens to make at most (default: generation_config.json, else 256)',
     min: 1,
   },
   temperature: {
     kind: 'number',
     value: 'T',
-    summary: '0 takes the most probable token; higher is bolder (default: generation_config.json, else 0; chat 0.8)',
+    summary: '0 takes the most probable token; higher is bolder (default: generation_config.json, else 0)',
     min: 0,
   },
   'top-k': {
@@ -57,7 +57,7 @@ export const SAMPLING_OPTIONS = {
   'top-p': {
     kind: 'number',
     value: 'P',
-    summary: 'draw from the most probable tokens that hold P (default: generation_config.json, else 1; chat 0.95)',
+    summary: 'draw from the most probable tokens that hold P (default: generation_config.json, else 1)',
     min: 0,
     max: 1,
   },

@@ -20,6 +20,7 @@ describe('main', () => {
       expect(asked.out).toContain(name)
       expect(asked.out.replaceAll(/\s+/g, ' ')).toContain(summary)
     }
+    for (const option of ['--version', '--json', '--debug', '--help']) expect(asked.out).toContain(`  ${option} `)
     expect(await run()).toEqual({ code: 2, out: '', err: asked.out })
     expect((await run('-h')).out).toBe(asked.out)
   })
@@ -56,6 +57,18 @@ describe('main', () => {
       code: 2,
       err: expect.stringContaining("unknown command 'zebra'"),
     })
+  })
+
+  it('tells each command’s own defaults', async () => {
+    const helpOf = async (name: string): Promise<string> => (await run(name, '--help')).out.replaceAll(/\s+/g, ' ')
+    const [generate, chat] = [await helpOf('generate'), await helpOf('chat')]
+    const defaults = (help: string): string[] =>
+      ['max-new-tokens', 'temperature', 'top-p'].map(
+        (name) => new RegExp(`--${name} .*?json, else ([\\d.]+)\\)`).exec(help)![1]!,
+      )
+    expect(defaults(generate)).toEqual(['256', '0', '1'])
+    expect(defaults(chat)).toEqual(['1024', '0.8', '0.95'])
+    expect(generate).not.toContain('chat')
   })
 
   it('gives every key of a training configuration a line, in groups', async () => {

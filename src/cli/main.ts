@@ -70,7 +70,9 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
   const before = start < 0 ? words : words.slice(0, start)
   const strange = before.find((word) => !['--help', '-h', '--version', '-V', '--debug', '--json'].includes(word))
   if (strange !== undefined) {
-    throw new UsageError(`unknown option '${strange}'.${didYouMean(strange, ['help', 'version', 'debug'], '--')}`)
+    throw new UsageError(
+      `unknown option '${strange}'.${didYouMean(strange, ['help', 'version', 'debug', 'json'], '--')}`,
+    )
   }
   if (before.includes('--version') || before.includes('-V')) {
     stdout.write(`${VERSION}\n`)

@@ -46,7 +46,7 @@ function summaryOf({ description, default: fallback, enum: choices }: Property, 
   const said = / Default: (.*)$/.exec(description)?.[1]?.replace(/\.$/, '')
   // A sentence ends with a stop before a capital: "such as conv1d.weight" is none.
   const [first = description] = description.replace(/ Default: .*$/, '').split(/\. (?=[A-Z(])/)
-  const value = fallback ?? said?.split(/; |, which /)[0]
+  const value = fallback ?? said?.split(/; |, which | \(/)[0]
   const isEmpty = value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0)
   const names = choices !== undefined && isLong(choices) ? `: ${choices.join(', ')}` : ''
   const note = isRequired ? ' (required)' : isEmpty ? '' : ` (default ${String(value)})`

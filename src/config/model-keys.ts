@@ -31,7 +31,7 @@ export const modelKeys: Shape<ModelKeys> = {
   model_name_or_path: path
     .optional()
     .describe(
-      'Directory of the model to go on from (config.json and safetensors), or of a LoRA, which names its own. Give this, model or config_path.',
+      'Directory of the model to go on from (config.json and safetensors), or of a LoRA adapter, which stands for its model with it; also --model DIR. Give this, model or config_path.',
     ),
   model: z
     .union([z.enum(PRESET_NAMES), z.record(z.string(), z.unknown())], {
@@ -40,7 +40,7 @@ export const modelKeys: Shape<ModelKeys> = {
     .optional()
     .describe(
       'A fresh model with random weights: a preset name, or the keys of a Hugging Face config.json (model_type, ' +
-        'hidden_size, …). vocab_size comes from the tokenizer where it is not given.',
+        'hidden_size, …); a directory is taken for model_name_or_path. vocab_size comes from the tokenizer where it is not given.',
     ),
   config_path: path.optional().describe('A fresh model with random weights from this config.json.'),
   tokenizer_name_or_path: path

@@ -36,7 +36,8 @@ export async function scoreSequences(
     sequences.map((ids) => ids.length),
     window,
   )
-  const total = windows.reduce((sum, { begin, end }) => sum + prefix.length + end - begin, 0)
+  // Windows overlap: what is read again to see what comes before is no progress.
+  const total = windows.reduce((sum, { scoresFrom, end }) => sum + end - scoresFrom, 0)
   let done = 0
   for (const batch of batchWindows(windows, hasLengthDependentRope(model.config))) {
     for (const part of readBatch({ model, sequences, batch, scores, prefix })) {
@@ -83,7 +84,7 @@ function* batchWindows(windows: readonly ScoreWindow[], oneByOne: boolean): Iter
   if (batch.length > 0) yield batch
 }
 
-/** Reads a batch, a long window in chunks, and fills in `scores`; yields how many tokens were read. */
+/** Reads a batch, a long window in chunks, and fills in `scores`; yields how many tokens were scored. */
 function* readBatch(reading: Reading): Iterable<number> {
   const { model, batch, prefix } = reading
   const length = prefix.length + Math.max(...batch.map(({ begin, end }) => end - begin))
@@ -119,13 +120,11 @@ function readChunk({ model, sequences, batch, scores, prefix, offset, size, cach
   // Padding is on the right, behind everything that is scored: a causal model needs no mask for it.
   const ids = new BigInt64Array(batch.length * size)
   const wanted: { place: number; sequence: number; token: number }[] = []
-  let read = 0
   for (const [row, { sequence, begin, end, scoresFrom }] of batch.entries()) {
     for (let slot = offset; slot < Math.min(offset + size, prefix.length + end - begin); slot++) {
       const place = row * size + slot - offset
       const at = begin + slot - prefix.length // below `begin` in the prefix
       ids[place] = BigInt(slot < prefix.length ? prefix[slot]! : sequences[sequence]![at]!)
-      read++
       const token = at + 1 // what this position predicts
       if (token >= scoresFrom && token < end) wanted.push({ place, sequence, token })
     }
@@ -157,5 +156,5 @@ function readChunk({ model, sequences, batch, scores, prefix, offset, size, cach
       }
     }),
   )
-  return read
+  return wanted.length
 }

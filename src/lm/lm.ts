@@ -68,7 +68,7 @@ export interface ScoreOptions {
   /** Tokens that the model sees at once, from 2 to its context (the default). Longer texts are read in windows of it. */
   window?: number
   signal?: AbortSignal
-  /** Called now and then with the number of tokens read so far and in all, overlaps of windows included. */
+  /** Called now and then with the number of tokens that have a score so far, and that will in all. */
   onProgress?: (done: number, total: number) => void
 }
 

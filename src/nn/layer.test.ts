@@ -18,6 +18,10 @@ class Model extends Layer {
 }
 
 describe('Layer', () => {
+  it('counts the weights that it computes with', () => {
+    expect(new Model().weightCount).toBe(6 + 2 * (2 + 4 + 2))
+  })
+
   it('walks the tree with the names of its slots', () => {
     expect([...new Model().walk()].map(([path]) => path)).toEqual([
       '',

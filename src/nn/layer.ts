@@ -28,6 +28,13 @@ export abstract class Layer {
     }
   }
 
+  /** How many weights this computes with, however they are stored: what is kept for another time does not count. */
+  get weightCount(): number {
+    const own = Object.values(this).filter((value) => value instanceof Tensor)
+    const below = Array.from(this.children(), ([, child]) => child.weightCount)
+    return [...own.map(({ numel }) => numel), ...below].reduce((a, b) => a + b, 0)
+  }
+
   /** Lets exactly the parameters that `isTrained` names require a gradient; by default all of them. */
   trainable(isTrained: (path: string) => boolean = () => true): this {
     for (const [path, parameter] of this.parameters()) parameter.requiresGrad = isTrained(path)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { amount, duration, percent } from './amounts.ts'
+import { amount, duration, measured, percent } from './amounts.ts'
 
 describe('numbers for people', () => {
   it('says durations and amounts shortly', () => {
@@ -18,6 +18,7 @@ describe('numbers for people', () => {
     expect(amount(1_250_000, 'tokens')).toBe('1.25 M tokens')
     expect(amount(840_000, 'bytes')).toBe('840 kB')
     expect(amount(0.5, 'docs', false)).toBe('0.50')
+    expect([6.720648941208579, 0.1, 123456, 0].map(measured)).toEqual(['6.7206', '0.1', '123456', '0'])
     expect([0, 0.5, 0.1254, 1].map(percent)).toEqual(['0 %', '50 %', '12.5 %', '100 %'])
   })
 })

@@ -26,3 +26,8 @@ export function amount(value: number, unit: string, withUnit = true): string {
 export function percent(share: number): string {
   return `${Math.round(1000 * share) / 10} %`
 }
+
+/** What was measured, such as a loss, in five digits; counts stay whole. */
+export function measured(value: number): string {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(5)))
+}

@@ -5,8 +5,6 @@ import type { Batch, BatchSource } from '../data/batch.ts'
 import { NonFiniteError, UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import type { Trainable } from '../model/trainable.ts'
-import type { Layer } from '../nn/layer.ts'
-import { QuantizedWeight } from '../nn/quant/quantized-weight.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
 import { autocast, backward, type DType, Generator, noGrad, scope, type Tensor } from '../torch/index.ts'
 import { AdamW, type AdamWOptions } from './adamw.ts'
@@ -85,7 +83,7 @@ export async function* train<B = Batch, M extends Trainable = Decoder>(
     type: 'run-start',
     steps: options.steps,
     startStep: run.step,
-    parameters: weightsIn(model),
+    parameters: model.weightCount,
     trainableParameters: sizeOf(trained),
   }
   const started = performance.now()
@@ -271,12 +269,4 @@ function isDue(step: number, every = Number.POSITIVE_INFINITY): boolean {
 
 function sizeOf(list: Iterable<[string, Tensor]>): number {
   return Array.from(list, ([, tensor]) => tensor.numel).reduce((a, b) => a + b, 0)
-}
-
-/** However they are stored: a matrix in 4 bits has as many weights as any other. */
-function weightsIn(model: Layer): number {
-  let all = sizeOf(model.parameters())
-  for (const [, layer] of model.walk())
-    if (layer instanceof QuantizedWeight) all += layer.shape.reduce((a, b) => a * b, 1) - sizeOf(layer.parameters())
-  return all
 }

@@ -115,11 +115,16 @@ it('says what cannot be gone on with', async () => {
   const two = await train('pairs.jsonl', at('chats'), 'two', '--adapter_name_or_path', at('chats'))
   expect([two.code, two.err.trim().split('\n').at(-1)]).toEqual([
     2,
-    `error: model_name_or_path: expected a model, or an adapter alone with finetuning: lora, got an adapter and adapter_name_or_path: ${at('chats')}. Merge it first: anneal export --to hf --model ${at('chats')}`,
+    `error: model_name_or_path: expected a model, or an adapter alone with finetuning: lora, got an adapter and adapter_name_or_path: ${at('chats')}. Merge it first: anneal export --to hf --model ${at('chats')} --out DIR`,
   ])
   const prompt = await train('chats.jsonl', model.directory, 'prompt', '--finetuning', 'prompt')
   expect(prompt.code, prompt.err).toBe(0)
   const on = await train('chats.jsonl', at('prompt'), 'on')
   expect(on.err).toContain(`expected a model or a LoRA, got a soft prompt in ${at('prompt')}`)
   expect(existsSync(at('on'))).toBe(false)
+  const gguf = await train('chats.jsonl', at('model.gguf'), 'on-gguf')
+  expect(gguf.code).toBe(2)
+  expect(gguf.err).toContain(
+    `got the GGUF file ${at('model.gguf')}. Make a directory of it first: anneal export --to hf`,
+  )
 })

@@ -149,10 +149,12 @@ describe.each(['lora', 'full'])('anneal train with stage: dpo and finetuning: %s
 
 describe('preferences on an adapter that was tuned before', () => {
   const start = { finetuning: 'lora', adapter_name_or_path: '', max_steps: 3, save_steps: 1, beta: 0.5 }
+  const sizes = new Map<string, number>()
   const tuned = async (name: string, seed: number): Promise<string> => {
     const config = { finetuning: 'lora', learning_rate: 5e-2, max_steps: 6, save_strategy: 'no', seed }
     const ended = await train(name, { ...config, loss_type: 'orpo' })
     expect(ended.code, ended.err).toBe(0)
+    sizes.set(name, ofType(ended.events, 'run-start')[0]!.parameters)
     return at(name)
   }
 
@@ -165,6 +167,8 @@ describe('preferences on an adapter that was tuned before', () => {
       expect(straight.code, straight.err).toBe(0)
       expect(metricsOf(straight)[0]!.loss).toBeAllclose(Math.log(2), { absolute: 1e-5 })
       expect(metricsOf(straight)[0]!['rewards/chosen']).toBeAllclose(0, { absolute: 1e-4 })
+      // The frozen copy of the adapter is no part of the model.
+      expect(ofType(straight.events, 'run-start')[0]!.parameters).toBe(sizes.get(`tuned-${precomputed}`))
       const again = `on-adapter-${precomputed}-again`
       const seen = [...lossesOf(await train(again, config, [], 2))]
       seen.push(...lossesOf(await train(again, config, ['--resume_from_checkpoint', 'auto'])))

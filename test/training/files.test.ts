@@ -154,7 +154,7 @@ describe('a finished run', () => {
     const results = JSON.parse(readFileSync(join(workspace.outputOf('kept'), 'all_results.json'), 'utf8'))
     expect(results).toMatchObject({ kept_step: 4, eval_loss: best!.metrics.eval_loss })
     expect(err).toContain(
-      `notice: the final model has the weights of step 4, the best with eval_loss ${best!.metrics.eval_loss}\n`,
+      `notice: the final model has the weights of step 4, the best with eval_loss ${Number(best!.metrics.eval_loss!.toPrecision(5))}\n`,
     )
   })
 

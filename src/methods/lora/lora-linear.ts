@@ -84,6 +84,14 @@ export class LoraLinear extends Layer implements LinearLike {
   get adapters(): ReadonlyMap<string, Adapter> {
     return this.#adapters
   }
+  /** Of the base and the adapters that count. */
+  override get weightCount(): number {
+    const tensors = this.#active.flatMap((name) => {
+      const { A, B, magnitude } = this.#adapters.get(name)!
+      return magnitude === null ? [A, B] : [A, B, magnitude]
+    })
+    return tensors.reduce((sum, { numel }) => sum + numel, this.base_layer.weightCount)
+  }
   /** Adapters that count now; none is the base alone. */
   get active(): readonly string[] {
     return this.#active

@@ -151,7 +151,8 @@ describe('an adapter of a quantized base', () => {
     const { base, adapter } = made()
     const before = memoryStats().liveBytes
     const compared = await compareMerges({ baseDirectory: base, adapterDirectory: adapter }, [batch])
-    expect(memoryStats().liveBytes).toBe(before)
+    // Less, where what other tests dropped is collected meanwhile.
+    expect(memoryStats().liveBytes).toBeLessThanOrEqual(before)
     expect(compared.dequantized!.kl).toBeLessThan(1e-6)
     expect(compared['full-precision']!.kl).toBeGreaterThan(10 * Math.abs(compared.dequantized!.kl))
     expect(compared.dequantized!.crossEntropy).toBeCloseTo(compared.dequantized!.referenceCrossEntropy, 5)

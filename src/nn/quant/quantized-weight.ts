@@ -36,6 +36,11 @@ export class QuantizedWeight extends Layer {
     return this.codes.device
   }
 
+  /** A matrix in 4 bits has as many weights as any other. */
+  override get weightCount(): number {
+    return this.shape.reduce((a, b) => a * b, 1)
+  }
+
   /** What is stored, by name. */
   get tensors(): ReadonlyMap<string, Tensor> {
     return new Map(this.parameters())

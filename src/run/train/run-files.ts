@@ -4,6 +4,7 @@ import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
 import { writeLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { writeCheckpoint } from '../../checkpoint/run-directory/run-directory.ts'
 import type { TrainConfig } from '../../config/schema.ts'
+import { measured } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
 import type { RunState } from '../../train/rule.ts'
@@ -95,7 +96,7 @@ function keptNotices(config: TrainConfig, { state }: RunLog, keptStep: number, s
   const { best_global_step: best, best_metric } = state
   if (best === keptStep)
     return [
-      `the final model has the weights of step ${keptStep}, the best with ${config.metric_for_best_model} ${best_metric}`,
+      `the final model has the weights of step ${keptStep}, the best with ${config.metric_for_best_model} ${measured(best_metric!)}`,
     ]
   const why = best === null ? 'nothing was evaluated' : `the best, of step ${best}, were not saved`
   return [`the final model has the weights of step ${step}, the last: ${why}`]

@@ -5,26 +5,31 @@ import { isQuantized } from '../../checkpoint/model-directory/load.ts'
 import { baseFormat } from '../../config/quant-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
+import { isGguf } from '../../gguf/load-parts.ts'
 import type { QuantPlan } from '../../model/quantize-model.ts'
 import { isAdapter, modelSource, placeOf } from '../model-source.ts'
 
 /** The configuration with base, adapter and tokenizer by their own names; `tell` hears what an adapter as the model means. */
 export function resolveStart(config: TrainConfig, tell: (message: string) => void): TrainConfig {
   const { model_name_or_path: path, tokenizer_name_or_path: tokenizer, finetuning } = config
+  if (path !== undefined && isGguf(path))
+    throw new ConfigError(
+      `model_name_or_path: expected the directory of a model or of a LoRA, got the GGUF file ${path}. Make a directory of it first: anneal export --to hf --model ${path} --out DIR`,
+    )
   if (path === undefined || !isAdapter(path)) return config
   const refuse = (expected: string, got: string): never => {
     throw new ConfigError(
-      `model_name_or_path: expected ${expected} with finetuning: ${finetuning}, got ${got}. Merge it first: anneal export --to hf --model ${path}`,
+      `model_name_or_path: expected ${expected} with finetuning: ${finetuning}, got ${got}. Merge it first: anneal export --to hf --model ${path} --out DIR`,
     )
   }
   const source = modelSource(path)
-  const { base, isGguf, adapters } = source
+  const { base, adapters } = source
   const prompt = adapters.find(({ config: { peft_type } }) => peft_type !== 'LORA')
   if (prompt !== undefined)
     throw new ConfigError(
       `model_name_or_path: expected a model or a LoRA, got a soft prompt in ${prompt.directory}, which is not trained on. Give its base: ${base}`,
     )
-  if (isGguf) refuse('an adapter of a model directory', `one of the GGUF file ${base}`)
+  if (source.isGguf) refuse('an adapter of a model directory', `one of the GGUF file ${base}`)
   const own = { ...config, ...(tokenizer === path && { tokenizer_name_or_path: placeOf(source, 'tokenizer.json') }) }
   if (finetuning === 'prompt') refuse('a model', `an adapter of ${base}`)
   if (finetuning === 'full' || finetuning === 'freeze') {
