@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import type { Decoder, DecoderInput } from '../src/model/decoder.ts'
 import { ops, scope, Tensor } from '../src/torch/index.ts'
+import { DEVICE } from './device.ts'
 
 export const fixtures: string = fileURLToPath(new URL('./fixtures/models', import.meta.url))
 
@@ -12,7 +13,7 @@ export const readJson = (name: string, file: string): unknown =>
   JSON.parse(readFileSync(join(fixtures, name, file), 'utf8'))
 
 export const idsOf = (rows: readonly (readonly number[])[]): Tensor =>
-  Tensor.from(rows.flat(), [rows.length, rows[0]!.length], 'i64')
+  Tensor.from(rows.flat(), [rows.length, rows[0]!.length], 'i64').to(DEVICE)
 
 /** Summed cross-entropy of the next tokens, by the operator that training uses. */
 export function summedLoss(
@@ -28,7 +29,7 @@ export function summedLoss(
   return ops.linearCrossEntropy(
     hidden.view(-1, hidden.size(-1)),
     model.head.dense(),
-    Tensor.from(labels, [labels.length], 'i64'),
+    Tensor.from(labels, [labels.length], 'i64').to(DEVICE),
     0,
     cap,
   )[0]!
@@ -45,7 +46,7 @@ export function clearGradients(model: Decoder): void {
 
 /** A model whose parameters all require a gradient. */
 export function load(name: string): Decoder {
-  const model = scope(() => loadDecoder(join(fixtures, name)))
+  const model = scope(() => loadDecoder(join(fixtures, name), { device: DEVICE }))
   model.trainable()
   return model
 }

@@ -3,7 +3,9 @@
 import type { Batch } from '../src/data/batch.ts'
 import type { DecoderConfig } from '../src/model/config.ts'
 import { readModelConfig } from '../src/model/config-read.ts'
-import { Decoder } from '../src/model/decoder.ts'
+import { Decoder, initialise } from '../src/model/decoder.ts'
+import { Generator } from '../src/torch/index.ts'
+import { DEVICE } from './device.ts'
 
 export function randomDecoder(seed: number, more: Record<string, unknown> = {}): Decoder {
   const config: DecoderConfig = readModelConfig(
@@ -21,7 +23,8 @@ export function randomDecoder(seed: number, more: Record<string, unknown> = {}):
     },
     'config.json',
   )
-  return Decoder.fresh(config, { seed })
+  const take = initialise(config, new Generator(seed))
+  return new Decoder(config, (parameter) => take(parameter).to(DEVICE).keep())
 }
 
 /** Batches of `rows` windows of random tokens. */

@@ -189,7 +189,7 @@ describe.each(families)('%s', (name) => {
   test('has the same gradients with gradient checkpointing, dropout included', () => {
     const run = (isCheckpointed: boolean): [number, Map<string, Tensor>] => {
       model.gradientCheckpointing = isCheckpointed
-      model.generator = new Generator(11)
+      model.generator = new Generator(11, model.device)
       const loss = summedLoss(model, documents.slice(0, 1))
       backward(loss)
       const gradients = new Map([...gradientsOf(model)].map(([path, gradient]) => [path, gradient.clone()]))

@@ -47,7 +47,7 @@ describe('probeTable', () => {
 
   it('leaves rules, random numbers and tensors as they were, also after an error', async () => {
     const dropping = randomDecoder(2, { attention_dropout: 0.3 })
-    dropping.generator = new Generator(5)
+    dropping.generator = new Generator(5, dropping.device)
     const state = dropping.generator.getState()
     const metric = crossEntropyMetric(dropping)
     const table = await probeTable({ model: dropping, batches, metric }, interventions)
