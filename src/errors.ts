@@ -18,12 +18,12 @@ export class UsageError extends AnnealError {
   override readonly exitCode = 2
 }
 
-/** A configuration (YAML or object) is wrong. `location` is `file:line:column` where known. Exit 2. */
+/** A configuration (YAML or object) is wrong. `location` is `file:line:column` where known; `others` names further faults. Exit 2. */
 export class ConfigError extends AnnealError {
   override readonly exitCode = 2
   readonly location: string | undefined
-  constructor(message: string, location?: string, options?: ErrorOptions) {
-    super(location === undefined ? message : `${message} (${location})`, options)
+  constructor(message: string, location?: string, options?: ErrorOptions, others = '') {
+    super((location === undefined ? message : `${message} (${location})`) + others, options)
     this.location = location
   }
 }

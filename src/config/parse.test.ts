@@ -142,8 +142,20 @@ describe('parseConfig', () => {
 
   it('tells the first problem in the file and names the others', () => {
     expect(messageOf('stage: sftt\nseed: x\n')).toBe(
-      "stage: expected pretrain or sft or dpo, got 'sftt'. Did you mean 'sft'?; and 3 more: seed at f.yaml:2:7, dataset, output_dir (f.yaml:1:8)",
+      "stage: expected pretrain or sft or dpo, got 'sftt'. Did you mean 'sft'? (f.yaml:1:8); also wrong: seed (f.yaml:2:7); missing: dataset, output_dir",
     )
+  })
+
+  it('tells unknown, wrong and missing keys apart, and takes none that is misspelt for missing', () => {
+    expect(messageOf('seed: x\nlearning_rat: 1\ndatasett: d\noutput_dirr: o\nfrobnicate: 2\n')).toBe(
+      "seed: expected a number, got 'x' (f.yaml:1:7); unknown: learning_rat (f.yaml:2:1, 'learning_rate'?), " +
+        "datasett (f.yaml:3:1, 'dataset'?), output_dirr (f.yaml:4:1, 'output_dir'?), frobnicate (f.yaml:5:1); missing: stage",
+    )
+    // Another trainer's name, misspelt, stands for ours.
+    expect(messageOf('stage: sft\nmodel_name_or_path: m\noutput_dir: o\ndatasetss: d\n')).toBe(
+      "unknown key 'datasetss'. Did you mean 'datasets'? (f.yaml:4:1)",
+    )
+    expect(messageOf('stage: sft\n')).toMatch(/got nothing \(f\.yaml\); also missing: /)
   })
 
   it('treats a key with nothing after it as left out', () => {
@@ -266,7 +278,7 @@ describe('aliases', () => {
 
   it('says an unknown key and what is missing together', () => {
     expect(() => parse('stage: pretrain\nmodel_name_or_path: m\ndataste: d\n')).toThrow(
-      "unknown key 'dataste'. Did you mean 'dataset'?; and 2 more: dataset, output_dir (f.yaml:3:1)",
+      "unknown key 'dataste'. Did you mean 'dataset'? (f.yaml:3:1); missing: output_dir",
     )
   })
 

@@ -4,7 +4,7 @@
 import { ConfigError } from '../errors.ts'
 import { ALIAS_SECTIONS, ALIASES, WITHOUT_COUNTERPART } from './aliases.ts'
 import { describeIssue, shown } from './describe-issue.ts'
-import { didYouMean } from './nearest.ts'
+import { nearest } from './nearest.ts'
 import { type Override, type OverrideValue, readOverrides } from './overrides.ts'
 import { isPreset } from './presets.ts'
 import { type Place, readYaml, type YamlEntry } from './read-yaml.ts'
@@ -36,8 +36,14 @@ interface Setting {
   placeOf(path: readonly PropertyKey[]): Place
 }
 
+/** In the order in which they are told: what is written may be what seems to be missing. */
+type Fault = 'unknown' | 'wrong' | 'missing'
+
 interface Problem {
+  fault: Fault
   key: string
+  /** The known key that an unknown one is close to. */
+  meant?: string | undefined
   message: string
   place: Place
 }
@@ -52,7 +58,7 @@ export interface GivenValues {
 
 /**
  * Parses a training configuration. `text` is YAML, or undefined for a run from overrides or given values alone; `file` names it in
- * messages. Given values win over the file, overrides over both. Throws ConfigError with the place of the first problem and a count of the others.
+ * messages. Given values win over the file, overrides over both. Throws ConfigError with the place of the first problem and the names of the others.
  */
 export function parseConfig(
   text: string | undefined,
@@ -78,23 +84,24 @@ export function parseConfig(
   const input: Record<string, unknown> = {}
   for (const [key, setting] of settings) {
     // `key:` with nothing after it is the same as leaving the line out.
-    if (!isConfigKey(key)) problems.push({ key, message: unknownKey(setting.written), place: setting.keyPlace })
+    if (!isConfigKey(key)) problems.push(unknownKey(setting.written, setting.keyPlace))
     else if (setting.value !== null) input[key] = setting.value
   }
   const result = checkConfig(input)
-  // Of what is written, and of what is missing: an unknown key may be the one that seems to be missing.
-  const told = new Set(problems.map(({ key }) => key))
+  // A key that cannot be read is not missing, nor is one that is misspelt.
+  const told = new Set(problems.flatMap(({ key, meant }) => [key, meant]))
   const isTold = (key: string): boolean => told.has(key) || told.has(settings.get(key)?.written ?? key)
   const issues = result.success ? [] : result.error.issues.filter(({ path }) => !isTold(String(path[0])))
   problems.push(
-    ...issues.map((issue) => {
+    ...issues.map((issue): Problem => {
       const [key, ...inside] = issue.path
       const setting = settings.get(String(key))
       const value = valueAt(setting?.value, inside)
       const name = issue.path.map(String).join('.')
       const as = setting && setting.written !== key ? ` (written as ${setting.written})` : ''
       const place = setting?.placeOf(inside) ?? { text: file, order: AT_THE_END }
-      return { key: name, message: `${name}${as}: ${describeIssue(issue, value)}`, place }
+      const fault = setting === undefined ? 'missing' : 'wrong'
+      return { fault, key: name, message: `${name}${as}: ${describeIssue(issue, value)}`, place }
     }),
   )
   if (!result.success || problems.length > 0) throw asError(problems)
@@ -122,7 +129,7 @@ function rename(settings: readonly Setting[], notices: string[], problems: Probl
     if (before === undefined) byKey.set(key, { ...setting, value })
     else {
       const message = `${key}: expected it once, got ${before.written} and ${setting.written}. Keep one of them`
-      problems.push({ key: setting.written, message, place: setting.keyPlace })
+      problems.push({ fault: 'wrong', key: setting.written, message, place: setting.keyPlace })
     }
   }
   return byKey
@@ -139,7 +146,7 @@ function canonical(setting: Setting, notices: string[], problems: Problem[]): [k
   const converted = convert ? convert(value) : value
   if (converted === undefined) {
     const message = `${written}: expected ${expects}, got ${shown(value)}. Write ${to} instead`
-    problems.push({ key: setting.written, message, place: setting.keyPlace })
+    problems.push({ fault: 'wrong', key: setting.written, message, place: setting.keyPlace })
   }
   notices.push(`${written} (${from}) is called ${to} here`)
   return [to, converted]
@@ -211,16 +218,29 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return inner
 }
 
-function unknownKey(written: string): string {
+function unknownKey(written: string, place: Place): Problem {
+  const as = { fault: 'unknown' as const, key: written, place }
   const advice = Object.hasOwn(WITHOUT_COUNTERPART, written) ? WITHOUT_COUNTERPART[written] : undefined
-  if (advice !== undefined) return `${shown(written).slice(1, -1)}: this key has no counterpart here. ${advice}`
-  const hint = didYouMean(written, [...CONFIG_KEYS, ...Object.keys(ALIASES)])
-  return `unknown key ${shown(written)}.${hint || ' Run `anneal schema` to see the keys'}`
+  if (advice !== undefined)
+    return { ...as, message: `${shown(written).slice(1, -1)}: this key has no counterpart here. ${advice}` }
+  const found = nearest(written, [...CONFIG_KEYS, ...Object.keys(ALIASES)])
+  const meant = found !== undefined && Object.hasOwn(ALIASES, found) ? ALIASES[found]!.to : found
+  const hint = found === undefined ? 'Run `anneal schema` to see the keys' : `Did you mean '${found}'?`
+  return { ...as, message: `unknown key ${shown(written)}. ${hint}`, meant }
 }
 
+/** The first fault in the file in full, and the others by what they are: `; also unknown: x (f.yaml:2:1); missing: y`. */
 function asError(problems: readonly Problem[]): ConfigError {
   const [first, ...others] = problems.toSorted((a, b) => a.place.order - b.place.order)
-  const names = others.map(({ key, place }) => (place.order === AT_THE_END ? key : `${key} at ${place.text}`))
-  const also = names.length === 0 ? '' : `; and ${names.length} more: ${names.join(', ')}`
-  return new ConfigError(first!.message + also, first!.place.text)
+  const listed = (['unknown', 'wrong', 'missing'] as const).flatMap((fault) => {
+    const keys = others.filter((other) => other.fault === fault).map(named)
+    return keys.length === 0 ? [] : [`${fault === first!.fault ? 'also ' : ''}${fault}: ${keys.join(', ')}`]
+  })
+  const also = listed.map((group) => `; ${group}`).join('')
+  return new ConfigError(first!.message, first!.place.text, {}, also)
+}
+
+function named({ fault, key, meant, place }: Problem): string {
+  if (fault === 'missing') return key
+  return `${key} (${place.text}${meant === undefined ? '' : `, '${meant}'?`})`
 }

@@ -76,7 +76,7 @@ export function runOrigin(config: TrainConfig, tokenizer: Tokenizer, tokenizerHa
 }
 
 /**
- * Compares with what the checkpoint was made from, and returns `now` with all changes so far; `tell` hears of new ones. A UsageError
+ * Compares with what the checkpoint was made from, and returns `now` with all changes so far; `tell` hears of the new ones in one line. A UsageError
  * says which key to restore, or how to start anew from the weights. Checkpoints of before this was kept are taken as they are.
  */
 export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change: string) => void): RunOrigin {
@@ -116,8 +116,12 @@ export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change
   const isSilent = (key: string): boolean =>
     SILENT.has(key) || (key === 'eval_steps' && now.config.eval_strategy !== 'steps')
   const keys = new Set([...Object.keys(before.config), ...Object.keys(now.config)].filter((key) => !isSilent(key)))
-  const changes = [...keys].filter(differs).map((key): ConfigChange => {
-    tell(`${key} is ${shown(now, key)} from step ${step + 1} on, and was ${shown(before, key)} in the checkpoint`)
+  const changed = [...keys].filter(differs)
+  if (changed.length > 0) {
+    const list = changed.map((key) => `${key} ${shown(now, key)} (was ${shown(before, key)})`).join(', ')
+    tell(`going on after step ${step} with other settings than before it: ${list}`)
+  }
+  const changes = changed.map((key): ConfigChange => {
     return { key, before: before.config[key] ?? null, now: now.config[key] ?? null, step }
   })
   return { ...now, merged: before.merged, changes: [...(before.changes as ConfigChange[]), ...changes] }
