@@ -137,7 +137,7 @@ describe('progress in a pipe', () => {
     const progress = startProgress(output, { label: 'x', total: 1000, start: 900, unit: 'steps', now })
     wait(10)
     progress.update(910)
-    expect(written()).toBe('x  91 %  910/1000 steps  1/s  1 m 30 s left\n')
+    expect(written()).toBe('x  91 %  910/1,000 steps  1/s  1 m 30 s left\n')
   })
 
   it('is silent with --json, except for what is logged', () => {

@@ -79,10 +79,10 @@ describe('the events of a training run', () => {
 
   it('say what share is trained and where a run goes on', async () => {
     const start: TrainEvent = { type: 'run-start', steps: 10, startStep: 4, parameters: 1000, trainableParameters: 15 }
-    expect((await report([start])).lines[0]).toBe('1000 parameters, 1.50 % trained; 10 steps, going on after step 4')
+    expect((await report([start])).lines[0]).toBe('1,000 parameters, 1.50 % trained; 10 steps, going on after step 4')
     for (const startStep of [10, 12])
       expect((await report([{ ...start, startStep }])).lines[0]).toBe(
-        `1000 parameters, 1.50 % trained; 10 steps, going on after step ${startStep}, which leaves nothing to train`,
+        `1,000 parameters, 1.50 % trained; 10 steps, going on after step ${startStep}, which leaves nothing to train`,
       )
   })
 })

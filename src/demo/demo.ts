@@ -74,7 +74,7 @@ export async function* runDemo(
       const start = elapsed()
       const outcome = yield* stage.run(context)
       const seconds = elapsed() - start
-      context.done.push({ name, seconds, ...outcome })
+      context.done.push({ name, title, seconds, ...outcome })
       yield { type: 'stage-done', stage: name, seconds, ...outcome.numbers }
       if (outcome.stop !== undefined) return result('stopped', outcome.stop.next, outcome.stop.error)
       if (outcome.isKept === true) break

@@ -57,7 +57,7 @@ describe('finetuneOutcome', () => {
     )
     expect(text).toContain('That is 80 % of what LoRA gains in as many steps.')
     expect(text).toContain('the middle step takes 20 % less time and holds 25 % less memory')
-    expect(text).toContain("The adapter that is kept is 8000 B, 10 % of the model's 80.0 kB.")
+    expect(text).toContain("The adapter that is kept is 8,000 B, 10 % of the model's 80.0 kB.")
     expect(text).toContain('the loss rises from 3.000 to 3.300 with the adapter: learning one kind makes it forget')
   })
 

@@ -109,7 +109,7 @@ function comparison(lora: ArmHistory, dropBp: ArmHistory): ReportBlock {
   ]
   return {
     kind: 'table',
-    columns: ['', 'held-out loss before', 'after', 'ms per step', 'seconds in all', 'MB that a step holds'],
+    columns: ['', 'held-out loss before', 'after', 'ms per step', 'seconds in all', 'MB held by a step'],
     rows: [row(lora), row(dropBp)],
   }
 }

@@ -99,6 +99,7 @@ function charts(history: TrainingHistory): ReportBlock[] {
       title: 'Speed',
       x: 'step',
       y: 'tokens per second',
+      fromZero: true,
       series: [
         { name: 'each step', points: history.tokensPerSecond, style: 'faint' },
         { name: 'smoothed', points: smoothed(history.tokensPerSecond, 0.95) },

@@ -4,7 +4,7 @@ import { cpus } from 'node:os'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { duration } from '../report/amounts.ts'
 import { type ReportSection, renderReport } from '../report/report.ts'
-import { engineInfo } from '../torch/index.ts'
+import { pageFooter } from '../run/page-footer.ts'
 import { nextCommands } from './next-commands.ts'
 import { type DemoContext, type DemoStage, type DoneStage, resultOf } from './stage.ts'
 
@@ -24,11 +24,11 @@ export const reportStage: DemoStage = {
 function demoReport(context: DemoContext): string {
   const { done, elapsed } = context
   const { description, prompts } = resultOf(context, 'text')
-  const { version, threads } = engineInfo()
   const figures = [...done.flatMap(({ figures = [] }) => figures), { label: 'time in all', value: duration(elapsed()) }]
   return renderReport({
-    title: `A language model, from nothing · ${context.settings.out} · ${new Date().toISOString().slice(0, 10)}`,
+    title: 'A language model, from nothing',
     subtitle: `Trained on this machine in ${duration(elapsed())}, from ${description}.`,
+    about: [context.settings.out, new Date().toISOString().slice(0, 10)],
     sections: [
       {
         title: 'In short',
@@ -42,7 +42,7 @@ function demoReport(context: DemoContext): string {
       timings(done),
       { title: 'What to try next', blocks: [{ kind: 'commands', lines: nextCommands(context, prompts[0]!) }] },
     ],
-    footer: `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node} · ${cpus()[0]?.model ?? 'unknown processor'}`,
+    footer: pageFooter(cpus()[0]?.model ?? 'unknown processor'),
   })
 }
 
@@ -53,7 +53,7 @@ const EXPECTATIONS =
   'More text and more time make it better, in the same way as a large one.'
 
 function timings(done: readonly DoneStage[]): ReportSection {
-  const bars = done.map(({ name, seconds }) => ({ label: name, value: Math.round(10 * seconds) / 10 }))
+  const bars = done.map(({ title, seconds }) => ({ label: title, value: Math.round(10 * seconds) / 10 }))
   return {
     title: 'Where the time went',
     blocks: [{ kind: 'bar-chart', title: 'Stages of the demo', unit: 'seconds', bars }],

@@ -103,6 +103,7 @@ export interface DemoStage {
 
 export interface DoneStage extends StageOutcome {
   name: string
+  title: string
   seconds: number
 }
 

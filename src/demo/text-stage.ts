@@ -94,7 +94,7 @@ export const textStage: DemoStage = {
         {
           title: 'The text',
           lead:
-            `Read from ${found.description}. Long documents are cut at blank lines into passages of at most ${curated.passageLength} characters; ` +
+            `Read from ${found.description}. Long documents are cut at blank lines into passages of at most ${curated.passageLength.toLocaleString('en')} characters; ` +
             `one in ${Math.round((train.length + heldOut.length) / heldOut.length)}, chosen by its hash, is held out: the model never trains on it and is judged by it.` +
             (curated.isCut
               ? ` Reading ended at ${amount(MAX_BYTES, 'bytes')}, which is more than a demo gets through.`

@@ -14,6 +14,7 @@ describe('numbers for people', () => {
       '?',
     ])
     expect(amount(512, 'steps')).toBe('512 steps')
+    expect(amount(4464, 'tokens')).toBe('4,464 tokens')
     expect(amount(12_345, 'tokens')).toBe('12.3 k tokens')
     expect(amount(1_250_000, 'tokens')).toBe('1.25 M tokens')
     expect(amount(840_000, 'bytes')).toBe('840 kB')

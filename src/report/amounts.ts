@@ -18,7 +18,8 @@ export function amount(value: number, unit: string, withUnit = true): string {
   const scaled = value / scale
   const digits = scaled >= 100 || (scale === 1 && Number.isInteger(value)) ? 0 : scaled >= 10 ? 1 : 2
   const suffix = isBytes ? `${letter}B` : letter
-  const number = suffix === '' ? scaled.toFixed(digits) : `${scaled.toFixed(digits)} ${suffix}`
+  const rounded = scaled >= 1000 ? Math.round(scaled).toLocaleString('en') : scaled.toFixed(digits)
+  const number = suffix === '' ? rounded : `${rounded} ${suffix}`
   return withUnit && !isBytes ? `${number} ${unit}` : number
 }
 

@@ -16,7 +16,10 @@ export interface BarChart {
   note?: string
 }
 
-/** A `<figure>` with one bar per item; a value that is not finite has no bar. Bars start at zero. */
+/** So many bars are drawn thin, or the figure is longer than a screen. */
+const MANY = 24
+
+/** A `<figure>` with one bar per item; zero and a value that is not finite have none. Bars start at zero. */
 export function renderBarChart({ title, unit, bars, isShare = false, note }: BarChart): string {
   const number = (value: number): string => (isShare ? `${formatNumber(100 * value)} %` : formatNumber(value))
   const values = bars.map(({ value, detail }) => number(value) + (detail ? ` · ${detail}` : ''))
@@ -26,14 +29,15 @@ export function renderBarChart({ title, unit, bars, isShare = false, note }: Bar
   const rows = bars.map(({ label, value, isOurs }, index) => {
     const [from, to] = [Math.min(at(0), at(value)), Math.max(at(0), at(value))]
     const strength = hasOurs && !isOurs ? 'other' : 's1'
-    const bar = Number.isFinite(value)
-      ? `<rect class="bar ${strength}" x="${across(from)}" width="${across(Math.max(0.3, to - from))}" height="18" rx="2"/>`
-      : ''
-    const zero = `<line class="axis" x1="${across(at(0))}" x2="${across(at(0))}" y1="-8" y2="26"/>`
-    return `<span class="name">${escapeHtml(label)}</span><svg height="18">${bar}${zero}</svg><span class="value">${escapeHtml(values[index]!)}</span>`
+    const bar =
+      Number.isFinite(value) && value !== 0
+        ? `<rect class="bar ${strength}" x="${across(from)}" width="${across(Math.max(0.3, to - from))}" height="100%" rx="2"/>`
+        : ''
+    const zero = `<line class="axis" x1="${across(at(0))}" x2="${across(at(0))}" y1="-9" y2="100%"/>`
+    return `<span class="name">${escapeHtml(label)}</span><svg class="track">${bar}${zero}</svg><span class="value">${escapeHtml(values[index]!)}</span>`
   })
   const spoken = `${title}, ${unit}. ${bars.map(({ label }, index) => `${label}: ${values[index]}`).join('; ')}.`
   const head = `<figcaption><h3>${escapeHtml(title)}</h3><p class="unit">${escapeHtml(unit)}</p></figcaption>`
   const foot = note ? `<p class="note">${escapeHtml(note)}</p>` : ''
-  return `<figure>${head}<div class="bars" role="img" aria-label="${escapeHtml(spoken)}">${rows.join('')}</div>${foot}</figure>`
+  return `<figure>${head}<div class="bars${bars.length > MANY ? ' many' : ''}" role="img" aria-label="${escapeHtml(spoken)}">${rows.join('')}</div>${foot}</figure>`
 }

@@ -1,6 +1,6 @@
 // The blocks of a report that are not plots: key figures, prose, tables, text samples, commands.
 
-import { escapeHtml } from './html.ts'
+import { escapeHtml, escapeWords } from './html.ts'
 import { formatNumber } from './scale.ts'
 
 /** A number that answers a question at a glance, with its name and a word of context. */
@@ -29,13 +29,22 @@ export interface TextSample {
   isCode?: boolean
 }
 
-/** Big numbers side by side. */
+/** Numbers of this shape are columns of figures, whatever unit is behind them. */
+const FIGURE = /^(?:(?: → )?[-−+]?(?:\d[\d.,]*|–)(?:e-?\d+)?(?: ?(?:%|\p{L}{1,3}))?)*$/u
+/** Text as short as this is not broken in a table. */
+const SHORT_CELL = 12
+
+/** Big numbers side by side, in rows as equal as can be: no row holds a single one while another holds more than two. */
 export function renderKeyFigures(figures: readonly KeyFigure[]): string {
   const items = figures.map(({ label, value, detail }) => {
-    const remark = detail ? `<dd class="detail">${escapeHtml(detail)}</dd>` : ''
-    return `<div><dt>${escapeHtml(label)}</dt><dd class="number">${escapeHtml(value)}</dd>${remark}</div>`
+    const remark = detail ? `<dd class="detail">${escapeWords(detail)}</dd>` : ''
+    return `<div><dt>${escapeWords(label)}</dt><dd class="number">${escapeWords(value)}</dd>${remark}</div>`
   })
-  return `<dl class="figures">${items.join('')}</dl>`
+  const inRowsOf = (most: number): number => {
+    const count = Math.ceil(figures.length / Math.max(1, Math.ceil(figures.length / most)))
+    return count > 2 && figures.length % count === 1 ? count - 1 : count
+  }
+  return `<dl class="figures wide${inRowsOf(5)} mid${inRowsOf(3)}">${items.join('')}</dl>`
 }
 
 /** Paragraphs; an empty line starts a new one, and `…` is code. */
@@ -44,17 +53,20 @@ export function renderProse(text: string): string {
   return paragraphs.map((paragraph) => `<p>${withCode(paragraph.trim())}</p>`).join('')
 }
 
-/** A table; a column is numeric if all its cells are numbers or empty. */
+/** A table. The first column names the rows; another is aligned as numbers if all its cells are figures or empty. */
 export function renderTable({ caption, columns, rows }: Table): string {
-  const isNumeric = columns.map((_, index) => rows.every((row) => typeof (row[index] ?? 0) === 'number'))
+  const isFigure = (cell: string | number | null | undefined): boolean => typeof cell !== 'string' || FIGURE.test(cell)
+  const isNumeric = columns.map((_, index) => index > 0 && rows.every((row) => isFigure(row[index])))
   const attribute = (index: number): string => (isNumeric[index] ? ' class="number"' : '')
-  const head = columns.map((name, index) => `<th scope="col"${attribute(index)}>${escapeHtml(name)}</th>`)
+  const head = columns.map((name, index) => `<th scope="col"${attribute(index)}>${escapeWords(name)}</th>`)
   const body = rows.map((row) => {
     const cells = columns.map((_, index) => `<td${attribute(index)}>${cellText(row[index] ?? null)}</td>`)
     return `<tr>${cells.join('')}</tr>`
   })
-  const title = caption ? `<caption>${escapeHtml(caption)}</caption>` : ''
-  return `<div class="scroll"><table>${title}<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
+  const title = caption ? `<caption>${escapeWords(caption)}</caption>` : ''
+  // Columns that need no names get no empty row for them.
+  const names = columns.every((name) => name === '') ? '' : `<thead><tr>${head.join('')}</tr></thead>`
+  return `<div class="scroll"><table>${title}${names}<tbody>${body.join('')}</tbody></table></div>`
 }
 
 /** What the model wrote, one below the other; the prompt is set apart from the continuation. */
@@ -69,19 +81,24 @@ export function renderSamples(samples: readonly TextSample[]): string {
 
 /** Lines to type in a terminal. */
 export function renderCommands(lines: readonly string[]): string {
-  return `<pre class="commands">${lines.map((line) => `<code>${escapeHtml(line)}</code>`).join('\n')}</pre>`
+  // Words stay whole where they can: a break inside `--model` would read as two options.
+  const words = (line: string): string => line.replaceAll(/\S+/g, (word) => `<span>${escapeHtml(word)}</span>`)
+  return `<pre class="commands">${lines.map((line) => `<code>${words(line)}</code>`).join('')}</pre>`
 }
 
 /** Plain text that is shown when its title is clicked. */
 export function renderFolded({ title, text }: { title: string; text: string }): string {
-  return `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>`
+  return `<details><summary>${escapeWords(title)}</summary><pre>${escapeHtml(text)}</pre></details>`
 }
 
 /** Escaped, with what stands between backticks as code. */
 export function withCode(text: string): string {
-  return escapeHtml(text).replaceAll(/`([^`\n]+)`/g, '<code>$1</code>')
+  const parts = text.split(/`([^`\n]+)`/)
+  return parts.map((part, index) => (index % 2 === 0 ? escapeWords(part) : `<code>${escapeHtml(part)}</code>`)).join('')
 }
 
 function cellText(value: string | number | null): string {
-  return typeof value === 'number' ? formatNumber(value) : escapeHtml(value ?? '')
+  if (typeof value === 'number') return formatNumber(value)
+  const text = value ?? ''
+  return text.length <= SHORT_CELL ? escapeHtml(text.replaceAll(' ', '\u00a0')) : escapeWords(text)
 }

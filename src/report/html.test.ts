@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { coordinate, escapeHtml } from './html.ts'
+import { coordinate, escapeHtml, escapeWords } from './html.ts'
 
 describe('escapeHtml', () => {
   it('leaves nothing that HTML reads as markup', () => {
@@ -18,6 +18,26 @@ describe('escapeHtml', () => {
   it('shows control and direction-changing characters instead of obeying them', () => {
     expect(escapeHtml('a\u0000b\u001b[1mc\u202ed\ud800\te\n')).toBe('a\\u0000b\\u001b[1mc\\u202ed\\ud800\te\n')
     expect(escapeHtml('शब्द 😀 مرحبا')).toBe('शब्द 😀 مرحبا')
+  })
+})
+
+describe('escapeWords', () => {
+  const shown = (text: string): string => escapeWords(text).replaceAll('\u00a0', '_')
+
+  it('keeps a number on the line of its unit', () => {
+    expect(
+      ['3 m 46 s', '2 h 05 m', '8 s', '12.5 % of it', '441 kB, 6 %', '1.97 M parameters', '0 ms'].map(shown),
+    ).toEqual(['3_m_46_s', '2_h_05_m', '8_s', '12.5_% of it', '441_kB, 6_%', '1.97_M parameters', '0_ms'])
+    expect(['3 men', '2 steps of 4 hours', 'layer 3 m1', '5 MBit'].map(shown)).toEqual([
+      '3 men',
+      '2 steps of 4 hours',
+      'layer 3 m1',
+      '5 MBit',
+    ])
+  })
+
+  it('lets no line begin with a dot between parts, and escapes', () => {
+    expect(shown('runs/demo · <b> · 2026-11-26')).toBe('runs/demo_· &lt;b&gt;_· 2026-11-26')
   })
 })
 

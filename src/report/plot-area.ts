@@ -24,9 +24,9 @@ const TOP = 8
 const BELOW = 26
 
 /** Axes that hold all points. */
-export function plotArea(series: readonly Series[], logX: boolean, logY: boolean): PlotArea {
+export function plotArea(series: readonly Series[], logX: boolean, logY: boolean, fromZero = false): PlotArea {
   const all = series.flatMap(({ points }) => points)
-  const [xs, ys] = [all.map(([x]) => x), all.map(([, y]) => y)]
+  const [xs, ys] = [all.map(([x]) => x), [...all.map(([, y]) => y), ...(fromZero && !logY ? [0] : [])]]
   // Lines run from edge to edge; dots would be cut in half there.
   const margin = series.some(({ style }) => style === 'dots') ? 0.04 : 0
   const whole = xs.every((x) => !Number.isFinite(x) || Number.isInteger(x))

@@ -29,6 +29,8 @@ export interface HitOptions {
 }
 
 const COLUMNS = 90
+/** Longer heads go on in a further line, so that the box fits on a telephone. */
+const MOST_LETTERS = 32
 
 /** All groups of a plot, to be drawn above everything else. */
 export function plotHits(series: readonly Series[], area: PlotArea, options: HitOptions): string[] {
@@ -84,7 +86,7 @@ function columnHits(series: readonly Series[], area: PlotArea, { colours, nameX,
 }
 
 function drawHit({ at, area, head, rows }: Hit, { top, bottom }: PlotArea): string {
-  const texts = [head, ...rows.map(({ name, value }) => `${name}  ${value}`)].filter((text) => text !== '')
+  const texts = [...inLines(head), ...rows.map(({ name, value }) => `${name}  ${value}`)].filter((text) => text !== '')
   const width = 24 + Math.max(...texts.map((text) => text.length)) * LETTER
   const height = 10 + texts.length * 17
   const isLeft = at[0] > 50
@@ -102,4 +104,14 @@ function drawHit({ at, area, head, rows }: Hit, { top, bottom }: PlotArea): stri
     ...lines,
     '</svg></g></g>',
   ].join('')
+}
+
+function inLines(text: string): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < MOST_LETTERS) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }

@@ -58,7 +58,13 @@ function reportOf(text: string): Report {
     { kind: 'commands', lines: [text] },
     { kind: 'folded', title: text, text },
   ]
-  return { title: text, subtitle: text, footer: text, sections: [{ title: text, lead: text, blocks }] }
+  return {
+    title: text,
+    subtitle: text,
+    about: [text, text],
+    footer: text,
+    sections: [{ title: text, lead: text, blocks }],
+  }
 }
 
 /** Names of all tags and attributes, which a harmless text does not change. */
@@ -71,7 +77,7 @@ function structure(html: string): string {
 describe('renderReport', () => {
   it.each(PAYLOADS)('shows %j as text', (payload) => {
     const html = renderReport(reportOf(payload))
-    const harmless = renderReport(reportOf('x'.repeat(payload.length)))
+    const harmless = renderReport(reportOf(payload.replaceAll(/\S/g, 'x')))
     expect(structure(html)).toBe(structure(harmless))
     expect(html.match(/</g)!.length).toBe(harmless.match(/</g)!.length)
     expect(html).not.toMatch(/<script|<img|\son[a-z]+="|href="(?!data:)/i)
@@ -118,11 +124,66 @@ describe('renderReport', () => {
     )
   })
 
+  it('aligns figures with units like numbers, but not the names of rows, and leaves out a row of empty names', () => {
+    const figures = {
+      kind: 'table',
+      columns: ['step', 'weights', 'kept'],
+      rows: [
+        [1, '5.26 MB → 4.07 MB', 'block 2'],
+        [2, '-22.5 %', 'a longer text'],
+      ],
+    } as const
+    const unnamed = { kind: 'table', columns: ['', ''], rows: [['a', 'b']] } as const
+    const html = renderReport({ title: 't', sections: [{ title: 's', blocks: [figures, unnamed] }] })
+    expect(html).toContain(
+      '<tr><td>1</td><td class="number">5.26\u00a0MB → 4.07\u00a0MB</td><td>block\u00a02</td></tr>',
+    )
+    expect(html).toContain('<td class="number">-22.5\u00a0%</td><td>a longer text</td>')
+    expect(html).toContain('<table><tbody><tr><td>a</td><td>b</td></tr></tbody></table>')
+  })
+
+  it('leaves no key figure alone in a row below rows of three and more', () => {
+    const classes = [1, 2, 3, 4, 5, 6, 7, 10, 11].map((count) => {
+      const figures = Array.from({ length: count }, () => ({ label: 'a', value: '1' }))
+      const html = renderReport({ title: 't', sections: [{ title: 's', blocks: [{ kind: 'key-figures', figures }] }] })
+      return /class="figures wide(\d) mid(\d)"/.exec(html)!.slice(1).map(Number)
+    })
+    // In rows of at most five: 6 = 3 + 3, 7 = 4 + 3, 11 = 4 + 4 + 3; of three: 4 = 2 + 2, 7 and 10 in rows of two.
+    expect(classes).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [4, 2],
+      [5, 3],
+      [3, 3],
+      [4, 2],
+      [5, 2],
+      [4, 3],
+    ])
+  })
+
+  it('keeps the words of a command whole, and each command on a line of its own', () => {
+    const html = renderReport({
+      title: 't',
+      sections: [{ title: 's', blocks: [{ kind: 'commands', lines: ['a --model x', 'b'] }] }],
+    })
+    expect(html).toContain(
+      '<code><span>a</span> <span>--model</span> <span>x</span></code><code><span>b</span></code></pre>',
+    )
+  })
+
+  it('tells pages of a kind apart in the window and in small print, not in the heading', () => {
+    const html = renderReport({ title: 'Pruning', about: ['runs/a', '2026-11-26'], sections: [] })
+    expect(html).toContain('<title>Pruning · runs/a · 2026-11-26</title>')
+    expect(html).toContain('<h1>Pruning</h1><p class="about">runs/a\u00a0· 2026-11-26</p>')
+  })
+
   it('draws bars in proportion from zero', () => {
     const bars = [
       { label: 'ours', value: 50, isOurs: true },
       { label: 'other', value: 100 },
       { label: 'none', value: Number.NaN },
+      { label: 'nothing', value: 0 },
     ]
     const html = renderReport({
       title: 't',

@@ -15,7 +15,7 @@ import {
   type TextSample,
   withCode,
 } from './blocks.ts'
-import { escapeHtml } from './html.ts'
+import { escapeHtml, escapeWords } from './html.ts'
 import { STYLE } from './style.ts'
 import { renderXyChart, type XyChart } from './xy-chart.ts'
 
@@ -43,6 +43,8 @@ export interface ReportSection {
 export interface Report {
   title: string
   subtitle?: string
+  /** What tells this page from others of its kind, such as a folder and a day: in small print, and in the title of the window. */
+  about?: readonly string[]
   sections: readonly ReportSection[]
   /** Last line: version, date, machine. */
   footer?: string
@@ -56,11 +58,12 @@ export interface Report {
  *   { kind: 'line-chart', title: 'Loss', x: 'step', y: 'loss', series: [{ name: 'train', points: [[1, 8.9], [2, 7.1]] }] },
  * ] }] })
  */
-export function renderReport({ title, subtitle, sections, footer }: Report): string {
+export function renderReport({ title, subtitle, about = [], sections, footer }: Report): string {
   const hash = createHash('sha256').update(STYLE).digest('base64')
   // Nothing may load or run, whatever a text tries; only this style sheet is allowed, by its hash.
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; img-src data:; base-uri 'none'; form-action 'none'`
-  const under = subtitle ? `<p class="subtitle">${escapeHtml(subtitle)}</p>` : ''
+  const under = subtitle ? `<p class="subtitle">${escapeWords(subtitle)}</p>` : ''
+  const which = about.length > 0 ? `<p class="about">${escapeWords(about.join(' · '))}</p>` : ''
   return [
     '<!doctype html>',
     '<html lang="en">',
@@ -70,14 +73,14 @@ export function renderReport({ title, subtitle, sections, footer }: Report): str
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="referrer" content="no-referrer">',
     '<link rel="icon" href="data:,">',
-    `<title>${escapeHtml(title)}</title>`,
+    `<title>${escapeHtml([title, ...about].join(' · '))}</title>`,
     `<style>${STYLE}</style>`,
     '</head>',
     '<body>',
     '<main>',
-    `<header><h1>${escapeHtml(title)}</h1>${under}</header>`,
+    `<header><h1>${escapeWords(title)}</h1>${under}${which}</header>`,
     ...sections.map(renderSection),
-    footer ? `<footer>${escapeHtml(footer)}</footer>` : '',
+    footer ? `<footer>${escapeWords(footer)}</footer>` : '',
     '</main>',
     '</body>',
     '</html>',
@@ -87,7 +90,7 @@ export function renderReport({ title, subtitle, sections, footer }: Report): str
 
 function renderSection({ title, lead, blocks }: ReportSection): string {
   const opening = lead ? `<p class="lead">${withCode(lead)}</p>` : ''
-  return `<section>\n<h2>${escapeHtml(title)}</h2>${opening}\n${blocks.map(renderBlock).join('\n')}\n</section>`
+  return `<section>\n<h2>${escapeWords(title)}</h2>${opening}\n${blocks.map(renderBlock).join('\n')}\n</section>`
 }
 
 function renderBlock(block: ReportBlock): string {

@@ -14,9 +14,23 @@ describe('niceStep', () => {
 describe('createScale', () => {
   it('puts ticks on round values inside the data', () => {
     expect(labels([1, 600])).toEqual(['100', '200', '300', '400', '500', '600'])
-    expect(labels([0, 1])).toEqual(['0', '0.2', '0.4', '0.6', '0.8', '1'])
+    expect(labels([0, 1])).toEqual(['0', '0.2', '0.4', '0.6', '0.8', '1.0'])
     expect(labels([-3, 4])).toEqual(['-3', '-2', '-1', '0', '1', '2', '3', '4'])
-    expect(labels([0, 0.003])).toEqual(['0', '0.0005', '0.001', '0.0015', '0.002', '0.0025', '0.003'])
+    expect(labels([0, 0.003])).toEqual(['0', '0.0005', '0.0010', '0.0015', '0.0020', '0.0025', '0.0030'])
+  })
+
+  it('writes all labels of an axis alike: one notation, as many decimals', () => {
+    expect(labels([8500, 10_500])).toEqual(['8.5k', '9.0k', '9.5k', '10.0k', '10.5k'])
+    expect(labels([0, 2e-4])).toEqual(['0', '0.00005', '0.00010', '0.00015', '0.00020'])
+    expect(labels([0, 6e-5])).toEqual(['0', '1e-5', '2e-5', '3e-5', '4e-5', '5e-5', '6e-5'])
+    expect(labels([1e-5, 10], { log: true })).toEqual(['1e-5', '1e-4', '1e-3', '1e-2', '1e-1', '1', '10'])
+  })
+
+  it('does not show amounts below zero where there are none', () => {
+    // A margin of 0.4 at both ends, then the next tick: -2 without the rule.
+    expect(createScale([0.1, 10], { nice: true, margin: 0.04 }).domain).toEqual([0, 12])
+    expect(createScale([-10, 0], { nice: true, margin: 0.04 }).domain).toEqual([-12, 0])
+    expect(createScale([-1, 10], { nice: true, margin: 0.04 }).domain).toEqual([-2, 12])
   })
 
   it('ends on ticks when it is nice', () => {

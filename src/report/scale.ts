@@ -28,6 +28,16 @@ export interface ScaleOptions {
 
 // Beyond this a difference of two values may be infinite.
 const LARGEST = 1e300
+const LETTERS = [
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+] as const
+/** From here on a number is written with a letter, until it has too many digits for one. */
+const [LEAST_LETTERED, LARGEST_LETTERED] = [1e4, 1e15]
+/** Smaller numbers are written with a power of ten. */
+const LEAST_FIXED = 1e-4
 // Closer values are one value: ticks between them could not be told apart.
 const CLOSEST = 1e-9
 
@@ -50,7 +60,9 @@ export function createScale(
   if (high - low <= CLOSEST * Math.max(Math.abs(low), Math.abs(high), 1 / LARGEST))
     [low, high] = widened((low + high) / 2)
   const space = margin * (high - low)
-  ;[low, high] = [low - space, high + space]
+  // An axis that may choose its ends does not show amounts below zero where there are none.
+  const end = (value: number, moved: number): number => (nice && Math.sign(value) !== Math.sign(moved) ? 0 : moved)
+  ;[low, high] = [end(low, low - space), end(high, high + space)]
   return linearScale(low, high, nice, ticks, whole ? 1 : 0)
 }
 
@@ -67,18 +79,11 @@ export function formatNumber(value: number, step: number = Math.abs(value) / 100
   const size = Math.abs(value)
   if (value === 0) return '0'
   if (!Number.isFinite(value)) return String(value)
-  if (size >= 1e15 || size < 1e-4) return trimmed(value.toExponential(decimals(step / 10 ** exponentOf(size))))
-  for (const [unit, letter] of [
-    [1e12, 'T'],
-    [1e9, 'G'],
-    [1e6, 'M'],
-    [1e4, 'k'],
-  ] as const) {
-    const divisor = letter === 'k' ? 1e3 : unit
-    if (size >= unit) return `${trimmed((value / divisor).toFixed(decimals(step / divisor)))}${letter}`
-  }
-  const text = trimmed(value.toFixed(decimals(step)))
-  return size >= 1000 ? text.replace(/\B(?=(?:\d{3})+(?!\d))/, ',') : text
+  if (size >= LARGEST_LETTERED || size < LEAST_FIXED)
+    return trimmed(value.toExponential(decimals(step / 10 ** exponentOf(size))))
+  const [unit, letter] = LETTERS.find(([least]) => size >= least && size >= LEAST_LETTERED) ?? [1, '']
+  const text = trimmed((value / unit).toFixed(decimals(step / unit)))
+  return unit === 1 ? grouped(text) : `${text}${letter}`
 }
 
 function linearScale(low: number, high: number, nice: boolean, count: number, leastStep = 0): Scale {
@@ -88,11 +93,22 @@ function linearScale(low: number, high: number, nice: boolean, count: number, le
   const last = nice ? Math.ceil(high / step - 1e-9) : Math.floor(high / step + 1e-9)
   const ticks: Tick[] = []
   for (let index = first; index <= last; index++) {
-    const value = cleaned(index * step)
-    ticks.push({ value, label: formatNumber(value, step) })
+    ticks.push({ value: cleaned(index * step), label: '' })
   }
+  labelAlike(ticks, step)
   const domain = nice ? ([ticks[0]!.value, ticks.at(-1)!.value] as const) : ([low, high] as const)
   return { domain, ticks, fraction: (value) => (value - domain[0]) / (domain[1] - domain[0]) }
+}
+
+// One axis, one notation and as many decimals on every label: 0.15, 0.10, 0.05; 9k, 10k.
+function labelAlike(ticks: readonly Tick[], step: number): void {
+  const size = Math.max(...ticks.map(({ value }) => Math.abs(value)))
+  const [divisor, letter] = LETTERS.find(([unit]) => size >= unit && size >= LEAST_LETTERED) ?? [1, '']
+  for (const tick of ticks) {
+    const isPlain = size >= LEAST_FIXED && size < LARGEST_LETTERED && tick.value !== 0
+    const text = isPlain ? (tick.value / divisor).toFixed(decimals(step / divisor)) : formatNumber(tick.value, step)
+    tick.label = isPlain ? `${divisor === 1 ? grouped(text) : text}${letter}` : text
+  }
 }
 
 function logScale(low: number, high: number, count: number): Scale {
@@ -117,7 +133,11 @@ function logTicks(low: number, high: number, count: number): Tick[] {
         if (isInside) ticks.push({ value, label: formatNumber(value, 10 ** exponent) })
       }
     }
-    if (ticks.length >= 3) return ticks
+    if (ticks.length < 3) continue
+    // One notation for all powers of an axis.
+    const isSmall = ticks[0]!.value < LEAST_FIXED
+    if (isSmall) for (const tick of ticks) if (tick.value < 1) tick.label = trimmed(tick.value.toExponential())
+    return ticks
   }
   return [...linearScale(low, high, false, count).ticks]
 }
@@ -138,6 +158,10 @@ function decimals(step: number): number {
 // 3 × 0.1 is 0.30000000000000004.
 function cleaned(value: number): number {
   return Number(value.toPrecision(12))
+}
+
+function grouped(text: string): string {
+  return text.replace(/^(-?\d)(?=\d{3}(?:\.|$))/, '$1,')
 }
 
 function trimmed(text: string): string {

@@ -133,7 +133,29 @@ describe('renderXyChart', () => {
   })
 
   it('keeps the last label of the x axis inside the picture', () => {
-    expect(renderXyChart(base)).toContain('<text class="tick end" x="100%" y="255">10<')
+    // Two letters reach 7 pixels beyond the end, where 10 are free; five reach 17.
+    expect(renderXyChart(base)).toContain('<text class="tick middle" x="100%" y="255">10<')
+    const long = [
+      [0, 0],
+      [1000, 1],
+    ] as const
+    expect(renderXyChart({ ...base, series: [{ name: 'a', points: long }] })).toContain(
+      '<text class="tick end" x="100%" y="255">1,000<',
+    )
+  })
+
+  it('draws zero where values lie on both sides of it, and shows it where it is asked for', () => {
+    const line = (from: number, to: number, more = {}): string => {
+      const points = [
+        [0, from],
+        [1, to],
+      ] as const
+      return renderXyChart({ ...base, series: [{ name: 'a', points }], ...more })
+    }
+    // Ticks -1 … 3: zero is a quarter of 228 pixels above the axis at 236.
+    expect(line(-1, 3)).toContain('<line class="zero" x1="0" x2="100%" y1="179" y2="179"/>')
+    expect(line(1, 3)).not.toContain('class="zero"')
+    expect(pathOf(line(5, 10, { fromZero: true }))).toBe('M0 122L1000 8')
   })
 
   it('has one label per column, with the last known value of every line', () => {

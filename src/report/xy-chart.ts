@@ -16,6 +16,8 @@ export interface XyChart {
   series: readonly Series[]
   logX?: boolean
   logY?: boolean
+  /** Shows zero, for amounts that are compared by how many times one is the other. */
+  fromZero?: boolean
   /** The values are shares of one, and are shown in per cent. */
   isShare?: boolean
   /** Places on the x axis where something happened, each with a few words. */
@@ -33,13 +35,15 @@ export interface Mark {
 /** Lines are drawn in a picture of this width that is stretched over the plot. */
 const STRETCHED = 1000
 const THINNED_COLUMNS = 380
+/** Free pixels on the right of a plot. */
+const BESIDE = 10
 
 /** A `<figure>` with legend, plot and note. */
 export function renderXyChart(given: XyChart): string {
   const chart = given.isShare ? { ...given, series: given.series.map(inPerCent) } : given
-  const { series, title, logX = false, logY = false, isShare = false } = chart
+  const { series, title, logX = false, logY = false, fromZero, isShare = false } = chart
   const colours = colourClasses(series)
-  const area = plotArea(series, logX, logY)
+  const area = plotArea(series, logX, logY, fromZero)
   const unit = isShare ? ' %' : ''
   const yLabels = area.y.ticks.map(({ label }) => label + unit)
   const left = Math.min(12, Math.max(1, ...yLabels.map((label) => label.length)))
@@ -72,14 +76,16 @@ function drawAxes(area: PlotArea, yLabels: readonly string[]): string {
   const { bottom, x, y } = area
   const parts = y.ticks.map(({ value }, index) => {
     const at = c(place(area, [x.domain[0], value])[1])
-    const line = `<line class="grid" x1="0" x2="100%" y1="${at}" y2="${at}"/>`
+    const isZero = value === 0 && y.domain[0] < 0 && y.domain[1] > 0
+    const line = `<line class="${isZero ? 'zero' : 'grid'}" x1="0" x2="100%" y1="${at}" y2="${at}"/>`
     return `${line}<text class="tick end" x="-8" y="${c(Number(at) + 4)}">${escapeHtml(yLabels[index]!)}</text>`
   })
   for (const [index, { value, label }] of x.ticks.entries()) {
     const at = 100 * x.fraction(value)
-    // Every second one goes where there is little room; the last one stands inside.
+    // Every second one goes where there is little room; a long one at the end stands inside.
     const fine = x.ticks.length > 4 && (x.ticks.length - index) % 2 === 0 ? ' fine' : ''
-    const side = at > 95 ? 'end' : 'middle'
+    const isOut = (label.length * LETTER) / 2 > ((100 - at) / 100) * NARROW + BESIDE
+    const side = isOut ? 'end' : 'middle'
     parts.push(`<line class="axis" x1="${across(at)}" x2="${across(at)}" y1="${bottom}" y2="${bottom + 5}"/>`)
     parts.push(`<text class="tick ${side}${fine}" x="${across(at)}" y="${bottom + 19}">${escapeHtml(label)}</text>`)
   }

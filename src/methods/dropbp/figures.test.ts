@@ -15,12 +15,12 @@ describe('dropBpFigures', () => {
     const figures = dropBpFigures({ branches, rates, sensitivities: Float64Array.from([8, 2]) })
     expect(figures.map((figure) => figure.kind === 'bar-chart' && figure.bars)).toEqual([
       [
-        { label: '0 attention', value: 1 },
-        { label: '0 mlp', value: 0.25 },
+        { label: 'attention 0', value: 1 },
+        { label: 'MLP 0', value: 0.25 },
       ],
       [
-        { label: '0 attention', value: 0.25 },
-        { label: '0 mlp', value: 0.75 },
+        { label: 'attention 0', value: 0.25 },
+        { label: 'MLP 0', value: 0.75 },
       ],
     ])
     expect(renderReport({ title: 'Run', sections: [{ title: 'DropBP', blocks: figures }] })).toContain(

@@ -30,7 +30,7 @@ export function dropBpSection(decided: Decided, rate: number, mean: number | und
 /** Two bar charts, branch by branch from the bottom; the first only after sensitivities were measured. */
 export function dropBpFigures({ branches, rates, sensitivities }: Decided): ReportBlock[] {
   const bars = (values: Float64Array): { label: string; value: number }[] =>
-    branches.map(({ block, kind }, i) => ({ label: `${block} ${kind}`, value: values[i]! }))
+    branches.map(({ block, kind }, i) => ({ label: `${kind === 'mlp' ? 'MLP' : kind} ${block}`, value: values[i]! }))
   const largest = sensitivities?.reduce((a, b) => Math.max(a, b), 0) || 1
   const rateChart: ReportBlock = {
     kind: 'bar-chart',

@@ -36,17 +36,31 @@ describe('formatFigures', () => {
           ],
           labels: ['3.50 bits: nf2, nf4', '4.50 bits: nf4 ×2'],
         },
-        { name: 'not beaten', points: [[3.5, 0.1]] },
+        { name: 'Pareto front', points: [[3.5, 0.1]] },
         { name: 'chosen', points: [[3.5, 0.1]] },
       ],
     })
     expect(table).toMatchObject({
-      columns: ['', 'format', 'bytes', 'nf2 costs', 'nf4 costs'],
+      caption: 'What each format costs alone: KL from the dense model, nats per token',
+      columns: ['', 'format', 'size', 'nf2', 'nf4'],
       rows: [
-        ['layer 0', 'nf2', 10, 0.5, 0.1],
-        ['layer 1', 'nf4', 10, 0.5, 0.1],
+        ['layer 0', 'nf2', '10 B', 0.5, 0.1],
+        ['layer 1', 'nf4', '10 B', 0.5, 0.1],
       ],
     })
     expect(formatFigures({ ...summary, trials: summary.trials.slice(0, 1) }, 'ce')).toHaveLength(1)
+  })
+
+  it('has no columns of costs where nothing was measured', () => {
+    const units = summary.units.map((each) => ({ ...each, losses: { nf4: 0 } }))
+    const [table] = formatFigures({ ...summary, units, trials: [] }, 'kl')
+    expect(table).toEqual({
+      kind: 'table',
+      columns: ['', 'format', 'size'],
+      rows: [
+        ['layer 0', 'nf2', '10 B'],
+        ['layer 1', 'nf4', '10 B'],
+      ],
+    })
   })
 })

@@ -1,5 +1,6 @@
 // What formats were chosen and what was measured for it, as numbers that JSON holds and as blocks of a report.
 import { paretoFront, type Trial } from '../../probe/assignment-search.ts'
+import { amount } from '../../report/amounts.ts'
 import type { ReportBlock } from '../../report/report.ts'
 import type { Allocation } from './allocate.ts'
 import type { QuantObjective } from './choices.ts'
@@ -66,7 +67,9 @@ function trialSummary({ assignment, loss }: Trial, bank: WeightBank, bits: numbe
 /** The chosen formats, and everything that was measured against its bytes. */
 export function formatFigures(summary: FormatsSummary, objective: QuantObjective): ReportBlock[] {
   const { units, trials } = summary
-  const formats = Object.keys(units[0]?.losses ?? {})
+  const y = objective === 'kl' ? 'KL from the dense model, nats per token' : 'rise of the loss, nats per token'
+  // Where formats were not chosen by what they cost, nothing was measured.
+  const formats = Object.keys(units[0]?.losses ?? {}).filter((each) => units.some(({ losses }) => losses[each] !== 0))
   const blocks: ReportBlock[] = []
   if (trials.length > 1) {
     const sorted = trials.toSorted((a, b) => a.bits - b.bits)
@@ -81,12 +84,12 @@ export function formatFigures(summary: FormatsSummary, objective: QuantObjective
       kind: 'line-chart',
       title: 'Bits and loss of everything measured',
       x: 'bits per weight',
-      y: objective === 'kl' ? 'KL from the dense model, nats per token' : 'rise of the loss, nats per token',
+      y,
       logY: sorted.every(({ loss }) => loss > 0),
       series: [
         series('measured', 'dots', sorted),
         series(
-          'not beaten',
+          'Pareto front',
           'marked',
           sorted.filter((trial) => trial.on_front),
         ),
@@ -100,15 +103,29 @@ export function formatFigures(summary: FormatsSummary, objective: QuantObjective
   }
   blocks.push({
     kind: 'table',
-    columns: ['', 'format', 'bytes', ...formats.map((format) => `${format} costs`)],
+    ...(formats.length > 0 && { caption: `What each format costs alone: ${y}` }),
+    columns: ['', 'format', 'size', ...formats],
     rows: units.map(({ unit, format, bytes, losses }) => [
       unit,
       format,
-      bytes,
+      amount(bytes, 'bytes'),
       ...formats.map((each) => losses[each]!),
     ]),
   })
   return blocks
+}
+
+const CHOSEN: Record<string, string> = {
+  uniform: 'one format for all',
+  sensitivity: 'chosen by measured losses',
+  fisher: 'chosen by Fisher information',
+  bo: 'chosen by Bayesian optimisation',
+  mi: 'chosen by mutual information',
+}
+
+/** What a page of chosen formats is about, in a line. */
+export function formatsSubtitle(model: string, { bits, allocate }: Pick<FormatsSummary, 'bits' | 'allocate'>): string {
+  return `${model}, ${bits.toFixed(2)} bits per weight, ${CHOSEN[allocate] ?? `formats by ${allocate}`}`
 }
 
 /** `nf2 ×3, nf4, nf2 ×8` */

@@ -18,7 +18,7 @@ describe('slebFigures', () => {
     const [chart, table] = slebFigures({ steps, options })
     expect(chart).toMatchObject({
       kind: 'line-chart',
-      y: 'nats per token',
+      y: 'loss, nats per token',
       series: [
         {
           name: 'step 1',
@@ -37,5 +37,29 @@ describe('slebFigures', () => {
       ],
     })
     expect(slebFigures({ steps: [], options })).toHaveLength(1)
+    const [, short] = slebFigures({ steps: steps.slice(0, 1), options })
+    expect(short).toMatchObject({ columns: ['step', 'removed', 'loss after it'], rows: [[1, 'block 2', 2.25]] })
+  })
+
+  it('draws a long search in part, so that no colour stands for two steps, and says so', () => {
+    const step = (block: number, kinds: readonly ('block' | 'mlp')[]) => ({
+      removed: [unit(kinds[0]!, block)],
+      returned: [],
+      loss: 2,
+      metric: 'ce' as const,
+      candidates: kinds.map((kind) => ({ unit: unit(kind, block), score: 2, share: 1 })),
+    })
+    const drawn = (count: number, ...kinds: ('block' | 'mlp')[]) => {
+      const [chart] = slebFigures({ steps: Array.from({ length: count }, (_, i) => step(i, kinds)), options })
+      if (chart?.kind !== 'line-chart') throw new Error('no chart')
+      return { names: chart.series.map(({ name }) => name), isPart: chart.note!.startsWith('Some of the steps') }
+    }
+    const stepsOf = (...numbers: number[]): string[] => numbers.map((number) => `step ${number}`)
+    expect(drawn(6, 'block')).toEqual({ names: stepsOf(1, 2, 3, 4, 5, 6), isPart: false })
+    expect(drawn(11, 'block')).toEqual({ names: stepsOf(1, 3, 5, 7, 9, 11), isPart: true })
+    // Two kinds take two colours a step.
+    expect(drawn(5, 'block', 'mlp').names).toEqual(
+      [1, 3, 5].flatMap((number) => [`step ${number}`, `step ${number}, mlp`]),
+    )
   })
 })

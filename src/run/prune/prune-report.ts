@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../../methods/prune/prune.ts'
 import { amount, percent } from '../../report/amounts.ts'
 import { renderReport } from '../../report/report.ts'
+import { pageFooter } from '../page-footer.ts'
 
 /** What programs read of it. */
 export interface PruneFigures extends PruneReport {
@@ -13,6 +14,11 @@ export interface PruneFigures extends PruneReport {
   bytesAfter: number
 }
 
+const OF = {
+  blocks: 'the parameters in its blocks',
+  model: 'its parameters',
+  groups: 'the heads and neurons to choose from',
+}
 /** More than asked for by this much is told. */
 const OVERSHOOT = 0.03
 const SIZES = ['attentionHeads', 'keyValueHeads', 'intermediateSize'] as const
@@ -35,14 +41,19 @@ export function pruneLines(figures: PruneFigures): string[] {
 }
 
 /** The page that lies beside the weights. */
-export function prunePage(model: string, figures: PruneFigures, { ratio, importance }: ResolvedOptions): string {
+export function prunePage(
+  model: string,
+  figures: PruneFigures,
+  { ratio, ratioOf, importance }: ResolvedOptions,
+): string {
   const points = (key: keyof LayerSizes, when: 'before' | 'after'): [number, number][] =>
     figures.layers.flatMap((layer, i) =>
       layer[when][key] === null ? [] : [[i, layer[when][key]!] as [number, number]],
     )
   return renderReport({
-    title: `Pruning · ${new Date().toISOString().slice(0, 10)}`,
-    subtitle: `${model}, ${percent(ratio)} by ${importance}`,
+    title: 'Pruning',
+    subtitle: `${model}: ${percent(ratio)} of ${OF[ratioOf]} to be removed, judged by ${importance}`,
+    about: [new Date().toISOString().slice(0, 10)],
     sections: [
       {
         title: 'Result',
@@ -56,6 +67,7 @@ export function prunePage(model: string, figures: PruneFigures, { ratio, importa
             title: 'Neurons in each MLP',
             x: 'layer',
             y: 'neurons',
+            fromZero: true,
             series: (['before', 'after'] as const).map((when) => ({
               name: when,
               style: 'dots' as const,
@@ -66,6 +78,7 @@ export function prunePage(model: string, figures: PruneFigures, { ratio, importa
         ],
       },
     ],
+    footer: pageFooter(),
   })
 }
 

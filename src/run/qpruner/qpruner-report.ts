@@ -1,8 +1,9 @@
 // How the models of the pipeline compare, as lines for a terminal and as a page with the trade between bytes and loss.
 
-import { formatFigures } from '../../methods/quantize/figures.ts'
+import { formatFigures, formatsSubtitle } from '../../methods/quantize/figures.ts'
 import { amount } from '../../report/amounts.ts'
 import { renderReport } from '../../report/report.ts'
+import { pageFooter } from '../page-footer.ts'
 import type { ChosenFile, Judged } from './stages.ts'
 
 export function qprunerLines(judged: readonly Judged[], chosen: ChosenFile): string[] {
@@ -21,34 +22,41 @@ export function qprunerReport(
   chosen: ChosenFile,
   objective: 'kl' | 'ce',
 ): string {
+  const [divisor, unit] = unitOf(Math.max(...judged.map(({ bytes }) => bytes)))
   return renderReport({
-    title: `QPruner · ${new Date().toISOString().slice(0, 10)}`,
-    subtitle: `${model}, ${chosen.bits.toFixed(2)} bits per weight by ${chosen.allocate}`,
+    title: 'QPruner',
+    subtitle: formatsSubtitle(model, chosen),
+    about: [new Date().toISOString().slice(0, 10)],
     sections: [
       {
         title: 'Models',
-        lead: 'Loss on windows that nothing was chosen by. Bytes are those of the weight files.',
+        lead: 'Loss on windows that nothing was chosen by. Sizes are those of the weight files.',
         blocks: [
           {
             kind: 'line-chart',
-            title: 'Bytes and loss',
-            x: 'bytes',
-            y: 'nats per token',
+            title: 'Size and loss',
+            x: `${unit} of weights`,
+            y: 'loss, nats per token',
             logX: true,
             series: judged.map(({ name, bytes, loss }) => ({
               name,
               style: 'dots' as const,
-              points: [[bytes, loss]],
+              points: [[bytes / divisor, loss]],
             })),
           },
           {
             kind: 'table',
-            columns: ['', 'bytes', 'loss', 'perplexity'],
-            rows: judged.map(({ name, bytes, loss, perplexity }) => [name, bytes, loss, perplexity]),
+            columns: ['', 'size', 'loss (nats per token)', 'perplexity'],
+            rows: judged.map(({ name, bytes, loss, perplexity }) => [name, amount(bytes, 'bytes'), loss, perplexity]),
           },
         ],
       },
       { title: 'Formats', blocks: formatFigures(chosen, objective) },
     ],
+    footer: pageFooter(),
   })
+}
+
+function unitOf(bytes: number): readonly [divisor: number, unit: string] {
+  return bytes >= 1e9 ? [1e9, 'GB'] : bytes >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB']
 }

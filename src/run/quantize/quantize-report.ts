@@ -1,9 +1,10 @@
 // What quantizing did, as numbers, as lines for a terminal, and as a page with the trade between bytes and loss.
 
 import type { QuantObjective } from '../../methods/quantize/choices.ts'
-import { type FormatsSummary, formatFigures } from '../../methods/quantize/figures.ts'
+import { type FormatsSummary, formatFigures, formatsSubtitle } from '../../methods/quantize/figures.ts'
 import { amount, percent } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
+import { pageFooter } from '../page-footer.ts'
 
 /** What quantization chose, and what it costs in bytes and in loss. */
 export interface QuantizeSummary extends FormatsSummary {
@@ -25,22 +26,24 @@ export function summaryLines(summary: QuantizeSummary): string[] {
 
 export function quantizeReport(model: string, summary: QuantizeSummary, objective: QuantObjective): string {
   return renderReport({
-    title: `Quantization · ${new Date().toISOString().slice(0, 10)}`,
-    subtitle: `${model}, ${summary.bits.toFixed(2)} bits per weight by ${summary.allocate}`,
+    title: 'Quantization',
+    subtitle: formatsSubtitle(model, summary),
+    about: [new Date().toISOString().slice(0, 10)],
     sections: [
       { title: 'Result', blocks: [summaryTable(summary)] },
       { title: 'Formats', blocks: formatFigures(summary, objective) },
     ],
+    footer: pageFooter(),
   })
 }
 
 function summaryTable({ bits, bytes, bytes_16_bit: dense, other_bytes: other }: QuantizeSummary): ReportBlock {
   return {
     kind: 'table',
-    columns: ['', 'bytes', 'bits per weight', 'of 16 bits'],
+    columns: ['', 'size', 'bits per weight', 'of 16 bits'],
     rows: [
       ['matrices', amount(bytes, 'bytes'), bits, percent(bytes / dense)],
-      ['everything else', amount(other, 'bytes'), null, ''],
+      ['everything else', amount(other, 'bytes'), null, null],
     ],
   }
 }

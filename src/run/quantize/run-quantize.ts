@@ -16,6 +16,7 @@ import {
   refuseQuantized,
 } from '../edit/edit-model.ts'
 import { otherBytes } from '../edit/measure-model.ts'
+import { pageFooter } from '../page-footer.ts'
 import { type AllocationName, allocationNamed } from './allocation.ts'
 import { type QuantizeSummary, quantizeReport, summaryLines } from './quantize-report.ts'
 
@@ -74,8 +75,10 @@ function unchanged(options: RunQuantizeOptions): EditMethod<Unchanged> {
       lines: ['16 bits: every matrix stays as it is'],
       page: renderReport({
         title: 'Quantization',
+        about: [new Date().toISOString().slice(0, 10)],
         subtitle: `${source.name}, 16 bits: as ${options.model} is`,
         sections: [],
+        footer: pageFooter(),
       }),
     }),
   }

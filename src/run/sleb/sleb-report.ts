@@ -4,6 +4,7 @@ import { slebFigures } from '../../methods/sleb/figures.ts'
 import type { SlebReport, SlebResult } from '../../methods/sleb/result.ts'
 import { amount, percent } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
+import { pageFooter } from '../page-footer.ts'
 
 /** What the search removed, and what it costs. */
 export interface SlebSummary extends SlebReport {
@@ -31,27 +32,32 @@ export function summaryLines(summary: SlebSummary): string[] {
 /** The page that lies beside the weights. */
 export function slebReport(model: string, result: SlebResult, summary: SlebSummary): string {
   return renderReport({
-    title: `SLEB · ${new Date().toISOString().slice(0, 10)}`,
+    title: 'SLEB',
     subtitle: `${model} without ${summary.removed.join(', ') || 'nothing'}`,
+    about: [new Date().toISOString().slice(0, 10)],
     sections: [
       { title: 'Result', blocks: [summaryTable(summary)] },
       { title: 'Search', blocks: slebFigures(result) },
     ],
+    footer: pageFooter(),
   })
 }
 
 function summaryTable(summary: SlebSummary): ReportBlock {
   const { parameters_before: p, parameters_after: q, bytes_before: b, bytes_after: c, spared } = summary
-  const change = (before: number, after: number): string => percent(after / before - 1)
+  const { perplexity_before: x, perplexity_after: y } = summary
+  const change = (before: number, after: number): string => `${after > before ? '+' : ''}${percent(after / before - 1)}`
   return {
     kind: 'table',
     columns: ['', 'before', 'after', 'change'],
     rows: [
       ['blocks', summary.blocks_before, summary.blocks_after, ''],
-      ['parameters', p, q, change(p, q)],
+      ['parameters', amount(p, '', false), amount(q, '', false), change(p, q)],
       ['weights', amount(b, 'bytes'), amount(c, 'bytes'), change(b, c)],
-      ['perplexity on the calibration text', summary.perplexity_before, summary.perplexity_after, ''],
-      ...(spared > 0 ? [['batches of the search spared by giving candidates up early', '', percent(spared), '']] : []),
+      ['perplexity on the calibration text', x, y, change(x, y)],
+      ...(spared > 0
+        ? [['batches of the search spared by giving candidates up early', null, percent(spared), null]]
+        : []),
     ],
   }
 }

@@ -77,7 +77,7 @@ export function stepSection(rows: readonly LogRow[], config: TrainConfig): Repor
         logY: spread > WIDE,
         ...(limit > 0 && { note: clipping }),
       }),
-      ...chart('Speed', 'tokens per second', linesOf(rows, 'tokens_per_second')),
+      ...chart('Speed', 'tokens per second', linesOf(rows, 'tokens_per_second'), { fromZero: true }),
     ],
   }
 }
@@ -190,7 +190,7 @@ function chart(
   title: string,
   y: string,
   series: readonly Series[],
-  more: { marks?: readonly Mark[]; note?: string; logY?: boolean; isShare?: boolean } = {},
+  more: { marks?: readonly Mark[]; note?: string; logY?: boolean; fromZero?: boolean; isShare?: boolean } = {},
 ): ReportBlock[] {
   const hasPoints = series.some(({ points }) => points.length > 0)
   return hasPoints ? [{ kind: 'line-chart', title, x: 'step', y, series, ...more }] : []

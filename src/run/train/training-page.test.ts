@@ -19,7 +19,8 @@ function runOf(rows: readonly LogRow[], config: object = {}, more: Partial<Train
   return { parsed, log: { state, samples: [] }, step: 40, reason: 'finished', footer: 'Anneal', ...more }
 }
 
-const pageOf = (...run: Parameters<typeof runOf>): string => renderTrainingPage(runOf(...run))
+/** The page, with plain spaces where it has unbreakable ones. */
+const pageOf = (...run: Parameters<typeof runOf>): string => renderTrainingPage(runOf(...run)).replaceAll('\u00a0', ' ')
 
 /** A training row every 10 steps. */
 function rows(metrics: Record<string, readonly (number | null)[]>): LogRow[] {
@@ -99,7 +100,7 @@ describe('the page of a run', () => {
 
   it('says in figures and words what the curves mean', () => {
     expect(html).toContain('<p class="subtitle">Pre-training of base, finished after 40 of 40 steps.</p>')
-    expect(html).toContain('>held-out loss</dt><dd class="number">3.5</dd><dd class="detail">was 3 at step\u00a020<')
+    expect(html).toContain('>held-out loss</dt><dd class="number">3.5</dd><dd class="detail">was 3 at step 20<')
     expect(html).toContain('>in 1 m 40 s<')
     expect(figureOf(html, 'Loss')).toContain('lowest held-out loss 3<')
     expect(figureOf(html, 'Loss')).toContain('A step reads 512 tokens, padding included.')
@@ -136,7 +137,8 @@ describe('the page of a run', () => {
     const html = pageOf(rows({ loss: [4, 2.8] }), {}, { steps, date: '2026-11-26' })
     // The row of step 20 stands for steps that are there themselves.
     expect(linesIn(html, 'Loss').only!.map(([step]) => Math.round(step!))).toEqual([10, 11, 12, 13])
-    expect(html).toMatch(/<h1>[^<]* · 2026-11-26<\/h1>/)
+    expect(html).toContain('<title>o · 2026-11-26</title>')
+    expect(html).toContain('<p class="about">2026-11-26</p>')
   })
 
   it('draws a metric that it has never heard of', () => {
@@ -236,8 +238,8 @@ describe('the page of a run with DropBP', () => {
     expect(html).toContain('50 % were left out of the backward pass; 50 % was asked for.') // (10 · 0.4 + 5 · 0.7) / 15
     expect(html).toContain('Pre-training of base with DropBP')
     expect(linesIn(html, 'FLOPs dropped').only!.map(([step]) => Math.round(step!))).toEqual([10, 15])
-    expect(figureOf(html, 'Drop rate of each branch')).toContain('0 attention: 25 %; 0 mlp: 75 %.')
-    expect(figureOf(html, 'Sensitivity of each branch')).toContain('0 attention: 1; 0 mlp: 0.25.')
+    expect(figureOf(html, 'Drop rate of each branch')).toContain('attention 0: 25 %; MLP 0: 75 %.')
+    expect(figureOf(html, 'Sensitivity of each branch')).toContain('attention 0: 1; MLP 0: 0.25.')
     expect(html).not.toContain('Other metrics')
   })
 })

@@ -11,9 +11,9 @@ import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
 import { shortened } from '../../report/shortened.ts'
-import { engineInfo } from '../../torch/index.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import type { Rule } from '../../train/rule.ts'
+import { pageFooter } from '../page-footer.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { RunTell } from './run-events.ts'
 import type { LogSample, RunLog } from './run-log.ts'
@@ -62,8 +62,6 @@ export class TrainingPage {
   private isBroken = false
 
   constructor(parsed: DumpedConfig, log: RunLog, rules: readonly Rule[], tell: RunTell) {
-    const { version, threads } = engineInfo()
-    const footer = `Anneal · LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`} · Node.js ${process.versions.node}`
     this.run = {
       parsed,
       log,
@@ -71,7 +69,7 @@ export class TrainingPage {
       steps: this.steps,
       date: new Date().toISOString().slice(0, 10),
       rules,
-      footer,
+      footer: pageFooter(),
     }
     this.tell = tell
     this.path = join(parsed.config.output_dir, TRAINING_PAGE)
@@ -124,7 +122,8 @@ export function renderTrainingPage(run: TrainingRun): string {
     repeatSection(run),
   ]
   return renderReport({
-    title: [config.run_name ?? config.output_dir, run.date].filter(Boolean).join(' · '),
+    title: config.run_name ?? config.output_dir,
+    ...(run.date !== undefined && { about: [run.date] }),
     subtitle: `${subject(config, rules)}, ${status(run)}.`,
     sections: sections.filter((section) => section !== undefined && section.blocks.length > 0) as ReportSection[],
     footer,
@@ -182,12 +181,18 @@ function keyFigures({ step, log: { state }, rules = [] }: TrainingRun): KeyFigur
     ...loss('held-out loss', 'eval_loss'),
     ...(margin === undefined
       ? []
-      : [{ label: 'margin', value: formatNumber(margin), detail: `${inOrder} of pairs in the right order` }]),
+      : [
+          {
+            label: 'margin',
+            value: formatNumber(margin, Math.abs(margin) / 100),
+            detail: `${inOrder} of pairs in the right order`,
+          },
+        ]),
     ...rules.flatMap((rule) => figuresOf(rows, rule)?.key ?? []),
     {
       label: 'steps',
       value: step.toLocaleString('en'),
-      detail: `${formatNumber(state.epoch ?? 0)} epoch${state.epoch === 1 ? '' : 's'}`,
+      detail: `${formatNumber(state.epoch ?? 0, (state.epoch ?? 0) / 100)} epoch${state.epoch === 1 ? '' : 's'}`,
     },
     { label: 'tokens read', value: amount(state.num_input_tokens_seen, '', false), detail: timeOf(rows, step) },
   ]
