@@ -58,7 +58,10 @@ export function commandHelp(name: string, command: Command, paint: Paint = (_loo
   if (overrides)
     sections.push(
       '',
-      'Each of these is a key of the YAML file, too; `anneal schema` has all that is to be said of them.',
+      ...wrapped(
+        `Each of these is a key of the YAML file, too; \`${overrides.schemaCommand}\` has all that is to be said of them.`,
+        WIDTH,
+      ),
     )
   if (examples.length > 0) sections.push('', 'Examples:', ...examples.map((line) => `  anneal ${line}`))
   return `${painted(sections, paint).join('\n')}\n`

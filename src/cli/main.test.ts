@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { configOverrides } from '../config/overrides.ts'
+import { trainOverrides } from '../config/train-kind.ts'
+import { qprunerOverrides } from '../run/qpruner/config.ts'
 import { parseArguments } from './arguments.ts'
 import { type Command, defineCommand } from './command.ts'
 import { commandHelp } from './help.ts'
@@ -73,8 +74,17 @@ describe('main', () => {
 
   it('gives every key of a training configuration a line, in groups', async () => {
     const { out } = await run('train', '--help')
-    for (const key of configOverrides.keys) expect(out).toContain(`  --${key} `)
+    for (const key of trainOverrides.keys) expect(out).toContain(`  --${key} `)
     expect(out).toMatch(/^Optimization:$/m)
+  })
+
+  it('gives every key of QPruner a line, with its section', async () => {
+    const { out } = await run('qpruner', '--help')
+    for (const key of qprunerOverrides.keys) expect(out).toContain(`  --${key} `)
+    expect(out).toMatch(/^ {2}--quantize\.budget_bits X {3,}Bits per weight on average.*\n.*\(required\)$/m)
+    expect(out).toContain('`anneal schema qpruner`')
+    const { properties } = JSON.parse((await run('schema', 'qpruner')).out)
+    expect(properties.prune.properties.ratio.description).toContain('Share')
   })
 
   it.each([
@@ -83,7 +93,8 @@ describe('main', () => {
     [['__proto__'], "error: unknown command '__proto__'. Run `anneal --help` to see the commands\n"],
     [['--hlep'], "error: unknown option '--hlep'. Did you mean '--help'?\n"],
     [['schema', '--jsn'], "error: unknown option '--jsn'. Did you mean '--json'?\n"],
-    [['schema', 'x'], "error: unexpected argument 'x'. Run with --help to see what goes there\n"],
+    [['methods', 'x'], "error: unexpected argument 'x'. Run with --help to see what goes there\n"],
+    [['schema', 'qprune'], "error: anneal schema: expected train or qpruner, got 'qprune'. Did you mean 'qpruner'?\n"],
   ])('answers %j with one line and exit code 2', async (words, err) => {
     expect(await run(...words)).toEqual({ code: 2, out: '', err })
   })
@@ -117,7 +128,7 @@ describe('commandHelp', () => {
   const command: Command = defineCommand({
     summary: 'train a model from a configuration',
     positionals: { name: 'CONFIG.yaml', summary: 'the configuration', min: 0, max: 1 },
-    overrides: { ...configOverrides, keys: ['stage', 'seed'] },
+    overrides: { ...trainOverrides, keys: ['stage', 'seed'] },
     examples: ['train run.yaml --seed 7'],
     options: {
       model: { kind: 'text', value: 'DIR', summary: 'model directory', required: true },

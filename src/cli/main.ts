@@ -42,7 +42,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   export: { summary: 'write a model as GGUF or as a Hugging Face directory', load: () => import('./export.ts') },
   check: { summary: 'find faults in the files of a model or adapter', load: () => import('./check.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },
-  schema: { summary: 'print the JSON Schema of the training configuration', load: () => import('./schema.ts') },
+  schema: { summary: 'print the JSON Schema of a configuration', load: () => import('./schema.ts') },
 }
 
 /** The process around a run; tests pass streams of their own. */

@@ -1,15 +1,29 @@
-// `anneal qpruner CONFIG.yaml`: prune, choose formats, quantize, recover and evaluate, one stage after the other.
+// `anneal qpruner CONFIG.yaml [--key value …]`: prune, choose formats, quantize, recover and evaluate, one stage after the other.
+import { keyGroups } from '../config/key-groups.ts'
+import { readConfigFile } from '../config/read-config-file.ts'
+import { parseQprunerConfig, qprunerKind, qprunerOverrides } from '../run/qpruner/config.ts'
 import { type Command, defineCommand } from './command.ts'
 import { followEdit } from './follow-edit.ts'
 
 export const command: Command = defineCommand({
   summary: 'prune, quantize and recover a model, as a YAML file says',
-  positionals: { name: 'CONFIG.yaml', summary: 'what is done; recipes/qpruner.yaml is one', min: 1, max: 1 },
+  positionals: {
+    name: 'CONFIG',
+    summary: 'YAML file, such as recipes/qpruner.yaml; without one, every key comes from --key value',
+    min: 0,
+    max: 1,
+  },
   options: {},
-  examples: ['qpruner recipes/qpruner.yaml'],
-  run: async ({ positionals, output }) => {
-    const { readQprunerConfig } = await import('../run/qpruner/config.ts')
-    const config = readQprunerConfig(positionals[0]!)
+  overrides: qprunerOverrides,
+  keyGroups: () => keyGroups(qprunerKind),
+  examples: [
+    'qpruner recipes/qpruner.yaml',
+    'qpruner recipes/qpruner.yaml --quantize.budget_bits 3 --no-prune --output_dir runs/q3',
+  ],
+  run: async ({ positionals: [file], overrides, output }) => {
+    const text = file === undefined ? undefined : readConfigFile(file)
+    const { config, notices } = parseQprunerConfig(text, file ?? 'command line', overrides)
+    for (const notice of notices) output.note(`notice: ${notice}`)
     const { runQpruner } = await import('../run/qpruner/run-qpruner.ts')
     return followEdit((signal) => runQpruner(config, { signal }), output)
   },

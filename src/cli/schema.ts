@@ -1,15 +1,34 @@
-// `anneal schema`: the JSON Schema of the training configuration, for editors (`# yaml-language-server: $schema=…`).
+// `anneal schema [train|qpruner]`: the JSON Schema of a configuration, for editors (`# yaml-language-server: $schema=…`).
 
-import { configJsonSchema } from '../config/schema.ts'
+import { jsonSchemaOf } from '../config/kind.ts'
+import { didYouMean } from '../config/nearest.ts'
+import { trainKind } from '../config/train-kind.ts'
+import { UsageError } from '../errors.ts'
+import { qprunerKind } from '../run/qpruner/config.ts'
 import { type Command, defineCommand } from './command.ts'
 
+const KINDS = { train: trainKind, qpruner: qprunerKind }
+
 export const command: Command = defineCommand({
-  summary: 'print the JSON Schema of the training configuration',
-  examples: ['schema > anneal.schema.json'],
+  summary: 'print the JSON Schema of a configuration',
+  positionals: {
+    name: 'COMMAND',
+    summary: 'whose configuration: train, or qpruner; without one train',
+    min: 0,
+    max: 1,
+  },
+  examples: ['schema > anneal.schema.json', 'schema qpruner'],
   options: {},
-  run: async ({ output }) => {
+  run: async ({ positionals: [name = 'train'], output }) => {
+    if (!Object.hasOwn(KINDS, name)) {
+      const names = Object.keys(KINDS)
+      throw new UsageError(
+        `anneal schema: expected ${names.join(' or ')}, got '${name}'.${didYouMean(name, names)}`.replace(/\.$/, ''),
+      )
+    }
+    const schema = jsonSchemaOf(KINDS[name as keyof typeof KINDS])
     // The result is JSON with or without `--json`; with it, on one line like every other command's.
-    if (output.isJson) output.emit(configJsonSchema())
-    else output.result(JSON.stringify(configJsonSchema(), null, 2))
+    if (output.isJson) output.emit(schema)
+    else output.result(JSON.stringify(schema, null, 2))
   },
 })

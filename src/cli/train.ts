@@ -2,12 +2,12 @@
 import { basename, resolve } from 'node:path'
 import { dumpConfig } from '../config/dump.ts'
 import { keyGroups } from '../config/key-groups.ts'
-import { configOverrides, type Override, readOverrides } from '../config/overrides.ts'
+import { type Override, readOverrides } from '../config/overrides.ts'
 import { parseConfig } from '../config/parse.ts'
-import { MAX_YAML_BYTES } from '../config/read-yaml.ts'
+import { readConfigFile } from '../config/read-config-file.ts'
 import type { TrainConfig, TrainConfigValues } from '../config/schema.ts'
-import { hasCode, InputError } from '../errors.ts'
-import { readBounded } from '../files/bounded-read.ts'
+import { trainKind, trainOverrides } from '../config/train-kind.ts'
+import { InputError } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Output } from './output.ts'
@@ -27,8 +27,8 @@ export const command: Command = defineCommand({
       summary: 'do all that comes before the first step, print the resolved configuration, and leave nothing behind',
     },
   },
-  overrides: configOverrides,
-  keyGroups,
+  overrides: trainOverrides,
+  keyGroups: () => keyGroups(trainKind),
   examples: [
     'train recipes/pretrain-tiny.yaml',
     'train chats.jsonl --model models/base',
@@ -49,13 +49,13 @@ export const command: Command = defineCommand({
           values: await configFor(file, given, output),
           origin: `told from ${file}`,
         })
-      : parseConfig(file === undefined ? undefined : readConfig(file), file ?? 'command line', given)
+      : parseConfig(file === undefined ? undefined : readConfigFile(file), file ?? 'command line', given)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     if (options.dryRun) {
       const { checkTraining } = await import('../run/train/check-training.ts')
       const { reportEvents } = await import('./report-events.ts')
       await reportEvents(checkTraining(parsed.config), output)
-      output.result(dumpConfig(parsed))
+      output.result(dumpConfig(trainKind, parsed))
       output.emit(parsed.config)
       return 0
     }
@@ -69,7 +69,7 @@ export const command: Command = defineCommand({
 
 /** The column names that are given on the command line. */
 function columnsOf(overrides: readonly Override[]): Record<string, string | null> {
-  const given = readOverrides(overrides).filter(({ key }) => key === 'columns' || key === 'columns.*')
+  const given = readOverrides(trainKind, overrides).filter(({ key }) => key === 'columns' || key === 'columns.*')
   return Object.assign({}, ...given.map(({ value }) => value).filter(isFields))
 }
 
@@ -96,7 +96,7 @@ async function configFor(file: string, overrides: readonly Override[], output: O
 
 /** What data is for, and says so: running text is learnt as it is, pairs are preferences, everything else is answers to learn. */
 async function stageFor(file: string, overrides: readonly Override[], output: Output): Promise<TrainConfig['stage']> {
-  const given = readOverrides(overrides).find(({ key }) => key === 'stage')?.value
+  const given = readOverrides(trainKind, overrides).find(({ key }) => key === 'stage')?.value
   if (given === 'pretrain') return given
   const columns = columnsOf(overrides)
   const { guessShape } = await import('../data/rows/read-examples.ts')
@@ -120,14 +120,4 @@ async function stageFor(file: string, overrides: readonly Override[], output: Ou
   const { shape, reason } = await guessShape(file, { columns, purpose: isPairs ? 'preference' : 'supervised' })
   output.note(`notice: ${printable(file)} is ${shape} data (${printable(reason)}): stage ${isPairs ? 'dpo' : 'sft'}`)
   return isPairs ? 'dpo' : 'sft'
-}
-
-function readConfig(file: string): string {
-  try {
-    return readBounded(file, MAX_YAML_BYTES).toString('utf8')
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
-      throw new InputError(`configuration ${file}: expected a YAML file, got nothing. Check the path`)
-    throw error
-  }
 }

@@ -112,11 +112,6 @@ export const ALIASES: Readonly<Record<string, Alias>> = {
   val_set_size: { to: 'val_split', from: axolotl },
 }
 
-/** Sections whose keys are read as `section.key` aliases. */
-export const ALIAS_SECTIONS: ReadonlySet<string> = new Set(
-  Object.keys(ALIASES).flatMap((alias) => (alias.includes('.') ? [alias.slice(0, alias.indexOf('.'))] : [])),
-)
-
 /** Keys that people bring from other trainers and that have no counterpart: what to write instead. */
 export const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
   fp16: 'Use bf16, or leave it out for float32',

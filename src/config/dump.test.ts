@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { dumpConfig } from './dump.ts'
 import { parseConfig } from './parse.ts'
+import { trainKind } from './train-kind.ts'
 
 const recipes = new URL('../../recipes/', import.meta.url)
 // qpruner*.yaml are configurations of another kind; src/run/qpruner tests them.
@@ -15,7 +16,7 @@ describe('recipes', () => {
   it.each(names)('%s parses without notices and survives a dump', (name) => {
     const parsed = parseConfig(readFileSync(new URL(name, recipes), 'utf8'), name)
     expect(parsed.notices).toEqual([])
-    expect(parseConfig(dumpConfig(parsed), name).config).toEqual(parsed.config)
+    expect(parseConfig(dumpConfig(trainKind, parsed), name).config).toEqual(parsed.config)
   })
 })
 
@@ -30,7 +31,7 @@ run_name: "line 1\\nline 2"
 
   it('writes every value with its origin, under the header', () => {
     const overrides = [{ key: 'seed', value: '7', flag: '--seed' }]
-    const lines = dumpConfig(parseConfig(text, 'f.yaml', overrides), ['anneal 0.1.0\r\nby hand']).split('\n')
+    const lines = dumpConfig(trainKind, parseConfig(text, 'f.yaml', overrides), ['anneal 0.1.0\r\nby hand']).split('\n')
     expect(lines.slice(0, 3)).toEqual(['# anneal 0.1.0', '# by hand', 'stage: pretrain # f.yaml:1:1'])
     expect(lines).toContain('seed: 7 # --seed')
     expect(lines).toContain('data_seed: 7 # default')
@@ -38,13 +39,13 @@ run_name: "line 1\\nline 2"
   })
 
   it('quotes what YAML 1.1 readers would take for a boolean', () => {
-    const dumped = dumpConfig(parseConfig(text, 'f.yaml'))
+    const dumped = dumpConfig(trainKind, parseConfig(text, 'f.yaml'))
     expect(dumped).toContain('tokenizer_name_or_path: "no"')
     expect(dumped).toContain('eval_strategy: "no"')
   })
 
   it('reads back as the same configuration, also from a file with a strange name', () => {
     const parsed = parseConfig(text, 'strange\nname: [.yaml')
-    expect(parseConfig(dumpConfig(parsed), 'f.yaml').config).toEqual(parsed.config)
+    expect(parseConfig(dumpConfig(trainKind, parsed), 'f.yaml').config).toEqual(parsed.config)
   })
 })

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { keyGroups } from './key-groups.ts'
 import { CONFIG_KEYS } from './schema.ts'
+import { trainKind } from './train-kind.ts'
 
 describe('the groups of keys', () => {
-  const groups = keyGroups()
+  const groups = keyGroups(trainKind)
   const summaryOf = (key: string) => groups.flatMap(({ keys }) => keys).find((each) => each.key === key)
 
   it('hold every key once, in the order of the schema', () => {

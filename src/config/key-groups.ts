@@ -1,6 +1,6 @@
-// The keys of a training configuration for people: in groups, each with what goes there, its first sentence and its default.
+// The keys of a configuration for people: in groups, each with what goes there, its first sentence and its default.
 
-import { configJsonSchema } from './schema.ts'
+import { type ConfigKind, jsonSchemaOf } from './kind.ts'
 
 export interface KeyGroup {
   title: string
@@ -14,31 +14,26 @@ interface Property {
   enum?: readonly string[]
   const?: unknown
   anyOf?: readonly Property[]
+  properties?: Readonly<Record<string, Property>>
+  required?: readonly string[]
 }
 
-/** Keys stand in the order of the schema; each of these begins a group. */
-const GROUPS: Readonly<Record<string, string>> = {
-  stage: 'What is trained',
-  dataset: 'Data',
-  on_overlong: 'Conversations and pairs (stage: sft, dpo)',
-  loss_type: 'Preferences (stage: dpo)',
-  lora_r: 'LoRA and DropBP',
-  num_virtual_tokens: 'Soft prompt (finetuning: prompt)',
-  freeze_trainable_layers: 'Frozen layers (finetuning: freeze)',
-  load_in_4bit: 'Quantized base',
-  optim: 'Optimization',
-  output_dir: 'The run',
-}
-
-/** All keys, in their groups. */
-export function keyGroups(): KeyGroup[] {
-  const { properties, required } = configJsonSchema() as { properties: Record<string, Property>; required: string[] }
+/** All keys, in their groups, in the order of the schema. */
+export function keyGroups(kind: ConfigKind): KeyGroup[] {
   const groups: KeyGroup[] = []
-  for (const [key, property] of Object.entries(properties)) {
-    if (GROUPS[key] !== undefined) groups.push({ title: GROUPS[key], keys: [] })
-    const isRequired = required.includes(key)
-    groups.at(-1)!.keys.push({ key, value: placeholderOf(property), summary: summaryOf(property, isRequired) })
+  const add = ({ properties = {}, required = [] }: Pick<Property, 'properties' | 'required'>, prefix: string): void => {
+    for (const [name, property] of Object.entries(properties)) {
+      const key = prefix + name
+      if (kind.groups[key] !== undefined) groups.push({ title: kind.groups[key], keys: [] })
+      if (Object.hasOwn(kind.sections, key)) {
+        add(property, `${key}.`)
+        continue
+      }
+      const summary = summaryOf(property, required.includes(name))
+      groups.at(-1)!.keys.push({ key, value: placeholderOf(property), summary })
+    }
   }
+  add(jsonSchemaOf(kind), '')
   return groups
 }
 

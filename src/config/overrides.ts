@@ -1,11 +1,11 @@
-// `--key value` on the command line for keys of the configuration. `--key=value`, `--no-key`, a bare `--key` for
+// `--key value` on the command line for keys of a configuration. `--key=value`, `--no-key`, a bare `--key` for
 // true, repeated `--key` for lists, `--section.key value` and JSON all work; `-` and `_` are the same in a key.
 // The text becomes the type that the key wants, so `--run_name 7` is text and `--seed 7` is a number.
 
+import type { z } from 'zod'
 import { ConfigError } from '../errors.ts'
 import { namesOf } from '../methods/fields.ts'
-import { ALIASES } from './aliases.ts'
-import { CONFIG_KEYS, fieldOf, isConfigKey } from './schema.ts'
+import { type ConfigKind, canonicalKey } from './kind.ts'
 
 /** One pair as typed. `value` is true for a bare `--key` and false for `--no-key`. */
 export interface Override {
@@ -21,6 +21,8 @@ export interface OverrideSyntax {
   takesValue: (key: string, next: string) => boolean
   /** All keys, for suggestions. */
   keys: readonly string[]
+  /** What prints everything about them. */
+  schemaCommand: string
 }
 
 /** A value for a key, after joining repeated options and converting text. */
@@ -30,57 +32,62 @@ export interface OverrideValue {
   flag: string
 }
 
-/** Lets a command take every key of the training configuration. */
-export const configOverrides: OverrideSyntax = {
-  keys: CONFIG_KEYS,
-  takesValue: (key, next) => {
-    const rewrite = ALIASES[key]?.convert
-    if (rewrite) return rewrite(looseValue(next)) !== undefined
-    const field = canonicalKey(key)
-    // `--bf16 run.yaml`: a key that can be true takes the next word only if the key can be that word.
-    if (field === undefined || !accepts(field, true)) return true
-    return ['true', 'false'].includes(next) || accepts(field, next)
-  },
+/** Lets a command take every key of a kind of configuration. */
+export function overridesOf(kind: ConfigKind): OverrideSyntax {
+  return {
+    keys: Object.keys(kind.fields),
+    schemaCommand: kind.schemaCommand,
+    takesValue: (key, next) => {
+      const rewrite = kind.aliases[key]?.convert
+      if (rewrite) return rewrite(looseValue(next)) !== undefined
+      const field = fieldOf(kind, key)
+      // `--bf16 run.yaml`: a key that can be true takes the next word only if the key can be that word.
+      if (field === undefined || !accepts(field, true)) return true
+      return ['true', 'false'].includes(next) || accepts(field, next)
+    },
+  }
 }
 
 /** Joins repeated options and converts their text to the type of the key. Unknown keys stay as they are. */
-export function readOverrides(overrides: readonly Override[]): OverrideValue[] {
+export function readOverrides(kind: ConfigKind, overrides: readonly Override[]): OverrideValue[] {
   const byKey = new Map<string, Override[]>()
   for (const override of overrides) byKey.set(override.key, [...(byKey.get(override.key) ?? []), override])
   const values: OverrideValue[] = []
   for (const [key, given] of byKey) {
     const { flag } = given[0]!
     const [section = key, ...path] = key.split('.')
-    if (path.length > 0 && canonicalKey(key) === undefined) {
+    const isInside = path.length > 0 && !Object.hasOwn(kind.sections, section)
+    if (isInside && canonicalKey(kind, key) === undefined) {
       addInside(values, section, path, looseValue(given.at(-1)!.value), flag)
       continue
     }
-    const field = canonicalKey(key)
-    const parts = given.map(({ value }) => convert(value, field, ALIASES[key]?.convert !== undefined))
+    const field = kind.aliases[key]?.convert === undefined ? fieldOf(kind, key) : undefined
+    const parts = given.map(({ value }) => convert(value, field))
     if (parts.length === 1) values.push({ key, value: parts[0], flag })
-    else if (field !== undefined && accepts(field, parts.flat())) values.push({ key, value: parts.flat(), flag })
+    else if (accepts(fieldOf(kind, key), parts.flat())) values.push({ key, value: parts.flat(), flag })
     else throw new ConfigError(`${key}: expected one value, got ${parts.length}`, flag)
   }
   return values
 }
 
-function canonicalKey(key: string): string | undefined {
-  return isConfigKey(key) ? key : ALIASES[key]?.to
+/** The schema of a key or of what an alias stands for; undefined for sections and unknown words. */
+function fieldOf(kind: ConfigKind, word: string): z.ZodType | undefined {
+  const key = canonicalKey(kind, word)
+  return key === undefined ? undefined : kind.fields[key]
 }
 
-function accepts(key: string, value: unknown): boolean {
-  return isConfigKey(key) && fieldOf(key).safeParse(value).success
+function accepts(field: z.ZodType | undefined, value: unknown): boolean {
+  return field?.safeParse(value).success ?? false
 }
 
-function convert(value: string | boolean, key: string | undefined, isRewritten: boolean): unknown {
+function convert(value: string | boolean, field: z.ZodType | undefined): unknown {
   if (typeof value === 'boolean') return value
-  if (key === undefined || isRewritten) return looseValue(value)
+  if (field === undefined) return looseValue(value)
   const isFlag = value === 'true' || value === 'false'
-  if (isFlag && accepts(key, value === 'true')) return value === 'true'
+  if (isFlag && accepts(field, value === 'true')) return value === 'true'
   const json = looseValue(value)
-  if (typeof json === 'object' && accepts(key, json)) return json
-  for (const candidate of [value, json]) if (accepts(key, candidate)) return candidate
-  if (accepts(key, [value])) return [value]
+  if (typeof json === 'object' && accepts(field, json)) return json
+  for (const candidate of [value, json, [value], namesOf(value)]) if (accepts(field, candidate)) return candidate
   // Nothing fits: the schema's own message is about the likeliest reading.
   return json
 }

@@ -1,31 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { parseArguments } from '../cli/arguments.ts'
-import { defineCommand } from '../cli/command.ts'
 import { ConfigError } from '../errors.ts'
 import { stepsOf } from '../methods/fields.ts'
 import { ALIASES } from './aliases.ts'
-import { configOverrides } from './overrides.ts'
+import type { Override } from './overrides.ts'
 import { type ParsedConfig, parseConfig, trainConfig } from './parse.ts'
 import { CONFIG_KEYS, isConfigKey } from './schema.ts'
 
 const MINIMAL = 'stage: pretrain\nmodel_name_or_path: m\ndataset: d\noutput_dir: o\n'
 
-const trainLike = defineCommand({
-  summary: 'try overrides',
-  positionals: { name: 'CONFIG.yaml', summary: 'file', min: 0, max: 1 },
-  options: { 'dry-run': { kind: 'flag', summary: 'no run' } },
-  overrides: configOverrides,
-  run: async () => {},
-})
-
-/** Parses `text` with a command line behind it, as `anneal train` does. */
-function parse(text: string, ...words: string[]): ParsedConfig {
-  return parseConfig(text, 'f.yaml', parseArguments(trainLike, words).overrides)
+function parse(text: string, ...overrides: Override[]): ParsedConfig {
+  return parseConfig(text, 'f.yaml', overrides)
 }
 
-function messageOf(text: string, ...words: string[]): string {
+function messageOf(text: string): string {
   try {
-    parse(text, ...words)
+    parse(text)
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError)
     return (error as Error).message
@@ -264,7 +253,8 @@ describe('aliases', () => {
     expect(parsed.config[to as never]).toEqual(expected[alias] ?? value)
     expect(parsed.notices).toEqual([`${alias} (${from}) is called ${to} here`])
     // The same on the command line.
-    expect(parse(base.join('\n'), `--${alias}`, String(value)).config[to as never]).toEqual(expected[alias] ?? value)
+    const override = { key: alias, value: String(value), flag: `--${alias}` }
+    expect(parse(base.join('\n'), override).config[to as never]).toEqual(expected[alias] ?? value)
   })
 
   it('takes the paths of axolotl data sets, and says what of them has no counterpart', () => {
@@ -285,111 +275,6 @@ describe('aliases', () => {
   it('covers the five names of the sequence length', () => {
     const names = ['max_length', 'max_seq_length', 'cutoff_len', 'sequence_len', 'max_seq_len']
     for (const name of names) expect(parse(`${MINIMAL}${name}: 33\n`).config.max_length).toBe(33)
-  })
-})
-
-describe('overrides', () => {
-  const config = (...words: string[]) => parse(MINIMAL, ...words).config
-
-  it.each([
-    [['--learning_rate', '1e-3'], { learning_rate: 1e-3 }],
-    [['--learning-rate=1e-3'], { learning_rate: 1e-3 }],
-    [['--max_steps', '-1'], { max_steps: -1 }],
-    [['--bf16'], { bf16: true }],
-    [['--bf16', '--seed', '7'], { bf16: true, seed: 7 }],
-    [['--bf16', 'false'], { bf16: false }],
-    [['--bf16=true'], { bf16: true }],
-    [['--bf16', 'auto'], { bf16: 'auto' }],
-    [['--no-bf16'], { bf16: false }],
-    [['--no_gradient_checkpointing'], { gradient_checkpointing: false }],
-    [['--run_name', '123'], { run_name: '123' }],
-    [['--dataset', 'a', '--dataset', 'b'], { dataset: ['a', 'b'] }],
-    [['--dataset', 'a,b'], { dataset: ['a,b'] }],
-    [['--dataset', '["a", "b"]'], { dataset: ['a', 'b'] }],
-    [['--sample_prompts', 'Once'], { sample_prompts: ['Once'] }],
-    [['--sample_prompts', '7'], { sample_prompts: ['7'] }],
-    [['--sample_prompts', 'Once', '--sample_prompts', 'To'], { sample_prompts: ['Once', 'To'] }],
-    [['--eval_strategy', 'no'], { eval_strategy: 'no' }],
-    [['--resume_from_checkpoint'], { resume_from_checkpoint: 'auto' }],
-    [['--resume_from_checkpoint', 'auto'], { resume_from_checkpoint: 'auto' }],
-    [['--resume_from_checkpoint', 'true'], { resume_from_checkpoint: 'auto' }],
-    [['--resume_from_checkpoint', 'run/checkpoint-5'], { resume_from_checkpoint: 'run/checkpoint-5' }],
-    [['--no-resume_from_checkpoint'], { resume_from_checkpoint: undefined }],
-    [
-      ['--lr_scheduler_type', 'cosine_with_min_lr', '--lr_scheduler_kwargs', '{"min_lr_rate": 0.1}'],
-      { lr_scheduler_kwargs: { min_lr_rate: 0.1 } },
-    ],
-    [
-      ['--lr_scheduler_type=polynomial', '--lr_scheduler_kwargs.power', '2', '--seed=3'],
-      { lr_scheduler_kwargs: { power: 2 } },
-    ],
-    [['--warmup_ratio', '0.1'], { warmup_steps: 0.1 }],
-    [['--optimizer.lr', '0.1'], { learning_rate: 0.1 }],
-  ] as [string[], Record<string, unknown>][])('%j', (words, expected) => {
-    expect(config(...words)).toMatchObject(expected)
-  })
-
-  it('win over the file, whatever name the file used', () => {
-    const { config: result, origins } = parse(`${MINIMAL}cutoff_len: 64\n`, '--max-length', '32')
-    expect(result.max_length).toBe(32)
-    expect(origins.max_length).toBe('--max-length')
-  })
-
-  it('set one key of a section and keep the others', () => {
-    const fresh =
-      'stage: pretrain\nmodel: {model_type: llama, hidden_size: 64}\ndataset: d\noutput_dir: o\ntokenizer_name_or_path: t\n'
-    expect(parse(fresh, '--model.hidden_size', '32', '--model.num_hidden_layers', '2').config.model).toEqual({
-      model_type: 'llama',
-      hidden_size: 32,
-      num_hidden_layers: 2,
-    })
-  })
-
-  it('replace the model of a recipe instead of standing beside it', () => {
-    const recipe = MINIMAL.replace('model_name_or_path: m', 'model: tiny\ntokenizer_name_or_path: t')
-    const { config: result, notices } = parse(recipe, '--model_name_or_path', 'dir')
-    expect([result.model, result.model_name_or_path]).toEqual([undefined, 'dir'])
-    expect(notices).toEqual(['model of the file is replaced by --model_name_or_path'])
-  })
-
-  it('leave positionals and the own options of the command alone', () => {
-    const { positionals, options, overrides } = parseArguments(trainLike, [
-      '--bf16',
-      'run.yaml',
-      '--dry-run',
-      '--seed=1',
-    ])
-    expect(positionals).toEqual(['run.yaml'])
-    expect(options).toEqual({ dryRun: true })
-    expect(overrides).toEqual([
-      { key: 'bf16', value: true, flag: '--bf16' },
-      { key: 'seed', value: '1', flag: '--seed' },
-    ])
-  })
-
-  it('do without a file', () => {
-    const words = ['--stage=pretrain', '--dataset', 'd', '--output_dir', 'o', '--model_name_or_path', 'm']
-    const { config: result } = parseConfig(undefined, 'command line', parseArguments(trainLike, words).overrides)
-    expect(result).toMatchObject({ dataset: ['d'], output_dir: 'o' })
-  })
-
-  it.each([
-    [['--learning_rte', '1'], "unknown key 'learning_rte'. Did you mean 'learning_rate'? (--learning_rte)"],
-    [['--learning_rate', 'fast'], "learning_rate: expected a number, got 'fast' (--learning_rate)"],
-    [['--learning_rate'], 'learning_rate: expected a number, got true (--learning_rate)'],
-    [['--seed', '1', '--seed', '2'], 'seed: expected one value, got 2 (--seed)'],
-    [
-      ['--cutoff_len', '1', '--max_length', '2'],
-      'max_length: expected it once, got cutoff_len and max_length. Keep one of them (--max_length)',
-    ],
-    [
-      ['--lr_scheduler_kwargs.power.x', '1'],
-      'lr_scheduler_kwargs.power: expected a number, got a section (--lr_scheduler_kwargs.power.x)',
-    ],
-    [['--__proto__.x', '1'], "unknown key '__proto__'. Run `anneal schema` to see the keys (--__proto__.x)"],
-  ] as [string[], string][])('refuse %j', (words, message) => {
-    expect(messageOf(MINIMAL, ...words)).toBe(message)
-    expect(({} as Record<string, unknown>).x).toBeUndefined()
   })
 })
 

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { jsonSchemaOf } from './kind.ts'
 import { presetConfig } from './presets.ts'
-import { CONFIG_KEYS, configJsonSchema } from './schema.ts'
+import { CONFIG_KEYS } from './schema.ts'
+import { trainKind } from './train-kind.ts'
 
-describe('configJsonSchema', () => {
-  const schema = configJsonSchema() as {
+describe('the JSON Schema of training', () => {
+  const schema = jsonSchemaOf(trainKind) as {
     properties: Record<string, { description?: string; default?: unknown }>
     required: string[]
     additionalProperties: boolean

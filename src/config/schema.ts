@@ -10,7 +10,8 @@ import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
 import { type SftKeys, sftKeys } from './sft-keys.ts'
 
-type AllKeys = ModelKeys & DataKeys & SftKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
+/** Every key as the schema gives it, without the defaults that depend on others. */
+export type AllKeys = ModelKeys & DataKeys & SftKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
 type Completed =
@@ -39,7 +40,8 @@ export type TrainConfigValues = Partial<
   resume_from_checkpoint?: boolean | string | undefined
 }
 
-const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
+/** The schema of every key. */
+export const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> } = {
   ...modelKeys,
   ...dataKeys,
   ...sftKeys,
@@ -55,16 +57,6 @@ export const CONFIG_KEYS: readonly ConfigKey[] = Object.keys(shape) as ConfigKey
 /** Whether a word is a key of the configuration. */
 export function isConfigKey(word: string): word is ConfigKey {
   return Object.hasOwn(shape, word)
-}
-
-/** The schema of one key, for converting a command-line value. */
-export function fieldOf(key: ConfigKey): z.ZodType {
-  return shape[key]
-}
-
-/** Checks an object and returns it with simple defaults, or the issues found. */
-export function checkConfig(value: Record<string, unknown>): z.ZodSafeParseResult<AllKeys> {
-  return schema.safeParse(value) as z.ZodSafeParseResult<AllKeys>
 }
 
 /** Fills in the defaults that depend on other keys. */
@@ -98,13 +90,8 @@ function defaultRate({ stage, finetuning, model_name_or_path }: AllKeys): number
   return { full: 5e-5, freeze: 5e-5, lora: 2e-4, dora: 2e-4, prompt: 3e-2 }[finetuning]
 }
 
-/** The JSON Schema of a configuration file, for editors and for `anneal schema`. */
-export function configJsonSchema(): Record<string, unknown> {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', override: dropSafeIntegerBounds })
-  return { $schema, title: 'Anneal training configuration', ...rest }
-}
-
-const schema = z.strictObject(shape).superRefine((config, context) => {
+/** Checks an object; gives it with simple defaults. */
+export const trainSchema: z.ZodType<AllKeys> = z.strictObject(shape).superRefine((config, context) => {
   const complain: Complain<ConfigKey> = (key, message) => {
     context.addIssue({ code: 'custom', path: [key], message, input: config[key] })
   }
@@ -216,10 +203,4 @@ function checkSchedule(config: AllKeys, complain: Complain<ConfigKey>): void {
 // 0.3 / 0.1 is 2.9999999999999996.
 function isWhole(value: number): boolean {
   return Math.abs(value - Math.round(value)) < 1e-9 && value > 0.5
-}
-
-// z.int() states ±(2^53 − 1) as bounds, which tells a reader nothing.
-function dropSafeIntegerBounds({ jsonSchema }: { jsonSchema: { minimum?: number; maximum?: number } }): void {
-  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
-  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
 }

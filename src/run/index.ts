@@ -29,6 +29,7 @@ export {
   type PruneSection,
   parseQprunerConfig,
   type QprunerConfig,
+  type QprunerConfigValues,
   type QuantizeSection,
   type RecoverSection,
 } from './qpruner/config.ts'

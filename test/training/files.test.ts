@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadDecoder } from '../../src/checkpoint/model-directory/load.ts'
 import { dumpConfig } from '../../src/config/dump.ts'
 import { parseConfig } from '../../src/config/parse.ts'
+import { trainKind } from '../../src/config/train-kind.ts'
 import { crc32c } from '../../src/train/tensorboard.ts'
 import { hashOf, ofType } from './tiny-model.ts'
 import { annealHere, corpus, type Ended, makeWorkspace, type Workspace } from './tiny-run.ts'
@@ -172,7 +173,7 @@ describe('a finished run', () => {
     const saved = parseConfig(readFileSync(file, 'utf8'), 'train_config.yaml')
     expect(saved.config).toEqual(original.config)
     expect(saved.notices).toEqual([])
-    expect(parseConfig(dumpConfig(saved), 'again').config).toEqual(original.config)
+    expect(parseConfig(dumpConfig(trainKind, saved), 'again').config).toEqual(original.config)
     const again = workspace.outputOf('again')
     const { code, err } = await annealHere(['train', file, '--output_dir', again, '--json'])
     expect(code, err).toBe(0)

@@ -1,11 +1,11 @@
-// The configuration of `anneal qpruner`: a strict YAML file of its own. A mistake is a ConfigError with file, line and column.
+// The configuration of `anneal qpruner`: keys of its own, read as those of training are.
 import { z } from 'zod'
-import { describeIssue } from '../../config/describe-issue.ts'
-import { didYouMean } from '../../config/nearest.ts'
-import { MAX_YAML_BYTES, type Place, readYaml, type YamlEntry } from '../../config/read-yaml.ts'
-import { ConfigError, hasCode, InputError } from '../../errors.ts'
-import { readBounded } from '../../files/bounded-read.ts'
-import { count, path, paths } from '../../methods/fields.ts'
+import { ALIASES, type Alias, WITHOUT_COUNTERPART } from '../../config/aliases.ts'
+import { type ConfigKind, keysOf } from '../../config/kind.ts'
+import { type Override, type OverrideSyntax, overridesOf } from '../../config/overrides.ts'
+import type { GivenValues, ParsedConfig } from '../../config/parse.ts'
+import { parseKind } from '../../config/parse-kind.ts'
+import { count, path, paths, type Shape } from '../../methods/fields.ts'
 import { IMPORTANCES, type Importance, LAYOUTS, SCOPES } from '../../methods/prune/options.ts'
 import {
   DEFAULT_FORMATS,
@@ -74,114 +74,149 @@ export interface QprunerConfig {
 }
 
 const prune = z.strictObject({
-  ratio: z.number().gt(0).lt(1),
-  importance: z.enum(IMPORTANCES).default('taylor-element'),
-  scope: z.enum(SCOPES).default('local'),
-  layout: z.enum(LAYOUTS).default('aligned'),
-  align: count.optional(),
-  protect_first: z.int().min(0).optional(),
-  protect_last: z.int().min(0).optional(),
+  ratio: z.number().gt(0).lt(1).describe('Share of the parameters of the blocks that goes.'),
+  importance: z.enum(IMPORTANCES).default('taylor-element').describe('How the worth of a neuron or head is judged.'),
+  scope: z
+    .enum(SCOPES)
+    .default('local')
+    .describe('The same share in every layer, or all layers compete (layout: per-layer).'),
+  layout: z
+    .enum(LAYOUTS)
+    .default('aligned')
+    .describe('aligned: all layers of one size, which any loader reads; per-layer: loads here.'),
+  align: count.optional().describe('MLPs keep a multiple of this many neurons. Default: 64, with layout: per-layer 1.'),
+  protect_first: z.int().min(0).optional().describe('Layers left whole. Default: per-layer 4 of 32, scaled; else 0.'),
+  protect_last: z.int().min(0).optional().describe('Layers left whole. Default: per-layer 2 of 32, scaled; else 0.'),
 })
 
 const quantize = z.strictObject({
-  budget_bits: z.number().positive(),
+  budget_bits: z
+    .number()
+    .positive()
+    .describe('Bits per weight on average, scales included (nf4 everywhere takes 4.5).'),
   formats: z
     .array(z.enum(QUANT_FORMATS))
     .min(1)
-    .default([...DEFAULT_FORMATS]),
-  granularity: z.enum(GRANULARITIES).default('layer'),
-  quantizer: z.enum(QUANTIZERS).default('gptq'),
-  objective: z.enum(OBJECTIVES).default('kl'),
-  allocate: z.enum(FIRST_ALLOCATIONS).default('sensitivity'),
-  evaluations: z.int().min(0).default(40),
+    .default([...DEFAULT_FORMATS])
+    .describe('Formats to choose from.'),
+  granularity: z.enum(GRANULARITIES).default('layer').describe('A format for each layer, or for each matrix.'),
+  quantizer: z
+    .enum(QUANTIZERS)
+    .default('gptq')
+    .describe('Nearest levels, or errors made up for on the text (nf formats).'),
+  objective: z
+    .enum(OBJECTIVES)
+    .default('kl')
+    .describe('What is measured: divergence from the dense model, or loss on the text.'),
+  allocate: z
+    .enum(FIRST_ALLOCATIONS)
+    .default('sensitivity')
+    .describe('Who gives formats at first: one for all, mutual information, measured loss, or Fisher information.'),
+  evaluations: z
+    .int()
+    .min(0)
+    .default(40)
+    .describe('Assignments that the Bayesian optimisation measures at most; 0 leaves it out.'),
 })
 
 const recover = z.strictObject({
-  max_steps: count,
-  learning_rate: z.number().positive().default(2e-4),
-  lora_r: count.default(8),
-  lora_alpha: z.number().positive().optional(),
-  loftq_iterations: z.int().min(0).default(5),
-  max_length: z.int().min(2).default(256),
-  per_device_train_batch_size: count.default(8),
-  gradient_accumulation_steps: count.default(1),
+  max_steps: count.describe('Optimizer steps of LoRA on the quantized model.'),
+  learning_rate: z.number().positive().default(2e-4).describe('Peak learning rate; it falls along a cosine.'),
+  lora_r: count.default(8).describe('Rank of the adapter.'),
+  lora_alpha: z
+    .number()
+    .positive()
+    .optional()
+    .describe('The update is scaled by lora_alpha / lora_r. Default: 2 lora_r.'),
+  loftq_iterations: z
+    .int()
+    .min(0)
+    .default(5)
+    .describe('Rounds of LoftQ, which starts the adapter from what quantizing loses; 0 starts it from zero.'),
+  max_length: z.int().min(2).default(256).describe('Tokens in a sequence.'),
+  per_device_train_batch_size: count.default(8).describe('Sequences in one forward and backward pass.'),
+  gradient_accumulation_steps: count.default(1).describe('Passes in one optimizer step.'),
 })
 
-const schema = z.strictObject({
-  model_name_or_path: path,
-  dataset: paths,
-  eval_dataset: paths.optional(),
-  text_column: path.default('text'),
-  output_dir: path,
-  seed: z.int().min(0).default(0),
-  device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
-  threads: count.optional(),
-  calibration: z
-    .strictObject({ samples: count.default(32), max_length: z.int().min(2).default(512), batch_size: count.default(1) })
-    .prefault({}),
+const calibration = z.strictObject({
+  samples: count.default(32).describe('Windows of text to measure on, and as many to evaluate.'),
+  max_length: z.int().min(2).default(512).describe('Tokens in a window.'),
+  batch_size: count.default(1).describe('Windows at once.'),
+})
+
+const shape: Shape<QprunerConfig> = {
+  model_name_or_path: path.describe(
+    'The model to make smaller: a directory (config.json and safetensors), a .gguf file, or an adapter, which is merged into its model.',
+  ),
+  dataset: paths.describe('Text to measure on and to recover with: files or folders.'),
+  eval_dataset: paths.optional().describe('Text for the evaluation. Default: other windows of dataset.'),
+  text_column: path.default('text').describe('Column or field that holds the text.'),
+  output_dir: path.describe('Folder of the stages, the results and the report.'),
+  seed: z.int().min(0).default(0).describe('Which windows are drawn, and all other chance.'),
+  device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('auto is cuda where there is one.'),
+  threads: count.optional().describe('CPU threads. Default: one per core that this process may use.'),
+  calibration: calibration.prefault({}),
   prune: prune.optional(),
   quantize,
   recover: recover.optional(),
-})
-
-/** Reads and checks a configuration file. */
-export function readQprunerConfig(file: string): QprunerConfig {
-  let text: string
-  try {
-    text = readBounded(file, MAX_YAML_BYTES).toString('utf8')
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR'))
-      throw new InputError(`${file}: expected a configuration file, got nothing to read. Check the path`)
-    throw error
-  }
-  return parseQprunerConfig(text, file)
 }
 
-/** Checks the text of a configuration; the first mistake in the file is the one that is said. */
-export function parseQprunerConfig(text: string, file: string): QprunerConfig {
-  const entries = new Map(readYaml(text, file).map((entry) => [entry.key, entry]))
-  // `key:` with nothing after it is the same as leaving the line out.
-  const given = [...entries].filter(([, { value }]) => value !== null)
-  const input = Object.fromEntries(
-    given.map(([key, { value }]) => [key, key === 'calibration' ? renamed(value) : value]),
-  )
-  const result = schema.safeParse(input)
-  if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => problemOf(issue, entries, input, file))
-  const first = problems.reduce((a, b) => (b.place.order < a.place.order ? b : a))
-  throw new ConfigError(first.message, first.place.text)
+const { fields, sections } = keysOf(shape)
+
+/** Names of other trainers, as in training: at the top for the keys that are there, and in `recover` for those of its training. */
+function aliases(): Record<string, Alias> {
+  const own = Object.entries(ALIASES).flatMap(([name, alias]): [string, Alias][] => {
+    if (Object.hasOwn(fields, alias.to)) return [[name, alias]]
+    const to = `recover.${alias.to}`
+    return !name.includes('.') && Object.hasOwn(fields, to) ? [[`recover.${name}`, { ...alias, to }]] : []
+  })
+  return { ...Object.fromEntries(own), 'calibration.length': { to: 'calibration.max_length', from: 'older Anneal' } }
 }
 
-/** `length` is an old name of `max_length`. */
-function renamed(calibration: unknown): unknown {
-  if (typeof calibration !== 'object' || calibration === null || !('length' in calibration)) return calibration
-  const { length, ...rest } = calibration
-  return 'max_length' in rest ? calibration : { ...rest, max_length: length }
+/** Keys, names and rules of `anneal qpruner`. */
+export const qprunerKind: ConfigKind<QprunerConfig> = {
+  title: 'Anneal QPruner configuration',
+  schema: z.strictObject(shape) as unknown as z.ZodType<QprunerConfig>,
+  fields,
+  sections,
+  aliases: aliases(),
+  withoutCounterpart: WITHOUT_COUNTERPART,
+  schemaCommand: 'anneal schema qpruner',
+  alternatives: [],
+  groups: {
+    model_name_or_path: 'What is made smaller, and with which text',
+    'calibration.samples': 'Windows to measure on',
+    'prune.ratio': 'Pruning (left out without the section, and by --no-prune)',
+    'quantize.budget_bits': 'Quantization',
+    'recover.max_steps': 'Recovery by LoRA (left out without the section, and by --no-recover)',
+  },
 }
 
-function problemOf(
-  issue: z.core.$ZodIssue,
-  entries: ReadonlyMap<string, YamlEntry>,
-  input: unknown,
+/** Lets a command take every key of it. */
+export const qprunerOverrides: OverrideSyntax = overridesOf(qprunerKind)
+
+/** What a program gives of it; the rest are defaults. */
+export type QprunerConfigValues = Partial<
+  Omit<QprunerConfig, 'dataset' | 'eval_dataset' | 'calibration' | 'prune' | 'quantize' | 'recover'>
+> & {
+  dataset?: string | readonly string[]
+  eval_dataset?: string | readonly string[] | undefined
+  calibration?: Partial<QprunerConfig['calibration']>
+  prune?: Partial<PruneSection> | undefined
+  quantize?: Partial<QuantizeSection>
+  recover?: Partial<RecoverSection> | undefined
+}
+
+/**
+ * Parses a configuration of `runQpruner`, as `parseConfig` does one of training: `text` is YAML, given values win over it and overrides
+ * over both. Throws ConfigError.
+ */
+export function parseQprunerConfig(
+  text: string | undefined,
   file: string,
-): { message: string; place: Place } {
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0]! : undefined
-  const where = unknown === undefined ? issue.path : [...issue.path, unknown]
-  const [key, ...inside] = where
-  const entry = entries.get(String(key))
-  const place =
-    entry === undefined
-      ? { text: file, order: Number.POSITIVE_INFINITY }
-      : inside.length === 0 && unknown !== undefined
-        ? entry.keyPlace
-        : entry.placeOf(inside)
-  if (unknown !== undefined) {
-    const known = issue.path.length === 0 ? Object.keys(schema.shape) : []
-    return {
-      message: `unknown key '${where.map(String).join('.')}'.${didYouMean(unknown, known)}`.replace(/\.$/, ''),
-      place,
-    }
-  }
-  const value = where.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], input)
-  return { message: `${where.map(String).join('.')}: ${describeIssue(issue, value)}`, place }
+  overrides: readonly Override[] = [],
+  given?: GivenValues<QprunerConfigValues>,
+): ParsedConfig<QprunerConfig, string> {
+  const { checked, ...more } = parseKind(qprunerKind, { text, file, overrides, given })
+  return { config: checked, ...more }
 }

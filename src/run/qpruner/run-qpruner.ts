@@ -49,7 +49,7 @@ type QprunerEvent = RunEvent
  * checkpoints of the training, and goes on from there.
  *
  * @example
- * const { judged } = await resultOf(runQpruner(parseQprunerConfig(text, 'qpruner.yaml')))
+ * const { judged } = await resultOf(runQpruner(parseQprunerConfig(text, 'qpruner.yaml').config))
  */
 export function runQpruner(
   config: QprunerConfig,

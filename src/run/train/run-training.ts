@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { dumpConfig } from '../../config/dump.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
+import { trainKind } from '../../config/train-kind.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { stepsOf } from '../../methods/fields.ts'
 import type { TrainEvent } from '../../train/events.ts'
@@ -53,7 +54,7 @@ export async function* runTraining(
   try {
     writeFileAtomic(
       join(config.output_dir, 'train_config.yaml'),
-      dumpConfig({ config, origins }, ['Resolved configuration: every key, and where its value came from.']),
+      dumpConfig(trainKind, { config, origins }, ['Resolved configuration: every key, and where its value came from.']),
     )
     const { finetuning, tokenizer, data, objective, resumeFrom } = run
     const { batchesPerEpoch } = data.train

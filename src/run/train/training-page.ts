@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
 import { type DumpedConfig, dumpConfig } from '../../config/dump.ts'
 import type { TrainConfig } from '../../config/schema.ts'
+import { trainKind } from '../../config/train-kind.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { amount, duration, percent } from '../../report/amounts.ts'
 import type { KeyFigure } from '../../report/blocks.ts'
@@ -39,7 +40,7 @@ const MOST_SAMPLES = 12
 
 /** What a page is drawn from. */
 export interface TrainingRun {
-  parsed: DumpedConfig
+  parsed: DumpedConfig<TrainConfig>
   log: Pick<RunLog, 'state' | 'samples'>
   step: number
   /** Metrics of the steps that this process did, of a short run. */
@@ -61,7 +62,7 @@ export class TrainingPage {
   private readonly path: string
   private isBroken = false
 
-  constructor(parsed: DumpedConfig, log: RunLog, rules: readonly Rule[], tell: RunTell) {
+  constructor(parsed: DumpedConfig<TrainConfig>, log: RunLog, rules: readonly Rule[], tell: RunTell) {
     this.run = {
       parsed,
       log,
@@ -234,7 +235,7 @@ function sampleSection(samples: readonly LogSample[]): ReportSection | undefined
 }
 
 function repeatSection({ parsed, fingerprint }: TrainingRun): ReportSection {
-  const text = dumpConfig(parsed)
+  const text = dumpConfig(trainKind, parsed)
   const hashes: ReportBlock[] = fingerprint
     ? [
         {
