@@ -10,8 +10,7 @@ import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
 import { type SftKeys, sftKeys } from './sft-keys.ts'
 
-/** Every key as the schema gives it, without the defaults that depend on others. */
-export type AllKeys = ModelKeys & DataKeys & SftKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
+type AllKeys = ModelKeys & DataKeys & SftKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
 type Completed =

@@ -1,13 +1,14 @@
 // The training configuration as a kind of configuration.
 
+import type { z } from 'zod'
 import { ALIASES, WITHOUT_COUNTERPART } from './aliases.ts'
 import type { ConfigKind } from './kind.ts'
 import { type OverrideSyntax, overridesOf } from './overrides.ts'
 import { isPreset } from './presets.ts'
-import { type AllKeys, shape, trainSchema } from './schema.ts'
+import { shape, trainSchema } from './schema.ts'
 
 /** Keys, names and rules of `anneal train`. */
-export const trainKind: ConfigKind<AllKeys> = {
+export const trainKind: ConfigKind<z.infer<typeof trainSchema>> = {
   title: 'Anneal training configuration',
   schema: trainSchema,
   fields: shape,
