@@ -63,7 +63,7 @@ export function renderTable({ caption, columns, rows }: Table): string {
     const cells = columns.map((_, index) => `<td${attribute(index)}>${cellText(row[index] ?? null)}</td>`)
     return `<tr>${cells.join('')}</tr>`
   })
-  const title = caption ? `<caption>${escapeWords(caption)}</caption>` : ''
+  const title = caption ? `<caption><span>${escapeWords(caption)}</span></caption>` : ''
   // Columns that need no names get no empty row for them.
   const names = columns.every((name) => name === '') ? '' : `<thead><tr>${head.join('')}</tr></thead>`
   return `<div class="scroll"><table>${title}${names}<tbody>${body.join('')}</tbody></table></div>`

@@ -48,7 +48,7 @@ figcaption { display: flex; flex-wrap: wrap; align-items: baseline; justify-cont
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; list-style: none; margin: 0; padding: 0; font-size: 13px; color: var(--soft) }
 .legend svg { width: 22px; height: 12px; margin-right: 7px; vertical-align: -1px }
 /* A shadow at an edge says that there is more behind it; the covers scroll with the table and hide it at the end. */
-.scroll { overflow-x: auto; background:
+.scroll { overflow-x: auto; margin: 20px 0; background:
   linear-gradient(to right, var(--paper) 50%, transparent) 0 0 / 40px 100% local no-repeat,
   linear-gradient(to left, var(--paper) 50%, transparent) 100% 0 / 40px 100% local no-repeat,
   linear-gradient(to right, var(--shade), transparent) 0 0 / 14px 100% scroll no-repeat,
@@ -81,8 +81,9 @@ ${Array.from({ length: 12 }, (_, i) => `.y${i + 1} { padding-left: ${Math.round(
 .guide { stroke: var(--soft); stroke-opacity: .5; stroke-dasharray: 3 3 }
 .tip circle { fill: var(--c); stroke: var(--card); stroke-width: 1.5 }
 .tip rect { fill: var(--paper); stroke: var(--line) } .tip text { fill: var(--ink) }
-table { border-collapse: collapse; width: 100%; margin: 20px 0; font-size: 14px }
+table { border-collapse: collapse; width: 100%; font-size: 14px }
 caption { text-align: left; font-weight: 600; font-size: 15px; padding-bottom: 6px }
+caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 32px) }
 th, td { text-align: left; vertical-align: top; padding: 8px 20px 8px 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word }
 th { color: var(--soft); font-weight: 500; white-space: nowrap }
 th.number, td.number { text-align: right; overflow-wrap: normal } td.number { white-space: nowrap } th:last-child, td:last-child { padding-right: 0 }

@@ -80,6 +80,42 @@ describe('renderXyChart', () => {
     expect(html).not.toContain('class="legend"')
   })
 
+  it('writes a name where it hides fewer points', () => {
+    const dots = (points: readonly (readonly [number, number])[], names: string[]) => {
+      const series = [{ name: 'a', style: 'dots', points, names }] as const
+      const [, y] = /<text class="name [^>]* y="([^"]*)"/.exec(renderXyChart({ ...base, series }))!
+      return Number(y)
+    }
+    // Ticks 0 … 12 over 228 pixels: 5 is at 141, and 5.6 eleven pixels above it, where the name would be.
+    const ends = [
+      [0, 0],
+      [10, 10],
+    ] as const
+    expect(dots([...ends, [5, 5]], ['', '', 'low'])).toBe(132)
+    expect(dots([...ends, [5, 5], [5, 5.6]], ['', '', 'low', ''])).toBe(159)
+  })
+
+  it('writes no name over another, above, below and at the edges', () => {
+    const points = Array.from({ length: 60 }, (_, i) => [(i * 37) % 60, (i * 17) % 23] as const)
+    const series = [{ name: 'a', style: 'dots', points, names: points.map((_, i) => `block ${i}`) }] as const
+    const drawn = [
+      ...renderXyChart({ ...base, series }).matchAll(
+        /<text class="name (start|middle|end)[^"]*" x="([\d.]+)%" y="([\d.]+)">([^<]*)</g,
+      ),
+    ].map(([, side, x, y, text]) => {
+      const width = text!.length * 6.7
+      const left = 6.4 * Number(x) - { start: 0, middle: width / 2, end: width }[side as 'start']
+      return { left, right: left + width, y: Number(y) }
+    })
+    expect(drawn.length).toBeGreaterThan(20)
+    for (const [index, one] of drawn.entries()) {
+      for (const other of drawn.slice(index + 1)) {
+        const isApart = one.right <= other.left + 1e-3 || other.right <= one.left + 1e-3
+        expect(isApart || Math.abs(one.y - other.y) >= 12.9).toBe(true)
+      }
+    }
+  })
+
   it('leaves gaps at values that are not finite, and drops what a logarithm cannot show', () => {
     expect(
       linePath([

@@ -35,6 +35,8 @@ export interface Mark {
 /** Lines are drawn in a picture of this width that is stretched over the plot. */
 const STRETCHED = 1000
 const THINNED_COLUMNS = 380
+/** A plot on a screen, in pixels, where names are laid out. */
+const WIDE = 640
 /** Free pixels on the right of a plot. */
 const BESIDE = 10
 
@@ -130,27 +132,45 @@ function drawMarks(area: PlotArea, marks: readonly Mark[] = []): string[] {
   })
 }
 
-/** Names beside their points. One that would stand on another goes: on a telephone or, where it must, everywhere. */
+/**
+ * Names above their points, or below where that hides fewer points. One that would stand on another goes: on a telephone or, where it
+ * must, everywhere.
+ */
 function drawNames(series: readonly Series[], area: PlotArea): string[] {
-  const taken: { at: Point; letters: number }[] = []
-  const isTaken = ([x, y]: Point, letters: number, width: number): boolean =>
-    taken.some(
-      ({ at, letters: others }) =>
-        Math.abs(at[1] - y) < 13 && (Math.abs(at[0] - x) / 100) * width < ((letters + others) / 2) * LETTER,
-    )
+  const taken: { at: Point; text: string }[] = []
+  const dots = series.flatMap(({ points }) => points.map((point) => place(area, point)).filter(isDrawn))
   return series.flatMap(({ points, name, names, style }) => {
     const isOne = points.filter(isDrawn).length === 1 && (style === 'dots' || style === 'marked')
     return points.flatMap((point, index) => {
       const text = names?.[index] ?? (isOne ? name : '')
-      const at = place(area, point)
-      if (text === '' || !isDrawn(at) || isTaken(at, text.length, 640)) return []
-      const fine = isTaken(at, text.length, NARROW) ? ' fine' : ''
-      taken.push({ at, letters: text.length })
-      const side = at[0] > 80 ? 'end' : at[0] < 12 ? 'start' : 'middle'
-      const y = at[1] < area.top + 16 ? at[1] + 18 : at[1] - 9
-      return `<text class="name ${side}${fine}" x="${across(at[0])}" y="${c(y)}">${escapeHtml(text)}</text>`
+      const [x, y] = place(area, point)
+      if (text === '' || !isDrawn([x, y])) return []
+      const hidden = (baseline: number): number =>
+        dots.filter((dot) => dot[1] > baseline - 14 && dot[1] < baseline + 6 && isBeside(dot[0], '', x, text, WIDE))
+          .length
+      const [above, below] = [y - 9, y + 18]
+      const isBelow = y < area.top + 16 || (hidden(below) < hidden(above) && below < area.bottom - 3)
+      const at = isBelow ? below : above
+      const isTaken = (width: number): boolean =>
+        taken.some((other) => Math.abs(other.at[1] - at) < 13 && isBeside(other.at[0], other.text, x, text, width))
+      if (isTaken(WIDE)) return []
+      const fine = isTaken(NARROW) ? ' fine' : ''
+      taken.push({ at: [x, at], text })
+      return `<text class="name ${sideOf(x)}${fine}" x="${across(x)}" y="${c(at)}">${escapeHtml(text)}</text>`
     })
   })
+}
+
+function sideOf(x: number): 'start' | 'middle' | 'end' {
+  return x > 80 ? 'end' : x < 12 ? 'start' : 'middle'
+}
+
+/** Whether two names at these parts of the width share some of it; a dot has no letters. */
+function isBeside(x: number, text: string, otherX: number, other: string, width: number): boolean {
+  const half = (name: string): number => (name.length / 2) * LETTER
+  const middle = (at: number, name: string): number =>
+    (at / 100) * width + { start: half(name), middle: 0, end: -half(name) }[sideOf(at)]
+  return Math.abs(middle(x, text) - middle(otherX, other)) < half(text) + half(other)
 }
 
 /** Points → path data; points that are not finite break the line. */

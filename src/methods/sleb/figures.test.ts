@@ -38,7 +38,10 @@ describe('slebFigures', () => {
     })
     expect(slebFigures({ steps: [], options })).toHaveLength(1)
     const [, short] = slebFigures({ steps: steps.slice(0, 1), options })
-    expect(short).toMatchObject({ columns: ['step', 'removed', 'loss after it'], rows: [[1, 'block 2', 2.25]] })
+    expect(short).toMatchObject({
+      columns: ['step', 'removed', 'loss after it (nats per token)'],
+      rows: [[1, 'block 2', 2.25]],
+    })
   })
 
   it('draws a long search in part, so that no colour stands for two steps, and says so', () => {

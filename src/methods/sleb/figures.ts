@@ -25,7 +25,12 @@ export function slebFigures(result: Pick<SlebResult, 'steps' | 'options'>): Repo
   }
   blocks.push({
     kind: 'table',
-    columns: ['step', 'removed', ...(returned ? ['put back'] : []), `${metric === 'kl' ? 'KL' : 'loss'} after it`],
+    columns: [
+      'step',
+      'removed',
+      ...(returned ? ['put back'] : []),
+      `${metric === 'kl' ? 'KL' : 'loss'} after it (nats per token)`,
+    ],
     rows: result.steps.map((step, i) => [
       i + 1,
       namesOf(step.removed),

@@ -33,7 +33,7 @@ export function summaryLines(summary: SlebSummary): string[] {
 export function slebReport(model: string, result: SlebResult, summary: SlebSummary): string {
   return renderReport({
     title: 'SLEB',
-    subtitle: `${model} without ${summary.removed.join(', ') || 'nothing'}`,
+    subtitle: `${model} without ${summary.removed.map((name) => name.replace(' ', '\u00a0')).join(', ') || 'nothing'}`,
     about: [new Date().toISOString().slice(0, 10)],
     sections: [
       { title: 'Result', blocks: [summaryTable(summary)] },
@@ -46,7 +46,7 @@ export function slebReport(model: string, result: SlebResult, summary: SlebSumma
 function summaryTable(summary: SlebSummary): ReportBlock {
   const { parameters_before: p, parameters_after: q, bytes_before: b, bytes_after: c, spared } = summary
   const { perplexity_before: x, perplexity_after: y } = summary
-  const change = (before: number, after: number): string => `${after > before ? '+' : ''}${percent(after / before - 1)}`
+  const change = (before: number, after: number): string => percent(after / before - 1).replace(/^(?=[1-9]|0\.)/, '+')
   return {
     kind: 'table',
     columns: ['', 'before', 'after', 'change'],
