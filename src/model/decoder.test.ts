@@ -11,6 +11,7 @@ import {
   readJson,
   summedLoss,
 } from '../../test/decoder-fixtures.ts'
+import { DEVICE } from '../../test/device.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { UnsupportedError, UsageError } from '../errors.ts'
 import { GrowingCache } from '../infer/kv-cache.ts'
@@ -115,10 +116,10 @@ describe('Decoder', () => {
     const one = load('gpt2')
     const ids = idsOf([prompt])
     const plain = one.forward({ inputIds: ids }).toArray()
-    one.generator = new Generator(3)
+    one.generator = new Generator(3, one.device)
     const dropped = one.forward({ inputIds: ids }).toArray()
     expect(dropped).not.toEqual(plain)
-    one.generator = new Generator(3)
+    one.generator = new Generator(3, one.device)
     expect(one.forward({ inputIds: ids }).toArray()).toEqual(dropped)
     one.generator = null
     expect(one.forward({ inputIds: ids }).toArray()).toEqual(plain)
@@ -127,9 +128,9 @@ describe('Decoder', () => {
 
   test('computes in another dtype of weights', () => {
     const exact = model.forward({ inputIds: idsOf([prompt]) })
-    const wide = loadDecoder(join(fixtures, 'llama'), { dtype: 'f64' })
+    const wide = loadDecoder(join(fixtures, 'llama'), { dtype: 'f64', device: DEVICE })
     expect(wide.forward({ inputIds: idsOf([prompt]) })).toBeAllclose(exact, { absolute: 1e-5 })
-    const half = loadDecoder(join(fixtures, 'llama'), { dtype: 'bf16' })
+    const half = loadDecoder(join(fixtures, 'llama'), { dtype: 'bf16', device: DEVICE })
     expect(
       half
         .forward({ inputIds: idsOf([prompt]) })
@@ -151,7 +152,9 @@ describe('Decoder', () => {
     model.forward({ inputIds: ids, cache })
     expect(() => model.forward({ inputIds: ids, segmentIds, cache })).toThrow(UnsupportedError)
     cache.free()
-    expect(() => model.forward({ inputIds: idsOf([[model.config.vocabSize]]) })).toThrow(/out of range/)
+    // A GPU finds that out in a kernel, and computes nothing more in this process.
+    if (DEVICE === 'cpu')
+      expect(() => model.forward({ inputIds: idsOf([[model.config.vocabSize]]) })).toThrow(/out of range/)
     const one = load('gpt2')
     const tooLong = Array.from({ length: one.config.maxPositionEmbeddings + 1 }, () => 1)
     expect(() => one.forward({ inputIds: idsOf([tooLong]) })).toThrow(

@@ -85,7 +85,7 @@ describe('metrics', () => {
     expect(table[0]).toEqual([[0], [0], [0]])
     const logProbs = (): number[][] => {
       const logits = noGrad(() =>
-        scope(() => model.forward(decoderInput(batches[1]!, 'cpu')).logSoftmax().view(-1, 261)),
+        scope(() => model.forward(decoderInput(batches[1]!, model.device)).logSoftmax().view(-1, 261)),
       )
       return Array.from({ length: 20 }, (_, i) => logits.select(0, i).toArray())
     }

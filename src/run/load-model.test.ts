@@ -57,7 +57,7 @@ const IDS = [1, 40, 77, 9, 120]
 function logits(model: Decoder, prefix: readonly number[] = []): number[] {
   return noGrad(() =>
     scope(() => {
-      const ids = Tensor.from(Int32Array.from([...prefix, ...IDS]), [1, prefix.length + IDS.length])
+      const ids = Tensor.from(Int32Array.from([...prefix, ...IDS]), [1, prefix.length + IDS.length]).to(model.device)
       return model
         .logits(model.hidden({ inputIds: ids.to('i64') }))
         .to('f32')

@@ -102,7 +102,7 @@ describe('sleb', () => {
       let sum = 0
       for (const batch of batches)
         scope(() => {
-          const { states, call } = model.enter(decoderInput(batch, 'cpu'))
+          const { states, call } = model.enter(decoderInput(batch, model.device))
           const x = model.runBlocks(states, call, 0, index)
           const y = model.runBlocks(x, call, index, index + 1)
           for (let t = 0; t < 12; t++) {
