@@ -45,34 +45,43 @@ Tensor decodedScales(const Stored& w) {
   return w.scaleLevels.index_select(0, w.scales.reshape(-1).to(at::kInt)) * group + w.scaleOffset;
 }
 
-/** Codes → their numbers, [blocks, block]. */
+/** The number of each code, [2^bits]. */
+Tensor levelsOf(const Stored& w, at::ScalarType dtype) {
+  return (w.levels.defined() ? w.levels : at::arange(16, w.codes.options().dtype(at::kFloat)) - (w.mins.defined() ? 0 : 8)).to(dtype);
+}
+
+Tensor shifted(const Tensor& bytes, int64_t by, int64_t mask) { return at::bitwise_right_shift(bytes, by).bitwise_and(mask); }
+
+/** Codes → their numbers, [blocks, …] with those of a block behind, in one dimension or several. */
 Tensor decodedCodes(const Stored& w, at::ScalarType dtype) {
   if (w.bits == 8) return w.codes.view({w.rows, w.columns}).to(dtype);
-  Tensor index;
-  auto shifted = [](const Tensor& bytes, int64_t by, int64_t mask) { return at::bitwise_right_shift(bytes, by).bitwise_and(mask); };
+  Tensor levels = levelsOf(w, dtype);
   if (w.bits == 4) {
-    Tensor bytes = w.codes.view({-1, 16});
-    index = at::stack({shifted(bytes, 0, 15), shifted(bytes, 4, 15)}, 1);
-  } else {
-    Tensor runs = w.codes.view({-1, w.bits == 3 ? 12 : 8}), quads = runs.narrow(1, 0, 8);
-    index = at::stack({shifted(quads, 0, 3), shifted(quads, 2, 3), shifted(quads, 4, 3), shifted(quads, 6, 3)}, 1);
-    if (w.bits == 3) {
-      std::vector<Tensor> thirds;
-      for (int64_t i = 0; i < 8; i++) thirds.push_back(shifted(runs.narrow(1, 8, 4), i, 1));
-      index = index + at::stack(thirds, -1) * 4;
-    }
+    // Both codes of a byte by one look into a table of all bytes. They lie 16 apart.
+    Tensor byte = at::arange(256, w.codes.options().dtype(at::kInt));
+    Tensor pairs = at::stack({levels.index_select(0, byte.bitwise_and(15)), levels.index_select(0, shifted(byte, 4, 15))}, 1);
+    return pairs.index_select(0, w.codes.reshape(-1).to(at::kInt)).view({-1, w.block / kRun, 16, 2}).transpose(2, 3);
   }
-  Tensor levels = w.levels.defined() ? w.levels : at::arange(16, w.codes.options().dtype(at::kFloat)) - (w.mins.defined() ? 0 : 8);
-  return levels.to(dtype).index_select(0, index.reshape(-1).to(at::kInt)).view({-1, w.block});
+  Tensor runs = w.codes.view({-1, w.bits == 3 ? 12 : 8}), quads = runs.narrow(1, 0, 8);
+  Tensor index = at::stack({shifted(quads, 0, 3), shifted(quads, 2, 3), shifted(quads, 4, 3), shifted(quads, 6, 3)}, 1);
+  if (w.bits == 3) {
+    std::vector<Tensor> thirds;
+    for (int64_t i = 0; i < 8; i++) thirds.push_back(shifted(runs.narrow(1, 8, 4), i, 1));
+    index = index + at::stack(thirds, -1) * 4;
+  }
+  return levels.index_select(0, index.reshape(-1).to(at::kInt)).view({-1, w.block});
 }
 
 Tensor dequantizeComposed(const Stored& w, at::ScalarType dtype) {
-  // Half precisions would round the product's factors.
+  // Half precisions would round the product's factors, so only the product is of that type.
   auto wide = dtype == at::kDouble ? at::kDouble : at::kFloat;
-  Tensor values = decodedCodes(w, wide).mul_(decodedScales(w).to(wide).unsqueeze(1));
-  if (w.mins.defined()) values.add_(w.mins.reshape({-1, 1}).to(wide));
-  values = values.view({w.blockRows(), -1}).narrow(1, 0, w.rowLength());
-  return values.to(dtype).contiguous().view({w.rows, w.columns});
+  Tensor codes = decodedCodes(w, wide), values = at::empty(codes.sizes(), codes.options().dtype(dtype));
+  std::vector<int64_t> perBlock(codes.dim(), 1);
+  perBlock[0] = -1;
+  Tensor scales = decodedScales(w).to(wide).view(perBlock);
+  if (w.mins.defined()) at::addcmul_out(values, w.mins.to(wide).view(perBlock), codes, scales);
+  else at::mul_out(values, codes, scales);
+  return values.view({w.blockRows(), -1}).narrow(1, 0, w.rowLength()).contiguous().view({w.rows, w.columns});
 }
 
 // ---- kernels -------------------------------------------------------------------------------------------------------------------
