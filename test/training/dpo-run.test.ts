@@ -299,7 +299,12 @@ describe('anneal train with stage: dpo', () => {
       /row in .*chats\.jsonl:1: expected chosen and rejected answers, got a row of the shape messages/,
     ],
     ['pairs without a second answer', { dataset: 'broken.jsonl' }, 3, /broken\.jsonl:2/],
-    ['answers that are the same', { dataset: 'equal.jsonl' }, 2, /dataset: expected pairs to train on, got none of 24/],
+    [
+      'answers that are the same',
+      { dataset: 'equal.jsonl' },
+      3,
+      /data in .*equal\.jsonl: expected pairs of two different answers, got the same answer twice in each of 24$/,
+    ],
     ['an empty file', { dataset: 'empty.jsonl' }, 3, /expected .* got none/],
     ['pairs that are too long', { max_length: 8 }, 3, /data in .*expected at most 1 % of the samples/],
     ['a beta of 0', { beta: 0 }, 2, /beta: expected a number > 0, got 0/],

@@ -162,9 +162,15 @@ describe('a finished run', () => {
   it('says when the warm-up is longer than the run', async () => {
     const { err } = await annealHere(workspace.words('warm', { warmup_steps: 100, save_strategy: 'no' }))
     expect(err).toMatch(
-      /^notice: warmup_steps: the learning rate rises for 100 steps and the run has 8, so it never reaches 0\.003\./m,
+      /^notice: warmup_steps: the learning rate rises for 100 steps and the run has 8, so it never reaches 0\.003\. Lower/m,
     )
     expect(ended.err).not.toContain('warmup_steps')
+    const short = await annealHere(
+      workspace.words('warm-only', { max_steps: 1, warmup_steps: 0.03, save_strategy: 'no' }),
+    )
+    expect(short.err).toMatch(
+      /^notice: warmup_steps: .*the run has 1, .* Set warmup_steps: 0, or train for more steps$/m,
+    )
   })
 
   it('has its configuration, which reads back the same and repeats the run bit for bit', async () => {

@@ -64,7 +64,12 @@ describe('readPreferences', () => {
       { chosen: [user('a'), assistant('b')], rejected: [user('a'), assistant('b')] },
     ])
     expect(train.length).toBe(1)
+    expect(report.rows).toBe(1)
+    expect(report.tokens).toBe(train.get(0).chosen.ids.length + train.get(0).rejected.ids.length)
     expect(report.notices).toEqual(['3 pairs have the same answer twice and are left out'])
+    await expect(read([{ prompt: 'a', chosen: 'b', rejected: 'b' }])).rejects.toThrow(
+      /pairs\.jsonl: expected pairs of two different answers, got the same answer twice in each of 1$/,
+    )
   })
 
   it('learns to stop from an answer that goes on in the other', async () => {

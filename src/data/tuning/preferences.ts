@@ -35,7 +35,7 @@ export interface PreferenceData {
 
 /**
  * Reads files and directories of preference pairs. Throws InputError at a row that is none. Pairs whose answers have the same tokens
- * are left out and counted; long ones as `onOverlong` says, `truncate-left` taking as many tokens from both prompts.
+ * are left out and told; long ones as `onOverlong` says, `truncate-left` taking as many tokens from both prompts.
  */
 export async function readPreferences(
   paths: string | readonly string[],
@@ -59,16 +59,29 @@ export async function readPreferences(
       )
     }
     const pair = encodePair(encoder, example, place)
-    const kept = fitted(pair, options)
+    if (same(pair)) {
+      equal++
+      continue
+    }
+    const cut = fitted(pair, options)
+    const kept = cut === undefined || same(cut) ? undefined : cut
     const length = Math.max(pair.chosen.ids.length, pair.rejected.ids.length)
-    const isEqual = kept !== undefined && same(kept.chosen.ids, kept.rejected.ids)
-    if (isEqual) equal++
     tally.add(length, [pair.chosen, pair.rejected], kept === undefined ? [] : [kept.chosen, kept.rejected], encoder)
-    if (kept === undefined || isEqual) continue
+    if (kept === undefined) continue
     pairs.add(kept)
     sides.add(JSON.stringify(example.prompt), 1)
   }
-  if (equal > 0) tally.notices.push(`${equal} pairs have the same answer twice and are left out`)
+  if (equal > 0) {
+    if (tally.rows === 0)
+      throw new InputError(
+        `data in ${tally.files}: expected pairs of two different answers, got the same answer twice in each of ${equal}`,
+      )
+    tally.notices.push(
+      equal === 1
+        ? '1 pair has the same answer twice and is left out'
+        : `${equal} pairs have the same answer twice and are left out`,
+    )
+  }
   tally.notices.push(
     ...reader.notices(),
     ...encoder.reasoning.notices(tally.files),
@@ -168,6 +181,6 @@ function answerStart({ labels }: Sample): number {
   return labels.findIndex((label) => label !== IGNORE_INDEX)
 }
 
-function same(a: Int32Array, b: Int32Array): boolean {
+function same({ chosen: { ids: a }, rejected: { ids: b } }: Pair): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i])
 }

@@ -137,6 +137,11 @@ export class Tally {
     return typeof this.paths === 'string' ? this.paths : this.paths.join(', ')
   }
 
+  /** Rows counted so far. */
+  get rows(): number {
+    return this.lengths.length
+  }
+
   /** Counts a row of `length` tokens: its samples as they were, and what is left of them. */
   add(length: number, before: readonly Sample[], after: readonly Sample[], encoder: SupervisedEncoder): void {
     this.lengths.push(length)

@@ -64,7 +64,7 @@ export async function* runTraining(
     if (warmup >= steps && warmup > 0)
       tell({
         type: 'notice',
-        message: `warmup_steps: the learning rate rises for ${warmup} steps and the run has ${steps}, so it never reaches ${config.learning_rate}. Lower warmup_steps, or give a fraction of the run such as 0.03`,
+        message: `warmup_steps: the learning rate rises for ${warmup} step${warmup === 1 ? '' : 's'} and the run has ${steps}, so it never reaches ${config.learning_rate}. ${config.warmup_steps < 1 ? 'Set warmup_steps: 0, or train for more steps' : 'Lower warmup_steps, or give a fraction of the run such as 0.03'}`,
       })
     const log = new RunLog(config, steps, (message) => tell({ type: 'notice', message }), resumeFrom)
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log, origin: run.origin }
