@@ -165,7 +165,7 @@ describe('readExample', () => {
   it('refuses text that nobody would read, but not what only repeats the chat or has another name', () => {
     const pair = { chosen: 'b', rejected: 'c' }
     expect(() => read({ prompt: 'a', context: 'The sky.', ...pair })).toThrow(
-      /data\.jsonl:1: .*got 'context' besides, which nobody would read\. Say what it is, for example columns: \{input: context\}/,
+      /data\.jsonl:1: .*got 'context' besides, which nobody would read\. Say what it is, for example columns: \{instruction: prompt, input: context\}, or leave out with columns: \{context: null\}$/,
     )
     expect(() => read({ prompt: 'x', completion: 'y', question: 'Which?' })).toThrow(/got 'question' besides/)
     expect(() => read({ messages: [user('a'), assistant('b')], history: [['x', 'y']] })).toThrow(/'history'/)
@@ -174,6 +174,27 @@ describe('readExample', () => {
     })
     const repeated = { prompt: 'a', prompt_id: '7f', source: 'web', messages: [user('a'), assistant('b')] }
     expect(read(repeated, { purpose: 'supervised' })).toMatchObject({ kind: 'conversation' })
+  })
+
+  it.each<[Record<string, unknown>, unknown]>([
+    [{ prompt: 'a', context: 'The sky.', chosen: 'b', rejected: 'c' }, { prompt: [user('a\nThe sky.')] }],
+    [{ prompt: 'a', input: 'The sky.', completion: 'b' }, { messages: [user('a\nThe sky.'), assistant('b')] }],
+    [{ question: 'a', instruction: 'The sky.', output: 'b' }, { messages: [user('The sky.\na'), assistant('b')] }],
+    [{ messages: [user('a'), assistant('b')], context: 'The sky.' }, undefined],
+  ])('advises columns that read such a text, where there are some: %j', (row, expected) => {
+    let told = ''
+    try {
+      read(row)
+    } catch (error) {
+      told = (error as Error).message
+    }
+    const text = /for example columns: \{([^}]*)\}/.exec(told)?.[1]
+    if (expected === undefined) {
+      expect(told).toMatch(/nobody would read\. Leave out with columns: \{context: null\}$/)
+      return
+    }
+    const columns = Object.fromEntries(text!.split(', ').map((pair) => pair.split(': ') as [string, string]))
+    expect(read(row, { columns })).toMatchObject(expected as object)
   })
 
   it('lets the purpose decide which shapes are possible', () => {

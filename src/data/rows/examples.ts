@@ -71,9 +71,10 @@ export function readRow({ row, id }: SourceRow, options: ExampleOptions = {}): R
   const lost = unusedTexts(example, unread, fields, SHAPES[shape].for)
   if (lost.length > 0) {
     const names = lost.map((field) => `'${nameOf(field)}'`).join(' and ')
+    const advised = placeFor(nameOf(lost[0]!), shape, fields, nameOf)
     throw new InputError(
       `row in ${place}: expected text in the fields of ${describeShape(shape)} only, got ${names} besides, which nobody would read. ` +
-        `Say what ${lost.length === 1 ? 'it is' : 'they are'}, for example columns: {input: ${lost[0]}}, or leave out with columns: {${lost[0]}: null}`,
+        `${advised === undefined ? 'Leave' : `Say what ${lost.length === 1 ? 'it is' : 'they are'}, for example columns: {${advised}}, or leave`} out with columns: {${lost[0]}: null}`,
     )
   }
   return {
@@ -83,6 +84,20 @@ export function readRow({ row, id }: SourceRow, options: ExampleOptions = {}): R
     otherRoleNames: reading.otherRoleNames(),
     partialWeights: reading.partialWeights(),
   }
+}
+
+/** The columns that read the text `column` below what is asked; undefined where the shape has no place for it. */
+function placeFor(
+  column: string,
+  shape: Shape,
+  fields: Readonly<Record<string, unknown>>,
+  nameOf: (field: string) => string,
+): string | undefined {
+  if (SHAPES[shape].optional.some((names) => names.startsWith('input|')))
+    return Object.hasOwn(filledWithOptional(fields, shape), 'input') ? undefined : `input: ${column}`
+  if (typeof fields.prompt !== 'string') return undefined
+  const answer = typeof fields.completion === 'string' ? `, output: ${nameOf('completion')}` : ''
+  return `instruction: ${nameOf('prompt')}${answer}, input: ${column}`
 }
 
 const READERS: Readonly<Record<Shape, (row: Row) => Example>> = {
