@@ -98,6 +98,23 @@ describe('a run that goes on', () => {
     expect(json('lineage.json')[0].report.changes.at(-1)).toMatchObject({ key: 'max_steps', step: 8 })
   })
 
+  it('says that it is evaluated on other text', async () => {
+    writeFileSync(at('held-1.jsonl'), corpus(12))
+    writeFileSync(at('held-2.jsonl'), corpus(13))
+    const words = (file: string): string[] => workspace.words('evaluated', { eval_dataset: at(file), eval_steps: 4 })
+    expect((await annealHere(words('held-1.jsonl'), 4)).code).toBe(143)
+    cpSync(at('held-1.jsonl'), at('held-3.jsonl'))
+    cpSync(workspace.outputOf('evaluated'), workspace.outputOf('evaluated-before'), { recursive: true })
+    const moved = await annealHere([...words('held-3.jsonl'), ...AUTO])
+    expect(moved.code, moved.err).toBe(0)
+    expect(moved.err).not.toContain('eval_dataset')
+    rmSync(workspace.outputOf('evaluated'), { recursive: true })
+    cpSync(workspace.outputOf('evaluated-before'), workspace.outputOf('evaluated'), { recursive: true })
+    const other = await annealHere([...words('held-2.jsonl'), ...AUTO])
+    expect(other.code, other.err).toBe(0)
+    expect(other.err).toMatch(/^notice: eval_dataset is other text from step 5 on: losses on it do not compare/m)
+  })
+
   it('says nothing where nothing changed, wherever data and tokenizer lie now', async () => {
     cpSync(at('corpus.jsonl'), at('moved.jsonl'))
     const ended = await goOn('moved', { dataset: at('moved.jsonl') })

@@ -32,6 +32,8 @@ export interface RunOrigin {
   readonly model?: string | undefined
   readonly tokenizer: string
   readonly data: string
+  /** Of what `eval_dataset` names. */
+  readonly evaluation?: string | undefined
   readonly changes: readonly ConfigChange[]
   /** What was done to the model before the first step: adapters merged into its weights. */
   readonly merged?: readonly LineageStep[] | undefined
@@ -42,6 +44,7 @@ const schema = z.object({
   model: z.string().optional(),
   tokenizer: z.string(),
   data: z.string(),
+  evaluation: z.string().optional(),
   changes: z.array(z.object({ key: z.string(), before: z.unknown(), now: z.unknown(), step: z.number() })),
   merged: lineageSchema.optional(),
 })
@@ -56,6 +59,7 @@ const POSITION: readonly ConfigKey[] = [
   'max_length',
   'val_split',
   'text_column',
+  'columns',
   'add_bos_token',
   'packing',
   'on_overlong',
@@ -71,6 +75,7 @@ export function runOrigin(config: TrainConfig, tokenizer: Tokenizer, tokenizerHa
     model: modelMark(config, tokenizer),
     tokenizer: tokenizerHash.slice(0, 16),
     data: joined(listFiles(config.dataset).map(fileMark)),
+    ...(config.eval_dataset && { evaluation: joined(listFiles(config.eval_dataset).map(fileMark)) }),
     changes: [],
   }
 }
@@ -120,6 +125,10 @@ export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change
   if (changed.length > 0) {
     const list = changed.map((key) => `${key} ${shown(now, key)} (was ${shown(before, key)})`).join(', ')
     tell(`going on after step ${step} with other settings than before it: ${list}`)
+  }
+  if (before.evaluation !== now.evaluation) {
+    tell(`eval_dataset is other text from step ${step + 1} on: losses on it do not compare with those of before`)
+    changed.push('eval_dataset')
   }
   const changes = changed.map((key): ConfigChange => {
     return { key, before: before.config[key] ?? null, now: now.config[key] ?? null, step }
