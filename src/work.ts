@@ -137,7 +137,7 @@ function timed(progress: Progress, started: Map<string, { at: number; done: numb
  * The value of work of which only the end matters; `onEvent` hears the rest.
  *
  * @example
- * const { directory } = await resultOf(pruneModel(options), (event) => console.error(event.type))
+ * const { out } = await resultOf(runPrune(options), (event) => console.error(event.type))
  */
 export async function resultOf<E, R>(events: AsyncGenerator<E, R>, onEvent: (event: E) => void = () => {}): Promise<R> {
   while (true) {

@@ -5,9 +5,10 @@ import type { DemoResult } from '../demo/demo.ts'
 import type { DemoEvent, DemoSettings } from '../demo/stage.ts'
 import { exitCodeOf } from '../errors.ts'
 import { duration } from '../report/amounts.ts'
+import type { RunEvent } from '../run/train/run-events.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Output } from './output.ts'
-import { type PrintedEvent, reportEvents } from './report-events.ts'
+import { reportEvents } from './report-events.ts'
 import { type SignalStop, stopOnSignals } from './stop-on-signals.ts'
 
 export const command: Command = defineCommand({
@@ -76,7 +77,7 @@ async function* heard(
   events: AsyncGenerator<DemoEvent, DemoResult>,
   stop: SignalStop,
   output: Output,
-): AsyncGenerator<PrintedEvent, DemoResult> {
+): AsyncGenerator<RunEvent, DemoResult> {
   while (true) {
     const next = await events.next()
     if (next.done === true) return next.value

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { textSink } from '../../test/run-command.ts'
+import type { RunEvent } from '../run/train/run-events.ts'
 import type { TrainEvent } from '../train/events.ts'
 import { createOutput } from './output.ts'
-import { type PrintedEvent, reportEvents } from './report-events.ts'
+import { reportEvents } from './report-events.ts'
 
 const metrics = {
   step: 1,
@@ -26,7 +27,7 @@ const training: TrainEvent[] = [
   { type: 'run-end', step: 2, reason: 'finished', metrics: { train_loss: 3.2 } },
 ]
 
-const search: PrintedEvent[] = [
+const search: RunEvent[] = [
   { type: 'started', work: 'sleb', message: 'calibration: 8 windows of 64 tokens' },
   { type: 'progress', label: 'searching', done: 1, total: 4, unit: 'batches', seconds: 0, rate: 0 },
   { type: 'row', table: 'removed', row: { block: 'layers.2', perplexity: 9.5, back: null } },
@@ -36,9 +37,9 @@ const search: PrintedEvent[] = [
   { type: 'result', result: { out: 'runs/x', perplexity: 12.25 }, lines: ['12.25', '→ runs/x'] },
 ]
 
-async function report(list: readonly PrintedEvent[], { isJson = false, isTTY = false, environment = {} } = {}) {
+async function report(list: readonly RunEvent[], { isJson = false, isTTY = false, environment = {} } = {}) {
   const [stdout, stderr] = [textSink(isTTY), textSink(isTTY)]
-  async function* source(): AsyncGenerator<PrintedEvent, number> {
+  async function* source(): AsyncGenerator<RunEvent, number> {
     yield* list
     return 7
   }
@@ -106,7 +107,7 @@ describe('the events of other long work', () => {
   })
 
   it('start a new bar with each label, and none again for one that is full', async () => {
-    const progress = (label: string, done: number): PrintedEvent => {
+    const progress = (label: string, done: number): RunEvent => {
       return { type: 'progress', label, done, total: 2, unit: 'windows', seconds: 0, rate: 0 }
     }
     const { lines } = await report([progress('a', 2), progress('a', 2), progress('b', 1)])
@@ -115,7 +116,7 @@ describe('the events of other long work', () => {
 
   it('leave the terminal as it was when the work throws', async () => {
     const stream = textSink(true)
-    async function* failing(): AsyncGenerator<PrintedEvent> {
+    async function* failing(): AsyncGenerator<RunEvent> {
       yield search[1]!
       throw new Error('out of luck')
     }

@@ -3,14 +3,13 @@
 
 import { duration } from '../report/amounts.ts'
 import type { RunEvent } from '../run/train/run-events.ts'
-import type { TrainEvent } from '../train/events.ts'
 import type { WorkEvent } from '../work.ts'
 import { describeTrainEvent, startLine, stepDetails } from './describe-train-event.ts'
 import type { Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { RowPrinter } from './row-printer.ts'
 
-const TOLD_ALWAYS: ReadonlySet<PrintedEvent['type']> = new Set([
+const TOLD_ALWAYS: ReadonlySet<RunEvent['type']> = new Set([
   'started',
   'notice',
   'data-read',
@@ -19,15 +18,13 @@ const TOLD_ALWAYS: ReadonlySet<PrintedEvent['type']> = new Set([
   'fingerprint',
 ])
 
-export type PrintedEvent = WorkEvent | TrainEvent | RunEvent
-
 /**
  * Prints every event of a piece of work, and returns what it returns.
  *
  * @example
- * const { exitCode } = await reportEvents(pruneModel(options, { signal }), output)
+ * const { out } = await reportEvents(runPrune(options, { signal }), output)
  */
-export async function reportEvents<R>(events: AsyncGenerator<PrintedEvent, R>, output: Output): Promise<R> {
+export async function reportEvents<R>(events: AsyncGenerator<RunEvent, R>, output: Output): Promise<R> {
   const printer = new EventPrinter(output)
   try {
     while (true) {
@@ -42,7 +39,7 @@ export async function reportEvents<R>(events: AsyncGenerator<PrintedEvent, R>, o
 }
 
 /** Prints event by event; `end` takes the bar away, whatever happened. */
-export class EventPrinter {
+class EventPrinter {
   readonly #output: Output
   readonly #rows: RowPrinter
   #bar: { label: string; progress: Progress; isDone: boolean } | undefined
@@ -52,7 +49,7 @@ export class EventPrinter {
     this.#rows = new RowPrinter((line) => this.#say(line))
   }
 
-  print(event: PrintedEvent): void {
+  print(event: RunEvent): void {
     if (event.type === 'progress') this.#move(event)
     else if (event.type === 'result') {
       this.end()
@@ -69,7 +66,7 @@ export class EventPrinter {
     this.#bar = undefined
   }
 
-  #show(event: Exclude<PrintedEvent, { type: 'progress' | 'result' }>): void {
+  #show(event: Exclude<RunEvent, { type: 'progress' | 'result' }>): void {
     switch (event.type) {
       case 'started':
         if (event.message !== undefined) this.#say(event.message)
@@ -138,6 +135,6 @@ export class EventPrinter {
 }
 
 /** What people must know also where a program reads the rest: it goes to standard error, the event itself to standard output. */
-function isToldAlways(event: PrintedEvent): boolean {
+function isToldAlways(event: RunEvent): boolean {
   return TOLD_ALWAYS.has(event.type) || (event.type === 'saved' && event.what === 'charts')
 }

@@ -128,7 +128,7 @@ function putAdapters(model: Decoder, { adapters }: ModelSource): Pick<LoadedMode
   )
   if (prompt === undefined) return { model, prefix: [] }
   loadPrompt(model, prompt.directory)
-  return { model: model, prefix: promptOf(model).ids }
+  return { model, prefix: promptOf(model).ids }
 }
 
 /** The base with its adapters in its weights, in f32. */

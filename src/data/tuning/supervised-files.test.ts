@@ -125,13 +125,13 @@ describe('samples that are too long', () => {
     const { train, report } = await read(write('a.jsonl', many), { maxLength: 16 })
     expect(train.length).toBe(99)
     expect(report).toMatchObject({ rows: 100, overlong: 1, leftOut: 1 })
-    expect(report.notices).toEqual(['1 of 100 samples (1.0 %) are longer than 16 tokens and left out'])
+    expect(report.notices).toEqual(['1 of 100 samples (1 %) are longer than 16 tokens and left out'])
   })
   it('lose their end, and the share of cut answers is told', async () => {
     const { train, report } = await read(write('a.jsonl', rows), { maxLength: 16, onOverlong: 'truncate-right' })
     expect(texts(train).at(-1)).toBe(`<s>${'a'.repeat(8)}${'b'.repeat(7)}`)
     expect(report).toMatchObject({ overlong: 1, leftOut: 0, answersCut: 1 })
-    expect(report.notices).toEqual(['1 of 10 samples (10.0 %) have an answer cut at 16 tokens'])
+    expect(report.notices).toEqual(['1 of 10 samples (10 %) have an answer cut at 16 tokens'])
   })
   it('lose their start but for the start token', async () => {
     const { train, report } = await read(write('a.jsonl', rows), { maxLength: 16, onOverlong: 'truncate-left' })

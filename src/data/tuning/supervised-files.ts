@@ -2,6 +2,7 @@
 // batches, shuffled or packed, whose position is one number.
 
 import { InputError, UsageError } from '../../errors.ts'
+import { percent } from '../../report/amounts.ts'
 import { adviseTemplate } from '../../text/default-template.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import { type LengthReport, reportLengths } from '../length-report.ts'
@@ -211,8 +212,4 @@ function* endings({ ids, labels }: Sample): Iterable<number> {
   for (let i = 0; i < ids.length; i++) {
     if (labels[i] !== IGNORE_INDEX && (i + 1 === ids.length || labels[i + 1] === IGNORE_INDEX)) yield ids[i]!
   }
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`
 }

@@ -30,7 +30,7 @@ export function softPromptTuning(
   return {
     model,
     objective: promptTuning,
-    reader: { model: model, prefix: promptOf(model).ids },
+    reader: { model, prefix: promptOf(model).ids },
     save: (directory) => [...write(directory).files, ...saveStops(model, directory)],
     saveFinal(directory, best) {
       if (best !== undefined) loadPrompt(model, best)
