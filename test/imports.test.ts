@@ -122,6 +122,13 @@ describe('imports', () => {
     const high = paths.filter((path) => roomOf(path)!.floor > torchFloor)
     expect(high.filter((path) => texts.get(path)!.includes('createHash('))).toEqual([])
   })
+  it('leave the command line to the tests of src/cli', () => {
+    const tests = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.test.ts'))
+    const below = tests.filter((path) => !path.startsWith('cli'))
+    expect(below.length).toBeGreaterThan(100)
+    const isOfCli = /from '(?:\.\.\/)+(?:cli\/|test\/run-command\.ts)/
+    expect(below.filter((path) => isOfCli.test(readFileSync(join(root, path), 'utf8')))).toEqual([])
+  })
   it('keep methods apart', () => {
     const isOther = (from: string, to: string): boolean =>
       methodOf(from) !== undefined && methodOf(to) !== undefined && methodOf(from) !== methodOf(to)

@@ -1,4 +1,5 @@
 // `anneal qpruner CONFIG.yaml [--key value …]`: prune, choose formats, quantize, recover and evaluate, one stage after the other.
+import { dumpConfig } from '../config/dump.ts'
 import { keyGroups } from '../config/key-groups.ts'
 import { readConfigFile } from '../config/read-config-file.ts'
 import { parseQprunerConfig, qprunerKind, qprunerOverrides } from '../run/qpruner/config.ts'
@@ -13,18 +14,28 @@ export const command: Command = defineCommand({
     min: 0,
     max: 1,
   },
-  options: {},
+  options: {
+    'dry-run': {
+      kind: 'flag',
+      summary: 'check model, text and target, say which stages are to be made, and leave nothing behind',
+    },
+  },
   overrides: qprunerOverrides,
   keyGroups: () => keyGroups(qprunerKind),
   examples: [
     'qpruner recipes/qpruner.yaml',
     'qpruner recipes/qpruner.yaml --quantize.budget_bits 3 --no-prune --output_dir runs/q3',
   ],
-  run: async ({ positionals: [file], overrides, output }) => {
+  run: async ({ positionals: [file], options, overrides, output }) => {
     const text = file === undefined ? undefined : readConfigFile(file)
-    const { config, notices } = parseQprunerConfig(text, file ?? 'command line', overrides)
+    const { config, origins, notices } = parseQprunerConfig(text, file ?? 'command line', overrides)
     for (const notice of notices) output.note(`notice: ${notice}`)
-    const { runQpruner } = await import('../run/qpruner/run-qpruner.ts')
-    return followEdit((signal) => runQpruner(config, { signal }), output)
+    const { checkQpruner, runQpruner } = await import('../run/qpruner/run-qpruner.ts')
+    if (!options.dryRun) return followEdit((signal) => runQpruner(config, { signal, origins }), output)
+    const { reportEvents } = await import('./report-events.ts')
+    await reportEvents(checkQpruner(config), output)
+    output.result(dumpConfig(qprunerKind, { config, origins }))
+    output.emit(config)
+    return 0
   },
 })

@@ -33,7 +33,7 @@ export {
   type QuantizeSection,
   type RecoverSection,
 } from './qpruner/config.ts'
-export { type QprunerResult, runQpruner } from './qpruner/run-qpruner.ts'
+export { checkQpruner, type QprunerResult, type RunQprunerOptions, runQpruner } from './qpruner/run-qpruner.ts'
 export type { Judged } from './qpruner/stages.ts'
 export type { AllocationName } from './quantize/allocation.ts'
 export type { QuantizeSummary } from './quantize/quantize-report.ts'

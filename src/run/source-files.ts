@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { copyCompanions } from '../checkpoint/model-directory/companions.ts'
 import { hashWeights } from '../checkpoint/model-directory/hash-weights.ts'
 import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
-import { hashFile } from '../files/hash.ts'
+import { hashFile, hashText } from '../files/hash.ts'
 import { loadTokenizer } from './load-model.ts'
 import { type ModelSource, placeOf } from './model-source.ts'
 
@@ -32,6 +32,17 @@ export function sourceWeights({ base, adapters }: ModelSource): string[] {
       ...openModelWeights(directory, 'adapter_model').files,
     ]),
   ]
+}
+
+/** A hash of all that the numbers come from, adapters included; without adapters the base's own. */
+export function hashAll(source: ModelSource): string {
+  const { adapters } = source
+  if (adapters.length === 0) return hashSource(source)
+  const files = adapters.flatMap(({ directory }) => [
+    join(directory, 'adapter_config.json'),
+    ...openModelWeights(directory, 'adapter_model').files,
+  ])
+  return hashText([hashSource(source), ...files.map(hashFile)].join('\n'))
 }
 
 /** sha256 of the base's weights, which name it in lineage and journals. */

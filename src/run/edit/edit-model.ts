@@ -18,7 +18,7 @@ import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { type LoadedModel, loadModel } from '../load-model.ts'
 import { modelNotices } from '../model-notices.ts'
 import { type ModelSource, modelSource, sourceConfig } from '../model-source.ts'
-import { bringCompanions, hashSource } from '../source-files.ts'
+import { bringCompanions, hashAll, hashSource } from '../source-files.ts'
 import { checkTarget, takeTarget } from './edit-target.ts'
 import { drawWindows, fittingTokenizer, resolveWindows, type WindowOptions, type Windows } from './edit-windows.ts'
 import { lossOf } from './measure-model.ts'
@@ -118,13 +118,10 @@ async function run<Figures extends object>(
     const journal =
       method.journal &&
       Journal.open(options.journal ?? journalBeside(out, method.name), {
-        model: parentSha256,
+        model: hashAll(source),
         data: hashBatches(windows.calibration),
         device,
         dtype,
-        ...(source.adapters.length > 0 && {
-          adapters: source.adapters.map(({ directory }) => resolve(directory)).join(),
-        }),
         ...method.journal,
       })
     try {
@@ -221,10 +218,14 @@ export function needText({ hasText }: EditSubject, why: string): void {
   if (!hasText) throw new UsageError(`--data: expected text to measure on with ${why}, got nothing`)
 }
 
-/** InputError where the weights are stored quantized. */
-export function refuseQuantized({ config, source }: EditSubject, what: string): void {
+/** InputError where the weights are stored quantized; `option` names the model there. */
+export function refuseQuantized(
+  { config, source }: Pick<EditSubject, 'config' | 'source'>,
+  what: string,
+  option = '--model',
+): void {
   if ((config.raw.quantization_config ?? null) === null) return
   throw new InputError(
-    `--model: expected full-precision weights to ${what}, got ${source.base}, which is quantized already. Start from the model that it was made from`,
+    `${option}: expected full-precision weights to ${what}, got ${source.base}, which is quantized already. Start from the model that it was made from`,
   )
 }

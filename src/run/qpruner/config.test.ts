@@ -19,7 +19,7 @@ describe('parseQprunerConfig', () => {
   it('fills in what is left out', () => {
     const { config } = parseQprunerConfig(SMALL, 'q.yaml')
     expect(config.dataset).toEqual(['d'])
-    expect(config.calibration).toEqual({ samples: 32, max_length: 512, batch_size: 1 })
+    expect(config.calibration).toEqual({ samples: 32, batch_size: 1 })
     expect(config.quantize).toEqual({
       budget_bits: 4,
       formats: ['nf2', 'nf3', 'nf4', 'int8'],

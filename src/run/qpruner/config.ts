@@ -67,7 +67,7 @@ export interface QprunerConfig {
   device: 'auto' | 'cpu' | 'cuda'
   threads?: number | undefined
   /** Windows of text to measure on. */
-  calibration: { samples: number; max_length: number; batch_size: number }
+  calibration: { samples: number; max_length?: number | undefined; batch_size: number }
   prune?: PruneSection | undefined
   quantize: QuantizeSection
   recover?: RecoverSection | undefined
@@ -140,7 +140,11 @@ const recover = z.strictObject({
 
 const calibration = z.strictObject({
   samples: count.default(32).describe('Windows of text to measure on, and as many to evaluate.'),
-  max_length: z.int().min(2).default(512).describe('Tokens in a window.'),
+  max_length: z
+    .int()
+    .min(2)
+    .optional()
+    .describe("Tokens in a window. Default: 512, or the model's context where that is shorter."),
   batch_size: count.default(1).describe('Windows at once.'),
 })
 

@@ -2,24 +2,19 @@
 // whose inputs are what they were and goes on with the first other one; inside a stage, journal and checkpoints keep what was done.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
-import { loadConfig, loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import { dumpConfig } from '../../config/dump.ts'
 import type { TrainConfig } from '../../config/schema.ts'
-import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
-import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
-import { lockOutput } from '../../files/output-lock.ts'
-import { loadDtype } from '../../model/dtype.ts'
-import { resolveDevice, setThreads } from '../../torch/index.ts'
-import { eventsOf, resultOf, type Tell, type Watch } from '../../work.ts'
-import { drawWindows, fittingTokenizer, resolveWindows, type Windows } from '../edit/edit-windows.ts'
+import { eventsOf, resultOf, type Tell, turn, type Watch } from '../../work.ts'
 import { modelSource } from '../model-source.ts'
 import type { RunEvent } from '../train/run-events.ts'
 import { runTraining } from '../train/run-training.ts'
-import type { QprunerConfig } from './config.ts'
+import { type QprunerConfig, qprunerKind } from './config.ts'
+import { describeStage, type Stage, stagesOf } from './plan.ts'
+import { prepareQpruner } from './prepare.ts'
 import { qprunerLines, qprunerReport } from './qpruner-report.ts'
-import { isComplete, makeStage, type StageInputs, stageKey } from './stage-directory.ts'
+import { isComplete, makeStage } from './stage-directory.ts'
 import {
   chooseInto,
   type Judged,
@@ -29,7 +24,6 @@ import {
   readChosen,
   recoverConfig,
   recoverInto,
-  type StageContext,
   startAdapter,
 } from './stages.ts'
 
@@ -42,7 +36,19 @@ export interface QprunerResult {
   bits: number
 }
 
+/** How the pipeline is watched. */
+export interface RunQprunerOptions {
+  signal?: AbortSignal | undefined
+  /** Where the keys of the configuration come from, for the file that is left beside the result. */
+  origins?: Readonly<Record<string, string>> | undefined
+}
+
 type QprunerEvent = RunEvent
+
+interface PipelineWatch {
+  signal: AbortSignal
+  tell: Tell<QprunerEvent>
+}
 
 /**
  * Runs the pipeline: every stage in a directory of its own below `output_dir`. Stopped, it keeps what is whole, its measurements and the
@@ -53,98 +59,90 @@ type QprunerEvent = RunEvent
  */
 export function runQpruner(
   config: QprunerConfig,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, origins }: RunQprunerOptions = {},
 ): AsyncGenerator<QprunerEvent, QprunerResult> {
-  return eventsOf<QprunerResult, QprunerEvent>((watch) => pipeline(config, watch), { signal })
+  return eventsOf<QprunerResult, QprunerEvent>((watch) => pipeline(config, origins, watch), { signal })
 }
 
-interface PipelineWatch {
-  signal: AbortSignal
-  tell: Tell<QprunerEvent>
-}
-
-async function pipeline(config: QprunerConfig, watch: PipelineWatch): Promise<QprunerResult> {
-  if (config.threads !== undefined) setThreads(config.threads)
-  const { model_name_or_path: original, output_dir: root, quantize, recover, seed } = config
-  const device = resolveDevice(config.device)
-  const dtype = loadDtype('auto', loadConfig(original).dtype, device)
-  const takeAway = makeOutputDirectory(root, 'output_dir')
-  let unlock = (): void => {}
-  try {
-    unlock = lockOutput(join(root, '.lock'), root, 'output_dir')
-    sweepLeftovers(root)
-    const windows = await windowsOf(config, watch)
-    const context: StageContext = {
-      config,
-      windows,
-      watch: watch as Watch,
-      load: (path) => loadDecoder(path, { device, dtype }),
-    }
-    const common = { model: hashWeights(original), data: hashBatches(windows.calibration), seed }
-
-    /** Makes a stage or says that it is there; returns its directory and key. */
-    const stage = async (
-      name: string,
-      inputs: StageInputs,
-      fill: (directory: string) => Promise<void>,
-    ): Promise<{ directory: string; key: string }> => {
-      const directory = join(root, name)
-      const key = stageKey(name, inputs)
-      const message = `${name}${isComplete(directory, key) ? ': done before' : ''}`
-      watch.tell({ type: 'started', work: name, message })
-      await makeStage(directory, name, inputs, fill)
-      watch.tell({ type: 'saved', what: name, path: directory })
-      return { directory, key }
-    }
-
-    const pruned = config.prune
-      ? await stage('pruned', { ...common, prune: config.prune }, (to) => pruneInto(to, context))
-      : { directory: original, key: common.model }
-    const { evaluations, ...allocation } = quantize
-    const { formats: choices, granularity, quantizer } = quantize
-    const measured = stageKey('measurements', { ...common, base: pruned.key, choices, granularity, quantizer })
-    const measurements = join(root, `.measurements-${measured.slice(0, 12)}.jsonl`)
-    const choose = (method: typeof quantize.allocate | 'bo') => (to: string) =>
-      chooseInto(to, pruned.directory, method, measurements, context)
-    let formats = await stage('allocated', { ...common, base: pruned.key, ...allocation }, choose(quantize.allocate))
-    if (evaluations > 0) formats = await stage('refined', { allocated: formats.key, evaluations }, choose('bo'))
-    const start = { rank: recover?.lora_r, alpha: recover?.lora_alpha, iterations: recover?.loftq_iterations }
-    const quantized = await stage('quantized', { base: pruned.key, formats: formats.key, ...start }, (to) =>
-      quantizeInto(to, pruned.directory, formats.directory, context),
-    )
-    let recovered: string | undefined
-    if (recover !== undefined) {
-      const inputs = { quantized: quantized.key, dataset: config.dataset, recover }
-      const directory = join(root, 'recovered')
-      const work = join(root, '.recovering')
-      if (!isComplete(directory, stageKey('recovered', inputs))) {
-        const training = recoverConfig(config, quantized.directory, work)
-        await trainIn(work, stageKey('recovered', inputs), training, watch)
+/**
+ * Does all that comes before the first stage, loads the model, and tells which stages are there already; leaves nothing behind. Throws what
+ * `runQpruner` would throw before its first stage.
+ */
+export function checkQpruner(
+  config: QprunerConfig,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<QprunerEvent, void> {
+  return eventsOf<void, QprunerEvent>(
+    async (watch) => {
+      const { context, plan, close } = await prepareQpruner(config, watch as Watch)
+      try {
+        const { model } = await context.load(context.original, 'dequantized')
+        model.free()
+        await turn(watch)
+        for (const stage of stagesOf(plan))
+          watch.tell({ type: 'started', work: stage.name, message: describeStage(stage, 'to be made') })
+      } finally {
+        close()
       }
-      recovered = (await stage('recovered', inputs, (to) => recoverInto(to, work))).directory
+    },
+    { signal },
+  )
+}
+
+async function pipeline(
+  config: QprunerConfig,
+  origins: Readonly<Record<string, string>> | undefined,
+  watch: PipelineWatch,
+): Promise<QprunerResult> {
+  const { context, plan, close } = await prepareQpruner(config, watch as Watch)
+  const { original } = context
+  const { output_dir: root, quantize } = config
+  /** Makes a stage, or says that it is there. */
+  const make = async (stage: Stage, fill: (directory: string) => Promise<void>): Promise<void> => {
+    const { name, directory, inputs } = stage
+    watch.tell({ type: 'started', work: name, message: describeStage(stage) })
+    await makeStage(directory, name, inputs, fill)
+    watch.tell({ type: 'saved', what: name, path: directory })
+  }
+  try {
+    const { pruned, allocated, refined, quantized, recovered, measurements } = plan
+    if (pruned) await make(pruned, (to) => pruneInto(to, context))
+    const base = pruned ? modelSource(pruned.directory) : original
+    await make(allocated, (to) => chooseInto(to, base, quantize.allocate, measurements, context))
+    if (refined) await make(refined, (to) => chooseInto(to, base, 'bo', measurements, context))
+    const formats = (refined ?? allocated).directory
+    await make(quantized, (to) => quantizeInto(to, base, formats, context))
+    if (recovered) {
+      const work = join(root, '.recovering')
+      if (!isComplete(recovered.directory, recovered.key))
+        await trainIn(work, recovered.key, recoverConfig(config, quantized.directory, work), watch)
+      await make(recovered, (to) => recoverInto(to, work))
       rmSync(work, { recursive: true, force: true })
     }
 
     const begin = startAdapter(quantized.directory)
+    const withAdapter = (adapter: string) => modelSource(quantized.directory, adapter)
     const judged = await judge(
       [
-        { name: 'original', directory: original },
-        ...(config.prune ? [{ name: 'pruned', directory: pruned.directory }] : []),
-        { name: 'quantized', directory: quantized.directory },
-        ...(begin ? [{ name: 'with LoftQ', directory: quantized.directory, adapter: begin }] : []),
-        ...(recovered ? [{ name: 'recovered', directory: quantized.directory, adapter: recovered }] : []),
+        { name: 'original', source: original, onto: 'dequantized' },
+        ...(pruned ? [{ name: 'pruned', source: base }] : []),
+        { name: 'quantized', source: modelSource(quantized.directory) },
+        ...(begin ? [{ name: 'with LoftQ', source: withAdapter(begin) }] : []),
+        ...(recovered ? [{ name: 'recovered', source: withAdapter(recovered.directory) }] : []),
       ],
       context,
     )
-    const chosen = readChosen(formats.directory)
+    const chosen = readChosen(formats)
+    const page = qprunerReport(config.model_name_or_path, judged, chosen, quantize.objective)
+    const header = ['Resolved configuration: every key, and where its value came from.']
+    writeFileAtomic(join(root, 'qpruner_config.yaml'), dumpConfig(qprunerKind, { config, origins }, header))
     writeFileAtomic(join(root, 'results.json'), `${JSON.stringify({ judged, formats: chosen }, null, 2)}\n`)
-    writeFileAtomic(join(root, 'report.html'), qprunerReport(original, judged, chosen, quantize.objective))
+    writeFileAtomic(join(root, 'report.html'), page)
     const result: QprunerResult = { directory: root, judged, bits: chosen.bits }
     watch.tell({ type: 'result', result, lines: [...qprunerLines(judged, chosen), `→ ${root}`] })
     return result
   } finally {
-    unlock()
-    takeAway()
+    close()
   }
 }
 
@@ -166,13 +164,4 @@ async function trainIn(
   })
   signal.throwIfAborted()
   if (saveError !== undefined) throw saveError
-}
-
-async function windowsOf(config: QprunerConfig, watch: PipelineWatch): Promise<Windows> {
-  const { dataset, eval_dataset, model_name_or_path, calibration, text_column: textColumn, seed } = config
-  const source = modelSource(model_name_or_path)
-  const decoder = loadConfig(model_name_or_path)
-  const { samples, max_length: maxLength, batch_size: batchSize } = calibration
-  const options = { data: dataset, evalData: eval_dataset, samples, maxLength, batchSize, textColumn, seed }
-  return drawWindows(await fittingTokenizer(source, decoder), resolveWindows(options, decoder), watch as Watch)
 }

@@ -2,17 +2,19 @@
 // they were made just now.
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
-import { saveEdited } from '../../checkpoint/model-directory/write-model.ts'
+import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
 import { trainConfig } from '../../config/parse.ts'
 import type { TrainConfig, TrainConfigValues } from '../../config/schema.ts'
 import { hashBatches } from '../../data/calibration.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { readJsonFile } from '../../files/read-json.ts'
-import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
+import { saveLora } from '../../methods/lora/adapter-files.ts'
 import { attachAdapters, setAdapters } from '../../methods/lora/lora.ts'
 import { unload } from '../../methods/lora/merge.ts'
+import type { MergeBase } from '../../methods/lora/quantized-base.ts'
+import type { PruneOptions } from '../../methods/prune/options.ts'
 import { prune } from '../../methods/prune/prune.ts'
 import { type FormatsSummary, summariseFormats } from '../../methods/quantize/figures.ts'
 import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../methods/quantize/in-place.ts'
@@ -23,14 +25,20 @@ import { Journal } from '../../probe/journal.ts'
 import type { Watch } from '../../work.ts'
 import type { Windows } from '../edit/edit-windows.ts'
 import { lossOf } from '../edit/measure-model.ts'
+import type { LoadedModel } from '../load-model.ts'
+import type { ModelSource } from '../model-source.ts'
 import { type AllocationName, allocationNamed } from '../quantize/allocation.ts'
-import type { QprunerConfig, RecoverSection } from './config.ts'
+import { bringCompanions, hashAll, hashSource } from '../source-files.ts'
+import type { PruneSection, QprunerConfig, RecoverSection } from './config.ts'
 
 export interface StageContext {
   config: QprunerConfig
+  /** What the pipeline begins with. */
+  original: ModelSource
   windows: Windows
   watch: Watch
-  load(directory: string): Decoder
+  /** Loads on the device and in the type of the run; `onto` merges adapters. */
+  load(source: ModelSource, onto?: MergeBase): Promise<LoadedModel>
 }
 
 /** What a choice of formats leaves behind. */
@@ -52,32 +60,54 @@ const CHOSEN = 'formats.json'
 const ADAPTER = 'adapter'
 const MAX_BYTES = 64 << 20
 
-export async function pruneInto(directory: string, { config, windows, watch, load }: StageContext): Promise<void> {
-  const { ratio, importance, scope, layout, align, protect_first, protect_last } = config.prune!
-  const batches = windows.calibration
-  const model = load(config.model_name_or_path)
+/** Adapters of the original are merged into it, as every edit does. */
+const ONTO = 'dequantized'
+
+export async function pruneInto(
+  directory: string,
+  { config, original, windows, watch, load }: StageContext,
+): Promise<void> {
+  const loaded = await load(original, ONTO)
   try {
-    const options = {
-      ratio,
-      importance,
-      scope,
-      layout,
-      seed: config.seed,
-      ...(align !== undefined && { align }),
-      ...(protect_first !== undefined && { protectFirst: protect_first }),
-      ...(protect_last !== undefined && { protectLast: protect_last }),
-    }
-    const record = await prune(model, batches, options, watch)
-    await saveEdited(model, config.model_name_or_path, directory, record)
+    const record = await prune(loaded.model, windows.calibration, pruneOptionsOf(config.prune!, config.seed), watch)
+    await writeStage(directory, loaded, record)
   } finally {
-    model.free()
+    loaded.model.free()
   }
 }
 
-/** Chooses formats for the model in `base`. `journal` is shared: the search reads what the allocation measured. */
+/** The section as pruning takes it. */
+export function pruneOptionsOf(section: PruneSection, seed: number): PruneOptions {
+  const { ratio, importance, scope, layout, align, protect_first, protect_last } = section
+  return {
+    ratio,
+    importance,
+    scope,
+    layout,
+    seed,
+    ...(align !== undefined && { align }),
+    ...(protect_first !== undefined && { protectFirst: protect_first }),
+    ...(protect_last !== undefined && { protectLast: protect_last }),
+  }
+}
+
+/** The model as it is now, with all that belongs to one, and `step` behind the steps that made it. */
+async function writeStage(
+  directory: string,
+  { model, source, lineage, steps }: LoadedModel,
+  step: PassRecord,
+): Promise<void> {
+  await writeModel(directory, {
+    model,
+    companions: (to) => bringCompanions(source, to),
+    lineage: [...lineage, ...datedSteps([...steps, step], hashSource(source))],
+  })
+}
+
+/** Chooses formats for `base`. The journal is shared: the search reads what the allocation measured. */
 export async function chooseInto(
   directory: string,
-  base: string,
+  base: ModelSource,
   method: AllocationName,
   journalPath: string,
   { config, windows, watch, load }: StageContext,
@@ -93,9 +123,9 @@ export async function chooseInto(
     evaluations: Math.max(1, evaluations),
     seed: config.seed,
   }
-  const model = load(base)
+  const { model } = await load(base, ONTO)
   const header = {
-    model: hashWeights(base),
+    model: hashAll(base),
     data: hashBatches(windows.calibration),
     formats: formats.join(),
     granularity,
@@ -128,13 +158,14 @@ export function readChosen(directory: string): ChosenFile {
 /** The model of `base` in the formats of `chosen`, and the adapter that recovery starts from. */
 export async function quantizeInto(
   directory: string,
-  base: string,
+  base: ModelSource,
   chosen: string,
   { config, windows, watch, load }: StageContext,
 ): Promise<void> {
   const formats = new Map(Object.entries(readChosen(chosen).paths))
   const { recover, quantize, seed } = config
-  const model = load(base)
+  const loaded = await load(base, ONTO)
+  const { model } = loaded
   const inPlace: InPlaceOptions = {
     formats,
     quantizer: quantize.quantizer,
@@ -147,7 +178,7 @@ export async function quantizeInto(
       saveLora(model, join(directory, ADAPTER), { baseModel: join(config.output_dir, 'quantized') })
       unload(model)
     } else await quantizeAs(model, inPlace, watch)
-    await saveEdited(model, base, directory, {
+    await writeStage(directory, loaded, {
       pass: 'qpruner',
       options: { ...quantize, recover, seed },
       report: { formats: Object.fromEntries(formats) },
@@ -210,17 +241,15 @@ export async function recoverInto(directory: string, work: string): Promise<void
 
 /** The models of the pipeline on the evaluation windows. */
 export async function judge(
-  models: readonly { name: string; directory: string; adapter?: string }[],
+  models: readonly { name: string; source: ModelSource; onto?: MergeBase }[],
   { windows, watch, load }: StageContext,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
-  for (const { name, directory, adapter } of models) {
-    const model = load(directory)
+  for (const { name, source, onto } of models) {
+    const { model } = await load(source, onto)
     try {
-      if (adapter !== undefined) loadLora(model, adapter)
       const { loss } = (await lossOf(model, windows.evaluation, watch))!
-      const bytes = bytesOf(directory, 'model') + (adapter === undefined ? 0 : bytesOf(adapter, 'adapter_model'))
-      judged.push({ name, loss, perplexity: Math.exp(loss), bytes })
+      judged.push({ name, loss, perplexity: Math.exp(loss), bytes: bytesOf(source) })
     } finally {
       model.free()
     }
@@ -234,6 +263,8 @@ export function startAdapter(quantized: string): string | undefined {
   return existsSync(directory) ? directory : undefined
 }
 
-function bytesOf(directory: string, stem: string): number {
-  return openModelWeights(directory, stem).files.reduce((sum, file) => sum + statSync(file).size, 0)
+function bytesOf({ base, isGguf, adapters }: ModelSource): number {
+  const weights = isGguf ? [base] : openModelWeights(base).files
+  const beside = adapters.flatMap(({ directory }) => openModelWeights(directory, 'adapter_model').files)
+  return [...weights, ...beside].reduce((sum, file) => sum + statSync(file).size, 0)
 }

@@ -12,7 +12,7 @@ export function inKeys<T>(keys: Readonly<Record<string, string>>, body: () => T)
     return body()
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    const [, option = '', rest = ''] = /^([\w.]+)(:.*)$/s.exec(error.message) ?? []
+    const [, option = '', rest = ''] = /^([\w.-]+)(:.*)$/s.exec(error.message) ?? []
     const key = Object.hasOwn(keys, option) ? keys[option] : undefined
     throw key === undefined ? error : new UsageError(`${key}${rest}`, { cause: error })
   }

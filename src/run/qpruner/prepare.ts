@@ -1,0 +1,81 @@
+// Configuration → a pipeline that is ready to start: the model is known, its text is drawn, the folder is taken, the stages are planned.
+// What is wrong is said here, before anything is written.
+import { join } from 'node:path'
+import { sweepLeftovers } from '../../files/leftover.ts'
+import { makeOutputDirectory } from '../../files/output-directory.ts'
+import { lockOutput } from '../../files/output-lock.ts'
+import { resolveOptions } from '../../methods/prune/options.ts'
+import { loadDtype } from '../../model/dtype.ts'
+import { resolveDevice, setThreads } from '../../torch/index.ts'
+import type { Watch } from '../../work.ts'
+import { refuseQuantized } from '../edit/edit-model.ts'
+import { drawWindows, fittingTokenizer, resolveWindows } from '../edit/edit-windows.ts'
+import { loadModel } from '../load-model.ts'
+import { modelNotices } from '../model-notices.ts'
+import { modelSource, sourceConfig } from '../model-source.ts'
+import { hashAll } from '../source-files.ts'
+import { inKeys } from '../train/in-keys.ts'
+import type { QprunerConfig } from './config.ts'
+import { planStages, type QprunerPlan } from './plan.ts'
+import { pruneOptionsOf, type StageContext } from './stages.ts'
+
+/** A pipeline before its first stage. */
+export interface Prepared {
+  context: StageContext
+  plan: QprunerPlan
+  /** Gives the folder free; takes it away where nothing is in it. */
+  close(): void
+}
+
+/** What those who have a file call what the library and the command line of other edits name otherwise. */
+const KEYS: Readonly<Record<string, string>> = {
+  '--max-length': 'calibration.max_length',
+  '--data': 'dataset',
+  '--eval-data': 'eval_dataset',
+  ratio: 'prune.ratio',
+  scope: 'prune.scope',
+  align: 'prune.align',
+  protectFirst: 'prune.protect_first',
+  protectLast: 'prune.protect_last',
+}
+
+/** Checks and draws; a refusal leaves nothing behind. */
+export async function prepareQpruner(config: QprunerConfig, watch: Watch): Promise<Prepared> {
+  if (config.threads !== undefined) setThreads(config.threads)
+  const { model_name_or_path, output_dir: root, calibration, dataset, eval_dataset, text_column, seed } = config
+  const source = modelSource(model_name_or_path)
+  const decoder = sourceConfig(source)
+  const { samples, max_length: maxLength, batch_size: batchSize } = calibration
+  const text = { data: dataset, evalData: eval_dataset, samples, maxLength, batchSize, textColumn: text_column, seed }
+  refuseQuantized({ source, config: decoder }, 'prune and quantize', 'model_name_or_path')
+  const wanted = inKeys(KEYS, () => {
+    if (config.prune) resolveOptions(pruneOptionsOf(config.prune, seed), decoder.layers.length)
+    return resolveWindows(text, decoder)
+  })
+  const device = resolveDevice(config.device)
+  const dtype = loadDtype('auto', decoder.dtype, device)
+  const takeAway = makeOutputDirectory(root, 'output_dir')
+  let unlock = (): void => {}
+  const close = (): void => {
+    unlock()
+    takeAway()
+  }
+  try {
+    unlock = lockOutput(join(root, '.lock'), root, 'output_dir')
+    sweepLeftovers(root)
+    const tokenizer = await fittingTokenizer(source, decoder)
+    for (const message of modelNotices(decoder, tokenizer)) watch.tell?.({ type: 'notice', message })
+    const windows = await drawWindows(tokenizer, wanted, watch)
+    const context: StageContext = {
+      config,
+      original: source,
+      windows,
+      watch,
+      load: (from, onto) => loadModel(from, { device, dtype, ...(onto && { onto }) }),
+    }
+    return { context, plan: planStages(config, hashAll(source), windows), close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
