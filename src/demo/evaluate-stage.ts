@@ -10,6 +10,7 @@ import { readJsonFile } from '../files/read-json.ts'
 import { Engine } from '../infer/engine.ts'
 import { collect } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
+import { oneDecimal } from '../report/amounts.ts'
 import type { TextSample } from '../report/blocks.ts'
 import { shortened } from '../report/shortened.ts'
 import { modelOf, tokenizerOf } from '../run/train/model-of.ts'
@@ -79,8 +80,8 @@ export const evaluateStage: DemoStage = {
         figures: [
           {
             label: 'held-out perplexity',
-            value: after.perplexity.toFixed(1),
-            detail: `before ${Math.round(before.perplexity).toLocaleString('en')}`,
+            value: oneDecimal(after.perplexity),
+            detail: `before ${oneDecimal(before.perplexity)}`,
           },
           {
             label: 'bits per byte',

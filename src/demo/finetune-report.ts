@@ -2,9 +2,10 @@
 
 import type { DropBpRule } from '../methods/dropbp/dropbp.ts'
 import { dropBpFigures } from '../methods/dropbp/figures.ts'
-import { amount, duration } from '../report/amounts.ts'
+import { amount, duration, oneDecimal } from '../report/amounts.ts'
 import type { TextSample } from '../report/blocks.ts'
 import type { ReportBlock } from '../report/report.ts'
+import { formatNumber } from '../report/scale.ts'
 import { smoothed } from '../report/series.ts'
 import type { StageOutcome } from './stage.ts'
 import type { ArmHistory } from './tuning-arms.ts'
@@ -36,7 +37,7 @@ const NOTICEABLE = 0.005
 export function finetuneOutcome(result: FinetuneResult): StageOutcome {
   const { lora, dropBp, steps, samples } = result
   const [before, after] = [firstLoss(dropBp), lastLoss(dropBp)]
-  const perplexities = { before: Math.exp(before).toFixed(1), after: Math.exp(after).toFixed(1) }
+  const perplexities = { before: oneDecimal(Math.exp(before)), after: oneDecimal(Math.exp(after)) }
   return {
     summary:
       `${steps} steps: perplexity on a new kind of text ${perplexities.before} → ${perplexities.after}; ` +
@@ -76,7 +77,7 @@ export function finetuneOutcome(result: FinetuneResult): StageOutcome {
 function lead({ passages, kind, steps, epochs, batchTokens, lora, dropRate }: FinetuneResult): string {
   return (
     `A kind of text that pre-training has not seen: ${kind} (${passages} passages). ` +
-    `A LoRA adapter of ${lora.trainableParameters.toLocaleString('en')} parameters learns it in ${steps} steps of ${batchTokens.toLocaleString('en')} tokens (${epochs.toFixed(1)} passes), ` +
+    `A LoRA adapter of ${lora.trainableParameters.toLocaleString('en')} parameters learns it in ${steps} steps of ${batchTokens.toLocaleString('en')} tokens (${formatNumber(epochs, epochs / 10)} passes), ` +
     `once as it is, and once with DropBP, which leaves out the backward pass of ${percent(dropRate)} of the work in the blocks, drawn anew for every step. ` +
     'Both begin alike, see the same batches, and take their steps in turn.'
   )

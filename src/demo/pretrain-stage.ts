@@ -2,7 +2,9 @@
 
 import { join } from 'node:path'
 import type { ParsedConfig } from '../config/parse.ts'
+import { amount } from '../report/amounts.ts'
 import type { ReportBlock } from '../report/report.ts'
+import { formatNumber } from '../report/scale.ts'
 import { smoothed } from '../report/series.ts'
 import { runTraining } from '../run/train/run-training.ts'
 import { TrainingHistory } from './history.ts'
@@ -55,7 +57,7 @@ export const pretrainStage: DemoStage = {
         {
           title: 'Training',
           lead:
-            `${steps.toLocaleString('en')} steps over ${history.epochs.toFixed(1)} passes of the text, one token after the other to be predicted. ` +
+            `${steps.toLocaleString('en')} steps over ${formatNumber(history.epochs, history.epochs / 10)} passes of the text, one token after the other to be predicted. ` +
             `As many as fit into the time on this machine; ${rerun} repeats it.`,
           blocks: charts(history),
         },
@@ -117,15 +119,15 @@ function byPrompt(samples: TrainingHistory['samples']): TrainingHistory['samples
 
 function shape({ config }: ParsedConfig, parameters: number): ReportBlock {
   const model = config.model as Record<string, number>
-  const rows: [string, number][] = [
-    ['parameters', parameters],
+  const rows: [string, string | number][] = [
+    ['parameters', amount(parameters, '', false)],
     ['layers', model.num_hidden_layers!],
-    ['width', model.hidden_size!],
-    ['width of the feed-forward part', model.intermediate_size!],
+    ['hidden size', model.hidden_size!],
+    ['intermediate size of the MLP', model.intermediate_size!],
     ['attention heads', model.num_attention_heads!],
-    ['heads for keys and values', model.num_key_value_heads!],
+    ['key/value heads', model.num_key_value_heads!],
     ['tokens seen at once in training', config.max_length],
     ['tokens in a batch', config.max_length * config.per_device_train_batch_size],
   ]
-  return { kind: 'table', columns: ['what', 'how much'], rows }
+  return { kind: 'table', columns: ['', ''], rows }
 }

@@ -66,13 +66,13 @@ export const textStage: DemoStage = {
     writeShards(paths.apartTrain, apart.train)
     writeShards(paths.apartHeldOut, apart.heldOut)
     const leftOut = { ...found.leftOut(), ...describeDropped(curated) }
-    const rows: [string, number][] = [
+    const rows: [string, string | number][] = [
       ['documents read', curated.documents],
       ['passages to train on', train.length],
       ['passages held out', heldOut.length],
       ['passages set apart for fine-tuning', apart.train.length + apart.heldOut.length],
-      ['kB to train on', trainBytes / 1000],
-      ['kB held out', heldOutBytes / 1000],
+      ['text to train on', amount(trainBytes, 'bytes')],
+      ['text held out', amount(heldOutBytes, 'bytes')],
       ...Object.entries(leftOut)
         .filter(([, count]) => count > 0)
         .map(([what, count]): [string, number] => [`left out: ${what}`, count]),
@@ -99,7 +99,7 @@ export const textStage: DemoStage = {
             (curated.isCut
               ? ` Reading ended at ${amount(MAX_BYTES, 'bytes')}, which is more than a demo gets through.`
               : ''),
-          blocks: [{ kind: 'table', columns: ['what', 'how much'], rows }],
+          blocks: [{ kind: 'table', columns: ['', ''], rows }],
         },
       ],
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { amount, duration, measured, percent } from './amounts.ts'
+import { amount, duration, measured, oneDecimal, percent } from './amounts.ts'
 
 describe('numbers for people', () => {
   it('says durations and amounts shortly', () => {
@@ -20,6 +20,7 @@ describe('numbers for people', () => {
     expect(amount(840_000, 'bytes')).toBe('840 kB')
     expect(amount(0.5, 'docs', false)).toBe('0.50')
     expect([6.720648941208579, 0.1, 123456, 0].map(measured)).toEqual(['6.7206', '0.1', '123456', '0'])
+    expect([24.53, 999.94, 999.96, 12_345.6].map(oneDecimal)).toEqual(['24.5', '999.9', '1,000', '12,346'])
     expect([0, 0.5, 0.1254, 1].map(percent)).toEqual(['0 %', '50 %', '12.5 %', '100 %'])
   })
 })

@@ -23,6 +23,11 @@ export function amount(value: number, unit: string, withUnit = true): string {
   return withUnit && !isBytes ? `${number} ${unit}` : number
 }
 
+/** A number with one decimal, from 1,000 on with none. */
+export function oneDecimal(value: number): string {
+  return value >= 999.95 ? Math.round(value).toLocaleString('en') : value.toFixed(1)
+}
+
 /** A share of one as per cent, with at most one decimal: `12.5 %`. */
 export function percent(share: number): string {
   return `${Math.round(1000 * share) / 10} %`

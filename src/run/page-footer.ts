@@ -8,8 +8,8 @@ export function pageFooter(...more: readonly string[]): string {
   const { version, threads } = engineInfo()
   const parts = [
     `Anneal ${VERSION}`,
-    `LibTorch ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`}`,
-    `Node.js ${process.versions.node}`,
+    `LibTorch\u00a0${version}, ${threads === 1 ? 'one thread' : `${threads} threads`}`,
+    `Node.js\u00a0${process.versions.node}`,
     ...more,
   ]
   return parts.join(' · ')
