@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../errors.ts'
 import { lockOutput } from './output-lock.ts'
@@ -57,6 +58,34 @@ describe('lockOutput', () => {
     expect(lock).toThrow(UsageError)
     utimesSync(file, new Date(0), new Date(0))
     lock()()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('is never seen half written', async () => {
+    // Another process looks as fast as it can while this one takes the lock and gives it back.
+    const look = `
+      const { readFileSync } = require('node:fs')
+      let seen = 0
+      const until = Date.now() + 400
+      while (Date.now() < until) {
+        try {
+          JSON.parse(readFileSync(${JSON.stringify(file)}, 'utf8'))
+          seen++
+        } catch (error) {
+          if (error.code !== 'ENOENT') throw error
+        }
+      }
+      process.stdout.write(String(seen))`
+    const other = spawn(process.execPath, ['-e', look], { stdio: ['ignore', 'pipe', 'ignore'] })
+    let out = ''
+    other.stdout.on('data', (data) => (out += data))
+    let isOver = false
+    const code = new Promise((resolve) => other.once('close', resolve)).finally(() => (isOver = true))
+    while (!isOver) {
+      lock()()
+      await setImmediate()
+    }
+    expect(await code, out).toBe(0)
     expect(readdirSync(directory)).toEqual([])
   })
 

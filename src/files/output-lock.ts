@@ -1,12 +1,25 @@
 // One writer at a time for an output: a lock file that says which process holds it. A crash does not leave it closed, for it counts
 // only while that process lives. It is seen by processes that see each other, which those of two containers do not.
 
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { hasCode, UsageError } from '../errors.ts'
 import { pathBeside } from './leftover.ts'
 
-/** A lock whose file cannot be read yet is being written; older than this, its writer has died before it was. */
-const WRITING_MS = 5000
+/** A lock whose file cannot be read yet is being written, where files cannot be linked; older than this, its writer has died before it was. */
+const WRITING_MS = 1000
+
+/** What a file system says that cannot link files. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'] as const
 
 interface Holder {
   pid: number
@@ -38,7 +51,24 @@ export function lockOutput(file: string, target: string, option: string): () => 
   return release
 }
 
+/** Puts the file there with what is in it, in one step: nobody sees it empty, whenever this process dies. */
 function create(file: string, holder: Holder): boolean {
+  const written = pathBeside(file, 'tmp')
+  try {
+    writeFileSync(written, JSON.stringify(holder), { flag: 'wx' })
+    linkSync(written, file)
+    return true
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false
+    if (!hasCode(error, ...NO_LINKS)) throw error
+    return createUnlinked(file, holder)
+  } finally {
+    rmSync(written, { force: true })
+  }
+}
+
+/** On a file system without links: the file is empty for a moment. */
+function createUnlinked(file: string, holder: Holder): boolean {
   let descriptor: number
   try {
     descriptor = openSync(file, 'wx')

@@ -48,7 +48,8 @@ function configJson(header: GgufHeader): JsonObject {
   const embedding = header.tensors.get('token_embd.weight')
   if (embedding === undefined) throw new InputError(`${header.file}: expected a tensor token_embd.weight, got none`)
   const overrides = layerOverrides(heads, keyValueHeads, widths, first)
-  if (modelType === 'llama') addOutputBiases(header, overrides)
+  // Where config.json says which biases there are and llama.cpp reads them, any layer may have its own.
+  if (family.mlpBias === 'key' && ARCHITECTURES[modelType].biases.others) addOutputBiases(header, overrides)
   const eos = ['eos', 'eot', 'eom'].flatMap((role) => integerAt(header, `tokenizer.ggml.${role}_token_id`) ?? [])
   return {
     architectures: [family.architecture],
@@ -131,6 +132,7 @@ function familyKeys(
   headDim: number,
 ): JsonObject {
   const has = (tensor: string): boolean => header.tensors.has(`blk.0.${tensor}`)
+  const { softcapping } = FAMILIES[modelType]
   switch (modelType) {
     case 'llama':
       return { attention_bias: has('attn_q.bias'), mlp_bias: has('ffn_up.bias') }
@@ -145,9 +147,9 @@ function familyKeys(
         ),
         sliding_window:
           integerAt(header, key('attention.sliding_window')) ?? missing(header, key('attention.sliding_window')),
-        ...(modelType === 'gemma2' && {
-          attn_logit_softcapping: numberAt(header, key('attn_logit_softcapping')) ?? 50,
-          final_logit_softcapping: numberAt(header, key('final_logit_softcapping')) ?? 30,
+        ...(softcapping && {
+          attn_logit_softcapping: numberAt(header, key('attn_logit_softcapping')) ?? softcapping.attn,
+          final_logit_softcapping: numberAt(header, key('final_logit_softcapping')) ?? softcapping.final,
         }),
       }
     case 'phi3': {
