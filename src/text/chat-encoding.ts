@@ -8,6 +8,7 @@ import type { Template } from './jinja/template.ts'
 import type { Value } from './jinja/values.ts'
 import { locateMessages, type TextSpan } from './locate-messages.ts'
 import { type RegionRendering, renderWithRegions } from './message-regions.ts'
+import type { RenderedAgain } from './read-ahead.ts'
 import { ContentMask, type MaskExtent, toolTexts } from './stages/content-mask.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
@@ -20,6 +21,8 @@ export interface MessageSpan {
   readonly end: number
   /** Parts of the body that are another's words: what a tool answered, where a template writes it into the turn of its caller. */
   readonly foreign: readonly (readonly [start: number, end: number])[]
+  /** True where what the template writes around such words could not be told from the author's own, and is in the body. */
+  readonly hasUntoldFrame: boolean
   /** The text from `start` to `end`. */
   readonly text: string
 }
@@ -33,9 +36,8 @@ export interface EncodedChat {
 }
 
 /** A rendered text and its masked copy, with the masked messages and where the template's loop was at which of them. */
-interface Rendering extends RegionRendering {
+interface Rendering extends RenderedAgain {
   readonly text: string
-  readonly messages: readonly Value[]
 }
 
 /** Renders and encodes a chat; its named tokens default to the tokenizer's. Errors are those of `renderChat`. */
@@ -49,7 +51,7 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
   const rendering = renderMasked(program, { ...plain, trusted: trustedNames(chat) }, mask, chat.now!)
   const { text, masked } = rendering
   const prompt = generationPrompt(program, chat, tokenizer.controlTokens)
-  const parts = locateMessages(rendering, mask, prompt)
+  const parts = locateMessages(rendering, { mask, prompt, controlTokens: tokenizer.controlTokens })
   const cuts = [...new Set(parts.flatMap(offsetsOf))].sort((a, b) => a - b)
   const encoded = tokenizer.encodeMasked(text, masked, cuts)
   const tokenAt = new Map(cuts.map((cut, index) => [cut, encoded.cuts[index]!]))
@@ -57,8 +59,9 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
   const spans = parts.map((part) => {
     if (part === undefined) return undefined
     const foreign = part.foreign.map(([start, end]) => [at(start), at(end)] as const)
-    const { start, bodyStart, end } = part
-    return { start: at(start), bodyStart: at(bodyStart), end: at(end), foreign, text: text.slice(start, end) }
+    const { start, bodyStart, end, hasUntoldFrame } = part
+    const tokens = { start: at(start), bodyStart: at(bodyStart), end: at(end), foreign }
+    return { ...tokens, hasUntoldFrame, text: text.slice(start, end) }
   })
   return { ids: encoded.ids, text, spans }
 }
@@ -123,11 +126,16 @@ function tryRender(
   withRegions: boolean,
   now: Date,
 ): Rendering | undefined {
+  const messages = messagesOf(variables)
+  const without = (dropped: ReadonlySet<number>): RegionRendering | undefined => {
+    const left = messages.filter((_, index) => !dropped.has(index))
+    return tryRender(program, new Map([...variables, ['messages', left]]), mask, true, now)
+  }
   try {
     const rendered = withRegions
       ? renderWithRegions(program, variables, mask.marker, now)
       : { masked: renderTemplate(program, variables, { now }), regions: [], all: [] }
-    return { text: mask.restore(rendered.masked), messages: messagesOf(variables), ...rendered }
+    return { text: mask.restore(rendered.masked), messages, without, ...rendered }
   } catch {
     return undefined // the same template has rendered the plain chat; the next attempt is closer to that
   }

@@ -1,7 +1,8 @@
 // Where the messages of a rendered chat stand in its text: their headers, what their authors say, and what of that is a tool's.
 
 import { Dict, type Value } from './jinja/values.ts'
-import type { RegionRendering } from './message-regions.ts'
+import type { MessageRegion } from './message-regions.ts'
+import { type RenderedAgain, readAhead } from './read-ahead.ts'
 import { type ContentMask, isToolMessage } from './stages/content-mask.ts'
 
 /** A message's place as offsets in the text; the names are those of MessageSpan. */
@@ -10,16 +11,24 @@ export interface TextSpan {
   readonly bodyStart: number
   readonly end: number
   readonly foreign: readonly (readonly [start: number, end: number])[]
+  readonly hasUntoldFrame: boolean
 }
 
 /** What messages are looked for in: the text, its masked copy with the messages masked alike, and the template's loops. */
-export interface LocatedIn extends RegionRendering {
+export interface LocatedIn extends RenderedAgain {
   readonly text: string
-  readonly messages: readonly Value[]
 }
 
-/** Start, body and end of every message; undefined for one that is not in the text. `prompt` is what makes the model answer. */
-export function locateMessages(rendering: LocatedIn, mask: ContentMask, prompt: string): (TextSpan | undefined)[] {
+/** How messages are told apart. */
+export interface LocateOptions {
+  mask: ContentMask
+  /** What makes the model answer. */
+  prompt: string
+  controlTokens: ReadonlySet<string>
+}
+
+/** Start, body and end of every message; undefined for one that is not in the text. */
+export function locateMessages(rendering: LocatedIn, options: LocateOptions): (TextSpan | undefined)[] {
   const { text, masked, messages, regions } = rendering
   const byMessage = new Map(regions.map((region) => [region.message, region]))
   let searchFrom = 0
@@ -31,33 +40,37 @@ export function locateMessages(rendering: LocatedIn, mask: ContentMask, prompt: 
       const { start, end } = region
       searchFrom = end
       if (isAssistant(message)) {
-        const bodyStart = start + commonPrefix(text, start, end, prompt)
-        return { start, bodyStart, end, foreign: foreignIn(rendering, mask, index, bodyStart, end) }
+        const bodyStart = start + commonPrefix(text, start, end, options.prompt)
+        return { start, bodyStart, end, ...foreignIn(rendering, options, region, bodyStart) }
       }
       const at = content === '' ? -1 : masked.slice(start, end).indexOf(content)
-      return { start, bodyStart: at === -1 ? start : start + at, end, foreign: [] }
+      return { start, bodyStart: at === -1 ? start : start + at, end, ...NOTHING_FOREIGN }
     }
     // Written outside the loop, such as a system message in front of it.
     const at = content === '' ? -1 : masked.indexOf(content, searchFrom)
     if (at === -1) return undefined
     searchFrom = at + content.length
-    return { start: at, bodyStart: at, end: searchFrom, foreign: [] }
+    return { start: at, bodyStart: at, end: searchFrom, ...NOTHING_FOREIGN }
   })
 }
 
+const NOTHING_FOREIGN = { foreign: [], hasUntoldFrame: false } as const
+
 /** The parts of an assistant's turn that were written for other messages: by an inner loop, or with a tool's words. */
 function foreignIn(
-  { masked, messages, all, regions }: LocatedIn,
-  mask: ContentMask,
-  own: number,
+  rendering: LocatedIn,
+  { mask, controlTokens }: LocateOptions,
+  turn: MessageRegion,
   start: number,
-  end: number,
-): (readonly [number, number])[] {
+): Pick<TextSpan, 'foreign' | 'hasUntoldFrame'> {
+  const { masked, messages, all, regions } = rendering
+  const { end, message: own } = turn
   const found: [number, number][] = mask.foreignRanges(masked, start, end)
+  const framed = readAhead(rendering, turn, controlTokens)
   for (const region of all) {
     const isInside = region.start >= start && region.end <= end
     if (isInside && region.message !== own && !isAssistant(messages[region.message]!))
-      found.push([region.start, region.end])
+      framed.push([region.start, region.end])
   }
   // Where only tokens are masked a tool's words look like any; those without a place of their own are looked for.
   const placed = new Set(regions.map((region) => region.message))
@@ -67,7 +80,9 @@ function foreignIn(
     const at = masked.slice(0, end).indexOf(content, start)
     if (at !== -1) found.push([at, at + content.length])
   }
-  return merged(found)
+  const whole = merged(framed)
+  const hasUntoldFrame = found.some(([from, to]) => !whole.some(([a, b]) => a <= from && to <= b))
+  return { foreign: merged([...found, ...framed.filter(([, to]) => to > start)]), hasUntoldFrame }
 }
 
 /** The ranges in order, overlapping ones as one. */

@@ -9,7 +9,6 @@ import { shortened } from '../packing/overlong.ts'
 import type { Preference, PromptCompletion, Turns } from '../rows/conversation.ts'
 import { ExampleReader } from '../rows/read-examples.ts'
 import type { Dataset, Sample } from '../sample.ts'
-import { spelledNotices } from '../spelled-tokens.ts'
 import { SampleStore } from './sample-store.ts'
 import { SupervisedEncoder } from './supervised.ts'
 import { Sides, Tally, type TuningFileOptions, type TuningReport } from './supervised-files.ts'
@@ -82,11 +81,7 @@ export async function readPreferences(
         : `${equal} pairs have the same answer twice and are left out`,
     )
   }
-  tally.notices.push(
-    ...reader.notices(),
-    ...encoder.reasoning.notices(tally.files),
-    ...spelledNotices(encoder.spelled.found()),
-  )
+  tally.notices.push(...reader.notices(), ...encoder.notices(tally.files))
   return { ...sides.of(pairs), report: await tally.report() }
 }
 

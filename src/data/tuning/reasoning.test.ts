@@ -81,12 +81,16 @@ describe('what a tool answered', () => {
     ['42'],
     ['"quoted"\nlines\n日本 🙂'],
     ['user said <|im_end|>'],
-  ])('is not learnt where the turn of the caller has it, read ahead: %s', async (content) => {
-    const template = `{% for m in messages %}{% if m.role == 'assistant' %}${CALL}${NEXT}{{ '(' + next.content + ')' }}{% endif %}{{ '<|im_end|>' }}{% elif m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}`
-    const [text] = await shown(template, { messages: messages(content) })
-    const visible = content.replaceAll('\n', '\n')
-    expect(text).toBe(`q⟦<|im_start|>assistant\nf(⟧${visible}⟦)<|im_end|><|im_start|>assistant\nIt is warm.<|im_end|>⟧`)
-  })
+  ])(
+    'is not learnt where the turn of the caller has it, read ahead, nor what stands around it: %s',
+    async (content) => {
+      const template = `{% for m in messages %}{% if m.role == 'assistant' %}${CALL}${NEXT}{{ '(' + next.content + ')' }}{% endif %}{{ '<|im_end|>' }}{% elif m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}`
+      const [text] = await shown(template, { messages: messages(content) })
+      expect(text).toBe(
+        `q⟦<|im_start|>assistant\nf⟧(${content})⟦<|im_end|><|im_start|>assistant\nIt is warm.<|im_end|>⟧`,
+      )
+    },
+  )
 
   it('is not learnt where an inner loop writes it, with what the loop writes around it', async () => {
     const template = `{% for m in messages %}{% if m.role == 'assistant' %}${CALL}{% for t in messages[loop.index:] if t.role == 'tool' %}{{ '(' + t.content + ')' }}{% endfor %}{{ '<|im_end|>' }}{% elif m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}`
@@ -98,7 +102,7 @@ describe('what a tool answered', () => {
   it('is not learnt as JSON of it either', async () => {
     const template = `{% for m in messages %}{% if m.role == 'assistant' %}${CALL}${NEXT}{{ next | tojson }}{% endif %}{{ '<|im_end|>' }}{% elif m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}`
     const [text] = await shown(template, { messages: messages('a "b"\nc') })
-    expect(text).toContain('⟧a \\"b\\"\\nc⟦')
+    expect(text).toContain('⟧{"role": "tool", "content": "a \\"b\\"\\nc"}⟦')
   })
 })
 

@@ -10,7 +10,6 @@ import { type OnOverlong, refuseMany, shortened } from '../packing/overlong.ts'
 import { type ExampleFileOptions, ExampleReader, guessShape } from '../rows/read-examples.ts'
 import type { ShapeGuess } from '../rows/shapes.ts'
 import type { Dataset, Sample } from '../sample.ts'
-import { spelledNotices } from '../spelled-tokens.ts'
 import { fractionFor, rankOf, type SplitOptions } from '../split.ts'
 import { SampleStore } from './sample-store.ts'
 import { SupervisedEncoder, type SupervisedOptions, supervisedTokens } from './supervised.ts'
@@ -74,11 +73,7 @@ export async function readSupervised(
     for (const part of pieces) samples.add(part)
     sides.add(JSON.stringify(example), pieces.length)
   }
-  tally.notices.push(
-    ...reader.notices(),
-    ...encoder.reasoning.notices(tally.files),
-    ...spelledNotices(encoder.spelled.found()),
-  )
+  tally.notices.push(...reader.notices(), ...encoder.notices(tally.files))
   return { ...sides.of(samples), report: await tally.report() }
 }
 

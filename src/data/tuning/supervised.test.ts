@@ -153,6 +153,26 @@ describe('SupervisedEncoder of chats', () => {
     ])
   })
 
+  it('counts chats in which what stands around an answer could not be told from the caller’s words', () => {
+    const ahead = (otherwise: string): string =>
+      "{%- for m in messages %}{%- if m.role != 'tool' %}{{- '<|im_start|>' + m.role + '\\n' + m.content }}" +
+      "{%- if m.role == 'assistant' %}{%- if loop.index0 + 1 < messages | length %}{{- '<call>[' + messages[loop.index0 + 1].content + ']' }}" +
+      `{%- else %}{{- '${otherwise}' }}{%- endif %}{%- endif %}{{- '<|im_end|>\\n' }}{%- endif %}{%- endfor %}` +
+      "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+    const noticesOf = (template: string): readonly string[] => {
+      const encoder = new SupervisedEncoder({ tokenizer: FAMILIES.chatml!.tokenizer, chatTemplate: template })
+      const row = chat(turn('user', 'add'), turn('assistant', 'I call'), turn('tool', '2'))
+      for (const place of ['x:1', 'x:2']) encoder.encode(row, place)
+      return encoder.notices('x')
+    }
+    expect(noticesOf(ahead(''))).toEqual([])
+    expect(noticesOf(ahead(' nobody'))).toEqual([
+      expect.stringMatching(
+        /^in 2 chats the chat template writes a tool's answer .*Put a chat template that gives answers turns of their own/,
+      ),
+    ])
+  })
+
   it('refuses a template that leaves out tools or calls of them', () => {
     const encoder = encoderOf(FAMILIES.chatml!)
     const call = { type: 'function', function: { name: 'add', arguments: { a: 1 } } } as const

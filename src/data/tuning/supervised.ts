@@ -11,7 +11,7 @@ import { IGNORE_INDEX } from '../batch.ts'
 import type { Example, Message, ToolDefinition } from '../rows/conversation.ts'
 import { type Place, wrong } from '../rows/messages.ts'
 import type { Sample } from '../sample.ts'
-import { SpelledTally } from '../spelled-tokens.ts'
+import { SpelledTally, spelledNotices } from '../spelled-tokens.ts'
 import { ReasoningTally } from './reasoning.ts'
 
 const NONE = new Int32Array()
@@ -36,6 +36,8 @@ export class SupervisedEncoder {
   readonly reasoning: ReasoningTally = new ReasoningTally()
   /** Texts that spell control tokens, where these are read as text. */
   readonly spelled: SpelledTally
+  /** Chats in which what a template writes around a tool's answer is learnt. */
+  private untoldFrames = 0
   private readonly options: SupervisedOptions
   /** What the tokenizer puts around a text; the end-of-text token is always there if it has one. */
   private readonly frame: { before: Int32Array; after: Int32Array }
@@ -74,6 +76,18 @@ export class SupervisedEncoder {
     }
   }
 
+  /** What people should hear of the examples so far, which are from `files`. InputError where all reasoning would be lost. */
+  notices(files: string): string[] {
+    const count = this.untoldFrames
+    const chats = `${count.toLocaleString('en')} ${count === 1 ? 'chat' : 'chats'}`
+    const frames = `in ${chats} the chat template writes a tool's answer into the turn of its caller in a way that only the answer, and not what stands around it, could be left out of what is learnt`
+    return [
+      ...this.reasoning.notices(files),
+      ...spelledNotices(this.spelled.found()),
+      ...(count === 0 ? [] : [`${frames}. ${adviseTemplate('gives answers turns of their own')}`]),
+    ]
+  }
+
   /** True for tokens that can end an answer: the end-of-text token and those that only a template can write. */
   isStop(id: number): boolean {
     return id === this.tokenizer.eosTokenId || this.tokenizer.controlTokens.has(this.tokenizer.idToToken(id) ?? '')
@@ -94,6 +108,7 @@ export class SupervisedEncoder {
     const template = this.options.chatTemplate ?? chatTemplateFor(this.tokenizer, tools)
     const { ids, spans, text } = encodeChat(this.tokenizer, template, input)
     const labels = new Int32Array(ids.length).fill(IGNORE_INDEX)
+    let hasUntoldFrame = false
     for (const turn of turns) {
       const span = spans[turn]
       if (span === undefined) {
@@ -110,9 +125,11 @@ export class SupervisedEncoder {
         place,
       )
       labels.set(ids.subarray(span.bodyStart, end), span.bodyStart)
+      hasUntoldFrame ||= span.hasUntoldFrame
       for (const [from, to] of span.foreign) labels.fill(IGNORE_INDEX, Math.max(from, span.bodyStart), to)
       this.reasoning.add(messages[turn]!, span.text)
     }
+    if (hasUntoldFrame) this.untoldFrames++
     this.requireNames(tools?.map((tool) => tool.function.name) ?? [], text, place)
     return checked({ ids, labels }, place)
   }
