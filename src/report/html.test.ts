@@ -37,7 +37,11 @@ describe('escapeWords', () => {
   })
 
   it('lets no line begin with a dot between parts, and escapes', () => {
-    expect(shown('runs/demo · <b> · 2026-11-26')).toBe('runs/demo_· &lt;b&gt;_· 2026-11-26')
+    expect(shown('demo · <b> · 2026-11-26')).toBe('demo_· &lt;b&gt;_· 2026-11-26')
+  })
+
+  it('breaks paths behind a slash', () => {
+    expect(shown('/runs/demo, 1 / 2')).toBe('/<wbr>runs/<wbr>demo, 1 / 2')
   })
 })
 

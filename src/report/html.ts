@@ -13,14 +13,15 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * The same for words that people read: a number stays on one line with its unit, and a line does not begin with a dot between two
- * parts. Not for code or for what a model wrote, which are shown as they are.
+ * The same for words that people read: a number stays on one line with its unit, a line does not begin with a dot between two
+ * parts, and a path breaks behind a slash. As the content of an element; not for code or for what a model wrote, which are shown as they are.
  */
 export function escapeWords(text: string): string {
   return escapeHtml(text)
     .replaceAll(/(?<=\d) (?=(?:%|[kMGT]?B|[kMGT]|ms|s|m|h)(?![\p{L}\d]))/gu, '\u00a0')
     .replaceAll(/(?<=\d\u00a0[mh]) (?=\d+\u00a0[sm](?!\p{L}))/gu, '\u00a0')
     .replaceAll(' · ', '\u00a0· ')
+    .replaceAll(/\/(?=\w)/g, '/<wbr>')
 }
 
 /** An SVG coordinate: at most one decimal, no `-0`. */

@@ -201,7 +201,7 @@ function tokensPerStep(rows: readonly LogRow[]): { note?: string } {
   if (last === undefined) return {}
   const tokens = Number(last.num_tokens) / Number(last.step)
   const about = Number.isInteger(tokens) ? '' : 'about '
-  return { note: `A step reads ${about}${formatNumber(tokens, 1)} tokens, padding included.` }
+  return { note: `A step reads ${about}${Math.round(tokens).toLocaleString('en')} tokens, padding included.` }
 }
 
 function rewardNote(rows: readonly LogRow[], { loss_type = 'sigmoid' }: TrainConfig): { note?: string } {
