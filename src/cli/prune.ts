@@ -1,5 +1,13 @@
 // `anneal prune --model DIR --data PATH --ratio R --out DIR`: a model with fewer neurons and heads.
-import { AGGREGATES, GROUP_KINDS, IMPORTANCES, LAYOUTS, RATIO_BASES, SCOPES } from '../methods/prune/options.ts'
+import {
+  AGGREGATES,
+  DEFAULTS,
+  GROUP_KINDS,
+  IMPORTANCES,
+  LAYOUTS,
+  RATIO_BASES,
+  SCOPES,
+} from '../methods/prune/options.ts'
 import { type Command, defineCommand } from './command.ts'
 import { EDIT_OPTIONS, editOptions, TEXT_OPTIONS } from './edit-options.ts'
 import { followEdit } from './follow-edit.ts'
@@ -12,43 +20,50 @@ const OPTIONS = {
     kind: 'choice',
     choices: RATIO_BASES,
     summary: 'of what: all blocks, the whole model, or the groups to choose from (LLM-Pruner)',
-    default: 'blocks',
+    default: DEFAULTS.ratioOf,
   },
   targets: { kind: 'choice', choices: ['all', ...GROUP_KINDS], summary: 'what is removed', default: 'all' },
   importance: {
     kind: 'choice',
     choices: IMPORTANCES,
     summary: 'how worth is judged; l2, l1 and random need no gradients and no statistics',
-    default: 'taylor-element',
+    default: DEFAULTS.importance,
   },
   aggregate: {
     kind: 'choice',
     choices: AGGREGATES,
     summary: 'how the scores of matrices become one',
-    default: 'sum',
+    default: DEFAULTS.aggregate,
   },
   scope: {
     kind: 'choice',
     choices: SCOPES,
     summary: 'the same share in every layer, or all layers compete (layout per-layer)',
-    default: 'local',
+    default: DEFAULTS.scope,
   },
   layout: {
     kind: 'choice',
     choices: LAYOUTS,
     summary: 'aligned: all layers of one size, which any loader reads; per-layer: loads here',
-    default: 'aligned',
+    default: DEFAULTS.layout,
   },
   align: { kind: 'integer', value: 'N', summary: 'MLPs keep a multiple of N neurons; 64, per-layer 1', min: 1 },
   'protect-first': { kind: 'integer', value: 'N', summary: 'layers left whole; per-layer 4 of 32, scaled', min: 0 },
   'protect-last': { kind: 'integer', value: 'N', summary: 'layers left whole; per-layer 2 of 32, scaled', min: 0 },
-  steps: { kind: 'integer', value: 'N', summary: 'rounds, each with scores of its own', default: 1, min: 1, max: 1000 },
+  steps: {
+    kind: 'integer',
+    value: 'N',
+    summary: 'rounds, each with scores of its own',
+    default: DEFAULTS.steps,
+    min: 1,
+    max: 1000,
+  },
   compensate: { kind: 'flag', summary: 'put what was lost on average into biases; on for flap (--no-compensate)' },
   'gradient-gib': {
     kind: 'number',
     value: 'N',
     summary: 'memory for summed gradients; less takes more passes over the text',
-    default: 8,
+    default: DEFAULTS.maxGradientBytes / 2 ** 30,
     min: 0,
   },
   ...TEXT_OPTIONS,

@@ -1,5 +1,5 @@
 // `anneal quantize --model DIR --out DIR`: matrices in fewer bits, all alike or by what each layer can bear within a budget.
-import { ALLOCATIONS, GRANULARITIES, OBJECTIVES, QUANTIZERS } from '../methods/quantize/choices.ts'
+import { ALLOCATIONS, DEFAULTS, GRANULARITIES, OBJECTIVES, QUANTIZERS } from '../methods/quantize/choices.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../nn/quant/format.ts'
 import { type Command, defineCommand } from './command.ts'
 import { EDIT_OPTIONS, editOptions, JOURNAL_OPTION, LENGTH_OPTION, TEXT_OPTIONS } from './edit-options.ts'
@@ -32,7 +32,7 @@ export const command: Command = defineCommand({
     granularity: {
       kind: 'choice',
       choices: GRANULARITIES,
-      default: 'layer',
+      default: DEFAULTS.granularity,
       summary: 'a format for each layer, or for each matrix',
     },
     choose: { kind: 'list', value: 'FORMAT', summary: 'formats to choose from; without it nf2, nf3, nf4, int8' },
@@ -44,10 +44,16 @@ export const command: Command = defineCommand({
     objective: {
       kind: 'choice',
       choices: OBJECTIVES,
-      default: 'kl',
+      default: DEFAULTS.objective,
       summary: 'what is measured: divergence from the dense model, or loss on the text',
     },
-    evaluations: { kind: 'integer', value: 'N', summary: 'assignments that bo measures at most', min: 1, default: 40 },
+    evaluations: {
+      kind: 'integer',
+      value: 'N',
+      summary: 'assignments that bo measures at most',
+      min: 1,
+      default: DEFAULTS.evaluations,
+    },
     ...TEXT_OPTIONS,
     device,
     dtype,

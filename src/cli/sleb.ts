@@ -1,5 +1,5 @@
 // `anneal sleb --model DIR --data PATH… --remove N --out DIR`: a model with fewer blocks, chosen by what they cost on a text.
-import { GRANULARITIES, METRICS, REFINEMENTS, SEARCHES } from '../methods/sleb/choices.ts'
+import { DEFAULTS, GRANULARITIES, METRICS, REFINEMENTS, SEARCHES } from '../methods/sleb/choices.ts'
 import { type Command, defineCommand } from './command.ts'
 import { EDIT_OPTIONS, editOptions, JOURNAL_OPTION, LENGTH_OPTION, TEXT_OPTIONS } from './edit-options.ts'
 import { followEdit } from './follow-edit.ts'
@@ -21,30 +21,42 @@ export const command: Command = defineCommand({
     granularity: {
       kind: 'choice',
       choices: GRANULARITIES,
-      default: 'block',
+      default: DEFAULTS.granularity,
       summary: 'whole blocks, or attention and MLP apart (then the result works in Anneal only)',
     },
     search: {
       kind: 'choice',
       choices: SEARCHES,
-      default: 'greedy',
+      default: DEFAULTS.search,
       summary:
         'one by one by the loss, all at once by the loss, or all at once by how little a block changes its input',
     },
     metric: {
       kind: 'choice',
       choices: METRICS,
-      default: 'ce',
+      default: DEFAULTS.metric,
       summary: 'loss on the text, or divergence from the whole model',
     },
     refine: {
       kind: 'choice',
       choices: REFINEMENTS,
-      default: 'none',
+      default: DEFAULTS.refine,
       summary: 'swap: exchange removed for kept ones afterwards while that helps',
     },
-    'protect-first': { kind: 'integer', value: 'N', summary: 'blocks at the beginning that stay', min: 0, default: 1 },
-    'protect-last': { kind: 'integer', value: 'N', summary: 'blocks at the end that stay', min: 0, default: 1 },
+    'protect-first': {
+      kind: 'integer',
+      value: 'N',
+      summary: 'blocks at the beginning that stay',
+      min: 0,
+      default: DEFAULTS.protectFirst,
+    },
+    'protect-last': {
+      kind: 'integer',
+      value: 'N',
+      summary: 'blocks at the end that stay',
+      min: 0,
+      default: DEFAULTS.protectLast,
+    },
     ...TEXT_OPTIONS,
     device,
     dtype,

@@ -63,27 +63,33 @@ export interface PruneOptions {
   maxGradientBytes?: number
 }
 
+/** What does not depend on the model or on another option. */
+export const DEFAULTS: Required<Omit<PruneOptions, 'ratio' | 'align' | 'protectFirst' | 'protectLast' | 'compensate'>> =
+  {
+    ratioOf: 'blocks',
+    targets: GROUP_KINDS,
+    importance: 'taylor-element',
+    aggregate: 'sum',
+    scope: 'local',
+    layout: 'aligned',
+    steps: 1,
+    seed: 0,
+    maxGradientBytes: 8 * 2 ** 30,
+  }
+
 /** Options with nothing left open. */
 export type ResolvedOptions = Required<PruneOptions>
 
 /** Fills in the defaults for a model of `layers` layers; UsageError for values that make no sense. */
 export function resolveOptions(options: PruneOptions, layers: number): ResolvedOptions {
-  const layout = options.layout ?? 'aligned'
+  const layout = options.layout ?? DEFAULTS.layout
   const isAligned = layout === 'aligned'
   const resolved: ResolvedOptions = {
-    ratioOf: 'blocks',
-    targets: ['mlp', 'heads'],
-    importance: 'taylor-element',
-    aggregate: 'sum',
-    scope: 'local',
-    layout,
+    ...DEFAULTS,
     align: isAligned ? 64 : 1,
     protectFirst: isAligned ? 0 : Math.round((layers * 4) / 32),
     protectLast: isAligned ? 0 : Math.round((layers * 2) / 32),
-    steps: 1,
     compensate: options.importance === 'flap',
-    seed: 0,
-    maxGradientBytes: 8 * 2 ** 30,
     ...options,
   }
   const { ratio, targets, scope, protectFirst, protectLast } = resolved

@@ -24,5 +24,13 @@ export const GRANULARITIES = ['layer', 'matrix'] as const
 /** Whether a layer or each of its matrices has a format of its own. */
 export type FormatGranularity = (typeof GRANULARITIES)[number]
 
-/** Formats to choose from where nothing else is said. */
-export const DEFAULT_FORMATS = ['nf2', 'nf3', 'nf4', 'int8'] as const
+/** What is done where nothing else is said. */
+export const DEFAULTS = {
+  allocate: 'sensitivity',
+  formats: ['nf2', 'nf3', 'nf4', 'int8'],
+  granularity: 'layer',
+  quantizer: 'gptq',
+  objective: 'kl',
+  evaluations: 40,
+  seed: 0,
+} as const

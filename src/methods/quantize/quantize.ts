@@ -11,7 +11,7 @@ import type { MeasureWatch } from '../../probe/probe.ts'
 import { type Allocation, allocate, budgetOf } from './allocate.ts'
 import {
   type AllocationMethod,
-  DEFAULT_FORMATS,
+  DEFAULTS,
   type FormatGranularity,
   type Quantizer,
   type QuantObjective,
@@ -45,16 +45,6 @@ export interface FormatOptions {
 export interface ChosenFormats {
   allocation: Allocation
   bank: WeightBank
-}
-
-export const DEFAULTS: Required<Omit<FormatOptions, 'budgetBits'>> = {
-  allocate: 'sensitivity',
-  formats: DEFAULT_FORMATS,
-  granularity: 'layer',
-  quantizer: 'gptq',
-  objective: 'kl',
-  evaluations: 40,
-  seed: 0,
 }
 
 /**

@@ -26,3 +26,14 @@ export const REFINEMENTS = ['none', 'swap'] as const
 
 /** What follows the search. */
 export type Refinement = (typeof REFINEMENTS)[number]
+
+/** What is done where nothing else is said. `racing` gives candidates up as soon as they cannot win. */
+export const DEFAULTS = {
+  granularity: 'block',
+  search: 'greedy',
+  metric: 'ce',
+  protectFirst: 1,
+  protectLast: 1,
+  refine: 'none',
+  racing: true,
+} as const

@@ -2,7 +2,7 @@
 import { UnsupportedError, UsageError } from '../../errors.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { writeModelConfig } from '../../model/config-write.ts'
-import type { Granularity, LossKind, Refinement, SearchKind } from './choices.ts'
+import { DEFAULTS, type Granularity, type LossKind, type Refinement, type SearchKind } from './choices.ts'
 import { eliminatedConfig } from './eliminated-config.ts'
 import { type Unit, unitsOf } from './unit.ts'
 
@@ -27,16 +27,7 @@ export type ResolvedOptions = Required<SlebOptions>
 
 /** Fills in defaults; UsageError for what cannot be removed, UnsupportedError where config.json cannot say what is left. */
 export function resolveOptions(config: DecoderConfig, options: SlebOptions): ResolvedOptions & { units: Unit[] } {
-  const resolved: ResolvedOptions = {
-    granularity: 'block',
-    search: 'greedy',
-    metric: 'ce',
-    protectFirst: 1,
-    protectLast: 1,
-    refine: 'none',
-    racing: true,
-    ...options,
-  }
+  const resolved: ResolvedOptions = { ...DEFAULTS, ...options }
   const { remove, granularity, protectFirst, protectLast } = resolved
   const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0
   for (const [name, value] of Object.entries({ remove, protectFirst, protectLast }))

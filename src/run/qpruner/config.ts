@@ -6,12 +6,18 @@ import { type Override, type OverrideSyntax, overridesOf } from '../../config/ov
 import type { GivenValues, ParsedConfig } from '../../config/parse.ts'
 import { parseKind } from '../../config/parse-kind.ts'
 import { count, path, paths, type Shape } from '../../methods/fields.ts'
-import { IMPORTANCES, type Importance, LAYOUTS, SCOPES } from '../../methods/prune/options.ts'
 import {
-  DEFAULT_FORMATS,
+  IMPORTANCES,
+  type Importance,
+  LAYOUTS,
+  DEFAULTS as PRUNE_DEFAULTS,
+  SCOPES,
+} from '../../methods/prune/options.ts'
+import {
   type FormatGranularity,
   GRANULARITIES,
   OBJECTIVES,
+  DEFAULTS as QUANTIZE_DEFAULTS,
   QUANTIZERS,
   type Quantizer,
   type QuantObjective,
@@ -75,14 +81,17 @@ export interface QprunerConfig {
 
 const prune = z.strictObject({
   ratio: z.number().gt(0).lt(1).describe('Share of the parameters of the blocks that goes.'),
-  importance: z.enum(IMPORTANCES).default('taylor-element').describe('How the worth of a neuron or head is judged.'),
+  importance: z
+    .enum(IMPORTANCES)
+    .default(PRUNE_DEFAULTS.importance)
+    .describe('How the worth of a neuron or head is judged.'),
   scope: z
     .enum(SCOPES)
-    .default('local')
+    .default(PRUNE_DEFAULTS.scope)
     .describe('The same share in every layer, or all layers compete (layout: per-layer).'),
   layout: z
     .enum(LAYOUTS)
-    .default('aligned')
+    .default(PRUNE_DEFAULTS.layout)
     .describe('aligned: all layers of one size, which any loader reads; per-layer: loads here.'),
   align: count.optional().describe('MLPs keep a multiple of this many neurons. Default: 64, with layout: per-layer 1.'),
   protect_first: z.int().min(0).optional().describe('Layers left whole. Default: per-layer 4 of 32, scaled; else 0.'),
@@ -97,25 +106,28 @@ const quantize = z.strictObject({
   formats: z
     .array(z.enum(QUANT_FORMATS))
     .min(1)
-    .default([...DEFAULT_FORMATS])
+    .default([...QUANTIZE_DEFAULTS.formats])
     .describe('Formats to choose from.'),
-  granularity: z.enum(GRANULARITIES).default('layer').describe('A format for each layer, or for each matrix.'),
+  granularity: z
+    .enum(GRANULARITIES)
+    .default(QUANTIZE_DEFAULTS.granularity)
+    .describe('A format for each layer, or for each matrix.'),
   quantizer: z
     .enum(QUANTIZERS)
-    .default('gptq')
+    .default(QUANTIZE_DEFAULTS.quantizer)
     .describe('Nearest levels, or errors made up for on the text (nf formats).'),
   objective: z
     .enum(OBJECTIVES)
-    .default('kl')
+    .default(QUANTIZE_DEFAULTS.objective)
     .describe('What is measured: divergence from the dense model, or loss on the text.'),
   allocate: z
     .enum(FIRST_ALLOCATIONS)
-    .default('sensitivity')
+    .default(QUANTIZE_DEFAULTS.allocate)
     .describe('Who gives formats at first: one for all, mutual information, measured loss, or Fisher information.'),
   evaluations: z
     .int()
     .min(0)
-    .default(40)
+    .default(QUANTIZE_DEFAULTS.evaluations)
     .describe('Assignments that the Bayesian optimisation measures at most; 0 leaves it out.'),
 })
 

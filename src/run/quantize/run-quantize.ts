@@ -1,8 +1,8 @@
 // Quantization as a run: matrices in fewer bits, all alike or by what each layer can bear within a budget.
 import { UsageError } from '../../errors.ts'
-import type { Quantizer } from '../../methods/quantize/choices.ts'
+import { DEFAULTS, type Quantizer } from '../../methods/quantize/choices.ts'
 import { summariseFormats } from '../../methods/quantize/figures.ts'
-import { applyFormats, chooseFormats, DEFAULTS, type FormatOptions } from '../../methods/quantize/quantize.ts'
+import { applyFormats, chooseFormats, type FormatOptions } from '../../methods/quantize/quantize.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
 import { renderReport } from '../../report/report.ts'
 import type { Tell, WorkEvent } from '../../work.ts'
