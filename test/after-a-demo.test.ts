@@ -80,7 +80,7 @@ describe('what README says to type', () => {
     if (name === 'train') await anneal(line, ...fewSteps(line))
     else if (name === 'quantize') await anneal(line, ...FEW_WINDOWS, '--evaluations', '2', '--length', '32')
     else if (name === 'prune' || name === 'sleb') await anneal(line, ...FEW_WINDOWS)
-    else if (name === 'qpruner') await anneal(shortQpruner(line))
+    else if (name === 'qpruner') await anneal(line, ...fewStages())
     else await anneal(line)
   })
   it('and its program', { timeout: 300_000 }, async () => {
@@ -108,17 +108,9 @@ describe('recipes', () => {
   })
 })
 
-/** The same file with little to do; a folder of its own each time. */
-function shortQpruner(line: string): string {
-  const file = line.split(' ')[1]!
-  const short = readFileSync(file, 'utf8')
-    .replace(/samples: \d+/, 'samples: 4')
-    .replace(/ length: \d+/, ' length: 32')
-    .replace(/max_length: \d+/, 'max_length: 64')
-    .replace(/loftq_iterations: \d+/, 'loftq_iterations: 1')
-    .replace(/max_steps: \d+/, 'max_steps: 2')
-    .replace(/evaluations: \d+/, 'evaluations: 1')
-    .replace(/output_dir: .*/, `output_dir: ${mkdtempSync(join(folder, 'qpruner-'))}`)
-  writeFileSync(join(folder, 'short.yaml'), short)
-  return 'qpruner short.yaml'
+/** Little of each, and a folder of its own each time. */
+function fewStages(): string[] {
+  const words = '--calibration.samples 4 --calibration.max_length 64 --quantize.evaluations 1'.split(' ')
+  const recovery = '--recover.max_steps 2 --recover.loftq_iterations 1 --recover.max_length 64'.split(' ')
+  return [...words, ...recovery, '--output_dir', mkdtempSync(join(folder, 'qpruner-'))]
 }

@@ -31,6 +31,7 @@ export {
   type QprunerConfig,
   type QprunerConfigValues,
   type QuantizeSection,
+  qprunerConfig,
   type RecoverSection,
 } from './qpruner/config.ts'
 export { checkQpruner, type QprunerResult, type RunQprunerOptions, runQpruner } from './qpruner/run-qpruner.ts'

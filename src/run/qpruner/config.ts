@@ -236,3 +236,13 @@ export function parseQprunerConfig(
   const { checked, ...more } = parseKind(qprunerKind, { text, file, overrides, given })
   return { config: checked, ...more }
 }
+
+/**
+ * A checked configuration of `runQpruner` from values, with the defaults filled in. Throws ConfigError.
+ *
+ * @example
+ * const config = qprunerConfig({ model_name_or_path: 'models/base', dataset: 'texts', output_dir: 'runs/q', quantize: { budget_bits: 3.5 } })
+ */
+export function qprunerConfig(values: QprunerConfigValues, origin = 'configuration'): QprunerConfig {
+  return parseQprunerConfig(undefined, origin, [], { values, origin }).config
+}

@@ -24,7 +24,7 @@ import { addLora, loraLayers } from '../../methods/lora/lora.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { noGrad, ops } from '../../torch/index.ts'
 import { resultOf } from '../../work.ts'
-import { parseQprunerConfig, type QprunerConfig, type QprunerConfigValues } from './config.ts'
+import { parseQprunerConfig, type QprunerConfig, type QprunerConfigValues, qprunerConfig } from './config.ts'
 import { checkQpruner, type QprunerResult, runQpruner } from './run-qpruner.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'anneal-qpruner-run-'))
@@ -58,7 +58,7 @@ function configOf(out: string, more: QprunerConfigValues = {}): QprunerConfig {
     recover: { max_steps: 4, lora_r: 4, max_length: 32, per_device_train_batch_size: 2, learning_rate: 1e-3 },
     ...more,
   }
-  return parseQprunerConfig(undefined, 'test', [], { values, origin: 'test' }).config
+  return qprunerConfig(values)
 }
 
 /** Runs, and returns what was said of the stages. */
@@ -185,8 +185,16 @@ describe('checkQpruner', () => {
     ])
   }, 30_000)
 
+  beforeAll(() => {
+    cpSync(model, at('taller'), { recursive: true })
+    const file = at('taller/config.json')
+    const config = { ...JSON.parse(readFileSync(file, 'utf8')), num_hidden_layers: 4 }
+    writeFileSync(file, JSON.stringify(config))
+  })
+
   it.each<[string, () => QprunerConfigValues, number, string]>([
     ['a model that is not there', () => ({ model_name_or_path: at('none') }), 3, 'config.json: expected a file'],
+    ['weights that are not whole', () => ({ model_name_or_path: at('taller') }), 3, 'model.layers.3'],
     ['text that is not there', () => ({ dataset: at('none.txt') }), 3, 'none.txt'],
     [
       'windows beyond the context',

@@ -55,7 +55,8 @@ interface PipelineWatch {
  * checkpoints of the training, and goes on from there.
  *
  * @example
- * const { judged } = await resultOf(runQpruner(parseQprunerConfig(text, 'qpruner.yaml').config))
+ * const config = qprunerConfig({ model_name_or_path: 'models/base', dataset: 'texts', output_dir: 'runs/q', quantize: { budget_bits: 3.5 } })
+ * const { judged } = await resultOf(runQpruner(config))
  */
 export function runQpruner(
   config: QprunerConfig,

@@ -2,6 +2,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,6 +16,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTextModel } from '../../../test/text-model.ts'
 import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
+import { saveLora } from '../../methods/lora/adapter-files.ts'
+import { addLora } from '../../methods/lora/lora.ts'
 import type { QuantFormat } from '../../nn/quant/format.ts'
 import { resultOf, type WorkEvent } from '../../work.ts'
 import type { QuantizeSummary } from './quantize-report.ts'
@@ -39,6 +42,16 @@ const optionsFor = (out: string, more: Partial<RunQuantizeOptions>): RunQuantize
   device: 'cpu',
   ...more,
 })
+
+/** Begins, and is stopped while it measures. */
+async function stopped(options: RunQuantizeOptions): Promise<void> {
+  const controller = new AbortController()
+  const stop = (event: WorkEvent): void => {
+    if (event.type === 'progress' && event.label === 'searching' && event.done > 2)
+      controller.abort(new Error('enough'))
+  }
+  await expect(resultOf(runQuantize(options, { signal: controller.signal }), stop)).rejects.toThrow('enough')
+}
 
 describe('runQuantize', () => {
   it('leaves the model as it is at 16 bits', async () => {
@@ -79,13 +92,7 @@ describe('runQuantize', () => {
   it('goes on from its journal after an interruption', async () => {
     const journal = at('journal.jsonl')
     const wanted = { ...onText, journal, budgetBits: 3, allocate: 'bo', evaluations: 8 } as const
-    const controller = new AbortController()
-    const stopped = runQuantize(optionsFor('resumed', wanted), { signal: controller.signal })
-    const stopWhileMeasuring = (event: WorkEvent): void => {
-      if (event.type === 'progress' && event.label === 'searching' && event.done > 2)
-        controller.abort(new Error('enough'))
-    }
-    await expect(resultOf(stopped, stopWhileMeasuring)).rejects.toThrow('enough')
+    await stopped(optionsFor('resumed', wanted))
     expect([existsSync(at('resumed')), existsSync(journal)]).toEqual([false, true])
     const notices = async (out: string): Promise<string> => {
       const said: string[] = []
@@ -98,6 +105,21 @@ describe('runQuantize', () => {
     expect(existsSync(journal)).toBe(false)
     expect(await notices('fresh')).not.toContain('going on')
     expect(weightsOf(at('resumed')).equals(weightsOf(at('fresh')))).toBe(true)
+  })
+
+  it('does not go on with measurements of the same model under another adapter', async () => {
+    const decoder = loadDecoder(model)
+    addLora(decoder, { r: 2 })
+    mkdirSync(at('lora'))
+    saveLora(decoder, at('lora'), { baseModel: model })
+    decoder.free()
+    const journal = at('adapted.jsonl')
+    const wanted = { ...onText, model: at('lora'), journal, budgetBits: 3, allocate: 'bo', evaluations: 8 } as const
+    await stopped(optionsFor('adapted', wanted))
+    const file = at('lora/adapter_config.json')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/"lora_alpha": \d+/, '"lora_alpha": 31'))
+    await expect(resultOf(runQuantize(optionsFor('adapted', wanted)))).rejects.toThrow(journal)
+    expect(existsSync(at('adapted'))).toBe(false)
   })
 
   it('says what is wrong, and writes nothing', async () => {
