@@ -1,20 +1,18 @@
-// Every decoder family in one file: embedding → blocks of attention and MLP → norm → head. What sets the families apart is data
-// (config.ts); names are Hugging Face's, so a path here is a name in the checkpoint.
-// Shapes: B rows, T tokens, S keys (cached + new), D hidden, H heads, K key/value heads, E head dimension.
+// A decoder of any family: embedding → blocks → norm → head, and what the blocks of one call share. What sets the families apart is data
+// (config.ts); names are Hugging Face's, so a path here is a name in the checkpoint. What a block computes is block.ts.
+// Shapes: B rows, T tokens, D hidden, V vocabulary.
 import { UnsupportedError, UsageError } from '../errors.ts'
-import { attend, type KeyValueCache, type Mask, makeMask } from '../nn/attention.ts'
-import { Branch } from '../nn/branch.ts'
+import { type KeyValueCache, type Mask, makeMask } from '../nn/attention.ts'
 import { dropout } from '../nn/dropout.ts'
 import { Embedding } from '../nn/embedding.ts'
 import type { InputLayer } from '../nn/input-layer.ts'
 import { Layer } from '../nn/layer.ts'
 import { Linear, type LinearLike } from '../nn/linear.ts'
-import { LayerNorm, type Norm, RmsNorm } from '../nn/norm.ts'
-import type { RopeConfig } from '../nn/rope-frequencies.ts'
+import type { Norm } from '../nn/norm.ts'
 import { type RotaryTable, RotaryTables } from '../nn/rotary.ts'
 import { checkpoint, Generator, ops, scope, Tensor } from '../torch/index.ts'
-import type { AttentionConfig, DecoderConfig, MlpConfig } from './config.ts'
-import { BLOCK_NORMS } from './config.ts'
+import { Block, type Call, makeNorm } from './block.ts'
+import type { DecoderConfig } from './config.ts'
 import type { Parameter } from './hf-names.ts'
 import { modelParameters } from './hf-names.ts'
 
@@ -32,16 +30,6 @@ export interface DecoderInput {
   starts?: readonly number[]
   /** Keys and values of earlier tokens; this call appends to it. */
   cache?: KeyValueCache
-}
-
-/** What all blocks of one call share; made by `enter`. */
-export interface Call {
-  rows: number
-  length: number
-  cache: KeyValueCache | null
-  rotary(rope: RopeConfig): RotaryTable
-  mask(window: number | null): Mask
-  generator: Generator | null
 }
 
 /** A causal language model. */
@@ -234,179 +222,6 @@ export class DecoderBody extends Layer {
     this.layers = config.layers.map((_, i) => new Block(config, i, at, find))
     this.norm = makeNorm(config, 'model.norm', at)
   }
-}
-
-/** x + attention(norm(x)), then x + mlp(norm(x)); Gemma also norms what comes out, OLMo 2 only that, NeoX adds both at once. */
-export class Block extends Layer {
-  readonly attention: Branch = new Branch('attention')
-  readonly feedForward: Branch = new Branch('mlp')
-  readonly self_attn: Attention | null
-  readonly mlp: FeedForward | null
-  readonly input_layernorm: Norm | null
-  readonly post_attention_layernorm: Norm | null
-  readonly pre_feedforward_layernorm: Norm | null
-  readonly post_feedforward_layernorm: Norm | null
-  private readonly parallel: boolean
-  private readonly names: (typeof BLOCK_NORMS)['pre']
-  private readonly dropoutRate: number
-
-  constructor(
-    config: DecoderConfig,
-    index: number,
-    at: (path: string) => Tensor,
-    find: (path: string) => Tensor | null,
-  ) {
-    super()
-    const path = `model.layers.${index}`
-    const layer = config.layers[index]!
-    const norm = (name: string): Norm | null =>
-      find(`${path}.${name}.weight`) === null ? null : makeNorm(config, `${path}.${name}`, at)
-    this.self_attn =
-      layer.attention === null ? null : new Attention(layer.attention, config, `${path}.self_attn`, at, find)
-    this.mlp = layer.mlp === null ? null : new FeedForward(layer.mlp, `${path}.mlp`, at, find)
-    this.input_layernorm = norm('input_layernorm')
-    this.post_attention_layernorm = norm('post_attention_layernorm')
-    this.pre_feedforward_layernorm = norm('pre_feedforward_layernorm')
-    this.post_feedforward_layernorm = norm('post_feedforward_layernorm')
-    this.parallel = config.isParallelResidual
-    this.names = BLOCK_NORMS[config.norm.placement]
-    this.dropoutRate = config.dropout.residual
-  }
-
-  /** x [B, T, D] → [B, T, D]; `index` is the block's position now, which names its slot in the cache. */
-  forward(x: Tensor, index: number, call: Call): Tensor {
-    const { beforeAttention, afterAttention, beforeMlp, afterMlp } = this.names
-    const wrapped = (before: string | null, body: (h: Tensor) => Tensor, after: string | null) => (h: Tensor) =>
-      dropout(this.normed(after, body(this.normed(before, h))), this.dropoutRate, call.generator)
-    const attention = this.self_attn
-    const attentionBody =
-      attention && wrapped(beforeAttention, (h) => attention.forward(h, index, call), afterAttention)
-    const mlp = this.mlp
-    const mlpBody = mlp && wrapped(beforeMlp, (h) => mlp.forward(h), afterMlp)
-    if (this.parallel) {
-      const sum = attentionBody ? this.attention.add(x, attentionBody) : x
-      const y = mlpBody ? this.feedForward.run(x, mlpBody) : null
-      return y === null ? sum : sum.add(y)
-    }
-    const h = attentionBody ? this.attention.add(x, attentionBody) : x
-    return mlpBody ? this.feedForward.add(h, mlpBody) : h
-  }
-
-  private normed(name: string | null, x: Tensor): Tensor {
-    return name === null ? x : (this as unknown as Record<string, Norm>)[name]!.forward(x)
-  }
-}
-
-/** Grouped-query self-attention with rotary positions. */
-export class Attention extends Layer {
-  readonly q_proj: LinearLike
-  readonly k_proj: LinearLike
-  readonly v_proj: LinearLike
-  readonly o_proj: LinearLike
-  readonly q_norm: RmsNorm | null
-  readonly k_norm: RmsNorm | null
-  settings: AttentionConfig
-  private readonly dropoutRate: number
-
-  constructor(
-    settings: AttentionConfig,
-    config: DecoderConfig,
-    path: string,
-    at: (path: string) => Tensor,
-    find: (path: string) => Tensor | null,
-  ) {
-    super()
-    const linear = (name: string): Linear => new Linear(at(`${path}.${name}.weight`), find(`${path}.${name}.bias`))
-    const headNorm = (name: string): RmsNorm | null =>
-      settings.qkNorm === 'none'
-        ? null
-        : new RmsNorm(at(`${path}.${name}.weight`), config.norm.eps, config.norm.unitOffset ? 1 : 0)
-    this.q_proj = linear('q_proj')
-    this.k_proj = linear('k_proj')
-    this.v_proj = linear('v_proj')
-    this.o_proj = linear('o_proj')
-    this.q_norm = headNorm('q_norm')
-    this.k_norm = headNorm('k_norm')
-    this.settings = settings
-    this.dropoutRate = config.dropout.attention
-  }
-
-  forward(x: Tensor, index: number, call: Call): Tensor {
-    const { headDim, scale, slidingWindow, rope, logitSoftcapping } = this.settings
-    // Head counts follow the weights, which pruning may have narrowed.
-    let q = this.heads(this.q_proj.forward(x), this.q_norm, call) // [B, T, H, E]
-    let k = this.heads(this.k_proj.forward(x), this.k_norm, call) // [B, T, K, E]
-    const v = this.v_proj.forward(x).view(call.rows, call.length, -1, headDim)
-    if (rope !== null) {
-      const { cos, sin } = call.rotary(rope)
-      q = ops.rope(q, cos, sin)
-      k = ops.rope(k, cos, sin)
-    }
-    let key = k.transpose(1, 2) // [B, K, T, E]
-    let value = v.transpose(1, 2)
-    if (call.cache !== null) ({ key, value } = call.cache.append(index, key, value)) // [B, K, S, E]
-    const y = attend(q.transpose(1, 2), key, value, {
-      mask: call.mask(slidingWindow),
-      scale,
-      softcap: logitSoftcapping,
-      dropout: this.dropoutRate,
-      generator: call.generator,
-    })
-    return this.o_proj.forward(y.transpose(1, 2).reshape(call.rows, call.length, -1))
-  }
-
-  /** [B, T, H·E] → [B, T, H, E], normed per head or (OLMo 2) over all heads together. */
-  private heads(x: Tensor, norm: RmsNorm | null, call: Call): Tensor {
-    const split = (y: Tensor): Tensor => y.view(call.rows, call.length, -1, this.settings.headDim)
-    if (norm === null) return split(x)
-    return this.settings.qkNorm === 'full' ? split(norm.forward(x)) : norm.forward(split(x))
-  }
-}
-
-/** down(act(gate(x)) · up(x)), or down(act(up(x))) without a gate. */
-export class FeedForward extends Layer {
-  readonly gate_proj: LinearLike | null
-  readonly up_proj: LinearLike
-  readonly down_proj: LinearLike
-  private readonly activation: MlpConfig['activation']
-
-  constructor(settings: MlpConfig, path: string, at: (path: string) => Tensor, find: (path: string) => Tensor | null) {
-    super()
-    const linear = (name: string): Linear => new Linear(at(`${path}.${name}.weight`), find(`${path}.${name}.bias`))
-    this.gate_proj = settings.isGated ? linear('gate_proj') : null
-    this.up_proj = linear('up_proj')
-    this.down_proj = linear('down_proj')
-    this.activation = settings.activation
-  }
-
-  forward(x: Tensor): Tensor {
-    const up = this.up_proj.forward(x)
-    if (this.gate_proj === null) return this.down_proj.forward(activate(this.activation, up))
-    const gate = this.gate_proj.forward(x)
-    return this.down_proj.forward(
-      this.activation === 'silu' ? ops.swiglu(gate, up) : activate(this.activation, gate).mul(up),
-    )
-  }
-}
-
-function activate(kind: MlpConfig['activation'], x: Tensor): Tensor {
-  switch (kind) {
-    case 'silu':
-      return ops.silu(x)
-    case 'relu':
-      return ops.relu(x)
-    case 'gelu':
-      return ops.gelu(x)
-    case 'gelu_tanh':
-      return ops.gelu(x, 'tanh')
-  }
-}
-
-function makeNorm(config: DecoderConfig, path: string, at: (path: string) => Tensor): Norm {
-  const { kind, eps, unitOffset } = config.norm
-  return kind === 'layer'
-    ? new LayerNorm(at(`${path}.weight`), at(`${path}.bias`), eps)
-    : new RmsNorm(at(`${path}.weight`), eps, unitOffset ? 1 : 0)
 }
 
 /** Fresh weights as Transformers makes them: N(0, initializer_range) for matrices, identity for norms, 0 for biases. */

@@ -1,4 +1,6 @@
 // The subpath `anneal/model`: the decoder of every family, from its config.json.
+
+export { Attention, Block, type Call, FeedForward } from './block.ts'
 export type {
   AttentionConfig,
   DecoderConfig,
@@ -10,16 +12,7 @@ export type {
 } from './config.ts'
 export type { JsonObject, JsonValue } from './config-fields.ts'
 export { readModelConfig } from './config-read.ts'
-export {
-  Attention,
-  Block,
-  type Call,
-  Decoder,
-  DecoderBody,
-  type DecoderInput,
-  FeedForward,
-  initialise,
-} from './decoder.ts'
+export { Decoder, DecoderBody, type DecoderInput, initialise } from './decoder.ts'
 export type { StoredDType } from './dtype.ts'
 export type { Activation, ModelType, NormPlacement } from './families.ts'
 export type { Parameter } from './hf-names.ts'

@@ -1,7 +1,8 @@
 // The probe engine: (batches × interventions) → numbers. Each cell is the model under one intervention on one batch. Cells that a
 // store has are not measured again; random numbers, gradient mode and the model are afterwards as before.
 import type { Batch } from '../data/batch.ts'
-import type { Call, Decoder } from '../model/decoder.ts'
+import type { Call } from '../model/block.ts'
+import type { Decoder } from '../model/decoder.ts'
 import { withoutDropout } from '../model/without-dropout.ts'
 import { noGrad, scope, type Tensor } from '../torch/index.ts'
 import { decoderInput } from '../train/objective.ts'

@@ -1,6 +1,8 @@
 // Takes groups out of the weights for good, puts what they contributed on average into a bias, and writes the new shapes into the config.
+
+import type { Block } from '../../model/block.ts'
 import type { LayerConfig } from '../../model/config.ts'
-import type { Block, Decoder } from '../../model/decoder.ts'
+import type { Decoder } from '../../model/decoder.ts'
 import { Linear, type LinearLike } from '../../nn/linear.ts'
 import { noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { channelsOf, type GroupSet } from './groups.ts'
