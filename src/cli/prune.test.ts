@@ -49,7 +49,7 @@ describe('anneal prune', async () => {
       {
         pass: 'prune',
         options: { ratio: 0.5, importance: 'taylor-element', layout: 'aligned', data: [text], maxLength: 32 },
-        report: { layers: [{ before: { intermediateSize: 176 } }, {}, {}] },
+        report: { layers: [{ before: { intermediate_size: 176 } }, {}, {}] },
         parentSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     ])
@@ -67,9 +67,9 @@ describe('anneal prune', async () => {
       '--json',
     )
     const result = JSON.parse(out.trim().split('\n').at(-1)!)
-    expect(result).toMatchObject({ isStandard: false, compensated: ['heads', 'mlp'] })
-    expect(result.bytesAfter).toBe(4 * result.parametersAfter)
-    expect(result.calibrationPerplexityAfter).toBeGreaterThan(1)
+    expect(result).toMatchObject({ is_standard: false, compensated: ['heads', 'mlp'] })
+    expect(result.bytes_after).toBe(4 * result.parameters_after)
+    expect(result.perplexity_after).toBeGreaterThan(1)
     expect(err).not.toContain('scoring')
   })
 

@@ -41,7 +41,7 @@ describe('prune', () => {
     const { report } = await run(model, { ratio: 0, importance })
     expect(weights(model)).toEqual(before.weights)
     expect(model.config).toBe(before.config)
-    expect(report).toMatchObject({ removedOfModel: 0, removedOfBlocks: 0, compensated: [], isStandard: true })
+    expect(report).toMatchObject({ removed_of_model: 0, removed_of_blocks: 0, compensated: [], is_standard: true })
   })
 
   it.each([...FAMILIES, 'olmo2'])('gives the logits of the model with zeroed groups, for %s', (name) => {
@@ -83,10 +83,10 @@ describe('prune', () => {
     ['gemma2', 'aligned', ['heads'], true],
     ['gemma2', 'per-layer', ['mlp', 'heads'], false],
     ['gpt2', 'per-layer', ['mlp', 'heads'], false],
-  ] as const)('loads again with compensation: %s, %s', async (name, layout, compensated, isStandard) => {
+  ] as const)('loads again with compensation: %s, %s', async (name, layout, compensated, is_standard) => {
     const model = load(name)
     const { report } = await run(model, { ratio: 0.5, importance: 'flap', layout, protectFirst: 0, protectLast: 0 })
-    expect(report).toMatchObject({ isStandard })
+    expect(report).toMatchObject({ is_standard })
     expect(report.compensated.sort()).toEqual([...compensated].sort())
     const directory = mkdtempSync(join(scratch, name))
     saveDecoder(model, directory)
@@ -107,8 +107,8 @@ describe('prune', () => {
     // GPT-like counts: 64 / (4 heads · 1) leaves 4, 2, 1; neurons make up for the heads.
     const model = load('phi3')
     const { report } = await run(model, { ratio: 0.3 })
-    for (const { after } of report.layers) expect(64 % after.attentionHeads!).toBe(0)
-    expect(report.removedOfBlocks).toBeCloseTo(0.3, 1)
+    for (const { after } of report.layers) expect(64 % after.num_attention_heads!).toBe(0)
+    expect(report.removed_of_blocks).toBeCloseTo(0.3, 1)
   })
 
   it.each(['taylor-element', 'taylor-mixed', 'flap', 'l2'] as const)(
@@ -122,9 +122,9 @@ describe('prune', () => {
         const layout = { layout: 'per-layer', align: 1, compensate: false } as const
         const { report } = await run(model, { ratio, scope, importance, ...layout })
         const left = [...model.parameters()].reduce((sum, [, { numel }]) => sum + numel, 0)
-        expect(report.parametersAfter).toBe(left)
+        expect(report.parameters_after).toBe(left)
         // Half a neuron of each layer, or half a head, of 138,000 parameters.
-        expect(Math.abs(report.removedOfBlocks - ratio)).toBeLessThan(0.03)
+        expect(Math.abs(report.removed_of_blocks - ratio)).toBeLessThan(0.03)
       }
     },
   )
@@ -136,7 +136,7 @@ describe('prune', () => {
     ): Promise<number> => {
       const model = load('llama')
       const { report } = await run(model, { ratio: 0.25, ratioOf, targets: targets!, align: 1, importance: 'l2' })
-      return report.parametersBefore - report.parametersAfter
+      return report.parameters_before - report.parameters_after
     }
     const blocks = 3 * (3 * 64 * 176 + 2 * 64 * 64 + 2 * 64 * 32 + 2 * 64)
     const neuron = 3 * 64 * 3
@@ -188,9 +188,9 @@ describe('prune', () => {
     const weightAt = new Map(whole.parameters())
     const model = new Decoder({ ...whole.config, layers }, ({ path }) => weightAt.get(path)!)
     const { report } = await run(model, { ratio: 0.3, layout: 'per-layer', importance: 'flap' })
-    expect(report.layers[1]!.after.attentionHeads).toBeNull()
-    expect(report.layers[2]!.after.intermediateSize).toBeNull()
-    expect(report.removedOfBlocks).toBeCloseTo(0.3, 1)
+    expect(report.layers[1]!.after.num_attention_heads).toBeNull()
+    expect(report.layers[2]!.after.intermediate_size).toBeNull()
+    expect(report.removed_of_blocks).toBeCloseTo(0.3, 1)
     const directory = mkdtempSync(join(scratch, 'missing'))
     saveDecoder(model, directory)
     expect(logits(loadDecoder(directory))).toBeAllclose(logits(model), { absolute: 1e-6, relative: 0 })
@@ -261,7 +261,7 @@ describe('prune', () => {
     await expect(without({ ratio: 0.5, importance: 'flap' })).rejects.toThrow(/calibration data for flap/)
     await expect(without({ ratio: 0.5, align: 8 })).rejects.toThrow(/calibration data for taylor-element/)
     const { report } = await without({ ratio: 0.5, importance: 'l2', align: 8 })
-    expect(report.removedOfBlocks).toBeCloseTo(0.5, 1)
+    expect(report.removed_of_blocks).toBeCloseTo(0.5, 1)
   })
 
   it.each(['taylor-mixed', 'flap'] as const)(

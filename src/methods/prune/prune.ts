@@ -24,23 +24,23 @@ const ANNEAL_KEYS = ['per_layer_config', 'attention_output_bias', 'mlp_output_bi
 
 /** Sizes of one layer; null where the branch is missing. */
 export interface LayerSizes {
-  attentionHeads: number | null
-  keyValueHeads: number | null
-  intermediateSize: number | null
+  num_attention_heads: number | null
+  num_key_value_heads: number | null
+  intermediate_size: number | null
 }
 
 /** What pruning removed, layer by layer. */
 export interface PruneReport extends Record<string, unknown> {
-  parametersBefore: number
-  parametersAfter: number
+  parameters_before: number
+  parameters_after: number
   /** Shares removed, of the whole model and of its blocks. */
-  removedOfModel: number
-  removedOfBlocks: number
+  removed_of_model: number
+  removed_of_blocks: number
   layers: { before: LayerSizes; after: LayerSizes }[]
   /** Branches whose output matrix got a compensating bias. */
   compensated: GroupKind[]
   /** True when config.json needs no key that Anneal alone reads. */
-  isStandard: boolean
+  is_standard: boolean
 }
 
 /** What pruning did, as `appendLineage` takes it. */
@@ -68,13 +68,13 @@ export async function prune(
     pass: 'prune',
     options: { ...resolved },
     report: {
-      parametersBefore: before.model,
-      parametersAfter: after.model,
-      removedOfModel: 1 - after.model / before.model,
-      removedOfBlocks: 1 - after.blocks / before.blocks,
+      parameters_before: before.model,
+      parameters_after: after.model,
+      removed_of_model: 1 - after.model / before.model,
+      removed_of_blocks: 1 - after.blocks / before.blocks,
       layers: after.layers.map((sizes, i) => ({ before: before.layers[i]!, after: sizes })),
       compensated,
-      isStandard: !ANNEAL_KEYS.some((key) => key in writeModelConfig(model.config)),
+      is_standard: !ANNEAL_KEYS.some((key) => key in writeModelConfig(model.config)),
     },
   }
 }
@@ -208,9 +208,9 @@ const outputPath = ({ members }: GroupSet): string => members.at(-1)!.path
 
 function layerSizes(attention: AttentionConfig | null, mlp: MlpConfig | null): LayerSizes {
   return {
-    attentionHeads: attention?.numAttentionHeads ?? null,
-    keyValueHeads: attention?.numKeyValueHeads ?? null,
-    intermediateSize: mlp?.intermediateSize ?? null,
+    num_attention_heads: attention?.numAttentionHeads ?? null,
+    num_key_value_heads: attention?.numKeyValueHeads ?? null,
+    intermediate_size: mlp?.intermediateSize ?? null,
   }
 }
 

@@ -7,11 +7,11 @@ import { pageFooter } from '../page-footer.ts'
 
 /** What programs read of it. */
 export interface PruneFigures extends PruneReport {
-  calibrationPerplexityBefore: number
-  calibrationPerplexityAfter: number
+  perplexity_before: number
+  perplexity_after: number
   /** Of the weights as they are stored. */
-  bytesBefore: number
-  bytesAfter: number
+  bytes_before: number
+  bytes_after: number
 }
 
 const OF = {
@@ -21,15 +21,15 @@ const OF = {
 }
 /** More than asked for by this much is told. */
 const OVERSHOOT = 0.03
-const SIZES = ['attentionHeads', 'keyValueHeads', 'intermediateSize'] as const
+const SIZES = ['num_attention_heads', 'num_key_value_heads', 'intermediate_size'] as const
 const COLUMNS = ['layers', 'query heads', 'key/value heads', 'MLP neurons']
 
 /** Small MLPs have few multiples of the neurons that they are to keep, and the next one may be far from what was asked for. */
 export function overshootOf(
-  { removedOfBlocks, removedOfModel }: PruneReport,
+  { removed_of_blocks, removed_of_model }: PruneReport,
   { ratio, ratioOf, align }: ResolvedOptions,
 ): string[] {
-  const removed = ratioOf === 'blocks' ? removedOfBlocks : removedOfModel
+  const removed = ratioOf === 'blocks' ? removed_of_blocks : removed_of_model
   if (ratioOf === 'groups' || align === 1 || removed < ratio + OVERSHOOT) return []
   return [
     `${percent(removed)} removed where ${percent(ratio)} was asked for, as MLPs keep a multiple of ${align} neurons. A smaller --align comes closer`,
@@ -71,7 +71,7 @@ export function prunePage(
             series: (['before', 'after'] as const).map((when) => ({
               name: when,
               style: 'dots' as const,
-              points: points('intermediateSize', when),
+              points: points('intermediate_size', when),
             })),
           },
           { kind: 'table', columns: COLUMNS, rows: sizeRows(figures.layers) },
@@ -83,14 +83,15 @@ export function prunePage(
 }
 
 function summary(figures: PruneFigures): [string, string][] {
-  const { parametersBefore, parametersAfter, removedOfModel, removedOfBlocks, bytesBefore, bytesAfter } = figures
-  const { calibrationPerplexityBefore: before, calibrationPerplexityAfter: after, compensated } = figures
+  const { parameters_before, parameters_after, removed_of_model, removed_of_blocks, bytes_before, bytes_after } =
+    figures
+  const { perplexity_before: before, perplexity_after: after, compensated } = figures
   return [
     [
       'parameters',
-      `${amount(parametersBefore, '', false)} → ${amount(parametersAfter, '', false)}, ${percent(removedOfModel)} of the model and ${percent(removedOfBlocks)} of its blocks removed`,
+      `${amount(parameters_before, '', false)} → ${amount(parameters_after, '', false)}, ${percent(removed_of_model)} of the model and ${percent(removed_of_blocks)} of its blocks removed`,
     ],
-    ['weights', `${amount(bytesBefore, 'bytes')} → ${amount(bytesAfter, 'bytes')}`],
+    ['weights', `${amount(bytes_before, 'bytes')} → ${amount(bytes_after, 'bytes')}`],
     ['perplexity', `${before.toPrecision(5)} → ${after.toPrecision(5)} on the calibration text`],
     ...(compensated.length === 0
       ? []

@@ -50,8 +50,8 @@ function methodOf(options: RunPruneOptions): EditMethod<PruneFigures> {
       const after = await perplexity(model, calibration, watch)
       const { report } = record
       const width = dtypeBytes[storedDtype(model.config.dtype)]
-      const measured = { calibrationPerplexityBefore: before, calibrationPerplexityAfter: after }
-      const bytes = { bytesBefore: report.parametersBefore * width, bytesAfter: report.parametersAfter * width }
+      const measured = { perplexity_before: before, perplexity_after: after }
+      const bytes = { bytes_before: report.parameters_before * width, bytes_after: report.parameters_after * width }
       const figures: PruneFigures = { ...report, ...measured, ...bytes }
       return {
         record: { ...record, report: { ...report, ...measured } },
@@ -60,7 +60,7 @@ function methodOf(options: RunPruneOptions): EditMethod<PruneFigures> {
         page: prunePage(source.name, figures, resolved),
         notices: [
           ...overshootOf(report, resolved),
-          ...(report.isStandard
+          ...(report.is_standard
             ? []
             : ['config.json has keys for layers of unequal size or biases that only Anneal reads']),
         ],
