@@ -98,6 +98,10 @@ describe('parseQprunerConfig', () => {
     expect(messageOf(`${SMALL}prune: {importance: l3}\nsed: 1\n`)).toMatch(
       /^prune\.importance: expected .* or l2 .*got 'l3'.* \(q\.yaml:5:9\); unknown: sed \(q\.yaml:6:1, 'seed'\?\); missing: prune\.ratio$/,
     )
+    expect(messageOf(`${SMALL}fp16: true\n`)).toBe(
+      'fp16: this key has no counterpart here. Use dtype: f16 (q.yaml:5:1)',
+    )
+    expect(messageOf(`${SMALL}evals_per_epoch: 2\n`)).toMatch(/^unknown key 'evals_per_epoch'\./)
     expect(messageOf('[1, 2]')).toMatch(/q\.yaml:1:1/)
   })
 })

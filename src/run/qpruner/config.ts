@@ -71,6 +71,8 @@ export interface QprunerConfig {
   output_dir: string
   seed: number
   device: 'auto' | 'cpu' | 'cuda'
+  /** Of the weights; `auto` is f32 on a CPU, else what they are stored in. */
+  dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   threads?: number | undefined
   /** Windows of text to measure on. */
   calibration: { samples: number; max_length?: number | undefined; batch_size: number }
@@ -170,6 +172,10 @@ const shape: Shape<QprunerConfig> = {
   output_dir: path.describe('Folder of the stages, the results and the report.'),
   seed: z.int().min(0).default(0).describe('Which windows are drawn, and all other chance.'),
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('auto is cuda where there is one.'),
+  dtype: z
+    .enum(['auto', 'f32', 'bf16', 'f16'])
+    .default('auto')
+    .describe('Type of the weights; auto is f32 on a CPU and the stored type on cuda.'),
   threads: count.optional().describe('CPU threads. Default: one per core that this process may use.'),
   calibration: calibration.prefault({}),
   prune: prune.optional(),
@@ -186,7 +192,11 @@ function aliases(): Record<string, Alias> {
     const to = `recover.${alias.to}`
     return !name.includes('.') && Object.hasOwn(fields, to) ? [[`recover.${name}`, { ...alias, to }]] : []
   })
-  return { ...Object.fromEntries(own), 'calibration.length': { to: 'calibration.max_length', from: 'older Anneal' } }
+  return {
+    ...Object.fromEntries(own),
+    torch_dtype: { to: 'dtype', from: 'Transformers' },
+    'calibration.length': { to: 'calibration.max_length', from: 'older Anneal' },
+  }
 }
 
 /** Keys, names and rules of `anneal qpruner`. */
@@ -196,7 +206,14 @@ export const qprunerKind: ConfigKind<QprunerConfig> = {
   fields,
   sections,
   aliases: aliases(),
-  withoutCounterpart: WITHOUT_COUNTERPART,
+  withoutCounterpart: {
+    bf16: 'Use dtype: bf16',
+    fp16: 'Use dtype: f16',
+    // What training says of the others names keys of training.
+    ...Object.fromEntries(
+      Object.entries(WITHOUT_COUNTERPART).filter(([, advice]) => advice.startsWith('Leave it out')),
+    ),
+  },
   schemaCommand: 'anneal schema qpruner',
   alternatives: [],
   groups: {

@@ -26,14 +26,14 @@ export interface QprunerPlan {
 
 /** Plans for a model whose weights `model` names. */
 export function planStages(config: QprunerConfig, model: string, windows: Windows): QprunerPlan {
-  const { output_dir: root, seed, prune, quantize, recover, dataset } = config
+  const { output_dir: root, seed, dtype, prune, quantize, recover, dataset } = config
   const stage = (name: string, inputs: StageInputs): Stage => ({
     name,
     directory: join(root, name),
     inputs,
     key: stageKey(name, inputs),
   })
-  const common = { model, data: hashBatches(windows.calibration), seed }
+  const common = { model, data: hashBatches(windows.calibration), seed, ...(dtype !== 'auto' && { dtype }) }
   const pruned = prune && stage('pruned', { ...common, prune })
   const base = pruned?.key ?? model
   const { evaluations, ...allocation } = quantize

@@ -53,7 +53,7 @@ export async function prepareQpruner(config: QprunerConfig, watch: Watch): Promi
     return resolveWindows(text, decoder)
   })
   const device = resolveDevice(config.device)
-  const dtype = loadDtype('auto', decoder.dtype, device)
+  const dtype = loadDtype(config.dtype, decoder.dtype, device)
   const takeAway = makeOutputDirectory(root, 'output_dir')
   let unlock = (): void => {}
   const close = (): void => {

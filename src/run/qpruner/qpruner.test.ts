@@ -130,6 +130,15 @@ describe('runQpruner', () => {
     expect(again.stages.join()).not.toContain('done before')
   }, 60_000)
 
+  it('computes in the type that is asked for, and takes nothing over that was made in another', async () => {
+    const full = await run(configOf('types', NOTHING))
+    const half = await run(configOf('types', { ...NOTHING, dtype: 'bf16' }))
+    expect(half.stages.join()).not.toContain('done before')
+    const [a, b] = [full.result.judged[0]!.loss, half.result.judged[0]!.loss]
+    expect(b).not.toBe(a)
+    expect(b).toBeCloseTo(a, 1)
+  }, 30_000)
+
   it('begins with a GGUF file, with its tokenizer in every stage', async () => {
     const few: QprunerConfigValues = { prune: undefined, quantize: { budget_bits: 4, evaluations: 0 } }
     const recover = { max_steps: 1, lora_r: 2, max_length: 16, per_device_train_batch_size: 2, loftq_iterations: 1 }
