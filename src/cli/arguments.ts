@@ -5,7 +5,7 @@
 import { didYouMean } from '../config/nearest.ts'
 import type { Override } from '../config/overrides.ts'
 import { UsageError } from '../errors.ts'
-import type { Command, Invocation, OptionSpec } from './command.ts'
+import { type Command, camelCase, type Invocation, type OptionSpec } from './command.ts'
 
 /** Options that every command knows; `main` takes care of them. */
 export const COMMON_OPTIONS: Readonly<Record<'json' | 'debug' | 'help', OptionSpec & { kind: 'flag' }>> = {
@@ -90,11 +90,6 @@ export function parseArguments(command: Command, words: readonly string[]): Pars
     options[camelCase(name)] = values.get(name) ?? defaultOf(name, spec, help)
   }
   return { positionals, options, overrides, given: new Set(values.keys()), json: values.get('json') === true, help }
-}
-
-/** `max-new-tokens` → `maxNewTokens`. */
-export function camelCase(name: string): string {
-  return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** What stands for an option's value in help and errors. */

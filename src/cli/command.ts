@@ -1,9 +1,10 @@
 // What a command of `anneal` is: one line for the overview, options as data, and a function.
 // Options as data give typed values, help, suggestions and the surface snapshot from one table.
-// Nothing here imports more than types, so that `anneal --help` stays fast.
+// Nothing here imports more than types and errors, so that `anneal --help` stays fast.
 
 import type { KeyGroup } from '../config/key-groups.ts'
 import type { Override, OverrideSyntax } from '../config/overrides.ts'
+import { saidInKeys } from '../run/train/in-keys.ts'
 import type { Output } from './output.ts'
 
 interface OptionBase {
@@ -83,7 +84,7 @@ export interface Command extends CommandBase {
 }
 
 /**
- * Makes a command whose `run` sees its options typed from the table.
+ * Makes a command whose `run` sees its options typed from the table. What the library says of an option is said of `--option`.
  *
  * @example
  * export const command: Command = defineCommand({
@@ -98,5 +99,29 @@ export function defineCommand<const Table extends OptionTable>(
     run: (invocation: Invocation<OptionValues<Table>>) => Promise<number> | Promise<void>
   },
 ): Command {
-  return definition as unknown as Command
+  const { options, run } = definition as unknown as Command
+  return {
+    ...definition,
+    options,
+    run: async (invocation): Promise<number> => {
+      try {
+        return (await run(invocation)) ?? 0
+      } catch (error) {
+        throw saidInKeys(namesOf(options), error)
+      }
+    },
+  }
+}
+
+/** `topP` and `top_p` → `--top-p`. */
+function namesOf(options: OptionTable): Record<string, string> {
+  const spellings = (name: string): string[] => [name.replaceAll('-', '_'), camelCase(name)]
+  return Object.fromEntries(
+    Object.keys(options).flatMap((name) => spellings(name).map((spelled) => [spelled, `--${name}`])),
+  )
+}
+
+/** `max-new-tokens` → `maxNewTokens`. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }

@@ -62,7 +62,7 @@ describe('anneal generate', async () => {
   it.each([
     [[], 2, '--prompt: expected a text (or --prompt-file FILE), got nothing'],
     [['--prompt', 'a', '--prompt-file', 'b'], 2, 'expected it or --prompt, got both'],
-    [['--prompt', 'a', '--top-p', '0'], 2, 'top_p: expected a number above 0 and at most 1, got 0'],
+    [['--prompt', 'a', '--top-p', '0'], 2, '--top-p: expected a number above 0 and at most 1, got 0'],
     [['--prompt', 'a', '--stop', ''], 2, 'stop: expected texts of at least one character'],
     [['--prompt-file', '/nonexistent'], 3, '/nonexistent: expected a file, got nothing'],
     [['--prompt', 'x'.repeat(600)], 3, 'prompt: expected at most 511 tokens'],

@@ -107,12 +107,12 @@ describe('anneal prune', async () => {
   })
 
   it.each<[string, string[], RegExp, number]>([
-    ['a ratio of 1', ['--ratio', '1'], /^error: ratio: expected a share from 0 to below 1, got 1\n$/, 2],
-    ['a negative ratio', ['--ratio', '-0.1'], /^error: ratio: expected a share from 0/, 2],
+    ['a ratio of 1', ['--ratio', '1'], /^error: --ratio: expected a share from 0 to below 1, got 1\n$/, 2],
+    ['a negative ratio', ['--ratio', '-0.1'], /^error: --ratio: expected a share from 0/, 2],
     [
       'too much',
       ['--ratio', '0.9', '--targets', 'mlp'],
-      /^error: ratio: expected below 0\.7\d\d, .*got 0\.9\. Lower it/m,
+      /^error: --ratio: expected below 0\.7\d\d, .*got 0\.9\. Lower it/m,
       2,
     ],
     [
@@ -150,7 +150,7 @@ describe('anneal prune', async () => {
     )
     const empties = ['--ratio', '0.998', '--ratio-of', 'groups', '--targets', 'mlp', '--align', '1']
     const emptied = await runCommand(command, ['--model', directory, '--data', text, '--out', out, ...empties])
-    expect(emptied.err).toMatch(/^error: ratio: expected one that leaves something of every layer.*mlp of layer 0/m)
+    expect(emptied.err).toMatch(/^error: --ratio: expected one that leaves something of every layer.*mlp of layer 0/m)
     expect(existsSync(out)).toBe(false)
     const same = await runCommand(command, [...base, '--data', text, '--out', directory])
     expect([same.code, same.err]).toEqual([2, expect.stringMatching(/--out: expected another folder than --model/)])

@@ -1,4 +1,5 @@
-// The library names its own options in its errors; whoever wrote a YAML file knows keys. This says one for the other.
+// The library names its own options in its errors; whoever wrote a YAML file knows keys, and whoever typed a command `--options`. This
+// says one for the other.
 import { UsageError } from '../../errors.ts'
 
 /**
@@ -11,9 +12,14 @@ export function inKeys<T>(keys: Readonly<Record<string, string>>, body: () => T)
   try {
     return body()
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    const [, option = '', rest = ''] = /^([\w.-]+)(:.*)$/s.exec(error.message) ?? []
-    const key = Object.hasOwn(keys, option) ? keys[option] : undefined
-    throw key === undefined ? error : new UsageError(`${key}${rest}`, { cause: error })
+    throw saidInKeys(keys, error)
   }
+}
+
+/** A UsageError that begins with an option of `keys`, with the key in its place; any other error as it is. */
+export function saidInKeys(keys: Readonly<Record<string, string>>, error: unknown): unknown {
+  if (!(error instanceof UsageError)) return error
+  const [, option = '', rest = ''] = /^([\w.]+)(:.*)$/s.exec(error.message) ?? []
+  const key = Object.hasOwn(keys, option) ? keys[option] : undefined
+  return key === undefined ? error : new UsageError(`${key}${rest}`, { cause: error })
 }
