@@ -26,7 +26,6 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'run/train/make-finetuning.ts': ['freeze'],
   'run/train/rules-of.ts': ['dropbp'],
   'run/train/soft-prompt-tuning.ts': ['prompt-tuning'],
-  'run/train/training-charts.ts': ['dpo'],
 }
 
 describe('the registry', () => {

@@ -2,6 +2,8 @@
 
 import type { KeyFigure } from '../report/blocks.ts'
 import type { ReportBlock } from '../report/report.ts'
+import type { Point } from '../report/series.ts'
+import type { Mark } from '../report/xy-chart.ts'
 import type { Generator, Tensor } from '../torch/index.ts'
 import type { AdamW } from './adamw.ts'
 
@@ -15,19 +17,49 @@ export interface MicroBatch {
   loss(): Tensor
 }
 
-/** A rule's section of the page of a run. */
+/** The metrics of a run so far. */
+export interface LoggedMetrics {
+  /** A metric by step; a value that is not finite is a gap. Empty where none is logged. */
+  points(metric: string): readonly Point[]
+  /** The mean over all steps, undefined where none is logged. */
+  meanOf(metric: string): number | undefined
+}
+
+/** Metrics to be drawn by step: one, or several under names of their own. */
+export interface MetricChart {
+  readonly metric: string | Readonly<Record<string, string>>
+  readonly title: string
+  readonly y: string
+  readonly isShare?: boolean
+  readonly note?: string
+  readonly marks?: readonly Mark[]
+}
+
+/** A section of the page of a run. */
 export interface RuleFigures {
   /** A sentence above the rest. */
   readonly lead?: string
   /** For the row of numbers at the top of the page. */
   readonly key?: readonly KeyFigure[]
-  /** Metrics that it logged, to be drawn by step. */
-  readonly charts?: readonly { metric: string; title: string; y: string; isShare?: boolean }[]
+  /** What must not be overlooked, for the top of the page. */
+  readonly warnings?: readonly string[]
+  readonly charts?: readonly MetricChart[]
   readonly blocks?: readonly ReportBlock[]
 }
 
+/** What has a section of its own on the page of a run: a rule, or the method of a stage. */
+export interface Drawn {
+  readonly name: string
+  /** What people call it. */
+  readonly title?: string
+  /** The beginnings of its metrics' names; default its own name: `name/metric`. */
+  readonly prefixes?: readonly string[]
+  /** What it has to show of the run so far. */
+  figures?(logged: LoggedMetrics): RuleFigures
+}
+
 /** A method's hand on the training step: any part of it may be absent. */
-export interface Rule {
+export interface Rule extends Drawn {
   /** Also the beginning of the metrics it logs: `name/metric`. */
   readonly name: string
   /** Around forward and backward of one optimizer step; `next()` runs them and gives the loss. */
@@ -39,10 +71,6 @@ export interface Rule {
   microStep?(run: RunState, batch: MicroBatch, next: () => number): number
   /** Numbers to log with the step. */
   metrics?(): Record<string, number>
-  /** What people call it; a page says that the run was done with it. */
-  readonly title?: string
-  /** What it has to show of the run so far; `meanOf` is the mean over all steps of a metric that it logged, undefined where none is logged. */
-  figures?(meanOf: (metric: string) => number | undefined): RuleFigures
   /** What must be saved for an exact resume, as JSON. */
   state?(): unknown
   restore?(state: unknown): void

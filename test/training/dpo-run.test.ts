@@ -201,6 +201,9 @@ describe('anneal train with stage: dpo', () => {
     expect(err).toContain('chosen:   <s>Say 0:⟦ 0.</s>⟧')
     expect(err).toContain('rejected: <s>Say 0:⟦ no, not 0</s>⟧')
     expect(err).toMatch(/^notice: the reference is a second model in memory, \d+ MiB\. precompute_ref_log_probs: true/m)
+    const page = bytes('shown/training.html').toString()
+    expect(page).toContain('Pairs in the right order')
+    expect(page).not.toContain('Other metrics')
   })
 
   it('asks the reference before the first step, with a bar', async () => {

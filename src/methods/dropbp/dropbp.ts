@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { CheckpointError, UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type BranchFlops, branchFlops } from '../../probe/flops.ts'
-import type { MicroBatch, Rule, RuleFigures, RunState } from '../../train/rule.ts'
+import type { LoggedMetrics, MicroBatch, Rule, RuleFigures, RunState } from '../../train/rule.ts'
 import { greedyRates, knapsackRates, uniformRates, waterFilling } from './allocate-rates.ts'
 import { BranchGates, type Mask } from './branch-gates.ts'
 import { dropBpSection, FLOP_FRACTION } from './figures.ts'
@@ -118,7 +118,7 @@ class DropBp implements DropBpRule {
     return metrics
   }
 
-  figures(meanOf: (metric: string) => number | undefined): RuleFigures {
+  figures({ meanOf }: LoggedMetrics): RuleFigures {
     return dropBpSection(this, this.settings.rate, meanOf(FLOP_FRACTION))
   }
 

@@ -12,6 +12,7 @@ import {
   readPreferences,
 } from '../../data/tuning/preferences.ts'
 import { type DpoOptions, dpo } from '../../methods/dpo/dpo.ts'
+import { preferenceFigures } from '../../methods/dpo/figures.ts'
 import { needsReference } from '../../methods/dpo/losses.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
@@ -57,6 +58,7 @@ export async function dpoData(
       return objectiveOf(config, reference)
     },
     watch: (metrics) => checks?.(metrics),
+    figures: preferenceFigures(config.loss_type!, config.beta!),
     stopTokenIds: report.stopTokenIds,
     chatTemplate: chatTemplateFor(tokenizer),
     close: () => reference?.free(),

@@ -70,7 +70,7 @@ export async function* runTraining(
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log, origin: run.origin }
     const perEpoch = stepsIn(1, batchesPerEpoch, accumulation)
     const options = loopOptions(run, parts, { steps, perEpoch, stop: signal, tell })
-    page = new TrainingPage({ config, origins }, log, options.rules ?? [], tell)
+    page = new TrainingPage({ config, origins }, log, { rules: options.rules ?? [], stage: data.figures }, tell)
     let result: TrainResult = nothingDone(config)
     for await (const event of train(finetuning.model, data.train, objective, options)) {
       yield* told.splice(0)

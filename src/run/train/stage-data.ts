@@ -3,6 +3,7 @@
 import type { Batch, BatchSource } from '../../data/batch.ts'
 import type { StepMetrics } from '../../train/events.ts'
 import type { Objective } from '../../train/objective.ts'
+import type { Drawn } from '../../train/rule.ts'
 import type { Finetuning } from './finetuning.ts'
 import type { RunWatch } from './run-events.ts'
 
@@ -27,6 +28,8 @@ export interface StageData<B extends Batch = Batch> {
   objective(tuning: Finetuning, start: RunStart, watch: RunWatch): Objective<B> | Promise<Objective<B>>
   /** Looks at the metrics of each step: a line for people where something goes wrong, an error where something must be wrong. */
   readonly watch?: (metrics: StepMetrics) => string | undefined
+  /** What it has to show of its metrics on the page of the run. */
+  readonly figures?: Drawn
   /** Tokens that end an answer in the data; generation stops at them, too. */
   readonly stopTokenIds: readonly number[]
   /** The chat template that the data was written with; saved with the tokenizer. */

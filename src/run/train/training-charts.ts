@@ -3,13 +3,11 @@
 
 import type { LogRow } from '../../checkpoint/run-directory/trainer-state.ts'
 import type { TrainConfig } from '../../config/schema.ts'
-import { ChosenWatch } from '../../methods/dpo/chosen-watch.ts'
-import { isLengthNormalised, needsReference } from '../../methods/dpo/losses.ts'
 import type { ReportBlock, ReportSection } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
 import { type Point, type Series, smoothed } from '../../report/series.ts'
 import type { Mark } from '../../report/xy-chart.ts'
-import type { Rule, RuleFigures } from '../../train/rule.ts'
+import type { Drawn, RuleFigures } from '../../train/rule.ts'
 
 /** A line with more points than this is drawn twice: faint as it is, and smoothed over a fortieth of its length. */
 const NOISY = 60
@@ -21,10 +19,6 @@ const PLAIN = new Set(['step', 'epoch', 'num_tokens', 'loss', 'mean_token_accura
 const STEPPING = new Set(['learning_rate', 'grad_norm', 'tokens_per_second'])
 /** Of the whole run or of one evaluation. */
 const TOTALS = /^train_|^eval_|^skipped_steps$/
-const PREFERENCES = /^(?:rewards|logps)\//
-
-/** What of a rule its page needs. */
-export type DrawnRule = Pick<Rule, 'name' | 'title' | 'figures'>
 
 /** A metric by step. A number that JSON cannot hold was saved as null, and is a gap. */
 export function pointsOf(rows: readonly LogRow[], name: string): Point[] {
@@ -82,76 +76,42 @@ export function stepSection(rows: readonly LogRow[], config: TrainConfig): Repor
   }
 }
 
-/** Margins, accuracies, rewards and log-probabilities of preference pairs; undefined for other runs. */
-export function preferenceSection(rows: readonly LogRow[], config: TrainConfig): ReportSection | undefined {
-  if (pointsOf(rows, 'rewards/margins').length === 0) return undefined
-  const collapse = chosenCollapse(rows, config)
-  const marks = collapse && [{ x: collapse.step, label: 'the chosen answers collapse' }]
-  const both = (metric: 'rewards' | 'logps'): Series[] =>
-    ['chosen', 'rejected'].flatMap((side) => linesOf(rows, `${metric}/${side}`).map(named(side)))
-  return {
-    title: 'Preferences',
-    blocks: [
-      ...chart('Margin', 'reward of the chosen − reward of the rejected answer', linesOf(rows, 'rewards/margins')),
-      ...chart('Pairs in the right order', 'of the pairs', linesOf(rows, 'rewards/accuracies'), { isShare: true }),
-      ...chart('Rewards', 'reward', both('rewards'), rewardNote(rows, config)),
-      ...chart('Log-probabilities of the answers', logProbUnit(config), both('logps'), {
-        ...(marks && { marks }),
-        ...(collapse && { note: collapse.message }),
-      }),
-    ],
-  }
-}
-
-/** Where the chosen answers collapse, and what to do about it: what the watch says of the rows. */
-export function chosenCollapse(
-  rows: readonly LogRow[],
-  { loss_type = 'sigmoid', beta = 0.1 }: Pick<TrainConfig, 'loss_type' | 'beta'>,
-): { step: number; message: string } | undefined {
-  const watch = new ChosenWatch(loss_type, beta)
-  let before = 0
-  for (const { step, 'logps/chosen': chosen, 'rewards/chosen': reward } of rows) {
-    if (typeof step !== 'number' || typeof chosen !== 'number' || typeof reward !== 'number') continue
-    // A row is the mean of the steps since the row before; a hundred of them leave nothing of what was.
-    for (let steps = Math.min(100, step - before); steps > 0; steps--) {
-      const message = watch.take({ 'logps/chosen': chosen, 'rewards/chosen': reward })
-      if (message !== undefined) return { step, message: `At step ${step.toLocaleString('en')} ${message}.` }
-    }
-    before = step
-  }
-  return undefined
-}
-
-/** What a rule has to show, with the metrics that it logged; undefined where it logged none. */
-export function ruleSection(rows: readonly LogRow[], rule: DrawnRule): ReportSection | undefined {
-  const isLogged = rows.some((row) => Object.keys(row).some((name) => name.startsWith(`${rule.name}/`)))
-  const figures = isLogged ? figuresOf(rows, rule) : undefined
+/** What a method has to show, with the metrics that it logged; undefined where it logged none. */
+export function methodSection(rows: readonly LogRow[], drawn: Drawn): ReportSection | undefined {
+  const figures = figuresOf(rows, drawn)
   if (figures === undefined) return undefined
   const { lead, charts = [], blocks = [] } = figures
   return {
-    title: rule.title ?? rule.name,
+    title: drawn.title ?? drawn.name,
     ...(lead !== undefined && { lead }),
     blocks: [
-      ...charts.flatMap(({ metric, title, y, isShare = false }) => chart(title, y, linesOf(rows, metric), { isShare })),
+      ...charts.flatMap(({ metric, title, y, ...more }) => {
+        const lines =
+          typeof metric === 'string'
+            ? linesOf(rows, metric)
+            : Object.entries(metric).flatMap(([name, each]) => linesOf(rows, each).map(named(name)))
+        return chart(title, y, lines, more)
+      }),
       ...blocks,
     ],
   }
 }
 
-/** What a rule says of a log. */
-export function figuresOf(rows: readonly LogRow[], rule: DrawnRule): RuleFigures | undefined {
-  return rule.figures?.((metric) => meanOverSteps(pointsOf(rows, metric)))
+/** What a method says of a log; undefined where none of its metrics is in it. */
+export function figuresOf(rows: readonly LogRow[], drawn: Drawn): RuleFigures | undefined {
+  if (!rows.some((row) => Object.keys(row).some((name) => isOf(drawn, name)))) return undefined
+  const points = (metric: string): Point[] => pointsOf(rows, metric)
+  return drawn.figures?.({ points, meanOf: (metric) => meanOverSteps(points(metric)) })
+}
+
+function isOf({ name, prefixes = [name] }: Drawn, metric: string): boolean {
+  return prefixes.some((prefix) => metric.startsWith(`${prefix}/`))
 }
 
 /** What no other section draws. */
-export function otherSection(rows: readonly LogRow[], rules: readonly DrawnRule[]): ReportSection | undefined {
+export function otherSection(rows: readonly LogRow[], drawn: readonly Drawn[]): ReportSection | undefined {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
-    (name) =>
-      !PLAIN.has(name) &&
-      !STEPPING.has(name) &&
-      !TOTALS.test(name) &&
-      !PREFERENCES.test(name) &&
-      !rules.some((rule) => name.startsWith(`${rule.name}/`)),
+    (name) => !PLAIN.has(name) && !STEPPING.has(name) && !TOTALS.test(name) && !drawn.some((each) => isOf(each, name)),
   )
   return names.length === 0
     ? undefined
@@ -202,17 +162,4 @@ function tokensPerStep(rows: readonly LogRow[]): { note?: string } {
   const tokens = Number(last.num_tokens) / Number(last.step)
   const about = Number.isInteger(tokens) ? '' : 'about '
   return { note: `A step reads ${about}${Math.round(tokens).toLocaleString('en')} tokens, padding included.` }
-}
-
-function rewardNote(rows: readonly LogRow[], { loss_type = 'sigmoid' }: TrainConfig): { note?: string } {
-  if (!needsReference(loss_type))
-    return { note: 'Without a reference a reward is beta times the log-probability, so it is below 0.' }
-  const areBothBelow = ['chosen', 'rejected'].every((side) => (lastOf(rows, `rewards/${side}`) ?? 0) < 0)
-  return areBothBelow
-    ? { note: 'Both are below 0, which is common and no fault by itself: only their difference is trained.' }
-    : {}
-}
-
-function logProbUnit({ loss_type = 'sigmoid' }: TrainConfig): string {
-  return isLengthNormalised(loss_type) ? 'nats per token of the answer' : 'nats per answer'
 }

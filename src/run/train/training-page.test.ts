@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LogRow, trainerState } from '../../checkpoint/run-directory/trainer-state.ts'
 import { parseConfig } from '../../config/parse.ts'
+import { preferenceFigures } from '../../methods/dpo/figures.ts'
 import { dropBpSection, FLOP_FRACTION } from '../../methods/dropbp/figures.ts'
 import { escapeWords } from '../../report/html.ts'
+import type { Drawn } from '../../train/rule.ts'
 import type { RunTell } from './run-events.ts'
 import { RunLog } from './run-log.ts'
-import type { DrawnRule } from './training-charts.ts'
 import { renderTrainingPage, TRAINING_PAGE, TrainingPage, type TrainingRun } from './training-page.ts'
 
 const PRETRAIN = { stage: 'pretrain', model_name_or_path: 'base', dataset: 'd', output_dir: 'o', max_steps: 40 }
@@ -184,6 +185,7 @@ describe('the page of a run', () => {
 
 describe('the page of a preference run', () => {
   const DPO = { stage: 'dpo', beta: 0.1 }
+  const SIGMOID = { stage: preferenceFigures('sigmoid', 0.1) }
   const count = 20
   const series = (value: (i: number) => number): number[] => Array.from({ length: count }, (_, i) => value(i))
   const metrics = (fall: number): Record<string, number[]> => ({
@@ -197,7 +199,7 @@ describe('the page of a preference run', () => {
   })
 
   it('draws margins, accuracies, and rewards and log-probabilities of both answers', () => {
-    const html = pageOf(rows(metrics(0)), DPO)
+    const html = pageOf(rows(metrics(0)), DPO, SIGMOID)
     expectPoints(linesIn(html, 'Margin').only!, metrics(0)['rewards/margins']!)
     expectPoints(linesIn(html, 'Pairs in the right order').only!, metrics(0)['rewards/accuracies']!)
     const logps = linesIn(html, 'Log-probabilities of the answers')
@@ -208,20 +210,21 @@ describe('the page of a preference run', () => {
   })
 
   it('marks where the chosen answers collapse, and takes rewards below 0 for no fault', () => {
-    const html = pageOf(rows(metrics(4)), DPO)
+    const html = pageOf(rows(metrics(4)), DPO, SIGMOID)
     // They start at -20 and have lost as much again at -40, the row of step 60; the mean of the steps gets there with the next row.
     const figure = figureOf(html, 'Log-probabilities of the answers')!
     expect(figure).toContain('the chosen answers collapse<')
     expect(/At step (\d+) the chosen answers lose their probability, too/.exec(html)?.[1]).toBe('70')
     expect(figureOf(html, 'Rewards')).toContain('Both are below 0, which is common and no fault by itself')
-    expect(figureOf(pageOf(rows(metrics(4)), { ...DPO, loss_type: 'simpo' }), 'Rewards')).toContain(
+    const simpo = { stage: preferenceFigures('simpo', 0.1) }
+    expect(figureOf(pageOf(rows(metrics(4)), { ...DPO, loss_type: 'simpo' }, simpo), 'Rewards')).toContain(
       'Without a reference',
     )
   })
 
   it('takes a hostile step for no reason to wait', () => {
     const rows = [{ step: 1e300, loss: 1, 'logps/chosen': -1, 'rewards/chosen': 0, 'rewards/margins': 1 }]
-    expect(pageOf(rows, DPO)).toContain('Margin')
+    expect(pageOf(rows, DPO, SIGMOID)).toContain('Margin')
   })
 })
 
@@ -232,7 +235,7 @@ describe('the page of a run with DropBP', () => {
   it('draws the fraction dropped with its mean over all steps, and rates and sensitivities of each branch', () => {
     const logged = rows({ loss: [1, 1], 'dropbp/flop_fraction': [0.4, 0.7] })
     logged[1] = { ...logged[1]!, step: 15, 'dropbp/rate/attention': 0.25 } // the last row stands for 5 steps
-    const figures: DrawnRule['figures'] = (meanOf) => dropBpSection(dropBp, 0.5, meanOf(FLOP_FRACTION))
+    const figures: Drawn['figures'] = ({ meanOf }) => dropBpSection(dropBp, 0.5, meanOf(FLOP_FRACTION))
     const html = pageOf(logged, { dropbp: 0.5 }, { rules: [{ name: 'dropbp', title: 'DropBP', figures }] })
     expect(html).toContain('asked for 50 %')
     expect(html).toContain('50 % were left out of the backward pass; 50 % was asked for.') // (10 · 0.4 + 5 · 0.7) / 15
@@ -261,7 +264,7 @@ describe('TrainingPage', () => {
     mkdirSync(output_dir)
     const parsed = parseConfig(JSON.stringify({ ...PRETRAIN, output_dir, logging_steps: 1 }), 'run.yaml')
     const log = new RunLog(parsed.config, 2, () => {})
-    return { page: new TrainingPage(parsed, log, [], tell), notes, path: join(output_dir, TRAINING_PAGE), log }
+    return { page: new TrainingPage(parsed, log, {}, tell), notes, path: join(output_dir, TRAINING_PAGE), log }
   }
   const metrics = { step: 1, epoch: 1, loss: 2, grad_norm: 1, learning_rate: 1, num_tokens: 4, tokens_per_second: 1 }
   const saved = { type: 'checkpoint-saved', step: 1, path: 'c', seconds: 1 } as const

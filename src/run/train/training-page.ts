@@ -7,27 +7,24 @@ import { type DumpedConfig, dumpConfig } from '../../config/dump.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { trainKind } from '../../config/train-kind.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
-import { amount, duration, percent } from '../../report/amounts.ts'
+import { amount, duration } from '../../report/amounts.ts'
 import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
 import { shortened } from '../../report/shortened.ts'
 import type { TrainEvent } from '../../train/events.ts'
-import type { Rule } from '../../train/rule.ts'
+import type { Drawn } from '../../train/rule.ts'
 import { pageFooter } from '../page-footer.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { RunTell } from './run-events.ts'
 import type { LogSample, RunLog } from './run-log.ts'
 import {
-  chosenCollapse,
-  type DrawnRule,
   figuresOf,
   lastOf,
   lossSection,
+  methodSection,
   otherSection,
   pointsOf,
-  preferenceSection,
-  ruleSection,
   stepSection,
 } from './training-charts.ts'
 
@@ -49,7 +46,10 @@ export interface TrainingRun {
   date?: string
   /** How it ended; absent while it goes on, and after an error. */
   reason?: Extract<TrainEvent, { type: 'run-end' }>['reason'] | undefined
-  rules?: readonly DrawnRule[]
+  /** The methods that the run was done with. */
+  rules?: readonly Drawn[]
+  /** What the stage has to show of its metrics. */
+  stage?: Drawn | undefined
   fingerprint?: Fingerprint | undefined
   footer: string
 }
@@ -62,14 +62,19 @@ export class TrainingPage {
   private readonly path: string
   private isBroken = false
 
-  constructor(parsed: DumpedConfig<TrainConfig>, log: RunLog, rules: readonly Rule[], tell: RunTell) {
+  constructor(
+    parsed: DumpedConfig<TrainConfig>,
+    log: RunLog,
+    drawn: Pick<TrainingRun, 'rules' | 'stage'>,
+    tell: RunTell,
+  ) {
     this.run = {
       parsed,
       log,
       step: log.state.global_step,
       steps: this.steps,
       date: new Date().toISOString().slice(0, 10),
-      rules,
+      ...drawn,
       footer: pageFooter(),
     }
     this.tell = tell
@@ -108,17 +113,17 @@ export class TrainingPage {
 export function renderTrainingPage(run: TrainingRun): string {
   const { parsed, log, rules = [], footer } = run
   const { config } = parsed
+  const drawn = drawnOf(run)
   const rows = drawnRows(log.state.log_history, run.steps ?? [])
   const sections = [
     {
       title: 'In short',
-      blocks: [{ kind: 'key-figures', figures: keyFigures(run) } as const, ...warnings(rows, config)],
+      blocks: [{ kind: 'key-figures', figures: keyFigures(run) } as const, ...warnings(rows, drawn)],
     },
     lossSection(rows, config),
-    preferenceSection(rows, config),
-    ...rules.map((rule) => ruleSection(rows, rule)),
+    ...drawn.map((each) => methodSection(rows, each)),
     stepSection(rows, config),
-    otherSection(rows, rules),
+    otherSection(rows, drawn),
     sampleSection(log.samples),
     repeatSection(run),
   ]
@@ -131,6 +136,10 @@ export function renderTrainingPage(run: TrainingRun): string {
   })
 }
 
+function drawnOf({ stage, rules = [] }: TrainingRun): readonly Drawn[] {
+  return stage === undefined ? rules : [stage, ...rules]
+}
+
 /** Rows of the log, with the steps themselves in place of the rows that stand for them. */
 function drawnRows(rows: readonly LogRow[], steps: readonly LogRow[]): readonly LogRow[] {
   const [first] = steps
@@ -141,7 +150,7 @@ function drawnRows(rows: readonly LogRow[], steps: readonly LogRow[]): readonly 
 
 function subject(
   { stage, finetuning, model_name_or_path: base, loss_type }: TrainConfig,
-  rules: readonly DrawnRule[],
+  rules: readonly Drawn[],
 ): string {
   const of = base === undefined ? 'of a new model' : `of ${base}`
   const what = { pretrain: 'Pre-training', sft: 'Supervised fine-tuning', dpo: `Preference tuning (${loss_type})` }
@@ -166,7 +175,11 @@ function status({ step, reason, log: { state } }: TrainingRun): string {
   }[reason]
 }
 
-function keyFigures({ step, log: { state }, rules = [] }: TrainingRun): KeyFigure[] {
+function keyFigures(run: TrainingRun): KeyFigure[] {
+  const {
+    step,
+    log: { state },
+  } = run
   const rows = state.log_history
   const loss = (label: string, name: string): KeyFigure[] => {
     const [first, ...others] = pointsOf(rows, name)
@@ -175,21 +188,10 @@ function keyFigures({ step, log: { state }, rules = [] }: TrainingRun): KeyFigur
     const value = lastOf(rows, name)
     return value === undefined ? [] : [{ label, value: formatNumber(value), detail }]
   }
-  const margin = lastOf(rows, 'rewards/margins')
-  const inOrder = percent(lastOf(rows, 'rewards/accuracies') ?? 0)
   return [
     ...loss('training loss', 'loss'),
     ...loss('held-out loss', 'eval_loss'),
-    ...(margin === undefined
-      ? []
-      : [
-          {
-            label: 'margin',
-            value: formatNumber(margin, Math.abs(margin) / 100),
-            detail: `${inOrder} of pairs in the right order`,
-          },
-        ]),
-    ...rules.flatMap((rule) => figuresOf(rows, rule)?.key ?? []),
+    ...drawnOf(run).flatMap((each) => figuresOf(rows, each)?.key ?? []),
     {
       label: 'steps',
       value: step.toLocaleString('en'),
@@ -207,12 +209,11 @@ function timeOf(rows: readonly LogRow[], step: number): string {
   return done < step ? `the last ${done.toLocaleString('en')} steps in ${duration(seconds)}` : `in ${duration(seconds)}`
 }
 
-function warnings(rows: readonly LogRow[], config: TrainConfig): ReportBlock[] {
+function warnings(rows: readonly LogRow[], drawn: readonly Drawn[]): ReportBlock[] {
   const skipped = lastOf(rows, 'skipped_steps') ?? 0
-  const collapse = config.stage === 'dpo' ? chosenCollapse(rows, config) : undefined
   const texts = [
     ...(skipped > 0 ? [`${skipped} steps were left out, because a number in them was not finite.`] : []),
-    ...(collapse ? [collapse.message] : []),
+    ...drawn.flatMap((each) => figuresOf(rows, each)?.warnings ?? []),
   ]
   return texts.length === 0 ? [] : [{ kind: 'prose', text: texts.join('\n\n') }]
 }
