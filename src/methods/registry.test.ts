@@ -16,6 +16,7 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'run/export/export-model.ts': ['lora'],
   'run/load-model.ts': ['lora', 'prompt-tuning'],
   'run/qpruner/config.ts': ['prune', 'quantize'],
+  'run/qpruner/prepare.ts': ['prune'],
   'run/qpruner/qpruner-report.ts': ['quantize'],
   'run/qpruner/stages.ts': ['lora', 'prune', 'quantize'],
   'run/quantize/allocation.ts': ['qpruner'],
