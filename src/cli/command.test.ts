@@ -6,7 +6,11 @@ import { type Command, defineCommand } from './command.ts'
 const failing = (error: Error): Command =>
   defineCommand({
     summary: 'fail',
-    options: { 'top-p': { kind: 'number', summary: 'a share' }, ratio: { kind: 'number', summary: 'a share' } },
+    options: {
+      'top-p': { kind: 'number', summary: 'a share' },
+      ratio: { kind: 'number', summary: 'a share' },
+      choose: { kind: 'list', summary: 'what to choose from', library: 'formats' },
+    },
     run: (): Promise<number> => Promise.reject(error),
   })
 
@@ -16,6 +20,8 @@ describe('defineCommand', () => {
     ['top_p: expected a share, got 2', '--top-p: expected a share, got 2'],
     ['ratio: expected a share, got 2', '--ratio: expected a share, got 2'],
     ['--ratio: expected a share, got 2', '--ratio: expected a share, got 2'],
+    ['formats: expected `top_p` or `ratio` with it', '--choose: expected --top-p or --ratio with it'],
+    ['beta: expected `none` of `choose`', 'beta: expected `none` of `choose`'],
     ['constructor: expected none, got one', 'constructor: expected none, got one'],
     ['layers of 1: expected 2, got 1', 'layers of 1: expected 2, got 1'],
   ])('says of an option of the library what was typed: %s', async (message, said) => {

@@ -12,6 +12,8 @@ interface OptionBase {
   summary: string
   /** Name of the value in the help, such as `DIR`; upper case. */
   value?: string
+  /** What the library calls it, where that is not `maxNewTokens` for `max-new-tokens`: its errors are said of this option. */
+  library?: string
 }
 
 /** One `--name` of a command. `list` may be repeated; a `flag` takes no value and knows `--no-name`. */
@@ -113,11 +115,12 @@ export function defineCommand<const Table extends OptionTable>(
   }
 }
 
-/** `topP` and `top_p` → `--top-p`. */
+/** `topP`, `top_p` and the library's own name → `--top-p`. */
 function namesOf(options: OptionTable): Record<string, string> {
-  const spellings = (name: string): string[] => [name.replaceAll('-', '_'), camelCase(name)]
+  const spellings = (name: string, { library }: OptionSpec): string[] =>
+    library === undefined ? [name.replaceAll('-', '_'), camelCase(name)] : [library]
   return Object.fromEntries(
-    Object.keys(options).flatMap((name) => spellings(name).map((spelled) => [spelled, `--${name}`])),
+    Object.entries(options).flatMap(([name, spec]) => spellings(name, spec).map((spelled) => [spelled, `--${name}`])),
   )
 }
 

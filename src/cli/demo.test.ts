@@ -276,7 +276,9 @@ describe('anneal demo, given something else than text', () => {
     const result = await run('--text', text, '--out', mine)
     expect(result).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/^error: --out .*mine: expected a new or empty folder/),
+      err: expect.stringMatching(
+        /^error: --out: expected a new or empty folder .*, got the folder .*mine with other files\. Choose/,
+      ),
     })
     expect(readFileSync(join(mine, 'report.html'), 'utf8')).toBe('mine')
   })

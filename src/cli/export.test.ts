@@ -202,7 +202,15 @@ describe('anneal export --to gguf', () => {
     expect((await runCommand(command, ['--to', 'hf', '--quantize', 'q8_0', ...base])).err).toMatch(
       /--quantize: expected --to gguf/,
     )
-    expect((await runCommand(command, ['--to', 'gguf', '--adapter-only', ...base])).err).toMatch(/--adapter-only/)
+    expect(await runCommand(command, ['--to', 'gguf', '--adapter-only', ...base])).toMatchObject({
+      code: 2,
+      err: 'error: --adapter: expected one LoRA to be written alone, got none. Give its folder\n',
+    })
+    const two = ['--adapter', adapter('lora-dora'), '--adapter', adapter('lora-all-rslora')]
+    expect(await runCommand(command, ['--to', 'gguf', '--adapter-only', ...two, ...base])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/ got 2\. Give one of them, with its base as --model\n$/),
+    })
   })
 })
 

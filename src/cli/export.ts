@@ -20,6 +20,7 @@ export const command: Command = defineCommand({
       summary:
         'type of the matrices in GGUF; auto is the stored type. Matrices that are quantized already keep about their bits',
       default: 'auto',
+      library: 'format',
     },
     dtype: {
       kind: 'choice',

@@ -78,7 +78,7 @@ describe('anneal prune', async () => {
     const coarse = await runCommand(command, [...words, '--ratio', '0.1', '--out', outOf()])
     // 176 neurons are no multiple of 64; the next smaller one is 128.
     expect(coarse.err).toMatch(
-      /^notice: 1\d\.\d % removed where 10 % was asked for, as MLPs keep a multiple of 64 neurons\. A smaller --align/m,
+      /^notice: 1\d\.\d % removed where 10 % was asked for, as MLPs keep a multiple of 64 neurons\. A smaller one \(align\)/m,
     )
     const fine = await runCommand(command, [...words, '--ratio', '0.1', '--align', '8', '--out', outOf()])
     expect([fine.code, fine.err]).toEqual([0, expect.not.stringContaining('asked for')])

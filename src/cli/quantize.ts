@@ -35,7 +35,12 @@ export const command: Command = defineCommand({
       default: DEFAULTS.granularity,
       summary: 'a format for each layer, or for each matrix',
     },
-    choose: { kind: 'list', value: 'FORMAT', summary: 'formats to choose from; without it nf2, nf3, nf4, int8' },
+    choose: {
+      kind: 'list',
+      value: 'FORMAT',
+      summary: 'formats to choose from; without it nf2, nf3, nf4, int8',
+      library: 'formats',
+    },
     quantizer: {
       kind: 'choice',
       choices: QUANTIZERS,

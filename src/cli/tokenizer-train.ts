@@ -31,9 +31,16 @@ export const command: Command = defineCommand({
       kind: 'list',
       value: 'TOKEN',
       summary: `more control tokens; ${END_OF_TEXT}, <|im_start|> and <|im_end|> are always there`,
+      library: 'specialTokens',
     },
     'min-frequency': { kind: 'integer', value: 'N', summary: 'a rarer pair is never merged', default: 2, min: 1 },
-    'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text', default: 'text' },
+    'text-column': {
+      kind: 'text',
+      value: 'NAME',
+      summary: 'field that holds the text',
+      default: 'text',
+      library: 'textKey',
+    },
   },
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {

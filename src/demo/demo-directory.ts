@@ -22,7 +22,7 @@ export function checkDemoDirectory(directory: string): void {
   const isFolder = statSync(directory).isDirectory()
   if (isFolder && (existsSync(join(directory, MARK)) || readdirSync(directory).length === 0)) return
   throw new UsageError(
-    `--out ${directory}: expected a new or empty folder or one of an earlier demo, got ${isFolder ? 'a folder with other files' : 'a file'}. Choose another`,
+    `out: expected a new or empty folder or one of an earlier demo, got ${isFolder ? 'the folder' : 'the file'} ${directory}${isFolder ? ' with other files' : ''}. Choose another one`,
   )
 }
 
@@ -47,16 +47,16 @@ export interface DemoBuild {
 export function beginDemo(out: string): DemoBuild {
   checkDemoDirectory(out)
   const parent = dirname(resolve(out))
-  makeOutputDirectory(parent, '--out')
+  makeOutputDirectory(parent, 'out')
   sweepLeftovers(parent)
   if (readDemo(out) === undefined) {
-    makeOutputDirectory(out, '--out')
+    makeOutputDirectory(out, 'out')
     mark(out)
     for (const entry of [RESULTS, ...ENTRIES]) rmSync(join(out, entry), { recursive: true, force: true })
     return { directory: out, finish: () => {}, abandon: () => {} }
   }
   const directory = pathBeside(out, 'tmp')
-  makeOutputDirectory(directory, '--out')
+  makeOutputDirectory(directory, 'out')
   return {
     directory,
     finish: () => takePlace(directory, out),

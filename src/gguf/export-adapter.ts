@@ -80,6 +80,6 @@ function bytesOf(make: () => Tensor): Uint8Array {
 
 function refusal(module: string, expected: string, got: string): UnsupportedError {
   return new UnsupportedError(
-    `adapter to GGUF: ${module}: expected ${expected}, ${got}. llama.cpp does not load it; merge the adapter instead (leave out --adapter-only)`,
+    `adapter to GGUF: ${module}: expected ${expected}, ${got}. llama.cpp does not load it; merge the adapter instead`,
   )
 }

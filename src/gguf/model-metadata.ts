@@ -59,13 +59,13 @@ const f32 = (value: number): GgufValue => ({ type: 'f32', value })
 
 function refusal(what: string, expected: string, got: string, advice = ''): UnsupportedError {
   return new UnsupportedError(
-    `export to GGUF: ${what}: expected ${expected}, got ${got}. ${advice || 'llama.cpp cannot compute this model; export with --to hf'}`,
+    `export to GGUF: ${what}: expected ${expected}, got ${got}. ${advice || 'llama.cpp cannot compute this model; export it as a Hugging Face directory'}`,
   )
 }
 
 function checkLayers(config: DecoderConfig, architecture: Architecture): void {
   if (!hasUnequalLayers(config)) return
-  const advice = 'Export with --to hf, or prune with equal sizes'
+  const advice = 'Export it as a Hugging Face directory, or prune with equal sizes'
   if (architecture !== UNEQUAL_LAYERS) {
     throw refusal('per_layer_config', `equal layers in a ${config.modelType} model`, 'unequal ones', advice)
   }

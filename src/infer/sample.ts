@@ -119,6 +119,6 @@ function largest(values: Float32Array): number {
 /** The error for logits that no token can be chosen from. */
 export function notFinite(value: number): NonFiniteError {
   return new NonFiniteError(
-    `logits: expected finite numbers, got ${value}. The weights are damaged or the dtype is too narrow; try --dtype f32`,
+    `logits: expected finite numbers, got ${value}. The weights are damaged or the dtype is too narrow; try dtype f32`,
   )
 }

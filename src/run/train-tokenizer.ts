@@ -45,15 +45,15 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
   const least = 256 + specialTokens.length
   if (vocabSize < least) {
     throw new UsageError(
-      `--vocab-size: expected at least ${least} (256 bytes and ${specialTokens.length} special tokens), got ${vocabSize}`,
+      `vocabSize: expected at least ${least} (256 bytes and ${specialTokens.length} special tokens), got ${vocabSize}`,
     )
   }
   if (existsSync(join(out, 'tokenizer.json'))) {
     throw new UsageError(
-      `--out: expected a folder without a tokenizer, got ${out}, whose models would no longer fit. Choose another one, or remove its tokenizer.json`,
+      `out: expected a folder without a tokenizer, got ${out}, whose models would no longer fit. Choose another one, or remove its tokenizer.json`,
     )
   }
-  const removeAgain = makeOutputDirectory(out, '--out')
+  const removeAgain = makeOutputDirectory(out, 'out')
   try {
     yield { type: 'started', work: 'tokenizer' }
     const result = yield* eventsOf(({ tell }) => train(options, specialTokens, tell), { signal })

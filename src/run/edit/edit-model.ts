@@ -215,17 +215,13 @@ function tellNotice(watch: Watch, message: string): void {
 
 /** UsageError unless there is text; `why` says what needs it. */
 export function needText({ hasText }: EditSubject, why: string): void {
-  if (!hasText) throw new UsageError(`--data: expected text to measure on with ${why}, got nothing`)
+  if (!hasText) throw new UsageError(`data: expected text to measure on with ${why}, got nothing`)
 }
 
-/** InputError where the weights are stored quantized; `option` names the model there. */
-export function refuseQuantized(
-  { config, source }: Pick<EditSubject, 'config' | 'source'>,
-  what: string,
-  option = '--model',
-): void {
+/** InputError where the weights are stored quantized. */
+export function refuseQuantized({ config, source }: Pick<EditSubject, 'config' | 'source'>, what: string): void {
   if ((config.raw.quantization_config ?? null) === null) return
   throw new InputError(
-    `${option}: expected full-precision weights to ${what}, got ${source.base}, which is quantized already. Start from the model that it was made from`,
+    `model in ${source.base}: expected full-precision weights to ${what}, got quantized ones. Start from the model that they were made from`,
   )
 }

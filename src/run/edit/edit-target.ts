@@ -11,16 +11,16 @@ import type { ModelSource } from '../model-source.ts'
 /** UsageError when `to` is the folder that is read from. */
 export function refuseSameDirectory(from: string, to: string): void {
   if (!existsSync(from) || !existsSync(to) || realpathSync(from) !== realpathSync(to)) return
-  throw new UsageError(`--out: expected another folder than --model, got ${to} for both. Choose another one`)
+  throw new UsageError(`out: expected another folder than \`model\`, got ${to} for both. Choose another one`)
 }
 
 /** UsageError unless a model may be written to `out`: nothing there, an empty folder, or with `overwrite` any but the model's own. */
 export function checkTarget({ base, adapters }: ModelSource, out: string, overwrite: boolean): void {
-  checkOutputFolder(out, '--out')
+  checkOutputFolder(out, 'out')
   for (const from of [base, ...adapters.map(({ directory }) => directory)]) refuseSameDirectory(from, out)
   if (overwrite || !existsSync(out) || readdirSync(out).length === 0) return
   throw new UsageError(
-    `--out: expected a new or empty folder, got ${out} with files in it. Choose another one, or give --overwrite`,
+    `out: expected a new or empty folder, got ${out} with files in it. Choose another one, or give \`overwrite\``,
   )
 }
 
@@ -30,11 +30,11 @@ export function checkTarget({ base, adapters }: ModelSource, out: string, overwr
  */
 export function takeTarget(out: string): () => void {
   const folder = dirname(resolve(out))
-  const takeAway = makeOutputDirectory(folder, '--out')
+  const takeAway = makeOutputDirectory(folder, 'out')
   let unlock: () => void
   try {
-    if (existsSync(out) && statSync(out).isDirectory()) makeOutputDirectory(out, '--out')
-    unlock = lockOutput(join(folder, `.${basename(resolve(out))}.lock`), out, '--out')
+    if (existsSync(out) && statSync(out).isDirectory()) makeOutputDirectory(out, 'out')
+    unlock = lockOutput(join(folder, `.${basename(resolve(out))}.lock`), out, 'out')
   } catch (error) {
     takeAway()
     throw error

@@ -41,9 +41,9 @@ export function resolveWindows(options: WindowOptions, config: DecoderConfig): R
   const context = config.maxPositionEmbeddings
   const { maxLength } = options
   if (maxLength !== undefined && maxLength > context)
-    throw new UsageError(`--max-length: expected at most ${context}, the model's context, got ${maxLength}`)
+    throw new UsageError(`maxLength: expected at most ${context}, the model's context, got ${maxLength}`)
   if (options.data.length === 0 && (options.evalData ?? []).length > 0)
-    throw new UsageError('--eval-data: expected --data with it, got it alone')
+    throw new UsageError('evalData: expected `data` with it, got it alone')
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const defaults = { evalData: [], ...DEFAULTS, maxLength: Math.min(DEFAULTS.maxLength, context) }
   return { ...defaults, ...(given as Partial<ResolvedWindows>), data: options.data }
@@ -78,7 +78,7 @@ export async function drawWindows(tokenizer: Tokenizer, options: ResolvedWindows
         }
   const count = (batches: readonly Batch[]): number => batches.reduce((sum, { rows }) => sum + rows, 0)
   const found = count(windows.calibration)
-  const fewer = found < samples ? `, all that there is text for (--samples ${samples})` : ''
+  const fewer = found < samples ? `, all that there is text for, of the ${samples} asked for` : ''
   const message = `calibration: ${found} windows of ${length} tokens${fewer}; evaluation: ${count(windows.evaluation)} others`
   watch.tell?.({ type: 'started', work: 'edit', message })
   return windows

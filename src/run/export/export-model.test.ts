@@ -74,7 +74,7 @@ describe('exportModel', () => {
     ])
     for (const same of [model, at('lora')])
       await expect(resultOf(exportModel({ to: 'hf', model: at('lora'), out: same }))).rejects.toThrow(
-        'expected another folder than --model',
+        'expected another folder than `model`',
       )
   })
 
@@ -85,7 +85,7 @@ describe('exportModel', () => {
       modules: expect.any(Number),
     })
     await expect(resultOf(exportModel({ to: 'gguf-adapter', model, out: at('none.gguf') }))).rejects.toThrow(
-      'expected one adapter, got none',
+      'adapter: expected one LoRA to be written alone, got none',
     )
     expect(existsSync(at('none.gguf'))).toBe(false)
   })

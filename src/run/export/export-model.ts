@@ -85,13 +85,11 @@ async function run(options: ExportOptions, watch: Watch): Promise<ExportResult> 
 function checkFile(out: string, overwrite: boolean): void {
   const there = statSync(out, { throwIfNoEntry: false })
   if (there?.isDirectory())
-    throw new UsageError(
-      `--out: expected a file, got the folder ${out}. Name a file, such as ${join(out, 'model.gguf')}`,
-    )
-  checkOutputFile(out, '--out')
+    throw new UsageError(`out: expected a file, got the folder ${out}. Name a file, such as ${join(out, 'model.gguf')}`)
+  checkOutputFile(out, 'out')
   if (there !== undefined && !overwrite)
     throw new UsageError(
-      `--out: expected a new file, got ${out}, which is there. Choose another one, or give --overwrite`,
+      `out: expected a new file, got ${out}, which is there. Choose another one, or give \`overwrite\``,
     )
 }
 
@@ -158,8 +156,8 @@ async function adapterAlone({ model: path, adapter, out }: ExportOptions, watch:
   const source = modelSource(path, adapter)
   const [only, ...more] = source.adapters
   if (only === undefined || more.length > 0)
-    throw new (only === undefined ? UsageError : InputError)(
-      `--adapter-only: expected one adapter, got ${only === undefined ? 'none. Give --adapter DIR' : `${more.length + 1}. Give one of them, with its base as --model`}`,
+    throw new UsageError(
+      `adapter: expected one LoRA to be written alone, got ${only === undefined ? 'none. Give its folder' : `${more.length + 1}. Give one of them, with its base as \`model\``}`,
     )
   const { model } = await loadModel(source, { device: 'cpu' })
   try {

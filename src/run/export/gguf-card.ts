@@ -38,7 +38,7 @@ export function ggufCard({ loaded: { source, lineage, steps }, written, format }
 }
 
 function closenessLines(check: GgufCheck | null): string[] {
-  if (check === null) return ['Not measured (`--skip-check`).']
+  if (check === null) return ['Not measured: the file was not read back.']
   const { positions, sameTop, maxLogitDifference, meanDivergence } = check.closeness
   const ids =
     check.differing === undefined

@@ -32,7 +32,7 @@ export function overshootOf(
   const removed = ratioOf === 'blocks' ? removed_of_blocks : removed_of_model
   if (ratioOf === 'groups' || align === 1 || removed < ratio + OVERSHOOT) return []
   return [
-    `${percent(removed)} removed where ${percent(ratio)} was asked for, as MLPs keep a multiple of ${align} neurons. A smaller --align comes closer`,
+    `${percent(removed)} removed where ${percent(ratio)} was asked for, as MLPs keep a multiple of ${align} neurons. A smaller one (align) comes closer`,
   ]
 }
 

@@ -27,11 +27,11 @@ export interface Prepared {
   close(): void
 }
 
-/** What those who have a file call what the library and the command line of other edits name otherwise. */
+/** What those who have a file call what the library names otherwise. */
 const KEYS: Readonly<Record<string, string>> = {
-  '--max-length': 'calibration.max_length',
-  '--data': 'dataset',
-  '--eval-data': 'eval_dataset',
+  maxLength: 'calibration.max_length',
+  data: 'dataset',
+  evalData: 'eval_dataset',
   ratio: 'prune.ratio',
   scope: 'prune.scope',
   align: 'prune.align',
@@ -47,7 +47,7 @@ export async function prepareQpruner(config: QprunerConfig, watch: Watch): Promi
   const decoder = sourceConfig(source)
   const { samples, max_length: maxLength, batch_size: batchSize } = calibration
   const text = { data: dataset, evalData: eval_dataset, samples, maxLength, batchSize, textColumn: text_column, seed }
-  refuseQuantized({ source, config: decoder }, 'prune and quantize', 'model_name_or_path')
+  refuseQuantized({ source, config: decoder }, 'prune and quantize')
   const wanted = inKeys(KEYS, () => {
     if (config.prune) resolveOptions(pruneOptionsOf(config.prune, seed), decoder.layers.length)
     return resolveWindows(text, decoder)

@@ -227,7 +227,7 @@ describe('checkQpruner', () => {
       'weights that are quantized',
       () => ({ model_name_or_path: join(at('begun'), 'quantized') }),
       3,
-      'model_name_or_path: expected full-precision weights to prune and quantize',
+      ': expected full-precision weights to prune and quantize',
     ],
     ['a place that cannot be written', () => ({ output_dir: '/proc/none/x' }), 2, 'output_dir: expected a folder'],
   ])('refuses %s', async (_, more, code, message) => {

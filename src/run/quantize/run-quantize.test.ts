@@ -132,13 +132,13 @@ describe('runQuantize', () => {
       expect(existsSync(out)).toBe(false)
       return error?.message ?? 'no error'
     }
-    expect(await wrong({})).toContain('--bits: expected one of --bits, --format and --budget-bits, got none')
+    expect(await wrong({})).toContain('bits: expected one of `bits`, `format` and `budgetBits`, got none')
     expect(await wrong({ ...onText, budgetBits: 2.1 })).toContain('budget bits: expected at least 2.5 bits per weight')
-    expect(await wrong({ budgetBits: 3 })).toContain('--data: expected text to measure on with sensitivity')
-    expect(await wrong({ bits: 4, quantizer: 'gptq' })).toContain('--data: expected text')
-    expect(await wrong({ bits: 4, allocate: 'bo' })).toContain('--allocate: expected --budget-bits with it')
+    expect(await wrong({ budgetBits: 3 })).toContain('data: expected text to measure on with sensitivity')
+    expect(await wrong({ bits: 4, quantizer: 'gptq' })).toContain('data: expected text')
+    expect(await wrong({ bits: 4, allocate: 'bo' })).toContain('allocate: expected `budgetBits` with it, got `bits`')
     const formats = ['nf5' as QuantFormat]
-    expect(await wrong({ ...onText, budgetBits: 3, formats })).toContain('--choose: expected nf4 or')
+    expect(await wrong({ ...onText, budgetBits: 3, formats })).toContain('formats: expected nf4 or')
     writeFileSync(at('short.txt'), 'the cat')
     expect(await wrong({ budgetBits: 3, data: [at('short.txt')] })).toContain('expected at least 512 tokens')
     expect(readdirSync(root).filter((name) => name.startsWith('.'))).toEqual([])
@@ -146,8 +146,8 @@ describe('runQuantize', () => {
 
   it('refuses a model that is quantized already, and a folder that is in use', async () => {
     const twice = resultOf(runQuantize(optionsFor('twice', { model: at('nf4'), bits: 2 })))
-    await expect(twice).rejects.toThrow('--model: expected full-precision weights')
+    await expect(twice).rejects.toThrow(': expected full-precision weights to quantize')
     cpSync(model, at('used'), { recursive: true })
-    await expect(resultOf(runQuantize(optionsFor('used', { bits: 2 })))).rejects.toThrow('--out: expected a new')
+    await expect(resultOf(runQuantize(optionsFor('used', { bits: 2 })))).rejects.toThrow('out: expected a new')
   })
 })

@@ -129,12 +129,10 @@ function formatsOf(options: RunQuantizeOptions): FormatOptions | null {
     evaluations = DEFAULTS.evaluations,
   } = options
   const quantizer = options.quantizer ?? (data.length > 0 ? 'gptq' : 'rtn')
-  const given = Object.entries({ '--bits': bits, '--format': format, '--budget-bits': budgetBits }).filter(
-    ([, value]) => value !== undefined,
-  )
+  const given = Object.entries({ bits, format, budgetBits }).filter(([, value]) => value !== undefined)
   if (given.length !== 1)
     throw new UsageError(
-      `--bits: expected one of --bits, --format and --budget-bits, got ${given.map(([name]) => name).join(' and ') || 'none'}`,
+      `bits: expected one of \`bits\`, \`format\` and \`budgetBits\`, got ${given.map(([name]) => `\`${name}\``).join(' and ') || 'none'}`,
     )
   const common = { granularity, quantizer, objective, evaluations, seed }
   if (budgetBits !== undefined) {
@@ -142,15 +140,15 @@ function formatsOf(options: RunQuantizeOptions): FormatOptions | null {
     return { ...common, budgetBits, formats: choices, allocate: allocationNamed(allocate ?? 'sensitivity') }
   }
   for (const [name, isGiven] of [
-    ['--allocate', allocate !== undefined],
-    ['--choose', formats.length > 0],
+    ['allocate', allocate !== undefined],
+    ['formats', formats.length > 0],
   ] as const)
-    if (isGiven) throw new UsageError(`${name}: expected --budget-bits with it, got ${given[0]![0]}`)
+    if (isGiven) throw new UsageError(`${name}: expected \`budgetBits\` with it, got \`${given[0]![0]}\``)
   if (bits === 16) return null
   return { ...common, budgetBits: NO_LIMIT, formats: [format ?? BITS[bits!]], allocate: 'uniform' }
 }
 
 function checkFormat(name: QuantFormat): QuantFormat {
   if (QUANT_FORMATS.includes(name)) return name
-  throw new UsageError(`--choose: expected ${QUANT_FORMATS.join(' or ')}, got '${name}'`)
+  throw new UsageError(`formats: expected ${QUANT_FORMATS.join(' or ')}, got '${name}'`)
 }

@@ -107,9 +107,9 @@ function removeOf(
   config: DecoderConfig,
 ): number {
   if ((remove === undefined) === (ratio === undefined))
-    throw new UsageError(`--remove: expected either it or --ratio, got ${remove === undefined ? 'neither' : 'both'}`)
+    throw new UsageError(`remove: expected either it or \`ratio\`, got ${remove === undefined ? 'neither' : 'both'}`)
   if (remove !== undefined) return remove
-  if (!(ratio! < 1)) throw new UsageError(`--ratio: expected a share below 1, got ${ratio}`)
+  if (!(ratio! < 1)) throw new UsageError(`ratio: expected a share below 1, got ${ratio}`)
   const all = unitsOf(config, granularity, { first: 0, last: 0 }).length
   return Math.ceil(ratio! * all - 1e-9) // 0.55 · 20 is a little more than 11
 }

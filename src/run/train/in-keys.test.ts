@@ -11,6 +11,9 @@ describe('inKeys', () => {
     expect(() => inKeys(keys, fail(new UsageError('labelSmoothing: expected 0, got 1')))).toThrow(
       new UsageError('label_smoothing: expected 0, got 1'),
     )
+    expect(() =>
+      inKeys(keys, fail(new UsageError('beta: expected none with `labelSmoothing`, got 1. layers: no; `r`: no'))),
+    ).toThrow(new UsageError('beta: expected none with label_smoothing, got 1. layers: no; `r`: no'))
     expect(() => inKeys(keys, fail(new UsageError('beta: expected a number above 0')))).toThrow(/^beta/)
     expect(() => inKeys(keys, fail(new UsageError('toString: no option')))).toThrow(/^toString/)
     const other = new InputError('layers: of another kind')

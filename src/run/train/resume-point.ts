@@ -26,7 +26,7 @@ export function resumePoint(config: TrainConfig, tell: RunTell): string | undefi
     if (old === undefined) return undefined
     // Resuming could not tell the two runs apart.
     throw new UsageError(
-      `output_dir: expected a folder without checkpoints for a new run, got ${old.path}. Go on with --resume_from_checkpoint auto, or choose another output_dir`,
+      `output_dir: expected a folder without checkpoints for a new run, got ${old.path}. Go on with resume_from_checkpoint: auto, or choose another output_dir`,
     )
   }
   if (wish !== 'auto') verifyCheckpoint(wish)
