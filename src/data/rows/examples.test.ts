@@ -18,6 +18,8 @@ describe('readExample', () => {
       kind: 'conversation',
       messages: [system('S'), user('A'), assistant('a'), user('B'), assistant('b')],
     })
+    for (const blank of [' ', '\n', '\u00a0\t'])
+      expect(read({ instruction: 'A', input: blank, output: 'a' })).toEqual(read({ instruction: 'A', output: 'a' }))
     // A rendered text beside the fields does not make it plain text.
     expect(read({ instruction: 'A', output: 'a', text: '### A' }).kind).toBe('conversation')
   })
@@ -257,6 +259,18 @@ describe('readExample', () => {
       prompt: [user('a')],
       completion: [assistant('[{"x": 1}]')],
     })
+  })
+
+  it('reads pairs under the names of StackExchange, whose first answer is the better one', () => {
+    const row = { qid: 7, question: 'a', response_j: 'b', response_k: 'c', metadata: ['https://example.org'] }
+    const pair = { kind: 'preference', prompt: [user('a')], chosen: [assistant('b')], rejected: [assistant('c')] }
+    for (const options of [{}, { purpose: 'preference' as const }]) expect(read(row, options)).toEqual(pair)
+    expect(() => read(row, { purpose: 'supervised' })).toThrow(
+      /\{instruction, chosen, rejected\}. Train it with stage: dpo/,
+    )
+    expect(() => read({ question: 'a', response_j: 'b' }, { purpose: 'preference' })).toThrow(
+      /^row in data.jsonl:1: expected chosen and rejected answers, .*'rejected' is missing/,
+    )
   })
 
   it('takes names from the caller', () => {

@@ -103,7 +103,8 @@ export class Row {
         { role: 'assistant', content: pair[1] },
       ]
     })
-    const content = [this.text('instruction'), this.optional('input')].filter((part) => part !== '').join('\n')
+    const asked = [this.text('instruction'), this.optional('input')]
+    const content = asked.filter((part) => part.trim() !== '').join('\n')
     return this.withSystem([...messages, { role: 'user', content }])
   }
 

@@ -32,6 +32,9 @@ const ANSWER = 'output|response|answer|completion'
 /** Alpaca's. `prompt` beside `response` is LLaMA-Factory's name for a turn; beside `completion`, `chosen` it is TRL's for a text. */
 const ASKED = 'instruction|question|prompt|query|input'
 const ASKED_OF_PAIR = 'instruction|question|query|input'
+/** The better and the worse answer; the second names are StackExchange's, as paired for reward models. */
+const CHOSEN = 'chosen|response_j'
+const REJECTED = 'rejected|response_k'
 const BESIDE_ASKED = ['input|context|query', SYSTEM, 'history']
 
 interface ShapeSpec {
@@ -45,14 +48,14 @@ interface ShapeSpec {
 /** The shapes that are recognised: of those possible, the first whose fields are all there. */
 export const SHAPES: Readonly<Record<Shape, ShapeSpec>> = {
   'preference-messages': { for: 'preference', fields: ['chosen_messages', 'rejected_messages'], optional: [SYSTEM] },
-  'sharegpt-preference': { for: 'preference', fields: [CHAT, 'chosen', 'rejected'], optional: [SYSTEM] },
-  'messages-preference': { for: 'preference', fields: ['messages', 'chosen', 'rejected'], optional: [SYSTEM] },
+  'sharegpt-preference': { for: 'preference', fields: [CHAT, CHOSEN, REJECTED], optional: [SYSTEM] },
+  'messages-preference': { for: 'preference', fields: ['messages', CHOSEN, REJECTED], optional: [SYSTEM] },
   'alpaca-preference': {
     for: 'preference',
-    fields: [ASKED_OF_PAIR, 'chosen', 'rejected'],
+    fields: [ASKED_OF_PAIR, CHOSEN, REJECTED],
     optional: BESIDE_ASKED,
   },
-  preference: { for: 'preference', fields: ['chosen', 'rejected'], optional: ['prompt', SYSTEM] },
+  preference: { for: 'preference', fields: [CHOSEN, REJECTED], optional: ['prompt', SYSTEM] },
   'sharegpt-labelled': { for: 'labelled', fields: [CHAT, 'label|kto_tag'], optional: [SYSTEM] },
   'messages-labelled': { for: 'labelled', fields: ['messages', 'label|kto_tag'], optional: [SYSTEM] },
   'alpaca-labelled': { for: 'labelled', fields: ['instruction', 'output', 'label|kto_tag'], optional: BESIDE_ASKED },
