@@ -1,5 +1,6 @@
 // linear and lora_linear: y = x Wᵀ + b, plain and with a low-rank update.
 #include "fused.h"
+#include "quant.h"
 
 namespace anneal {
 namespace {
@@ -31,21 +32,68 @@ struct LinearProduct : torch::autograd::Function<LinearProduct> {
   }
 };
 
-constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewRows = 16, kTile = 4;
 
-template <int64_t Rows> void dotRows(const float* x, const float* w, const float* bias, float* y, int64_t K, int64_t N) {
-  at::parallel_for(0, N, std::max<int64_t>(16, 16384 / K), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; n++) {
-      const float* row = w + n * K;
-      float sums[Rows] = {};
+/**
+ * y [Rows, Outputs] = x [Rows, K] times the rows `w[0…]` of a weight, all read at once. A sum has the same order whatever Rows and Outputs
+ * are, so that a text gets the same numbers alone and beside others: two vectors of lanes over K in turn, added at the end.
+ */
+template <int64_t Rows, int64_t Outputs> inline void dotTile(const float* x, const float* const (&w)[Outputs], int64_t K, float* y) {
+  constexpr int64_t kAhead = 1024;  // what memory gives while the tile before is multiplied
+  Lanes even[Outputs * Rows] = {}, odd[Outputs * Rows] = {};
+  int64_t k = 0;
+  for (; k + 2 * kLanes <= K; k += 2 * kLanes) {
+#pragma GCC unroll 4
+    for (int64_t o = 0; o < Outputs; o++) {
+      __builtin_prefetch(w[o] + k + kAhead);
+      __builtin_prefetch(w[o] + k + kAhead + kLanes);
+      Lanes low = loadLanes(w[o] + k), high = loadLanes(w[o] + k + kLanes);
+#pragma GCC unroll 4
       for (int64_t r = 0; r < Rows; r++) {
-        const float* in = x + r * K;
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t k = 0; k < K; k++) sum += in[k] * row[k];
-        sums[r] = sum;
+        even[o * Rows + r] += low * loadLanes(x + r * K + k);
+        odd[o * Rows + r] += high * loadLanes(x + r * K + k + kLanes);
       }
-      for (int64_t r = 0; r < Rows; r++) y[r * N + n] = sums[r] + (bias ? bias[n] : 0.0f);
+    }
+  }
+  for (; k < K; k += kLanes) {  // what is left, filled up with zeros
+    size_t bytes = static_cast<size_t>(std::min(kLanes, K - k)) * sizeof(float);
+    for (int64_t o = 0; o < Outputs; o++) {
+      Lanes part = {};
+      std::memcpy(&part, w[o] + k, bytes);
+      for (int64_t r = 0; r < Rows; r++) {
+        Lanes in = {};
+        std::memcpy(&in, x + r * K + k, bytes);
+        even[o * Rows + r] += part * in;
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < Outputs * Rows; i++) y[i % Rows * Outputs + i / Rows] = sumLanes(even[i] + odd[i]);
+}
+
+/** y [rows, N] = x [rows, K] · Wᵀ + bias for at most kFewRows rows: W is read from memory once, as several streams, which is faster than as one. */
+template <int64_t Outputs> void multiplyRows(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t K, int64_t N) {
+  constexpr int64_t kWorthSharing = 131072;  // multiplications; less is done before another thread has begun
+  int64_t apart = (N + Outputs - 1) / Outputs;
+  at::parallel_for(0, apart, std::max<int64_t>(1, kWorthSharing / (K * Outputs * rows)), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) {
+      const float* streams[Outputs];
+      for (int64_t o = 0; o < Outputs; o++) streams[o] = w + std::min(n + o * apart, N - 1) * K;
+      for (int64_t first = 0; first < rows; first += kTile) {
+        float products[kTile * Outputs];
+        const float* in = x + first * K;
+        int64_t count = std::min(kTile, rows - first);
+        switch (count) {
+          case 1: dotTile<1>(in, streams, K, products); break;
+          case 2: dotTile<2>(in, streams, K, products); break;
+          case 3: dotTile<3>(in, streams, K, products); break;
+          default: dotTile<4>(in, streams, K, products);
+        }
+        for (int64_t i = 0; i < count * Outputs; i++) {
+          int64_t at = n + i % Outputs * apart;
+          if (at < N) y[(first + i / Outputs) * N + at] = products[i] + (bias ? bias[at] : 0.0f);
+        }
+      }
     }
   });
 }
@@ -63,13 +111,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bia
   sizes.back() = N;
   Tensor y = at::empty(sizes, x.options());
   Tensor b = bias.has_value() ? bias->contiguous() : Tensor();
-  const float* pb = b.defined() ? data(b) : nullptr;
-  switch (rows) {
-    case 1: dotRows<1>(data(input), data(weight), pb, data(y), K, N); break;
-    case 2: dotRows<2>(data(input), data(weight), pb, data(y), K, N); break;
-    case 3: dotRows<3>(data(input), data(weight), pb, data(y), K, N); break;
-    default: dotRows<4>(data(input), data(weight), pb, data(y), K, N);
-  }
+  // As many streams as there are registers for sums.
+  (rows <= 2 ? multiplyRows<4> : multiplyRows<2>)(data(input), data(weight), b.defined() ? data(b) : nullptr, data(y), rows, K, N);
   return y;
 }
 

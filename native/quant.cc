@@ -175,7 +175,8 @@ Tensor dequantize(const Stored& w, at::ScalarType dtype) {
   return dense.to(dtype);
 }
 
-constexpr int64_t kFewRows = 4;
+/** Up to so many rows the codes are read, tile by tile, instead of a dense matrix made; a row's numbers do not depend on the others. */
+constexpr int64_t kFewRows = 16, kTile = 4;
 
 /** Adds to `sums` the products of two rows of codes, `pitch` bytes apart, with R rows of x, `K` apart, over some runs. */
 template <int Bits, int64_t R> inline void dotRuns(const uint8_t* from, int64_t pitch, const float* x, int64_t K, int64_t runs, const Table& table, Lanes (&sums)[4 * R]) {
@@ -257,13 +258,13 @@ template <int Bits, int64_t R> void multiplyFew(const Stored& w, const float* x,
   });
 }
 
-template <int Bits> void multiplyFew(const Stored& w, int64_t rows, const float* x, const float* bias, float* y) {
-  switch (rows) {
-    case 1: return multiplyFew<Bits, 1>(w, x, bias, y);
-    case 2: return multiplyFew<Bits, 2>(w, x, bias, y);
-    case 3: return multiplyFew<Bits, 3>(w, x, bias, y);
-    default: return multiplyFew<Bits, 4>(w, x, bias, y);
-  }
+template <int Bits> void multiplyRows(const Stored& w, int64_t rows, const float* x, const float* bias, float* y) {
+  for (; rows > 0; rows -= kTile, x += kTile * w.columns, y += kTile * w.rows) switch (rows) {
+      case 1: return multiplyFew<Bits, 1>(w, x, bias, y);
+      case 2: return multiplyFew<Bits, 2>(w, x, bias, y);
+      case 3: return multiplyFew<Bits, 3>(w, x, bias, y);
+      default: multiplyFew<Bits, 4>(w, x, bias, y);
+    }
 }
 
 // ---- linear --------------------------------------------------------------------------------------------------------------------
@@ -318,10 +319,10 @@ Tensor quantLinear(const Tensor& x, const Optional<Tensor>& bias, const Tensor& 
   Tensor y = at::empty(sizes, input.options());
   const float* pb = b.defined() ? data(b) : nullptr;
   switch (bits) {
-    case 8: multiplyFew<8>(w, count, data(input), pb, data(y)); break;
-    case 4: multiplyFew<4>(w, count, data(input), pb, data(y)); break;
-    case 3: multiplyFew<3>(w, count, data(input), pb, data(y)); break;
-    default: multiplyFew<2>(w, count, data(input), pb, data(y));
+    case 8: multiplyRows<8>(w, count, data(input), pb, data(y)); break;
+    case 4: multiplyRows<4>(w, count, data(input), pb, data(y)); break;
+    case 3: multiplyRows<3>(w, count, data(input), pb, data(y)); break;
+    default: multiplyRows<2>(w, count, data(input), pb, data(y));
   }
   return isHalf ? y.to(at::kBFloat16) : y;
 }

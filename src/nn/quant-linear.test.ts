@@ -47,13 +47,36 @@ describe('QuantLinear', () => {
         [1, 1],
       ] as const) {
         const [quant, dense] = both(out, width, options, true)
-        for (const shape of [[width], [1, width], [2, width], [1, 3, width], [2, 2, width], [9, width], [0, width]]) {
+        for (const shape of [
+          [width],
+          [1, width],
+          [2, width],
+          [1, 3, width],
+          [2, 2, width],
+          [9, width],
+          [17, width],
+          [0, width],
+        ]) {
           const x = normal(...shape)
           const y = noGrad(() => quant.forward(x))
           expect(y.shape).toEqual([...shape.slice(0, -1), out])
           expect(y, `${out}×${width}, x [${shape}]`).toBeAllclose(dense.forward(x), { absolute: 2e-5, relative: 1e-4 })
         }
       }
+    },
+  )
+
+  it.each(FORMATS.map((options) => [JSON.stringify(options), options] as const))(
+    'gives a row the same bits whatever rows are beside it, up to sixteen: %s',
+    (_, options) => {
+      const [out, width] = [33, 192]
+      const [quant] = both(out, width, options, true)
+      const x = normal(16, width)
+      noGrad(() => {
+        const alone = Array.from({ length: 16 }, (_, row) => quant.forward(x.narrow(0, row, 1)).toArray()).flat()
+        for (let rows = 2; rows <= 16; rows++)
+          expect(quant.forward(x.narrow(0, 0, rows)).toArray()).toEqual(alone.slice(0, rows * out))
+      })
     },
   )
 

@@ -18,7 +18,7 @@ describe('linear', () => {
     const y = x.matmul(weight.t())
     return bias === undefined ? y : y.add(bias)
   }
-  it('agrees with a product of matrices for one to five rows', () => {
+  it('agrees with a product of matrices for one row to eighteen', () => {
     noGrad(() => {
       for (const [inputs, outputs] of [
         [1, 1],
@@ -27,13 +27,36 @@ describe('linear', () => {
         [1000, 3],
       ] as const) {
         const [weight, bias] = [random([outputs, inputs], 2), random([outputs], 3)]
-        for (const shape of [[inputs], [1, inputs], [2, inputs], [3, 1, inputs], [2, 2, inputs], [5, inputs]]) {
+        for (const shape of [
+          [inputs],
+          [1, inputs],
+          [2, inputs],
+          [3, 1, inputs],
+          [2, 2, inputs],
+          [5, inputs],
+          [16, inputs],
+          [18, inputs],
+        ]) {
           const x = random(shape, 1)
           for (const b of [undefined, bias]) {
             const ours = ops.linear(x.to('f32'), weight.to('f32'), b?.to('f32'))
             expect(relativeError(ours, composed(x, weight, b))).toBeLessThan(1e-5)
           }
         }
+      }
+    })
+  })
+  it('gives a row the same bits whatever rows are beside it, up to sixteen', () => {
+    noGrad(() => {
+      for (const [inputs, outputs] of [
+        [7, 33],
+        [100, 5],
+        [576, 129],
+      ] as const) {
+        const [x, weight] = [random([16, inputs], 1).to('f32'), random([outputs, inputs], 2).to('f32')]
+        const alone = Array.from({ length: 16 }, (_, row) => ops.linear(x.narrow(0, row, 1), weight).toArray()).flat()
+        for (let rows = 2; rows <= 16; rows++)
+          expect(ops.linear(x.narrow(0, 0, rows), weight).toArray()).toEqual(alone.slice(0, rows * outputs))
       }
     })
   })
