@@ -25,7 +25,8 @@ export class QuantLinear extends Layer implements LinearLike {
   }
 
   forward(x: Tensor): Tensor {
-    const dtype = autocastDtype() ?? x.dtype
+    const dtype = autocastDtype()
+    if (dtype === null) return this.weight.multiply(x, this.bias?.to(x.dtype))
     return this.weight.multiply(x.to(dtype), this.bias?.to(dtype))
   }
 
