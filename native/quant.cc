@@ -120,6 +120,14 @@ struct Reader {
     if (halfScales) return halfScales[i];
     return levels[scaleCodes[i]] * groups[i / kScaleGroup] + offset;
   }
+  /** The scales of `count` blocks from `first`. */
+  void readScales(int64_t first, int64_t count, float* to) const {
+    if (scales) std::copy_n(scales + first, count, to);
+    else if (halfScales)
+      for (int64_t i = 0; i < count; i++) to[i] = halfScales[first + i];
+    else
+      for (int64_t i = 0; i < count; i++) to[i] = scale(first + i);
+  }
   inline float min(int64_t i) const { return mins ? static_cast<float>(mins[i]) : 0.0f; }
   /** Where the codes of a block begin. Rows of 8 bits are one block and not padded. */
   inline const uint8_t* at(int64_t block) const { return codes + block * w.block * w.bits / 8; }
@@ -179,11 +187,12 @@ Tensor dequantize(const Stored& w, at::ScalarType dtype) {
 constexpr int64_t kFewRows = 16, kTile = 4;
 
 /** Adds to `sums` the products of two rows of codes, `pitch` bytes apart, with R rows of x, `K` apart, over some runs. */
-template <int Bits, int64_t R> inline void dotRuns(const uint8_t* from, int64_t pitch, const float* x, int64_t K, int64_t runs, const Table& table, Lanes (&sums)[4 * R]) {
+template <int Bits, int64_t R>
+inline void dotRuns(const uint8_t* from, int64_t pitch, const float* x, int64_t K, int64_t runs, const Table& first, const Table& second, Lanes (&sums)[4 * R]) {
   for (int64_t i = 0; i < runs; i++, from += 4 * Bits, x += kRun) {
     Lanes a, b, c, d;
-    decodeRun<Bits>(from, table, a, b);
-    decodeRun<Bits>(from + pitch, table, c, d);
+    decodeRun<Bits>(from, first, a, b);
+    decodeRun<Bits>(from + pitch, second, c, d);
 #pragma GCC unroll 4
     for (int64_t r = 0; r < R; r++) {
       Lanes low = loadLanes(x + r * K), high = loadLanes(x + r * K + kLanes);
@@ -197,9 +206,11 @@ template <int Bits, int64_t R> inline void dotRuns(const uint8_t* from, int64_t 
 
 /**
  * y [R, out] = x [R, in] · Wᵀ + bias, every code read once. Rows of W come in pairs, so that sums wait less for each other; one from each
- * half of W, so that memory is read as two long streams (neighbouring rows were read at half the speed).
+ * half of W, so that memory is read as two long streams (neighbouring rows were read at half the speed). A block's scale goes into the
+ * table that its codes are looked up in; codes of 8 bits have no table and one scale a row, which the sum is multiplied by.
  */
 template <int Bits, int64_t R> void multiplyFew(const Stored& w, const float* x, const float* bias, float* y) {
+  constexpr int64_t kWorthSharing = 131072;  // multiplications; less is done before another thread has begun
   Reader reader(w);
   int64_t perRow = w.blocksPerRow(), K = w.columns, N = w.rows, half = (N + 1) / 2;
   // Σ x of each block, for formats with a minimum.
@@ -212,35 +223,31 @@ template <int Bits, int64_t R> void multiplyFew(const Stored& w, const float* x,
   int64_t lastBlock = (perRow - 1) * w.block, lastRuns = (K - lastBlock) / kRun, rest = (K - lastBlock) % kRun;
   float padded[R * kRun] = {};
   for (int64_t r = 0; r < R; r++) std::copy_n(x + (r + 1) * K - rest, rest, padded + r * kRun);
-  at::parallel_for(0, half, std::max<int64_t>(8, 16384 / K), [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, half, std::max<int64_t>(8, kWorthSharing / (2 * R * K)), [&](int64_t begin, int64_t end) {
     std::vector<float> scales(2 * perRow);
     for (int64_t n = begin; n < end; n++) {
       int64_t second = n + half < N ? half : 0;  // from this row to its partner; the middle row of an odd number has none
-      for (int64_t b = 0; b < perRow; b++) {
-        scales[b] = reader.scale(n * perRow + b);
-        scales[perRow + b] = reader.scale((n + second) * perRow + b);
-      }
+      reader.readScales(n * perRow, perRow, scales.data());
+      reader.readScales((n + second) * perRow, perRow, scales.data() + perRow);
       const uint8_t* from = reader.at(n * perRow);
       int64_t blockBytes = w.block * Bits / 8, pitch = second * perRow * blockBytes;
-      Lanes totals[4 * R] = {};
+      Lanes sums[4 * R] = {};
       for (int64_t b = 0; b < perRow; b++) {
-        Lanes sums[4 * R] = {};
         bool isLast = b + 1 == perRow;
         const uint8_t* codes = from + b * blockBytes;
-        dotRuns<Bits, R>(codes, pitch, x + b * w.block, K, isLast ? lastRuns : w.block / kRun, reader.table, sums);
+        Table one = Bits == 8 ? reader.table : reader.table.times(scales[b]), other = Bits == 8 ? reader.table : reader.table.times(scales[perRow + b]);
+        dotRuns<Bits, R>(codes, pitch, x + b * w.block, K, isLast ? lastRuns : w.block / kRun, one, other, sums);
         if (isLast && rest > 0) {
           const uint8_t* tail = codes + lastRuns * 4 * Bits;
           uint8_t copies[2 * kRun] = {};
           if constexpr (Bits == 8) {
             std::copy_n(tail, rest, copies);
             std::copy_n(tail + pitch, rest, copies + kRun);
-            dotRuns<Bits, R>(copies, kRun, padded, kRun, 1, reader.table, sums);
+            dotRuns<Bits, R>(copies, kRun, padded, kRun, 1, one, other, sums);
           } else {
-            dotRuns<Bits, R>(tail, pitch, padded, kRun, 1, reader.table, sums);
+            dotRuns<Bits, R>(tail, pitch, padded, kRun, 1, one, other, sums);
           }
         }
-#pragma GCC unroll 16
-        for (int64_t i = 0; i < 4 * R; i++) totals[i] += sums[i] * scales[i % 4 < 2 ? b : perRow + b];
       }
 #pragma GCC unroll 2
       for (int64_t o = 0; o < 2; o++) {
@@ -248,9 +255,11 @@ template <int Bits, int64_t R> void multiplyFew(const Stored& w, const float* x,
         int64_t row = n + o * half;
 #pragma GCC unroll 4
         for (int64_t r = 0; r < R; r++) {
-          float sum = sumLanes(totals[4 * r + 2 * o] + totals[4 * r + 2 * o + 1]) + (bias ? bias[row] : 0.0f);
+          // fma by name: left to the compiler, it would depend on R which sums are rounded once and which twice.
+          float sum = sumLanes(sums[4 * r + 2 * o] + sums[4 * r + 2 * o + 1]);
+          sum = std::fma(sum, Bits == 8 ? scales[o] : 1.0f, bias ? bias[row] : 0.0f);
           if (reader.mins)
-            for (int64_t b = 0; b < perRow; b++) sum += reader.min(row * perRow + b) * sumsOfX[r * perRow + b];
+            for (int64_t b = 0; b < perRow; b++) sum = std::fma(reader.min(row * perRow + b), sumsOfX[r * perRow + b], sum);
           y[r * N + row] = sum;
         }
       }
