@@ -1,6 +1,7 @@
 // `anneal quantize --model DIR --out DIR`: matrices in fewer bits, all alike or by what each layer can bear within a budget.
-import { ALLOCATIONS, DEFAULTS, GRANULARITIES, OBJECTIVES, QUANTIZERS } from '../methods/quantize/choices.ts'
+import { DEFAULTS, GRANULARITIES, OBJECTIVES, QUANTIZERS } from '../methods/quantize/choices.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../nn/quant/format.ts'
+import { ALLOCATION_NAMES } from '../run/quantize/allocation-names.ts'
 import { type Command, defineCommand } from './command.ts'
 import { EDIT_OPTIONS, editOptions, JOURNAL_OPTION, LENGTH_OPTION, TEXT_OPTIONS } from './edit-options.ts'
 import { followEdit } from './follow-edit.ts'
@@ -26,7 +27,7 @@ export const command: Command = defineCommand({
     },
     allocate: {
       kind: 'choice',
-      choices: [...ALLOCATIONS, 'mi'],
+      choices: ALLOCATION_NAMES,
       summary: 'by one format, mutual information, measured loss, Fisher, or a search after measuring',
     },
     granularity: {

@@ -1,8 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import type { addLora } from './lora/lora.ts'
+import type { PruneReport } from './prune/prune.ts'
+import type { FormatsReport } from './quantize/quantize.ts'
 import { allEntries, METHODS } from './registry.ts'
+import type { SlebReport } from './sleb/result.ts'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const src = join(here, '..')
@@ -19,6 +23,7 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'run/qpruner/prepare.ts': ['prune'],
   'run/qpruner/qpruner-report.ts': ['quantize'],
   'run/qpruner/stages.ts': ['lora', 'prune', 'quantize'],
+  'run/quantize/allocation-names.ts': ['qpruner'],
   'run/quantize/allocation.ts': ['qpruner'],
   'run/train/dpo-data.ts': ['dpo'],
   'run/train/dpo-reference.ts': ['dpo'],
@@ -28,6 +33,17 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'run/train/rules-of.ts': ['dropbp'],
   'run/train/soft-prompt-tuning.ts': ['prompt-tuning'],
 }
+
+describe('a report', () => {
+  it('has figures of known names only: a mistyped one is no unknown', () => {
+    type Reports = keyof PruneReport | keyof FormatsReport | keyof SlebReport
+    expectTypeOf<string extends Reports ? 'any' : 'known'>().toEqualTypeOf<'known'>()
+    expectTypeOf<ReturnType<typeof addLora>['report']>().toEqualTypeOf<{
+      modules: number
+      trainable_parameters: number
+    }>()
+  })
+})
 
 describe('the registry', () => {
   it('has every folder once, under its own name', () => {

@@ -36,7 +36,7 @@ export {
 } from './qpruner/config.ts'
 export { checkQpruner, type QprunerResult, type RunQprunerOptions, runQpruner } from './qpruner/run-qpruner.ts'
 export type { Judged } from './qpruner/stages.ts'
-export type { AllocationName } from './quantize/allocation.ts'
+export type { AllocationName } from './quantize/allocation-names.ts'
 export type { QuantizeSummary } from './quantize/quantize-report.ts'
 export { type RunQuantizeOptions, runQuantize, type Unchanged } from './quantize/run-quantize.ts'
 export { type RunSlebOptions, runSleb } from './sleb/run-sleb.ts'

@@ -29,6 +29,14 @@ describe('lineage', () => {
     expect(readdirSync(directory)).toEqual([LINEAGE])
   })
 
+  it('takes reports as they are, also those of a version that spelled its figures otherwise', () => {
+    const older: LineageStep = { ...pretrain, pass: 'lora', report: { modules: 4, trainableParameters: 512 } }
+    const own = mkdtempSync(join(directory, 'older-'))
+    writeFileSync(join(own, LINEAGE), JSON.stringify([older]))
+    expect(appendLineage(own, sleb)).toEqual([older, sleb])
+    rmSync(own, { recursive: true })
+  })
+
   it('refuses to write a step that it would not read', () => {
     const before = readFileSync(join(directory, LINEAGE))
     expect(() => appendLineage(directory, { ...sleb, parentSha256: 'abc' })).toThrow(/lineage\.json:2\.parentSha256/)

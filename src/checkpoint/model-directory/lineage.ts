@@ -26,7 +26,10 @@ export interface LineageStep {
   parentSha256?: string | undefined
 }
 
-/** What a method did to a model, as `appendLineage` takes it: every method that edits one returns this, with a report of its own type. */
+/**
+ * What a method did to a model, as `appendLineage` takes it: every method that edits one returns this, with a report of its own type (a
+ * `type`: an interface is no Record), whose keys are in snake_case like those of config.json beside it.
+ */
 export interface PassRecord<R extends Record<string, unknown> = Record<string, unknown>> {
   pass: string
   options: Record<string, unknown>

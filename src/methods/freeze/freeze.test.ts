@@ -47,7 +47,7 @@ describe('freezeExcept', () => {
     expect(freezeExcept(model, { layers: 1 })).toEqual({
       pass: 'freeze',
       options: { layers: 1, modules: ['all'], extraModules: [] },
-      report: { trainableParameters: 2 * 1024 + 2 * 512 + 3 * 2048 + 2 * 32 },
+      report: { trainable_parameters: 2 * 1024 + 2 * 512 + 3 * 2048 + 2 * 32 },
     })
   })
 

@@ -18,7 +18,10 @@ export interface FreezeOptions {
 const IN_BLOCK = /^model\.layers\.(\d+)\.(.+)$/
 
 /** Lets only the chosen parameters require a gradient. A UsageError leaves the model as it was. */
-export function freezeExcept(model: Decoder, options: FreezeOptions = {}): PassRecord {
+export function freezeExcept(
+  model: Decoder,
+  options: FreezeOptions = {},
+): PassRecord<{ trainable_parameters: number }> {
   const resolved = {
     layers: 2,
     modules: ['all'] as readonly string[],
@@ -56,7 +59,7 @@ export function freezeExcept(model: Decoder, options: FreezeOptions = {}): PassR
   return {
     pass: 'freeze',
     options: { ...resolved },
-    report: { trainableParameters: trained.reduce((sum, [, { numel }]) => sum + numel, 0) },
+    report: { trainable_parameters: trained.reduce((sum, [, { numel }]) => sum + numel, 0) },
   }
 }
 

@@ -113,7 +113,7 @@ describe('addLora', () => {
       ),
     ).toBe(true)
     const layers = model.config.layers.length
-    expect([pass, report.modules, report.trainableParameters]).toEqual([
+    expect([pass, report.modules, report.trainable_parameters]).toEqual([
       'dora',
       layers,
       layers * (4 * 64 + 64 * 4 + 64),

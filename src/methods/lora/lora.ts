@@ -38,7 +38,10 @@ export interface LoraOptions {
  * @example
  * addLora(model, { r: 16, loraAlpha: 32, targetModules: ['q_proj', 'v_proj'] })
  */
-export function addLora(model: Decoder, options: LoraOptions = {}): PassRecord {
+export function addLora(
+  model: Decoder,
+  options: LoraOptions = {},
+): PassRecord<{ modules: number; trainable_parameters: number }> {
   const unnamed = { excludeModules: [] as Targets, adapterName: 'default', seed: 0 }
   const resolved = { ...loraDefaults(options.r), ...unnamed, ...options }
   check(resolved)
@@ -56,7 +59,7 @@ export function addLora(model: Decoder, options: LoraOptions = {}): PassRecord {
   return {
     pass: useDora ? 'dora' : 'lora',
     options: resolved,
-    report: { modules: paths.length, trainableParameters: count },
+    report: { modules: paths.length, trainable_parameters: count },
   }
 }
 

@@ -34,9 +34,12 @@ export function unmerge(model: Decoder): void {
  * Adds the active adapters to the weights for good and removes every adapter: the model is an ordinary one again. A quantized base
  * becomes a dense one in `dtype`; it is never quantized again silently. A tied head that was adapted is no longer tied.
  *
- * `report.lostToRounding` is the worst ‖rounding error‖ / ‖update‖ of a module: near 1, the update is below the base's precision.
+ * `report.lost_to_rounding` is the worst ‖rounding error‖ / ‖update‖ of a module: near 1, the update is below the base's precision.
  */
-export function mergeAndUnload(model: Decoder, options: { dtype?: DType } = {}): PassRecord {
+export function mergeAndUnload(
+  model: Decoder,
+  options: { dtype?: DType } = {},
+): PassRecord<{ modules: number; lost_to_rounding: number; worst_module: string }> {
   const layers = [...loraLayers(model)]
   checkMergeable(layers)
   let worst = { lost: 0, path: '' }
@@ -48,7 +51,7 @@ export function mergeAndUnload(model: Decoder, options: { dtype?: DType } = {}):
   return {
     pass: 'merge',
     options: { ...options },
-    report: { modules: layers.length, lostToRounding: worst.lost, worstModule: worst.path },
+    report: { modules: layers.length, lost_to_rounding: worst.lost, worst_module: worst.path },
   }
 }
 

@@ -157,7 +157,12 @@ describe('addPrompt', () => {
 
   it('stores a prompt of Gemma in the units that PEFT sees: after the embedding was scaled', () => {
     const model = load('gemma2')
-    addPrompt(model, { numVirtualTokens: 3, promptTuningInit: 'TEXT', initTokenIds: [11, 12, 13] })
+    const { report } = addPrompt(model, {
+      numVirtualTokens: 3,
+      promptTuningInit: 'TEXT',
+      initTokenIds: [11, 12, 13],
+    })
+    expect(report).toEqual({ virtual_tokens: 3, trainable_parameters: 3 * model.config.hiddenSize })
     const scaled = model.model.embed_tokens.weight.narrow(0, 11, 3).mul(model.config.embeddingScale)
     expect(promptOf(model).embedding).toBeAllclose(scaled)
     // A prompt at the entries of a text reads like that text.

@@ -61,7 +61,10 @@ export class SoftPrompt extends InputLayer {
  * Freezes the model and gives it a new, trainable soft prompt. It takes effect through `promptTuning` in training, and in use where
  * `SoftPrompt.ids` come before a sequence or `prefillPrompt` has put them into its cache. A UsageError leaves the model as it was.
  */
-export function addPrompt(model: Decoder, options: PromptOptions = {}): PassRecord {
+export function addPrompt(
+  model: Decoder,
+  options: PromptOptions = {},
+): PassRecord<{ virtual_tokens: number; trainable_parameters: number }> {
   const resolved = { numVirtualTokens: 20, promptTuningInit: 'SAMPLE_VOCAB' as const, seed: 0, ...options }
   const { numVirtualTokens: count, promptTuningInit: start, initTokenIds, seed } = resolved
   if (!(Number.isInteger(count) && count > 0))
@@ -112,7 +115,7 @@ export function addPrompt(model: Decoder, options: PromptOptions = {}): PassReco
   return {
     pass: 'prompt-tuning',
     options: { ...resolved },
-    report: { virtualTokens: count, trainableParameters: embedding.numel },
+    report: { virtual_tokens: count, trainable_parameters: embedding.numel },
   }
 }
 

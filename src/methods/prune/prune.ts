@@ -30,7 +30,7 @@ export interface LayerSizes {
 }
 
 /** What pruning removed, layer by layer. */
-export interface PruneReport extends Record<string, unknown> {
+export type PruneReport = {
   parameters_before: number
   parameters_after: number
   /** Shares removed, of the whole model and of its blocks. */

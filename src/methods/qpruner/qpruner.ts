@@ -3,11 +3,12 @@
 // Pruning, quantization and LoRA are methods of their own; `anneal qpruner` (src/run/qpruner) is the whole line.
 import { codeBits, type QuantFormat } from '../../nn/quant/format.ts'
 import type { FormatScore } from '../../probe/format-score.ts'
+import { MUTUAL_INFORMATION } from './choices.ts'
 import { layerInformation } from './mutual-information.ts'
 
 /** The paper's importance, as a way to allocate formats: `chooseFormats(model, windows, { allocate: mutualInformation, … })`. */
 export const mutualInformationScore: FormatScore = {
-  name: 'mi',
+  name: MUTUAL_INFORMATION,
   losses: async (model, units, formats, calibration, watch) =>
     informationLosses(units, formats, await layerInformation(model, calibration, watch)),
 }

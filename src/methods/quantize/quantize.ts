@@ -78,7 +78,7 @@ export async function chooseFormats(
 }
 
 /** Of the lineage: which format each unit got. */
-export interface FormatsReport extends Record<string, unknown> {
+export type FormatsReport = {
   method: string
   bytes: number
   budget: number

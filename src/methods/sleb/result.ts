@@ -27,7 +27,7 @@ export interface SlebStep {
 }
 
 /** Of the lineage: names of the units in the order in which they went, and what the search measured. */
-export interface SlebReport extends Record<string, unknown> {
+export type SlebReport = {
   removed: string[]
   blocks_before: number
   blocks_after: number

@@ -23,9 +23,11 @@ import {
   type QuantObjective,
 } from '../../methods/quantize/choices.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
+import { ALLOCATION_NAMES, type AllocationName } from '../quantize/allocation-names.ts'
 
 /** Who gives formats at first; `bo` refines it in a stage of its own. */
-const FIRST_ALLOCATIONS = ['uniform', 'mi', 'sensitivity', 'fisher'] as const
+type FirstAllocation = Exclude<AllocationName, 'bo'>
+const FIRST_ALLOCATIONS = ALLOCATION_NAMES.filter((name): name is FirstAllocation => name !== 'bo')
 
 /** The section `prune`. */
 export interface PruneSection {
@@ -45,7 +47,7 @@ export interface QuantizeSection {
   granularity: FormatGranularity
   quantizer: Quantizer
   objective: QuantObjective
-  allocate: (typeof FIRST_ALLOCATIONS)[number]
+  allocate: FirstAllocation
   /** Of the Bayesian optimisation; 0 leaves it out. */
   evaluations: number
 }

@@ -136,6 +136,9 @@ describe('runQuantize', () => {
     expect(await wrong({ ...onText, budgetBits: 2.1 })).toContain('budget bits: expected at least 2.5 bits per weight')
     expect(await wrong({ budgetBits: 3 })).toContain('data: expected text to measure on with sensitivity')
     expect(await wrong({ bits: 4, quantizer: 'gptq' })).toContain('data: expected text')
+    expect(await wrong({ ...onText, budgetBits: 3, allocate: 'mutual' as 'mi' })).toContain(
+      "allocate: expected uniform or sensitivity or fisher or bo or mi, got 'mutual'",
+    )
     expect(await wrong({ bits: 4, allocate: 'bo' })).toContain('allocate: expected `budgetBits` with it, got `bits`')
     const formats = ['nf5' as QuantFormat]
     expect(await wrong({ ...onText, budgetBits: 3, formats })).toContain('formats: expected nf4 or')

@@ -17,7 +17,8 @@ import {
 } from '../edit/edit-model.ts'
 import { otherBytes } from '../edit/measure-model.ts'
 import { pageFooter } from '../page-footer.ts'
-import { type AllocationName, allocationNamed } from './allocation.ts'
+import { allocationNamed } from './allocation.ts'
+import type { AllocationName } from './allocation-names.ts'
 import { type QuantizeSummary, quantizeReport, summaryLines } from './quantize-report.ts'
 
 /** What is quantized under which budget, on which text, and where it goes. */
