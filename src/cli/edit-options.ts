@@ -2,6 +2,7 @@
 
 import { UsageError } from '../errors.ts'
 import type { EditOptions } from '../run/edit/edit-model.ts'
+import { WINDOW_DEFAULTS as DEFAULTS } from '../run/edit/window-defaults.ts'
 import type { OptionValues } from './command.ts'
 import type { MODEL_OPTIONS } from './lm-options.ts'
 import type { Output } from './output.ts'
@@ -29,7 +30,7 @@ export const TEXT_OPTIONS = {
     value: 'N',
     summary: 'windows to measure on, and as many to evaluate',
     min: 1,
-    default: 32,
+    default: DEFAULTS.samples as number,
   },
   'max-length': {
     kind: 'integer',
@@ -37,9 +38,20 @@ export const TEXT_OPTIONS = {
     summary: "tokens in a window; without it 512, or the model's context where that is shorter",
     min: 2,
   },
-  'batch-size': { kind: 'integer', value: 'B', summary: 'windows at once', min: 1, default: 1 },
-  'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text of a row', default: 'text' },
-  seed: { kind: 'integer', value: 'S', summary: 'which windows are drawn', min: 0, default: 0 },
+  'batch-size': {
+    kind: 'integer',
+    value: 'B',
+    summary: 'windows at once',
+    min: 1,
+    default: DEFAULTS.batchSize as number,
+  },
+  'text-column': {
+    kind: 'text',
+    value: 'NAME',
+    summary: 'field that holds the text of a row',
+    default: DEFAULTS.textColumn as string,
+  },
+  seed: { kind: 'integer', value: 'S', summary: 'which windows are drawn', min: 0, default: DEFAULTS.seed as number },
 } as const
 
 /** Where measurements are kept, for methods that have some. */

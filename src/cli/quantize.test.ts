@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -28,8 +28,11 @@ describe('anneal quantize', () => {
   })
 
   it('shows how far it is, and no search where there is none', async () => {
-    const { code, err } = await anneal('nf4', '--bits', '4')
+    const { code, out, err } = await anneal('nf4', '--bits', '4')
     expect([code, err]).toEqual([0, expect.stringContaining('quantizing')])
+    const page = readFileSync(join(at('nf4'), 'quantize.html'), 'utf8').replaceAll('\u00a0', ' ')
+    for (const name of ['matrices', 'the rest'])
+      expect(page).toContain(new RegExp(`^${name} +(.*)$`, 'm').exec(out)![1])
     expect(err).not.toMatch(/error|searching/)
   })
 

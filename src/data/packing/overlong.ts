@@ -1,6 +1,7 @@
 // Samples that are longer than the model is trained on. Nothing is cut silently: by default more than one in a hundred is an error.
 
 import { InputError } from '../../errors.ts'
+import { percent } from '../../report/amounts.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import type { LengthReport } from '../length-report.ts'
 import type { Sample } from '../sample.ts'
@@ -56,7 +57,7 @@ export function refuseMany(overlong: number, lengths: LengthReport, maxLength: n
   if (overlong <= FEW * count) return
   throw new InputError(
     `data in ${files}: expected at most ${100 * FEW} % of the samples to be longer than max_length ${maxLength}, got ${overlong} of ` +
-      `${count} (${((100 * overlong) / count).toFixed(1)} %; 99 % have up to ${p99} tokens, the longest ${max}). ` +
+      `${count} (${percent(overlong / count)}; 99 % have up to ${p99} tokens, the longest ${max}). ` +
       `Set max_length: ${suggestedMaxLength}, or on_overlong: ${ON_OVERLONG.slice(1).join(' | ')}`,
   )
 }

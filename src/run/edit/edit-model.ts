@@ -22,6 +22,7 @@ import { bringCompanions, hashAll, hashSource } from '../source-files.ts'
 import { checkTarget, takeTarget } from './edit-target.ts'
 import { drawWindows, fittingTokenizer, resolveWindows, type WindowOptions, type Windows } from './edit-windows.ts'
 import { lossOf } from './measure-model.ts'
+import { type Summary, summaryLines } from './summary.ts'
 
 /** What every edit is given. */
 export interface EditOptions extends Partial<WindowOptions> {
@@ -173,7 +174,11 @@ async function editLoaded<Figures extends object>(
     for (const notice of notices) tellNotice(watch, notice)
     const result = { out, ...figures, ...heldOut }
     watch.tell?.({ type: 'saved', what: 'model', path: out })
-    const lines = [...edited.lines, ...heldOutLines(heldOut), `→ ${out}, with ${join(out, `${method.name}.html`)}`]
+    const lines = [
+      ...edited.lines,
+      ...summaryLines(heldOutSummary(heldOut)),
+      `→ ${out}, with ${join(out, `${method.name}.html`)}`,
+    ]
     watch.tell?.({ type: 'result', result, lines })
     return result
   } finally {
@@ -195,13 +200,13 @@ async function measured<Figures extends object>(
   }
 }
 
-function heldOutLines({
+function heldOutSummary({
   eval_perplexity_before: before,
   eval_perplexity_after: after,
   eval_tokens,
-}: HeldOut): string[] {
+}: HeldOut): Summary {
   if (before === null || after === null) return []
-  return [`held out    perplexity ${before.toPrecision(5)} → ${after.toPrecision(5)} on ${eval_tokens} other tokens`]
+  return [['held out', `perplexity ${before.toPrecision(5)} → ${after.toPrecision(5)} on ${eval_tokens} other tokens`]]
 }
 
 function journalBeside(out: string, name: string): string {

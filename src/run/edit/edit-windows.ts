@@ -7,6 +7,7 @@ import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Watch } from '../../work.ts'
 import { loadTokenizer } from '../load-model.ts'
 import { type ModelSource, placeOf } from '../model-source.ts'
+import { WINDOW_DEFAULTS } from './window-defaults.ts'
 
 /** Which windows of text are drawn. */
 export interface WindowOptions {
@@ -32,8 +33,6 @@ export interface Windows {
   evaluation: readonly Batch[]
 }
 
-const DEFAULTS = { samples: 32, maxLength: 512, batchSize: 1, textColumn: 'text', seed: 0 }
-
 export type ResolvedWindows = { [Key in keyof WindowOptions]-?: NonNullable<WindowOptions[Key]> }
 
 /** Fills in the defaults; UsageError for windows that the model cannot see. */
@@ -45,7 +44,7 @@ export function resolveWindows(options: WindowOptions, config: DecoderConfig): R
   if (options.data.length === 0 && (options.evalData ?? []).length > 0)
     throw new UsageError('evalData: expected `data` with it, got it alone')
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const defaults = { evalData: [], ...DEFAULTS, maxLength: Math.min(DEFAULTS.maxLength, context) }
+  const defaults = { evalData: [], ...WINDOW_DEFAULTS, maxLength: Math.min(WINDOW_DEFAULTS.maxLength, context) }
   return { ...defaults, ...(given as Partial<ResolvedWindows>), data: options.data }
 }
 

@@ -1,6 +1,7 @@
 // What people are told of an export.
 import { HARD_TEXTS } from '../../gguf/compare.ts'
 import type { CheckedGguf } from '../../gguf/export-gguf.ts'
+import { percent } from '../../report/amounts.ts'
 import type { ExportedDirectory } from './export-hf.ts'
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
@@ -13,7 +14,7 @@ export function ggufLines(name: string, { path, size, architecture, types, check
   if (check !== null) {
     const { sameTop, positions, maxLogitDifference, meanDivergence } = check.closeness
     lines.push(
-      `read back: same top token at ${(100 * sameTop).toFixed(1)} % of ${positions} positions, logits within ${maxLogitDifference.toPrecision(2)}, divergence ${meanDivergence.toPrecision(2)} nats` +
+      `read back: same top token at ${percent(sameTop)} of ${positions} positions, logits within ${maxLogitDifference.toPrecision(2)}, divergence ${meanDivergence.toPrecision(2)} nats` +
         (check.differing === undefined
           ? ''
           : `, ${HARD_TEXTS.length - check.differing.length} of ${HARD_TEXTS.length} hard texts with the same ids`),

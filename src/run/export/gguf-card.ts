@@ -3,6 +3,7 @@
 import { HARD_TEXTS } from '../../gguf/compare.ts'
 import type { CheckedGguf, GgufCheck } from '../../gguf/export-gguf.ts'
 import type { GgufFormat } from '../../gguf/tensor-types.ts'
+import { percent } from '../../report/amounts.ts'
 import type { LoadedModel } from '../load-model.ts'
 
 export interface CardParts {
@@ -49,7 +50,7 @@ function closenessLines(check: GgufCheck | null): string[] {
     '',
     '| | |',
     '|---|--:|',
-    `| same most probable token | ${(100 * sameTop).toFixed(1)} % |`,
+    `| same most probable token | ${percent(sameTop)} |`,
     `| largest difference of a logit | ${maxLogitDifference.toPrecision(3)} |`,
     `| mean Kullback-Leibler divergence | ${meanDivergence.toPrecision(3)} nats |`,
     ...ids,

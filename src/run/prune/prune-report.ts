@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../../methods/prune/options.ts'
 import type { LayerSizes, PruneReport } from '../../methods/prune/prune.ts'
 import { amount, percent } from '../../report/amounts.ts'
 import { renderReport } from '../../report/report.ts'
+import { type Summary, summaryLines, summaryTable } from '../edit/summary.ts'
 import { pageFooter } from '../page-footer.ts'
 
 /** What programs read of it. */
@@ -37,7 +38,7 @@ export function overshootOf(
 }
 
 export function pruneLines(figures: PruneFigures): string[] {
-  return [...sizeTable(figures.layers), ...summary(figures).map(([name, text]) => `${name.padEnd(12)}${text}`)]
+  return [...sizeTable(figures.layers), ...summaryLines(pruneSummary(figures))]
 }
 
 /** The page that lies beside the weights. */
@@ -57,7 +58,7 @@ export function prunePage(
     sections: [
       {
         title: 'Result',
-        blocks: [{ kind: 'table', columns: ['', ''], rows: summary(figures) }],
+        blocks: [summaryTable(pruneSummary(figures))],
       },
       {
         title: 'Layers',
@@ -82,7 +83,8 @@ export function prunePage(
   })
 }
 
-function summary(figures: PruneFigures): [string, string][] {
+/** For people, on the terminal and on the page. */
+function pruneSummary(figures: PruneFigures): Summary {
   const { parameters_before, parameters_after, removed_of_model, removed_of_blocks, bytes_before, bytes_after } =
     figures
   const { perplexity_before: before, perplexity_after: after, compensated } = figures
@@ -95,7 +97,7 @@ function summary(figures: PruneFigures): [string, string][] {
     ['perplexity', `${before.toPrecision(5)} → ${after.toPrecision(5)} on the calibration text`],
     ...(compensated.length === 0
       ? []
-      : [['biases', `make up for what was removed of: ${compensated.join(', ')}`] as [string, string]]),
+      : [['biases', `make up for what was removed of: ${compensated.join(', ')}`] as const]),
   ]
 }
 

@@ -23,6 +23,7 @@ import {
   type QuantObjective,
 } from '../../methods/quantize/choices.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
+import { WINDOW_DEFAULTS } from '../edit/window-defaults.ts'
 import { ALLOCATION_NAMES, type AllocationName } from '../quantize/allocation-names.ts'
 
 /** Who gives formats at first; `bo` refines it in a stage of its own. */
@@ -155,13 +156,15 @@ const recover = z.strictObject({
 })
 
 const calibration = z.strictObject({
-  samples: count.default(32).describe('Windows of text to measure on, and as many to evaluate.'),
+  samples: count.default(WINDOW_DEFAULTS.samples).describe('Windows of text to measure on, and as many to evaluate.'),
   max_length: z
     .int()
     .min(2)
     .optional()
-    .describe("Tokens in a window. Default: 512, or the model's context where that is shorter."),
-  batch_size: count.default(1).describe('Windows at once.'),
+    .describe(
+      `Tokens in a window. Default: ${WINDOW_DEFAULTS.maxLength}, or the model's context where that is shorter.`,
+    ),
+  batch_size: count.default(WINDOW_DEFAULTS.batchSize).describe('Windows at once.'),
 })
 
 const shape: Shape<QprunerConfig> = {
@@ -170,9 +173,9 @@ const shape: Shape<QprunerConfig> = {
   ),
   dataset: paths.describe('Text to measure on and to recover with: files or folders.'),
   eval_dataset: paths.optional().describe('Text for the evaluation. Default: other windows of dataset.'),
-  text_column: path.default('text').describe('Column or field that holds the text.'),
+  text_column: path.default(WINDOW_DEFAULTS.textColumn).describe('Column or field that holds the text.'),
   output_dir: path.describe('Folder of the stages, the results and the report.'),
-  seed: z.int().min(0).default(0).describe('Which windows are drawn, and all other chance.'),
+  seed: z.int().min(0).default(WINDOW_DEFAULTS.seed).describe('Which windows are drawn, and all other chance.'),
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('auto is cuda where there is one.'),
   dtype: z
     .enum(['auto', 'f32', 'bf16', 'f16'])

@@ -3,7 +3,8 @@
 import type { QuantObjective } from '../../methods/quantize/choices.ts'
 import { type FormatsSummary, formatFigures, formatsSubtitle } from '../../methods/quantize/figures.ts'
 import { amount, percent } from '../../report/amounts.ts'
-import { type ReportBlock, renderReport } from '../../report/report.ts'
+import { renderReport } from '../../report/report.ts'
+import { type Summary, summaryTable } from '../edit/summary.ts'
 import { pageFooter } from '../page-footer.ts'
 
 /** What quantization chose, and what it costs in bytes and in loss. */
@@ -12,16 +13,21 @@ export interface QuantizeSummary extends FormatsSummary {
   other_bytes: number
 }
 
-export function summaryLines(summary: QuantizeSummary): string[] {
-  const { units, bits, bytes, bytes_16_bit, other_bytes } = summary
-  const widest = Math.max(...units.map(({ unit }) => unit.length))
-  const share = ((100 * bytes) / bytes_16_bit).toFixed(1)
+/** For people, on the terminal and on the page. */
+export function quantizeSummary({ bits, bytes, bytes_16_bit, other_bytes }: QuantizeSummary): Summary {
+  const share = percent(bytes / bytes_16_bit)
   return [
-    ...units.map(
-      ({ unit, format, bytes }) => `${unit.padEnd(widest)}  ${format.padEnd(4)}  ${amount(bytes, 'bytes').padStart(9)}`,
-    ),
-    `matrices    ${amount(bytes, 'bytes')}, ${bits.toFixed(2)} bits per weight, ${share} % of 16 bits; the rest ${amount(other_bytes, 'bytes')}`,
+    ['matrices', `${amount(bytes, 'bytes')}, ${bits.toFixed(2)} bits per weight, ${share} of 16 bits`],
+    ['the rest', amount(other_bytes, 'bytes')],
   ]
+}
+
+/** What each unit is stored as, for the terminal. */
+export function formatLines({ units }: QuantizeSummary): string[] {
+  const widest = Math.max(...units.map(({ unit }) => unit.length))
+  return units.map(
+    ({ unit, format, bytes }) => `${unit.padEnd(widest)}  ${format.padEnd(4)}  ${amount(bytes, 'bytes').padStart(9)}`,
+  )
 }
 
 export function quantizeReport(model: string, summary: QuantizeSummary, objective: QuantObjective): string {
@@ -30,20 +36,9 @@ export function quantizeReport(model: string, summary: QuantizeSummary, objectiv
     subtitle: formatsSubtitle(model, summary),
     about: [new Date().toISOString().slice(0, 10)],
     sections: [
-      { title: 'Result', blocks: [summaryTable(summary)] },
+      { title: 'Result', blocks: [summaryTable(quantizeSummary(summary))] },
       { title: 'Formats', blocks: formatFigures(summary, objective) },
     ],
     footer: pageFooter(),
   })
-}
-
-function summaryTable({ bits, bytes, bytes_16_bit: dense, other_bytes: other }: QuantizeSummary): ReportBlock {
-  return {
-    kind: 'table',
-    columns: ['', 'size', 'bits per weight', 'of 16 bits'],
-    rows: [
-      ['matrices', amount(bytes, 'bytes'), bits, percent(bytes / dense)],
-      ['everything else', amount(other, 'bytes'), null, null],
-    ],
-  }
 }

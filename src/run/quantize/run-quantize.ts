@@ -16,10 +16,11 @@ import {
   refuseQuantized,
 } from '../edit/edit-model.ts'
 import { otherBytes } from '../edit/measure-model.ts'
+import { summaryLines } from '../edit/summary.ts'
 import { pageFooter } from '../page-footer.ts'
 import { allocationNamed } from './allocation.ts'
 import type { AllocationName } from './allocation-names.ts'
-import { type QuantizeSummary, quantizeReport, summaryLines } from './quantize-report.ts'
+import { formatLines, type QuantizeSummary, quantizeReport, quantizeSummary } from './quantize-report.ts'
 
 /** What is quantized under which budget, on which text, and where it goes. */
 export interface RunQuantizeOptions
@@ -108,7 +109,7 @@ function methodOf(options: RunQuantizeOptions, formats: FormatOptions): EditMeth
       return {
         record: isPlain ? { ...record, options: plainOptions, report: plainReport } : record,
         figures,
-        lines: summaryLines(figures),
+        lines: [...formatLines(figures), ...summaryLines(quantizeSummary(figures))],
         page: quantizeReport(source.name, figures, objective!),
         files: { 'quantize.json': `${JSON.stringify(figures, null, 2)}\n` },
       }

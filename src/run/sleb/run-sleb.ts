@@ -15,8 +15,9 @@ import { modelParameters } from '../../model/hf-names.ts'
 import { dtypeBytes } from '../../torch/dtype.ts'
 import type { WorkEvent } from '../../work.ts'
 import { type EditMethod, type EditOptions, type EditResult, editModel, needText } from '../edit/edit-model.ts'
+import { summaryLines } from '../edit/summary.ts'
 import type { ModelSource } from '../model-source.ts'
-import { type SlebSummary, slebReport, summaryLines } from './sleb-report.ts'
+import { type SlebSummary, slebReport, slebSummary } from './sleb-report.ts'
 
 /** What is searched, on which text, and where the smaller model goes. */
 export interface RunSlebOptions extends EditOptions, Omit<SlebOptions, 'remove'> {
@@ -66,7 +67,7 @@ function methodOf(options: RunSlebOptions): EditMethod<SlebSummary> {
       return {
         record: { ...result, report: figures },
         figures,
-        lines: summaryLines(figures),
+        lines: summaryLines(slebSummary(figures)),
         page: slebReport(source.name, result, figures),
         files: plain?.files ?? {},
         notices:
