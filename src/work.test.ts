@@ -72,6 +72,25 @@ describe('eventsOf', () => {
     expect(seen[2]).toMatchObject({ seconds: 0, rate: 0, done: 5 })
   })
 
+  it('tells the rate of the last seconds, as the bar shows it: the time left follows work that slows down', async () => {
+    let clock = 0
+    const etas: (number | undefined)[] = []
+    const events = eventsOf(
+      async ({ tell }) => {
+        tell(progress(0, 1110))
+        clock = 10_000
+        tell(progress(1000, 1110))
+        clock = 70_000
+        tell(progress(1010, 1110))
+      },
+      { now: () => clock },
+    )
+    await resultOf(events, (event) => event.type === 'progress' && etas.push(event.eta))
+    // 110 at 100/s; then ten in a minute, with a mean of all of 14.4/s that would say 7 s.
+    expect(etas.slice(0, 2)).toEqual([undefined, 1.1])
+    expect(etas[2]).toBeGreaterThan(200)
+  })
+
   it('throws what the work throws, after what it told', async () => {
     const seen: WorkEvent[] = []
     const events = eventsOf(async ({ tell }) => {

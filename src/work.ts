@@ -1,6 +1,8 @@
 // The one vocabulary of long work: what a run, an edit, a search or an export tells while it goes on, and how it is stopped. Work at
 // the bottom of the house calls `watch`; `eventsOf` makes the async generator that a command prints, a server streams and a page draws.
 
+import { RateMeter } from './rate-meter.ts'
+
 /** How far a part of the work is. Rate and time left are filled in by `eventsOf`. */
 export interface Progress {
   /** What is going on, as people read it: `scoring`, `reading text`. A new label is a new bar. */
@@ -21,9 +23,9 @@ export type WorkEvent =
   | ({ type: 'progress' } & Progress & {
         /** Since this label was first seen. */
         seconds: number
-        /** Units per second. */
+        /** Units per second over the last seconds; 0 as long as nothing is known. */
         rate: number
-        /** Seconds left, where `total` is known. */
+        /** Seconds left, where `total` and the rate are known. */
         eta?: number
       })
   | { type: 'notice'; message: string }
@@ -92,7 +94,7 @@ export async function* eventsOf<R, More extends { type: string } = never>(
 ): AsyncGenerator<WorkEvent | More, R> {
   const left = new AbortController()
   const queue: (WorkEvent | More)[] = []
-  const started = new Map<string, { at: number; done: number }>()
+  const started = new Map<string, { at: number; meter: RateMeter }>()
   let wake: () => void = () => {}
   let isOver = false
   const tell: Tell<More> = (event) => {
@@ -123,14 +125,15 @@ function isProgress(event: { type: string }): event is { type: 'progress' } & Pr
   return event.type === 'progress'
 }
 
-/** Progress with its rate since its label was first seen. */
-function timed(progress: Progress, started: Map<string, { at: number; done: number }>, at: number): WorkEvent {
-  const first = started.get(progress.label) ?? { at, done: progress.done }
-  started.set(progress.label, first)
+/** Progress with its rate; `at` in milliseconds. */
+function timed(progress: Progress, started: Map<string, { at: number; meter: RateMeter }>, at: number): WorkEvent {
+  const { label, done, total } = progress
+  const first = started.get(label) ?? { at, meter: new RateMeter(at / 1000, done) }
+  started.set(label, first)
+  first.meter.add(at / 1000, done)
+  const eta = first.meter.left(total)
   const seconds = (at - first.at) / 1000
-  const rate = seconds > 0 ? (progress.done - first.done) / seconds : 0
-  const eta = progress.total !== undefined && rate > 0 ? (progress.total - progress.done) / rate : undefined
-  return { ...progress, type: 'progress', seconds, rate, ...(eta !== undefined && { eta }) }
+  return { ...progress, type: 'progress', seconds, rate: first.meter.rate ?? 0, ...(eta !== undefined && { eta }) }
 }
 
 /**

@@ -1,6 +1,7 @@
 // Progress of anything that counts: a bar on a terminal, now and then a plain line in a pipe, nothing with `--json`.
 // Writes to standard error only. The cursor comes back however the process ends.
 
+import { RateMeter } from '../rate-meter.ts'
 import { amount, duration } from '../report/amounts.ts'
 import type { Output, TextStream } from './output.ts'
 
@@ -32,9 +33,6 @@ export interface Progress {
 
 const REDRAW_SECONDS = 0.1
 const LINE_SECONDS = 10
-const RATE_WINDOW_SECONDS = 15
-/** What took less says nothing about how fast the rest will be. */
-const LEAST_RATE_SECONDS = 0.02
 const BAR_WIDTH = 24
 const SHOW_CURSOR = '\u001b[?25h'
 const HIDE_CURSOR = '\u001b[?25l'
@@ -49,7 +47,7 @@ export function progressMode(output: Output, environment: NodeJS.ProcessEnv = pr
 /** Starts showing progress. Call `end` in a `finally`. */
 export function startProgress(output: Output, options: ProgressOptions): Progress {
   const { label, total, unit, start = 0, now = monotonicSeconds, mode = progressMode(output) } = options
-  const rate = rateMeter(now(), start)
+  const meter = new RateMeter(now(), start)
   const began = now()
   let done = start
   let details: Readonly<Record<string, string>> = {}
@@ -59,14 +57,14 @@ export function startProgress(output: Output, options: ProgressOptions): Progres
 
   const line = (isLast: boolean): string => {
     const elapsed = now() - began
-    const mean = elapsed >= LEAST_RATE_SECONDS ? (done - start) / elapsed : undefined
-    const perSecond = isLast ? mean : rate.perSecond()
+    const perSecond = isLast ? meter.mean : meter.rate
+    const left = meter.left(total)
     const parts = [label]
     if (total !== undefined) parts.push(`${Math.floor((100 * Math.min(done, total)) / Math.max(1, total))} %`)
     parts.push(total === undefined ? amount(done, unit) : `${amount(done, unit, false)}/${amount(total, unit)}`)
     if (perSecond !== undefined) parts.push(`${amount(perSecond, unit, false)}/s`)
     if (isLast) parts.push(`in ${duration(elapsed)}`)
-    else if (total !== undefined && perSecond) parts.push(`${duration((total - done) / perSecond)} left`)
+    else if (left !== undefined) parts.push(`${duration(left)} left`)
     for (const [name, value] of Object.entries(details)) parts.push(`${name} ${value}`)
     return parts.join('  ')
   }
@@ -86,7 +84,7 @@ export function startProgress(output: Output, options: ProgressOptions): Progres
     update(newDone, newDetails = details) {
       done = newDone
       details = newDetails
-      rate.add(now(), done)
+      meter.add(now(), done)
       const pause = mode === 'bar' ? REDRAW_SECONDS : LINE_SECONDS
       if (isEnded || mode === 'silent' || now() - drawnAt < pause) return
       if (mode === 'bar') return draw()
@@ -102,6 +100,7 @@ export function startProgress(output: Output, options: ProgressOptions): Progres
       if (isEnded) return
       isEnded = true
       if (mode === 'silent') return
+      meter.add(now(), done)
       output.stderr.write(mode === 'bar' ? CLEAR_LINE : '')
       output.note(line(true))
       showCursor()
@@ -115,32 +114,6 @@ function drawBar(fraction: number, width: number): string {
   const full = Math.floor(eighths / 8)
   const part = ' ▏▎▍▌▋▊▉'[eighths % 8]!
   return `▕${('█'.repeat(full) + (full < width ? part : '')).padEnd(width)}▏`.slice(0, width + 2)
-}
-
-/** Units per second over the last seconds: a mean that forgets, so that the ETA follows a run that slows down. */
-function rateMeter(
-  startTime: number,
-  startDone: number,
-): {
-  add(time: number, done: number): void
-  perSecond(): number | undefined
-} {
-  let lastTime = startTime
-  let lastDone = startDone
-  let units = 0
-  let seconds = 0
-  return {
-    add(time, done) {
-      const step = time - lastTime
-      if (step <= 0) return
-      const keep = Math.exp(-step / RATE_WINDOW_SECONDS)
-      units = units * keep + (done - lastDone)
-      seconds = seconds * keep + step
-      lastTime = time
-      lastDone = done
-    },
-    perSecond: () => (seconds >= LEAST_RATE_SECONDS && units > 0 ? units / seconds : undefined),
-  }
 }
 
 /** Hides the cursor until the returned function is called, the process exits, or a signal ends it. */
