@@ -97,8 +97,9 @@ for name in wanted or CASES:
     try:
         results[name] = CASES[name]()
     except Exception as error:
-        results[name] = dict(error=str(error)[:300])
+        results[name] = dict(error=repr(error)[:300])
     torch.cuda.empty_cache()
     print(name, json.dumps(results[name]), f"{time.perf_counter() - begun:.1f} s", flush=True)
     with open(out, "w") as file:
         json.dump(results, file, indent=2)
+sys.exit(any("error" in result for result in results.values() if isinstance(result, dict)))

@@ -157,8 +157,11 @@ describe('chat', () => {
 
 describe('anneal chat', () => {
   it('says that there is no model', async () => {
-    const { code, err } = await runCommand(command, ['--model', '/nonexistent'])
-    expect([code, err]).toEqual([3, 'error: /nonexistent/config.json: expected a file, got nothing. Check the path\n'])
+    const { code, err } = await runCommand(command, ['--model', '/nonexistent/none'])
+    expect([code, err]).toEqual([
+      3,
+      'error: /nonexistent/none/config.json: expected a file, got nothing. Check the path\n',
+    ])
   })
 
   it('talks to a real engine and survives a message that is too long', async () => {

@@ -64,7 +64,7 @@ describe('anneal generate', async () => {
     [['--prompt', 'a', '--prompt-file', 'b'], 2, 'expected it or --prompt, got both'],
     [['--prompt', 'a', '--top-p', '0'], 2, '--top-p: expected a number above 0 and at most 1, got 0'],
     [['--prompt', 'a', '--stop', ''], 2, 'stop: expected texts of at least one character'],
-    [['--prompt-file', '/nonexistent'], 3, '/nonexistent: expected a file, got nothing'],
+    [['--prompt-file', '/nonexistent/none'], 3, '/nonexistent/none: expected a file, got nothing'],
     [['--prompt', 'x'.repeat(600)], 3, 'prompt: expected at most 511 tokens'],
   ])('answers %j with one line', async (words, code, message) => {
     const { err, ...rest } = await anneal(...words)
@@ -74,8 +74,11 @@ describe('anneal generate', async () => {
   })
 
   it('says what is missing in a directory that is no model', async () => {
-    const { code, err } = await runCommand(command, ['--model', '/nonexistent', '--prompt', 'x'])
-    expect([code, err]).toEqual([3, 'error: /nonexistent/config.json: expected a file, got nothing. Check the path\n'])
+    const { code, err } = await runCommand(command, ['--model', '/nonexistent/none', '--prompt', 'x'])
+    expect([code, err]).toEqual([
+      3,
+      'error: /nonexistent/none/config.json: expected a file, got nothing. Check the path\n',
+    ])
   })
 
   it('says which line of generation_config.json is wrong', async () => {

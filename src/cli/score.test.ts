@@ -89,7 +89,7 @@ describe('anneal score', async () => {
   it.each([
     [[], 2, 'got neither'],
     [['--text', 'a', '--ids', 'b'], 2, 'got both'],
-    [['--ids', '/nonexistent'], 3, 'expected a file, got nothing'],
+    [['--ids', '/nonexistent/none'], 3, 'expected a file, got nothing'],
     [['--window', '1'], 2, '--window'],
   ])('answers %j with one line', async (words, code, message) => {
     const result = await anneal(...words)

@@ -61,6 +61,6 @@ describe('parseGenerationConfig', () => {
 
 describe('readGenerationConfig', () => {
   it('is empty for a directory without the file', () => {
-    expect(readGenerationConfig('/nonexistent')).toEqual({})
+    expect(readGenerationConfig('/nonexistent/none')).toEqual({})
   })
 })

@@ -4,6 +4,7 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { InputError } from '../../errors.ts'
+import { percent } from '../../report/amounts.ts'
 import { likelyEncoding } from './encoding.ts'
 
 /** Why a line is bad. */
@@ -169,11 +170,11 @@ export class Quarantine {
   private tooManyBad(): InputError {
     const total = this.good + this.bad
     const { file, line } = this.first!
-    const bytes = ((100 * this.badBytes) / Math.max(1, this.goodBytes + this.badBytes)).toFixed(1)
+    const bytes = percent(this.badBytes / Math.max(1, this.goodBytes + this.badBytes))
     const where = this.path === undefined ? '' : `; all of them are in ${this.path}`
     return new InputError(
       `bad lines in ${file}:${line}: expected at most ${this.maxBadFraction * 100} % bad, ` +
-        `got ${this.bad} of ${total} (${this.reasons()}; ${bytes} % of the bytes). ${describe(this.first!)}${where}. ` +
+        `got ${this.bad} of ${total} (${this.reasons()}; ${bytes} of the bytes). ${describe(this.first!)}${where}. ` +
         `${adviceFor(this.first!)}, or raise max_bad_fraction (maxBadFraction in code)`,
     )
   }
