@@ -1,6 +1,23 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { InputError, UsageError } from '../../errors.ts'
 import { inKeys } from './in-keys.ts'
+
+describe('errors of runs', () => {
+  it('name no option as the command line spells it', () => {
+    const run = fileURLToPath(new URL('..', import.meta.url))
+    const files = readdirSync(run, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      /(?<!\.test)\.ts$/.test(path),
+    )
+    const code = (path: string): string => readFileSync(join(run, path), 'utf8').replace(/^\s*(?:\/?\*|\/\/).*$/gm, '')
+    const OPTION = /['"`]--[a-z].*|\b(?:give|choose|set|with) --[a-z].*/gi
+    const spelled = files.flatMap((path) => (code(path).match(OPTION) ?? []).map((found) => `${path}: ${found}`))
+    expect(files.length).toBeGreaterThan(50)
+    expect(spelled).toEqual([])
+  })
+})
 
 describe('inKeys', () => {
   const fail = (error: Error) => (): never => {
