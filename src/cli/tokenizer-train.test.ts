@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../test/run-command.ts'
+import { takeOutputDirectory } from '../files/output-directory.ts'
 import { command } from './tokenizer-train.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'anneal-tokenizer-train-'))
@@ -25,6 +26,13 @@ describe('anneal tokenizer train', () => {
     const { code, err } = await train('more', '--vocab-size', '260', '--special', '<a>', '--special', '<b>')
     expect([code, err]).toEqual([2, expect.stringMatching(/at least 261 /)])
     expect((await train('same', '--vocab-size', '260', '--special', '<a>', '--special', '<a>')).code).toBe(0)
+  })
+
+  it('writes nothing into a folder that another run holds', async () => {
+    const giveBack = takeOutputDirectory(join(directory, 'held'), 'output_dir')
+    const { code, err } = await train('held', '--vocab-size', '259')
+    giveBack()
+    expect([code, err]).toEqual([2, expect.stringMatching(/--out: .*another run is writing \(process \d+/)])
   })
 
   it('trains the smallest vocabulary, and does not put another tokenizer in its place', async () => {

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { hasCode, UsageError } from '../errors.ts'
+import { lockTarget } from './output-lock.ts'
 
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG']
 
@@ -30,6 +31,24 @@ export function makeOutputDirectory(path: string, option: string): () => void {
     } catch (error) {
       if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error
     }
+  }
+}
+
+/**
+ * Makes the folder and locks it against other writers; the function returned gives it free and takes away what this made, unless
+ * something is in it by now. UsageError if it cannot be written or another process writes there.
+ */
+export function takeOutputDirectory(path: string, option: string): () => void {
+  const takeAway = makeOutputDirectory(path, option)
+  try {
+    const unlock = lockTarget(path, option)
+    return () => {
+      unlock()
+      takeAway()
+    }
+  } catch (error) {
+    takeAway()
+    throw error
   }
 }
 

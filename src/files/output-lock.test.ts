@@ -1,11 +1,21 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../errors.ts'
-import { lockOutput } from './output-lock.ts'
+import { lockOutput, lockTarget } from './output-lock.ts'
 
 let directory: string
 let file: string
@@ -94,5 +104,22 @@ describe('lockOutput', () => {
     writeFileSync(file, JSON.stringify({ pid: 1, began: 'b', since: 's' }))
     unlock()
     expect(existsSync(file)).toBe(true)
+  })
+})
+
+describe('lockTarget', () => {
+  it('holds a folder against those who would make it and those who find it made', () => {
+    const target = join(directory, 'out')
+    const unlockNew = lockTarget(target, 'out')
+    mkdirSync(target)
+    expect(() => lockTarget(target, 'output_dir')).toThrow(/^output_dir: .*another run is writing \(process/)
+    unlockNew()
+    const unlock = lockTarget(target, 'output_dir')
+    expect(() => lockTarget(target, 'out')).toThrow(/^out: .*another run is writing \(process/)
+    symlinkSync(target, join(directory, 'link'))
+    expect(() => lockTarget(join(directory, 'link'), 'out')).toThrow(UsageError)
+    unlock()
+    lockTarget(target, 'out')()
+    expect([readdirSync(target), readdirSync(directory)]).toEqual([[], ['link', 'out']])
   })
 })

@@ -12,6 +12,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { hasCode, UsageError } from '../errors.ts'
 import { pathBeside } from './leftover.ts'
 
@@ -49,6 +50,38 @@ export function lockOutput(file: string, target: string, option: string): () => 
   }
   process.on('exit', release)
   return release
+}
+
+/** The lock that lies in a folder. */
+export const LOCK = '.lock'
+
+/** A parent that may not be written: nobody makes the folder new there, and the lock in it is enough. */
+const READ_ONLY = ['EACCES', 'EPERM', 'EROFS'] as const
+
+/**
+ * Takes the folder (or the file) `target` for one writer, whoever it is: training, an edit, an export, a pipeline. Where it is a folder
+ * already the lock lies in it; one that is still to be made is locked beside it. The function returned gives it back. UsageError where
+ * a living process holds it.
+ */
+export function lockTarget(target: string, option: string): () => void {
+  const unlockBeside = lockBeside(target, option)
+  if (statSync(target, { throwIfNoEntry: false })?.isDirectory() !== true) return unlockBeside
+  try {
+    // Whoever makes the folder holds the lock beside it, so that both are taken before one is enough.
+    return lockOutput(join(target, LOCK), target, option)
+  } finally {
+    unlockBeside()
+  }
+}
+
+function lockBeside(target: string, option: string): () => void {
+  const path = resolve(target)
+  try {
+    return lockOutput(join(dirname(path), `.${basename(path)}.lock`), target, option)
+  } catch (error) {
+    if (!hasCode(error, ...READ_ONLY)) throw error
+    return () => {}
+  }
 }
 
 /** Puts the file there with what is in it, in one step: nobody sees it empty, whenever this process dies. */

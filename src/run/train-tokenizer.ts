@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readDocuments } from '../data/read/sources.ts'
 import { UsageError } from '../errors.ts'
-import { makeOutputDirectory } from '../files/output-directory.ts'
+import { takeOutputDirectory } from '../files/output-directory.ts'
 import { type BpeOptions, trainBpe } from '../text/bpe.ts'
 import { END_OF_TEXT, SPECIAL_TOKENS } from '../text/special-tokens.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
@@ -53,7 +53,7 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
       `out: expected a folder without a tokenizer, got ${out}, whose models would no longer fit. Choose another one, or remove its tokenizer.json`,
     )
   }
-  const removeAgain = makeOutputDirectory(out, 'out')
+  const giveBack = takeOutputDirectory(out, 'out')
   try {
     yield { type: 'started', work: 'tokenizer' }
     const result = yield* eventsOf(({ tell }) => train(options, specialTokens, tell), { signal })
@@ -61,7 +61,7 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
     yield { type: 'result', result, lines }
     return result
   } finally {
-    removeAgain() // an empty folder only
+    giveBack()
   }
 }
 

@@ -1,11 +1,11 @@
 // The folder that an edited or exported model goes to: what is refused, and how it is taken.
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
 import { checkOutputFolder } from '../../files/output-file.ts'
-import { lockOutput } from '../../files/output-lock.ts'
+import { LOCK, lockTarget } from '../../files/output-lock.ts'
 import type { ModelSource } from '../model-source.ts'
 
 /** UsageError when `to` is the folder that is read from. */
@@ -18,7 +18,7 @@ export function refuseSameDirectory(from: string, to: string): void {
 export function checkTarget({ base, adapters }: ModelSource, out: string, overwrite: boolean): void {
   checkOutputFolder(out, 'out')
   for (const from of [base, ...adapters.map(({ directory }) => directory)]) refuseSameDirectory(from, out)
-  if (overwrite || !existsSync(out) || readdirSync(out).length === 0) return
+  if (overwrite || !existsSync(out) || readdirSync(out).every((name) => name === LOCK)) return
   throw new UsageError(
     `out: expected a new or empty folder, got ${out} with files in it. Choose another one, or give \`overwrite\``,
   )
@@ -34,7 +34,7 @@ export function takeTarget(out: string): () => void {
   let unlock: () => void
   try {
     if (existsSync(out) && statSync(out).isDirectory()) makeOutputDirectory(out, 'out')
-    unlock = lockOutput(join(folder, `.${basename(resolve(out))}.lock`), out, 'out')
+    unlock = lockTarget(out, 'out')
   } catch (error) {
     takeAway()
     throw error

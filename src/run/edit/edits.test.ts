@@ -7,6 +7,7 @@ import { tinyModelDirectory } from '../../../test/tiny-model.ts'
 import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { exitCodeOf } from '../../errors.ts'
+import { takeOutputDirectory } from '../../files/output-directory.ts'
 import { writeModelGguf } from '../../gguf/export-model.ts'
 import { saveLora } from '../../methods/lora/adapter-files.ts'
 import { addLora } from '../../methods/lora/lora.ts'
@@ -138,6 +139,21 @@ describe.each(EDITS)('%s', (name, run) => {
     await expect(resultOf(run(wanted(`${name}-twice`)))).rejects.toThrow(/^out: /)
     await resultOf(first)
     expect(existsSync(at(`${name}-twice`))).toBe(true)
+  })
+
+  it('replaces nothing in a folder that a training holds', async () => {
+    const out = at(`${name}-held`)
+    mkdirSync(out)
+    const giveBack = takeOutputDirectory(out, 'output_dir')
+    writeFileSync(join(out, 'config.json'), 'of the training')
+    await expect(resultOf(run({ ...wanted(`${name}-held`), overwrite: true }))).rejects.toThrow(
+      `got ${out}, which another run is writing (process ${process.pid}, since `,
+    )
+    giveBack()
+    expect([readdirSync(out), readFileSync(join(out, 'config.json'), 'utf8')]).toEqual([
+      ['config.json'],
+      'of the training',
+    ])
   })
 
   it('ends between two batches when it is told to, and leaves no model', async () => {

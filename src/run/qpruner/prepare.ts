@@ -1,9 +1,7 @@
 // Configuration → a pipeline that is ready to start: the model is known, its text is drawn, the folder is taken, the stages are planned.
 // What is wrong is said here, before anything is written.
-import { join } from 'node:path'
 import { sweepLeftovers } from '../../files/leftover.ts'
-import { makeOutputDirectory } from '../../files/output-directory.ts'
-import { lockOutput } from '../../files/output-lock.ts'
+import { takeOutputDirectory } from '../../files/output-directory.ts'
 import { resolveOptions } from '../../methods/prune/options.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
@@ -54,14 +52,8 @@ export async function prepareQpruner(config: QprunerConfig, watch: Watch): Promi
   })
   const device = resolveDevice(config.device)
   const dtype = loadDtype(config.dtype, decoder.dtype, device)
-  const takeAway = makeOutputDirectory(root, 'output_dir')
-  let unlock = (): void => {}
-  const close = (): void => {
-    unlock()
-    takeAway()
-  }
+  const close = takeOutputDirectory(root, 'output_dir')
   try {
-    unlock = lockOutput(join(root, '.lock'), root, 'output_dir')
     sweepLeftovers(root)
     const tokenizer = await fittingTokenizer(source, decoder)
     for (const message of modelNotices(decoder, tokenizer)) watch.tell?.({ type: 'notice', message })

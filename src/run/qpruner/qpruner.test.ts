@@ -17,7 +17,7 @@ import { hashWeights } from '../../checkpoint/model-directory/hash-weights.ts'
 import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { exitCodeOf } from '../../errors.ts'
-import { lockOutput } from '../../files/output-lock.ts'
+import { lockTarget } from '../../files/output-lock.ts'
 import { writeModelGguf } from '../../gguf/export-model.ts'
 import { saveLora } from '../../methods/lora/adapter-files.ts'
 import { addLora, loraLayers } from '../../methods/lora/lora.ts'
@@ -246,7 +246,7 @@ describe('checkQpruner', () => {
 
   it('refuses a folder that another run is writing', async () => {
     mkdirSync(at('locked'))
-    const unlock = lockOutput(join(at('locked'), '.lock'), at('locked'), 'output_dir')
+    const unlock = lockTarget(at('locked'), 'out')
     await expect(run(configOf('locked'))).rejects.toThrow('output_dir: expected a place that nobody else writes to')
     unlock()
     expect(readdirSync(at('locked'))).toEqual([])

@@ -4,8 +4,7 @@
 import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
-import { makeOutputDirectory } from '../../files/output-directory.ts'
-import { lockOutput } from '../../files/output-lock.ts'
+import { takeOutputDirectory } from '../../files/output-directory.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
@@ -55,21 +54,13 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
   const { tokenizer, hash, model: described } = await tokenizerOf(config)
   for (const message of modelNotices(described, tokenizer)) notice(message)
   const { output_dir } = config
-  const removeAgain = makeOutputDirectory(output_dir, 'output_dir')
-  let unlock: () => void
-  try {
-    unlock = lockOutput(join(output_dir, '.lock'), output_dir, 'output_dir')
-  } catch (error) {
-    removeAgain()
-    throw error
-  }
+  const giveBack = takeOutputDirectory(output_dir, 'output_dir')
   let data: StageData | undefined
   let model: Decoder | undefined
   const close = (): void => {
     data?.close()
     model?.free()
-    unlock()
-    if (isTrial) removeAgain()
+    giveBack()
   }
   try {
     const resumeFrom = resumePoint(config, watch.tell)
@@ -95,7 +86,6 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
     return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, origin: whole, close }
   } catch (error) {
     close()
-    removeAgain()
     throw error
   }
 }
