@@ -17,6 +17,17 @@ export function adviseTemplate(what: string): string {
   return `Put a chat template that ${what} into chat_template.jinja beside tokenizer.json (the model's, or a copy's that tokenizer_name_or_path names)`
 }
 
+/** What a run that writes chats says of a tokenizer without a template; undefined where it has one. */
+export function fallbackNotice(tokenizer: Tokenizer): string | undefined {
+  if (tokenizer.chatTemplate !== undefined) return undefined
+  const template = chatTemplateFor(tokenizer)
+  const what =
+    template === CHATML_TEMPLATE
+      ? 'ChatML (<|im_start|>role … <|im_end|>)'
+      : `plain turns (<|role|> … ${tokenizer.idToToken(tokenizer.eosTokenId!)})`
+  return `the model has no chat template: chats are written as ${what}, and the result is saved with that template. For another, put chat_template.jinja beside tokenizer.json (the model's, or a copy's that tokenizer_name_or_path names)`
+}
+
 /**
  * The tokenizer's own template for a chat with these tools; else ChatML where its tokens are known or no token ends a text; else turns
  * that end with that token.

@@ -107,8 +107,8 @@ const cases: Record<string, (at: (name: string) => string) => Case> = {
   }),
   'a checkpoint that is not there': (at) => ({
     config: { resume_from_checkpoint: at('nowhere/checkpoint-7') },
-    code: 4,
-    message: /nowhere\/checkpoint-7/,
+    code: 3,
+    message: /nowhere\/checkpoint-7, which is not there/,
   }),
   'a checkpoint with nothing in it': (at) => ({
     config: { resume_from_checkpoint: at('a-run/checkpoint-3') },

@@ -5,7 +5,7 @@
 
 import { InputError } from '../../errors.ts'
 import { encodeChat, type MessageSpan } from '../../text/chat-encoding.ts'
-import { adviseTemplate, chatTemplateFor } from '../../text/default-template.ts'
+import { adviseTemplate, chatTemplateFor, fallbackNotice } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import type { Example, Message, ToolDefinition } from '../rows/conversation.ts'
@@ -38,6 +38,7 @@ export class SupervisedEncoder {
   readonly spelled: SpelledTally
   /** Chats in which what a template writes around a tool's answer is learnt. */
   private untoldFrames = 0
+  private hasChats = false
   private readonly options: SupervisedOptions
   /** What the tokenizer puts around a text; the end-of-text token is always there if it has one. */
   private readonly frame: { before: Int32Array; after: Int32Array }
@@ -81,7 +82,10 @@ export class SupervisedEncoder {
     const count = this.untoldFrames
     const chats = `${count.toLocaleString('en')} ${count === 1 ? 'chat' : 'chats'}`
     const frames = `in ${chats} the chat template writes a tool's answer into the turn of its caller in a way that only the answer, and not what stands around it, could be left out of what is learnt`
+    const fallback =
+      this.hasChats && this.options.chatTemplate === undefined ? fallbackNotice(this.tokenizer) : undefined
     return [
+      ...(fallback === undefined ? [] : [fallback]),
       ...this.reasoning.notices(files),
       ...spelledNotices(this.spelled.found()),
       ...(count === 0 ? [] : [`${frames}. ${adviseTemplate('gives answers turns of their own')}`]),
@@ -99,6 +103,7 @@ export class SupervisedEncoder {
     tools: readonly ToolDefinition[] | undefined,
     place: Place,
   ): Sample {
+    this.hasChats = true
     const asked = [...messages.keys()].filter(
       (i) => i >= answersFrom && (messages[i]!.isTrained ?? messages[i]!.role === 'assistant'),
     )

@@ -35,23 +35,66 @@ beforeEach(() => {
 })
 afterEach(() => model.free())
 
-function fly(train: BatchSource, evaluation?: BatchSource, objective: Objective = languageModeling()): void {
-  preflight({ config, model, train, evaluation, objective, bf16: false }, (event) => {
-    if (event.type === 'memory') notes.push(event.message)
+function fly(
+  train: BatchSource,
+  evaluation?: BatchSource,
+  objective: Objective = languageModeling(),
+  more: { config?: TrainConfig; available?: number } = {},
+): Promise<void> {
+  const run = { config, model, train, evaluation, objective, bf16: false, available: undefined, ...more }
+  return preflight(run, {
+    tell: (event) => {
+      if (event.type === 'memory' || event.type === 'notice') notes.push(event.message)
+      if (event.type === 'progress') notes.push(`${event.label} ${event.done}/${event.total}`)
+    },
   })
 }
 
 describe('preflight', () => {
-  it('says the memory by component', () => {
-    fly(tinyBatches(3))
-    expect(notes).toEqual([
-      expect.stringMatching(/^memory: about \S+ .?B: weights .*, gradients .*, optimizer .*, activations .*, logits /),
+  it('says the memory by component, and only then tries', async () => {
+    const usual = languageModeling()
+    let atTrial: string[] = []
+    const objective: Objective = {
+      ...usual,
+      forward: (decoder, batch) => {
+        atTrial = [...notes]
+        return usual.forward(decoder, batch)
+      },
+    }
+    const flight = fly(tinyBatches(3), undefined, objective)
+    expect(atTrial).toEqual([]) // readers of the events have their turn first
+    await flight
+    const memory = /^memory: about \S+ .?B: weights .*, gradients .*, optimizer .*, activations .*, logits /
+    expect(atTrial).toEqual([expect.stringMatching(memory), 'trying the longest batch 0/1'])
+    expect(notes.slice(2)).toEqual(['trying the longest batch 1/1'])
+  })
+
+  it('counts the rows that there are where a batch asks for more, and says so', async () => {
+    const train = tinyBatches(1, { rows: 3 })
+    await fly(train, undefined, languageModeling(), { config: { ...config, per_device_train_batch_size: 3 } })
+    const [memory] = notes
+    notes = []
+    await fly(train, undefined, languageModeling(), { config: { ...config, per_device_train_batch_size: 1_000_000 } })
+    expect(notes.slice(0, 2)).toEqual([
+      'per_device_train_batch_size is 1,000,000, and the data has 3 rows: each batch is all of it',
+      memory,
+    ])
+  })
+
+  it('says what is needed beside the weights where that is more than there is', async () => {
+    await fly(tinyBatches(3), undefined, languageModeling(), { available: 1e12 })
+    expect(notes.filter((note) => note.startsWith('the run needs'))).toEqual([])
+    await fly(tinyBatches(3), undefined, languageModeling(), { available: 1000 })
+    expect(notes.filter((note) => note.startsWith('the run needs'))).toEqual([
+      expect.stringMatching(
+        /^the run needs about \S+ kB beside the weights, and 1,000 B are available: it may be ended by the system\. \S+.* frees about /,
+      ),
     ])
   })
 
   it('leaves no trace: weights, gradients, random numbers and tensors are as before, and so is the run', async () => {
     const [hash, tensors] = [hashOf(model), memoryStats().liveTensors]
-    fly(tinyBatches(5), tinyBatches(2))
+    await fly(tinyBatches(5), tinyBatches(2))
     expect(hashOf(model)).toBe(hash)
     expect([...model.parameters()].filter(([, { grad }]) => grad !== null)).toEqual([])
     expect(model.generator).toBe(null)
@@ -63,7 +106,7 @@ describe('preflight', () => {
     other.free()
   })
 
-  it('tries the longest batch of an epoch with a backward pass, and the longest evaluation batch without', () => {
+  it('tries the longest batch of an epoch with a backward pass, and the longest evaluation batch without', async () => {
     const batch = (length: number): Batch => tinyBatches(1, { length }).at(0)
     const tried: [number, boolean][] = []
     const usual = languageModeling()
@@ -75,14 +118,14 @@ describe('preflight', () => {
         return result
       },
     }
-    fly(sourceOf([batch(5), batch(9), batch(7)]), sourceOf([batch(3), batch(4)]), objective)
+    await fly(sourceOf([batch(5), batch(9), batch(7)]), sourceOf([batch(3), batch(4)]), objective)
     expect(tried).toEqual([
       [9, true],
       [4, false],
     ])
   })
 
-  it('says which key frees how much when memory runs out', () => {
+  it('says which key frees how much when memory runs out', async () => {
     const usual = languageModeling()
     const objective: Objective = {
       ...usual,
@@ -90,7 +133,7 @@ describe('preflight', () => {
         throw new OutOfMemoryError('out of memory in a test')
       },
     }
-    expect(() => fly(tinyBatches(2), undefined, objective)).toThrow(
+    await expect(fly(tinyBatches(2), undefined, objective)).rejects.toThrow(
       /^out of memory in a test\. For this run: \S+.* frees about .*per_device_train_batch_size: 1 with gradient_accumulation_steps: 2 frees about/,
     )
     expect(model.generator).toBe(null)

@@ -6,14 +6,22 @@ import type { BatchSource } from '../../data/batch.ts'
 import { OutOfMemoryError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { withoutDropout } from '../../model/without-dropout.ts'
+import { amount } from '../../report/amounts.ts'
 import { dropSegments } from '../../torch/checkpointing.ts'
 import { autocast, backward, Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
 import type { Objective } from '../../train/objective.ts'
-import type { RunTell } from '../train/run-events.ts'
-import { describeMemory, estimateMemory, type MemoryQuestion, memoryAdvice } from './memory-estimate.ts'
+import { turn } from '../../work.ts'
+import type { RunWatch } from '../train/run-events.ts'
+import { describeMemory, estimateMemory, type MemoryQuestion, memoryAdvice, totalOf } from './memory-estimate.ts'
+
+/** What of a batch is counted: pairs have two rows each. */
+interface Rows {
+  readonly rows: number
+  readonly pairs?: Int32Array
+}
 
 /** What is tried. */
-export interface Preflight<B> {
+export interface Preflight<B extends Rows> {
   config: TrainConfig
   model: Decoder
   train: BatchSource<B>
@@ -21,18 +29,38 @@ export interface Preflight<B> {
   objective: Objective<B>
   /** Matrix products are made in bf16. */
   bf16: boolean
+  /** Bytes that the process can still get; undefined where nobody knows. Default: what the system says, on a CPU. */
+  available?: number | undefined
 }
 
 /** Batches that are looked at for the longest; data beyond that is not read twice for it. */
 const MOST_BATCHES = 20_000
 
 /** Tells the estimate and tries both batches; an OutOfMemoryError says which key frees how much. */
-export function preflight<B>(run: Preflight<B>, tell: RunTell): void {
+export async function preflight<B extends Rows>(run: Preflight<B>, watch: RunWatch): Promise<void> {
   const { config, model, train, evaluation, objective, bf16 } = run
+  const { tell } = watch
   const longest = longestBatch(train, objective, config.per_device_train_batch_size * config.max_length)
-  const question = memoryQuestion(config, model, objective.tokens(longest), bf16)
+  const rows = rowsOf(config, train, longest)
+  if (rows < config.per_device_train_batch_size)
+    tell({
+      type: 'notice',
+      message: `per_device_train_batch_size is ${config.per_device_train_batch_size.toLocaleString('en')}, and the data has ${rows.toLocaleString('en')} ${rows === 1 ? 'row' : 'rows'}: each batch is all of it`,
+    })
+  const question = memoryQuestion(config, model, { tokens: objective.tokens(longest), rows, bf16 })
   const need = estimateMemory(question)
   tell({ type: 'memory', message: `memory: ${describeMemory(need)}`, need })
+  const available = 'available' in run ? run.available : availableMemory(model.device)
+  const more = totalOf(need) - need.weights // which are there already
+  if (available !== undefined && more > available)
+    tell({
+      type: 'notice',
+      message: `the run needs about ${amount(more, 'bytes')} beside the weights, and ${amount(available, 'bytes')} are available: it may be ended by the system. ${memoryAdvice(question, config.gradient_accumulation_steps).join('; ')}`,
+    })
+  const tried = (done: number): void =>
+    tell({ type: 'progress', label: 'trying the longest batch', done, total: 1, unit: 'batches' })
+  tried(0)
+  await turn(watch) // the batch may take long, or all memory: what was told is read before
   const generator = model.generator
   try {
     scope(() => tryStep(run, longest))
@@ -41,6 +69,7 @@ export function preflight<B>(run: Preflight<B>, tell: RunTell): void {
       const evaluateOnce = (): void => void objective.forward(model, batch)
       withoutDropout(model, () => noGrad(() => scope(() => autocast(bf16 ? 'bf16' : null, evaluateOnce))))
     }
+    tried(1)
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error
     const advice = memoryAdvice(question, config.gradient_accumulation_steps)
@@ -53,7 +82,7 @@ export function preflight<B>(run: Preflight<B>, tell: RunTell): void {
 }
 
 /** The longest batch of an epoch: samples are padded to the longest, so no batch of another order is larger. */
-function longestBatch<B>(source: BatchSource<B>, objective: Objective<B>, most: number): B {
+function longestBatch<B extends Rows>(source: BatchSource<B>, objective: Objective<B>, most: number): B {
   let longest = source.at(0)
   const last = Math.min(source.batchesPerEpoch, MOST_BATCHES)
   for (let i = 1; i < last && objective.tokens(longest) < most; i++) {
@@ -64,7 +93,7 @@ function longestBatch<B>(source: BatchSource<B>, objective: Objective<B>, most: 
 }
 
 /** Forward and backward as in a step, beside as much memory as the optimizer will take. */
-function tryStep<B>({ model, objective, config, bf16 }: Preflight<B>, batch: B): void {
+function tryStep<B extends Rows>({ model, objective, config, bf16 }: Preflight<B>, batch: B): void {
   const trained = [...model.parameters()].map(([, parameter]) => parameter).filter(({ requiresGrad }) => requiresGrad)
   const moments = trained.flatMap((parameter): Tensor[] => [ops.zerosLike(parameter), ops.zerosLike(parameter)])
   // Dropout draws from a generator of its own.
@@ -73,10 +102,24 @@ function tryStep<B>({ model, objective, config, bf16 }: Preflight<B>, batch: B):
   for (const moment of moments) moment.free()
 }
 
-function memoryQuestion(config: TrainConfig, model: Decoder, tokens: number, bf16: boolean): MemoryQuestion {
+/** Samples of the largest batch: as many as were asked for, or all that there are. */
+function rowsOf<B extends Rows>(config: TrainConfig, { batchesPerEpoch }: BatchSource<B>, batch: B): number {
+  const { per_device_train_batch_size: asked } = config
+  return batchesPerEpoch === 1 ? Math.min(asked, batch.pairs?.length ?? batch.rows) : asked
+}
+
+/** What the system still has for this process; a device says by itself what it cannot hold. */
+function availableMemory(device: string): number | undefined {
+  return device === 'cpu' ? process.availableMemory() : undefined
+}
+
+function memoryQuestion(
+  config: TrainConfig,
+  model: Decoder,
+  { tokens, rows, bf16 }: { tokens: number; rows: number; bf16: boolean },
+): MemoryQuestion {
   const parameters = [...model.parameters()].map(([, parameter]) => parameter)
   const trained = parameters.filter(({ requiresGrad }) => requiresGrad)
-  const rows = config.per_device_train_batch_size
   return {
     model: model.config,
     weightBytes: parameters.reduce((sum, { nbytes }) => sum + nbytes, 0),

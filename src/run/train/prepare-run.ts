@@ -14,6 +14,7 @@ import { preflight } from '../memory/preflight.ts'
 import { checkWeightsFit } from '../memory/weights-fit.ts'
 import { modelNotices } from '../model-notices.ts'
 import type { Finetuning } from './finetuning.ts'
+import { foreignTokenizer } from './foreign-tokenizer.ts'
 import { makeFinetuning } from './make-finetuning.ts'
 import { tokenizerOf } from './model-of.ts'
 import { readStage } from './read-stage.ts'
@@ -53,6 +54,8 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
   // A wrong model is said before hours of tokenizing.
   const { tokenizer, hash, model: described } = await tokenizerOf(config)
   for (const message of modelNotices(described, tokenizer)) notice(message)
+  const foreign = await foreignTokenizer(config, tokenizer)
+  if (foreign !== undefined) notice(foreign)
   const { output_dir } = config
   const giveBack = takeOutputDirectory(output_dir, 'output_dir')
   let data: StageData | undefined
@@ -78,7 +81,7 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
     const objective = finetuning.objective?.(stageObjective) ?? stageObjective
     const message = warningOfUntrainedStops(model, data.stopTokenIds, tokenizer)
     if (message !== undefined) notice(message)
-    preflight({ config, model, train: data.train, evaluation: data.evaluation, objective, bf16 }, watch.tell)
+    await preflight({ config, model, train: data.train, evaluation: data.evaluation, objective, bf16 }, watch)
     await turn(watch)
     // A resumed run has it from its checkpoint.
     const { merged = [] } = finetuning
@@ -102,12 +105,14 @@ function checkLength(
   notice: (message: string) => void,
 ): void {
   const { hasLearnedPositions, maxPositionEmbeddings } = model.config
-  const most = maxPositionEmbeddings - (reader?.prefix?.length ?? 0)
+  const virtual = reader?.prefix?.length ?? 0
+  const most = maxPositionEmbeddings - virtual
+  const reach = virtual === 0 ? '' : `, with ${virtual} virtual tokens before it ${max_length + virtual} positions`
   if (max_length <= most) return
   if (!hasLearnedPositions) {
     if (model_name_or_path !== undefined)
       notice(
-        `max_length is ${max_length}, and the model was made for ${maxPositionEmbeddings} positions (max_position_embeddings)`,
+        `max_length is ${max_length}${reach}, and the model was made for ${maxPositionEmbeddings} positions (max_position_embeddings)`,
       )
     return
   }

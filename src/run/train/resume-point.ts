@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readManifest, verifyCheckpoint } from '../../checkpoint/run-directory/manifest.ts'
 import { findCheckpoints, latestValid } from '../../checkpoint/run-directory/run-directory.ts'
 import type { TrainConfig } from '../../config/schema.ts'
-import { UsageError } from '../../errors.ts'
+import { InputError, UsageError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { engineInfo } from '../../torch/index.ts'
 import type { RunState } from '../../train/rule.ts'
@@ -29,7 +29,10 @@ export function resumePoint(config: TrainConfig, tell: RunTell): string | undefi
       `output_dir: expected a folder without checkpoints for a new run, got ${old.path}. Go on with resume_from_checkpoint: auto, or choose another output_dir`,
     )
   }
-  if (wish !== 'auto') verifyCheckpoint(wish)
+  if (wish !== 'auto') {
+    if (!existsSync(wish)) throw noCheckpoint(wish, output_dir)
+    verifyCheckpoint(wish)
+  }
   const path = wish !== 'auto' ? wish : latestValid(output_dir, sayDamaged)?.path
   const final = FINAL.map((name) => join(output_dir, name)).find(existsSync)
   if (path === undefined && final !== undefined)
@@ -44,6 +47,14 @@ export function resumePoint(config: TrainConfig, tell: RunTell): string | undefi
     )
   }
   return path
+}
+
+function noCheckpoint(wish: string, outputDir: string): InputError {
+  const steps = findCheckpoints(outputDir).map(({ path }) => path)
+  const others = steps.length === 0 ? `${outputDir} has no checkpoint` : `there are ${steps.join(', ')}`
+  return new InputError(
+    `resume_from_checkpoint: expected the directory of a checkpoint, got ${wish}, which is not there; ${others}. Correct the path, or use auto for the last one of output_dir`,
+  )
 }
 
 /** Takes over the state of the checkpoint in `directory`. */

@@ -29,7 +29,12 @@ export async function readTuning<T, Data extends TuningData<T>>(
   tokenizer: Tokenizer,
   { tell, quarantine }: Reading,
 ): Promise<Splits<T, Data['report']>> {
-  const onNotice = (message: string): void => tell({ type: 'notice', message })
+  // What both files say is said once.
+  const told = new Set<string>()
+  const onNotice = (message: string): void => {
+    if (!told.has(message)) tell({ type: 'notice', message })
+    told.add(message)
+  }
   const readSplit = async (paths: readonly string[], name: string, fraction: number): Promise<Data> => {
     const data = await read(paths, {
       tokenizer,
