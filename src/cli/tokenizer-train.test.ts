@@ -35,6 +35,24 @@ describe('anneal tokenizer train', () => {
     expect([code, err]).toEqual([2, expect.stringMatching(/--out: .*another run is writing \(process \d+/)])
   })
 
+  it('says that a text gives fewer tokens than were asked for, and not where it gives them all', async () => {
+    const { code, out, err } = await train('many', '--vocab-size', '5000')
+    const got = Number(/^(\d+) tokens from 1 document →/m.exec(out)![1])
+    expect([code, got < 5000]).toEqual([0, true])
+    expect(err).toMatch(`the text gives ${got} tokens of the 5,000 asked for: no pair is left that comes 2 times`)
+    expect((await train('exact', '--vocab-size', String(got))).err).not.toMatch('asked for')
+  })
+
+  it('leaves out as many bad lines as it is allowed to', async () => {
+    const bad = join(directory, 'bad.jsonl')
+    writeFileSync(bad, `${'{"text": "the cat sat"}\n'.repeat(20)}${'x\n'.repeat(2)}`)
+    const run = (out: string, ...words: string[]) =>
+      runCommand(command, [bad, '--out', join(directory, out), '--vocab-size', '260', ...words])
+    expect((await run('strict')).err).toMatch(/expected at most 0.1 % bad, got 2 of 22 .*--max-bad-fraction/)
+    const { code, err } = await run('lenient', '--max-bad-fraction', '0.2')
+    expect([code, err]).toEqual([0, expect.stringMatching(/2 of 22 lines cannot be read and are left out/)])
+  })
+
   it('trains the smallest vocabulary, and does not put another tokenizer in its place', async () => {
     const made = await train('least', '--vocab-size', '259')
     expect([made.code, made.out]).toEqual([0, expect.stringMatching(/^259 tokens/m)])

@@ -34,6 +34,13 @@ export const command: Command = defineCommand({
       library: 'specialTokens',
     },
     'min-frequency': { kind: 'integer', value: 'N', summary: 'a rarer pair is never merged', default: 2, min: 1 },
+    'max-bad-fraction': {
+      kind: 'number',
+      summary: 'share of the lines that may be bad, 0 to 1; they are left out',
+      default: 0.001,
+      min: 0,
+      max: 1,
+    },
     'text-column': {
       kind: 'text',
       value: 'NAME',
@@ -45,8 +52,9 @@ export const command: Command = defineCommand({
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
     const { trainTokenizer } = await import('../run/train-tokenizer.ts')
-    const { out, vocabSize, special, minFrequency, preTokenizer, textColumn } = options
-    const tokenizer = { out, vocabSize, specialTokens: special, minFrequency, preTokenizer, textKey: textColumn }
-    await reportEvents(trainTokenizer({ paths: positionals, ...tokenizer }), output)
+    const { out, vocabSize, special, minFrequency, preTokenizer, textColumn, maxBadFraction } = options
+    const reading = { paths: positionals, textKey: textColumn, maxBadFraction }
+    const learning = { vocabSize, specialTokens: special, minFrequency, preTokenizer }
+    await reportEvents(trainTokenizer({ out, ...reading, ...learning }), output)
   },
 })

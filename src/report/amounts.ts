@@ -23,6 +23,11 @@ export function amount(value: number, unit: string, withUnit = true): string {
   return withUnit && !isBytes ? `${number} ${unit}` : number
 }
 
+/** How many there are of what `noun` names: `1 row`, `2,048 rows`. The plural is `plural` where an `s` does not make it. */
+export function counted(count: number, noun: string, plural: string = `${noun}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`
+}
+
 /** A number with one decimal, from 1,000 on with none. */
 export function oneDecimal(value: number): string {
   return value >= 999.95 ? Math.round(value).toLocaleString('en') : value.toFixed(1)

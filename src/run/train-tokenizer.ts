@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { readDocuments } from '../data/read/sources.ts'
 import { UsageError } from '../errors.ts'
 import { takeOutputDirectory } from '../files/output-directory.ts'
+import { counted } from '../report/amounts.ts'
 import { type BpeOptions, trainBpe } from '../text/bpe.ts'
 import { END_OF_TEXT, SPECIAL_TOKENS } from '../text/special-tokens.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
@@ -23,6 +24,8 @@ export interface TrainTokenizerOptions {
   preTokenizer?: BpeOptions['preTokenizer']
   /** Field that holds the text of a row. Default `text`. */
   textKey?: string
+  /** The share of lines that may be bad, 0 to 1; they are left out. Default 0.001. */
+  maxBadFraction?: number
   signal?: AbortSignal
 }
 
@@ -57,7 +60,7 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
   try {
     yield { type: 'started', work: 'tokenizer' }
     const result = yield* eventsOf(({ tell }) => train(options, specialTokens, tell), { signal })
-    const lines = [`${result.vocab_size} tokens from ${result.documents} documents → ${out}`]
+    const lines = [`${counted(result.vocab_size, 'token')} from ${counted(result.documents, 'document')} → ${out}`]
     yield { type: 'result', result, lines }
     return result
   } finally {
@@ -66,11 +69,16 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
 }
 
 async function train(
-  { paths, out, vocabSize, minFrequency, preTokenizer, textKey = 'text' }: TrainTokenizerOptions,
+  { paths, out, vocabSize, minFrequency, preTokenizer, textKey = 'text', maxBadFraction }: TrainTokenizerOptions,
   specialTokens: string[],
   tell: Tell,
 ): Promise<TrainedTokenizer> {
-  const documents = readDocuments(paths, { textKey, onNotice: (message) => tell({ type: 'notice', message }) })
+  const notice = (message: string): void => tell({ type: 'notice', message })
+  const documents = readDocuments(paths, {
+    textKey,
+    onNotice: notice,
+    ...(maxBadFraction !== undefined && { maxBadFraction }),
+  })
   const { tokenizer } = await trainBpe(texts(documents), {
     vocabSize,
     specialTokens,
@@ -84,6 +92,14 @@ async function train(
           : { type: 'progress', label: 'merging', done, unit: 'tokens', ...(total !== undefined && { total }) },
       ),
   })
+  if (tokenizer.vocabSize < vocabSize) {
+    const frequency = minFrequency ?? 2
+    const rarer = frequency > 1 ? ', lower the minimum frequency' : ''
+    notice(
+      `the text gives ${counted(tokenizer.vocabSize, 'token')} of the ${vocabSize.toLocaleString('en')} asked for: no pair is left that comes ` +
+        `${frequency === 1 ? 'once' : `${frequency} times`}. Give more text${rarer}, or ask for fewer`,
+    )
+  }
   await tokenizer.save(out)
   return { vocab_size: tokenizer.vocabSize, documents: documents.report.documents, out }
 }

@@ -94,6 +94,7 @@ describe('packCorpus', () => {
     mkdirSync(folder)
     renameSync(corpus, join(folder, 'corpus.jsonl'))
     symlinkSync('nowhere.txt', join(folder, 'z.txt'))
+    writeFileSync(join(folder, 'page.html'), '')
     const read = async () => {
       const notices: string[] = []
       const packed = await packCorpus(folder, bytes, { ...options, onNotice: (notice) => notices.push(notice) })
@@ -102,13 +103,15 @@ describe('packCorpus', () => {
     const first = await read()
     expect(first).toMatchObject({ report: { bad: 1, good: 10, badByReason: { 'bad-json': 1 } }, isCached: false })
     const link = expect.stringMatching(/z\.txt is a link/)
+    const left = expect.stringMatching(/1 file is left out, as its name does not .*: page\.html$/)
     // Of lines left out the reading itself tells; of the cache, those who ask for its report do.
     expect(first.notices).toEqual([
       link,
+      left,
       expect.stringMatching(/^1 of 11 lines cannot be read and is left out \(1 bad-json/),
     ])
     const second = await read()
-    expect(second).toEqual({ notices: [link], report: { ...first.report }, isCached: true })
+    expect(second).toEqual({ notices: [link, left], report: { ...first.report }, isCached: true })
   })
 
   describe('of few documents', () => {

@@ -28,7 +28,7 @@ import {
 import { openTokenStore, TokenWriter } from './token-store.ts'
 
 /** Raise when reading, splitting or packing would give other tokens than before, or keeps other notes beside them. */
-const VERSION = 3
+const VERSION = 4
 
 /** Everything between paths and blocks. */
 export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, BlockOptions {
@@ -54,12 +54,13 @@ export async function packCorpus(
   checkBlockLength(options)
   const { cache } = options
   if (cache === undefined) return build(paths, encoder, options)
-  const key = await cacheKey(paths, encoder, { ...options, cache })
+  const met: string[] = []
+  const key = await cacheKey(paths, encoder, { ...options, cache }, (notice) => met.push(notice))
   const path = join(cache.directory, `${key}.tokens`)
   const found = existsSync(path) ? openTokenStore(path, key) : undefined
   if (found !== undefined) {
     const notes = found.notes as Notes
-    for (const notice of notes.report.notices) options.onNotice?.(notice)
+    for (const notice of [...met, ...notes.report.notices]) options.onNotice?.(notice)
     return { ...cutBlocks(found, options), ...notes, isCached: true }
   }
   mkdirSync(cache.directory, { recursive: true })
@@ -128,6 +129,7 @@ async function cacheKey(
   paths: string | readonly string[],
   encoder: TextEncoder,
   options: CorpusOptions & Required<Pick<CorpusOptions, 'cache'>>,
+  notice: (message: string) => void,
 ): Promise<string> {
   const {
     textKey = 'text',
@@ -150,7 +152,7 @@ async function cacheKey(
     }),
   )
   // The extension decides how a file is read; the rest of its name does not change a token.
-  for (const file of listFiles(typeof paths === 'string' ? [paths] : paths, extensions))
+  for (const file of listFiles(typeof paths === 'string' ? [paths] : paths, extensions, notice))
     await hash.add(extensionOf(file)).addFile(file)
   return hash.digest()
 }

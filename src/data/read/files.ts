@@ -7,6 +7,7 @@ import { hasCode, InputError, UnsupportedError } from '../../errors.ts'
 import { openPlainFile } from '../../files/open-plain-file.ts'
 import { readChunks } from './formats/chunks.ts'
 import type { ReadContext } from './formats/read-context.ts'
+import { leftOutFiles } from './left-out-files.ts'
 
 /** The ways in which a file can hold rows. */
 export type FileFormat =
@@ -44,7 +45,7 @@ const WRAPPED = new RegExp(
 
 /**
  * The data files under the paths. In a directory: those with a known extension, or one of `extensions` (`.md`). `notice` hears of
- * links that lead nowhere and of linked folders, which are not walked.
+ * files that are left out, of links that lead nowhere and of linked folders, which are not walked.
  */
 export function listFiles(
   paths: readonly string[],
@@ -54,8 +55,13 @@ export function listFiles(
   return paths.flatMap((path) => {
     const status = statusOf(path)
     if (status.isDirectory()) {
-      const found = filesUnder(path, extensions, notice)
-      if (found.length > 0) return found
+      const unknown: { path: string; extension: string }[] = []
+      const found = filesUnder(path, extensions, notice, unknown)
+      const leftOut = leftOutFiles(path, unknown)
+      if (found.length > 0) {
+        if (leftOut !== undefined) notice(leftOut)
+        return found
+      }
       throw new InputError(
         `directory ${path}: expected a file ending in ${(extensions ?? Object.keys(FORMATS)).join(', ')}, got none`,
       )
@@ -73,6 +79,7 @@ function filesUnder(
   directory: string,
   extensions: readonly string[] | undefined,
   notice: (message: string) => void,
+  unknown: { path: string; extension: string }[],
 ): string[] {
   const entries = orRefused(directory, () => readdirSync(directory, { withFileTypes: true })).filter(
     ({ name }) => !name.startsWith('.'),
@@ -81,7 +88,7 @@ function filesUnder(
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   return entries.flatMap((entry) => {
     const path = join(directory, entry.name)
-    if (entry.isDirectory()) return filesUnder(path, extensions, notice)
+    if (entry.isDirectory()) return filesUnder(path, extensions, notice, unknown)
     const extension = extensionOf(path)
     const isWanted = extension in FORMATS && (extensions === undefined || extensions.includes(extension))
     if (entry.isSymbolicLink()) {
@@ -92,6 +99,7 @@ function filesUnder(
       if (target?.isDirectory())
         notice(`${path} is a link to a folder and is not followed: name it beside ${directory} to read it`)
     }
+    if (!isWanted && statSync(path, { throwIfNoEntry: false })?.isFile()) unknown.push({ path, extension })
     return isWanted && statSync(path, { throwIfNoEntry: false })?.isFile() ? [readable(path)] : []
   })
 }

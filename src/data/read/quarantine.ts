@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { InputError } from '../../errors.ts'
 import { percent } from '../../report/amounts.ts'
+import { convertAdvice } from './convert-advice.ts'
 import { likelyEncoding } from './encoding.ts'
 
 /** Why a line is bad. */
@@ -130,7 +131,7 @@ export class Quarantine {
     const total = this.good + this.bad
     const is = this.bad === 1 ? 'is' : 'are'
     const where = this.path === undefined ? '' : `; ${this.bad === 1 ? 'it is' : 'all are'} in ${this.path}`
-    return `${this.bad.toLocaleString('en')} of ${total.toLocaleString('en')} lines cannot be read and ${is} left out (${this.reasons()}, the first at ${file}:${line})${where}`
+    return `${this.bad.toLocaleString('en')} of ${total.toLocaleString('en')} lines cannot be read and ${is} left out (${this.reasons()}, the first at ${placeOf(file, line)})${where}`
   }
 
   /** Writes what is buffered and closes the file. */
@@ -173,11 +174,16 @@ export class Quarantine {
     const bytes = percent(this.badBytes / Math.max(1, this.goodBytes + this.badBytes))
     const where = this.path === undefined ? '' : `; all of them are in ${this.path}`
     return new InputError(
-      `bad lines in ${file}:${line}: expected at most ${this.maxBadFraction * 100} % bad, ` +
+      `bad lines in ${placeOf(file, line)}: expected at most ${this.maxBadFraction * 100} % bad, ` +
         `got ${this.bad} of ${total} (${this.reasons()}; ${bytes} of the bytes). ${describe(this.first!)}${where}. ` +
-        `${adviceFor(this.first!)}, or raise max_bad_fraction (maxBadFraction in code)`,
+        `${adviceFor(this.first!)}, or raise max_bad_fraction (--max-bad-fraction; maxBadFraction in code)`,
     )
   }
+}
+
+/** Line 0 is what belongs to no line, such as the end of a file that is cut short. */
+function placeOf(file: string, line: number): string {
+  return line === 0 ? file : `${file}:${line}`
 }
 
 function describe({ reason, detail }: BadLine): string {
@@ -187,5 +193,5 @@ function describe({ reason, detail }: BadLine): string {
 function adviceFor({ file, reason, bytes }: BadLine): string {
   const encoding = reason === 'invalid-utf8' || reason === 'nul' ? bytes && likelyEncoding(bytes) : undefined
   if (encoding === undefined) return 'Mend the data'
-  return `It is perhaps ${encoding}: iconv -f ${encoding} -t UTF-8 ${file}`
+  return `It is perhaps ${encoding}: ${convertAdvice(file, encoding)}`
 }

@@ -11,6 +11,7 @@ import { readJsonObject } from './formats/json-object.ts'
 import { type ColumnChoice, readParquet } from './formats/parquet.ts'
 import type { FileRow, ReadContext } from './formats/read-context.ts'
 import { readTextDocuments } from './formats/text-documents.ts'
+import { emptyFiles } from './left-out-files.ts'
 import { type DataLimits, DEFAULT_LIMITS } from './limits.ts'
 import { type BadReason, Quarantine } from './quarantine.ts'
 
@@ -133,7 +134,10 @@ function read<T>(
         report.notices.push(message)
         options.onNotice?.(message)
       }
-      for (const file of listFiles(list, options.extensions, notice)) {
+      const empty: string[] = []
+      // What the walk meets is no part of the report either: it is another one where a cached report is told again.
+      for (const file of listFiles(list, options.extensions, options.onNotice)) {
+        const before = { rows: report.documents, bad: quarantine.bad }
         const context = contextOf(file, options, quarantine, report)
         const format = await formatOf(context)
         report.files++
@@ -147,8 +151,11 @@ function read<T>(
         }
         taker.endFile?.()
         quarantine.endFile(file)
+        if (report.documents === before.rows && quarantine.bad === before.bad) empty.push(file)
       }
       quarantine.verify()
+      const said = report.documents > 0 ? emptyFiles(empty) : undefined
+      if (said !== undefined) notice(said)
       // Not among the report's notices: a cached report is told again where the lines are not there any more.
       const leftOut = quarantine.leftOut()
       if (leftOut !== undefined) options.onNotice?.(leftOut)

@@ -1,6 +1,7 @@
 // Files → examples with their places, for every stage that learns from rows rather than from running text.
 
 import { InputError } from '../../errors.ts'
+import { counted } from '../../report/amounts.ts'
 import { type RowOptions, readRows } from '../read/sources.ts'
 import type { Example } from './conversation.ts'
 import { type ExampleOptions, readRow } from './examples.ts'
@@ -54,7 +55,7 @@ export class ExampleReader {
     }
     if (this.empty.rows === this.rows)
       throw new InputError(
-        `${this.empty.first}: expected an answer, got an empty one, as in all ${this.rows} rows. Give answers, or name the column that holds them with columns`,
+        `${this.empty.first}: expected an answer, got an empty one, as in ${this.rows === 1 ? 'the only row' : `all ${this.rows.toLocaleString('en')} rows`}. Give answers, or name the column that holds them with columns`,
       )
   }
 
@@ -89,8 +90,4 @@ export async function guessShape(
   // The real reading writes the quarantine, and says what it meets.
   const { quarantinePath: _, onNotice: __, ...reading } = rows
   return sniffShape(readRows(paths, reading), { columns, purpose })
-}
-
-function counted(count: number, what: string): string {
-  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 }

@@ -68,7 +68,7 @@ describe('readSupervised', () => {
     const { ids, labels } = train.get(1)
     expect(tokenizer.decode(ids.filter((_, i) => labels[i] !== IGNORE_INDEX))).toBe('c<|im_end|>')
     await expect(read(write('b.jsonl', [{ instruction: '4', output: null }]))).rejects.toThrow(
-      /b\.jsonl:1, field 'output': expected an answer, got an empty one, as in all 1 rows/,
+      /b\.jsonl:1, field 'output': expected an answer, got an empty one, as in the only row/,
     )
   })
 

@@ -54,6 +54,12 @@ export async function corporaOf(
   if (prependBos && tokenizer.bosTokenId === undefined)
     throw new ConfigError('add_bos_token: expected a tokenizer with a beginning-of-text token, got one without')
   const allowSpecial = config.split_special_tokens === false
+  // Both sides of a split are read from the same files, of which everything is said once.
+  const said = new Set<string>()
+  const onNotice = (message: string): void => {
+    if (!said.has(message)) tell({ type: 'notice', message })
+    said.add(message)
+  }
   const pack = async (
     paths: readonly string[],
     split: 'train' | 'validation',
@@ -67,7 +73,7 @@ export async function corporaOf(
       allowSpecial,
       maxBadFraction: config.max_bad_fraction,
       ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${split}.jsonl`) }),
-      onNotice: (message) => tell({ type: 'notice', message }),
+      onNotice,
       cache: { directory: join(cacheDirectory(), 'tokens'), tokenizerHash: hash },
       ...(isPart && { split: { side: split, fraction: config.val_split } }),
     })

@@ -5,6 +5,7 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { InputError, UnsupportedError } from '../../../errors.ts'
+import { convertAdvice, shellWord } from '../convert-advice.ts'
 import type { ReadContext } from './read-context.ts'
 
 const PLAIN_CHUNK_BYTES = 256 * 1024
@@ -16,13 +17,13 @@ export async function* readChunks(context: ReadContext): AsyncGenerator<Buffer> 
   const magic = bytesAt(context.file, 0, 4)
   if (magic.readUInt32BE(0) === 0x28b52ffd) {
     throw new UnsupportedError(
-      `compression in ${context.file}: expected gzip or none, got zstd. Run zstd -d on it first`,
+      `compression in ${context.file}: expected gzip or none, got zstd. Unpack it first: zstd -d ${shellWord(context.file)}`,
     )
   }
   const isGzip = magic.readUInt16BE(0) === 0x1f8b
   if (!isGzip && context.file.endsWith('.gz')) {
     throw new InputError(
-      `header in ${context.file}:0: expected gzip (1f 8b), got ${magic.toString('hex')}. Is it cut or misnamed?`,
+      `header in ${context.file}: expected gzip (1f 8b), got ${magic.toString('hex')}. Is it cut or misnamed?`,
     )
   }
   if (isGzip) await refuseBomb(context)
@@ -124,6 +125,6 @@ function refuseUtf16(file: string, chunk: Buffer): void {
   const encoding = /^(?:fffe0000|0000feff)/.test(mark) ? 'UTF-32' : /^(?:fffe|feff)/.test(mark) ? 'UTF-16' : undefined
   if (encoding === undefined) return
   throw new UnsupportedError(
-    `encoding in ${file}:0: expected UTF-8, got ${encoding}. Convert it: iconv -f ${encoding} -t UTF-8`,
+    `encoding in ${file}: expected UTF-8, got ${encoding}. Convert it: ${convertAdvice(file, encoding)}`,
   )
 }
