@@ -123,6 +123,26 @@ describe('Tokenizer.fit', () => {
   const soft = { ...json.added_tokens[0]!, id: count, content: '<soft>', special: false }
   const grown = Tokenizer.fromJson({ ...json, added_tokens: [...json.added_tokens, soft] })
 
+  // Expected: Hugging Face's tokenizers 0.22 on the same file.
+  it.each([
+    ['WordPiece', { unk_token: '[UNK]', vocab: { '[UNK]': 0, f: 1, '##o': 2, '##x': 3, fo: 4 } }, 'foox', [4, 2, 3]],
+    ['WordPiece', { unk_token: '[UNK]', vocab: { '[UNK]': 0, f: 1, '##o': 2, '##x': 3, fo: 4 } }, 'foo', [5]],
+    ['BPE', { ignore_merges: true, vocab: { f: 0, o: 1, x: 2, xx: 3, xxx: 4 }, merges: [] }, 'xxxfoo', [4, 0, 1, 1]],
+    ['WordLevel', { unk_token: '<unk>', vocab: { '<unk>': 0, xxx: 1 } }, 'xxxfoo', [1, 0]],
+  ])('looks words up among the tokens of the model alone (%s)', (type, model, text, ids) => {
+    const tokenizer = Tokenizer.fromJson({
+      added_tokens: [{ id: 5, content: 'foo', single_word: true, normalized: false, special: false }],
+      pre_tokenizer: {
+        type: 'Split',
+        pattern: { Regex: type === 'WordPiece' ? '[a-z]+' : '[a-z]{3}' },
+        behavior: 'Isolated',
+        invert: false,
+      },
+      model: { type, ...model },
+    })
+    expect([...tokenizer.encode(text)]).toEqual(ids)
+  })
+
   it('leaves added tokens beyond the rows out of texts, and everything else as it is', () => {
     const fitted = grown.fit(count)!
     expect([grown.beyond, fitted.beyond, grown.fit(count + 1)!.beyond]).toEqual([[], ['<soft>'], []])

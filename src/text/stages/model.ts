@@ -45,16 +45,16 @@ function bpe(model: TokenizerJson['model'], vocabulary: Vocabulary, isByteLevel:
   const affix = (field: string): string => textField({ type: 'BPE', ...model }, field, '', `${file}:model`)
   const [prefix, suffix] = [affix('continuing_subword_prefix'), affix('end_of_word_suffix')]
   const hasAffix = prefix !== '' || suffix !== ''
-  const { ids } = vocabulary
+  const { ids, words } = vocabulary
   const ordinary = ordinaryId(vocabulary)
   const lookUp = (word: string): number | undefined => ordinary(isByteLevel ? toByteLevel(word) : word)
   const bpe = new BpeModel({
-    vocab: ids,
+    vocab: words,
     merges: readMerges(model.merges, vocabulary, prefix, file),
     prefix,
     suffix,
-    ...(isByteLevel && !hasAffix && { byteIds: Int32Array.from(byteLevelAlphabet(), (char) => ids.get(char) ?? -1) }),
-    byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(ids) : undefined,
+    ...(isByteLevel && !hasAffix && { byteIds: Int32Array.from(byteLevelAlphabet(), (char) => words.get(char) ?? -1) }),
+    byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(words) : undefined,
     unknownId: unknownId(model, ids, file),
     fuseUnknown: model.fuse_unk === true,
     wholeWord: model.ignore_merges === true ? (hasAffix ? ordinary : lookUp) : undefined,
@@ -63,16 +63,16 @@ function bpe(model: TokenizerJson['model'], vocabulary: Vocabulary, isByteLevel:
   return isByteLevel && hasAffix ? { encodeWord: (word, out) => bpe.encodeWord(toByteLevel(word), out) } : bpe
 }
 
-/** The id of a token that text may produce. */
-function ordinaryId({ ids, control }: Vocabulary): (token: string) => number | undefined {
+/** The id of a token that text may produce within a word. */
+function ordinaryId({ words, control }: Vocabulary): (token: string) => number | undefined {
   return (token) => {
-    const id = ids.get(token)
+    const id = words.get(token)
     return id === undefined || control.has(id) ? undefined : id
   }
 }
 
 /** Left, right and result of every merge, written as `"a b"` or `["a", "b"]`; without those that give a control token. */
-function readMerges(merges: unknown, { ids, control }: Vocabulary, prefix: string, file: string): Int32Array {
+function readMerges(merges: unknown, { words, control }: Vocabulary, prefix: string, file: string): Int32Array {
   if (!Array.isArray(merges) || merges.length > MAX_MERGES) {
     throw refusal(
       `${file}:model.merges`,
@@ -86,7 +86,7 @@ function readMerges(merges: unknown, { ids, control }: Vocabulary, prefix: strin
     const pair: unknown[] = typeof merge === 'string' ? merge.split(' ', 3) : Array.isArray(merge) ? merge : []
     const [left, right] = pair
     const isPair = pair.length === 2 && typeof left === 'string' && typeof right === 'string'
-    const triple = isPair ? [ids.get(left), ids.get(right), ids.get(left + right.slice(prefix.length))] : []
+    const triple = isPair ? [words.get(left), words.get(right), words.get(left + right.slice(prefix.length))] : []
     for (const id of [0, 1, 2].map((part) => triple[part])) {
       if (id === undefined) throw refusal(`${file}:model.merges[${index}]`, 'two tokens that join to a token', merge)
       flat[length++] = id
@@ -110,7 +110,7 @@ function unigram(model: TokenizerJson['model'], vocabulary: Vocabulary, file: st
     }),
     unknownId: unknown as number,
     excluded: vocabulary.control,
-    byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(vocabulary.ids) : undefined,
+    byteFallbackIds: model.byte_fallback === true ? byteFallbackIds(vocabulary.words) : undefined,
   })
 }
 

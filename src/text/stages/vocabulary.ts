@@ -14,6 +14,8 @@ const MAX_HOLES = 1024 // ids without token, beyond as many as there are tokens
 /** All tokens of a tokenizer, those of the model and the added ones. */
 export interface Vocabulary {
   readonly ids: ReadonlyMap<string, number>
+  /** Those of the model alone: an added token is found in text before the model sees it, and nowhere else. */
+  readonly words: ReadonlyMap<string, number>
   /** Index is the id; undefined where no token has the id. */
   readonly tokens: readonly (string | undefined)[]
   readonly added: readonly AddedToken[]
@@ -55,7 +57,7 @@ export function readVocabulary(json: TokenizerJson, file: string): Vocabulary {
   const control = new Set(
     added.filter((token) => isControlToken(token) && token.id !== unknown).map((token) => token.id),
   )
-  return { ids, tokens, added, control }
+  return { ids, words: entries, tokens, added, control }
 }
 
 /** `{token: id}` of BPE and WordPiece, or `[[token, score], …]` of Unigram. */
