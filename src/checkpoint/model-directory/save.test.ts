@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { NonFiniteError, UnsupportedError } from '../../errors.ts'
+import type { Linear } from '../../nn/linear.ts'
+import { ops, scope } from '../../torch/index.ts'
 import { loadDecoder } from './load.ts'
 import { saveDecoder } from './save.ts'
 
@@ -51,4 +54,24 @@ describe('saveDecoder', () => {
       for (const [tensor, stored] of before.tensors) expect(after.tensors.get(tensor), tensor).toEqual(stored)
     },
   )
+
+  it('refuses weights that the type cannot hold, and NaN in every type', () => {
+    const model = loadDecoder(join(models, 'llama'))
+    const weight = (model.model.layers[1]!.mlp!.up_proj as Linear).weight
+    scope(() => ops.fill_(weight, 65_504))
+    saveDecoder(model, directory, { dtype: 'f16' })
+    scope(() => ops.fill_(weight, -7e4))
+    expect(() => saveDecoder(model, directory, { dtype: 'f16' })).toThrow(UnsupportedError)
+    expect(() => saveDecoder(model, directory, { dtype: 'f16' })).toThrow(
+      /layers\.1\.mlp\.up_proj\.weight: expected weights up to 65504 for F16, got 70000\. Choose bf16 or f32/,
+    )
+    saveDecoder(model, directory, { dtype: 'bf16' })
+    scope(() => ops.fill_(weight, 3.4e38)) // above 3.39e38, which is the highest of bf16
+    expect(() => saveDecoder(model, directory, { dtype: 'bf16' })).toThrow(/Choose f32/)
+    saveDecoder(model, directory)
+    scope(() => ops.fill_(weight, Number.NaN))
+    for (const dtype of ['f32', 'bf16', 'f16'] as const)
+      expect(() => saveDecoder(model, directory, { dtype })).toThrow(NonFiniteError)
+    model.free()
+  })
 })

@@ -1,12 +1,13 @@
 // A Decoder → a model directory that Transformers, vLLM and PEFT load unchanged.
 import { join } from 'node:path'
+import { NonFiniteError, UnsupportedError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
 import { formatModelConfig, writeModelConfig } from '../../model/config-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type StoredDType, weightDtype } from '../../model/dtype.ts'
 import { type CheckpointTensor, checkpointTensors, type Parameter } from '../../model/hf-names.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
-import { scope, type Tensor } from '../../torch/index.ts'
+import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { TensorSource } from '../safetensors/safetensors-write.ts'
 import { SAFETENSORS_DTYPE, tensorSource } from '../safetensors/tensor-bytes.ts'
 import { joinParts } from './fused-parts.ts'
@@ -15,7 +16,7 @@ import { formatQuantization } from './quantization-config.ts'
 
 /**
  * Writes config.json, generation_config.json and the weights (as `dtype`, default f32; quantized ones as they are) into `directory`;
- * returns the files. A model with quantized matrices is for Anneal alone; `dequantizeModel` makes it one for everybody.
+ * returns the files. Throws a NonFiniteError for NaN and infinity and an UnsupportedError for weights beyond the range of `dtype`. A model with quantized matrices is for Anneal alone; `dequantizeModel` makes it one for everybody.
  */
 export function saveDecoder(
   model: Decoder,
@@ -70,6 +71,26 @@ function denseSource(
     shape: stored.shape,
     // Fused and transposed tensors are put together one at a time, when their bytes are wanted.
     bytes: () =>
-      scope(() => (tensorSource(stored.name, joinParts(stored, parameters).to(dtype)).bytes as () => Uint8Array)()),
+      scope(() => {
+        const whole = joinParts(stored, parameters)
+        const narrowed = whole.to(dtype)
+        checkFinite(stored.name, whole, narrowed, dtype)
+        return (tensorSource(stored.name, narrowed).bytes as () => Uint8Array)()
+      }),
   }
+}
+
+/** A value beyond the range of the type that is written becomes infinity, and nobody would hear of it. */
+function checkFinite(name: string, whole: Tensor, narrowed: Tensor, dtype: StoredDType): void {
+  if (narrowed.numel === 0 || Number.isFinite(highest(narrowed))) return
+  const value = highest(whole)
+  if (!Number.isFinite(value))
+    throw new NonFiniteError(`save: ${name}: expected finite weights, got NaN or infinity. Nothing was written`)
+  throw new UnsupportedError(
+    `save: ${name}: expected weights up to ${dtype === 'f16' ? '65504' : '3.39e38'} for ${dtype.toUpperCase()}, got ${value}. Choose ${dtype === 'f16' ? 'bf16 or f32' : 'f32'}`,
+  )
+}
+
+function highest(tensor: Tensor): number {
+  return noGrad(() => tensor.detach().abs().max().item())
 }
