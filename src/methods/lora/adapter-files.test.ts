@@ -101,7 +101,9 @@ describe('loadLora', () => {
     const model = load()
     expect(() => loadLora(model, adapterAt('prompt-tuning'))).toThrow(/expected a LoRA, got PROMPT_TUNING/)
     expect(() => loadLora(model, changed('lora-qv', { r: 5 }))).toThrow(/expected rank 5 as configured, got 4/)
-    expect(() => loadLora(model, changed('lora-qv', { rank_pattern: { '(a+)+b': 4 } }))).toThrow(/names of modules/)
+    expect(() => loadLora(model, changed('lora-qv', { rank_pattern: { '(?P<a>b)': 4 } }))).toThrow(
+      /rank_pattern: expected names of modules/,
+    )
     expect(() => loadLora(model, join(FIXTURES, 'absent'))).toThrow(InputError)
     loadLora(model, adapterAt('lora-qv'))
     expect(() => loadLora(model, adapterAt('lora-qv'))).toThrow(/default: expected a new name/)
@@ -157,6 +159,10 @@ describe('loadLora', () => {
     const alphas = [...loraLayers(model)].map(([path, layer]) => [path, layer.adapters.get('default')!.alpha])
     expect(alphas.filter(([, alpha]) => alpha === 32)).toEqual([['model.layers.1.self_attn.v_proj', 32]])
     expect(alphas.filter(([, alpha]) => alpha === 8)).toHaveLength(5)
+    const other = load()
+    loadLora(other, changed('lora-qv', { alpha_pattern: { '.*\\.[12]\\..*v_proj': 32, v_proj: 16 } }))
+    const found = [...loraLayers(other)].map(([, layer]) => layer.adapters.get('default')!.alpha)
+    expect(found.toSorted((a, b) => a - b)).toEqual([8, 8, 8, 16, 32, 32])
   })
 })
 

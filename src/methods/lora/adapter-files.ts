@@ -21,6 +21,7 @@ import { withoutBaseCopies } from './base-copies.ts'
 import { type FileModule, fileModules, findModule, joinAdapter, splitAdapter } from './fused-modules.ts'
 import { attachAdapters, loraLayers, setAdapters } from './lora.ts'
 import { type Adapter, scaleOf } from './lora-linear.ts'
+import { modulePattern } from './module-pattern.ts'
 
 /** The rank that vLLM takes without being told more (`max_lora_rank`). */
 const VLLM_RANK = 16
@@ -47,8 +48,9 @@ export function loadLora(
     const groups = groupLoraTensors({ config, tensors }, directory)
     for (const [moduleName, tensors] of groups)
       checkFits(findModule(modules, moduleName), moduleName, tensors, directory)
+    const settingsOf = settingsReader(config, directory)
     const adapters = [...groups].flatMap(([moduleName, tensors]) => {
-      const settings = settingsOf(config, moduleName, tensors.A.size(0), directory)
+      const settings = settingsOf(moduleName, tensors.A.size(0))
       return splitAdapter(findModule(modules, moduleName)!, tensors).map(([path, parts]): [string, Adapter] => [
         path,
         { ...settleOn(parts, model.device), ...settings },
@@ -132,37 +134,27 @@ function checkFits(module: FileModule | undefined, name: string, { A, B }: LoraT
     )
 }
 
-/** Alpha and the rest for one module; a pattern matches the end of its name, as in PEFT. */
-function settingsOf(
+/** Reads alpha and the rest for a module and its rank; the first pattern that matches the end of its name counts, as in PEFT. */
+function settingsReader(
   config: LoraFile,
-  module: string,
-  rank: number,
   directory: string,
-): Omit<Adapter, keyof LoraTensors> {
-  const find = (patterns: Record<string, number>): number | undefined =>
-    Object.entries(patterns).find(([pattern]) => patternOf(pattern, directory).test(module))?.[1]
-  const expected = find(config.rank_pattern) ?? config.r
-  if (expected !== rank)
-    throw new InputError(`adapter in ${directory}: ${module}: expected rank ${expected} as configured, got ${rank}`)
-  return {
-    alpha: find(config.alpha_pattern) ?? config.lora_alpha,
-    useRslora: config.use_rslora,
-    dropout: config.lora_dropout,
-  }
-}
-
-function patternOf(pattern: string, directory: string): RegExp {
-  // Names and alternatives only: a pattern from a file must not be able to hang the process.
-  if (!/^[\w.|()\\^$-]*$/.test(pattern))
-    throw new InputError(
-      `adapter in ${directory}: rank_pattern or alpha_pattern: expected names of modules, got ${JSON.stringify(pattern)}`,
+): (module: string, rank: number) => Omit<Adapter, keyof LoraTensors> {
+  const reader = (key: 'rank_pattern' | 'alpha_pattern'): ((module: string) => number | undefined) => {
+    const patterns = Object.entries(config[key]).map(
+      ([pattern, value]) => [modulePattern(pattern, `adapter in ${directory}: ${key}`), value] as const,
     )
-  try {
-    return new RegExp(`^(?:.*\\.)?(?:${pattern})$`)
-  } catch (error) {
-    throw new InputError(`adapter in ${directory}: rank_pattern or alpha_pattern: ${(error as Error).message}`, {
-      cause: error,
-    })
+    return (module) => patterns.find(([isMeant]) => isMeant(module))?.[1]
+  }
+  const [rankOf, alphaOf] = [reader('rank_pattern'), reader('alpha_pattern')]
+  return (module, rank) => {
+    const expected = rankOf(module) ?? config.r
+    if (expected !== rank)
+      throw new InputError(`adapter in ${directory}: ${module}: expected rank ${expected} as configured, got ${rank}`)
+    return {
+      alpha: alphaOf(module) ?? config.lora_alpha,
+      useRslora: config.use_rslora,
+      dropout: config.lora_dropout,
+    }
   }
 }
 
