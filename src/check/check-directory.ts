@@ -25,7 +25,7 @@ export async function checkDirectory(directory: string, findings: Findings): Pro
   const config = json === undefined ? undefined : findings.attempt(file, () => readModelConfig(json, file))
   for (const notice of config === undefined ? [] : textPartNotices(config)) findings.notice(file, notice)
   const raw = config?.raw ?? (isObject(json as JsonObject) ? (json as JsonObject) : {})
-  checkSpelling(raw, findings)
+  if (isObject(json as JsonObject)) checkSpelling(raw, findings)
   if (config !== undefined) checkExport(config, raw, findings)
   const generation = checkGeneration(directory, config, findings)
   checkWeights(directory, config, raw, findings)

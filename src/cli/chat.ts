@@ -4,14 +4,14 @@ import { createInterface } from 'node:readline'
 import { describeError, exitCodeOf, InputError, UsageError } from '../errors.ts'
 import { Conversation } from '../lm/conversation.ts'
 import type { GenerateOptions, Lm } from '../lm/lm.ts'
-import { amount } from '../report/amounts.ts'
+import { amount, counted } from '../report/amounts.ts'
 import { runChatCommand } from './chat-commands.ts'
 import { type Command, defineCommand } from './command.ts'
 import { describeSampling } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
-import { writeReply } from './write-reply.ts'
+import { whyEnded, writeReply } from './write-reply.ts'
 
 /** A model whose makers say nothing of sampling gets these: greedy answers repeat themselves. */
 const DEFAULTS = { temperature: 0.8, topP: 0.95 }
@@ -101,7 +101,10 @@ export async function chat(session: ChatSession): Promise<number> {
     if (next === 'end') break
     if (next === 'said') {
       const forgotten = conversation.say(lm.canChat ? line.trim() : line)
-      if (forgotten > 0) output.note(`The context is full: the first ${forgotten} messages are forgotten.`)
+      if (forgotten > 0)
+        output.note(
+          `The context is full: the first ${forgotten === 1 ? 'message is' : `${forgotten} messages are`} forgotten.`,
+        )
     }
     if (next !== 'line') {
       answering = new AbortController()
@@ -127,8 +130,11 @@ async function answer(
   try {
     const reply = await writeReply(conversation.lm.generate({ ...conversation.prompt(), ...options }), output)
     conversation.reply(reply.text)
-    if (isTerminal && reply.tokensPerSecond !== undefined)
-      output.note(`${reply.tokenIds.length} tokens, ${amount(reply.tokensPerSecond, '', false)} tokens/s`, 'quiet')
+    const why = reply.finishReason === 'length' ? `; ${whyEnded(reply, conversation.lm.contextLength)}` : ''
+    if (isTerminal && reply.tokensPerSecond !== undefined) {
+      const speed = `${amount(reply.tokensPerSecond, '', false)} tokens/s`
+      output.note(`${counted(reply.tokenIds.length, 'token')}, ${speed}${why}`, 'quiet')
+    }
     return undefined
   } catch (error) {
     // A message that is too long or that the template refuses costs this turn only.

@@ -68,6 +68,29 @@ const found = async (path: string, ...consumer: Parameters<typeof check>[1][]): 
   (await check(path, ...consumer)).map(({ severity, where, message }) => `${severity} ${where} ${message}`)
 
 describe('anneal check', () => {
+  it('finds one fault in a config.json that is no JSON, and not what cannot be read for it', async () => {
+    const directory = join(scratch, 'unparsable')
+    cpSync(base, directory, { recursive: true })
+    writeFileSync(join(directory, 'config.json'), '{"model_type": ')
+    const errors = (await found(directory)).filter((line) => line.startsWith('error'))
+    expect(errors).toEqual([expect.stringMatching(/^error config\.json .*JSON/)])
+  })
+
+  it('says of a folder that it is no model, and which one in it is', async () => {
+    const folder = join(scratch, 'no-model')
+    cpSync(base, join(folder, 'tiny'), { recursive: true })
+    writeFileSync(join(folder, 'notes.txt'), 'x')
+    const { code, out, err } = await runCommand(command, [folder])
+    expect([code, out]).toEqual([3, ''])
+    expect(err).toBe(
+      `error: ${folder}: expected a model or an adapter, got a folder without config.json, adapter_config.json and weights: this is no model. Perhaps ${join(folder, 'tiny')} is meant\n`,
+    )
+    // What has a part of a model is one that lacks the rest.
+    const part = join(scratch, 'part')
+    cpSync(join(base, 'config.json'), join(part, 'config.json'))
+    expect(await found(part)).toContainEqual(expect.stringMatching(/^error model\.safetensors /))
+  })
+
   it('has nothing but the spelling of Transformers 5 to say about a good directory', async () => {
     const { code, out, err } = await runCommand(command, [base])
     expect(code).toBe(0)

@@ -20,6 +20,20 @@ describe('generate', () => {
     expect(err).toMatch(/^7 tokens, [\d.]+( [kMG])? tokens\/s; the text ended\n$/)
   })
 
+  it('says which limit ended the text, to people and to programs', async () => {
+    const limited = async (maxNewTokens: number, isJson: boolean) => {
+      const [stdout, stderr] = [textSink(), textSink()]
+      const lm = fakeLm({ reply: () => 'a long answer', contextLength: 8 })
+      await generate(lm, { prompt: 'abc', maxNewTokens }, createOutput(isJson, stdout, stderr))
+      return isJson ? JSON.parse(stdout.text) : stderr.text
+    }
+    expect(await limited(4, false)).toMatch(/^4 tokens.*; the limit of 4 tokens was reached\n$/)
+    expect(await limited(5, false)).toMatch(/; the limit of 5 tokens was reached\n$/)
+    expect(await limited(400, false)).toMatch(/^5 tokens.*; the context of 8 tokens is full\n$/)
+    expect(await limited(4, true)).toMatchObject({ finish_reason: 'length', limit: 'max_new_tokens' })
+    expect(await limited(400, true)).toMatchObject({ finish_reason: 'length', limit: 'context' })
+  })
+
   it('writes one object and nothing else with --json', async () => {
     const { out, err } = await run('Hi\u001b[2J', true)
     expect(out).toBe('{"text":"Hi\\u001b[2J","token_ids":[72,105,27,91,50,74,0],"finish_reason":"stop"}\n')
@@ -43,6 +57,8 @@ describe('anneal generate', async () => {
     const { text, token_ids, finish_reason } = JSON.parse((await anneal('--prompt', 'Once', '--json', ...words)).out)
     expect([streamed.code, streamed.out]).toEqual([0, `${text}\n`])
     expect([token_ids.length, finish_reason]).toEqual([12, 'length'])
+    const full = await anneal('--prompt', 'x'.repeat(500), '--max-new-tokens', '400', '--json')
+    expect(JSON.parse(full.out)).toMatchObject({ finish_reason: 'length', limit: 'context' })
     const file = join(directory, 'prompt.txt')
     writeFileSync(file, 'Once\n')
     expect((await anneal('--prompt-file', file, ...words)).out).toBe(streamed.out)

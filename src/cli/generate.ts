@@ -2,14 +2,14 @@
 
 import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm } from '../lm/lm.ts'
-import { amount } from '../report/amounts.ts'
+import { amount, counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import { describeSampling } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { readInput } from './read-input.ts'
-import { writeReply } from './write-reply.ts'
+import { whyEnded, writeReply } from './write-reply.ts'
 
 export const command: Command = defineCommand({
   summary: 'continue a text',
@@ -43,11 +43,12 @@ export const command: Command = defineCommand({
 
 /** Generates one continuation onto `output`: text with a line about speed and `how` it was drawn, or one object with `--json`. */
 export async function generate(lm: Lm, request: GenerateRequest, output: Output, how?: string): Promise<void> {
-  const { tokenIds, finishReason, tokensPerSecond } = await writeReply(lm.generate(request), output)
+  const reply = await writeReply(lm.generate(request), output)
+  const { tokenIds, tokensPerSecond } = reply
   if (output.isJson) return
-  const why = { stop: 'the text ended', length: 'the limit was reached', aborted: 'stopped' }[finishReason]
+  const why = whyEnded(reply, lm.contextLength)
   const speed = tokensPerSecond === undefined ? '' : `, ${amount(tokensPerSecond, '', false)} tokens/s`
-  output.note(`${tokenIds.length} tokens${speed}; ${why}${how === undefined ? '' : ` (${how})`}`, 'quiet')
+  output.note(`${counted(tokenIds.length, 'token')}${speed}; ${why}${how === undefined ? '' : ` (${how})`}`, 'quiet')
 }
 
 async function promptOf(options: { prompt: string | undefined; promptFile: string | undefined }): Promise<string> {

@@ -2,6 +2,7 @@
 
 import type { Generation, GenerationPiece } from '../lm/lm.ts'
 import { printable } from '../printable.ts'
+import { counted } from '../report/amounts.ts'
 import type { Output } from './output.ts'
 
 export interface WrittenReply extends Generation {
@@ -24,10 +25,20 @@ export async function writeReply(pieces: AsyncIterable<GenerationPiece>, output:
       output.stdout.write(output.stdout.isTTY ? printable(piece.text) : piece.text)
   }
   if (last?.finishReason === undefined || last.usage === undefined) throw new Error('a reply ended without a reason')
-  const { finishReason, usage } = last
+  const { finishReason, limit, usage } = last
+  const cut = limit !== undefined && { limit }
   if (!output.isJson) output.stdout.write('\n')
-  output.emit({ text, token_ids: tokenIds, finish_reason: finishReason })
+  output.emit({ text, token_ids: tokenIds, finish_reason: finishReason, ...cut })
   const seconds = (performance.now() - (startedAt ?? 0)) / 1000
   const tokensPerSecond = tokenIds.length > 1 ? (tokenIds.length - 1) / seconds : undefined
-  return { text, tokenIds, finishReason, usage, tokensPerSecond }
+  return { text, tokenIds, finishReason, ...cut, usage, tokensPerSecond }
+}
+
+/** Why a reply ended, for people. */
+export function whyEnded({ finishReason, limit, usage }: Generation, contextLength: number): string {
+  if (finishReason === 'stop') return 'the text ended'
+  if (finishReason === 'aborted') return 'stopped'
+  return limit === 'context'
+    ? `the context of ${counted(contextLength, 'token')} is full`
+    : `the limit of ${counted(usage.completionTokens, 'token')} was reached`
 }

@@ -35,7 +35,7 @@ describe('goTemplate', () => {
 
 describe('modelfile', () => {
   it('names the file, the template, every stop and the context', () => {
-    const text = modelfile({
+    const { text } = modelfile({
       file: 'a.gguf',
       chatTemplate: CHATML_TEMPLATE,
       stops: ['<|im_end|>', '</s>'],
@@ -48,8 +48,20 @@ describe('modelfile', () => {
     expect(text).toContain('PARAMETER num_ctx 512\nPARAMETER temperature 0.7\n')
   })
   it('leaves the template to the file where there is no counterpart', () => {
-    const text = modelfile({ file: 'a.gguf', chatTemplate: '{% for %}', stops: [], contextLength: 131_072 })
+    const { text } = modelfile({ file: 'a.gguf', chatTemplate: '{% for %}', stops: [], contextLength: 131_072 })
     expect(text).not.toContain('TEMPLATE')
     expect(text).toContain('num_ctx 8192')
+  })
+  it('says that tools are not carried over, where the template or the one for tools writes them', () => {
+    const withTools = `{% if tools %}{{ tools | tojson }}{% endif %}${CHATML_TEMPLATE}`
+    const of = (chatTemplate: string, toolTemplate?: string) =>
+      modelfile({ file: 'a.gguf', chatTemplate, toolTemplate, stops: [], contextLength: 512 })
+    expect(of(CHATML_TEMPLATE)).toMatchObject({ notices: [], text: expect.not.stringContaining('Without tools') })
+    const said = { notices: [expect.stringMatching(/writes tools .* Ollama gives this model none/)] }
+    expect(of(withTools)).toMatchObject({
+      ...said,
+      text: expect.stringContaining(`TEMPLATE """${CHATML}"""\n# Without tools`),
+    })
+    expect(of(CHATML_TEMPLATE, withTools)).toMatchObject(said)
   })
 })

@@ -1,6 +1,6 @@
 // A chat template in Jinja → Ollama's TEMPLATE in Go, by looking at what it renders: most templates put fixed text around each
-// message and nothing else. One that does more (tools, dates, defaults) is not guessed at: undefined, and Ollama looks at the
-// GGUF file's own template instead.
+// message and nothing else. One that does more to messages (dates, defaults) is not guessed at:
+// undefined, and Ollama looks at the GGUF file's own template instead. Tools are not carried over, which `writesTools` tells.
 
 import { TokenizerError } from '../errors.ts'
 import { type ChatMessage, renderChat } from '../text/chat-template.ts'
@@ -49,6 +49,19 @@ export function goTemplate(template: string, bosToken = '', eosToken = ''): stri
     return around === undefined ? [] : [`{{ if eq .Role "${role}" }}${around[0]}{{ .Content }}${around[1]}{{ end }}`]
   })
   return `{{ range .Messages }}${branches.join('')}{{ end }}${prompt}`
+}
+
+/** Whether the template writes anything of the tools that a chat comes with. */
+export function writesTools(template: string, bosToken = '', eosToken = ''): boolean {
+  const parameters = { type: 'object', properties: { place: { type: 'string' } } }
+  const tools = [{ type: 'function', function: { name: mark(3), description: mark(3), parameters } }]
+  const messages = [{ role: 'user', content: mark(1) }]
+  try {
+    return renderChat(template, { messages, tools, bosToken, eosToken }).includes(mark(3))
+  } catch (error) {
+    if (error instanceof TokenizerError) return false
+    throw error
+  }
 }
 
 /** A text that no template has, without anything that could be trimmed or escaped. */

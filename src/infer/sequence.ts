@@ -27,6 +27,8 @@ export class Sequence {
   readonly sampler: Sampler
   /** Tokens that it may still make. */
   readonly limit: number
+  /** What `limit` comes from. */
+  readonly #limitedBy: 'max_new_tokens' | 'context'
   finishReason: FinishReason | undefined
   /** The newest id. */
   lastId = -1
@@ -42,6 +44,7 @@ export class Sequence {
     this.promptIds = start.promptIds
     this.sampler = new Sampler(settings, start.promptIds)
     this.limit = Math.min(settings.maxNewTokens, start.contextLength - start.promptIds.length)
+    this.#limitedBy = this.limit < settings.maxNewTokens ? 'context' : 'max_new_tokens'
     this.#stops = new StopStrings(settings.stop)
     this.#endTokenIds = new Set([...start.endTokenIds, ...settings.stopTokenIds])
     this.#signal = start.signal
@@ -76,7 +79,8 @@ export class Sequence {
     this.#newIds = []
     if (this.finishReason === undefined) return piece
     const usage = { promptTokens: this.promptIds.length, completionTokens: this.#count }
-    return { ...piece, finishReason: this.finishReason, usage }
+    const limit = this.finishReason === 'length' && { limit: this.#limitedBy }
+    return { ...piece, finishReason: this.finishReason, ...limit, usage }
   }
 
   #finish(reason: FinishReason): void {

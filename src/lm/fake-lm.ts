@@ -24,7 +24,9 @@ export function fakeLm({ reply, logProb = () => -1, contextLength = 4096, canCha
   async function* generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
     const promptTokens = encode(request).length
     if (promptTokens >= contextLength) throw new UsageError(`prompt: expected fewer than ${contextLength} tokens`)
-    const limit = Math.min(request.maxNewTokens ?? 256, contextLength - promptTokens)
+    const { maxNewTokens = 256 } = request
+    const limit = Math.min(maxNewTokens, contextLength - promptTokens)
+    const limitedBy = limit < maxNewTokens ? 'context' : 'max_new_tokens'
     const stops = new StopStrings(request.stop ?? [])
     const characters = [...answer(request)]
     for (let count = 1; ; count++) {
@@ -42,7 +44,8 @@ export function fakeLm({ reply, logProb = () => -1, contextLength = 4096, canCha
       const piece = { text, tokenIds: [character.codePointAt(0) ?? 0] }
       if (finishReason !== undefined) {
         const usage = { promptTokens, completionTokens: count }
-        yield { ...piece, text: text + stops.flush(), finishReason, usage }
+        const isLimit = finishReason === 'length'
+        yield { ...piece, text: text + stops.flush(), finishReason, ...(isLimit && { limit: limitedBy }), usage }
         return
       }
       yield piece

@@ -52,6 +52,8 @@ export interface GenerationPiece {
   tokenIds: readonly number[]
   /** In the last piece only, as is `usage`. */
   finishReason?: FinishReason
+  /** With `length` only: which of the two was used up. */
+  limit?: 'max_new_tokens' | 'context'
   usage?: Usage
 }
 
@@ -60,6 +62,8 @@ export interface Generation {
   text: string
   tokenIds: readonly number[]
   finishReason: FinishReason
+  /** With `length` only: which of the two was used up. */
+  limit?: 'max_new_tokens' | 'context'
   usage: Usage
 }
 
@@ -102,8 +106,9 @@ export async function collect(pieces: AsyncIterable<GenerationPiece>): Promise<G
   for await (const piece of pieces) {
     text += piece.text
     tokenIds.push(...piece.tokenIds)
-    if (piece.finishReason !== undefined && piece.usage !== undefined)
-      return { text, tokenIds, finishReason: piece.finishReason, usage: piece.usage }
+    const { finishReason, limit, usage } = piece
+    if (finishReason !== undefined && usage !== undefined)
+      return { text, tokenIds, finishReason, ...(limit !== undefined && { limit }), usage }
   }
   throw new Error('a continuation ended without a finish reason')
 }

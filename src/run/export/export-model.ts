@@ -103,24 +103,24 @@ async function ggufOf(
   mkdirSync(dirname(resolve(out)), { recursive: true })
   const { eosTokenIds } = generationConfig
   const options = { format, tokenizer, name: source.name, eosTokenIds, check: !skipCheck }
-  const written = await exportGguf(model, out, options, watch)
-  writeFileAtomic(`${out}.md`, ggufCard({ loaded, written, format }))
+  const file = await exportGguf(model, out, options, watch)
   const special = (id: number | undefined): string | undefined =>
     id === undefined ? undefined : tokenizer?.idToToken(id)
-  writeFileAtomic(
-    `${out}.Modelfile`,
-    modelfile({
-      file: basename(out),
-      chatTemplate: tokenizer?.chatTemplate,
-      bosToken: special(tokenizer?.bosTokenId),
-      eosToken: special(tokenizer?.eosTokenId),
-      stops: endTokens(loaded),
-      contextLength: written.contextLength,
-      temperature: generationConfig.temperature,
-      topP: generationConfig.topP,
-      topK: generationConfig.topK,
-    }),
-  )
+  const forOllama = modelfile({
+    file: basename(out),
+    chatTemplate: tokenizer?.chatTemplate,
+    toolTemplate: tokenizer?.chatTemplate && tokenizer.chatTemplateFor([]),
+    bosToken: special(tokenizer?.bosTokenId),
+    eosToken: special(tokenizer?.eosTokenId),
+    stops: endTokens(loaded),
+    contextLength: file.contextLength,
+    temperature: generationConfig.temperature,
+    topP: generationConfig.topP,
+    topK: generationConfig.topK,
+  })
+  const written = { ...file, notices: [...file.notices, ...forOllama.notices] }
+  writeFileAtomic(`${out}.md`, ggufCard({ loaded, written, format }))
+  writeFileAtomic(`${out}.Modelfile`, forOllama.text)
   const { size: bytes, contextLength: _, ...rest } = written
   const result: ExportResult = { to: 'gguf', ...rest, bytes, format }
   const [text] = written.check?.differing ?? []
