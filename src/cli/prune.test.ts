@@ -84,6 +84,30 @@ describe('anneal prune', async () => {
     expect([fine.code, fine.err]).toEqual([0, expect.not.stringContaining('asked for')])
   })
 
+  it('says when they take less, on the page too', async () => {
+    const words = ['--model', directory, '--targets', 'mlp', '--importance', 'l2', '--ratio', '0.3', '--align', '128']
+    const out = outOf()
+    const { code, err } = await runCommand(command, [...words, '--out', out])
+    // Of 176 neurons 128 stay: the next multiple would be none.
+    const [, share] = /^notice: (1\d\.\d %|2\d(?:\.\d)? %) removed where 30 % was asked for, as MLPs/m.exec(err) ?? []
+    expect([code, share]).toEqual([0, expect.any(String)])
+    const page = readFileSync(join(out, 'prune.html'), 'utf8').replace(/&nbsp;|\u00a0|\u202f/g, ' ')
+    expect(page).toContain(`30 % of the parameters in its blocks asked for, ${share} removed`)
+  })
+
+  it.each(['l2', 'l1', 'random'])('needs no text for %s, and then has no perplexity', async (importance) => {
+    const out = outOf()
+    const words = ['--model', directory, '--ratio', '0.3', '--align', '8', '--importance', importance]
+    const { code, out: json } = await runCommand(command, [...words, '--out', out, '--json'])
+    expect([code, JSON.parse(json.trim().split('\n').at(-1)!)]).toMatchObject([
+      0,
+      { perplexity_before: null, perplexity_after: null, eval_perplexity_after: null, out },
+    ])
+    expect(readFileSync(join(out, 'prune.html'), 'utf8')).not.toContain('perplexity')
+    const biased = await runCommand(command, [...words, '--out', outOf(), '--layout', 'per-layer', '--compensate'])
+    expect([biased.code, biased.err]).toEqual([2, expect.stringContaining(`${importance} and biases, got nothing`)])
+  })
+
   it('goes on from its own result', async () => {
     const [first, second] = [outOf(), outOf()]
     await anneal(first, '--ratio', '0.3', '--layout', 'per-layer', '--importance', 'flap')

@@ -1,4 +1,4 @@
-// `anneal prune --model DIR --data PATH --ratio R --out DIR`: a model with fewer neurons and heads.
+// `anneal prune --model DIR [--data PATH] --ratio R --out DIR`: a model with fewer neurons and heads.
 import {
   AGGREGATES,
   DEFAULTS,
@@ -26,7 +26,7 @@ const OPTIONS = {
   importance: {
     kind: 'choice',
     choices: IMPORTANCES,
-    summary: 'how worth is judged; l2, l1 and random need no gradients and no statistics',
+    summary: 'how worth is judged; l2, l1 and random need no text (--data)',
     default: DEFAULTS.importance,
   },
   aggregate: {
@@ -79,6 +79,7 @@ export const command: Command = defineCommand({
   examples: [
     'prune --model runs/base --data corpus/ --ratio 0.2 --out runs/pruned',
     'prune --model runs/base --data corpus/ --ratio 0.2 --importance flap --out runs/pruned',
+    'prune --model runs/base --ratio 0.2 --importance l2 --out runs/pruned',
   ],
   run: async ({ options, given, output }) => {
     const common = await editOptions(options, { name: 'window', value: options.window }, output)

@@ -57,12 +57,13 @@ describe('anneal qpruner', () => {
   })
 
   it.each<[string[], number, string]>([
-    [['--quantize.budget_bits', '1.5'], 2, 'error: budget bits: expected at least 2.5 bits per weight'],
+    [['--quantize.budget_bits', '1.5'], 2, 'error: quantize.budget_bits: expected at least 2.5 bits per weight'],
     [
       ['--quantize.budget_bit', '4'],
       2,
       "error: unknown key 'quantize.budget_bit'. Did you mean 'quantize.budget_bits'?",
     ],
+    [['--dry-run', '--quantize.budget_bits', '1'], 2, 'expected at least 2.5 bits per weight, which nf2,'],
     [['--dry-run', '--dataset', 'nowhere'], 3, 'error: '],
     [['another.yaml'], 2, "error: unexpected argument 'another.yaml'"],
   ])('says in one line what is wrong with %j, and leaves nothing behind', async (words, code, message) => {

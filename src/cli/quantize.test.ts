@@ -57,6 +57,7 @@ describe('anneal quantize', () => {
   })
 
   it.each<[string[], number, string]>([
+    [['--budget-bits', '1'], 2, '--budget-bits: expected at least 2.5 bits per weight'],
     [[], 2, '--bits: expected one of --bits, --format and --budget-bits, got none'],
     [['--bits', '4', '--allocate', 'bo'], 2, '--allocate: expected --budget-bits with it, got --bits'],
     [['--bits', '5'], 2, "--bits: expected 2 or 3 or 4 or 8 or 16, got '5'."],

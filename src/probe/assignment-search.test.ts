@@ -92,7 +92,7 @@ describe('searchAssignment', () => {
       evaluate: async () => 1,
       evaluations: 9,
     })
-    expect([(await single.next()).done, (await single.next()).value]).toEqual([false, 'converged'])
+    expect([(await single.next()).done, (await single.next()).value]).toEqual([false, 'exhausted'])
   })
 
   it('promises what the table says where the table is the truth: its process models only what that misses', async () => {

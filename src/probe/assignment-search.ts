@@ -38,10 +38,11 @@ const RANDOM = 24
 /** Pairs of edits looked at around one assignment; where there are more, a sample. */
 const MOST_PAIRS = 2000
 
+/** Why a search ended: all that it may measure, nothing better expected, or nothing left that it could try. */
+export type SearchEnd = 'evaluations' | 'converged' | 'exhausted'
+
 /** Yields every trial as it is measured; returns why it ended. */
-export async function* searchAssignment(
-  options: SearchOptions,
-): AsyncGenerator<Trial, 'evaluations' | 'converged', void> {
+export async function* searchAssignment(options: SearchOptions): AsyncGenerator<Trial, SearchEnd, void> {
   const { table, budget, evaluate, evaluations, leastImprovement = 1e-4, seed = 0 } = options
   const trials: Trial[] = []
   const seen = new Set<string>()
@@ -65,7 +66,8 @@ export async function* searchAssignment(
       const promised = score(assignment)
       if (next === undefined || promised > next.promised) next = { assignment, promised }
     }
-    if (next === undefined || (best && next.promised < leastImprovement * Math.abs(best.loss))) return 'converged'
+    if (next === undefined) return 'exhausted'
+    if (best && next.promised < leastImprovement * Math.abs(best.loss)) return 'converged'
     yield await measure(next.assignment, next.promised)
   }
   return 'evaluations'

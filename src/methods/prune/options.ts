@@ -80,6 +80,11 @@ export const DEFAULTS: Required<Omit<PruneOptions, 'ratio' | 'align' | 'protectF
 /** Options with nothing left open. */
 export type ResolvedOptions = Required<PruneOptions>
 
+/** Whether there must be text: scores of the weights alone need none. */
+export function needsText({ importance, compensate }: Pick<ResolvedOptions, 'importance' | 'compensate'>): boolean {
+  return compensate || !['l2', 'l1', 'random'].includes(importance)
+}
+
 /** Fills in the defaults for a model of `layers` layers; UsageError for values that make no sense. */
 export function resolveOptions(options: PruneOptions, layers: number): ResolvedOptions {
   const layout = options.layout ?? DEFAULTS.layout

@@ -3,7 +3,7 @@
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
-import { bestWithin, searchAssignment, type Trial } from '../../probe/assignment-search.ts'
+import { bestWithin, type SearchEnd, searchAssignment, type Trial } from '../../probe/assignment-search.ts'
 import {
   type Assignment,
   type ChoiceTable,
@@ -40,12 +40,12 @@ export interface Allocation {
   budget: number
   /** bytes · 8 / weights */
   bits: number
-  /** What the choice was made by, [unit][format]; lower is better. */
-  losses: number[][]
+  /** What the choice was made by, [unit][format]; lower is better. Null where nothing was: one format for all. */
+  losses: number[][] | null
   /** Everything that was measured: every format alone, the choice, and what `bo` tried. */
   trials: Trial[]
   /** Why `bo` ended. */
-  ended?: 'evaluations' | 'converged'
+  ended?: SearchEnd
 }
 
 /** Chooses formats for the units of the bank. Tells of `searching` in assignments, and of each as a row of `trials`. UsageError for a budget that the smallest formats exceed. */
@@ -89,6 +89,10 @@ export async function allocate(
     count.add()
     await turn(watch)
   }
+  if (method === 'bo' && trials.length < total) {
+    const message = `searched ${searchedText(trials.length, step.value)}; up to ${total} were allowed`
+    watch?.tell?.({ type: 'notice', message })
+  }
   const { assignment, bytes } = method === 'bo' ? bestWithin(trials, budget)! : trials[0]!
   return {
     method: typeof method === 'object' ? method.name : method,
@@ -96,10 +100,20 @@ export async function allocate(
     bytes,
     budget,
     bits: (8 * bytes) / totalWeights(bank),
-    losses,
+    losses: method === 'uniform' ? null : losses,
     trials,
     ...(method === 'bo' && { ended: step.value }),
   }
+}
+
+/** `5 assignments: nothing better is expected of another`. */
+export function searchedText(count: number, ended: SearchEnd): string {
+  const why = {
+    evaluations: 'all that were allowed',
+    converged: 'no other one is expected to be better',
+    exhausted: 'there is no other one within the budget to try',
+  }[ended]
+  return `${count} assignment${count === 1 ? '' : 's'}: ${why}`
 }
 
 /** Bytes that a budget in bits per weight stands for; UsageError when the smallest formats take more. */
@@ -110,7 +124,7 @@ export function budgetOf(bank: FormatSizes, budgetBits: number): number {
   // Rounded up, so that what is asked for is enough.
   const least = Math.ceil((8000 * fewest) / totalWeights(bank)) / 1000
   throw new UsageError(
-    `budget bits: expected at least ${least} bits per weight, which ${bank.formats.join(', ')} allow with their scales, got ${budgetBits}. Raise it, or allow a smaller format`,
+    `budgetBits: expected at least ${least} bits per weight, which ${bank.formats.join(', ')} allow with their scales, got ${budgetBits}. Raise it, or allow a smaller format`,
   )
 }
 

@@ -23,7 +23,11 @@ const summary: FormatsSummary = {
 
 describe('formatFigures', () => {
   it('draws what was measured from the smallest on, marks the front and the choice, and lists what formats cost', () => {
-    const [chart, table] = formatFigures(summary, 'kl')
+    const [why, chart, table] = formatFigures(summary, 'kl')
+    expect(why).toEqual({
+      kind: 'prose',
+      text: 'The search measured 2 assignments: no other one is expected to be better.',
+    })
     expect(chart).toMatchObject({
       y: 'KL from the dense model, nats per token',
       logY: true,
@@ -48,12 +52,12 @@ describe('formatFigures', () => {
         ['layer 1', 'nf4', '10 B', 0.5, 0.1],
       ],
     })
-    expect(formatFigures({ ...summary, trials: summary.trials.slice(0, 1) }, 'ce')).toHaveLength(1)
+    expect(formatFigures({ ...summary, trials: summary.trials.slice(0, 1) }, 'ce')).toHaveLength(2)
   })
 
   it('has no columns of costs where nothing was measured', () => {
-    const units = summary.units.map((each) => ({ ...each, losses: { nf4: 0 } }))
-    const [table] = formatFigures({ ...summary, units, trials: [] }, 'kl')
+    const units = summary.units.map((each) => ({ ...each, losses: null }))
+    const [table] = formatFigures({ ...summary, units, trials: [], ended: null }, 'kl')
     expect(table).toEqual({
       kind: 'table',
       columns: ['', 'format', 'size'],

@@ -1,8 +1,8 @@
 // What formats were chosen and what was measured for it, as numbers that JSON holds and as blocks of a report.
-import { paretoFront, type Trial } from '../../probe/assignment-search.ts'
+import { paretoFront, type SearchEnd, type Trial } from '../../probe/assignment-search.ts'
 import { amount } from '../../report/amounts.ts'
 import type { ReportBlock } from '../../report/report.ts'
-import type { Allocation } from './allocate.ts'
+import { type Allocation, searchedText } from './allocate.ts'
 import type { QuantObjective } from './choices.ts'
 import { formatsByUnit } from './quantize.ts'
 import type { WeightBank } from './weight-bank.ts'
@@ -14,8 +14,8 @@ export interface UnitSummary {
   bytes: number
   /** Bytes of the matrices in 16 bits. */
   bytes_16_bit: number
-  /** By format: what the choice was made by. */
-  losses: Record<string, number>
+  /** By format: what the choice was made by; null where nothing was measured. */
+  losses: Record<string, number> | null
 }
 
 /** One assignment of formats that was measured. */
@@ -35,7 +35,8 @@ export interface FormatsSummary {
   bytes_16_bit: number
   units: UnitSummary[]
   trials: TrialSummary[]
-  ended: string | null
+  /** Why the search ended; null where there was none. */
+  ended: SearchEnd | null
 }
 
 export function summariseFormats(bank: WeightBank, allocation: Allocation): FormatsSummary {
@@ -53,11 +54,15 @@ export function summariseFormats(bank: WeightBank, allocation: Allocation): Form
       format,
       bytes: bank.bytes(unit, allocation.assignment[unit]!),
       bytes_16_bit: 2 * bank.weights(unit),
-      losses: Object.fromEntries(bank.formats.map((known, option) => [known, allocation.losses[unit]![option]!])),
+      losses: lossesOf(bank, allocation, unit),
     })),
     trials: trials.map((trial) => trialSummary(trial, bank, (8 * trial.bytes) / weights, front.has(trial))),
     ended: allocation.ended ?? null,
   }
+}
+
+function lossesOf({ formats }: WeightBank, { losses }: Allocation, unit: number): UnitSummary['losses'] {
+  return losses && Object.fromEntries(formats.map((format, option) => [format, losses[unit]![option]!]))
 }
 
 function trialSummary({ assignment, loss }: Trial, bank: WeightBank, bits: number, isOnFront: boolean): TrialSummary {
@@ -66,11 +71,11 @@ function trialSummary({ assignment, loss }: Trial, bank: WeightBank, bits: numbe
 
 /** The chosen formats, and everything that was measured against its bytes. */
 export function formatFigures(summary: FormatsSummary, objective: QuantObjective): ReportBlock[] {
-  const { units, trials } = summary
+  const { units, trials, ended } = summary
   const y = objective === 'kl' ? 'KL from the dense model, nats per token' : 'rise of the loss, nats per token'
-  // Where formats were not chosen by what they cost, nothing was measured.
-  const formats = Object.keys(units[0]?.losses ?? {}).filter((each) => units.some(({ losses }) => losses[each] !== 0))
+  const formats = Object.keys(units[0]?.losses ?? {})
   const blocks: ReportBlock[] = []
+  if (ended !== null) blocks.push({ kind: 'prose', text: `The search measured ${searchedText(trials.length, ended)}.` })
   if (trials.length > 1) {
     const sorted = trials.toSorted((a, b) => a.bits - b.bits)
     const labelOf = ({ formats: each, bits }: TrialSummary): string => `${bits.toFixed(2)} bits: ${shortened(each)}`
@@ -109,7 +114,7 @@ export function formatFigures(summary: FormatsSummary, objective: QuantObjective
       unit,
       format,
       amount(bytes, 'bytes'),
-      ...formats.map((each) => losses[each]!),
+      ...formats.map((each) => losses?.[each] ?? null),
     ]),
   })
   return blocks

@@ -260,9 +260,9 @@ describe('allocate', () => {
 
   it('says which budget is enough', async () => {
     await expect(run('sensitivity', 2.4)).rejects.toThrow(
-      'budget bits: expected at least 2.5 bits per weight, which nf2, nf3, nf4, int8 allow with their scales, got 2.4',
+      'budgetBits: expected at least 2.5 bits per weight, which nf2, nf3, nf4, int8 allow with their scales, got 2.4',
     )
-    await expect(run('uniform', Number.NaN)).rejects.toThrow('budget bits')
+    await expect(run('uniform', Number.NaN)).rejects.toThrow('budgetBits')
   })
 })
 

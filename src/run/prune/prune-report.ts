@@ -8,8 +8,9 @@ import { pageFooter } from '../page-footer.ts'
 
 /** What programs read of it. */
 export interface PruneFigures extends PruneReport {
-  perplexity_before: number
-  perplexity_after: number
+  /** On the calibration text; null without text. */
+  perplexity_before: number | null
+  perplexity_after: number | null
   /** Of the weights as they are stored. */
   bytes_before: number
   bytes_after: number
@@ -20,21 +21,27 @@ const OF = {
   model: 'its parameters',
   groups: 'the heads and neurons to choose from',
 }
-/** More than asked for by this much is told. */
-const OVERSHOOT = 0.03
+/** More or less than asked for by this much is told. */
+const MISS = 0.03
 const SIZES = ['num_attention_heads', 'num_key_value_heads', 'intermediate_size'] as const
 const COLUMNS = ['layers', 'query heads', 'key/value heads', 'MLP neurons']
 
 /** Small MLPs have few multiples of the neurons that they are to keep, and the next one may be far from what was asked for. */
-export function overshootOf(
+export function missOf(report: PruneReport, options: ResolvedOptions): string[] {
+  const { ratio, align } = options
+  const removed = removedShare(report, options)
+  if (removed === undefined || Math.abs(removed - ratio) < MISS) return []
+  const why =
+    align === 1 ? 'heads go whole' : `MLPs keep a multiple of ${align} neurons. A smaller one (align) comes closer`
+  return [`${percent(removed)} removed where ${percent(ratio)} was asked for, as ${why}`]
+}
+
+/** What was removed of that which `ratio` is a share of; undefined for the groups to choose from, which nobody counted. */
+function removedShare(
   { removed_of_blocks, removed_of_model }: PruneReport,
-  { ratio, ratioOf, align }: ResolvedOptions,
-): string[] {
-  const removed = ratioOf === 'blocks' ? removed_of_blocks : removed_of_model
-  if (ratioOf === 'groups' || align === 1 || removed < ratio + OVERSHOOT) return []
-  return [
-    `${percent(removed)} removed where ${percent(ratio)} was asked for, as MLPs keep a multiple of ${align} neurons. A smaller one (align) comes closer`,
-  ]
+  { ratioOf }: ResolvedOptions,
+): number | undefined {
+  return { blocks: removed_of_blocks, model: removed_of_model, groups: undefined }[ratioOf]
 }
 
 export function pruneLines(figures: PruneFigures): string[] {
@@ -42,18 +49,18 @@ export function pruneLines(figures: PruneFigures): string[] {
 }
 
 /** The page that lies beside the weights. */
-export function prunePage(
-  model: string,
-  figures: PruneFigures,
-  { ratio, ratioOf, importance }: ResolvedOptions,
-): string {
+export function prunePage(model: string, figures: PruneFigures, options: ResolvedOptions): string {
+  const { ratio, ratioOf, importance } = options
+  const removed = removedShare(figures, options)
+  const asked = `${percent(ratio)} of ${OF[ratioOf]} asked for`
+  const share = removed === undefined ? asked : `${asked}, ${percent(removed)} removed`
   const points = (key: keyof LayerSizes, when: 'before' | 'after'): [number, number][] =>
     figures.layers.flatMap((layer, i) =>
       layer[when][key] === null ? [] : [[i, layer[when][key]!] as [number, number]],
     )
   return renderReport({
     title: 'Pruning',
-    subtitle: `${model}: ${percent(ratio)} of ${OF[ratioOf]} to be removed, judged by ${importance}`,
+    subtitle: `${model}: ${share}, judged by ${importance}`,
     about: [new Date().toISOString().slice(0, 10)],
     sections: [
       {
@@ -94,7 +101,9 @@ function pruneSummary(figures: PruneFigures): Summary {
       `${amount(parameters_before, '', false)} → ${amount(parameters_after, '', false)}, ${percent(removed_of_model)} of the model and ${percent(removed_of_blocks)} of its blocks removed`,
     ],
     ['weights', `${amount(bytes_before, 'bytes')} → ${amount(bytes_after, 'bytes')}`],
-    ['perplexity', `${before.toPrecision(5)} → ${after.toPrecision(5)} on the calibration text`],
+    ...(before === null || after === null
+      ? []
+      : [['perplexity', `${before.toPrecision(5)} → ${after.toPrecision(5)} on the calibration text`] as const]),
     ...(compensated.length === 0
       ? []
       : [['biases', `make up for what was removed of: ${compensated.join(', ')}`] as const]),

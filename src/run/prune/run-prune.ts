@@ -1,6 +1,6 @@
 // Pruning as a run: a model with fewer neurons and heads.
 import type { Batch } from '../../data/batch.ts'
-import { type PruneOptions, resolveOptions } from '../../methods/prune/options.ts'
+import { needsText, type PruneOptions, resolveOptions } from '../../methods/prune/options.ts'
 import { prune } from '../../methods/prune/prune.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { storedDtype } from '../../model/dtype.ts'
@@ -15,7 +15,7 @@ import {
   refuseQuantized,
 } from '../edit/edit-model.ts'
 import { lossOf } from '../edit/measure-model.ts'
-import { overshootOf, type PruneFigures, pruneLines, prunePage } from './prune-report.ts'
+import { missOf, type PruneFigures, pruneLines, prunePage } from './prune-report.ts'
 
 /** What is pruned, on which text, and where the smaller model goes. */
 export interface RunPruneOptions extends EditOptions, Omit<PruneOptions, 'seed'> {}
@@ -39,9 +39,10 @@ function methodOf(options: RunPruneOptions): EditMethod<PruneFigures> {
     name: 'prune',
     journal: null,
     check: (subject) => {
-      needText(subject, 'prune')
+      const resolved = resolveOptions(asked, subject.config.layers.length)
+      const { importance, compensate } = resolved
+      if (needsText(resolved)) needText(subject, compensate ? `${importance} and biases` : importance)
       refuseQuantized(subject, 'prune')
-      resolveOptions(asked, subject.config.layers.length)
     },
     apply: async ({ model, source }, { calibration }, watch) => {
       const resolved = resolveOptions(asked, model.config.layers.length)
@@ -59,7 +60,7 @@ function methodOf(options: RunPruneOptions): EditMethod<PruneFigures> {
         lines: pruneLines(figures),
         page: prunePage(source.name, figures, resolved),
         notices: [
-          ...overshootOf(report, resolved),
+          ...missOf(report, resolved),
           ...(report.is_standard
             ? []
             : ['config.json has keys for layers of unequal size or biases that only Anneal reads']),
@@ -78,6 +79,7 @@ function pruneOptionsOf(options: RunPruneOptions): PruneOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as unknown as PruneOptions
 }
 
-async function perplexity(model: Decoder, batches: readonly Batch[], watch: Watch): Promise<number> {
-  return Math.exp((await lossOf(model, batches, watch))!.loss)
+async function perplexity(model: Decoder, batches: readonly Batch[], watch: Watch): Promise<number | null> {
+  const measured = await lossOf(model, batches, watch)
+  return measured && Math.exp(measured.loss)
 }

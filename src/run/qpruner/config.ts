@@ -16,6 +16,7 @@ import {
 import {
   type FormatGranularity,
   GRANULARITIES,
+  impossibleBudget,
   OBJECTIVES,
   DEFAULTS as QUANTIZE_DEFAULTS,
   QUANTIZERS,
@@ -103,7 +104,7 @@ const prune = z.strictObject({
   protect_last: z.int().min(0).optional().describe('Layers left whole. Default: per-layer 2 of 32, scaled; else 0.'),
 })
 
-const quantize = z.strictObject({
+const quantizeShape = z.strictObject({
   budget_bits: z
     .number()
     .positive()
@@ -134,6 +135,11 @@ const quantize = z.strictObject({
     .min(0)
     .default(QUANTIZE_DEFAULTS.evaluations)
     .describe('Assignments that the Bayesian optimisation measures at most; 0 leaves it out.'),
+})
+
+const quantize = quantizeShape.check(({ value: { budget_bits, formats }, issues }) => {
+  const message = impossibleBudget(budget_bits, formats)
+  if (message !== undefined) issues.push({ code: 'custom', message, input: budget_bits, path: ['budget_bits'] })
 })
 
 const recover = z.strictObject({

@@ -31,6 +31,7 @@ const KEYS: Readonly<Record<string, string>> = {
   data: 'dataset',
   evalData: 'eval_dataset',
   ratio: 'prune.ratio',
+  budgetBits: 'quantize.budget_bits',
   scope: 'prune.scope',
   align: 'prune.align',
   protectFirst: 'prune.protect_first',

@@ -14,7 +14,7 @@ import { saveLora } from '../../methods/lora/adapter-files.ts'
 import { attachAdapters, setAdapters } from '../../methods/lora/lora.ts'
 import { unload } from '../../methods/lora/merge.ts'
 import type { MergeBase } from '../../methods/lora/quantized-base.ts'
-import type { PruneOptions } from '../../methods/prune/options.ts'
+import { type PruneOptions, resolveOptions } from '../../methods/prune/options.ts'
 import { prune } from '../../methods/prune/prune.ts'
 import { type FormatsSummary, summariseFormats } from '../../methods/quantize/figures.ts'
 import { type InPlaceOptions, quantizeAs, quantizeWithLoftq } from '../../methods/quantize/in-place.ts'
@@ -27,6 +27,7 @@ import type { Windows } from '../edit/edit-windows.ts'
 import { lossOf } from '../edit/measure-model.ts'
 import type { LoadedModel } from '../load-model.ts'
 import type { ModelSource } from '../model-source.ts'
+import { missOf } from '../prune/prune-report.ts'
 import { allocationNamed } from '../quantize/allocation.ts'
 import type { AllocationName } from '../quantize/allocation-names.ts'
 import { bringCompanions, hashAll, hashSource } from '../source-files.ts'
@@ -70,7 +71,10 @@ export async function pruneInto(
 ): Promise<void> {
   const loaded = await load(original, ONTO)
   try {
-    const record = await prune(loaded.model, windows.calibration, pruneOptionsOf(config.prune!, config.seed), watch)
+    const options = pruneOptionsOf(config.prune!, config.seed)
+    const resolved = resolveOptions(options, loaded.model.config.layers.length)
+    const record = await prune(loaded.model, windows.calibration, options, watch)
+    for (const message of missOf(record.report, resolved)) watch.tell?.({ type: 'notice', message })
     await writeStage(directory, loaded, record)
   } finally {
     loaded.model.free()

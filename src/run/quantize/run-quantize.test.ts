@@ -67,11 +67,24 @@ describe('runQuantize', () => {
       if (event.type === 'progress') labels.add(event.label)
     })
     loadDecoder(out).free()
+    const { units } = JSON.parse(readFileSync(join(out, 'quantize.json'), 'utf8')) as QuantizeSummary
+    expect(units.map(({ losses }) => losses)).toEqual([null, null, null])
     const step = readLineage(out).at(-1)!
     expect([step.pass, step.options.formats]).toEqual(['quantize', ['nf4']])
     expect(Object.keys({ ...step.options, ...step.report })).not.toContain('budgetBits')
     expect([...labels]).toContain('quantizing')
     expect([...labels]).not.toContain('searching')
+  })
+
+  it('says on terminal and page why a search ended early', async () => {
+    const said: string[] = []
+    const wanted = optionsFor('early', { ...onText, budgetBits: 3, allocate: 'bo', formats: ['nf2'], evaluations: 8 })
+    const { out } = await resultOf(runQuantize(wanted), (event) => {
+      if (event.type === 'notice') said.push(event.message)
+    })
+    const why = '1 assignment: there is no other one within the budget to try'
+    expect(said).toContain(`searched ${why}; up to 8 were allowed`)
+    expect(readFileSync(join(out, 'quantize.html'), 'utf8')).toContain(`The search measured ${why}.`)
   })
 
   it('chooses formats within a budget and says what they cost', async () => {
@@ -133,7 +146,7 @@ describe('runQuantize', () => {
       return error?.message ?? 'no error'
     }
     expect(await wrong({})).toContain('bits: expected one of `bits`, `format` and `budgetBits`, got none')
-    expect(await wrong({ ...onText, budgetBits: 2.1 })).toContain('budget bits: expected at least 2.5 bits per weight')
+    expect(await wrong({ ...onText, budgetBits: 2.1 })).toContain('budgetBits: expected at least 2.5 bits per weight')
     expect(await wrong({ budgetBits: 3 })).toContain('data: expected text to measure on with sensitivity')
     expect(await wrong({ bits: 4, quantizer: 'gptq' })).toContain('data: expected text')
     expect(await wrong({ ...onText, budgetBits: 3, allocate: 'mutual' as 'mi' })).toContain(

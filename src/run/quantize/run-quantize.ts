@@ -1,6 +1,6 @@
 // Quantization as a run: matrices in fewer bits, all alike or by what each layer can bear within a budget.
 import { UsageError } from '../../errors.ts'
-import { DEFAULTS, type Quantizer } from '../../methods/quantize/choices.ts'
+import { DEFAULTS, impossibleBudget, type Quantizer } from '../../methods/quantize/choices.ts'
 import { summariseFormats } from '../../methods/quantize/figures.ts'
 import { applyFormats, chooseFormats, type FormatOptions } from '../../methods/quantize/quantize.ts'
 import { QUANT_FORMATS, type QuantFormat } from '../../nn/quant/format.ts'
@@ -139,6 +139,8 @@ function formatsOf(options: RunQuantizeOptions): FormatOptions | null {
   const common = { granularity, quantizer, objective, evaluations, seed }
   if (budgetBits !== undefined) {
     const choices = formats.length === 0 ? DEFAULTS.formats : formats.map(checkFormat)
+    const problem = impossibleBudget(budgetBits, choices)
+    if (problem !== undefined) throw new UsageError(`budgetBits: ${problem}`)
     return { ...common, budgetBits, formats: choices, allocate: allocationNamed(allocate ?? 'sensitivity') }
   }
   for (const [name, isGiven] of [
