@@ -1,6 +1,6 @@
 // The subpath `anneal/probe`: what a change of a model would cost, measured batch by batch, and searches under a budget.
 export type { Count } from '../work.ts'
-export type { Trial } from './assignment-search.ts'
+export type { SearchEnd, Trial } from './assignment-search.ts'
 export type { Assignment } from './budget-assignment.ts'
 export type { BranchFlops } from './flops.ts'
 export type { FormatScore } from './format-score.ts'
