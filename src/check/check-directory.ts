@@ -98,6 +98,11 @@ function checkGeneration(directory: string, config: DecoderConfig | undefined, f
     return {}
   }
   const generation = findings.attempt(file, () => readGenerationConfig(directory)) ?? {}
+  if (generation.unfollowed !== undefined)
+    findings.notice(
+      file,
+      `Anneal does not do what these keys ask for, and writes other text than Transformers: ${generation.unfollowed.join(', ')}`,
+    )
   if (config === undefined) return generation
   const ends = generation.eosTokenIds ?? config.eosTokenIds
   if (ends.length === 0) findings.warning(`${file}:eos_token_id`, 'no token ends an answer, here or in config.json')

@@ -9,7 +9,7 @@ import { runChatCommand } from './chat-commands.ts'
 import { type Command, defineCommand } from './command.ts'
 import { describeSampling } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
-import { openLm } from './open-lm.ts'
+import { openWriter } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { whyEnded, writeReply } from './write-reply.ts'
 
@@ -33,7 +33,7 @@ export const command: Command = defineCommand({
   },
   examples: ['chat --model runs/tiny', "chat --model runs/tiny --system 'Answer in one sentence.' --temperature 0.3"],
   run: async ({ options, output }) => {
-    const engine = await openLm(options, output)
+    const engine = await openWriter(options, output)
     const isOpen = engine.generationConfig.doSample === undefined && options.temperature === undefined
     const request = {
       ...(isOpen && DEFAULTS),

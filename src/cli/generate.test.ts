@@ -75,6 +75,20 @@ describe('anneal generate', async () => {
     expect(JSON.parse(out).token_ids.at(-1)).toBe(greedy.token_ids[3])
   })
 
+  it('follows suppress_tokens and names in one line what it does not follow', async () => {
+    const greedy = JSON.parse((await anneal('--prompt', 'a', '--max-new-tokens', '8', '--json')).out)
+    const other = await tinyModelDirectory({
+      generationConfig: { suppress_tokens: [greedy.token_ids[0]], num_beams: 4, typical_p: 0.5, top_p: 0.9 },
+    })
+    const words = ['--model', other.directory, '--prompt', 'a', '--max-new-tokens', '8', '--json']
+    const { out, err } = await runCommand(command, words)
+    other.remove()
+    expect(JSON.parse(out).token_ids).not.toContain(greedy.token_ids[0])
+    expect(err.match(/notice: .*/g)).toEqual([
+      expect.stringMatching(/generation_config\.json .*: num_beams 4, typical_p 0\.5$/),
+    ])
+  })
+
   it.each([
     [[], 2, '--prompt: expected a text (or --prompt-file FILE), got nothing'],
     [['--prompt', 'a', '--prompt-file', 'b'], 2, 'expected it or --prompt, got both'],

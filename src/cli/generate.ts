@@ -6,7 +6,7 @@ import { amount, counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import { describeSampling } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
-import { openLm } from './open-lm.ts'
+import { openWriter } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { readInput } from './read-input.ts'
 import { whyEnded, writeReply } from './write-reply.ts'
@@ -33,7 +33,7 @@ export const command: Command = defineCommand({
   ],
   run: async ({ options, output }) => {
     const prompt = await promptOf(options)
-    const engine = await openLm(options, output)
+    const engine = await openWriter(options, output)
     const request = { prompt, ...generateOptions(options) }
     const { generationSettings } = await import('../infer/generation-settings.ts')
     const how = describeSampling(generationSettings(request, engine.generationConfig))

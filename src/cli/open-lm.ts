@@ -17,3 +17,15 @@ export async function openLm(
   for (const notice of modelNotices(engine.model.config, engine.tokenizer)) output.note(`notice: ${notice}`)
   return engine
 }
+
+/** `openLm` for a model that is to write; says so where its makers ask for what the engine does not do. */
+export async function openWriter(
+  options: OptionValues<typeof MODEL_OPTIONS>,
+  output: Pick<Output, 'note'>,
+): Promise<Engine> {
+  const engine = await openLm(options, output)
+  const { noticeOfUnfollowed } = await import('../infer/unfollowed-keys.ts')
+  const notice = noticeOfUnfollowed(engine.generationConfig.unfollowed)
+  if (notice !== undefined) output.note(`notice: ${notice}`)
+  return engine
+}

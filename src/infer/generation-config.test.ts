@@ -31,6 +31,48 @@ describe('parseGenerationConfig', () => {
     })
   })
 
+  it('names the keys that would change the text and are not followed, and no neutral one', () => {
+    const json = {
+      bad_words_ids: [[5], [6, 7]],
+      forced_eos_token_id: 2,
+      typical_p: 0.9,
+      num_beams: 4,
+      no_repeat_ngram_size: 3,
+      min_new_tokens: 10,
+      max_length: 4096,
+    }
+    expect(parse(json)).toEqual({
+      unfollowed: [
+        'bad_words_ids',
+        'forced_eos_token_id 2',
+        'typical_p 0.9',
+        'num_beams 4',
+        'no_repeat_ngram_size 3',
+        'min_new_tokens 10',
+        'max_length 4096',
+      ],
+    })
+    const neutral = {
+      bad_words_ids: null,
+      begin_suppress_tokens: [],
+      sequence_bias: {},
+      typical_p: 1,
+      num_beams: 1,
+      no_repeat_ngram_size: 0,
+      max_length: 20,
+      use_cache: true,
+      length_penalty: 2,
+      constructor: 1,
+    }
+    expect(parse(neutral)).toEqual({})
+    expect(parse({ max_length: 4096, max_new_tokens: 7 })).toEqual({ maxNewTokens: 7 })
+  })
+
+  it('reads the tokens that are never chosen', () => {
+    expect(parse({ suppress_tokens: [3, -1, 5] })).toEqual({ suppressTokens: [3, 5] })
+    expect(parse({ suppress_tokens: [] })).toEqual({})
+  })
+
   it('takes one end token as well as a list', () => {
     expect(parse({ eos_token_id: 2 }).eosTokenIds).toEqual([2])
     expect(parse({ eos_token_id: -1 }).eosTokenIds).toEqual([])
@@ -53,6 +95,7 @@ describe('parseGenerationConfig', () => {
     [{ eos_token_id: -2 }, 'eos_token_id'],
     [{ max_new_tokens: 0 }, 'max_new_tokens'],
     [{ stop_strings: [''] }, 'stop_strings'],
+    [{ suppress_tokens: 3 }, 'suppress_tokens: expected a list of token ids'],
   ])('refuses %j', (json, message) => {
     expect(() => parse(json)).toThrow(InputError)
     expect(() => parse(json)).toThrow(message)

@@ -1,11 +1,12 @@
 // generation_config.json: how the makers of a model want it sampled and which tokens end its texts.
-// A missing file is an empty one. Keys that are not read here steer what the engine does not do (beam search) or decides
-// itself (caching), and are left alone.
+// A missing file is an empty one. Keys that steer what the engine does not do (beam search) are kept by name, for a notice; those of
+// what it decides itself (caching) are left alone.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { readJsonFile } from '../files/read-json.ts'
+import { unfollowedKeys } from './unfollowed-keys.ts'
 
 /** What is used of generation_config.json; a key is missing where the file says nothing. */
 export interface GenerationConfig {
@@ -18,6 +19,10 @@ export interface GenerationConfig {
   maxNewTokens?: number
   eosTokenIds?: readonly number[]
   stop?: readonly string[]
+  /** Ids that are never chosen. */
+  suppressTokens?: readonly number[]
+  /** Keys with values that would count in Transformers and are not followed here: `num_beams 4`. */
+  unfollowed?: readonly string[]
 }
 
 const MAX_BYTES = 1 << 20
@@ -39,6 +44,8 @@ export function parseGenerationConfig(json: unknown, file: string): GenerationCo
     throw new InputError(`${file}: ${key}: expected ${what}, got ${brief(value)}. Correct or remove it`)
   }
   const eos = read('eos_token_id', 'a token id or a list of them', isIds)
+  const suppressed = read('suppress_tokens', 'a list of token ids', isIdList)?.filter((id) => id !== -1)
+  const unfollowed = unfollowedKeys(json)
   const stop = read('stop_strings', 'a text or a list of them', isTexts)
   const found = {
     doSample: read('do_sample', 'true or false', (value) => typeof value === 'boolean'),
@@ -52,6 +59,8 @@ export function parseGenerationConfig(json: unknown, file: string): GenerationCo
     // −1 stands for none in the first LLaMA conversions.
     eosTokenIds: (typeof eos === 'number' ? [eos] : eos)?.filter((id) => id !== -1),
     stop: typeof stop === 'string' ? [stop] : stop,
+    suppressTokens: suppressed?.length === 0 ? undefined : suppressed,
+    unfollowed: unfollowed.length === 0 ? undefined : unfollowed,
   }
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined))
 }
@@ -69,7 +78,9 @@ const isId = (value: unknown): value is number => isCount(value) || value === -1
 
 const allForNegative = (count: number | undefined): number | undefined => (count === -1 ? 0 : count)
 
-const isIds = (value: unknown): value is number | number[] => isId(value) || (Array.isArray(value) && value.every(isId))
+const isIdList = (value: unknown): value is number[] => Array.isArray(value) && value.every(isId)
+
+const isIds = (value: unknown): value is number | number[] => isId(value) || isIdList(value)
 
 const isTexts = (value: unknown): value is string | string[] =>
   isText(value) || (Array.isArray(value) && value.every(isText))

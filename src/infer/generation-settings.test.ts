@@ -15,6 +15,7 @@ describe('generationSettings', () => {
       maxNewTokens: 256,
       stop: [],
       stopTokenIds: [],
+      suppressTokens: [],
     })
   })
 

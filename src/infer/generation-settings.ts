@@ -34,6 +34,7 @@ export function generationSettings(options: GenerateOptions, config: GenerationC
     maxNewTokens: options.maxNewTokens ?? config.maxNewTokens ?? DEFAULT_NEW_TOKENS,
     stop: [...(config.stop ?? []), ...(options.stop ?? [])],
     stopTokenIds: options.stopTokenIds ?? [],
+    suppressTokens: config.suppressTokens ?? [],
   }
   check('temperature', settings.temperature, 'a number ≥ 0', settings.temperature >= 0)
   check('top_k', settings.topK, 'a whole number ≥ 0', Number.isSafeInteger(settings.topK) && settings.topK >= 0)

@@ -35,6 +35,16 @@ function expectNear(found: number[], expected: number[], draws: number): void {
 }
 
 describe('Sampler', () => {
+  it('never chooses a suppressed token, at no step, greedily or drawn, whatever ids are listed', () => {
+    const logits = [0, Math.log(3), 9, 5]
+    const suppressTokens = [2, 3, 99]
+    const greedy = new Sampler({ ...NEUTRAL, temperature: 0, suppressTokens }, [])
+    expect(greedy.isArgmax).toBe(false)
+    expect([1, 2, 3].map(() => greedy.pick(Float32Array.from(logits)))).toEqual([1, 1, 1])
+    for (const options of [{}, { topK: 3 }, { topP: 0.999 }, { minP: 0.01 }, { repetitionPenalty: 1.5 }])
+      expectNear(frequencies(logits, { ...options, suppressTokens }, 4000), [0.25, 0.75, 0, 0], 4000)
+  })
+
   it('draws in proportion to the softmax', () => {
     // exp of these are 1, 2, 5: shares 1/8, 2/8, 5/8.
     const logits = [0, Math.log(2), Math.log(5)]

@@ -1,4 +1,4 @@
-// One token from one row of logits: what Transformers' generate() does, in its order: repetition penalty, temperature,
+// One token from one row of logits: what Transformers' generate() does, in its order: repetition penalty, suppressed tokens, temperature,
 // top-k, top-p, min-p, draw. Works in place on the row and sorts nothing.
 // Departs: tokens that are exactly as probable as the last one kept by top-p are kept too, where Transformers decides by id.
 
@@ -14,6 +14,8 @@ export interface SamplingOptions {
   minP: number
   repetitionPenalty: number
   seed: number
+  /** Ids that are never chosen. */
+  suppressTokens?: readonly number[]
 }
 
 /** e⁻³⁰ of the top: a million such tokens together are below the resolution of a float32 sum, so their exp is not worth it. */
@@ -36,12 +38,14 @@ export class Sampler {
 
   /** True where the choice is the largest logit, so that the engine need not hand the row over. */
   get isArgmax(): boolean {
-    return this.#options.temperature === 0 && this.#options.repetitionPenalty === 1
+    const { temperature, repetitionPenalty, suppressTokens = [] } = this.#options
+    return temperature === 0 && repetitionPenalty === 1 && suppressTokens.length === 0
   }
 
   /** The next token's id from its logits [V], which are overwritten. Throws NonFiniteError where there is no choice. */
   pick(logits: Float32Array): number {
     this.#penalise(logits)
+    for (const id of this.#options.suppressTokens ?? []) logits[id] = Number.NEGATIVE_INFINITY
     const best = largest(logits)
     const id = this.#options.temperature === 0 ? best : this.#draw(logits, logits[best]!)
     if (this.#options.repetitionPenalty !== 1) this.#seen.add(id)
