@@ -62,7 +62,9 @@ describe('a finished run', () => {
     const lines = ended.out.trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line))).toEqual(ended.events)
     expect(ended.events.map(({ type }) => type)).toContain('sample')
-    expect(ended.err).toMatch(/^train: [\d,]+ tokens of \d+ documents in \d+ blocks of 16\n/)
+    expect(ended.err).toMatch(
+      /^stage: pretrain, finetuning: full, from fresh weights, into \S+\ntrain: [\d,]+ tokens of \d+ documents in \d+ blocks of 16\n/,
+    )
     expect(ended.err).not.toContain('{')
   })
 

@@ -156,7 +156,7 @@ describe('a damaged checkpoint', () => {
       const refused = await annealHere([...words, '--resume_from_checkpoint', newest])
       expect(refused.code).toBe(4)
       expect(refused.err).toMatch(
-        /^error: damaged checkpoint in .*checkpoint-7\/.*: expected .*, got .*\. Resume from another checkpoint\n$/,
+        /^error: damaged checkpoint in .*checkpoint-7\/.*: expected .*, got .*\. Resume from another checkpoint\n$/m,
       )
       const { code, err, events } = await annealHere([...words, ...RESUME])
       expect(code, err).toBe(0)

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => model.remove())
 
 /** What a run of these keys says before its first step. */
-async function said(config: Record<string, unknown>): Promise<Ended & { notices: string[] }> {
+async function said(config: Record<string, unknown>, words = ['--dry-run']): Promise<Ended & { notices: string[] }> {
   const defaults = {
     stage: 'sft',
     finetuning: 'lora',
@@ -30,7 +30,7 @@ async function said(config: Record<string, unknown>): Promise<Ended & { notices:
   }
   const file = at('run.yaml')
   writeFileSync(file, JSON.stringify({ ...defaults, dataset: at('rows.jsonl'), output_dir: at('out'), ...config }))
-  const ended = await annealHere(['train', file, '--dry-run', '--json'])
+  const ended = await annealHere(['train', file, '--json', ...words])
   return { ...ended, notices: ended.err.split('\n').filter((line) => line.startsWith('notice: ')) }
 }
 
@@ -107,5 +107,22 @@ it('says that a checkpoint to go on from is not there, and which are', async () 
   expect(code).toBe(3)
   expect(err).toContain(
     `error: resume_from_checkpoint: expected the directory of a checkpoint, got ${at('nope')}, which is not there; ${at('out')} has no checkpoint. Correct the path, or use auto for the last one of output_dir\n`,
+  )
+})
+
+it('says where the lines that could not be read are when a run fails for another reason', async () => {
+  const row = `${JSON.stringify({ prompt: 'a', completion: 'b' })}\n`
+  writeFileSync(at('one-bad.jsonl'), `${row.repeat(8)}{"prompt": \n`)
+  const config = { dataset: at('one-bad.jsonl'), output_dir: at('failed'), lora_target_modules: ['nothing_of_it'] }
+  const { code, err } = await said(config, [])
+  expect(code, err).not.toBe(0)
+  expect(err).toContain(
+    `notice: the lines that could not be read are kept in ${join(at('failed'), 'quarantine')}\nerror: `,
+  )
+})
+
+it('names the kind of run, also where nobody chose it', async () => {
+  expect((await said({ finetuning: undefined })).err).toContain(
+    `stage: sft, finetuning: full, from ${model.directory}, into ${at('out')}\n`,
   )
 })

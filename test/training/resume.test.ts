@@ -117,6 +117,28 @@ describe('a resumed run', () => {
     expect(resultOf(workspace.outputOf('complete'), 8)).toEqual(resultOf(workspace.outputOf('complete-straight'), 8))
   })
 
+  it('leaves the record of a finished run as it is, and says that nothing is left to do', async () => {
+    const words = workspace.words('record')
+    await annealHere(words)
+    const files = (): [string, string][] =>
+      readdirSync(workspace.outputOf('record'), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }): [string, string] => [
+          join(parentPath, name),
+          readFileSync(join(parentPath, name), 'base64'),
+        ])
+        .sort()
+    const before = files()
+    const { code, err, events } = await annealHere([...words, '--resume_from_checkpoint', 'auto'])
+    expect(code, err).toBe(0)
+    expect(err).toMatch(/^notice: nothing is left to do: \S+record has the final model of this run after step 8, /m)
+    expect(ofType(events, 'run-start')).toEqual([])
+    expect(files()).toEqual(before)
+    // With more steps there is.
+    const more = await annealHere([...words, '--resume_from_checkpoint', 'auto', '--max_steps', '9'])
+    expect(ofType(more.events, 'run-end')[0], more.err).toMatchObject({ reason: 'finished', step: 9 })
+  })
+
   it('starts from the beginning where there is no checkpoint yet, and says so', async () => {
     const { code, err } = await annealHere([...workspace.words('first'), '--resume_from_checkpoint', 'auto'])
     expect(code).toBe(0)
@@ -139,8 +161,9 @@ describe('a resumed run', () => {
     const [end] = ofType(events, 'run-end')
     expect(end).toMatchObject({ reason: 'early-stopping' })
     const again = await annealHere([...words, '--resume_from_checkpoint', 'auto'])
-    expect(ofType(again.events, 'run-end')[0]).toMatchObject({ reason: 'early-stopping', step: end!.step })
-    expect(ofType(again.events, 'step-done')).toEqual([])
+    expect(again.code, again.err).toBe(0)
+    expect(again.err).toContain(`final model of this run after step ${end!.step}, and its files stay as they are`)
+    expect(ofType(again.events, 'run-start')).toEqual([])
     const state = JSON.parse(readFileSync(join(workspace.outputOf('early'), 'trainer_state.json'), 'utf8'))
     expect(state).toMatchObject({ global_step: end!.step, max_steps: 30 })
   })
@@ -171,7 +194,7 @@ describe('a resumed run', () => {
     const { code, err } = await annealHere(words)
     expect(code).toBe(2)
     expect(err).toMatch(
-      /^error: output_dir: expected a folder without checkpoints for a new run, got .*checkpoint-3\. Go on with/,
+      /^error: output_dir: expected a folder without checkpoints for a new run, got .*checkpoint-3\. Go on with/m,
     )
     expect(readdirSync(workspace.outputOf('twice'))).toEqual(names)
   })

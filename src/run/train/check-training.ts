@@ -5,11 +5,13 @@ import type { TrainConfig } from '../../config/schema.ts'
 import { eventsOf } from '../../work.ts'
 import { prepareRun } from './prepare-run.ts'
 import type { RunEvent, RunOnlyEvent } from './run-events.ts'
+import { describeRun } from './run-training.ts'
 
 /** Tells of the data, with a sample, and of the memory. Throws what `runTraining` would throw before its first step. */
 export async function* checkTraining(
   config: TrainConfig,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<RunEvent, void> {
+  yield { type: 'started', work: 'train', message: describeRun(config) }
   yield* eventsOf<void, RunOnlyEvent>(async (watch) => (await prepareRun(config, watch, true)).close(), { signal })
 }

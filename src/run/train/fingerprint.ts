@@ -1,11 +1,13 @@
 // Sixteen hexadecimal digits that two runs share when they are the same run: configuration, data, code, and the weights that came
 // of it. fingerprint.json keeps the four parts, so that two runs that differ show where.
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { ContentHash, hashOf } from '../../files/hash.ts'
+import { readJsonFile } from '../../files/read-json.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
@@ -58,6 +60,14 @@ export async function leaveFingerprint(
   const fingerprint: Fingerprint = { fingerprint: shortened(hashOf(...Object.values(parts))), ...parts }
   writeFileAtomic(join(config.output_dir, FILE), `${JSON.stringify(fingerprint, null, 2)}\n`)
   return fingerprint
+}
+
+/** The fingerprint that a run of this configuration left when it was finished; undefined where there is none, or of another configuration. */
+export function leftFingerprint(config: TrainConfig): Fingerprint | undefined {
+  const file = join(config.output_dir, FILE)
+  if (!existsSync(file)) return undefined
+  const left = readJsonFile(file) as Fingerprint
+  return left.config === configHash(config) ? left : undefined
 }
 
 function configHash(config: TrainConfig): string {

@@ -1,6 +1,7 @@
 // Configuration → a run that is ready to start: tokenizer, data, model, objective, tried on its longest batch. Everything that can be
 // wrong with the configuration is found here, before the first byte is written into `output_dir`.
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
@@ -89,6 +90,9 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
     return { config, tokenizer, data, finetuning, objective, bf16, resumeFrom, origin: whole, close }
   } catch (error) {
     close()
+    const left = join(output_dir, 'quarantine')
+    if (!isTrial && existsSync(left) && !String(error).includes(left))
+      notice(`the lines that could not be read are kept in ${left}`)
     throw error
   }
 }

@@ -15,6 +15,11 @@ import type { RunTell } from './run-events.ts'
 /** A finished run has one of these at the top of its folder. */
 const FINAL = ['model.safetensors', 'model.safetensors.index.json', 'adapter_model.safetensors']
 
+/** The file of the final model in an output directory; undefined where there is none. */
+export function finalOf(outputDir: string): string | undefined {
+  return FINAL.map((name) => join(outputDir, name)).find(existsSync)
+}
+
 /** The checkpoint that the configuration says to go on from; undefined for a run from the start. */
 export function resumePoint(config: TrainConfig, tell: RunTell): string | undefined {
   const { output_dir, resume_from_checkpoint: wish } = config
@@ -34,7 +39,7 @@ export function resumePoint(config: TrainConfig, tell: RunTell): string | undefi
     verifyCheckpoint(wish)
   }
   const path = wish !== 'auto' ? wish : latestValid(output_dir, sayDamaged)?.path
-  const final = FINAL.map((name) => join(output_dir, name)).find(existsSync)
+  const final = finalOf(output_dir)
   if (path === undefined && final !== undefined)
     throw new UsageError(
       `resume_from_checkpoint: expected a whole checkpoint in ${output_dir}, got none, and a final model that a new run would replace (${final}). Choose another output_dir, or go on from that model with model_name_or_path or adapter_name_or_path`,

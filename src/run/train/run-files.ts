@@ -12,6 +12,7 @@ import { saveRunState } from '../../train/run-state.ts'
 import { VERSION } from '../../version.ts'
 import { modelSource, sourceLineage } from '../model-source.ts'
 import type { Finetuning } from './finetuning.ts'
+import { passedBest } from './passed-best.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunOrigin } from './run-origin.ts'
 
@@ -92,7 +93,7 @@ export async function saveFinal(
 }
 
 function keptNotices(config: TrainConfig, { state }: RunLog, keptStep: number, step: number): string[] {
-  if (!config.load_best_model_at_end) return []
+  if (!config.load_best_model_at_end) return [passedBest(config, state)].filter((each) => each !== undefined)
   const { best_global_step: best, best_metric } = state
   if (best === keptStep)
     return [

@@ -12,6 +12,7 @@ import { stepsIn } from '../../train/step-plan.ts'
 import { train } from '../../train/train.ts'
 import { eventsOf } from '../../work.ts'
 import { leaveFingerprint } from './fingerprint.ts'
+import { finishedRun } from './finished-run.ts'
 import { loopOptions } from './loop-options.ts'
 import { prepareRun, type Run } from './prepare-run.ts'
 import type { RunEvent, RunOnlyEvent, RunTell, TrainResult } from './run-events.ts'
@@ -39,7 +40,7 @@ export async function* runTraining(
   given: TrainConfig,
   { signal, origins }: RunTrainingOptions = {},
 ): AsyncGenerator<RunEvent, TrainResult> {
-  yield { type: 'started', work: 'train' }
+  yield { type: 'started', work: 'train', message: describeRun(given) }
   let run: Run
   try {
     run = yield* eventsOf<Run, RunOnlyEvent>((watch) => prepareRun(given, watch), { signal })
@@ -52,14 +53,22 @@ export async function* runTraining(
   const tell = ((event: RunEvent) => void told.push(event)) as RunTell
   let page: TrainingPage | undefined
   try {
-    writeFileAtomic(
-      join(config.output_dir, 'train_config.yaml'),
-      dumpConfig(trainKind, { config, origins }, ['Resolved configuration: every key, and where its value came from.']),
-    )
     const { finetuning, tokenizer, data, objective, resumeFrom } = run
     const { batchesPerEpoch } = data.train
     const { gradient_accumulation_steps: accumulation, max_steps, num_train_epochs } = config
     const steps = max_steps > 0 ? max_steps : stepsIn(num_train_epochs, batchesPerEpoch, accumulation)
+    const finished = resumeFrom === undefined ? undefined : finishedRun(config, resumeFrom, steps)
+    if (finished !== undefined) {
+      yield {
+        type: 'notice',
+        message: `nothing is left to do: ${config.output_dir} has the final model of this run after step ${finished.step}, and its files stay as they are. To train on, raise num_train_epochs or max_steps`,
+      }
+      return finished
+    }
+    writeFileAtomic(
+      join(config.output_dir, 'train_config.yaml'),
+      dumpConfig(trainKind, { config, origins }, ['Resolved configuration: every key, and where its value came from.']),
+    )
     const warmup = stepsOf(config.warmup_steps, steps)
     if (warmup >= steps && warmup > 0)
       tell({
@@ -94,6 +103,11 @@ export async function* runTraining(
   } finally {
     run.close()
   }
+}
+
+/** What is trained, how and from what, and where it goes. */
+export function describeRun({ stage, finetuning, model_name_or_path: base, output_dir }: TrainConfig): string {
+  return `stage: ${stage}, finetuning: ${finetuning}, from ${base ?? 'fresh weights'}, into ${output_dir}`
 }
 
 function nothingDone({ output_dir }: TrainConfig): TrainResult {

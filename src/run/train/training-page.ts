@@ -16,6 +16,7 @@ import type { TrainEvent } from '../../train/events.ts'
 import type { Drawn } from '../../train/rule.ts'
 import { pageFooter } from '../page-footer.ts'
 import type { Fingerprint } from './fingerprint.ts'
+import { passedBest } from './passed-best.ts'
 import type { RunTell } from './run-events.ts'
 import type { LogSample, RunLog } from './run-log.ts'
 import {
@@ -118,7 +119,7 @@ export function renderTrainingPage(run: TrainingRun): string {
   const sections = [
     {
       title: 'In short',
-      blocks: [{ kind: 'key-figures', figures: keyFigures(run) } as const, ...warnings(rows, drawn)],
+      blocks: [{ kind: 'key-figures', figures: keyFigures(run) } as const, ...warnings(run, rows, drawn)],
     },
     lossSection(rows, config),
     ...drawn.map((each) => methodSection(rows, each)),
@@ -209,11 +210,17 @@ function timeOf(rows: readonly LogRow[], step: number): string {
   return done < step ? `the last ${done.toLocaleString('en')} steps in ${duration(seconds)}` : `in ${duration(seconds)}`
 }
 
-function warnings(rows: readonly LogRow[], drawn: readonly Drawn[]): ReportBlock[] {
+function warnings(
+  { reason, parsed, log }: TrainingRun,
+  rows: readonly LogRow[],
+  drawn: readonly Drawn[],
+): ReportBlock[] {
+  const passed = reason === undefined ? undefined : passedBest(parsed.config, log.state)
   const skipped = lastOf(rows, 'skipped_steps') ?? 0
   const texts = [
     ...(skipped > 0 ? [`${skipped} steps were left out, because a number in them was not finite.`] : []),
     ...drawn.flatMap((each) => figuresOf(rows, each)?.warnings ?? []),
+    ...(passed === undefined ? [] : [`${passed}.`]),
   ]
   return texts.length === 0 ? [] : [{ kind: 'prose', text: texts.join('\n\n') }]
 }
