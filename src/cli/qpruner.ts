@@ -19,6 +19,7 @@ export const command: Command = defineCommand({
       kind: 'flag',
       summary: 'check model, text and target, say which stages are to be made, and leave nothing behind',
     },
+    overwrite: { kind: 'flag', summary: 'make stages anew that are in output_dir from other settings' },
   },
   overrides: qprunerOverrides,
   keyGroups: () => keyGroups(qprunerKind),
@@ -30,10 +31,11 @@ export const command: Command = defineCommand({
     const text = file === undefined ? undefined : readConfigFile(file)
     const { config, origins, notices } = parseQprunerConfig(text, file ?? 'command line', overrides)
     for (const notice of notices) output.note(`notice: ${notice}`)
+    const { overwrite } = options
     const { checkQpruner, runQpruner } = await import('../run/qpruner/run-qpruner.ts')
-    if (!options.dryRun) return followEdit((signal) => runQpruner(config, { signal, origins }), output)
+    if (!options.dryRun) return followEdit((signal) => runQpruner(config, { signal, origins, overwrite }), output)
     const { reportEvents } = await import('./report-events.ts')
-    await reportEvents(checkQpruner(config), output)
+    await reportEvents(checkQpruner(config, { overwrite }), output)
     output.result(dumpConfig(qprunerKind, { config, origins }))
     output.emit(config)
     return 0

@@ -14,7 +14,7 @@ import { modelSource, sourceConfig } from '../model-source.ts'
 import { hashAll } from '../source-files.ts'
 import { inKeys } from '../train/in-keys.ts'
 import type { QprunerConfig } from './config.ts'
-import { planStages, type QprunerPlan } from './plan.ts'
+import { planStages, type QprunerPlan, refuseOtherStages } from './plan.ts'
 import { pruneOptionsOf, type StageContext } from './stages.ts'
 
 /** A pipeline before its first stage. */
@@ -39,7 +39,11 @@ const KEYS: Readonly<Record<string, string>> = {
 }
 
 /** Checks and draws; a refusal leaves nothing behind. */
-export async function prepareQpruner(config: QprunerConfig, watch: Watch): Promise<Prepared> {
+export async function prepareQpruner(
+  config: QprunerConfig,
+  watch: Watch,
+  { overwrite = false }: { overwrite?: boolean | undefined } = {},
+): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads)
   const { model_name_or_path, output_dir: root, calibration, dataset, eval_dataset, text_column, seed } = config
   const source = modelSource(model_name_or_path)
@@ -66,7 +70,9 @@ export async function prepareQpruner(config: QprunerConfig, watch: Watch): Promi
       watch,
       load: (from, onto) => loadModel(from, { device, dtype, ...(onto && { onto }) }),
     }
-    return { context, plan: planStages(config, hashAll(source), windows), close }
+    const plan = planStages(config, hashAll(source), windows)
+    if (!overwrite) refuseOtherStages(plan, root)
+    return { context, plan, close }
   } catch (error) {
     close()
     throw error

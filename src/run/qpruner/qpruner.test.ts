@@ -62,9 +62,12 @@ function configOf(out: string, more: QprunerConfigValues = {}): QprunerConfig {
 }
 
 /** Runs, and returns what was said of the stages. */
-async function run(config: QprunerConfig): Promise<{ result: QprunerResult; stages: string[]; notices: string[] }> {
+async function run(
+  config: QprunerConfig,
+  overwrite = false,
+): Promise<{ result: QprunerResult; stages: string[]; notices: string[] }> {
   const [stages, notices]: [string[], string[]] = [[], []]
-  const result = await resultOf(runQpruner(config), (event) => {
+  const result = await resultOf(runQpruner(config, { overwrite }), (event) => {
     if (event.type === 'started') stages.push(event.message ?? event.work)
     if (event.type === 'notice') notices.push(event.message)
   })
@@ -106,7 +109,12 @@ describe('runQpruner', () => {
     expect(second.result).toEqual(result)
 
     const changed = configOf('run')
-    const third = await run({ ...changed, recover: { ...changed.recover!, max_steps: 6 } })
+    const longer = { ...changed, recover: { ...changed.recover!, max_steps: 6 } }
+    await expect(run(longer)).rejects.toThrow(
+      /^output_dir: .* got .*run, whose recovered would be replaced \(recover\.max_steps \d → 6\)\. .*`overwrite`$/,
+    )
+    expect(readFileSync(join(out, 'results.json'), 'utf8')).toContain('recovered')
+    const third = await run(longer, true)
     expect(third.stages).toContain('quantized: done before')
     expect(third.stages).not.toContain('recovered: done before')
   }, 60_000)
@@ -126,13 +134,15 @@ describe('runQpruner', () => {
     // Another adapter is another model.
     const weights = join(at('lora'), 'adapter_config.json')
     writeFileSync(weights, readFileSync(weights, 'utf8').replace(/"lora_alpha": \d+/, '"lora_alpha": 3'))
-    const again = await run(configOf('adapted', { ...few, model_name_or_path: at('lora') }))
+    const again = await run(configOf('adapted', { ...few, model_name_or_path: at('lora') }), true)
     expect(again.stages.join()).not.toContain('done before')
   }, 60_000)
 
   it('computes in the type that is asked for, and takes nothing over that was made in another', async () => {
     const full = await run(configOf('types', NOTHING))
-    const half = await run(configOf('types', { ...NOTHING, dtype: 'bf16' }))
+    const inBf16 = configOf('types', { ...NOTHING, dtype: 'bf16' })
+    await expect(run(inBf16)).rejects.toThrow('whose allocated, quantized would be replaced (dtype unset → bf16)')
+    const half = await run(inBf16, true)
     expect(half.stages.join()).not.toContain('done before')
     const [a, b] = [full.result.judged[0]!.loss, half.result.judged[0]!.loss]
     expect(b).not.toBe(a)
@@ -171,9 +181,9 @@ const NOTHING: QprunerConfigValues = {
 }
 
 describe('checkQpruner', () => {
-  const check = async (config: QprunerConfig): Promise<string[]> => {
+  const check = async (config: QprunerConfig, overwrite = false): Promise<string[]> => {
     const lines: string[] = []
-    await resultOf(checkQpruner(config), (event) => {
+    await resultOf(checkQpruner(config, { overwrite }), (event) => {
       if (event.type === 'started') lines.push(event.message ?? '')
     })
     return lines
@@ -187,7 +197,9 @@ describe('checkQpruner', () => {
     ])
     expect(existsSync(at('checked'))).toBe(false)
     await run(configOf('begun', { ...NOTHING }))
-    expect((await check(configOf('begun', { ...NOTHING, recover: { max_steps: 1 } }))).slice(1)).toEqual([
+    const recovering = { ...NOTHING, recover: { max_steps: 1 } }
+    await expect(check(configOf('begun', recovering))).rejects.toThrow('whose quantized would be replaced')
+    expect((await check(configOf('begun', recovering), true)).slice(1)).toEqual([
       'allocated: done before',
       'quantized: to be made',
       'recovered: to be made',

@@ -1,5 +1,5 @@
 // What `anneal qpruner` does: every stage in a directory of its own under output_dir, in the order of the paper. A rerun keeps the stages
-// whose inputs are what they were and goes on with the first other one; inside a stage, journal and checkpoints keep what was done.
+// whose inputs are what they were and, with `overwrite`, makes the others anew; inside a stage, journal and checkpoints keep what was done.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { dumpConfig } from '../../config/dump.ts'
@@ -39,6 +39,8 @@ export interface QprunerResult {
 /** How the pipeline is watched. */
 export interface RunQprunerOptions {
   signal?: AbortSignal | undefined
+  /** Lets stages in `output_dir` that were made with other settings be made anew; without it they are refused. */
+  overwrite?: boolean | undefined
   /** Where the keys of the configuration come from, for the file that is left beside the result. */
   origins?: Readonly<Record<string, string>> | undefined
 }
@@ -60,9 +62,9 @@ interface PipelineWatch {
  */
 export function runQpruner(
   config: QprunerConfig,
-  { signal, origins }: RunQprunerOptions = {},
+  { signal, origins, overwrite }: RunQprunerOptions = {},
 ): AsyncGenerator<QprunerEvent, QprunerResult> {
-  return eventsOf<QprunerResult, QprunerEvent>((watch) => pipeline(config, origins, watch), { signal })
+  return eventsOf<QprunerResult, QprunerEvent>((watch) => pipeline(config, { origins, overwrite }, watch), { signal })
 }
 
 /**
@@ -71,11 +73,11 @@ export function runQpruner(
  */
 export function checkQpruner(
   config: QprunerConfig,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, overwrite }: Pick<RunQprunerOptions, 'signal' | 'overwrite'> = {},
 ): AsyncGenerator<QprunerEvent, void> {
   return eventsOf<void, QprunerEvent>(
     async (watch) => {
-      const { context, plan, close } = await prepareQpruner(config, watch as Watch)
+      const { context, plan, close } = await prepareQpruner(config, watch as Watch, { overwrite })
       try {
         const { model } = await context.load(context.original, 'dequantized')
         model.free()
@@ -92,10 +94,10 @@ export function checkQpruner(
 
 async function pipeline(
   config: QprunerConfig,
-  origins: Readonly<Record<string, string>> | undefined,
+  { origins, overwrite }: Pick<RunQprunerOptions, 'origins' | 'overwrite'>,
   watch: PipelineWatch,
 ): Promise<QprunerResult> {
-  const { context, plan, close } = await prepareQpruner(config, watch as Watch)
+  const { context, plan, close } = await prepareQpruner(config, watch as Watch, { overwrite })
   const { original } = context
   const { output_dir: root, quantize } = config
   /** Makes a stage, or says that it is there. */

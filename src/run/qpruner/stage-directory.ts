@@ -25,6 +25,13 @@ export function isComplete(directory: string, key: string): boolean {
   return note?.key === key
 }
 
+/** What the directory was made from; undefined where there is nothing or no note. */
+export function madeFrom(directory: string): StageInputs | undefined {
+  const file = join(directory, NOTE)
+  if (!existsSync(file)) return undefined
+  return (readJsonFile(file, MAX_NOTE_BYTES) as { inputs?: StageInputs } | null)?.inputs
+}
+
 /** Makes the stage through `fill(directory)`, which gets an empty directory elsewhere, unless it is complete. True where it was made. */
 export async function makeStage(
   directory: string,
