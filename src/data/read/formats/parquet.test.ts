@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { startProcessorTime } from '../../../../test/processor-time.ts'
 import { InputError } from '../../../errors.ts'
 import type { Conversation } from '../../rows/conversation.ts'
-import { readExample } from '../../rows/examples.ts'
+import { readExample, readRow } from '../../rows/examples.ts'
 import { type DataLimits, DEFAULT_LIMITS } from '../limits.ts'
 import { readParquet } from './parquet.ts'
 import type { BadStretch, FileRow } from './read-context.ts'
@@ -58,6 +58,34 @@ describe('readParquet', () => {
       ['invalid-utf8', 2],
       ['nul', 3],
     ])
+  })
+
+  // scripts/goldens/parquet_bytes.py wrote it.
+  it('keeps rows with raw bytes beside their text, which are not handed on', async () => {
+    const file = join(fixtures, 'bytes.parquet')
+    const { rows, bad } = await read(file)
+    expect(bad).toEqual([])
+    expect(rows).toEqual(
+      [0, 1].map((i) => ({
+        prompt: `Question ${i}?`,
+        completion: `Answer ${i}.`,
+        hash: { bytes: 3 },
+        image: { bytes: { bytes: 4 }, path: 'a.png' },
+        packed: { bytes: 2 },
+        note: 'plain',
+      })),
+    )
+    const examples = rows.map((row) => readRow({ row, id: { file, offset: 0, line: 1 } }))
+    expect(examples[0]).toMatchObject({
+      example: { prompt: 'Question 0?', completion: 'Answer 0.' },
+      unread: ['hash', 'image', 'packed', 'note'],
+    })
+    // Where the bytes are what is asked for, they must be text.
+    expect((await read(file, { required: 'hash', optional: [] })).bad.map(({ reason }) => reason)).toEqual([
+      'invalid-utf8',
+      'invalid-utf8',
+    ])
+    expect((await read(file, { required: 'note', optional: [] })).rows).toEqual([{ note: 'plain' }, { note: 'plain' }])
   })
 
   it('refuses bombs before or while they unfold', async () => {

@@ -1,5 +1,6 @@
 // Parquet tables, one row group at a time, only the columns asked for, checked before they are decoded.
-// Integers of 64 bits become numbers where that is exact and strings where it is not; bytes that are no text are a fault.
+// Integers of 64 bits become numbers where that is exact and strings where it is not; bytes that are no text are a fault where the
+// column holds text, and `{ bytes: 16 }` (their number) where nothing says that it does.
 
 import { isUtf8 } from 'node:buffer'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
@@ -44,6 +45,7 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
     const buffer = bufferOf(handle)
     const metadata = attempt(file, () => readMetadata(buffer))
     const wanted = wantedColumns(metadata, context, columns)
+    const raw = new Set(wanted.filter((name) => name !== columns?.required && holdsRawBytes(metadata, name)))
     const scan = await parquetScan({
       file: buffer,
       metadata,
@@ -66,7 +68,7 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
       })
       const values = await readGroup(scan, wanted, first, rows).catch((error: unknown) => damaged(file, error))
       for (let i = 0; i < rows; i++) {
-        const row = rowAt(wanted, values, i)
+        const row = rowAt(wanted, values, i, raw)
         for (const value of Object.values(row)) if (typeof value === 'string') expanded += value.length
         if (expanded > limits.freeExpansionBytes && expanded > limits.maxExpansion * buffer.byteLength) {
           throw new InputError(
@@ -93,15 +95,39 @@ function* goodRow(row: Record<string, unknown>, index: number, context: ReadCont
   } else yield { ...place, row }
 }
 
-function rowAt(columns: readonly string[], values: ArrayLike<unknown>[], index: number): Record<string, unknown> {
-  return Object.fromEntries(columns.map((name, column) => [name, plainValue(values[column]![index])]))
+function rowAt(
+  columns: readonly string[],
+  values: ArrayLike<unknown>[],
+  index: number,
+  raw: ReadonlySet<string>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    columns.map((name, column) => {
+      const value = values[column]![index]
+      if (raw.has(name)) return [name, rawValue(value)]
+      return [name, value instanceof NotText ? value : plainValue(value)]
+    }),
+  )
 }
 
-/** JSON's view of a value: no bigint, no typed array, no Date. */
+/** Bytes of a column that need not be text: a picture or a hash that nobody reads must not cost the row. */
+function rawValue(value: unknown): unknown {
+  if (typeof value === 'string' && value.includes('\0')) return { bytes: Buffer.byteLength(value) }
+  return plainValue(value)
+}
+
+/** Whether a column holds bytes that the file does not call text. */
+function holdsRawBytes(metadata: FileMetaData, name: string): boolean {
+  const { element } = parquetSchema(metadata).children.find((child) => child.element.name === name)!
+  return element.type === 'BYTE_ARRAY' && element.converted_type === undefined && element.logical_type === undefined
+}
+
+/** JSON's view of a value: no bigint, no typed array, no Date, and of bytes that are no text their number. */
 function plainValue(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
   if (value === undefined) return null
-  if (typeof value !== 'object' || value === null || value instanceof NotText) return value
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof NotText) return { bytes: value.bytes.length }
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, plainValue)
   if (Array.isArray(value)) return value.map(plainValue)
