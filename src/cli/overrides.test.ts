@@ -144,7 +144,7 @@ describe('overrides', () => {
 
 describe('overrides of keys in sections', () => {
   const SECTIONS =
-    'model_name_or_path: m\ndataset: d\noutput_dir: o\nprune: {ratio: 0.2, align: 8}\nquantize: {budget_bits: 4}\n'
+    'model_name_or_path: m\ndataset: d\noutput_dir: o\nprune: {ratio: 0.2, align: 8}\nquantize: {budget_bits: 5}\n'
   const read = (...words: string[]): ParsedConfig<QprunerConfig, string> =>
     parseQprunerConfig(SECTIONS, 'q.yaml', parseArguments(qprunerLike, words).overrides)
 
@@ -152,7 +152,7 @@ describe('overrides of keys in sections', () => {
     [['--prune.ratio', '0.3'], { prune: { ratio: 0.3, align: 8 } }],
     [['--prune.ratio=0.3', '--prune.protect-first', '1'], { prune: { ratio: 0.3, align: 8, protect_first: 1 } }],
     [['--prune', '{"ratio": 0.4}'], { prune: { ratio: 0.4, align: 8 } }],
-    [['--quantize.formats', 'nf4,int8'], { quantize: { budget_bits: 4, formats: ['nf4', 'int8'] } }],
+    [['--quantize.formats', 'nf4,int8'], { quantize: { budget_bits: 5, formats: ['nf4', 'int8'] } }],
     [['--quantize.formats', '[nf4, int8]'], { quantize: { formats: ['nf4', 'int8'] } }],
     [['--quantize.formats', 'nf4', '--quantize.formats', 'int8'], { quantize: { formats: ['nf4', 'int8'] } }],
     [['--quantize.formats', 'nf4'], { quantize: { formats: ['nf4'] } }],
