@@ -100,13 +100,18 @@ export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change
 
   for (const key of KIND)
     if (differs(key)) refuse(key, shown(before, key), shown(now, key), `Restore ${key}: ${shown(before, key)}`)
-  if (before.model !== undefined && now.model !== undefined && before.model !== now.model) {
-    const name = ({ config }: { config: Readonly<Record<string, unknown>> }): string =>
-      JSON.stringify(config.model_name_or_path ?? config.config_path ?? config.model)
-    refuse('model', `the one that the run began with (${name(before)})`, name(now), 'Restore it')
+  const others = otherParts(before, now)
+  if (others.length > 0) {
+    const each = (pick: (part: OtherPart) => string): string => others.map(pick).join(' and ')
+    const what = each(({ name }) => name)
+    const began = `${others.length > 1 ? 'those' : 'the one'} that the run began with (${each((part) => part.before)})`
+    refuse(
+      what,
+      began,
+      each(({ got }) => got),
+      `Restore ${others.length > 1 ? 'them' : 'it'}`,
+    )
   }
-  if (before.tokenizer !== now.tokenizer)
-    refuse('tokenizer', 'the one that the run began with', 'another', 'Restore tokenizer_name_or_path')
   for (const key of POSITION.filter(differs))
     refuse(
       key,
@@ -134,6 +139,31 @@ export function continueOrigin(now: RunOrigin, checkpoint: string, tell: (change
     return { key, before: before.config[key] ?? null, now: now.config[key] ?? null, step }
   })
   return { ...now, merged: before.merged, changes: [...(before.changes as ConfigChange[]), ...changes] }
+}
+
+/** What the run is made from and is another thing now. */
+interface OtherPart {
+  name: 'model' | 'tokenizer'
+  before: string
+  got: string
+}
+
+function otherParts(before: Pick<RunOrigin, 'config' | 'model' | 'tokenizer'>, now: RunOrigin): OtherPart[] {
+  const part = (name: OtherPart['name'], keys: readonly ConfigKey[]): OtherPart => {
+    const place = ({ config }: Pick<RunOrigin, 'config'>): string =>
+      JSON.stringify(keys.map((key) => config[key]).find((value) => value !== undefined && value !== null)) ?? 'nothing'
+    const [then, today] = [place(before), place(now)]
+    // What was moved unchanged has the mark that it had, so the same place holds something else.
+    return { name, before: then, got: then === today ? `${today} with other contents` : today }
+  }
+  return [
+    ...(before.model !== undefined && now.model !== undefined && before.model !== now.model
+      ? [part('model', ['model_name_or_path', 'config_path', 'model'])]
+      : []),
+    ...(before.tokenizer !== now.tokenizer
+      ? [part('tokenizer', ['tokenizer_name_or_path', 'model_name_or_path'])]
+      : []),
+  ]
 }
 
 function modelMark(config: TrainConfig, tokenizer: Tokenizer): string | undefined {
