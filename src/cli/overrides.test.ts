@@ -125,7 +125,10 @@ describe('overrides', () => {
   it.each([
     [['--learning_rte', '1'], "unknown key 'learning_rte'. Did you mean 'learning_rate'? (--learning_rte)"],
     [['--learning_rate', 'fast'], "learning_rate: expected a number, got 'fast' (--learning_rate)"],
-    [['--learning_rate'], 'learning_rate: expected a number, got true (--learning_rate)'],
+    [['--learning_rate'], 'learning_rate: expected a value after it, got nothing (--learning_rate)'],
+    [['--output_dir', '--bf16'], 'output_dir: expected a value after it, got nothing (--output_dir)'],
+    [['--bf16', 'yes'], "bf16: expected true, false or auto, got 'yes' (--bf16)"],
+    [['--packing', 'no'], "packing: expected true or false, got 'no'. YAML 1.2 knows true and false only (--packing)"],
     [['--seed', '1', '--seed', '2'], 'seed: expected one value, got 2 (--seed)'],
     [
       ['--cutoff_len', '1', '--max_length', '2'],

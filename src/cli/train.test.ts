@@ -41,6 +41,16 @@ async function trained(file: string, ...more: string[]): Promise<string> {
 }
 
 describe('anneal train DATA', () => {
+  it('says in its help what follows from data alone', async () => {
+    const out: string[] = []
+    const stdout = { write: (text: string) => out.push(text) > 0 }
+    await main(['train', '--help'], { stdout, stderr: stdout })
+    const text = out.join('').replaceAll(/\s+/g, ' ')
+    expect(text).toContain(
+      'stage follows from the data, finetuning is lora, output_dir is runs/ and the name of the data',
+    )
+  })
+
   it('takes rows from every kind of file that holds some, of any size, and from a folder', async () => {
     const alpaca = (name: string): string =>
       `notice: ./${name} is alpaca data (2 of 2 rows have 'instruction' and 'output'): stage sft`

@@ -11,20 +11,22 @@ import { InputError } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Output } from './output.ts'
+import { resumeCommand } from './resume-command.ts'
 
 export const command: Command = defineCommand({
   summary: 'train a model as a YAML file says',
   positionals: {
     name: 'CONFIG',
     summary:
-      'YAML file, or data to learn from (a file of rows, a text, or a folder), with --model DIR; without one, every key comes from --key value',
+      'YAML file; or data to learn from (a file of rows, a text, or a folder) with --model DIR, where stage follows from the data, finetuning is lora, output_dir is runs/ and the name of the data, and batch size, learning rate and schedule are careful ones, unless given as --key value (--dry-run prints all of them); without either, every key comes from --key value',
     min: 0,
     max: 1,
   },
   options: {
     'dry-run': {
       kind: 'flag',
-      summary: 'do all that comes before the first step, print the resolved configuration, and leave nothing behind',
+      summary:
+        'do all that comes before the first step, print the resolved configuration, and leave nothing but tokenized text in the cache',
     },
   },
   overrides: trainOverrides,
@@ -63,7 +65,10 @@ export const command: Command = defineCommand({
     const { runTraining } = await import('../run/train/run-training.ts')
     const { followRun } = await import('./follow-run.ts')
     const start = (signal: AbortSignal): ReturnType<typeof runTraining> => runTraining(config, { signal, origins })
-    return (await followRun(start, output, config.save_strategy !== 'no')).exitCode
+    const { result, exitCode } = await followRun(start, output, config.save_strategy !== 'no')
+    if (result.reason === 'stopped' && result.step > 0 && config.save_strategy !== 'no' && !result.saveError)
+      output.note(`to go on: ${resumeCommand(positionals, overrides)}`)
+    return exitCode
   },
 })
 

@@ -57,7 +57,10 @@ describe('the keys of LoRA', () => {
   it.each([
     ['finetuning: lora\nlora_r: 0', 'lora_r: expected a number ≥ 1, got 0 (f.yaml:6:9)'],
     ['finetuning: lora\nr: 0', 'lora_r (written as r): expected a number ≥ 1, got 0 (f.yaml:6:4)'],
-    ['lora_r: 8', 'lora_r: expected it with finetuning: lora or dora, got finetuning: full (f.yaml:5:9)'],
+    [
+      'lora_r: 8',
+      'lora_r: expected it with finetuning: lora or dora, got finetuning: full, where it counts for nothing. Leave it out, or set finetuning: lora (f.yaml:5:9)',
+    ],
     ['finetuning: lora\nlora_dropout: 1', 'lora_dropout: expected a number < 1, got 1 (f.yaml:6:15)'],
     [
       'finetuning: dora\nuse_dora: false',

@@ -43,7 +43,8 @@ export function overridesOf(kind: ConfigKind): OverrideSyntax {
       const field = fieldOf(kind, key)
       // `--bf16 run.yaml`: a key that can be true takes the next word only if the key can be that word.
       if (field === undefined || !accepts(field, true)) return true
-      return ['true', 'false'].includes(next) || accepts(field, next)
+      // Nobody names a file `yes`: what is meant is told where the value is checked.
+      return /^(?:true|false|yes|no|on|off)$/i.test(next) || accepts(field, next)
     },
   }
 }
@@ -62,6 +63,8 @@ export function readOverrides(kind: ConfigKind, overrides: readonly Override[]):
       continue
     }
     const field = kind.aliases[key]?.convert === undefined ? fieldOf(kind, key) : undefined
+    if (field !== undefined && !accepts(field, true) && given.some(({ value }) => value === true))
+      throw new ConfigError(`${key}: expected a value after it, got nothing`, flag)
     const parts = given.map(({ value }) => convert(value, field))
     if (parts.length === 1) values.push({ key, value: parts[0], flag })
     else if (accepts(fieldOf(kind, key), parts.flat())) values.push({ key, value: parts.flat(), flag })

@@ -135,7 +135,10 @@ function checkPlaces(config: AllKeys, complain: Complain<ConfigKey>): void {
     if (values.includes(config[place])) continue
     for (const key of keys)
       if (config[key] !== undefined)
-        complain(key, `expected it with ${place}: ${values.join(' or ')}, got ${place}: ${config[place]}`)
+        complain(
+          key,
+          `expected it with ${place}: ${values.join(' or ')}, got ${place}: ${config[place]}, where it counts for nothing. Leave it out, or set ${place}: ${values[0]}`,
+        )
   }
 }
 

@@ -85,6 +85,14 @@ describe('anneal train --dry-run', () => {
     expect(existsSync(workspace.outputOf(name))).toBe(false)
   })
 
+  it('leaves tokens in the cache, where the run finds them', async () => {
+    writeFileSync(at('fresh.jsonl'), '{"text": "the red small model reads and learns"}\n'.repeat(30))
+    const { dry, run } = await both({ dataset: at('fresh.jsonl') })
+    expect(dry.code, dry.err).toBe(0)
+    expect(dry.err).not.toContain('(cached)')
+    expect((await run()).err).toMatch(/^train: .* \(cached\)$/m)
+  })
+
   it('counts bad lines without putting them anywhere, and takes a folder that is there as it is', async () => {
     const { dry } = await both({ dataset: at('bad.jsonl'), output_dir: workspace.directory })
     expect(dry.code, dry.err).toBe(0)

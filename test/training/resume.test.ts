@@ -90,7 +90,9 @@ describe('a resumed run', () => {
     const words = workspace.words('drawn-again', config)
     const { code, err } = await annealHere(words, 5)
     expect(code, err).toBe(143)
-    expect(err).toMatch(/\ncharts of the run: .*training\.html\n$/)
+    expect(err).toMatch(
+      /\ncharts of the run: .*training\.html\nto go on: anneal train \S+drawn-again\.yaml --resume_from_checkpoint auto\n$/,
+    )
     expect(lossOf('drawn-again')).toMatch(/training from \S+ at 1 to \S+ at 5\./)
     expect((await annealHere([...words, '--resume_from_checkpoint', 'auto'])).code).toBe(0)
     expect(lossOf('drawn-again')).toMatch(/training from \S+ at 1 to \S+ at 8\./)

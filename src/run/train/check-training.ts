@@ -1,5 +1,5 @@
 // A run up to its first step, for `--dry-run`: it reads, loads, checks and tries all that the run would, fails as the run would, and
-// leaves nothing behind.
+// leaves nothing behind but tokenized text in the cache, which the run then finds.
 
 import type { TrainConfig } from '../../config/schema.ts'
 import { eventsOf } from '../../work.ts'
