@@ -4,6 +4,7 @@ import { appendFileSync } from 'node:fs'
 import { describeError } from '../errors.ts'
 import { checkOutputFile } from '../files/output-file.ts'
 import type { Conversation } from '../lm/conversation.ts'
+import { counted } from '../report/amounts.ts'
 import type { Output } from './output.ts'
 
 /** What comes after a command: the next line, an answer to the question that is open again, or the end. */
@@ -68,7 +69,7 @@ export const CHAT_COMMANDS: Readonly<Record<string, ChatCommand>> = {
         try {
           checkOutputFile(file, '/save')
           appendFileSync(file, `${JSON.stringify({ messages: conversation.messages })}\n`)
-          output.note(`${conversation.messages.length} messages → ${file}`)
+          output.note(`${counted(conversation.messages.length, 'message')} → ${file}`)
         } catch (error) {
           output.note(describeError(error)) // the conversation goes on
         }

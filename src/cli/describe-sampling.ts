@@ -1,5 +1,7 @@
 // How a text is drawn, in the words of the options: what was asked for, what the model's makers say, and our own defaults together.
 
+import { counted } from '../report/amounts.ts'
+
 /** `GenerationSettings` of the engine, of which nothing else is needed here. */
 export interface Sampling {
   temperature: number
@@ -20,7 +22,7 @@ export function describeSampling(sampling: Sampling): string {
     !isGreedy && topP < 1 && `top-p ${topP}`,
     !isGreedy && minP > 0 && `min-p ${minP}`,
     repetitionPenalty !== 1 && `repetition penalty ${repetitionPenalty}`,
-    `at most ${maxNewTokens.toLocaleString('en')} tokens`,
+    `at most ${counted(maxNewTokens, 'token')}`,
   ]
     .filter((part) => part !== false)
     .join(', ')

@@ -1,6 +1,6 @@
 // Events of `train()` → lines for people. Steps have none, they move the bar.
 
-import { amount, duration, measured } from '../report/amounts.ts'
+import { amount, counted, duration, measured } from '../report/amounts.ts'
 import type { StepMetrics, TrainEvent } from '../train/events.ts'
 
 type Told = Exclude<TrainEvent, { type: 'run-start' | 'step-done' | 'notice' }>
@@ -35,7 +35,7 @@ export function startLine(event: Extract<TrainEvent, { type: 'run-start' }>): st
     trainable === parameters ? 'all trained' : `${((100 * trainable) / parameters).toPrecision(3)} % trained`
   const rest = startStep < steps ? '' : ', which leaves nothing to train'
   const from = startStep > 0 ? `, going on after step ${startStep}${rest}` : ''
-  return `${amount(parameters, 'parameters')}, ${share}; ${steps} steps${from}`
+  return `${amount(parameters, 'parameters')}, ${share}; ${counted(steps, 'step')}${from}`
 }
 
 /** What stands behind the bar. */

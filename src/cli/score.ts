@@ -2,6 +2,7 @@
 
 import { InputError, UsageError } from '../errors.ts'
 import type { Lm, TokenLogProbs } from '../lm/lm.ts'
+import { counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import { openLm } from './open-lm.ts'
@@ -61,7 +62,8 @@ export async function score(lm: Lm, sequences: number[][], window: number | unde
   const { loss, perplexity, tokens } = summarise(scores)
   const rounded = scores.map((row) => row.map((value) => (value === null ? null : Number(value.toPrecision(7)))))
   output.emit({ token_logprobs: rounded, loss, perplexity, tokens })
-  if (loss === null || perplexity === null) output.result(`${tokens} tokens scored: nothing comes before the first one`)
+  if (loss === null || perplexity === null)
+    output.result(`${counted(tokens, 'token')} scored: nothing comes before the first one`)
   else output.result(`loss ${loss.toFixed(4)}  perplexity ${perplexity.toPrecision(5)}  tokens ${tokens}`)
 }
 

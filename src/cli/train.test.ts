@@ -82,9 +82,7 @@ describe('anneal train DATA', () => {
     expect(await said(join('texts', 'two.md'), 'Two.\n')).toContain(text('texts/two.md'))
     expect(await trained(join(folder, 'texts'))).toContain(text('texts'))
     const sft = 'corpus.txt is text data'
-    expect(await said('corpus.txt', 'Once.\n', '--stage', 'sft')).toContain(
-      `${sft} (1 of 1 rows have 'text'): stage sft`,
-    )
+    expect(await said('corpus.txt', 'Once.\n', '--stage', 'sft')).toContain(`${sft} (1 of 1 row has 'text'): stage sft`)
     expect(await said('corpus.txt', 'Once.\n', '--stage', 'pretrain')).not.toContain('is running text')
     // Rows stay rows: a column of texts, rows in a file that is called .txt, rows beside a text.
     expect(await said('texts.jsonl', lines([{ text: 'a' }]))).toContain('stage sft')

@@ -45,7 +45,7 @@ export function reportLengths(lengths: readonly number[]): LengthReport {
 export function describeLengths({ count, p50, p90, p99, max, suggestedMaxLength, histogram }: LengthReport): string {
   const bins = histogram.map(({ upTo, count }) => `≤ ${upTo}: ${count}`).join(', ')
   return (
-    `tokens in a sample: ${p50} in the middle, 90 % have at most ${p90}, 99 % at most ${p99}, the longest of ${count} has ${max}; ` +
-    `max_length: ${suggestedMaxLength} would hold 99 %\nsamples by tokens: ${bins}`
+    `tokens in a sample: ${p50} in the middle, 90 % have at most ${p90}, 99 % at most ${p99}, the longest of ${count.toLocaleString('en')} has ${max}; ` +
+    `max_length: ${suggestedMaxLength} would hold ${suggestedMaxLength < max ? '99 %' : 'all of them'}\nsamples by tokens: ${bins}`
   )
 }

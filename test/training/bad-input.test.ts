@@ -63,7 +63,7 @@ const cases: Record<string, (at: (name: string) => string) => Case> = {
     config: { max_length: 100_000 },
     code: 2,
     message:
-      /^error: dataset: expected at least one block of 100000 tokens, got \d+ tokens\. Give more text, or lower max_length$/,
+      /^error: dataset: expected at least one block of 100000 tokens, got [\d,]+ tokens\. Give more text, or lower max_length$/,
   }),
   'more tokens than learned positions': () => ({
     config: { model: gpt2, max_length: 65, per_device_train_batch_size: 1 },

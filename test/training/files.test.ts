@@ -63,7 +63,7 @@ describe('a finished run', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(ended.events)
     expect(ended.events.map(({ type }) => type)).toContain('sample')
     expect(ended.err).toMatch(
-      /^stage: pretrain, finetuning: full, from fresh weights, into \S+\ntrain: [\d,]+ tokens of \d+ documents in \d+ blocks of 16\n/,
+      /^stage: pretrain, finetuning: full, from fresh weights, into \S+\ntrain: [\d,]+ tokens of \d+ passages of 1 file in \d+ blocks of 16\n/,
     )
     expect(ended.err).not.toContain('{')
   })

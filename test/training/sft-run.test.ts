@@ -54,7 +54,7 @@ describe('anneal train with stage: sft', () => {
     expect(ended.code, ended.err).toBe(0)
     expect(ended.err).toContain('<|im_start|>user\nSay 0<|im_end|>\n<|im_start|>assistant\n⟦It is 0.<|im_end|>⟧')
     expect(ended.err).toMatch(
-      /^tokens in a sample: \d+ in the middle, .* would hold 99 %\nsamples by tokens: ≤ 64: 24$/m,
+      /^tokens in a sample: \d+ in the middle, .* would hold all of them\nsamples by tokens: ≤ 64: 24$/m,
     )
     expect(losses(ended).at(-1)).toBeLessThan(losses(ended)[0]! - 0.2)
     expect(JSON.parse(read('lora/generation_config.json')).eos_token_id).toContain(4) // <|im_end|>

@@ -51,13 +51,24 @@ function piece({ ids, labels }: Sample, start: number, end: number): Sample {
   return part
 }
 
+/** What is read, and where its longest row is. */
+interface Places {
+  files: string
+  longest: string
+}
+
 /** Throws InputError when more samples are too long than anyone would leave out unasked. */
-export function refuseMany(overlong: number, lengths: LengthReport, maxLength: number, files: string): void {
+export function refuseMany(
+  overlong: number,
+  lengths: LengthReport,
+  maxLength: number,
+  { files, longest }: Places,
+): void {
   const { count, max, p99, suggestedMaxLength } = lengths
   if (overlong <= FEW * count) return
   throw new InputError(
     `data in ${files}: expected at most ${100 * FEW} % of the samples to be longer than max_length ${maxLength}, got ${overlong} of ` +
-      `${count} (${percent(overlong / count)}; 99 % have up to ${p99} tokens, the longest ${max}). ` +
+      `${count} (${percent(overlong / count)}; 99 % have up to ${p99} tokens, the longest ${max}, at ${longest}). ` +
       `Set max_length: ${suggestedMaxLength}, or on_overlong: ${ON_OVERLONG.slice(1).join(' | ')}`,
   )
 }

@@ -28,7 +28,7 @@ import {
 import { openTokenStore, TokenWriter } from './token-store.ts'
 
 /** Raise when reading, splitting or packing would give other tokens than before, or keeps other notes beside them. */
-const VERSION = 4
+const VERSION = 5
 
 /** Everything between paths and blocks. */
 export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, BlockOptions {
@@ -42,6 +42,8 @@ export interface CorpusOptions extends DocumentOptions, DocumentTokenOptions, Bl
 export interface PackedCorpus extends PackedDataset {
   readonly report: ReadReport
   readonly spelled: Spelled
+  /** The documents were few: `numDocuments` counts passages of them. */
+  readonly isPassages: boolean
   readonly isCached: boolean
 }
 
@@ -75,7 +77,7 @@ export async function packCorpus(
 }
 
 /** What is kept beside the tokens. */
-type Notes = Pick<PackedCorpus, 'report' | 'spelled'>
+type Notes = Pick<PackedCorpus, 'report' | 'spelled' | 'isPassages'>
 
 async function build(
   paths: string | readonly string[],
@@ -87,11 +89,12 @@ async function build(
   const writer = new TokenWriter({ vocabSize: encoder.vocabSize, ...file })
   try {
     const tally = new SpelledTally(encoder.controlTokens ?? new Set())
-    const texts = tallied(await sideOfDocuments(paths, documents, options), tally)
+    const { side, isPassages } = await sideOfDocuments(paths, documents, options)
+    const texts = tallied(side, tally)
     await writeDocuments(texts, encoder, options, writer)
     const { files, documents: read, good, bad, badByReason, notices } = documents.report
     const report: ReadReport = { files, documents: read, good, bad, badByReason: { ...badByReason }, notices }
-    const notes: Notes = { report, spelled: tally.found() }
+    const notes: Notes = { report, spelled: tally.found(), isPassages }
     return { ...cutBlocks(writer.finish(notes), options), ...notes, isCached: false }
   } catch (error) {
     writer.abort()
@@ -111,18 +114,18 @@ async function sideOfDocuments(
   paths: string | readonly string[],
   documents: Reading<SourceDocument>,
   options: CorpusOptions,
-): Promise<AsyncIterable<SourceDocument>> {
+): Promise<{ side: AsyncIterable<SourceDocument>; isPassages: boolean }> {
   const { split, quarantinePath: _, onNotice, ...reading } = options
-  if (split === undefined) return documents
+  if (split === undefined) return { side: documents, isPassages: false }
   // What is wrong with the data is said by the reading that counts, which has the quarantine.
   const isFew = await areFew(readDocuments(paths, reading), split).catch(() => false)
-  if (!isFew) return onSide(documents, split.side, split)
+  if (!isFew) return { side: onSide(documents, split.side, split), isPassages: false }
   if (split.side === 'validation') {
     const notice = `documents are few: held out is a passage of ${Number((100 * split.fraction).toPrecision(3))} % of each long one, and up to ${GUARD} characters on both sides of it are not read`
     documents.report.notices.push(notice)
     onNotice?.(notice)
   }
-  return passagesOn(documents, split.side, split)
+  return { side: passagesOn(documents, split.side, split), isPassages: true }
 }
 
 async function cacheKey(

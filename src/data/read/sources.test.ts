@@ -46,6 +46,19 @@ describe('readDocuments', () => {
     expect((await readAll(file('strings.json', '["one",\n "two"]'))).texts).toEqual(['one', 'two'])
   })
 
+  it('makes the line ends of text files LF, and says where the texts of rows have Windows ones', async () => {
+    const plain = await readAll(file('windows.txt', 'one\r\ntwo\r\n'))
+    expect([plain.texts, plain.report.notices]).toEqual([['one\ntwo\n'], []])
+    const rows = file('windows.jsonl', '{"text": "a\\nb"}\r\n{"text": "a\\r\\nb"}\r\n')
+    const { texts, report } = await readAll(rows)
+    expect([texts, report.notices]).toEqual([
+      ['a\nb', 'a\r\nb'],
+      [
+        `1 text with Windows line ends (\\r\\n), which are learnt as they stand (the first: ${rows}:2). Write \\n in their place in the data where that is not wanted`,
+      ],
+    ])
+  })
+
   it('says that a .txt holds JSON lines and reads it so', async () => {
     const { texts, report } = await readAll(file('lines.txt', '{"text": "one"}\n{"text": "two"}\n'))
     expect(texts).toEqual(['one', 'two'])

@@ -3,6 +3,7 @@
 // only line ends of plain text and tables become LF, and a byte order mark is dropped.
 
 import { InputError, UsageError } from '../../errors.ts'
+import { counted } from '../../report/amounts.ts'
 import { type FileFormat, formatOf, listFiles } from './files.ts'
 import { readDelimited } from './formats/delimited.ts'
 import { readJsonArray } from './formats/json-array.ts'
@@ -102,6 +103,8 @@ export function readDocuments(
 interface Taker<T> {
   take(row: FileRow, context: ReadContext): T | undefined
   endFile?(): void
+  /** What is to be said at the end. */
+  notice?(): string | undefined
 }
 
 function read<T>(
@@ -154,8 +157,8 @@ function read<T>(
         if (report.documents === before.rows && quarantine.bad === before.bad) empty.push(file)
       }
       quarantine.verify()
-      const said = report.documents > 0 ? emptyFiles(empty) : undefined
-      if (said !== undefined) notice(said)
+      for (const said of [report.documents > 0 ? emptyFiles(empty) : undefined, taker.notice?.()])
+        if (said !== undefined) notice(said)
       // Not among the report's notices: a cached report is told again where the lines are not there any more.
       const leftOut = quarantine.leftOut()
       if (leftOut !== undefined) options.onNotice?.(leftOut)
@@ -214,6 +217,9 @@ class DocumentTaker implements Taker<SourceDocument> {
   private withText = 0
   private missing = 0
   private firstMissing: InputError | undefined
+  /** Texts with Windows line ends, and where the first is. Those of text files have become LF before. */
+  private withReturns = 0
+  private firstWithReturns = ''
 
   constructor(textKey: string, metaKeys: readonly string[] | 'all') {
     this.textKey = textKey
@@ -232,6 +238,7 @@ class DocumentTaker implements Taker<SourceDocument> {
       return undefined
     }
     this.withText++
+    if (text.includes('\r\n') && this.withReturns++ === 0) this.firstWithReturns = `${context.file}:${place.line}`
     const document = {
       text,
       id: { file: context.file, offset: place.offset, line: place.line },
@@ -241,6 +248,14 @@ class DocumentTaker implements Taker<SourceDocument> {
       ([key]) => key !== textKey && (metaKeys === 'all' || metaKeys.includes(key)),
     )
     return meta.length === 0 ? document : { ...document, meta: Object.fromEntries(meta) }
+  }
+
+  notice(): string | undefined {
+    if (this.withReturns === 0) return undefined
+    return (
+      `${counted(this.withReturns, 'text')} with Windows line ends (\\r\\n), which are learnt as they stand (the first: ${this.firstWithReturns}). ` +
+      'Write \\n in their place in the data where that is not wanted'
+    )
   }
 
   /** A file in which no row has a text was read with the wrong key, however few its rows. */

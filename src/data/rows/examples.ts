@@ -34,6 +34,7 @@ export interface ExampleOptions {
 
 /** A row, read: `example` is absent where it has nothing but empty answers. */
 export interface ReadRow {
+  shape: Shape
   example: Example | undefined
   /** Where its first empty answer is, such as `data.jsonl:7, field 'output'`. */
   emptyAnswer: string | undefined
@@ -78,6 +79,7 @@ export function readRow({ row, id }: SourceRow, options: ExampleOptions = {}): R
     )
   }
   return {
+    shape,
     example: isEmpty(example, reading) ? undefined : example,
     emptyAnswer: reading.emptyAnswer,
     unread: [...unread, ...reading.unreadTurnKeys()],

@@ -5,7 +5,7 @@ import { counted } from '../../report/amounts.ts'
 import { type RowOptions, readRows } from '../read/sources.ts'
 import type { Example } from './conversation.ts'
 import { type ExampleOptions, readRow } from './examples.ts'
-import { type ShapeGuess, sniffShape } from './shapes.ts'
+import { type Shape, type ShapeGuess, sniffShape } from './shapes.ts'
 
 /** How files are read as examples. */
 export interface ExampleFileOptions extends ExampleOptions {
@@ -24,6 +24,8 @@ export class ExampleReader {
   private readonly paths: string | readonly string[]
   private readonly options: ExampleFileOptions
   private rows = 0
+  /** Rows of each shape, with those that are left out. */
+  readonly shapes: Map<Shape, number> = new Map()
   private readonly empty = { rows: 0, turns: 0, first: '' }
   private readonly unread = new Set<string>()
   private readonly otherNames = new Set<string>()
@@ -41,7 +43,8 @@ export class ExampleReader {
   async *examples(): AsyncGenerator<PlacedExample> {
     for await (const row of readRows(this.paths, this.options.rows)) {
       this.rows++
-      const { example, emptyAnswer, unread, otherRoleNames, partialWeights } = readRow(row, this.options)
+      const { shape, example, emptyAnswer, unread, otherRoleNames, partialWeights } = readRow(row, this.options)
+      this.shapes.set(shape, (this.shapes.get(shape) ?? 0) + 1)
       for (const column of unread) this.unread.add(column)
       for (const name of otherRoleNames) this.otherNames.add(name)
       for (const { at, weight } of partialWeights)

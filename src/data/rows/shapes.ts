@@ -2,6 +2,7 @@
 // shapes are possible; columns that a shape does not know do not matter to it.
 
 import { InputError } from '../../errors.ts'
+import { counted } from '../../report/amounts.ts'
 import { isNamedText } from '../read/files.ts'
 import type { SourceRow } from '../read/sources.ts'
 
@@ -133,7 +134,7 @@ export async function sniffShape(
   if (unknown === undefined) throw new InputError('data: expected at least one row, got none')
   if (found.size === 0) throw unknownShape(unknown.place, unknown.fields, purpose)
   const [shape, { count, names }] = [...found].reduce((best, entry) => (entry[1].count > best[1].count ? entry : best))
-  const reason = `${count} of ${seen} rows have ${names.map((name) => `'${name}'`).join(' and ')}`
+  const reason = `${count} of ${counted(seen, 'row')} ${count === 1 ? 'has' : 'have'} ${names.map((name) => `'${name}'`).join(' and ')}`
   return { shape, reason, rows: seen, others: seen - count, isRunningText: textFiles === seen }
 }
 

@@ -65,7 +65,13 @@ export async function readPreferences(
     const cut = fitted(pair, options)
     const kept = cut === undefined || same(cut) ? undefined : cut
     const length = Math.max(pair.chosen.ids.length, pair.rejected.ids.length)
-    tally.add(length, [pair.chosen, pair.rejected], kept === undefined ? [] : [kept.chosen, kept.rejected], encoder)
+    tally.add(
+      length,
+      [pair.chosen, pair.rejected],
+      kept === undefined ? [] : [kept.chosen, kept.rejected],
+      encoder,
+      place,
+    )
     if (kept === undefined) continue
     pairs.add(kept)
     sides.add(JSON.stringify(example.prompt), 1)
@@ -82,7 +88,7 @@ export async function readPreferences(
     )
   }
   tally.notices.push(...reader.notices(), ...encoder.notices(tally.files))
-  return { ...sides.of(pairs), report: await tally.report() }
+  return { ...sides.of(pairs), report: await tally.report(reader.shapes) }
 }
 
 /** Encodes both answers with their prompt. */

@@ -52,6 +52,7 @@ describe('readSupervised', () => {
     expect(report).toMatchObject({ rows: 4, overlong: 0, leftOut: 0, answersCut: 0, stopTokenIds: [EOS, END] })
     expect(report.supervisedTokens).toBe(8)
     expect(report.guess.rows).toBe(4)
+    expect(report.shapes).toEqual({ 'prompt-completion': 1, alpaca: 1, sharegpt: 1, text: 1 })
     expect(report.notices).toEqual([])
   })
 
@@ -77,7 +78,7 @@ describe('readSupervised', () => {
     const template =
       "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
     await expect(read(chats, { chatTemplate: template })).rejects.toThrow(
-      /expected answers to end with a token to stop at, got none in 1 rows, so the model would never stop\. Put a chat template that closes the turns .* into chat_template\.jinja beside tokenizer\.json/,
+      /expected answers to end with a token to stop at, got none in 1 row, so the model would never stop\. Put a chat template that closes the turns .* into chat_template\.jinja beside tokenizer\.json/,
     )
   })
 
@@ -117,7 +118,7 @@ describe('samples that are too long', () => {
 
   it('are an error with advice when they are many', async () => {
     await expect(read(write('a.jsonl', rows), { maxLength: 16 })).rejects.toThrow(
-      /expected at most 1 % of the samples to be longer than max_length 16, got 1 of 10 \(10 %; 99 % have up to 22 tokens, the longest 22\)\. Set max_length: 64, or on_overlong: drop \| truncate-left \| truncate-right \| split/,
+      /expected at most 1 % of the samples to be longer than max_length 16, got 1 of 10 \(10 %; 99 % have up to 22 tokens, the longest 22, at .*a\.jsonl:10\)\. Set max_length: 64, or on_overlong: drop \| truncate-left \| truncate-right \| split/,
     )
   })
   it('are left out, and counted, when they are few', async () => {
@@ -125,13 +126,19 @@ describe('samples that are too long', () => {
     const { train, report } = await read(write('a.jsonl', many), { maxLength: 16 })
     expect(train.length).toBe(99)
     expect(report).toMatchObject({ rows: 100, overlong: 1, leftOut: 1 })
-    expect(report.notices).toEqual(['1 of 100 samples (1 %) are longer than 16 tokens and left out'])
+    expect(report.notices).toEqual([
+      expect.stringMatching(
+        /^1 of 100 samples \(1 %\) is longer than 16 tokens and left out \(the first: .*a\.jsonl:100\)$/,
+      ),
+    ])
   })
   it('lose their end, and the share of cut answers is told', async () => {
     const { train, report } = await read(write('a.jsonl', rows), { maxLength: 16, onOverlong: 'truncate-right' })
     expect(texts(train).at(-1)).toBe(`<s>${'a'.repeat(8)}${'b'.repeat(7)}`)
     expect(report).toMatchObject({ overlong: 1, leftOut: 0, answersCut: 1 })
-    expect(report.notices).toEqual(['1 of 10 samples (10 %) have an answer cut at 16 tokens'])
+    expect(report.notices).toEqual([
+      expect.stringMatching(/^1 of 10 samples \(10 %\) has an answer cut at 16 tokens \(the first: .*a\.jsonl:10\)$/),
+    ])
   })
   it('lose their start but for the start token', async () => {
     const { train, report } = await read(write('a.jsonl', rows), { maxLength: 16, onOverlong: 'truncate-left' })

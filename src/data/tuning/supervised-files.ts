@@ -2,13 +2,13 @@
 // batches, shuffled or packed, whose position is one number.
 
 import { InputError, UsageError } from '../../errors.ts'
-import { percent } from '../../report/amounts.ts'
+import { counted, percent } from '../../report/amounts.ts'
 import { adviseTemplate } from '../../text/default-template.ts'
 import { IGNORE_INDEX } from '../batch.ts'
 import { type LengthReport, reportLengths } from '../length-report.ts'
 import { type OnOverlong, refuseMany, shortened } from '../packing/overlong.ts'
 import { type ExampleFileOptions, ExampleReader, guessShape } from '../rows/read-examples.ts'
-import type { ShapeGuess } from '../rows/shapes.ts'
+import type { Shape, ShapeGuess } from '../rows/shapes.ts'
 import type { Dataset, Sample } from '../sample.ts'
 import { fractionFor, rankOf, type SplitOptions } from '../split.ts'
 import { SampleStore } from './sample-store.ts'
@@ -27,6 +27,8 @@ export interface TuningFileOptions extends SupervisedOptions, ExampleFileOptions
 /** What was found in the files. */
 export interface TuningReport {
   guess: ShapeGuess
+  /** Rows of each shape, with those that are left out. */
+  shapes: Partial<Record<Shape, number>>
   /** Rows with something to learn. */
   rows: number
   /** Tokens of all samples, and how many of them are learnt. */
@@ -68,13 +70,13 @@ export async function readSupervised(
   for await (const { example, place } of reader.examples()) {
     const sample = encoder.encode(example, place)
     const pieces = shortened(sample, options.maxLength, onOverlong, options.tokenizer.bosTokenId)
-    tally.add(sample.ids.length, [sample], pieces, encoder)
+    tally.add(sample.ids.length, [sample], pieces, encoder, place)
     if (example.kind !== 'text') tally.hasAnswers = true
     for (const part of pieces) samples.add(part)
     sides.add(JSON.stringify(example), pieces.length)
   }
   tally.notices.push(...reader.notices(), ...encoder.notices(tally.files))
-  return { ...sides.of(samples), report: await tally.report() }
+  return { ...sides.of(samples), report: await tally.report(reader.shapes) }
 }
 
 /** Which samples are held out. Few examples are held out by their order, since by chance it might be none. */
@@ -117,6 +119,10 @@ export class Tally {
   private tokens = 0
   private supervised = 0
   private overlong = 0
+  /** Where the longest row is, the first that is left out, and the first whose answer is cut. */
+  private longest = { length: 0, place: '' }
+  private firstLeftOut = ''
+  private firstCut = ''
   private leftOut = 0
   private answersCut = 0
   readonly notices: string[] = []
@@ -139,18 +145,30 @@ export class Tally {
   }
 
   /** Counts a row of `length` tokens: its samples as they were, and what is left of them. */
-  add(length: number, before: readonly Sample[], after: readonly Sample[], encoder: SupervisedEncoder): void {
+  add(
+    length: number,
+    before: readonly Sample[],
+    after: readonly Sample[],
+    encoder: SupervisedEncoder,
+    place: string,
+  ): void {
     this.lengths.push(length)
+    if (length > this.longest.length) this.longest = { length, place }
     const learnt = after.reduce((sum, sample) => sum + supervisedTokens(sample), 0)
     if (length > this.options.maxLength) {
       this.overlong++
-      if (after.length === 0) this.leftOut++
+      if (after.length === 0) {
+        this.leftOut++
+        this.firstLeftOut ||= place
+      }
       // Splitting loses the first token of each piece only.
       else if (
         this.options.onOverlong !== 'split' &&
         learnt < before.reduce((sum, sample) => sum + supervisedTokens(sample), 0)
-      )
+      ) {
         this.answersCut++
+        this.firstCut ||= place
+      }
     }
     this.supervised += learnt
     for (const sample of after) {
@@ -159,11 +177,12 @@ export class Tally {
     }
   }
 
-  async report(): Promise<TuningReport> {
+  async report(shapes: ReadonlyMap<Shape, number>): Promise<TuningReport> {
     const { maxLength, onOverlong = 'error-if-many' } = this.options
     const { files } = this
     const lengths = reportLengths(this.lengths)
-    if (onOverlong === 'error-if-many') refuseMany(this.overlong, lengths, maxLength, files)
+    if (onOverlong === 'error-if-many')
+      refuseMany(this.overlong, lengths, maxLength, { files, longest: this.longest.place })
     if (this.leftOut === lengths.count) {
       throw new InputError(
         `data in ${files}: expected samples with something to learn within ${maxLength} tokens, got none of ${lengths.count}. ` +
@@ -171,11 +190,20 @@ export class Tally {
       )
     }
     this.judgeStops(files)
-    const share = (count: number): string => `${count} of ${lengths.count} samples (${percent(count / lengths.count)})`
-    if (this.leftOut > 0) this.notices.push(`${share(this.leftOut)} are longer than ${maxLength} tokens and left out`)
-    if (this.answersCut > 0) this.notices.push(`${share(this.answersCut)} have an answer cut at ${maxLength} tokens`)
+    const share = (count: number): string =>
+      `${count} of ${counted(lengths.count, 'sample')} (${percent(count / lengths.count)})`
+    const is = this.leftOut === 1 ? 'is' : 'are'
+    if (this.leftOut > 0)
+      this.notices.push(
+        `${share(this.leftOut)} ${is} longer than ${maxLength} tokens and left out (the first: ${this.firstLeftOut})`,
+      )
+    if (this.answersCut > 0)
+      this.notices.push(
+        `${share(this.answersCut)} ${this.answersCut === 1 ? 'has' : 'have'} an answer cut at ${maxLength} tokens (the first: ${this.firstCut})`,
+      )
     return {
       guess: await guessShape(this.paths, this.options),
+      shapes: Object.fromEntries(shapes),
       rows: lengths.count,
       tokens: this.tokens,
       supervisedTokens: this.supervised,
@@ -190,7 +218,7 @@ export class Tally {
 
   private judgeStops(files: string): void {
     if (this.stops.size > 0) return
-    const what = `data in ${files}: expected answers to end with a token to stop at, got none in ${this.lengths.length} rows`
+    const what = `data in ${files}: expected answers to end with a token to stop at, got none in ${counted(this.lengths.length, 'row')}`
     if (!this.hasAnswers) this.notices.push(`${what}: the tokenizer names no eos_token, so texts do not end`)
     else if (this.answersCut > 0)
       this.notices.push(`${what}: every answer is cut, so the model will not learn to stop. Raise max_length`)

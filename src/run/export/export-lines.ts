@@ -1,7 +1,7 @@
 // What people are told of an export.
 import { HARD_TEXTS } from '../../gguf/compare.ts'
 import type { CheckedGguf } from '../../gguf/export-gguf.ts'
-import { percent } from '../../report/amounts.ts'
+import { counted, percent } from '../../report/amounts.ts'
 import type { ExportedDirectory } from './export-hf.ts'
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
@@ -28,5 +28,5 @@ export function directoryLines(name: string, { path, bytes, dtype }: ExportedDir
 }
 
 export function adapterLines({ path, bytes, modules }: { path: string; bytes: number; modules: number }): string[] {
-  return [`${path}  ${megabytes(bytes)}  adapter on ${modules} modules`]
+  return [`${path}  ${megabytes(bytes)}  adapter on ${counted(modules, 'module')}`]
 }

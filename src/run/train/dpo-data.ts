@@ -14,9 +14,11 @@ import {
 import { type DpoOptions, dpo } from '../../methods/dpo/dpo.ts'
 import { preferenceFigures } from '../../methods/dpo/figures.ts'
 import { needsReference } from '../../methods/dpo/losses.ts'
+import { counted } from '../../report/amounts.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Objective } from '../../train/objective.ts'
+import { describeShapes } from './describe-shapes.ts'
 import { type RunReference, referenceOf } from './dpo-reference.ts'
 import { preferenceWatch } from './dpo-watch.ts'
 import { inKeys } from './in-keys.ts'
@@ -30,8 +32,8 @@ export async function dpoData(
   reading: Reading,
 ): Promise<StageData<PairBatch>> {
   const { train, held, report } = await readTuning<Pair, PreferenceData>(readPreferences, config, tokenizer, reading)
-  const { guess, rows, tokens } = report
-  const message = `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} pairs, ${tokens.toLocaleString('en')} tokens`
+  const { rows, tokens } = report
+  const message = `${describeShapes(report)}: ${counted(rows, 'pair')}, ${counted(tokens, 'token')}`
   reading.tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
   refuseEmpty('pairs', train, held, { config, rows: report.rows })
   const { chosen, rejected } = train.get(0)

@@ -6,6 +6,7 @@ import { batches } from '../../data/batches.ts'
 import { type PackedCorpus, packCorpus } from '../../data/packing/token-cache.ts'
 import { spelledNotices } from '../../data/spelled-tokens.ts'
 import { ConfigError, InputError } from '../../errors.ts'
+import { counted } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
 import { languageModeling } from '../../train/objective.ts'
@@ -77,13 +78,16 @@ export async function corporaOf(
       cache: { directory: join(cacheDirectory(), 'tokens'), tokenizerHash: hash },
       ...(isPart && { split: { side: split, fraction: config.val_split } }),
     })
-    const { numTokens: tokens, numDocuments, length: samples, report, isCached } = corpus
+    const { numTokens: tokens, numDocuments, length: samples, report, isCached, isPassages } = corpus
     // The reading that found them has told of them itself.
-    const lines = `${report.bad.toLocaleString('en')} bad ${report.bad === 1 ? 'line' : 'lines'}`
-    const bad = report.bad === 0 || !isCached ? '' : `; ${lines} left out when it was tokenized`
+    const bad =
+      report.bad === 0 || !isCached ? '' : `; ${counted(report.bad, 'bad line')} left out when it was tokenized`
+    const texts = isPassages
+      ? `${counted(numDocuments, 'passage')} of ${counted(report.files, 'file')}`
+      : counted(numDocuments, 'document')
     const message =
-      `${split}: ${tokens.toLocaleString('en')} tokens of ${numDocuments.toLocaleString('en')} documents in ` +
-      `${samples.toLocaleString('en')} blocks of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}` +
+      `${split}: ${counted(tokens, 'token')} of ${texts} in ` +
+      `${counted(samples, 'block')} of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}` +
       (split === 'train' ? `\n${marksOf(tokenizer, prependBos)}` : '')
     tell({ type: 'data-read', split, message, tokens, samples })
     return corpus
@@ -130,7 +134,7 @@ function trainingBatches(
     throw new InputError(`dataset ${config.dataset.join(', ')}: expected text to train on, got none. Check the path`)
   if (length === 0) {
     throw new ConfigError(
-      `dataset: expected at least one block of ${max_length} tokens, got ${numTokens} tokens. Give more text, or lower max_length`,
+      `dataset: expected at least one block of ${max_length} tokens, got ${counted(numTokens, 'token')}. Give more text, or lower max_length`,
     )
   }
   return batches(train, { batchSize, seed: config.data_seed })
@@ -141,7 +145,7 @@ function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): Return
   if (evaluation.length === 0) {
     const key = config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'
     throw new ConfigError(
-      `${key}: expected text to evaluate on, got ${evaluation.numDocuments} documents with ${evaluation.numTokens} tokens. Give more text${key === 'val_split' ? ', a larger val_split, or eval_dataset' : ''}`,
+      `${key}: expected text to evaluate on, got ${counted(evaluation.numDocuments, 'document')} with ${counted(evaluation.numTokens, 'token')}. Give more text${key === 'val_split' ? ', a larger val_split, or eval_dataset' : ''}`,
     )
   }
   return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false })

@@ -8,9 +8,11 @@ import { packSamples } from '../../data/packing/pack-samples.ts'
 import { preview } from '../../data/preview.ts'
 import type { Dataset, Sample } from '../../data/sample.ts'
 import { readSupervised, type SupervisedData } from '../../data/tuning/supervised-files.ts'
+import { counted } from '../../report/amounts.ts'
 import { chatTemplateFor } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { languageModeling } from '../../train/objective.ts'
+import { describeShapes } from './describe-shapes.ts'
 import type { Reading, StageData } from './stage-data.ts'
 import { readTuning, refuseEmpty } from './tuning-files.ts'
 
@@ -18,9 +20,9 @@ import { readTuning, refuseEmpty } from './tuning-files.ts'
 export async function sftData(config: TrainConfig, tokenizer: Tokenizer, reading: Reading): Promise<StageData> {
   const { train, held, report } = await readTuning<Sample, SupervisedData>(readSupervised, config, tokenizer, reading)
   const share = ((100 * report.supervisedTokens) / report.tokens).toFixed(1)
-  const { guess, rows, tokens } = report
+  const { rows, tokens } = report
   const message =
-    `${guess.shape} data (${guess.reason}): ${rows.toLocaleString('en')} rows, ${tokens.toLocaleString('en')} tokens, ` +
+    `${describeShapes(report)}: ${counted(rows, 'row')}, ${counted(tokens, 'token')}, ` +
     `${share} % of them learnt\n${describeLengths(report.lengths)}`
   reading.tell({ type: 'data-read', split: 'train', message, tokens, samples: train.length })
   const data = config.packing ? packSamples(train, config.max_length) : train

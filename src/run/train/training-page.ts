@@ -7,7 +7,7 @@ import { type DumpedConfig, dumpConfig } from '../../config/dump.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { trainKind } from '../../config/train-kind.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
-import { amount, duration } from '../../report/amounts.ts'
+import { amount, counted, duration } from '../../report/amounts.ts'
 import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
@@ -167,7 +167,7 @@ function subject(
 }
 
 function status({ step, reason, log: { state } }: TrainingRun): string {
-  const steps = `${step.toLocaleString('en')} of ${state.max_steps.toLocaleString('en')} steps`
+  const steps = `${step.toLocaleString('en')} of ${counted(state.max_steps, 'step')}`
   if (reason === undefined) return `${steps} done`
   return {
     finished: `finished after ${steps}`,
@@ -207,7 +207,7 @@ function timeOf(rows: readonly LogRow[], step: number): string {
   const seconds = lastOf(rows, 'train_runtime')
   if (seconds === undefined) return ''
   const done = Math.round(seconds * (lastOf(rows, 'train_steps_per_second') ?? 0))
-  return done < step ? `the last ${done.toLocaleString('en')} steps in ${duration(seconds)}` : `in ${duration(seconds)}`
+  return done < step ? `the last ${counted(done, 'step')} in ${duration(seconds)}` : `in ${duration(seconds)}`
 }
 
 function warnings(
@@ -218,7 +218,11 @@ function warnings(
   const passed = reason === undefined ? undefined : passedBest(parsed.config, log.state)
   const skipped = lastOf(rows, 'skipped_steps') ?? 0
   const texts = [
-    ...(skipped > 0 ? [`${skipped} steps were left out, because a number in them was not finite.`] : []),
+    ...(skipped > 0
+      ? [
+          `${counted(skipped, 'step')} ${skipped === 1 ? 'was' : 'were'} left out, because a number in ${skipped === 1 ? 'it' : 'them'} was not finite.`,
+        ]
+      : []),
     ...drawn.flatMap((each) => figuresOf(rows, each)?.warnings ?? []),
     ...(passed === undefined ? [] : [`${passed}.`]),
   ]

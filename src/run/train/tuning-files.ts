@@ -68,7 +68,7 @@ export function refuseEmpty(
 ): void {
   if (train.length === 0)
     throw new ConfigError(
-      `dataset: expected ${what} to train on, got none of ${rows} that is left to train. Give more data`,
+      `dataset: expected ${what} to train on, got none of ${rows.toLocaleString('en')} that is left to train. Give more data`,
     )
   if (held?.length === 0)
     throw new ConfigError(
