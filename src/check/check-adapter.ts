@@ -2,6 +2,7 @@
 
 import { basename, join } from 'node:path'
 import { parseAdapterConfig } from '../checkpoint/adapter/adapter-config.ts'
+import { findBaseModel } from '../checkpoint/adapter/base-model.ts'
 import { openModelWeights } from '../checkpoint/model-directory/model-weights.ts'
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
 import { readJsonFile } from '../files/read-json.ts'
@@ -20,6 +21,7 @@ export function checkAdapter(directory: string, findings: Findings): void {
   if (json !== undefined) findings.attempt(FILE, () => parseAdapterConfig(json, FILE))
   if (raw.base_model_name_or_path == null)
     findings.notice(`${FILE}:base_model_name_or_path`, 'missing: nobody can tell which model it belongs to')
+  else checkBase(directory, String(raw.base_model_name_or_path), findings)
   if (raw.peft_type !== 'LORA') {
     findings.error(`${FILE}:peft_type`, `${String(raw.peft_type)} is not served by these`, 'vllm', 'llama.cpp')
   } else checkLora(raw, findings)
@@ -33,6 +35,16 @@ export function checkAdapter(directory: string, findings: Findings): void {
   if (raw.peft_type === 'LORA') checkTensors(weights.tensors, file, raw, findings)
   else if (!weights.tensors.has('prompt_embeddings'))
     findings.error(`${file}:prompt_embeddings`, 'missing; a soft prompt is one tensor of this name')
+}
+
+/** A name on a hub is not looked up there: that it is no folder here is a notice, of a path a warning. */
+function checkBase(directory: string, base: string, findings: Findings): void {
+  const { found, tried } = findBaseModel(directory, base)
+  if (found !== undefined) return
+  const message = `${JSON.stringify(base)} is not there (looked for ${tried.join(' and ')})`
+  const isName = /^[\w.-]+\/[\w.-]+$/.test(base) && !base.startsWith('.')
+  if (isName) findings.notice(`${FILE}:base_model_name_or_path`, `${message}; it may be the name of a model on a hub`)
+  else findings.warning(`${FILE}:base_model_name_or_path`, `${message}: the adapter loads with its model given alone`)
 }
 
 function checkLora(raw: Record<string, unknown>, findings: Findings): void {

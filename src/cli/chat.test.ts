@@ -160,7 +160,7 @@ describe('anneal chat', () => {
     const { code, err } = await runCommand(command, ['--model', '/nonexistent/none'])
     expect([code, err]).toEqual([
       3,
-      'error: /nonexistent/none/config.json: expected a file, got nothing. Check the path\n',
+      'error: /nonexistent/none: expected a directory or a .gguf file, got nothing. Check the path\n',
     ])
   })
 

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -260,6 +260,19 @@ describe('anneal check', () => {
     )
     expect(lines).toContainEqual(expect.stringMatching(/^warning tokenizer\.ggml\.eos_token_id missing/))
   })
+  it('says that the base of an adapter cannot be found', async () => {
+    const directory = join(scratch, 'baseless')
+    mkdirSync(directory)
+    for (const [base, wanted] of [
+      ['../gone', /^warning adapter_config\.json:base_model_name_or_path "\.\.\/gone" is not there \(looked for \//],
+      ['some/model', /^notice adapter_config\.json:base_model_name_or_path .* on a hub$/],
+    ] as const) {
+      const config = { peft_type: 'LORA', target_modules: ['q_proj'], base_model_name_or_path: base }
+      writeFileSync(join(directory, 'adapter_config.json'), JSON.stringify(config))
+      expect(await found(directory)).toContainEqual(expect.stringMatching(wanted))
+    }
+  })
+
   it('refuses a file that is no GGUF, with code 3, and a path that leads nowhere', async () => {
     const file = join(scratch, 'text.gguf')
     writeFileSync(file, 'hello there')

@@ -107,7 +107,7 @@ describe('anneal generate', async () => {
     const { code, err } = await runCommand(command, ['--model', '/nonexistent/none', '--prompt', 'x'])
     expect([code, err]).toEqual([
       3,
-      'error: /nonexistent/none/config.json: expected a file, got nothing. Check the path\n',
+      'error: /nonexistent/none: expected a directory or a .gguf file, got nothing. Check the path\n',
     ])
   })
 

@@ -131,7 +131,7 @@ describe('anneal sleb', () => {
       [['--data', join(folder, 'missing')], 3, 'missing'],
       [['--max-length', '65'], 2, "--max-length: expected at most 64, the model's context, got 65"],
       [['--model', folder], 3, 'config.json'],
-      [['--model', text], 3, 'config.json'],
+      [['--model', text], 3, 'expected a directory or a .gguf file, got a file'],
       [['--model', adapter], 3, 'adapter_config.json'],
       [['--out', model], 2, '--out: expected another folder than --model'],
       [['--out', text], 2, '--out: expected a folder, got the file'],

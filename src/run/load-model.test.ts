@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory, tinyTokenizer } from '../../test/tiny-model.ts'
 import { appendLineage } from '../checkpoint/model-directory/lineage.ts'
@@ -211,7 +211,7 @@ describe('loadModel', () => {
       [
         'lost',
         'somebody/a-model',
-        /lost\/adapter_config\.json:base_model_name_or_path: expected the directory of its model, got "somebody\/a-model", which is not there\. Give the model, and this as its adapter/,
+        /lost\/adapter_config\.json:base_model_name_or_path: expected the directory of its model, got "somebody\/a-model", which is not there \(looked for \/.*lost\/somebody\/a-model and \/.*\/somebody\/a-model\)\. Give the model, and this as its adapter/,
       ],
       ['nameless', null, /expected the directory of its model, got nothing/],
       ['circle', at('circle'), /got adapters that name each other/],
@@ -222,7 +222,28 @@ describe('loadModel', () => {
       expect(() => modelSource(at(name))).toThrow(message)
     }
     expect(existsSync(at('nothing'))).toBe(false)
-    await expect(loadModel(at('nothing'))).rejects.toThrow(/config\.json: expected a file, got nothing/)
-    await expect(loadModel(base, { adapter: base })).rejects.toThrow(/adapter_config\.json: expected a file/)
+    await expect(loadModel(at('nothing'))).rejects.toThrow(
+      `${at('nothing')}: expected a directory or a .gguf file, got nothing. Check the path`,
+    )
+    await expect(loadModel(base, { adapter: base })).rejects.toThrow(
+      `${base}: expected the directory of an adapter, got a model. Give it as the model`,
+    )
+    await expect(loadModel(base, { adapter: at('nothing') })).rejects.toThrow(
+      `${at('nothing')}: expected the directory of an adapter, got nothing. Check the path`,
+    )
+    await expect(loadModel('recipes/qlora.yaml')).rejects.toThrow(
+      'recipes/qlora.yaml: expected a directory or a .gguf file, got a YAML file. Give the model',
+    )
+  })
+
+  it('takes the base of an adapter from where the adapter is before it looks from here, and names it from anywhere', () => {
+    mkdirSync(at('kept/src'), { recursive: true }) // there is one of that name where the tests run
+    const file = join(at('kept'), 'adapter_config.json')
+    const named = { peft_type: 'LORA', target_modules: ['q_proj'], base_model_name_or_path: 'src' }
+    writeFileSync(file, JSON.stringify(named))
+    expect(modelSource(at('kept')).base).toBe(join(at('kept'), 'src'))
+    adapterOn(relative(process.cwd(), base), 'from-here', 1)
+    const { base_model_name_or_path } = JSON.parse(readFileSync(join(at('from-here'), 'adapter_config.json'), 'utf8'))
+    expect(base_model_name_or_path).toBe(base)
   })
 })

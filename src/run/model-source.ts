@@ -1,11 +1,13 @@
 // What a path to a model means: a Hugging Face directory, a GGUF file, or a PEFT adapter, which stands for its base with it on top.
 // Only small files are read here; load-model.ts reads the weights.
-import { existsSync } from 'node:fs'
-import { basename, isAbsolute, join, resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { type AdapterFile, parseAdapterConfig } from '../checkpoint/adapter/adapter-config.ts'
+import { findBaseModel } from '../checkpoint/adapter/base-model.ts'
 import { type LineageStep, readLineage } from '../checkpoint/model-directory/lineage.ts'
 import { loadConfig } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
+import { kindOf } from '../files/output-file.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { isGguf } from '../gguf/load-parts.ts'
 import { configFromGguf } from '../gguf/model-config.ts'
@@ -43,6 +45,8 @@ export function isAdapter(path: string): boolean {
  */
 export function modelSource(path: string, adapter: string | readonly string[] = []): ModelSource {
   const above = typeof adapter === 'string' ? [adapter] : [...adapter]
+  checkModelPath(path)
+  for (const directory of above) checkAdapterPath(directory)
   const name = basename(resolve(above.at(-1) ?? path)).replace(/\.gguf$/i, '')
   const below: string[] = []
   let base = path
@@ -58,20 +62,43 @@ export function modelSource(path: string, adapter: string | readonly string[] = 
   return { name, base, isGguf: isGguf(base), adapters }
 }
 
+/** InputError unless something that may be a model is at `path`. */
+export function checkModelPath(path: string): void {
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status?.isDirectory() || (status?.isFile() && isGguf(path))) return
+  const expected = `${path}: expected a directory or a .gguf file, got`
+  if (status === undefined) throw new InputError(`${expected} nothing. Check the path`)
+  if (/\.ya?ml$/i.test(path))
+    throw new InputError(`${expected} a YAML file. Give the model; a configuration is run with anneal train`)
+  throw new InputError(`${expected} ${kindOf(status)}. Check the path`)
+}
+
+/** InputError unless an adapter is at `path`. */
+export function checkAdapterPath(path: string): void {
+  if (existsSync(join(path, ADAPTER))) return
+  const expected = `${path}: expected the directory of an adapter, got`
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status === undefined) throw new InputError(`${expected} nothing. Check the path`)
+  if (existsSync(join(path, 'config.json')) || (status.isFile() && isGguf(path)))
+    throw new InputError(`${expected} a model. Give it as the model`)
+  throw new InputError(
+    `${expected} ${status.isDirectory() ? `one without ${ADAPTER}` : kindOf(status)}. Check the path`,
+  )
+}
+
 /** adapter_config.json in `directory`. */
 function readAdapterConfig(directory: string): AdapterFile {
   const file = join(directory, ADAPTER)
   return parseAdapterConfig(readJsonFile(file), file)
 }
 
-/** The model that an adapter belongs to: as written, from here or from the adapter's own directory. */
+/** The model that an adapter belongs to: as written, from the adapter's own directory or from here. */
 function baseOf(directory: string): string {
   const { base_model_name_or_path: base } = readAdapterConfig(directory)
-  const places = base === null ? [] : isAbsolute(base) ? [base] : [base, join(directory, base)]
-  const found = places.find((place) => existsSync(place))
+  const { found, tried } = base === null ? { found: undefined, tried: [] } : findBaseModel(directory, base)
   if (found !== undefined) return found
   throw new InputError(
-    `${join(directory, ADAPTER)}:base_model_name_or_path: expected the directory of its model, got ${base === null ? 'nothing' : `${JSON.stringify(base)}, which is not there`}. Give the model, and this as its adapter`,
+    `${join(directory, ADAPTER)}:base_model_name_or_path: expected the directory of its model, got ${base === null ? 'nothing' : `${JSON.stringify(base)}, which is not there (looked for ${tried.join(' and ')})`}. Give the model, and this as its adapter`,
   )
 }
 

@@ -11,6 +11,7 @@ import { formatQuantization, parseQuantization } from '../model-directory/quanti
 import { readTensors } from '../model-directory/read-tensors.ts'
 import { tensorSource } from '../safetensors/tensor-bytes.ts'
 import { type AdapterFile, formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts'
+import { namedFromAnywhere } from './base-model.ts'
 
 const CONFIG = 'adapter_config.json'
 const STEM = 'adapter_model'
@@ -53,13 +54,15 @@ export function baseFormatsOf(directory: string): Map<string, QuantSpec> {
 /** Writes a PEFT directory's files into `directory`, which must exist: weights, configuration, and a README.md for people. */
 export function writeAdapter(
   directory: string,
-  config: AdapterFile,
+  given: AdapterFile,
   tensors: Iterable<[string, Tensor]>,
   notices: readonly string[] = [],
   baseFormats: ReadonlyMap<string, QuantSpec> = new Map(),
 ): WrittenFile[] {
   const sources = noGrad(() => Array.from(tensors, ([name, tensor]) => tensorSource(name, tensor.detach())))
   const section = formatQuantization(baseFormats)
+  const { base_model_name_or_path: base } = given
+  const config = { ...given, base_model_name_or_path: base && namedFromAnywhere(base) }
   return [
     ...writeModelWeights(directory, sources, {
       stem: STEM,

@@ -214,7 +214,12 @@ describe('checkQpruner', () => {
   })
 
   it.each<[string, () => QprunerConfigValues, number, string]>([
-    ['a model that is not there', () => ({ model_name_or_path: at('none') }), 3, 'config.json: expected a file'],
+    [
+      'a model that is not there',
+      () => ({ model_name_or_path: at('none') }),
+      3,
+      'none: expected a directory or a .gguf file',
+    ],
     ['weights that are not whole', () => ({ model_name_or_path: at('taller') }), 3, 'model.layers.3'],
     ['text that is not there', () => ({ dataset: at('none.txt') }), 3, 'none.txt'],
     [

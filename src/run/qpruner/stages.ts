@@ -1,7 +1,7 @@
 // What each stage of `anneal qpruner` does with its empty directory. Stages know the directories of those before, and nothing of whether
 // they were made just now.
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { openModelWeights } from '../../checkpoint/model-directory/model-weights.ts'
 import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
@@ -180,7 +180,7 @@ export async function quantizeInto(
     if (recover !== undefined && recover.loftq_iterations > 0) {
       await startFromLoftq(model, inPlace, recover, seed, watch)
       mkdirSync(join(directory, ADAPTER))
-      saveLora(model, join(directory, ADAPTER), { baseModel: join(config.output_dir, 'quantized') })
+      saveLora(model, join(directory, ADAPTER), { baseModel: resolve(config.output_dir, 'quantized') })
       unload(model)
     } else await quantizeAs(model, inPlace, watch)
     await writeStage(directory, loaded, {

@@ -7,7 +7,7 @@ import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { isGguf } from '../../gguf/load-parts.ts'
 import type { QuantPlan } from '../../model/quantize-model.ts'
-import { isAdapter, modelSource, placeOf } from '../model-source.ts'
+import { checkAdapterPath, checkModelPath, isAdapter, modelSource, placeOf } from '../model-source.ts'
 
 /** The configuration with base, adapter and tokenizer by their own names; `tell` hears what an adapter as the model means. */
 export function resolveStart(config: TrainConfig, tell: (message: string) => void): TrainConfig {
@@ -16,6 +16,8 @@ export function resolveStart(config: TrainConfig, tell: (message: string) => voi
     throw new ConfigError(
       `model_name_or_path: expected the directory of a model or of a LoRA, got the GGUF file ${path}. Make a directory of it first: anneal export --to hf --model ${path} --out DIR`,
     )
+  if (path !== undefined) checkModelPath(path)
+  if (config.adapter_name_or_path !== undefined) checkAdapterPath(config.adapter_name_or_path)
   if (path === undefined || !isAdapter(path)) return config
   const refuse = (expected: string, got: string): never => {
     throw new ConfigError(
