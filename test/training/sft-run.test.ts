@@ -163,7 +163,7 @@ describe('anneal train with stage: sft', () => {
     // `base` is also the name of a size of fresh models; there is nothing to tune in those.
     const named = await annealHere(['train', at('chats.jsonl'), '--model', 'base', '--dry-run'])
     expect(named.code).toBe(3)
-    expect(named.err).toMatch(/^error: cannot find base: expected a directory with a tokenizer\.json/m)
+    expect(named.err).toMatch(/^error: base: expected a directory or a \.gguf file, got nothing/m)
     const ended = await annealHere([
       ...words,
       '--output_dir',
