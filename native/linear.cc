@@ -1,6 +1,6 @@
 // linear and lora_linear: y = x Wᵀ + b, plain and with a low-rank update.
 #include "fused.h"
-#include "quant.h"
+#include "lanes.h"
 
 namespace anneal {
 namespace {
@@ -31,8 +31,6 @@ struct LinearProduct : torch::autograd::Function<LinearProduct> {
     return {dx, dweight, context->saved_data["needBias"].toBool() ? dy.sum(0) : Tensor()};
   }
 };
-
-constexpr int64_t kFewRows = 16, kTile = 4;
 
 /**
  * y [Rows, Outputs] = x [Rows, K] times the rows `w[0…]` of a weight, all read at once. A sum has the same order whatever Rows and Outputs
@@ -73,7 +71,6 @@ template <int64_t Rows, int64_t Outputs> inline void dotTile(const float* x, con
 
 /** y [rows, N] = x [rows, K] · Wᵀ + bias for at most kFewRows rows: W is read from memory once, as several streams, which is faster than as one. */
 template <int64_t Outputs> void multiplyRows(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t K, int64_t N) {
-  constexpr int64_t kWorthSharing = 131072;  // multiplications; less is done before another thread has begun
   int64_t apart = (N + Outputs - 1) / Outputs;
   at::parallel_for(0, apart, std::max<int64_t>(1, kWorthSharing / (K * Outputs * rows)), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; n++) {

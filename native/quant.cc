@@ -183,9 +183,6 @@ Tensor dequantize(const Stored& w, at::ScalarType dtype) {
   return dense.to(dtype);
 }
 
-/** Up to so many rows the codes are read, tile by tile, instead of a dense matrix made; a row's numbers do not depend on the others. */
-constexpr int64_t kFewRows = 16, kTile = 4;
-
 /** Adds to `sums` the products of two rows of codes, `pitch` bytes apart, with R rows of x, `K` apart, over some runs. */
 template <int Bits, int64_t R>
 inline void dotRuns(const uint8_t* from, int64_t pitch, const float* x, int64_t K, int64_t runs, const Table& first, const Table& second, Lanes (&sums)[4 * R]) {
@@ -210,7 +207,6 @@ inline void dotRuns(const uint8_t* from, int64_t pitch, const float* x, int64_t 
  * table that its codes are looked up in; codes of 8 bits have no table and one scale a row, which the sum is multiplied by.
  */
 template <int Bits, int64_t R> void multiplyFew(const Stored& w, const float* x, const float* bias, float* y) {
-  constexpr int64_t kWorthSharing = 131072;  // multiplications; less is done before another thread has begun
   Reader reader(w);
   int64_t perRow = w.blocksPerRow(), K = w.columns, N = w.rows, half = (N + 1) / 2;
   // Σ x of each block, for formats with a minimum.

@@ -1,9 +1,8 @@
-// Reading packed weights sixteen numbers at a time. The compiler turns vector types into what the processor has; only widening codes
-// and looking them up in a table are spelled out for x86, because compilers make a memory access per number of the latter.
+// Reading packed weights sixteen numbers at a time. Widening codes and looking them up in a table are spelled out
+// for x86, because compilers make a memory access per number of the latter.
 #pragma once
 
-#include <cstdint>
-#include <cstring>
+#include "lanes.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -11,30 +10,7 @@
 
 namespace anneal {
 
-constexpr int64_t kLanes = 16;
-typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 typedef int32_t Codes __attribute__((vector_size(kLanes * sizeof(int32_t))));
-
-inline Lanes loadLanes(const float* from) {
-  Lanes value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-inline void storeLanes(float* to, Lanes value) { std::memcpy(to, &value, sizeof value); }
-/** Half on half: four additions wait for each other, not fifteen. */
-inline float sumLanes(Lanes value) {
-  typedef float Eight __attribute__((vector_size(32)));
-  typedef float Four __attribute__((vector_size(16)));
-  Eight eight, upperEight;
-  std::memcpy(&eight, &value, sizeof eight);
-  std::memcpy(&upperEight, reinterpret_cast<const char*>(&value) + sizeof eight, sizeof eight);
-  eight += upperEight;
-  Four four, upperFour;
-  std::memcpy(&four, &eight, sizeof four);
-  std::memcpy(&upperFour, reinterpret_cast<const char*>(&eight) + sizeof four, sizeof four);
-  four += upperFour;
-  return (four[0] + four[2]) + (four[1] + four[3]);
-}
 
 /** Sixteen signed bytes as floats. */
 inline Lanes widen(const int8_t* from) {

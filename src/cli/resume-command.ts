@@ -1,6 +1,7 @@
 // The command that goes on with a run that was stopped: as it was started, from its last checkpoint.
 
 import type { Override } from '../config/overrides.ts'
+import { shellWord } from '../shell-word.ts'
 
 const RESUME = 'resume_from_checkpoint'
 
@@ -8,10 +9,5 @@ const RESUME = 'resume_from_checkpoint'
 export function resumeCommand(positionals: readonly string[], overrides: readonly Override[]): string {
   const kept = overrides.filter(({ key }) => key !== RESUME)
   const words = kept.flatMap(({ flag, value }) => (typeof value === 'boolean' ? [flag] : [flag, value]))
-  return ['anneal', 'train', ...positionals.map(quoted), ...words.map(quoted), `--${RESUME}`, 'auto'].join(' ')
-}
-
-/** As a POSIX shell reads it back. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+  return ['anneal', 'train', ...positionals.map(shellWord), ...words.map(shellWord), `--${RESUME}`, 'auto'].join(' ')
 }

@@ -1,18 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { packageRoot } from '../torch/setup/directories.ts'
-import { annealCommand, nextCommands, quoted } from './next-commands.ts'
+import { annealCommand, nextCommands } from './next-commands.ts'
 import { demoPaths } from './stage.ts'
-
-describe('quoted', () => {
-  it.each(['plain', 'two words', "it's", '$HOME `ls` "x" \\', 'a\nb', '-x;rm', ''])(
-    'gives a shell %j as one word',
-    (text) => {
-      expect(execFileSync('sh', ['-c', `printf %s ${quoted(text)}`], { encoding: 'utf8' })).toBe(text)
-    },
-  )
-})
 
 describe('annealCommand', () => {
   it('goes through Node.js in a checkout, by the shortest path', () => {

@@ -2,6 +2,7 @@
 
 import { existsSync, realpathSync } from 'node:fs'
 import { delimiter, join, relative } from 'node:path'
+import { shellWord } from '../shell-word.ts'
 import { packageRoot } from '../torch/setup/directories.ts'
 import type { DemoContext } from './stage.ts'
 
@@ -11,15 +12,15 @@ export function nextCommands(
   prompt: string,
 ): string[] {
   const anneal = annealCommand()
-  const text = settings.text.map((path) => ` --text ${quoted(path)}`).join('')
-  const generate = `${anneal} generate --model ${quoted(shown.model)}`
+  const text = settings.text.map((path) => ` --text ${shellWord(path)}`).join('')
+  const generate = `${anneal} generate --model ${shellWord(shown.model)}`
   return [
-    `${generate} --prompt ${quoted(prompt)}`,
+    `${generate} --prompt ${shellWord(prompt)}`,
     ...(results.adapter === undefined
       ? []
-      : [`${generate} --adapter ${quoted(shown.adapter)} --prompt ${quoted(results.adapter.prompt)}`]),
-    `${anneal} chat --model ${quoted(shown.model)}`,
-    `${anneal} demo${text} --out ${quoted(settings.out)} --minutes 15`,
+      : [`${generate} --adapter ${shellWord(shown.adapter)} --prompt ${shellWord(results.adapter.prompt)}`]),
+    `${anneal} chat --model ${shellWord(shown.model)}`,
+    `${anneal} demo${text} --out ${shellWord(settings.out)} --minutes 15`,
   ]
 }
 
@@ -33,10 +34,5 @@ export function annealCommand(environment: NodeJS.ProcessEnv = process.env, dire
   if (places.some((place) => !place.includes('node_modules') && leadsHere(join(place, 'anneal')))) return 'anneal'
   if (leadsHere(join(directory, 'node_modules', '.bin', 'anneal'))) return 'npx anneal'
   const path = relative(directory, main)
-  return `node ${quoted(path.startsWith('..') ? main : path)}`
-}
-
-/** One word for a POSIX shell. */
-export function quoted(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+  return `node ${shellWord(path.startsWith('..') ? main : path)}`
 }

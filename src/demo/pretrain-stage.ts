@@ -7,8 +7,9 @@ import type { ReportBlock } from '../report/report.ts'
 import { formatNumber } from '../report/scale.ts'
 import { smoothed } from '../report/series.ts'
 import { runTraining } from '../run/train/run-training.ts'
+import { shellWord } from '../shell-word.ts'
 import { TrainingHistory } from './history.ts'
-import { annealCommand, quoted } from './next-commands.ts'
+import { annealCommand } from './next-commands.ts'
 import { planTraining } from './plan-training.ts'
 import type { DemoStage } from './stage.ts'
 
@@ -26,7 +27,7 @@ export const pretrainStage: DemoStage = {
     if (reason === 'stopped' || saveError !== undefined) {
       // What was built beside a whole demo is taken away again.
       const canGoOn = history.checkpoint !== undefined && paths.model === shown.model
-      const goOn = `${annealCommand()} train ${quoted(join(paths.model, 'train_config.yaml'))} --resume_from_checkpoint auto`
+      const goOn = `${annealCommand()} train ${shellWord(join(paths.model, 'train_config.yaml'))} --resume_from_checkpoint auto`
       return {
         summary: `stopped after ${steps} steps`,
         numbers: { steps },

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { dataFolder, readAll } from '../../../test/data-folder.ts'
-import { convertAdvice, shellWord } from './convert-advice.ts'
+import { convertAdvice } from './convert-advice.ts'
 
 const { directory, file } = dataFolder()
 const LATIN = Buffer.from('Bl\xe5b\xe6rgr\xf8d og r\xf8dgr\xf8d.\n'.repeat(3), 'latin1')
@@ -38,18 +38,5 @@ describe('convertAdvice', () => {
     await expect(readAll(path)).rejects.toThrow(
       `encoding in ${path}: expected UTF-8, got UTF-16. Convert it: iconv -f UTF-16 -t UTF-8 '${path}' > '${join(directory, 'wide text.utf8.txt')}'`,
     )
-  })
-})
-
-describe('shellWord', () => {
-  it('leaves plain paths, and quotes what a shell would read otherwise', () => {
-    expect(['a/b-1.txt', '-n', 'a b', "it's", '$(id)', 'æ'].map(shellWord)).toEqual([
-      'a/b-1.txt',
-      './-n',
-      "'a b'",
-      "'it'\\''s'",
-      "'$(id)'",
-      "'æ'",
-    ])
   })
 })

@@ -4,24 +4,19 @@
 import { closeSync, readSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { openPlainFile } from '../../files/open-plain-file.ts'
+import { shellPath } from '../../shell-word.ts'
 
 /** A sentence without its full stop: what to do with `file`, whose text is in `encoding` as iconv names it. */
 export function convertAdvice(file: string, encoding: string): string {
   const kind = kindOf(file)
   // The bytes of a table are not all text: iconv would break it.
   if (kind === 'parquet') return `Write the table anew with this text decoded from ${encoding}`
-  const into = shellWord(beside(file))
+  const into = shellPath(beside(file))
   const converted =
     kind === 'gzip'
-      ? `gzip -dc ${shellWord(file)} | iconv -f ${encoding} -t UTF-8 > ${into}`
-      : `iconv -f ${encoding} -t UTF-8 ${shellWord(file)} > ${into}`
+      ? `gzip -dc ${shellPath(file)} | iconv -f ${encoding} -t UTF-8 > ${into}`
+      : `iconv -f ${encoding} -t UTF-8 ${shellPath(file)} > ${into}`
   return `${converted} and read that file in its place`
-}
-
-/** A path as one word of a POSIX shell; one that begins with a dash is no option. */
-export function shellWord(path: string): string {
-  const safe = path.startsWith('-') ? `./${path}` : path
-  return /^[\w./:@%+,=-]+$/.test(safe) ? safe : `'${safe.replaceAll("'", `'\\''`)}'`
 }
 
 /** `folder/a.txt.gz` → `folder/a.utf8.txt`. */

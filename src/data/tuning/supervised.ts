@@ -4,6 +4,7 @@
 // What it is not: the reader of files (supervised-files.ts) or the cutting of long samples (overlong.ts).
 
 import { InputError } from '../../errors.ts'
+import { counted } from '../../report/amounts.ts'
 import { encodeChat, type MessageSpan } from '../../text/chat-encoding.ts'
 import { adviseTemplate, chatTemplateFor, fallbackNotice } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
@@ -80,8 +81,7 @@ export class SupervisedEncoder {
   /** What people should hear of the examples so far, which are from `files`. InputError where all reasoning would be lost. */
   notices(files: string): string[] {
     const count = this.untoldFrames
-    const chats = `${count.toLocaleString('en')} ${count === 1 ? 'chat' : 'chats'}`
-    const frames = `in ${chats} the chat template writes a tool's answer into the turn of its caller in a way that only the answer, and not what stands around it, could be left out of what is learnt`
+    const frames = `in ${counted(count, 'chat')} the chat template writes a tool's answer into the turn of its caller in a way that only the answer, and not what stands around it, could be left out of what is learnt`
     const fallback =
       this.hasChats && this.options.chatTemplate === undefined ? fallbackNotice(this.tokenizer) : undefined
     return [

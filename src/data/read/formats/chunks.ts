@@ -5,7 +5,8 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { InputError, UnsupportedError } from '../../../errors.ts'
-import { convertAdvice, shellWord } from '../convert-advice.ts'
+import { shellPath } from '../../../shell-word.ts'
+import { convertAdvice } from '../convert-advice.ts'
 import type { ReadContext } from './read-context.ts'
 
 const PLAIN_CHUNK_BYTES = 256 * 1024
@@ -17,7 +18,7 @@ export async function* readChunks(context: ReadContext): AsyncGenerator<Buffer> 
   const magic = bytesAt(context.file, 0, 4)
   if (magic.readUInt32BE(0) === 0x28b52ffd) {
     throw new UnsupportedError(
-      `compression in ${context.file}: expected gzip or none, got zstd. Unpack it first: zstd -d ${shellWord(context.file)}`,
+      `compression in ${context.file}: expected gzip or none, got zstd. Unpack it first: zstd -d ${shellPath(context.file)}`,
     )
   }
   const isGzip = magic.readUInt16BE(0) === 0x1f8b
