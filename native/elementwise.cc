@@ -1,24 +1,40 @@
 // rms_norm, swiglu, rope and scale_gradient: one pass over memory where a composition takes several.
 #include "fused.h"
+#include "lanes.h"
+#include "pool.h"
 
 namespace anneal {
 namespace {
 
 // ---- rms_norm: y = x / sqrt(mean(x²) + eps) · (weight + offset), rows over the last dimension --------------------------------
 
-std::tuple<Tensor, Tensor> rmsNormForward(const Tensor& x, const Tensor& weight, double eps, double offset) {
+/** Σ x², in an order that does not depend on where the row lies. */
+inline float sumOfSquares(const float* x, int64_t width) {
+  Lanes even = {}, odd = {};
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= width; i += 2 * kLanes) {
+    Lanes low = loadLanes(x + i), high = loadLanes(x + i + kLanes);
+    even += low * low;
+    odd += high * high;
+  }
+  for (; i < width; i += kLanes) {
+    Lanes rest = {};
+    std::memcpy(&rest, x + i, static_cast<size_t>(std::min(kLanes, width - i)) * sizeof(float));
+    even += rest * rest;
+  }
+  return sumLanes(even + odd);
+}
+
+std::tuple<Tensor, Tensor> rmsNormForward(const Tensor& x, const Tensor& weight, double eps, double offset, bool records) {
   int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(1, width);
   Tensor y = at::empty_like(x), rstd = at::empty({rows}, x.options());
   const float *px = data(x), *pw = data(weight);
   float *py = data(y), *pr = data(rstd), shift = static_cast<float>(offset);
-  at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) {
+  forwardLoop(records, rows, grain(width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       const float* in = px + row * width;
       float* out = py + row * width;
-      float sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t i = 0; i < width; i++) sum += in[i] * in[i];
-      float scale = 1.0f / std::sqrt(sum / static_cast<float>(width) + static_cast<float>(eps));
+      float scale = 1.0f / std::sqrt(sumOfSquares(in, width) / static_cast<float>(width) + static_cast<float>(eps));
       pr[row] = scale;
 #pragma omp simd
       for (int64_t i = 0; i < width; i++) out[i] = in[i] * scale * (pw[i] + shift);
@@ -65,7 +81,7 @@ std::tuple<Tensor, Tensor> rmsNormBackward(const Tensor& dy, const Tensor& x, co
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, double eps, double offset) {
-    auto [y, rstd] = rmsNormForward(x, weight, eps, offset);
+    auto [y, rstd] = rmsNormForward(x, weight, eps, offset, true);
     context->save_for_backward({x, weight, rstd});
     context->saved_data["offset"] = offset;
     context->saved_data["needWeight"] = weight.requires_grad();
@@ -95,16 +111,16 @@ Tensor rmsNorm(const Tensor& x, const Tensor& weight, double eps, double offset)
   }
   Tensor input = x.contiguous(), scale = weight.contiguous();
   if (recording({x, weight})) return RmsNorm::apply(input, scale, eps, offset);
-  return std::get<0>(rmsNormForward(input, scale, eps, offset));
+  return std::get<0>(rmsNormForward(input, scale, eps, offset, false));
 }
 
 // ---- swiglu: silu(gate) · up, saving only its two inputs ----------------------------------------------------------------------
 
-Tensor swigluForward(const Tensor& gate, const Tensor& up) {
+Tensor swigluForward(const Tensor& gate, const Tensor& up, bool records) {
   Tensor y = at::empty_like(gate);
   const float *pg = data(gate), *pu = data(up);
   float* py = data(y);
-  at::parallel_for(0, gate.numel(), 32768, [&](int64_t begin, int64_t end) {
+  forwardLoop(records, gate.numel(), 32768, [&](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; i++) py[i] = pg[i] / (1.0f + exponential(-pg[i])) * pu[i];
   });
@@ -114,7 +130,7 @@ Tensor swigluForward(const Tensor& gate, const Tensor& up) {
 struct Swiglu : torch::autograd::Function<Swiglu> {
   static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up) {
     context->save_for_backward({gate, up});
-    return swigluForward(gate, up);
+    return swigluForward(gate, up, true);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     onceDifferentiable("swiglu");
@@ -138,19 +154,19 @@ Tensor swiglu(const Tensor& gate, const Tensor& up) {
   TORCH_CHECK(gate.sizes() == up.sizes(), "expected gate and up of one shape");
   if (!fast(gate) || !fast(up)) return at::silu(gate) * up;
   Tensor g = gate.contiguous(), u = up.contiguous();
-  return recording({gate, up}) ? Swiglu::apply(g, u) : swigluForward(g, u);
+  return recording({gate, up}) ? Swiglu::apply(g, u) : swigluForward(g, u, false);
 }
 
 // ---- rope: rotates the first 2·R entries of each head by the position's angle (half-split layout, as Hugging Face) ------------
 
 /** x [B, T, H, D]; cos, sin [T, R] or [B, T, R]. `sign` −1 is the inverse rotation, which is also the gradient. */
-Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, float sign) {
+Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, float sign, bool records) {
   int64_t B = x.size(0), T = x.size(1), H = x.size(2), D = x.size(3), R = cos.size(-1);
   int64_t perBatch = cos.dim() == 3 && cos.size(0) > 1 ? T : 0;
   Tensor y = at::empty_like(x);
   const float *px = data(x), *pc = data(cos), *ps = data(sin);
   float* py = data(y);
-  at::parallel_for(0, B * T, grain(H * D), [&](int64_t begin, int64_t end) {
+  forwardLoop(records, B * T, grain(H * D), [&](int64_t begin, int64_t end) {
     for (int64_t token = begin; token < end; token++) {
       int64_t position = (token / T) * perBatch + token % T;
       const float *c = pc + position * R, *s = ps + position * R;
@@ -172,12 +188,12 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, float sign)
 struct Rope : torch::autograd::Function<Rope> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cos, const Tensor& sin) {
     context->save_for_backward({cos, sin});
-    return rotate(x, cos, sin, 1.0f);
+    return rotate(x, cos, sin, 1.0f, true);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     onceDifferentiable("rope");
     auto saved = context->get_saved_variables();
-    return {rotate(gradients[0].contiguous(), saved[0], saved[1], -1.0f), Tensor(), Tensor()};
+    return {rotate(gradients[0].contiguous(), saved[0], saved[1], -1.0f, true), Tensor(), Tensor()};
   }
 };
 
@@ -192,7 +208,7 @@ Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin) {
     return 2 * R == D ? turned : at::cat({turned, x.narrow(-1, 2 * R, D - 2 * R)}, -1);
   }
   Tensor input = x.contiguous();
-  return recording({x}) ? Rope::apply(input, cos.contiguous(), sin.contiguous()) : rotate(input, cos.contiguous(), sin.contiguous(), 1.0f);
+  return recording({x}) ? Rope::apply(input, cos.contiguous(), sin.contiguous()) : rotate(input, cos.contiguous(), sin.contiguous(), 1.0f, false);
 }
 
 // ---- scale_gradient: the identity, whose gradient is multiplied by a constant; saves nothing -------------------------------------

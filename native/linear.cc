@@ -1,6 +1,7 @@
 // linear and lora_linear: y = x Wᵀ + b, plain and with a low-rank update.
 #include "fused.h"
 #include "lanes.h"
+#include "pool.h"
 
 namespace anneal {
 namespace {
@@ -72,7 +73,7 @@ template <int64_t Rows, int64_t Outputs> inline void dotTile(const float* x, con
 /** y [rows, N] = x [rows, K] · Wᵀ + bias for at most kFewRows rows: W is read from memory once, as several streams, which is faster than as one. */
 template <int64_t Outputs> void multiplyRows(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t K, int64_t N) {
   int64_t apart = (N + Outputs - 1) / Outputs;
-  at::parallel_for(0, apart, std::max<int64_t>(1, kWorthSharing / (K * Outputs * rows)), [&](int64_t begin, int64_t end) {
+  parallelFor(0, apart, std::max<int64_t>(1, kWorthSharing / (K * Outputs * rows)), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; n++) {
       const float* streams[Outputs];
       for (int64_t o = 0; o < Outputs; o++) streams[o] = w + std::min(n + o * apart, N - 1) * K;

@@ -1,6 +1,7 @@
 // quant_dequantize and quant_linear: weights stored as codes and scales (src/nn/quant/format.ts says how), made dense or multiplied
 // with. The CPU kernels give float32; other devices and dtypes take the composition of ATen operators.
 #include "fused.h"
+#include "pool.h"
 #include "quant.h"
 
 namespace anneal {
@@ -219,7 +220,7 @@ template <int Bits, int64_t R> void multiplyFew(const Stored& w, const float* x,
   int64_t lastBlock = (perRow - 1) * w.block, lastRuns = (K - lastBlock) / kRun, rest = (K - lastBlock) % kRun;
   float padded[R * kRun] = {};
   for (int64_t r = 0; r < R; r++) std::copy_n(x + (r + 1) * K - rest, rest, padded + r * kRun);
-  at::parallel_for(0, half, std::max<int64_t>(8, kWorthSharing / (2 * R * K)), [&](int64_t begin, int64_t end) {
+  parallelFor(0, half, std::max<int64_t>(8, kWorthSharing / (2 * R * K)), [&](int64_t begin, int64_t end) {
     std::vector<float> scales(2 * perRow);
     for (int64_t n = begin; n < end; n++) {
       int64_t second = n + half < N ? half : 0;  // from this row to its partner; the middle row of an odd number has none
