@@ -11,11 +11,22 @@ describe('generationSettings', () => {
       topP: 1,
       minP: 0,
       repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: new Map(),
       seed: 3,
       maxNewTokens: 256,
+      minTokens: 0,
       stop: [],
       stopTokenIds: [],
+      ignoreEos: false,
       suppressTokens: [],
+      logprobs: false,
+      promptLogprobs: false,
+      topLogprobs: 0,
+      adapter: null,
+      promptLookup: 0,
+      cacheSalt: '',
     })
   })
 
@@ -41,6 +52,18 @@ describe('generationSettings', () => {
     expect(generationSettings({ stop: ['b'] }, { stop: ['a'] }).stop).toEqual(['a', 'b'])
   })
 
+  it('tells log-probabilities where any are asked for', () => {
+    expect(generationSettings({ topLogprobs: 0 })).toMatchObject({ logprobs: true, topLogprobs: 0 })
+    expect(generationSettings({ logprobTokenIds: [5] })).toMatchObject({ logprobs: true, logprobTokenIds: [5] })
+    expect(generationSettings({ logprobs: false, topLogprobs: 3 }).logprobs).toBe(false)
+  })
+
+  it('takes a bias as a map or as an object', () => {
+    const bias = new Map([[7, -100]])
+    expect(generationSettings({ logitBias: bias }).logitBias).toEqual(bias)
+    expect(generationSettings({ logitBias: { 7: -100 } }).logitBias).toEqual(bias)
+  })
+
   it('takes another seed each time', () => {
     expect(generationSettings({}).seed).not.toBe(generationSettings({}).seed)
   })
@@ -57,10 +80,23 @@ describe('generationSettings', () => {
     [{ seed: -1 }, 'seed'],
     [{ seed: 2 ** 53 }, 'seed'],
     [{ maxNewTokens: 0 }, 'max_new_tokens'],
+    [{ presencePenalty: 2.1 }, 'presence_penalty: expected a number from −2 to 2, got 2.1'],
+    [{ frequencyPenalty: Number.NaN }, 'frequency_penalty'],
+    [{ logitBias: { 5: 101 } }, 'logit_bias: 5: expected a number from −100 to 100, got 101'],
+    [{ logitBias: { 320: 1 } }, 'logit_bias: expected token ids from 0 to 319, got 320'],
+    [{ logitBias: { '-1': 1 } }, 'logit_bias'],
+    [{ logitBias: { ' 5': 1 } }, 'logit_bias'],
+    [{ mask: new Uint32Array(10) as never }, 'mask: expected a function, got object'],
+    [{ topLogprobs: -1 }, 'top_logprobs: expected a whole number from 0 to 320, got -1'],
+    [{ topLogprobs: 321 }, 'top_logprobs'],
+    [{ logprobTokenIds: [3, 320] }, 'logprob_token_ids: expected token ids from 0 to 319, got 320'],
+    [{ stopTokenIds: [0.5] }, 'stop_token_ids'],
+    [{ minTokens: 9, maxNewTokens: 8 }, 'min_tokens: expected a whole number from 0 to max_new_tokens (8), got 9'],
+    [{ promptLookup: 65 }, 'prompt_lookup: expected a whole number from 0 to 64, got 65'],
     [{ stop: [''] }, 'stop'],
     [{ stop: ['\ud800'] }, 'stop'],
   ])('refuses %j', (options, message) => {
-    expect(() => generationSettings(options)).toThrow(UsageError)
-    expect(() => generationSettings(options)).toThrow(message)
+    expect(() => generationSettings(options, {}, 320)).toThrow(UsageError)
+    expect(() => generationSettings(options, {}, 320)).toThrow(message)
   })
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { NonFiniteError } from '../errors.ts'
+import { NonFiniteError, UsageError } from '../errors.ts'
 import { Sampler, type SamplingOptions } from './sample.ts'
 
 const NEUTRAL: SamplingOptions = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 0 }
@@ -12,6 +13,13 @@ interface Golden {
 const golden: Golden = JSON.parse(
   readFileSync(new URL('../../test/fixtures/infer/sampling.json', import.meta.url), 'utf8'),
 )
+
+/** The next token, which the sampler hears of. */
+function draw(sampler: Sampler, logits: readonly number[]): number {
+  const id = sampler.pick(Float32Array.from(logits))
+  sampler.accept(id)
+  return id
+}
 
 /** How often each id is drawn from the same logits, over seeds 0 … draws − 1. */
 function frequencies(
@@ -40,7 +48,7 @@ describe('Sampler', () => {
     const suppressTokens = [2, 3, 99]
     const greedy = new Sampler({ ...NEUTRAL, temperature: 0, suppressTokens }, [])
     expect(greedy.isArgmax).toBe(false)
-    expect([1, 2, 3].map(() => greedy.pick(Float32Array.from(logits)))).toEqual([1, 1, 1])
+    expect([1, 2, 3].map(() => draw(greedy, logits))).toEqual([1, 1, 1])
     for (const options of [{}, { topK: 3 }, { topP: 0.999 }, { minP: 0.01 }, { repetitionPenalty: 1.5 }])
       expectNear(frequencies(logits, { ...options, suppressTokens }, 4000), [0.25, 0.75, 0, 0], 4000)
   })
@@ -101,7 +109,7 @@ describe('Sampler', () => {
 
   it('penalises what it has chosen itself', () => {
     const sampler = new Sampler({ ...NEUTRAL, temperature: 0, repetitionPenalty: 2 }, [])
-    const picks = [1, 2, 3, 4].map(() => sampler.pick(Float32Array.of(4, 3, 2.5)))
+    const picks = [1, 2, 3, 4].map(() => draw(sampler, [4, 3, 2.5]))
     expect(picks).toEqual([0, 1, 2, 0])
   })
 
@@ -112,12 +120,12 @@ describe('Sampler', () => {
 
   it('gives the same tokens for the same seed and others for another', () => {
     const logits = Array.from({ length: 50 }, (_, i) => Math.sin(i))
-    const draw = (seed: number) => {
+    const text = (seed: number) => {
       const sampler = new Sampler({ ...NEUTRAL, seed }, [])
-      return Array.from({ length: 20 }, () => sampler.pick(Float32Array.from(logits)))
+      return Array.from({ length: 20 }, () => draw(sampler, logits))
     }
-    expect(draw(5)).toEqual(draw(5))
-    expect(draw(5)).not.toEqual(draw(6))
+    expect(text(5)).toEqual(text(5))
+    expect(text(5)).not.toEqual(text(6))
   })
 
   it('never gives an id whose logit is minus infinity', () => {
@@ -135,4 +143,119 @@ describe('Sampler', () => {
         )
     },
   )
+
+  it('takes the two penalties of the OpenAI API off what it made itself, and nothing off the prompt', () => {
+    // μ[j] ← μ[j] − c[j]·frequency − (c[j] > 0)·presence, c counting the tokens made so far (OpenAI's guide, word for word in symbols).
+    const penalty = fc.double({ min: -2, max: 2, noNaN: true })
+    const logits = fc.array(fc.double({ min: -9, max: 9, noNaN: true }), { minLength: 6, maxLength: 6 })
+    fc.assert(
+      fc.property(
+        penalty,
+        penalty,
+        logits,
+        fc.array(fc.nat(5), { maxLength: 12 }),
+        (presence, frequency, row, made) => {
+          const options = { ...NEUTRAL, temperature: 0, presencePenalty: presence, frequencyPenalty: frequency }
+          const sampler = new Sampler(options, [0, 1, 2])
+          for (const id of made) sampler.accept(id)
+          const counts = row.map((_, id) => made.filter((other) => other === id).length)
+          const expected = Float32Array.from(row, (logit, id) => {
+            const count = counts[id]!
+            return count === 0 ? logit : Math.fround(logit) - (presence + frequency * count)
+          })
+          const found = Float32Array.from(row)
+          expect(sampler.isArgmax).toBe(presence === 0 && frequency === 0)
+          expect(sampler.pick(found)).toBe(expected.indexOf(Math.max(...expected)))
+          expect(found).toEqual(expected)
+        },
+      ),
+    )
+  })
+
+  it('adds the bias before anything else', () => {
+    const biased = (logitBias: Map<number, number>, options: Partial<SamplingOptions> = {}) =>
+      new Sampler({ ...NEUTRAL, temperature: 0, logitBias, ...options }, [1])
+    expect(biased(new Map()).isArgmax).toBe(true)
+    expect(biased(new Map([[2, 100]])).isArgmax).toBe(false)
+    expect(draw(biased(new Map([[2, 100]])), [9, 3, -9])).toBe(2)
+    expect(draw(biased(new Map([[0, -100]])), [9, 3, -9])).toBe(1)
+    // 3 + 4 = 7 halved is 3.5, below 5; halved first it would be 5.5.
+    expect(draw(biased(new Map([[1, 4]]), { repetitionPenalty: 2 }), [5, 3, 0])).toBe(0)
+  })
+
+  it('chooses nothing that the mask leaves out, at any setting, and asks it about the tokens made so far', () => {
+    const width = 70 // the last word is not full
+    const words = fc.array(fc.integer({ min: 0, max: 0xffffffff }), { minLength: 3, maxLength: 3 })
+    const settings = fc.record({
+      temperature: fc.constantFrom(0, 0.5, 1, 3),
+      topK: fc.constantFrom(0, 1, 5),
+      topP: fc.constantFrom(1, 0.9, 0.01),
+      minP: fc.constantFrom(0, 0.3),
+      repetitionPenalty: fc.constantFrom(1, 1.5),
+      seed: fc.nat(),
+    })
+    fc.assert(
+      fc.property(settings, fc.array(words, { minLength: 3, maxLength: 3 }), (options, masks) => {
+        const made: number[] = []
+        const mask = (ids: readonly number[]) => {
+          expect(ids).toEqual(made)
+          return Uint32Array.from(masks[ids.length]!)
+        }
+        const sampler = new Sampler({ ...options, mask }, [])
+        expect(sampler.isArgmax).toBe(false)
+        for (const bits of masks) {
+          const isAllowed = (id: number) => ((bits[id >>> 5]! >>> (id & 31)) & 1) === 1
+          const logits = Array.from({ length: width }, (_, i) => Math.sin(i * 7) * 5)
+          if (!logits.some((_, id) => isAllowed(id))) {
+            expect(() => draw(sampler, logits)).toThrow(UsageError)
+            return
+          }
+          const id = draw(sampler, logits)
+          expect(isAllowed(id)).toBe(true)
+          made.push(id)
+        }
+      }),
+    )
+  })
+
+  it('draws with a mask that allows all what it draws without one', () => {
+    const logits = Array.from({ length: 40 }, (_, i) => Math.cos(i))
+    const text = (options: Partial<SamplingOptions>) => {
+      const sampler = new Sampler({ ...NEUTRAL, ...options }, [])
+      return Array.from({ length: 20 }, () => draw(sampler, logits))
+    }
+    const all = Uint32Array.of(0xffffffff, 0xffffffff)
+    expect(text({ mask: () => all })).toEqual(text({}))
+    expect(text({ mask: () => null })).toEqual(text({}))
+  })
+
+  it('says that nothing is left, and that a mask is of another vocabulary', () => {
+    const sampler = new Sampler({ ...NEUTRAL, mask: () => Uint32Array.of(1), minTokens: 2 }, [], [0])
+    expect(() => sampler.pick(Float32Array.of(1, 2))).toThrow(
+      'mask: expected a token that may come next, got none after 0',
+    )
+    expect(() => sampler.pick(new Float32Array(33))).toThrow('mask: expected 2 words of 32 bits for 33 tokens, got 1')
+  })
+
+  it('holds end tokens back until there are enough tokens', () => {
+    const sampler = new Sampler({ ...NEUTRAL, temperature: 0, minTokens: 2 }, [], [3])
+    const picks = [0, 1, 2].map(() => {
+      const { isArgmax } = sampler
+      return [draw(sampler, [0, 2, 1, 9]), isArgmax]
+    })
+    expect(picks).toEqual([
+      [1, false],
+      [1, false],
+      [3, true],
+    ])
+  })
+
+  it('draws with the same number until the token has come', () => {
+    const logits = Array.from({ length: 50 }, () => 0)
+    const sampler = new Sampler({ ...NEUTRAL, seed: 9 }, [])
+    const first = sampler.pick(Float32Array.from(logits))
+    expect(sampler.pick(Float32Array.from(logits))).toBe(first)
+    sampler.accept(first)
+    expect(sampler.pick(Float32Array.from(logits))).not.toBe(first)
+  })
 })

@@ -1,21 +1,29 @@
 // One token from one row of logits: what Transformers' generate() does, in its order: repetition penalty, suppressed tokens, temperature,
-// top-k, top-p, min-p, draw. Works in place on the row and sorts nothing.
+// top-k, top-p, min-p, draw; and what vLLM does besides, in its order: mask and bias before the penalties, the OpenAI API's two behind the
+// first. Works in place on the row and sorts nothing.
 // Departs: tokens that are exactly as probable as the last one kept by top-p are kept too, where Transformers decides by id.
 
-import { NonFiniteError } from '../errors.ts'
+import { NonFiniteError, UsageError } from '../errors.ts'
+import type { TokenMask } from '../lm/lm.ts'
 import { cutoffByMass, cutoffByRank } from './cutoff.ts'
 import { uniform } from './philox.ts'
 
-/** See `GenerateOptions`; neutral values are 1, 0, 1, 0 and 1, and temperature 0 takes the largest logit. */
+/** See `GenerateOptions`; neutral values are 1, 0, 1, 0, 1, 0 and 0, and temperature 0 takes the largest logit. */
 export interface SamplingOptions {
   temperature: number
   topK: number
   topP: number
   minP: number
   repetitionPenalty: number
+  presencePenalty?: number
+  frequencyPenalty?: number
   seed: number
   /** Ids that are never chosen. */
   suppressTokens?: readonly number[]
+  logitBias?: ReadonlyMap<number, number>
+  mask?: TokenMask
+  /** Tokens before which none of `endTokenIds` is chosen. */
+  minTokens?: number
 }
 
 /** e⁻³⁰ of the top: a million such tokens together are below the resolution of a float32 sum, so their exp is not worth it. */
@@ -27,35 +35,84 @@ let scratch = new Float32Array(0)
 /** Chooses the tokens of one sequence. */
 export class Sampler {
   readonly #options: SamplingOptions
+  readonly #endTokenIds: readonly number[]
   /** Distinct ids of prompt and continuation, in order; kept only while a penalty needs them. */
   readonly #seen = new Set<number>()
+  /** Distinct ids of the continuation and how often each came; kept only while a penalty needs them. */
+  readonly #made = new Counts()
+  /** What a mask is asked about. */
+  readonly #ids: number[] = []
+  readonly #bias: readonly (readonly [id: number, bias: number])[]
   #step = 0
 
-  constructor(options: SamplingOptions, promptIds: readonly number[]) {
+  /** `endTokenIds`: those that `minTokens` holds back. */
+  constructor(options: SamplingOptions, promptIds: readonly number[], endTokenIds: readonly number[] = []) {
     this.#options = options
+    this.#endTokenIds = endTokenIds
+    this.#bias = [...(options.logitBias ?? [])]
     if (options.repetitionPenalty !== 1) for (const id of promptIds) this.#seen.add(id)
   }
 
-  /** True where the choice is the largest logit, so that the engine need not hand the row over. */
+  /** True where the next choice is the largest logit (it may become so: read it at each step), so that the engine need not hand the row over. */
   get isArgmax(): boolean {
-    const { temperature, repetitionPenalty, suppressTokens = [] } = this.#options
-    return temperature === 0 && repetitionPenalty === 1 && suppressTokens.length === 0
+    const {
+      temperature,
+      repetitionPenalty,
+      presencePenalty = 0,
+      frequencyPenalty = 0,
+      suppressTokens = [],
+    } = this.#options
+    const isPlain = temperature === 0 && repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0
+    const isFree = suppressTokens.length === 0 && this.#options.mask === undefined && this.#bias.length === 0
+    return isPlain && isFree && !this.#holdsBack
   }
 
-  /** The next token's id from its logits [V], which are overwritten. Throws NonFiniteError where there is no choice. */
+  /**
+   * The next token's id from its logits [V], which are overwritten. Throws NonFiniteError where there is no number to choose by, UsageError
+   * where the request leaves no token.
+   */
   pick(logits: Float32Array): number {
+    const isCut = this.#cut(logits)
+    for (const [id, bias] of this.#bias) logits[id]! += bias
     this.#penalise(logits)
-    for (const id of this.#options.suppressTokens ?? []) logits[id] = Number.NEGATIVE_INFINITY
     const best = largest(logits)
-    const id = this.#options.temperature === 0 ? best : this.#draw(logits, logits[best]!)
-    if (this.#options.repetitionPenalty !== 1) this.#seen.add(id)
+    if (logits[best] === Number.NEGATIVE_INFINITY) {
+      if (!isCut) throw notFinite(Number.NEGATIVE_INFINITY)
+      throw new UsageError(
+        `mask: expected a token that may come next, got none after ${this.#step} tokens. Allow an end token where nothing may follow`,
+      )
+    }
+    return this.#options.temperature === 0 ? best : this.#draw(logits, logits[best]!)
+  }
+
+  /** Takes the token that has come. Until then `pick` draws with the same random number. */
+  accept(id: number): void {
+    const { repetitionPenalty, presencePenalty = 0, frequencyPenalty = 0, mask } = this.#options
+    if (repetitionPenalty !== 1) this.#seen.add(id)
+    if (presencePenalty !== 0 || frequencyPenalty !== 0) this.#made.add(id)
+    if (mask !== undefined) this.#ids.push(id)
     this.#step++
-    return id
+  }
+
+  get #holdsBack(): boolean {
+    return this.#step < (this.#options.minTokens ?? 0) && this.#endTokenIds.length > 0
+  }
+
+  /** Takes what may not come next out of the row; returns whether anything may be missing. */
+  #cut(logits: Float32Array): boolean {
+    const { mask, suppressTokens = [] } = this.#options
+    const allowed = mask?.(this.#ids) ?? null
+    if (allowed !== null) applyMask(logits, allowed)
+    for (const id of suppressTokens) logits[id] = Number.NEGATIVE_INFINITY
+    if (this.#holdsBack) for (const id of this.#endTokenIds) logits[id] = Number.NEGATIVE_INFINITY
+    return allowed !== null || suppressTokens.length > 0 || this.#holdsBack
   }
 
   #penalise(logits: Float32Array): void {
-    const penalty = this.#options.repetitionPenalty
+    const { repetitionPenalty: penalty, presencePenalty = 0, frequencyPenalty = 0 } = this.#options
     for (const id of this.#seen) logits[id] = logits[id]! < 0 ? logits[id]! * penalty : logits[id]! / penalty
+    const { ids, counts } = this.#made
+    for (let i = 0; i < ids.length; i++) logits[ids[i]!]! -= presencePenalty + frequencyPenalty * counts[i]!
   }
 
   /** Logits → weights relative to the largest (1), cut by top-k, top-p and min-p, → an id. */
@@ -105,7 +162,43 @@ function nucleusEdge(weights: Float32Array, topP: number, total: number): number
   return count === 0 ? 1 : cutoffByMass(scratch, count, topP * total)
 }
 
-/** The index of the largest number, the first of equals; NonFiniteError if it is none. */
+/** How often each of some ids came, in arrays that a loop over all of them allocates nothing for. */
+class Counts {
+  readonly ids: number[] = []
+  readonly counts: number[] = []
+  readonly #places = new Map<number, number>()
+
+  add(id: number): void {
+    const place = this.#places.get(id)
+    if (place !== undefined) {
+      this.counts[place]!++
+      return
+    }
+    this.#places.set(id, this.ids.length)
+    this.ids.push(id)
+    this.counts.push(1)
+  }
+}
+
+/** −∞ for the ids whose bit is 0. */
+function applyMask(logits: Float32Array, allowed: Uint32Array): void {
+  const words = Math.ceil(logits.length / 32)
+  if (allowed.length !== words) {
+    throw new UsageError(
+      `mask: expected ${words} words of 32 bits for ${logits.length} tokens, got ${allowed.length}. Was it made for another vocabulary?`,
+    )
+  }
+  for (let word = 0; word < words; word++) {
+    const bits = allowed[word]!
+    if (bits === 0xffffffff) continue
+    const first = word * 32
+    const end = Math.min(first + 32, logits.length)
+    if (bits === 0) logits.fill(Number.NEGATIVE_INFINITY, first, end)
+    else for (let i = first; i < end; i++) if (((bits >>> (i - first)) & 1) === 0) logits[i] = Number.NEGATIVE_INFINITY
+  }
+}
+
+/** The index of the largest number, the first of equals, 0 where all are −∞; NonFiniteError if there is none. */
 function largest(values: Float32Array): number {
   let index = 0
   let top = Number.NEGATIVE_INFINITY
@@ -116,7 +209,7 @@ function largest(values: Float32Array): number {
       index = i
     } else if (Number.isNaN(value)) throw notFinite(value)
   }
-  if (!Number.isFinite(top)) throw notFinite(top)
+  if (top === Number.POSITIVE_INFINITY) throw notFinite(top)
   return index
 }
 

@@ -60,12 +60,31 @@ describe('Sequence', () => {
   it('ends before a stop string whose bytes come in several tokens', () => {
     const pieces = feed(start({ stop: ['→b'] }), idsOf('a→a→b c'))
     expect(textsOf(pieces).join('')).toBe('a→a')
-    expect(pieces.at(-1)!.finishReason).toBe('stop')
+    expect(pieces.at(-1)).toMatchObject({ finishReason: 'stop', stop: '→b' })
     expect(pieces.flatMap(({ tokenIds }) => tokenIds)).toEqual(idsOf('a→a→b'))
   })
 
   it('ends at a stop token of the request', () => {
-    expect(feed(start({ stopTokenIds: [5 + 0x62] }), idsOf('abc')).at(-1)!.finishReason).toBe('stop')
+    const last = feed(start({ stopTokenIds: [5 + 0x62] }), idsOf('abc')).at(-1)
+    expect(last).toMatchObject({ finishReason: 'stop', stop: 5 + 0x62 })
+  })
+
+  it('says nothing of a stop where the model ended the text, nor at a limit', () => {
+    expect(feed(start({ stop: ['x'] }), [...idsOf('a'), EOS]).at(-1)).not.toHaveProperty('stop')
+    expect(feed(start({ stop: ['x'], maxNewTokens: 1 }), idsOf('a')).at(-1)).not.toHaveProperty('stop')
+    // Asked for by name, it is a stop of the request.
+    expect(feed(start({ stopTokenIds: [EOS] }), [EOS]).at(-1)).toMatchObject({ stop: EOS })
+  })
+
+  it('goes on behind an end token where it is told to', () => {
+    const pieces = feed(start({ ignoreEos: true, maxNewTokens: 4 }), [...idsOf('a'), EOS, ...idsOf('bc')])
+    expect([textsOf(pieces).join(''), pieces.at(-1)!.finishReason]).toEqual(['abc', 'length'])
+    expect(feed(start({ ignoreEos: true, stopTokenIds: [EOS] }), [EOS]).at(-1)!.finishReason).toBe('stop')
+  })
+
+  it('looks for stop strings in what comes after the least number of tokens only', () => {
+    const pieces = feed(start({ minTokens: 2, stop: ['b', 'bc'] }), idsOf('abcab'))
+    expect([textsOf(pieces).join(''), pieces.at(-1)!.stop]).toEqual(['abca', 'b'])
   })
 
   it('ends where the context is full', () => {
@@ -103,5 +122,61 @@ describe('Sequence', () => {
         expect(text).toBe(tokenizer.decode(all))
       }),
     )
+  })
+
+  it('tells the log-probabilities of what it chose, those of the model alone', () => {
+    const sequence = start({ temperature: 0, topLogprobs: 2, logprobTokenIds: [9], logitBias: { 7: 100 } })
+    expect(sequence.needsLogits).toBe(true)
+    const row = new Float32Array(320)
+    row[7] = -1
+    row[8] = 2
+    sequence.choose(row)
+    const [{ id, logprob, top, named } = { id: 0, logprob: 0, top: [] }] = sequence.take()!.logprobs!
+    const sum = Math.log(318 + Math.exp(-1) + Math.exp(2))
+    expect([id, logprob]).toEqual([7, expect.closeTo(-1 - sum, 6)])
+    expect(top.map((entry) => [entry.id, entry.logprob])).toEqual([
+      [8, expect.closeTo(2 - sum, 6)],
+      [expect.any(Number), expect.closeTo(-sum, 6)],
+    ])
+    expect(named).toEqual([{ id: 9, logprob: top[1]!.logprob }])
+    sequence.accept(5)
+    expect(sequence.take()!.tokenIds).toEqual([5])
+  })
+
+  it('makes with any guesses the tokens that it makes without, and counts those that were right', () => {
+    // What the model says after each token, and by temperature what is drawn from it.
+    const rowAfter = (id: number) => Float32Array.from({ length: 12 }, (_, i) => 3 * Math.cos((i - id - 1) * 1.7))
+    const guess = fc.array(fc.array(fc.nat(11), { maxLength: 4 }), { minLength: 30, maxLength: 30 })
+    fc.assert(
+      fc.property(fc.constantFrom(0, 0.7), fc.nat(), guess, (temperature, seed, drafts) => {
+        const options = { temperature, seed, maxNewTokens: 20, stopTokenIds: [11], frequencyPenalty: 0.5, minTokens: 3 }
+        const alone = start(options, [1], null)
+        while (alone.finishReason === undefined) alone.choose(rowAfter(Math.max(0, alone.lastId)))
+        const guessing = start({ ...options, promptLookup: 4 }, [1], null)
+        let right = 0
+        for (const draft of drafts) {
+          if (guessing.finishReason !== undefined) break
+          const fed = [Math.max(0, guessing.lastId), ...draft]
+          const made = guessing.follow(draft, (row) => guessing.choose(rowAfter(fed[row]!)))
+          expect(made).toBeLessThanOrEqual(fed.length)
+          right += made - 1
+        }
+        const { tokenIds, usage } = guessing.take()!
+        expect(tokenIds).toEqual(alone.take()!.tokenIds.slice(0, tokenIds.length))
+        expect(guessing.finishReason).toBe(alone.finishReason)
+        expect(usage!.acceptedDraftTokens).toBe(right)
+        expect(usage!.draftTokens).toBeGreaterThanOrEqual(right)
+      }),
+    )
+  })
+
+  it('guesses from prompt and continuation, never beyond its limit', () => {
+    const sequence = start({ promptLookup: 5, maxNewTokens: 6 }, idsOf('abcdefab'))
+    expect(sequence.draft()).toEqual(idsOf('cdefa'))
+    for (const id of idsOf('cd')) sequence.accept(id)
+    expect(sequence.draft()).toEqual(idsOf('efa'))
+    for (const id of idsOf('xyz')) sequence.accept(id)
+    expect(sequence.draft()).toEqual([])
+    expect(start({}, idsOf('aaaa')).draft()).toEqual([])
   })
 })

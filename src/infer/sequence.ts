@@ -1,11 +1,14 @@
 // One text that is being generated: takes token ids one by one, gives text out as it becomes certain, knows when to end.
-// What it is not: the model. decode-batch.ts gives it logits.
+// What it is not: the model. Who runs that hands it logits, a row for each token.
 
-import type { FinishReason, GenerationPiece } from '../lm/lm.ts'
+import type { FinishReason, GenerationPiece, TokenLogProb, Usage } from '../lm/lm.ts'
 import { StopStrings } from '../lm/stop-strings.ts'
 import type { StreamDecoder } from '../text/stages/decoder.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
+import { scope, Tensor } from '../torch/index.ts'
 import type { GenerationSettings } from './generation-settings.ts'
+import { tokenLogProbs } from './log-probs.ts'
+import { PromptLookup } from './prompt-lookup.ts'
 import { Sampler } from './sample.ts'
 
 /** What a sequence starts from besides its settings. */
@@ -21,8 +24,10 @@ export interface SequenceStart {
   signal: AbortSignal | undefined
 }
 
+/** A text in the making. `choose` or `accept` its tokens one after the other until `finishReason` says why it is over. */
 export class Sequence {
   readonly promptIds: readonly number[]
+  readonly settings: GenerationSettings
   /** Chooses the next id; the caller hands it to `accept`. */
   readonly sampler: Sampler
   /** Tokens that it may still make. */
@@ -32,38 +37,101 @@ export class Sequence {
   finishReason: FinishReason | undefined
   /** The newest id. */
   lastId = -1
+  /** Of the prompt's tokens, those that were not read again. */
+  cachedTokens: number | undefined
+  /** For the first piece, where they were asked for. */
+  promptLogprobs: readonly (TokenLogProb | null)[] | undefined
   readonly #decoder: StreamDecoder | undefined
   readonly #stops: StopStrings
   readonly #endTokenIds: ReadonlySet<number>
+  readonly #stopTokenIds: ReadonlySet<number>
   readonly #signal: AbortSignal | undefined
   #count = 0
   #text = ''
   #newIds: number[] = []
+  #newLogprobs: TokenLogProb[] = []
+  #stop: string | number | undefined
+  /** Made for the first draft: until then the prompt says nothing. */
+  #lookup: PromptLookup | undefined
+  readonly #made: number[] = []
+  #draftTokens = 0
+  #acceptedDraftTokens = 0
 
   constructor(start: SequenceStart, settings: GenerationSettings) {
     this.promptIds = start.promptIds
-    this.sampler = new Sampler(settings, start.promptIds)
+    this.settings = settings
+    const ownEnds = settings.ignoreEos ? [] : start.endTokenIds
+    this.#endTokenIds = new Set(ownEnds)
+    this.#stopTokenIds = new Set(settings.stopTokenIds)
+    this.sampler = new Sampler(settings, start.promptIds, [...ownEnds, ...settings.stopTokenIds])
     this.limit = Math.min(settings.maxNewTokens, start.contextLength - start.promptIds.length)
     this.#limitedBy = this.limit < settings.maxNewTokens ? 'context' : 'max_new_tokens'
     this.#stops = new StopStrings(settings.stop)
-    this.#endTokenIds = new Set([...start.endTokenIds, ...settings.stopTokenIds])
     this.#signal = start.signal
     this.#decoder = start.tokenizer?.streamDecoder({ skipSpecialTokens: true })
     // The rest of a text keeps the space that a tokenizer drops at the beginning of one.
     if (!start.isOwnText) for (const id of start.promptIds) this.#decoder?.push(id)
   }
 
+  /** Whether the next token needs the whole row (`choose`); else the id of its largest logit is enough (`accept`). Read it at each step. */
+  get needsLogits(): boolean {
+    return this.settings.logprobs || !this.sampler.isArgmax
+  }
+
+  /** Makes the next token from its logits [V], which are overwritten. */
+  choose(logits: Float32Array): void {
+    if (!this.settings.logprobs) {
+      this.accept(this.sampler.pick(logits))
+      return
+    }
+    scope(() => {
+      const kept = Tensor.from(logits, [1, logits.length]) // a copy
+      const id = this.sampler.pick(logits)
+      this.#newLogprobs.push(...tokenLogProbs(kept, [id], this.settings))
+      this.accept(id)
+    })
+  }
+
   /** Takes the next token. */
   accept(id: number): void {
     this.lastId = id
+    this.sampler.accept(id)
     this.#newIds.push(id)
     this.#count++
-    const isEnd = this.#endTokenIds.has(id)
+    if (this.settings.promptLookup > 0) this.#made.push(id)
+    const isStop = this.#stopTokenIds.has(id)
+    const isEnd = isStop || this.#endTokenIds.has(id)
     // A character that is unfinished when the text ends stays in the decoder and is not given out.
-    const { text, isStopped } = this.#stops.push(isEnd ? '' : (this.#decoder?.push(id) ?? ''))
+    const piece = isEnd ? '' : (this.#decoder?.push(id) ?? '')
+    const { text, stop } = this.#count <= this.settings.minTokens ? { text: piece } : this.#stops.push(piece)
     this.#text += text
-    if (isEnd || isStopped) this.#finish('stop')
+    this.#stop = isStop ? id : stop
+    if (isEnd || stop !== undefined) this.#finish('stop')
     else if (this.#count >= this.limit) this.#finish('length')
+  }
+
+  /** Tokens that may come next, to be read behind the newest one in the same call of the model; none where nothing is to be guessed. */
+  draft(): readonly number[] {
+    const room = this.limit - this.#count - 1 // the call makes one more
+    const most = Math.min(this.settings.promptLookup, room)
+    if (most <= 0) return []
+    this.#lookup ??= new PromptLookup(this.promptIds)
+    for (const id of this.#made.splice(0)) this.#lookup.push(id)
+    return this.#lookup.draft(most)
+  }
+
+  /**
+   * Makes the tokens of a call that read `draft` behind the newest token. `make(row)` makes one by `choose` or `accept`, from row 0 (the
+   * newest token's), 1 (that of `draft[0]`), … as long as the guess was right, so each is what it would be without guessing. Returns how
+   * many were made; of the rows read, as many are a part of the text.
+   */
+  follow(draft: readonly number[], make: (row: number) => void): number {
+    this.#draftTokens += draft.length
+    for (let row = 0; ; row++) {
+      make(row)
+      if (this.finishReason !== undefined || row === draft.length || this.lastId !== draft[row]) return row + 1
+      this.#acceptedDraftTokens++
+    }
   }
 
   /** Ends the text if its signal says so. */
@@ -75,12 +143,28 @@ export class Sequence {
   take(): GenerationPiece | undefined {
     if (this.#newIds.length === 0 && this.finishReason === undefined) return undefined
     const piece: GenerationPiece = { text: this.#text, tokenIds: this.#newIds }
+    if (this.settings.logprobs) piece.logprobs = this.#newLogprobs
+    if (this.promptLogprobs !== undefined) piece.promptLogprobs = this.promptLogprobs
     this.#text = ''
     this.#newIds = []
+    this.#newLogprobs = []
+    this.promptLogprobs = undefined
     if (this.finishReason === undefined) return piece
-    const usage = { promptTokens: this.promptIds.length, completionTokens: this.#count }
-    const limit = this.finishReason === 'length' && { limit: this.#limitedBy }
-    return { ...piece, finishReason: this.finishReason, ...limit, usage }
+    piece.finishReason = this.finishReason
+    if (this.finishReason === 'stop' && this.#stop !== undefined) piece.stop = this.#stop
+    if (this.finishReason === 'length') piece.limit = this.#limitedBy
+    piece.usage = this.#usage
+    return piece
+  }
+
+  get #usage(): Usage {
+    const usage: Usage = { promptTokens: this.promptIds.length, completionTokens: this.#count }
+    if (this.cachedTokens !== undefined) usage.cachedTokens = this.cachedTokens
+    if (this.settings.promptLookup > 0) {
+      usage.draftTokens = this.#draftTokens
+      usage.acceptedDraftTokens = this.#acceptedDraftTokens
+    }
+    return usage
   }
 
   #finish(reason: FinishReason): void {

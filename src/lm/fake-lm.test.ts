@@ -10,7 +10,7 @@ describe('fakeLm', () => {
       text: 'a😀b. Then',
       tokenIds: [...Array.from('a😀b. Then', (character) => character.codePointAt(0)), 0],
       finishReason: 'stop',
-      usage: { promptTokens: 2, completionTokens: 10 },
+      usage: { promptTokens: 2, completionTokens: 10, cachedTokens: 0 },
     })
   })
 

@@ -1,51 +1,115 @@
 // An `Lm` without a model, for tests of what talks to one: its tokens are Unicode characters, its answers yours.
 
 import { UsageError } from '../errors.ts'
-import { collect, type FinishReason, type GenerateRequest, type GenerationPiece, type Lm, type Prompt } from './lm.ts'
+import {
+  collect,
+  type GenerateRequest,
+  type GenerationPiece,
+  type HiddenOptions,
+  type Lm,
+  type LogProb,
+  type ModelInfo,
+  type Prompt,
+  type ScoreOptions,
+  type ScoreTokensOptions,
+  type TokenLogProb,
+  type Usage,
+} from './lm.ts'
+import { pool } from './pool.ts'
 import { StopStrings } from './stop-strings.ts'
 
 /** What a made-up model answers, and the limits that it has. */
 export interface FakeLmOptions {
-  /** What it says to a prompt; default: the prompt's own text. */
-  reply?: (prompt: Prompt) => string
+  /** What it says to a request; default: the prompt's own text. */
+  reply?: (request: GenerateRequest) => string
   /** The log-probability of token `index` of `ids`, for index ≥ 1; default −1. */
   logProb?: (ids: readonly number[], index: number) => number
+  /** What else might stand at `index` of `ids`: `topLogprobs` ranks these and the token itself by `logProb`. Default: nothing. */
+  candidates?: (ids: readonly number[], index: number) => readonly number[]
+  /** The vector of token `index` of `ids` after `layer` blocks; default: its id, its place and the layer. */
+  vector?: (ids: readonly number[], index: number, layer: number) => readonly number[]
+  info?: ModelInfo
+  /** Names that a request may give as `adapter`. */
+  adapters?: readonly string[]
+  /** Default 2. */
+  layers?: number
   /** Default 4096. */
   contextLength?: number
   /** Default true. */
   canChat?: boolean
 }
 
-/** Makes a language model that gives out one character per token and honours limits, stop strings and signals. */
-export function fakeLm({ reply, logProb = () => -1, contextLength = 4096, canChat = true }: FakeLmOptions = {}): Lm {
+const VOCAB_SIZE = 0x110000
+
+/**
+ * Makes a language model that gives out one character per token and does what every `Lm` may do. It says the next character of its
+ * reply, or, where a mask, bias or penalty is against it, what is then the most probable of that, the candidates and the biased ids;
+ * temperature and what cuts a distribution change nothing. It has read whatever it has seen before (`cachedTokens`).
+ */
+export function fakeLm(options: FakeLmOptions = {}): Lm {
+  const { logProb = () => -1, candidates = () => [], contextLength = 4096, canChat = true } = options
+  const { adapters = [], layers = 2, info = { name: 'fake' } } = options
+  const vector = options.vector ?? ((ids, index, layer) => [ids[index]!, index, layer])
   const encode = (prompt: Prompt): number[] => ('ids' in prompt ? [...prompt.ids] : toIds(textOf(prompt)))
-  const answer = reply ?? ((prompt) => ('ids' in prompt ? fromIds(prompt.ids) : textOf(prompt)))
+  const answer = options.reply ?? ((prompt) => ('ids' in prompt ? fromIds(prompt.ids) : textOf(prompt)))
+  const cache = new TextsSeen()
+
+  const checkAdapter = (adapter: string | null = null): void => {
+    if (adapter !== null && !adapters.includes(adapter))
+      throw new UsageError(`adapter: expected one of ${adapters.join(', ') || 'none'}, got ${adapter}`)
+  }
+
+  const describe = (
+    ids: readonly number[],
+    index: number,
+    asked: Pick<ScoreTokensOptions, 'topLogprobs' | 'logprobTokenIds'>,
+  ) => {
+    const entry = (id: number): LogProb => ({ id, logprob: logProb(ids.with(index, id), index) })
+    const all = [...new Set([ids[index]!, ...candidates(ids, index)])].map(entry)
+    const top = all.sort((a, b) => b.logprob - a.logprob).slice(0, asked.topLogprobs ?? 0)
+    const named = asked.logprobTokenIds !== undefined && { named: asked.logprobTokenIds.map(entry) }
+    return { ...entry(ids[index]!), top, ...named }
+  }
 
   async function* generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
-    const promptTokens = encode(request).length
+    checkAdapter(request.adapter)
+    const ids = encode(request)
+    const promptTokens = ids.length
     if (promptTokens >= contextLength) throw new UsageError(`prompt: expected fewer than ${contextLength} tokens`)
-    const { maxNewTokens = 256 } = request
+    const usage: Usage = { promptTokens, completionTokens: 0 }
+    if (request.promptLookup) Object.assign(usage, { draftTokens: 0, acceptedDraftTokens: 0 })
+    const scope = JSON.stringify([request.adapter ?? null, request.cacheSalt ?? ''])
+    usage.cachedTokens = cache.longestShared(scope, ids)
+    const { maxNewTokens = 256, minTokens = 0, topLogprobs, logprobTokenIds } = request
+    const tellsLogprobs = request.logprobs ?? (topLogprobs !== undefined || logprobTokenIds !== undefined)
     const limit = Math.min(maxNewTokens, contextLength - promptTokens)
-    const limitedBy = limit < maxNewTokens ? 'context' : 'max_new_tokens'
     const stops = new StopStrings(request.stop ?? [])
-    const characters = [...answer(request)]
+    const characters = toIds(answer(request))
+    const choose = chooser(
+      request,
+      (id) => logProb([...ids, id], ids.length),
+      () => candidates([...ids, 0], ids.length),
+    )
     for (let count = 1; ; count++) {
       // After its last character it makes an end token, id 0.
-      const character = characters[count - 1] ?? ''
-      const { text, isStopped } = stops.push(character)
-      const finishReason: FinishReason | undefined =
-        isStopped || character === ''
-          ? 'stop'
-          : request.signal?.aborted
-            ? 'aborted'
-            : count === limit
-              ? 'length'
-              : undefined
-      const piece = { text, tokenIds: [character.codePointAt(0) ?? 0] }
-      if (finishReason !== undefined) {
-        const usage = { promptTokens, completionTokens: count }
-        const isLimit = finishReason === 'length'
-        yield { ...piece, text: text + stops.flush(), finishReason, ...(isLimit && { limit: limitedBy }), usage }
+      const id = choose(characters[count - 1] ?? 0, count <= minTokens)
+      ids.push(id)
+      usage.completionTokens = count
+      const isEnd = id === 0 && !request.ignoreEos
+      const isStop = request.stopTokenIds?.includes(id) ?? false
+      const character = isEnd || isStop || id === 0 ? '' : String.fromCodePoint(id)
+      const { text, stop } = count <= minTokens ? { text: character } : stops.push(character)
+      const piece: GenerationPiece = { text, tokenIds: [id] }
+      if (tellsLogprobs) piece.logprobs = [describe(ids, ids.length - 1, request)]
+      if (count === 1 && request.promptLogprobs) piece.promptLogprobs = placesOf(ids.slice(0, -1), request)
+      if (isEnd || isStop || stop !== undefined) piece.finishReason = 'stop'
+      else if (request.signal?.aborted) piece.finishReason = 'aborted'
+      else if (count === limit) piece.finishReason = 'length'
+      if (piece.finishReason !== undefined) {
+        if (isStop || stop !== undefined) piece.stop = isStop ? id : stop!
+        if (piece.finishReason === 'length') piece.limit = limit < maxNewTokens ? 'context' : 'max_new_tokens'
+        cache.keep(scope, ids)
+        yield { ...piece, text: text + stops.flush(), usage }
         return
       }
       yield piece
@@ -53,15 +117,91 @@ export function fakeLm({ reply, logProb = () => -1, contextLength = 4096, canCha
     }
   }
 
+  const placesOf = (ids: readonly number[], asked: ScoreTokensOptions, from = 1): (TokenLogProb | null)[] =>
+    ids.map((_, i) => (i === 0 || i < from ? null : describe(ids, i, asked)))
+
+  const scoreTokens = async (sequences: readonly (readonly number[])[], asked: ScoreTokensOptions = {}) => {
+    checkAdapter(asked.adapter)
+    return sequences.map((ids, i) => placesOf(ids, asked, asked.from?.[i]))
+  }
+
+  const hidden = async (sequences: readonly (readonly number[])[], asked: HiddenOptions = {}) => {
+    const { layer = layers, pooling = 'last', normalize = false } = asked
+    checkAdapter(asked.adapter)
+    return sequences.map((ids) => {
+      const rows = ids.map((_, i) => vector(ids, i, layer))
+      return pool(Float32Array.from(rows.flat()), rows[0]?.length ?? 0, pooling, normalize)
+    })
+  }
+
   return {
+    info,
+    adapters,
+    layers,
     contextLength,
-    vocabSize: 0x110000,
+    vocabSize: VOCAB_SIZE,
     canChat,
     encode,
     decode: fromIds,
     generate,
     generateAll: (requests) => Promise.all(requests.map((request) => collect(generate(request)))),
-    score: async (sequences) => sequences.map((ids) => ids.map((_, i) => (i === 0 ? null : logProb(ids, i)))),
+    score: async (sequences, asked: ScoreOptions = {}) =>
+      (await scoreTokens(sequences, asked)).map((places) => places.map((place) => place?.logprob ?? null)),
+    scoreTokens,
+    hidden,
+    embed: (prompts, asked) => hidden(prompts.map(encode), { ...asked, normalize: true }),
+  }
+}
+
+/** Chooses a token where the model would say `wanted`: that, unless the request is against it. */
+function chooser(
+  request: GenerateRequest,
+  logProb: (id: number) => number,
+  candidates: () => readonly number[],
+): (wanted: number, isTooEarly: boolean) => number {
+  const { mask, presencePenalty = 0, frequencyPenalty = 0, logitBias = {}, stopTokenIds = [] } = request
+  const bias = new Map(
+    logitBias instanceof Map ? logitBias : Object.entries(logitBias).map(([id, by]) => [Number(id), by]),
+  )
+  const made: number[] = []
+  return (wanted, isTooEarly) => {
+    const allowed = mask?.(made) ?? null
+    const isAllowed = (id: number): boolean =>
+      (allowed === null || ((allowed[id >>> 5]! >>> (id & 31)) & 1) === 1) &&
+      !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
+    const scoreOf = (id: number): number => {
+      const count = made.filter((other) => other === id).length
+      return logProb(id) + (bias.get(id) ?? 0) - (count > 0 ? presencePenalty : 0) - count * frequencyPenalty
+    }
+    const scores = [wanted, ...candidates(), ...bias.keys()].filter(isAllowed).map((id) => ({ id, score: scoreOf(id) }))
+    const best = Math.max(...scores.map(({ score }) => score))
+    let id = scores.find(({ score }) => score === best)?.id ?? 0
+    while (id < VOCAB_SIZE && !isAllowed(id)) id++
+    if (id === VOCAB_SIZE)
+      throw new UsageError(`mask: expected a token that may come next, got none after ${made.length} tokens`)
+    made.push(id)
+    return id
+  }
+}
+
+/** The texts that were read, by what they may be shared among. */
+class TextsSeen {
+  readonly #texts: { scope: string; ids: readonly number[] }[] = []
+
+  keep(scope: string, ids: readonly number[]): void {
+    this.#texts.push({ scope, ids })
+    if (this.#texts.length > 64) this.#texts.shift()
+  }
+
+  /** Tokens that begin a text of the same scope too; the last one is always read. */
+  longestShared(scope: string, ids: readonly number[]): number {
+    const lengths = this.#texts
+      .filter((text) => text.scope === scope)
+      .map((text) => {
+        const differs = ids.findIndex((id, i) => text.ids[i] !== id)
+        return differs === -1 ? ids.length : differs
+      })
+    return Math.min(Math.max(0, ids.length - 1), Math.max(0, ...lengths))
   }
 }
 

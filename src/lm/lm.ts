@@ -5,7 +5,11 @@ import type { ChatMessage } from '../text/chat-template.ts'
 
 /** What to continue: a text as it stands, a conversation (rendered with the model's chat template), or token ids. */
 export type Prompt =
-  | { prompt: string }
+  | {
+      prompt: string
+      /** Whether the tokenizer's start token comes before it, if it has one; default true. False for a text that goes on. */
+      addSpecialTokens?: boolean
+    }
   | { messages: readonly ChatMessage[]; tools?: readonly unknown[] }
   | { ids: readonly number[] }
 
@@ -23,15 +27,55 @@ export interface GenerateOptions {
   minP?: number
   /** Above 1 makes tokens of prompt and continuation less likely to come again (arXiv:1909.05858). */
   repetitionPenalty?: number
+  /**
+   * Taken off the logit of each token that the continuation has already, in [−2, 2]; above 0 new tokens are likelier. As in the OpenAI
+   * API, the prompt's tokens do not count. Default 0.
+   */
+  presencePenalty?: number
+  /** The same for each time that the continuation has the token; [−2, 2], default 0. */
+  frequencyPenalty?: number
+  /**
+   * Added to the logits of these ids, in [−100, 100], before everything else: −100 bans a token, 100 leaves hardly another choice.
+   */
+  logitBias?: ReadonlyMap<number, number> | Readonly<Record<number, number>>
+  /** Which tokens may come next, asked before each one: a grammar, a choice, a list. The others are never chosen. */
+  mask?: TokenMask
   /** Same seed, same text, whatever else is generated beside it. Default: another one each time. */
   seed?: number
   /** Texts that end the continuation; neither they nor a part of them is given out. */
   stop?: readonly string[]
   /** Token ids that end the continuation besides the model's own. */
   stopTokenIds?: readonly number[]
+  /** Tokens before which neither an end token is chosen nor a stop string looked for. Default 0. */
+  minTokens?: number
+  /** Goes on behind the model's own end tokens, as if they were tokens like others; stop strings and `stopTokenIds` still end it. */
+  ignoreEos?: boolean
+  /** The log-probability of each token made. `topLogprobs` and `logprobTokenIds` imply it. */
+  logprobs?: boolean
+  /** Besides, so many of the most probable tokens at each place, up to 1024. */
+  topLogprobs?: number
+  /** Besides, these tokens at each place: a classifier's labels, yes and no. */
+  logprobTokenIds?: readonly number[]
+  /** The log-probabilities of the prompt's tokens too, with as many `top` and the same `named`, in `Generation.promptLogprobs`. */
+  promptLogprobs?: boolean
+  /** One of `Lm.adapters`; null or nothing is the model without one. Requests with different ones run side by side. */
+  adapter?: string | null
+  /**
+   * Tokens to guess at once from what the text has said before (prompt look-up decoding, Saxena 2023), and to check in one call of the
+   * model; 0 is off. The text stays the same, greedy or drawn: where it repeats itself or its prompt, it comes faster. Default 0.
+   */
+  promptLookup?: number
+  /** Texts share cached prompts only with those of the same salt: who shares none cannot tell from the time what others asked. */
+  cacheSalt?: string
   /** Ends the continuation at the next token, with `finishReason: 'aborted'`. */
   signal?: AbortSignal
 }
+
+/**
+ * Which tokens may come after those that were made so far (the prompt is not among them): a set of bits, id i is bit `i & 31` of word
+ * `i >>> 5`, in ⌈vocabSize / 32⌉ words; null allows all. The array is read before the next call and may be used again.
+ */
+export type TokenMask = (tokenIds: readonly number[]) => Uint32Array | null
 
 /** What to continue and how. */
 export type GenerateRequest = Prompt & GenerateOptions
@@ -43,6 +87,28 @@ export type FinishReason = 'stop' | 'length' | 'aborted'
 export interface Usage {
   promptTokens: number
   completionTokens: number
+  /** Those of `promptTokens` that were not read again: their keys and values were still there from another text. */
+  cachedTokens?: number
+  /** With `promptLookup`: tokens that were guessed, and those of them that the model made too. */
+  draftTokens?: number
+  acceptedDraftTokens?: number
+}
+
+/** A token, and the natural logarithm of its probability. */
+export interface LogProb {
+  id: number
+  logprob: number
+}
+
+/**
+ * How probable the model found a token at its place, by its own distribution: before temperature, penalties, bias and mask (vLLM's
+ * `raw_logprobs`). The same place has the same number, whether it was read or made, alone or beside others.
+ */
+export interface TokenLogProb extends LogProb {
+  /** The most probable tokens at this place, as many as were asked for, the most probable first. */
+  top: readonly LogProb[]
+  /** The tokens that were asked for by id, in their order. */
+  named?: readonly LogProb[]
 }
 
 /** A part of a continuation as it comes. `text` may be empty: half a character or the beginning of a stop string waits. */
@@ -50,8 +116,14 @@ export interface GenerationPiece {
   text: string
   /** The ids made since the last piece, with the one that ended the text. */
   tokenIds: readonly number[]
+  /** One for each of `tokenIds`, where they were asked for. */
+  logprobs?: readonly TokenLogProb[]
+  /** In the first piece only, where they were asked for: one for each token of the prompt, null for the first. */
+  promptLogprobs?: readonly (TokenLogProb | null)[]
   /** In the last piece only, as is `usage`. */
   finishReason?: FinishReason
+  /** With `stop` only: the stop string or the id of `stopTokenIds` that ended the text; absent for the model's own end. */
+  stop?: string | number
   /** With `length` only: which of the two was used up. */
   limit?: 'max_new_tokens' | 'context'
   usage?: Usage
@@ -61,7 +133,13 @@ export interface GenerationPiece {
 export interface Generation {
   text: string
   tokenIds: readonly number[]
+  /** One for each of `tokenIds`, where they were asked for. */
+  logprobs?: readonly TokenLogProb[]
+  /** One for each token of the prompt, null for the first, where they were asked for. */
+  promptLogprobs?: readonly (TokenLogProb | null)[]
   finishReason: FinishReason
+  /** With `stop` only: the stop string or the id of `stopTokenIds` that ended the text; absent for the model's own end. */
+  stop?: string | number
   /** With `length` only: which of the two was used up. */
   limit?: 'max_new_tokens' | 'context'
   usage: Usage
@@ -71,16 +149,59 @@ export interface Generation {
 export interface ScoreOptions {
   /** Tokens that the model sees at once, from 2 to its context (the default). Longer texts are read in windows of it. */
   window?: number
+  /** For each sequence, the first token that is wanted; those before it get null and may come from the cache. Default 1 for all. */
+  from?: readonly number[]
+  /** One of `Lm.adapters`; null or nothing is the model without one. */
+  adapter?: string | null
   signal?: AbortSignal
   /** Called now and then with the number of tokens that have a score so far, and that will in all. */
   onProgress?: (done: number, total: number) => void
 }
 
+/** What to tell of each place besides the token that stands there. */
+export interface ScoreTokensOptions extends ScoreOptions {
+  /** So many of the most probable tokens, up to 1024; default 0. */
+  topLogprobs?: number
+  /** These tokens. */
+  logprobTokenIds?: readonly number[]
+}
+
+/** Which numbers of a text the model gives as its vectors. */
+export interface HiddenOptions {
+  /**
+   * After how many blocks, counted as Hugging Face's `hidden_states`: 0 is what enters the first one, the number of blocks (the default)
+   * what leaves the last norm. What comes behind is not computed.
+   */
+  layer?: number
+  /** The last token's vector, the mean of all, or all of them one after the other. Default `last`. */
+  pooling?: Pooling
+  /** Divides each vector by its length. */
+  normalize?: boolean
+  adapter?: string | null
+  signal?: AbortSignal
+}
+
+/** How the vectors of a text's tokens become one; `none` keeps them. */
+export type Pooling = 'last' | 'mean' | 'none'
+
+/** Which model it is. */
+export interface ModelInfo {
+  /** The name it is served under: its repository's, or that of its folder. */
+  name: string
+  /** Which version of it: a commit, a hash of its weights. */
+  revision?: string
+}
+
 /** Natural logarithm of each token's probability given the ones before it in its sequence; null for the first. */
 export type TokenLogProbs = readonly (number | null)[]
 
-/** A language model. */
+/** A language model. What not every one can do is optional. */
 export interface Lm {
+  readonly info?: ModelInfo
+  /** The names that `adapter` may have. */
+  readonly adapters?: readonly string[]
+  /** How many blocks it has: the highest `layer` of `hidden`. */
+  readonly layers?: number
   /** Tokens of prompt and continuation together at most. */
   readonly contextLength: number
   /** Ids are below this. */
@@ -97,18 +218,43 @@ export interface Lm {
   generateAll(requests: readonly GenerateRequest[]): Promise<Generation[]>
   /** Scores token ids as they are: nothing is added. */
   score(sequences: readonly (readonly number[])[], options?: ScoreOptions): Promise<TokenLogProbs[]>
+  /** `score` with the most probable tokens of each place, or those that are named; the numbers are those of `score`. */
+  scoreTokens?(
+    sequences: readonly (readonly number[])[],
+    options?: ScoreTokensOptions,
+  ): Promise<(readonly (TokenLogProb | null)[])[]>
+  /** A vector of each text, or with `pooling: 'none'` one of each token, [T · D] row-major. The ids are read as they are. */
+  hidden?(sequences: readonly (readonly number[])[], options?: HiddenOptions): Promise<Float32Array[]>
+  /** A vector of unit length for each text, of the last layer; texts of like meaning have a large inner product. Default `last`. */
+  embed?(
+    prompts: readonly Prompt[],
+    options?: Pick<HiddenOptions, 'pooling' | 'adapter' | 'signal'>,
+  ): Promise<Float32Array[]>
 }
 
 /** Waits for a continuation to end and joins its pieces. */
 export async function collect(pieces: AsyncIterable<GenerationPiece>): Promise<Generation> {
   let text = ''
   const tokenIds: number[] = []
+  const logprobs: TokenLogProb[] = []
+  let promptLogprobs: GenerationPiece['promptLogprobs']
   for await (const piece of pieces) {
     text += piece.text
     tokenIds.push(...piece.tokenIds)
-    const { finishReason, limit, usage } = piece
-    if (finishReason !== undefined && usage !== undefined)
-      return { text, tokenIds, finishReason, ...(limit !== undefined && { limit }), usage }
+    logprobs.push(...(piece.logprobs ?? []))
+    promptLogprobs ??= piece.promptLogprobs
+    const { finishReason, stop, limit, usage } = piece
+    if (finishReason === undefined || usage === undefined) continue
+    return {
+      text,
+      tokenIds,
+      ...(logprobs.length > 0 && { logprobs }),
+      ...(promptLogprobs !== undefined && { promptLogprobs }),
+      finishReason,
+      ...(stop !== undefined && { stop }),
+      ...(limit !== undefined && { limit }),
+      usage,
+    }
   }
   throw new Error('a continuation ended without a finish reason')
 }

@@ -19,23 +19,24 @@ export class StopStrings {
     this.#automata = stops.map((stop) => ({ stop, borders: bordersOf(stop), matched: 0 }))
   }
 
-  /** Takes the next piece; returns what can be given out, and whether a stop string has ended the text. */
-  push(piece: string): { text: string; isStopped: boolean } {
-    if (this.#automata.length === 0) return { text: piece, isStopped: false }
+  /** Takes the next piece; returns what can be given out, and the stop string that has ended the text. */
+  push(piece: string): { text: string; stop?: string } {
+    if (this.#automata.length === 0) return { text: piece }
     const text = this.#held + piece
     for (let i = this.#held.length; i < text.length; i++) {
-      let complete = 0 // length of the longest stop string that ends here
+      let complete = '' // the longest stop string that ends here
       for (const automaton of this.#automata) {
         advance(automaton, text[i]!)
-        if (automaton.matched === automaton.stop.length) complete = Math.max(complete, automaton.matched)
+        const { matched, stop } = automaton
+        if (matched === stop.length && matched > complete.length) complete = stop
       }
-      if (complete === 0) continue
+      if (complete === '') continue
       this.#held = ''
-      return { text: text.slice(0, i + 1 - complete), isStopped: true }
+      return { text: text.slice(0, i + 1 - complete.length), stop: complete }
     }
     const waiting = Math.max(...this.#automata.map((automaton) => automaton.matched))
     this.#held = text.slice(text.length - waiting)
-    return { text: text.slice(0, text.length - waiting), isStopped: false }
+    return { text: text.slice(0, text.length - waiting) }
   }
 
   /** What waits at the end of a text that no stop string ended. */

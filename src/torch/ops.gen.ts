@@ -36,6 +36,12 @@ export function linearLogProbs(hidden: Tensor, weight: Tensor, labels: Tensor, c
 }
 let op_linearLogProbs = -1
 
+/** `anneal::log_sum_exp_rows(Tensor logits) -> Tensor` */
+export function logSumExpRows(logits: Tensor): Tensor {
+  return wrap(call(op_logSumExpRows < 0 ? (op_logSumExpRows = resolve('anneal::log_sum_exp_rows', '')) : op_logSumExpRows, logits.handle) as number)
+}
+let op_logSumExpRows = -1
+
 /** `anneal::linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor` */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
   return wrap(call(op_linear < 0 ? (op_linear = resolve('anneal::linear', '')) : op_linear, x.handle, weight.handle, bias?.handle) as number)
