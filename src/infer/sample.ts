@@ -213,9 +213,9 @@ function largest(values: Float32Array): number {
   return index
 }
 
-/** The error for logits that no token can be chosen from. */
-export function notFinite(value: number): NonFiniteError {
+/** The error for logits that no token can be chosen from, and for other numbers that make no sense. */
+export function notFinite(value: number, what = 'logits'): NonFiniteError {
   return new NonFiniteError(
-    `logits: expected finite numbers, got ${value}. The weights are damaged or the dtype is too narrow; try dtype f32`,
+    `${what}: expected finite numbers, got ${value}. The weights are damaged or the dtype is too narrow; try dtype f32`,
   )
 }

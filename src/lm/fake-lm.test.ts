@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fakeLm } from './fake-lm.ts'
-import { collect } from './lm.ts'
+import { collect, type GenerateOptions } from './lm.ts'
 
 describe('fakeLm', () => {
   const lm = fakeLm({ reply: () => 'a😀b. Then' })
@@ -33,5 +33,89 @@ describe('fakeLm', () => {
   it('says messages back', async () => {
     const { text } = await collect(fakeLm().generate({ messages: [{ role: 'user', content: 'hi' }] }))
     expect(text).toBe('user: hi\n')
+  })
+
+  it('says which stop ended it: the request’s, not its own', async () => {
+    const last = async (options: GenerateOptions) => {
+      const { finishReason, stop, text } = await collect(lm.generate({ prompt: 'hi', ...options }))
+      return [text, finishReason, stop]
+    }
+    expect(await last({ stop: ['😀b', 'b. '] })).toEqual(['a', 'stop', '😀b'])
+    expect(await last({ stopTokenIds: [98] })).toEqual(['a😀', 'stop', 98])
+    expect(await last({})).toEqual(['a😀b. Then', 'stop', undefined])
+    expect(await last({ stop: ['a', 'b'], minTokens: 1 })).toEqual(['a😀', 'stop', 'b'])
+    expect(await last({ ignoreEos: true, maxNewTokens: 12 })).toEqual(['a😀b. Then', 'length', undefined])
+  })
+
+  it('tells log-probabilities of prompt and continuation as it scores them', async () => {
+    const scoring = fakeLm({
+      reply: () => 'b',
+      logProb: (ids, index) => -ids[index]! / 100 - index,
+      candidates: () => [97, 99],
+    })
+    const asked = { topLogprobs: 2, logprobTokenIds: [100] }
+    const { logprobs, promptLogprobs, tokenIds } = await collect(
+      scoring.generate({ prompt: 'xy', promptLogprobs: true, ...asked }),
+    )
+    const [places] = await scoring.scoreTokens!([[...scoring.encode({ prompt: 'xy' }), ...tokenIds]], asked)
+    expect([...promptLogprobs!, ...logprobs!]).toEqual(places)
+    expect(logprobs![0]).toEqual({
+      id: 98,
+      logprob: -2.98,
+      top: [
+        { id: 97, logprob: -0.97 - 2 },
+        { id: 98, logprob: -2.98 },
+      ],
+      named: [{ id: 100, logprob: -3 }],
+    })
+    expect((await collect(scoring.generate({ prompt: 'xy' }))).logprobs).toBeUndefined()
+    expect(await scoring.score([[5, 6, 7]], { from: [2] })).toEqual([[null, null, -0.07 - 2]])
+  })
+
+  it('says what its reply says unless the request is against it', async () => {
+    const text = async (options: GenerateOptions, reply = 'aaa') =>
+      (await collect(fakeLm({ reply: () => reply, candidates: () => [98] }).generate({ prompt: '', ...options }))).text
+    const only =
+      (...texts: string[]) =>
+      (made: readonly number[]) => {
+        const words = new Uint32Array(0x110000 / 32)
+        for (const character of texts[made.length] ?? '\0')
+          words[character.codePointAt(0)! >>> 5]! |= 1 << (character.codePointAt(0)! & 31)
+        return words
+      }
+    expect(await text({ mask: only('xy', 'a', 'b') })).toBe('xab') // the least that is allowed, or its own
+    expect(await text({ logitBias: { 97: -100 } })).toBe('bbb')
+    expect(await text({ logitBias: new Map([[99, 100]]), maxNewTokens: 2 })).toBe('cc')
+    expect(await text({ presencePenalty: 1 })).toBe('aba')
+    expect(await text({ frequencyPenalty: 1 }, 'aaaaa')).toBe('ababa')
+    expect(await text({ mask: only('a'), minTokens: 1, maxNewTokens: 3 })).toBe('a')
+    await expect(text({ mask: () => new Uint32Array(0x110000 / 32) })).rejects.toThrow('got none after 0 tokens')
+  })
+
+  it('gives vectors', async () => {
+    const texts = [[3, 4], [5]]
+    expect(await lm.hidden!(texts)).toEqual([Float32Array.of(4, 1, 2), Float32Array.of(5, 0, 2)])
+    expect(await lm.hidden!(texts, { layer: 1, pooling: 'mean' })).toEqual([
+      Float32Array.of(3.5, 0.5, 1),
+      Float32Array.of(5, 0, 1),
+    ])
+    expect(await lm.hidden!([[3, 4]], { layer: 0, pooling: 'none' })).toEqual([Float32Array.of(3, 0, 0, 4, 1, 0)])
+    const unit = fakeLm({ vector: () => [3, 4] })
+    expect(await unit.embed!([{ prompt: 'x' }])).toEqual([Float32Array.of(0.6, 0.8)])
+  })
+
+  it('knows the text it has read', async () => {
+    const reading = fakeLm({ reply: () => 'ok' })
+    const cached = async (prompt: string, cacheSalt?: string) =>
+      (await collect(reading.generate({ prompt, ...(cacheSalt !== undefined && { cacheSalt }) }))).usage.cachedTokens
+    expect([await cached('abc'), await cached('abd'), await cached('abc'), await cached('abc', 'x')]).toEqual([
+      0, 2, 2, 0,
+    ])
+  })
+
+  it('refuses an adapter that it does not have', async () => {
+    await expect(collect(lm.generate({ prompt: '', adapter: 'x' }))).rejects.toThrow(
+      'adapter: expected one of none, got x',
+    )
   })
 })

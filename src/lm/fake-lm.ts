@@ -169,11 +169,14 @@ function chooser(
     const isAllowed = (id: number): boolean =>
       (allowed === null || ((allowed[id >>> 5]! >>> (id & 31)) & 1) === 1) &&
       !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
+    const others = [...candidates(), ...bias.keys()]
+    const least = Math.max(...others.map(logProb)) // what it would say is at least as probable
     const scoreOf = (id: number): number => {
       const count = made.filter((other) => other === id).length
-      return logProb(id) + (bias.get(id) ?? 0) - (count > 0 ? presencePenalty : 0) - count * frequencyPenalty
+      const own = id === wanted ? Math.max(least, logProb(id)) : logProb(id)
+      return own + (bias.get(id) ?? 0) - (count > 0 ? presencePenalty : 0) - count * frequencyPenalty
     }
-    const scores = [wanted, ...candidates(), ...bias.keys()].filter(isAllowed).map((id) => ({ id, score: scoreOf(id) }))
+    const scores = [wanted, ...others].filter(isAllowed).map((id) => ({ id, score: scoreOf(id) }))
     const best = Math.max(...scores.map(({ score }) => score))
     let id = scores.find(({ score }) => score === best)?.id ?? 0
     while (id < VOCAB_SIZE && !isAllowed(id)) id++

@@ -21,3 +21,4 @@ export {
   type TokenMask,
   type Usage,
 } from './lm.ts'
+export { LmSession, type LmSessionOptions } from './session.ts'
