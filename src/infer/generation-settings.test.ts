@@ -20,6 +20,7 @@ describe('generationSettings', () => {
       stop: [],
       stopTokenIds: [],
       ignoreEos: false,
+      skipSpecialTokens: true,
       suppressTokens: [],
       logprobs: false,
       promptLogprobs: false,

@@ -13,6 +13,7 @@ export interface GenerationSettings extends SamplingOptions {
   stop: readonly string[]
   stopTokenIds: readonly number[]
   ignoreEos: boolean
+  skipSpecialTokens: boolean
   logprobs: boolean
   promptLogprobs: boolean
   topLogprobs: number
@@ -58,6 +59,7 @@ export function generationSettings(
     stop: [...(config.stop ?? []), ...(options.stop ?? [])],
     stopTokenIds: options.stopTokenIds ?? [],
     ignoreEos: options.ignoreEos ?? false,
+    skipSpecialTokens: options.skipSpecialTokens ?? true,
     suppressTokens: config.suppressTokens ?? [],
     logprobs: options.logprobs ?? (options.topLogprobs !== undefined || options.logprobTokenIds !== undefined),
     promptLogprobs: options.promptLogprobs ?? false,

@@ -82,6 +82,15 @@ describe('Sequence', () => {
     expect(feed(start({ ignoreEos: true, stopTokenIds: [EOS] }), [EOS]).at(-1)!.finishReason).toBe('stop')
   })
 
+  it('shows control tokens where it is told to, and stops at them as text', () => {
+    const ids = [...idsOf('a'), 3, ...idsOf('b')]
+    expect(textsOf(feed(start({ maxNewTokens: 3 }), ids))).toEqual(['a', '', 'b'])
+    const shown = feed(start({ maxNewTokens: 3, skipSpecialTokens: false }), ids)
+    expect(textsOf(shown)).toEqual(['a', '<|im_start|>', 'b'])
+    const stopped = feed(start({ skipSpecialTokens: false, stop: ['<|im_start|>'] }), ids)
+    expect([textsOf(stopped).join(''), stopped.at(-1)!.stop]).toEqual(['a', '<|im_start|>'])
+  })
+
   it('looks for stop strings in what comes after the least number of tokens only', () => {
     const pieces = feed(start({ minTokens: 2, stop: ['b', 'bc'] }), idsOf('abcab'))
     expect([textsOf(pieces).join(''), pieces.at(-1)!.stop]).toEqual(['abca', 'b'])

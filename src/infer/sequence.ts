@@ -68,7 +68,7 @@ export class Sequence {
     this.#limitedBy = this.limit < settings.maxNewTokens ? 'context' : 'max_new_tokens'
     this.#stops = new StopStrings(settings.stop)
     this.#signal = start.signal
-    this.#decoder = start.tokenizer?.streamDecoder({ skipSpecialTokens: true })
+    this.#decoder = start.tokenizer?.streamDecoder({ skipSpecialTokens: settings.skipSpecialTokens })
     // The rest of a text keeps the space that a tokenizer drops at the beginning of one.
     if (!start.isOwnText) for (const id of start.promptIds) this.#decoder?.push(id)
   }
@@ -78,16 +78,12 @@ export class Sequence {
     return this.settings.logprobs || !this.sampler.isArgmax
   }
 
-  /** Makes the next token from its logits [V], which are overwritten. */
-  choose(logits: Float32Array): void {
-    if (!this.settings.logprobs) {
-      this.accept(this.sampler.pick(logits))
-      return
-    }
+  /** Makes the next token from its logits [V], which are overwritten. `kept` [1, V] are the same where the model left them. */
+  choose(logits: Float32Array, kept?: Tensor): void {
     scope(() => {
-      const kept = Tensor.from(logits, [1, logits.length]) // a copy
+      const before = this.settings.logprobs ? (kept ?? Tensor.from(logits, [1, logits.length])) : undefined
       const id = this.sampler.pick(logits)
-      this.#newLogprobs.push(...tokenLogProbs(kept, [id], this.settings))
+      if (before !== undefined) this.#newLogprobs.push(...tokenLogProbs(before, [id], this.settings))
       this.accept(id)
     })
   }
@@ -134,14 +130,24 @@ export class Sequence {
     }
   }
 
+  /** Ends the text where it is, if it has not ended. */
+  abort(): void {
+    if (this.finishReason === undefined) this.#finish('aborted')
+  }
+
   /** Ends the text if its signal says so. */
   checkSignal(): void {
-    if (this.finishReason === undefined && this.#signal?.aborted) this.#finish('aborted')
+    if (this.#signal?.aborted) this.abort()
+  }
+
+  /** Whether `take` has something to give. */
+  get hasNews(): boolean {
+    return this.#newIds.length > 0 || this.finishReason !== undefined
   }
 
   /** What came since the last call; undefined if that is nothing. */
   take(): GenerationPiece | undefined {
-    if (this.#newIds.length === 0 && this.finishReason === undefined) return undefined
+    if (!this.hasNews) return undefined
     const piece: GenerationPiece = { text: this.#text, tokenIds: this.#newIds }
     if (this.settings.logprobs) piece.logprobs = this.#newLogprobs
     if (this.promptLogprobs !== undefined) piece.promptLogprobs = this.promptLogprobs

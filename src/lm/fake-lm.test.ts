@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fakeLm } from './fake-lm.ts'
 import { collect, type GenerateOptions } from './lm.ts'
+import { tokenBits } from './token-mask.ts'
 
 describe('fakeLm', () => {
   const lm = fakeLm({ reply: () => 'a😀b. Then' })
@@ -77,12 +78,8 @@ describe('fakeLm', () => {
       (await collect(fakeLm({ reply: () => reply, candidates: () => [98] }).generate({ prompt: '', ...options }))).text
     const only =
       (...texts: string[]) =>
-      (made: readonly number[]) => {
-        const words = new Uint32Array(0x110000 / 32)
-        for (const character of texts[made.length] ?? '\0')
-          words[character.codePointAt(0)! >>> 5]! |= 1 << (character.codePointAt(0)! & 31)
-        return words
-      }
+      (made: readonly number[]) =>
+        tokenBits(lm.encode({ prompt: texts[made.length] ?? '\0' }), lm.vocabSize)
     expect(await text({ mask: only('xy', 'a', 'b') })).toBe('xab') // the least that is allowed, or its own
     expect(await text({ logitBias: { 97: -100 } })).toBe('bbb')
     expect(await text({ logitBias: new Map([[99, 100]]), maxNewTokens: 2 })).toBe('cc')
@@ -102,6 +99,10 @@ describe('fakeLm', () => {
     expect(await lm.hidden!([[3, 4]], { layer: 0, pooling: 'none' })).toEqual([Float32Array.of(3, 0, 0, 4, 1, 0)])
     const unit = fakeLm({ vector: () => [3, 4] })
     expect(await unit.embed!([{ prompt: 'x' }])).toEqual([Float32Array.of(0.6, 0.8)])
+  })
+
+  it('knows the bytes of its tokens', () => {
+    expect(['é', '\0'].map((text) => Array.from(lm.tokenBytes!(text.codePointAt(0)!)))).toEqual([[0xc3, 0xa9], []])
   })
 
   it('knows the text it has read', async () => {

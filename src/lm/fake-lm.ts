@@ -17,6 +17,7 @@ import {
 } from './lm.ts'
 import { pool } from './pool.ts'
 import { StopStrings } from './stop-strings.ts'
+import { hasToken } from './token-mask.ts'
 
 /** What a made-up model answers, and the limits that it has. */
 export interface FakeLmOptions {
@@ -143,6 +144,7 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     canChat,
     encode,
     decode: fromIds,
+    tokenBytes: (id) => new TextEncoder().encode(id === 0 ? '' : String.fromCodePoint(id)),
     generate,
     generateAll: (requests) => Promise.all(requests.map((request) => collect(generate(request)))),
     score: async (sequences, asked: ScoreOptions = {}) =>
@@ -167,8 +169,7 @@ function chooser(
   return (wanted, isTooEarly) => {
     const allowed = mask?.(made) ?? null
     const isAllowed = (id: number): boolean =>
-      (allowed === null || ((allowed[id >>> 5]! >>> (id & 31)) & 1) === 1) &&
-      !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
+      (allowed === null || hasToken(allowed, id)) && !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
     const others = [...candidates(), ...bias.keys()]
     const least = Math.max(...others.map(logProb)) // what it would say is at least as probable
     const scoreOf = (id: number): number => {

@@ -22,3 +22,4 @@ export {
   type Usage,
 } from './lm.ts'
 export { LmSession, type LmSessionOptions } from './session.ts'
+export { hasToken, tokenBits } from './token-mask.ts'

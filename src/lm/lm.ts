@@ -50,6 +50,8 @@ export interface GenerateOptions {
   minTokens?: number
   /** Goes on behind the model's own end tokens, as if they were tokens like others; stop strings and `stopTokenIds` still end it. */
   ignoreEos?: boolean
+  /** Leaves control tokens out of the text; default true. False where they are read as marks, such as those around a tool call. */
+  skipSpecialTokens?: boolean
   /** The log-probability of each token made. `topLogprobs` and `logprobTokenIds` imply it. */
   logprobs?: boolean
   /** Besides, so many of the most probable tokens at each place, up to 1024. */
@@ -73,7 +75,7 @@ export interface GenerateOptions {
 
 /**
  * Which tokens may come after those that were made so far (the prompt is not among them): a set of bits, id i is bit `i & 31` of word
- * `i >>> 5`, in ⌈vocabSize / 32⌉ words; null allows all. The array is read before the next call and may be used again.
+ * `i >>> 5`, in ⌈vocabSize / 32⌉ words (`tokenBits` makes them); null allows all. The array is read before the next call and may be used again.
  */
 export type TokenMask = (tokenIds: readonly number[]) => Uint32Array | null
 
@@ -153,6 +155,8 @@ export interface ScoreOptions {
   from?: readonly number[]
   /** One of `Lm.adapters`; null or nothing is the model without one. */
   adapter?: string | null
+  /** As in `GenerateOptions`. */
+  cacheSalt?: string
   signal?: AbortSignal
   /** Called now and then with the number of tokens that have a score so far, and that will in all. */
   onProgress?: (done: number, total: number) => void
@@ -212,6 +216,8 @@ export interface Lm {
   encode(prompt: Prompt): number[]
   /** Ids as text, control tokens left out. */
   decode(ids: readonly number[]): string
+  /** What a token stands for: a piece of UTF-8 that may begin or end within a character; a control token's own name. */
+  tokenBytes?(id: number): Uint8Array
   /** Continues a prompt, piece by piece; the joined texts are the continuation. */
   generate(request: GenerateRequest): AsyncIterable<GenerationPiece>
   /** Continues many prompts together; results are in the order of the requests and those of `generate`. */

@@ -67,9 +67,7 @@ export class LmSession {
     const more = this.#encode(continuation)
     if (more.length === 0) return []
     const { length } = this
-    const { adapter = null } = this.#options
-    const options = { from: [Math.max(1, length)], ...(adapter !== null && { adapter }) }
-    const [scores] = await this.lm.score([[...this.#ids, ...more]], options)
+    const [scores] = await this.lm.score([[...this.#ids, ...more]], { ...this.#options, from: [Math.max(1, length)] })
     return scores!.slice(length)
   }
 
