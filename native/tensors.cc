@@ -93,6 +93,9 @@ napi_value device(napi_env env, napi_callback_info info) {
 napi_value storageId(napi_env env, napi_callback_info info) {
   return property(env, info, "storageId", [&](at::Tensor& t) { return makeNumber(env, static_cast<double>(reinterpret_cast<uintptr_t>(t.storage().unsafeGetStorageImpl()))); });
 }
+napi_value version(napi_env env, napi_callback_info info) {
+  return property(env, info, "version", [&](at::Tensor& t) { return makeNumber(env, t.is_inference() ? 0 : static_cast<double>(t._version())); });
+}
 
 /** alias(handle) → a second handle of the same tensor, with its own life. */
 napi_value alias(napi_env env, napi_callback_info info) {
@@ -277,6 +280,7 @@ void registerTensors(napi_env env, napi_value exports) {
   define(env, exports, "dtype", dtype);
   define(env, exports, "device", device);
   define(env, exports, "storageId", storageId);
+  define(env, exports, "version", version);
   define(env, exports, "alias", alias);
   define(env, exports, "free", freeHandles);
   define(env, exports, "freeOne", freeOne);

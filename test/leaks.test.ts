@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
-import { GrowingCache } from '../src/infer/kv-cache.ts'
+import { CachedRows } from '../src/infer/cached-rows.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import { autocast, backward, Generator, memoryStats, noGrad, ops, scope, Tensor } from '../src/torch/index.ts'
 
@@ -26,11 +26,11 @@ function trainStep(model: Decoder): void {
 }
 
 function generate(model: Decoder): void {
-  const cache = new GrowingCache(4)
+  const rows = new CachedRows(model)
   noGrad(() => {
-    for (let i = 1; i < 10; i++) scope(() => void model.forward({ inputIds: ids(i), cache }))
+    for (let i = 1; i < 10; i++) scope(() => void rows.forward([Array.from({ length: i }, () => 3)]))
   })
-  cache.free()
+  rows.free()
 }
 
 /** Live tensors and bytes after each of `count` runs; the first two may still fill tables. */

@@ -1,10 +1,10 @@
 // What pruning costs and saves at the shape of a real model: time and memory of scoring, parameters, and time of a forward pass and of
 // decoding before and after. Weights are random, so it says nothing about quality.
 import type { Batch } from '../../src/data/batch.ts'
-import { GrowingCache } from '../../src/infer/kv-cache.ts'
+import { CachedRows } from '../../src/infer/cached-rows.ts'
 import { prune } from '../../src/methods/prune/prune.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
-import { memoryStats, noGrad, ops, resetPeakMemory, scope, synchronize, type Tensor } from '../../src/torch/index.ts'
+import { memoryStats, noGrad, resetPeakMemory, scope, synchronize, type Tensor } from '../../src/torch/index.ts'
 import { decoderInput } from '../../src/train/objective.ts'
 import { randomModel } from '../setting/shapes.ts'
 import { RATIOS } from './arms.ts'
@@ -79,14 +79,14 @@ async function measure(
 
 /** One sequence, token by token, after a prompt of 16. */
 function decodeRate(model: Decoder): number {
-  const cache = new GrowingCache(model.config.layers.length)
-  const ids = (count: number): Tensor => ops.zeros([1, count], 'i64', null, model.device)
-  noGrad(() => scope(() => void model.forward({ inputIds: ids(16), cache })))
+  const rows = new CachedRows(model)
+  const read = (count: number): Tensor => rows.forward([Array.from({ length: count }, () => 0)])
+  noGrad(() => scope(() => void read(16)))
   const tokens = 32
   const perSecond = rate(tokens, () => {
-    for (let i = 0; i < tokens; i++) scope(() => void model.forward({ inputIds: ids(1), cache }))
+    for (let i = 0; i < tokens; i++) scope(() => void read(1))
   })
-  cache.free()
+  rows.free()
   return perSecond
 }
 

@@ -1,6 +1,6 @@
 // Tokens per second with fewer blocks: one sequence decoded token by token, and a prompt read at once. Models share their tensors and
 // take turns, so that what slows the machine slows all of them.
-import { GrowingCache } from '../../src/infer/kv-cache.ts'
+import { CachedRows } from '../../src/infer/cached-rows.ts'
 import { eliminatedConfig } from '../../src/methods/sleb/eliminated-config.ts'
 import { unitsOf } from '../../src/methods/sleb/unit.ts'
 import { Decoder } from '../../src/model/decoder.ts'
@@ -77,24 +77,26 @@ function timePrompt(model: Decoder, length: number): number {
 
 /** Seconds to make `count` tokens for each of `rows` sequences, one after the other, after a first one. */
 function timeDecode(model: Decoder, rows: number, count: number): number {
-  const cache = new GrowingCache(count + 1)
+  const texts = new CachedRows(model, rows)
   try {
     return noGrad(() => {
-      let next = ids(model, rows, 1)
+      let next = ids(model, rows, 1).toArray()
       const step = (): void => {
-        const following = scope(() => model.forward({ inputIds: next, cache }).argmax(-1))
-        next.free()
-        next = following
+        next = scope(() =>
+          texts
+            .forward(next.map((id) => [id]))
+            .argmax(-1)
+            .toArray(),
+        )
       }
       step()
       synchronize()
       const begun = performance.now()
       for (let i = 0; i < count; i++) step()
-      next.toArray()
       return (performance.now() - begun) / 1000
     })
   } finally {
-    cache.free()
+    texts.free()
   }
 }
 

@@ -100,7 +100,7 @@ describe('Engine', async () => {
       // Only a character that the end of the text cut off is left out.
       expect([text, `${text}\ufffd`]).toContain(engine.decode(ids))
       expect(pieces.filter(({ finishReason }) => finishReason !== undefined)).toEqual([pieces.at(-1)])
-      expect(pieces.at(-1)!.usage).toEqual({ promptTokens: 3, completionTokens: ids.length })
+      expect(pieces.at(-1)!.usage).toEqual({ promptTokens: 3, completionTokens: ids.length, cachedTokens: 0 })
       expect((await engine.generateAll([request]))[0]!.text).toBe(text)
     }
   })

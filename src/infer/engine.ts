@@ -1,17 +1,37 @@
 // A decoder as an `Lm`: weights, tokenizer and sampling settings together; `loadLm` of `anneal/run` makes one of what lies on disk.
-// What it does per token is decode-batch.ts; what a text is made of, sequence.ts; log-probabilities, score.ts.
-// LibTorch computes on the calling thread: between two tokens the event loop gets its turn, within one it does not.
+// What it does per step is scheduler.ts; what a text is made of, sequence.ts; log-probabilities, score.ts.
+// LibTorch computes on the calling thread: between two steps the event loop gets its turn, within one it does not.
 
 import { setImmediate } from 'node:timers/promises'
 import { InputError, TokenizerError, UnsupportedError, UsageError } from '../errors.ts'
-import type { GenerateRequest, Generation, GenerationPiece, Lm, Prompt, ScoreOptions, TokenLogProbs } from '../lm/lm.ts'
+import {
+  collect,
+  type GenerateRequest,
+  type Generation,
+  type GenerationPiece,
+  type HiddenOptions,
+  type Lm,
+  type ModelInfo,
+  type Prompt,
+  type ScoreOptions,
+  type ScoreTokensOptions,
+  type TokenLogProb,
+  type TokenLogProbs,
+} from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { encodeChat } from '../text/chat-encoding.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
-import { contextLength, hasLengthDependentRope } from './context.ts'
-import { DecodeBatch } from './decode-batch.ts'
+import type { DType, Tensor } from '../torch/index.ts'
+import { contextLength } from './context.ts'
 import type { GenerationConfig } from './generation-config.ts'
-import { generationSettings } from './generation-settings.ts'
+import { checkLogprobs, generationSettings } from './generation-settings.ts'
+import { GenerationTask } from './generation-task.ts'
+import { checkLayer, hiddenStates } from './hidden-states.ts'
+import { logProbs, tokenLogProbs } from './log-probs.ts'
+import type { ModelAdapters } from './model-adapters.ts'
+import { defaultCacheTokens, makeCache } from './model-cache.ts'
+import { BLOCK_TOKENS } from './paged-cache.ts'
+import { Scheduler } from './scheduler.ts'
 import { scoreSequences } from './score.ts'
 import { Sequence } from './sequence.ts'
 
@@ -21,7 +41,16 @@ export interface EngineParts {
   /** Without one, only ids go in and out. */
   tokenizer?: Tokenizer | undefined
   generationConfig?: GenerationConfig
+  /** Sequences that take part in one step at most; more wait. Default 16. */
   batchSize?: number | undefined
+  /** Adapters that requests may name. */
+  adapters?: ModelAdapters | undefined
+  /** Tokens of all sequences together whose keys and values are kept. Default: what a quarter of the memory holds, at least one context and at most 16. */
+  cacheTokens?: number | undefined
+  /** What keys and values are stored as. Default: f16 beside quantized weights on a CPU, otherwise as they are computed. */
+  cacheDtype?: DType | undefined
+  /** Which model it is, for those who ask. */
+  info?: ModelInfo | undefined
   /** Ids that the model reads before every text and that are no part of it: virtual tokens of a soft prompt, which may be negative. */
   prefix?: readonly number[]
 }
@@ -37,24 +66,43 @@ export class Engine implements Lm {
   readonly model: Decoder
   readonly tokenizer: Tokenizer | undefined
   readonly generationConfig: GenerationConfig
-  readonly #batchSize: number
+  readonly info?: ModelInfo
+  readonly #adapters: ModelAdapters | undefined
   readonly #prefix: readonly number[]
+  readonly #scheduler: Scheduler
+  readonly #cacheTokens: number
   #turnEnd: number | null | undefined
 
-  constructor({ model, tokenizer, generationConfig = {}, batchSize = 16, prefix = [] }: EngineParts) {
+  constructor({ model, tokenizer, generationConfig = {}, prefix = [], ...options }: EngineParts) {
     this.model = model
     this.tokenizer = tokenizer
     this.generationConfig = generationConfig
-    this.#batchSize = hasLengthDependentRope(model.config) ? 1 : batchSize
     this.#prefix = prefix
+    this.#adapters = options.adapters
+    if (options.info !== undefined) this.info = options.info
+    this.#cacheTokens = options.cacheTokens ?? defaultCacheTokens(model)
+    this.#scheduler = new Scheduler(model, {
+      sequences: options.batchSize ?? 16,
+      adapters: options.adapters,
+      makeCache: () => makeCache(model, this.#cacheTokens, options.cacheDtype),
+    })
   }
 
   get contextLength(): number {
-    return contextLength(this.model.config) - this.#prefix.length
+    const cached = Math.floor(this.#cacheTokens / BLOCK_TOKENS) * BLOCK_TOKENS
+    return Math.min(contextLength(this.model.config), cached) - this.#prefix.length
   }
 
   get vocabSize(): number {
     return this.model.config.vocabSize
+  }
+
+  get layers(): number {
+    return this.model.model.layers.length
+  }
+
+  get adapters(): readonly string[] {
+    return this.#adapters?.names ?? []
   }
 
   get canChat(): boolean {
@@ -64,7 +112,10 @@ export class Engine implements Lm {
   encode(prompt: Prompt): number[] {
     if ('ids' in prompt) return [...prompt.ids]
     const tokenizer = this.#needTokenizer()
-    if ('prompt' in prompt) return Array.from(tokenizer.encode(prompt.prompt))
+    if ('prompt' in prompt) {
+      const { addSpecialTokens = true } = prompt
+      return Array.from(tokenizer.encode(prompt.prompt, { addSpecialTokens }))
+    }
     if (tokenizer.chatTemplate === undefined) {
       throw new UnsupportedError(
         'messages: expected a model with a chat template, got one without. Give a prompt as text, or add chat_template.jinja to the model',
@@ -80,70 +131,90 @@ export class Engine implements Lm {
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
-    const sequence = this.#start(request)
-    for await (const _ of this.#decode([sequence])) {
-      const piece = sequence.take()
-      if (piece !== undefined) yield piece
+    const task = this.#task(request)
+    this.#scheduler.add(task)
+    try {
+      yield* task.pieces()
+    } finally {
+      // Whoever stops listening needs no more tokens.
+      task.sequence.abort()
+      this.#scheduler.sweep()
     }
   }
 
   async generateAll(requests: readonly GenerateRequest[]): Promise<Generation[]> {
-    const sequences = requests.map((request) => this.#start(request))
-    // Prompts of like lengths together: little padding.
-    const sorted = [...sequences].sort((a, b) => a.promptIds.length - b.promptIds.length)
-    for (let first = 0; first < sorted.length; first += this.#batchSize) {
-      const batch = sorted.slice(first, first + this.#batchSize)
-      for await (const _ of this.#decode(batch));
-    }
-    return sequences.map((sequence) => sequence.take() as Generation)
+    const tasks = requests.map((request) => this.#task(request))
+    this.#scheduler.add(...tasks)
+    return Promise.all(tasks.map((task) => collect(task.pieces())))
   }
 
-  async score(
+  async score(sequences: readonly (readonly number[])[], options: ScoreOptions = {}): Promise<TokenLogProbs[]> {
+    return scoreSequences(this.#scheduler, sequences, logProbs, this.#scoring(sequences, options))
+  }
+
+  async scoreTokens(
     sequences: readonly (readonly number[])[],
-    { window = this.contextLength, ...options }: ScoreOptions = {},
-  ): Promise<TokenLogProbs[]> {
-    if (!(Number.isInteger(window) && window >= 2 && window <= this.contextLength)) {
-      throw new UsageError(`window: expected a whole number from 2 to ${this.contextLength}, got ${window}`)
-    }
-    for (const [i, ids] of sequences.entries()) this.#checkIds(ids, `sequence ${i}`)
-    return scoreSequences(this.model, sequences, window, { ...options, prefix: this.#prefix })
+    options: ScoreTokensOptions = {},
+  ): Promise<(readonly (TokenLogProb | null)[])[]> {
+    checkLogprobs(options, this.vocabSize)
+    const read = (logits: Tensor, next: readonly number[]): TokenLogProb[] => tokenLogProbs(logits, next, options)
+    return scoreSequences(this.#scheduler, sequences, read, this.#scoring(sequences, options))
   }
 
-  /** Frees the weights. */
+  async hidden(sequences: readonly (readonly number[])[], options: HiddenOptions = {}): Promise<Float32Array[]> {
+    const { layer = this.layers, adapter = null, signal } = options
+    checkLayer(layer, this.layers)
+    this.#checkAdapter(adapter)
+    for (const [i, ids] of sequences.entries()) this.#checkText(ids, `sequence ${i}`, this.contextLength)
+    const found: Float32Array[] = []
+    for (const ids of sequences) {
+      signal?.throwIfAborted()
+      const all = [...this.#prefix, ...ids]
+      const read = (): Float32Array => hiddenStates(this.model, all, options, this.#prefix.length)
+      found.push(this.#adapters?.during([{ adapter, begin: 0, end: all.length }], read) ?? read())
+      await setImmediate() // between two texts the others get their turn
+    }
+    return found
+  }
+
+  embed(
+    prompts: readonly Prompt[],
+    options: Pick<HiddenOptions, 'pooling' | 'adapter' | 'signal'> = {},
+  ): Promise<Float32Array[]> {
+    return this.hidden(
+      prompts.map((prompt) => this.encode(prompt)),
+      { ...options, normalize: true },
+    )
+  }
+
+  /** Blocks of the cache that sequences hold, and how many sequences there are. */
+  get load(): { usedBlocks: number; waiting: number; running: number } {
+    return { usedBlocks: this.#scheduler.usedBlocks, ...this.#scheduler.load }
+  }
+
+  /** Frees the keys and values that were kept for texts to come; the model stays. */
+  freeCache(): void {
+    this.#scheduler.free()
+  }
+
+  /** Frees the weights and the cache. */
   free(): void {
+    this.freeCache()
     this.model.free()
   }
 
-  #start(request: GenerateRequest): Sequence {
-    const settings = generationSettings(request, this.generationConfig)
+  #task(request: GenerateRequest): GenerationTask {
+    const settings = generationSettings(request, this.generationConfig, this.vocabSize)
+    this.#checkAdapter(settings.adapter)
     if (settings.stop.length > 0) this.#needTokenizer()
     const promptIds = this.encode(request)
-    this.#checkIds(promptIds, 'prompt')
     const { contextLength, tokenizer } = this
-    if (promptIds.length >= contextLength) {
-      throw new InputError(
-        `prompt: expected at most ${contextLength - 1} tokens (the model's context is ${contextLength}), got ${promptIds.length}. Shorten it`,
-      )
-    }
+    this.#checkText(promptIds, 'prompt', contextLength - 1)
     const isOwnText = 'messages' in request
     const endTokenIds = [...this.#endTokenIds(), ...(isOwnText ? this.#turnEndIds() : [])]
     const { signal } = request
-    return new Sequence({ promptIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }, settings)
-  }
-
-  /** Advances the sequences together until all are done; yields after every call of the model. */
-  async *#decode(sequences: readonly Sequence[]): AsyncGenerator<void, void, undefined> {
-    const batch = new DecodeBatch(this.model, sequences, this.#prefix)
-    try {
-      while (!batch.isDone) {
-        for (const sequence of sequences) sequence.checkSignal()
-        batch.advance()
-        yield
-        await setImmediate()
-      }
-    } finally {
-      batch.free()
-    }
+    const start = { promptIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
+    return new GenerationTask(new Sequence(start, settings), this.#prefix)
   }
 
   /** generation_config.json knows best; config.json only where that says nothing. */
@@ -164,6 +235,36 @@ export class Engine implements Lm {
     throw new UnsupportedError(
       'text: expected a model with a tokenizer.json, got one without. Give token ids, or put its tokenizer.json beside the weights',
     )
+  }
+
+  #scoring<O extends ScoreOptions>(
+    sequences: readonly (readonly number[])[],
+    options: O,
+  ): O & { window: number; prefix: readonly number[] } {
+    const { window = this.contextLength, adapter = null } = options
+    if (!(Number.isInteger(window) && window >= 2 && window <= this.contextLength))
+      throw new UsageError(`window: expected a whole number from 2 to ${this.contextLength}, got ${window}`)
+    this.#checkAdapter(adapter)
+    for (const [i, ids] of sequences.entries()) this.#checkIds(ids, `sequence ${i}`)
+    return { ...options, window, prefix: this.#prefix }
+  }
+
+  #checkAdapter(name: string | null): void {
+    if (name === null || this.adapters.includes(name)) return
+    const known = this.adapters.length === 0 ? 'none, for the model has no adapters' : this.adapters.join(', ')
+    throw new UsageError(`adapter: expected ${known}, got ${JSON.stringify(name)}`)
+  }
+
+  /** At most `most` tokens, all of which there are. */
+  #checkText(ids: readonly number[], what: string, most: number): void {
+    this.#checkIds(ids, what)
+    if (ids.length <= most) return
+    const context = contextLength(this.model.config) - this.#prefix.length
+    const limit =
+      this.contextLength < context
+        ? `the cache holds ${this.contextLength}, and the model's context is ${context}`
+        : `the model's context is ${context}`
+    throw new InputError(`${what}: expected at most ${most} tokens (${limit}), got ${ids.length}. Shorten it`)
   }
 
   #checkIds(ids: readonly number[], what: string): void {

@@ -1,5 +1,5 @@
 // One text that is being generated: takes token ids one by one, gives text out as it becomes certain, knows when to end.
-// What it is not: the model. Who runs that hands it logits, a row for each token.
+// What it is not: the model. generation-task.ts hands it logits, a row for each token.
 
 import type { FinishReason, GenerationPiece, TokenLogProb, Usage } from '../lm/lm.ts'
 import { StopStrings } from '../lm/stop-strings.ts'
@@ -138,6 +138,11 @@ export class Sequence {
   /** Ends the text if its signal says so. */
   checkSignal(): void {
     if (this.#signal?.aborted) this.abort()
+  }
+
+  /** Tokens made. */
+  get tokenCount(): number {
+    return this.#count
   }
 
   /** Whether `take` has something to give. */

@@ -1,6 +1,6 @@
 // One block of a decoder, for every family: x + attention(norm(x)), then x + mlp(norm(x)), with the norms where the family has them.
 // Names are Hugging Face's, so a path here is a name in the checkpoint.
-// Shapes: B rows, T tokens, S keys (cached + new), D hidden, H heads, K key/value heads, E head dimension.
+// Shapes: B rows, T tokens, D hidden, H heads, K key/value heads, E head dimension.
 import { attend, type KeyValueCache, type Mask } from '../nn/attention.ts'
 import { Branch } from '../nn/branch.ts'
 import { dropout } from '../nn/dropout.ts'
@@ -123,15 +123,16 @@ export class Attention extends Layer {
     let q = this.heads(this.q_proj.forward(x), this.q_norm, call) // [B, T, H, E]
     let k = this.heads(this.k_proj.forward(x), this.k_norm, call) // [B, T, K, E]
     const v = this.v_proj.forward(x).view(call.rows, call.length, -1, headDim)
-    if (rope !== null) {
-      const { cos, sin } = call.rotary(rope)
-      q = ops.rope(q, cos, sin)
-      k = ops.rope(k, cos, sin)
+    const rotary = rope && call.rotary(rope)
+    if (call.cache !== null) {
+      const how = { rotary, scale, window: slidingWindow, softcap: logitSoftcapping }
+      return this.o_proj.forward(call.cache.attend(index, q, k, v, how))
     }
-    let key = k.transpose(1, 2) // [B, K, T, E]
-    let value = v.transpose(1, 2)
-    if (call.cache !== null) ({ key, value } = call.cache.append(index, key, value)) // [B, K, S, E]
-    const y = attend(q.transpose(1, 2), key, value, {
+    if (rotary !== null) {
+      q = ops.rope(q, rotary.cos, rotary.sin)
+      k = ops.rope(k, rotary.cos, rotary.sin)
+    }
+    const y = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), {
       mask: call.mask(slidingWindow),
       scale,
       softcap: logitSoftcapping,

@@ -13,7 +13,8 @@ import {
   readJson,
   summedLoss,
 } from '../../test/decoder-fixtures.ts'
-import { GrowingCache } from '../infer/kv-cache.ts'
+import { CachedRows } from '../infer/cached-rows.ts'
+import { hasLengthDependentRope } from '../infer/context.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
 import { autocast, backward, Generator, memoryStats, noGrad, ops, scope, type Tensor } from '../torch/index.ts'
 import type { Decoder } from './decoder.ts'
@@ -39,14 +40,14 @@ interface Expected extends Forward {
 
 function greedy(model: Decoder, prompt: readonly number[], count: number, isCached: boolean): number[] {
   return noGrad(() => {
-    const cache = isCached ? new GrowingCache(4) : undefined
+    const cache = isCached ? new CachedRows(model) : undefined
     const ids = [...prompt]
     for (let i = 0; i < count; i++) {
       const fed = cache === undefined || i === 0 ? ids : ids.slice(-1)
       const next = scope(() => {
-        const hidden = model.hidden({ inputIds: idsOf([fed]), ...(cache && { cache }) })
+        const hidden = cache?.hidden([fed]) ?? model.hidden({ inputIds: idsOf([fed]) }).view(fed.length, -1)
         return model
-          .logits(hidden.narrow(1, fed.length - 1, 1))
+          .logits(hidden.narrow(0, fed.length - 1, 1))
           .argmax()
           .item()
       })
@@ -165,24 +166,27 @@ describe.each(families)('%s', (name) => {
     }
   })
 
-  test('does not see padding on the left, with a cache either', () => {
-    const longest = Math.max(...documents.map((document) => document.length))
-    const starts = documents.map((document) => longest - document.length)
-    const padded = documents.map((document, i) => [...Array.from({ length: starts[i]! }, () => 1), ...document])
+  test('gives texts of any length in one call what each gets alone, from the cache too', () => {
     const next = [5, 6, 7]
     noGrad(() => {
-      const cache = new GrowingCache(8)
-      const first = model.forward({ inputIds: idsOf(padded), starts, cache })
-      const second = model.forward({ inputIds: idsOf(next.map((id) => [id])), starts, cache })
+      const rows = new CachedRows(model, documents.length)
+      // Ropes that depend on the length of a text take one at a time.
+      const isWhole = hasLengthDependentRope(model.config)
+      const together = isWhole ? null : rows.forward(documents)
+      const second = isWhole ? null : rows.forward(next.map((id) => [id]))
+      let start = 0
       for (const [i, document] of documents.entries()) {
         const alone = model.forward({ inputIds: idsOf([[...document, next[i]!]]) }).select(0, 0)
-        const length = document.length
-        expect(first.select(0, i).narrow(0, starts[i]!, length)).toBeAllclose(alone.narrow(0, 0, length), {
-          absolute: 5e-5,
-        })
-        expect(second.select(0, i)).toBeAllclose(alone.narrow(0, length, 1), { absolute: 5e-5 })
+        const { length } = document
+        const one = new CachedRows(model)
+        const first = together?.narrow(0, start, length) ?? one.forward([document])
+        const last = second?.select(0, i) ?? one.forward([[next[i]!]]).select(0, 0)
+        if (!isWhole) expect(first).toBeAllclose(alone.narrow(0, 0, length), { absolute: 5e-5 })
+        expect(last).toBeAllclose(alone.select(0, length), { absolute: 5e-5 })
+        start += length
+        one.free()
       }
-      cache.free()
+      rows.free()
     })
   })
 

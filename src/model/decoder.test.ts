@@ -14,9 +14,9 @@ import {
 import { DEVICE } from '../../test/device.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { UnsupportedError, UsageError } from '../errors.ts'
-import { GrowingCache } from '../infer/kv-cache.ts'
+import { CachedRows } from '../infer/cached-rows.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
-import { backward, Generator, noGrad, scope } from '../torch/index.ts'
+import { backward, Generator, noGrad, scope, Tensor } from '../torch/index.ts'
 import { Decoder } from './decoder.ts'
 
 describe('Decoder', () => {
@@ -35,14 +35,13 @@ describe('Decoder', () => {
     const { prompts } = readJson('llama', 'packed.json') as {
       prompts: { input_ids: number[]; logits_last: number[]; greedy_ids: number[] }[]
     }
-    const longest = Math.max(...prompts.map(({ input_ids: ids }) => ids.length))
-    const starts = prompts.map(({ input_ids: ids }) => longest - ids.length)
-    const rows = prompts.map(({ input_ids: ids }, i) => [...Array.from({ length: starts[i]! }, () => 0), ...ids])
+    const rows = prompts.map(({ input_ids: ids }) => [...ids])
     const count = prompts[0]!.greedy_ids.length - prompts[0]!.input_ids.length
-    const cache = new GrowingCache(4)
+    const cache = new CachedRows(model, rows.length)
     for (let i = 0; i < count; i++) {
       const fed = i === 0 ? rows : rows.map((row) => row.slice(-1))
-      const last = model.forward({ inputIds: idsOf(fed), starts, cache }).select(1, -1)
+      const ends = fed.map((_, r) => fed.slice(0, r + 1).reduce((sum, { length }) => sum + length, -1))
+      const last = cache.forward(fed).indexSelect(0, Tensor.from(ends, [ends.length], 'i64').to(DEVICE))
       if (i === 0)
         expect(last).toBeAllclose(
           prompts.flatMap((one) => one.logits_last),
@@ -50,7 +49,7 @@ describe('Decoder', () => {
         )
       for (const [r, id] of last.argmax(-1).toArray().entries()) rows[r]!.push(id)
     }
-    expect(rows.map((row, i) => row.slice(starts[i]))).toEqual(prompts.map((one) => one.greedy_ids))
+    expect(rows).toEqual(prompts.map((one) => one.greedy_ids))
     cache.free()
   })
 
@@ -88,19 +87,17 @@ describe('Decoder', () => {
 
   test('fills a cache in pieces of any size', () => {
     const whole = model.forward({ inputIds: idsOf([prompt]) })
-    const cache = new GrowingCache(2)
+    const rows = new CachedRows(model)
     let start = 0
     for (const size of [1, 5, 1, 10]) {
-      const part = model.forward({ inputIds: idsOf([prompt.slice(start, start + size)]), cache })
+      const part = rows.forward([prompt.slice(start, start + size)])
       expect(part).toBeAllclose(whole.narrow(1, start, size), { absolute: 2e-5 })
       start += size
     }
-    expect(cache.length).toBe(17)
-    cache.truncate(6)
-    expect(model.forward({ inputIds: idsOf([prompt.slice(6)]), cache })).toBeAllclose(whole.narrow(1, 6, 11), {
-      absolute: 2e-5,
-    })
-    cache.free()
+    expect(rows.texts[0]!.length).toBe(17)
+    rows.cache.truncate(rows.texts[0]!, 6)
+    expect(rows.forward([prompt.slice(6)])).toBeAllclose(whole.narrow(1, 6, 11), { absolute: 2e-5 })
+    rows.free()
   })
 
   test('is embedding, norm and head when every branch is left out', () => {
@@ -144,14 +141,9 @@ describe('Decoder', () => {
 
   test('refuses what it cannot compute', () => {
     const ids = idsOf([prompt])
-    expect(() => model.forward({ inputIds: ids, starts: [0, 0] })).toThrow(UsageError)
     expect(() => model.forward({ inputIds: ids, positionIds: Int32Array.of(0, 1) })).toThrow(UsageError)
     const segmentIds = new Int32Array(prompt.length)
     expect(() => model.forward({ inputIds: ids, segmentIds: segmentIds.subarray(1) })).toThrow(UnsupportedError)
-    const cache = new GrowingCache(32)
-    model.forward({ inputIds: ids, cache })
-    expect(() => model.forward({ inputIds: ids, segmentIds, cache })).toThrow(UnsupportedError)
-    cache.free()
     // A GPU finds that out in a kernel, and computes nothing more in this process.
     if (DEVICE === 'cpu')
       expect(() => model.forward({ inputIds: idsOf([[model.config.vocabSize]]) })).toThrow(/out of range/)

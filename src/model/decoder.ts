@@ -22,13 +22,11 @@ export interface DecoderInput {
   inputIds?: Tensor
   /** Embeddings [B, T, D] in place of ids, before any scaling (soft prompts, spliced sequences). */
   inputsEmbeds?: Tensor
-  /** Position of each token, [B, T] row-major; default: slot number, counted from `starts`. */
+  /** Position of each token, [B, T] row-major; default: the cache's, or the place in the row. */
   positionIds?: Int32Array
   /** Document of each token, [B, T]: tokens see their own document only. */
   segmentIds?: Int32Array
-  /** First real token of each row when rows are padded on the left. */
-  starts?: readonly number[]
-  /** Keys and values of earlier tokens; this call appends to it. */
+  /** Keys and values of earlier tokens, to which this call adds its own: the rows are tokens of the sequences that it was made for. */
   cache?: KeyValueCache
 }
 
@@ -141,15 +139,9 @@ export class Decoder extends Layer {
 
   /** Positions of the tokens as a tensor [B or 1, T]. */
   private positions(input: DecoderInput, rows: number, length: number): Tensor {
-    const offset = input.cache?.length ?? 0
-    const last = this.config.maxPositionEmbeddings
-    const starts = input.starts
-    const ids =
-      input.positionIds ??
-      Int32Array.from({ length: (starts?.length ?? 1) * length }, (_, n) =>
-        Math.max(0, offset + (n % length) - (starts?.[Math.floor(n / length)] ?? 0)),
-      )
+    const ids = ownPositions(input) ?? Int32Array.from({ length }, (_, n) => n)
     const highest = ids.reduce((a, b) => Math.max(a, b), 0)
+    const last = this.config.maxPositionEmbeddings
     if (this.config.hasLearnedPositions && highest >= last) {
       throw new UnsupportedError(
         `sequence: expected at most ${last} tokens (max_position_embeddings), got ${highest + 1}. Use a shorter one`,
@@ -162,18 +154,11 @@ export class Decoder extends Layer {
   }
 
   private prepare(input: DecoderInput, rows: number, length: number): Call {
-    const offset = input.cache?.length ?? 0
-    const { positionIds, starts } = input
-    const own = positionIds !== undefined || starts !== undefined
+    const cache = input.cache ?? null
+    const own = ownPositions(input)
     const device = this.device
-    if (starts !== undefined && starts.length !== rows)
-      throw new UsageError(`starts: expected one for each of ${rows} rows, got ${starts.length}`)
-    const padding = starts === undefined ? 0 : Math.min(...starts)
-    const highest =
-      positionIds === undefined
-        ? Math.max(1, offset + length - padding)
-        : positionIds.reduce((a, b) => Math.max(a, b), 0) + 1
-    const positions = own ? this.positions(input, rows, length) : null
+    const highest = own === undefined ? Math.max(1, length) : own.reduce((a, b) => Math.max(a, b), 0) + 1
+    const positions = own === undefined ? null : this.positions(input, rows, length)
     const segments = input.segmentIds === undefined ? null : { ids: input.segmentIds, rows }
     // Made here, not on first use: what a block makes dies with the block's scope.
     const masks = new Map<number | null, Mask>()
@@ -182,31 +167,28 @@ export class Decoder extends Layer {
       const settings = block.self_attn?.settings
       if (settings === undefined) continue
       const { rope, slidingWindow: window } = settings
-      if (!masks.has(window))
-        masks.set(
-          window,
-          makeMask(
-            { offset, queries: length, keys: offset + length, window, starts: starts ?? null, segments },
-            device,
-          ),
-        )
+      if (cache === null && !masks.has(window)) masks.set(window, makeMask({ length, window, segments }, device))
       const name = rope === null ? '' : this.tables.nameOf(rope)
       if (rope === null || rotary.has(name)) continue
       const table = this.tables.rows(rope, highest, highest, device)
-      const gather = (all: Tensor): Tensor =>
-        positions === null ? all.narrow(0, offset, length) : ops.embedding(all, positions)
+      const gather = (all: Tensor): Tensor => {
+        if (positions === null) return all.narrow(0, 0, length)
+        return ops.embedding(all, cache === null ? positions : positions.view(-1))
+      }
       rotary.set(name, { cos: gather(table.cos), sin: gather(table.sin) })
     }
     return {
       rows,
       length,
-      cache: input.cache ?? null,
+      cache,
       generator: this.generator,
       rotary: (rope) => rotary.get(this.tables.nameOf(rope))!,
       mask: (window) => masks.get(window)!,
     }
   }
 }
+
+const ownPositions = ({ positionIds, cache }: DecoderInput): Int32Array | undefined => positionIds ?? cache?.positions
 
 /** Embedding, blocks, last norm: what Hugging Face calls `model`. */
 export class DecoderBody extends Layer {

@@ -4,37 +4,32 @@ import { UnsupportedError } from '../errors.ts'
 import { backward, Generator, noGrad, ops, type Tensor } from '../torch/index.ts'
 import { type AttendOptions, attend, type Mask, makeMask, type Visibility } from './attention.ts'
 
-const everything: Visibility = { offset: 0, queries: 4, keys: 4, window: null, starts: null, segments: null }
+const everything: Visibility = { length: 4, window: null, segments: null }
 
-/** Row by row from the definitions; a query on padding sees itself, whatever else. */
-function bruteForce({ offset, queries, keys, window, starts, segments }: Visibility): boolean[] {
-  const rows = starts?.length ?? segments?.rows ?? 1
+/** Row by row from the definitions. */
+function bruteForce({ length, window, segments }: Visibility): boolean[] {
   const sees: boolean[] = []
-  for (let row = 0; row < rows; row++) {
-    for (let query = offset; query < offset + queries; query++) {
-      for (let key = 0; key < keys; key++) {
-        const isPast = key <= query
+  for (let row = 0; row < (segments?.rows ?? 1); row++) {
+    for (let query = 0; query < length; query++) {
+      for (let key = 0; key < length; key++) {
         const isNear = window === null || query - key < window
-        const isReal = starts === null || key >= starts[row]!
-        const isOwn = segments === null || segments.ids[row * keys + key] === segments.ids[row * keys + query]
-        sees.push((isPast && isNear && isReal && isOwn) || key === query)
+        const isOwn = segments === null || segments.ids[row * length + key] === segments.ids[row * length + query]
+        sees.push(key <= query && isNear && isOwn)
       }
     }
   }
   return sees
 }
 
-const matrix = (mask: Mask, { offset, queries, keys }: Visibility): boolean[] => {
-  if (typeof mask !== 'string') return mask.toArray().map(Boolean)
-  return Array.from({ length: queries * keys }, (_, n) => mask === 'all' || n % keys <= offset + Math.floor(n / keys))
+const matrix = (mask: Mask, { length }: Visibility): boolean[] => {
+  if (mask !== 'causal') return mask.toArray().map(Boolean)
+  return Array.from({ length: length * length }, (_, n) => n % length <= Math.floor(n / length))
 }
 
 describe('makeMask', () => {
   it('needs no tensor where order alone decides', () => {
     expect(makeMask(everything, 'cpu')).toBe('causal')
-    expect(makeMask({ ...everything, offset: 9, queries: 1, keys: 10 }, 'cpu')).toBe('all')
     expect(makeMask({ ...everything, window: 4 }, 'cpu')).toBe('causal')
-    expect(makeMask({ ...everything, offset: 3, queries: 1, window: 4 }, 'cpu')).toBe('all')
   })
 
   it('sees a window that includes the token itself', () => {
@@ -43,38 +38,25 @@ describe('makeMask', () => {
     expect(mask.toArray()).toEqual([1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1])
   })
 
-  it('hides padding on the left and other documents', () => {
-    const padded = makeMask({ ...everything, queries: 3, keys: 3, starts: [0, 2] }, 'cpu') as Tensor
-    expect(padded.shape).toEqual([2, 1, 3, 3])
-    expect(padded.toArray()).toEqual([1, 0, 0, 1, 1, 0, 1, 1, 1, /* second row */ 1, 0, 0, 0, 1, 0, 0, 0, 1])
+  it('hides other documents', () => {
     const segments = { ids: Int32Array.of(0, 0, 1), rows: 1 }
-    const packed = makeMask({ ...everything, queries: 3, keys: 3, segments }, 'cpu') as Tensor
+    const packed = makeMask({ ...everything, length: 3, segments }, 'cpu') as Tensor
     expect(packed.toArray()).toEqual([1, 0, 0, 1, 1, 0, 0, 0, 1])
   })
 
-  it('agrees with the definitions for any window, padding, documents and cache offset', () => {
+  it('agrees with the definitions for any window and documents', () => {
     const sizes = fc.record({
-      offset: fc.integer({ min: 0, max: 6 }),
-      queries: fc.integer({ min: 1, max: 6 }),
+      length: fc.integer({ min: 1, max: 9 }),
       rows: fc.integer({ min: 1, max: 3 }),
       window: fc.option(fc.integer({ min: 1, max: 8 })),
-      isPadded: fc.boolean(),
       isPacked: fc.boolean(),
       seed: fc.infiniteStream(fc.nat(12)),
     })
     fc.assert(
-      fc.property(sizes, ({ offset, queries, rows, window, isPadded, isPacked, seed }) => {
-        const start = isPacked ? 0 : offset
-        const keys = start + queries
+      fc.property(sizes, ({ length, rows, window, isPacked, seed }) => {
         const next = (): number => seed.next().value
-        const visibility: Visibility = {
-          offset: start,
-          queries,
-          keys,
-          window,
-          starts: isPadded ? Array.from({ length: rows }, () => next() % (keys + 1)) : null,
-          segments: isPacked ? { ids: Int32Array.from({ length: rows * keys }, () => next() % 3), rows } : null,
-        }
+        const ids = Int32Array.from({ length: rows * length }, () => next() % 3)
+        const visibility: Visibility = { length, window, segments: isPacked ? { ids, rows } : null }
         const wanted = bruteForce(visibility)
         const mask = matrix(makeMask(visibility, 'cpu'), visibility)
         // Without a tensor there is one row for all.
@@ -84,9 +66,9 @@ describe('makeMask', () => {
     )
   })
 
-  it('refuses documents together with a cache', () => {
+  it('refuses documents for another number of tokens', () => {
     const segments = { ids: Int32Array.of(0, 1), rows: 1 }
-    expect(() => makeMask({ ...everything, offset: 2, queries: 2, segments }, 'cpu')).toThrow(UnsupportedError)
+    expect(() => makeMask({ ...everything, segments }, 'cpu')).toThrow(UnsupportedError)
   })
 })
 
@@ -165,42 +147,15 @@ describe('attend', () => {
     }
   })
 
-  it('attends from one new token to all of a cache', () => {
-    for (const [heads, groups] of [
-      [4, 4],
-      [6, 2],
-      [3, 1],
-    ] as const) {
-      const inputs = inputsOf({ heads, groups, queries: 1, keys: 9 })
-      const wanted = definition(...inputs, () => true, 0.5, null)
-      expect(attend(...inputs, { ...plain, mask: 'all' })).toBeAllclose(wanted, { absolute: 1e-5 })
-      expect(attend(...inputs, { ...composed, mask: 'all' })).toBeAllclose(wanted, { absolute: 1e-5 })
-    }
-  })
-
   it('gives the same by the fused operator and composed, for every mask', () => {
     const segments = { ids: Int32Array.of(0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3), rows: 2 }
-    const base = { ...everything, queries: 6, keys: 6 }
-    const cases: Visibility[] = [
-      base,
-      { ...base, window: 3 },
-      { ...base, starts: [2, 0] },
-      { ...base, segments },
-      { ...base, window: 2, starts: [0, 4] },
-      { ...base, offset: 3, queries: 3 },
-      { ...base, offset: 5, queries: 1, window: 2 },
-    ]
+    const base = { ...everything, length: 6 }
+    const cases: Visibility[] = [base, { ...base, window: 3 }, { ...base, segments }, { ...base, segments, window: 2 }]
     for (const visibility of cases) {
-      const inputs = inputsOf({ heads: 4, groups: 2, queries: visibility.queries, keys: 6 })
+      const inputs = inputsOf({ heads: 4, groups: 2, queries: 6, keys: 6 })
       const mask = makeMask(visibility, 'cpu')
       const sees = bruteForce(visibility)
-      const perRow = visibility.queries * visibility.keys
-      const wanted = definition(
-        ...inputs,
-        (row, i, j) => sees[((row * perRow) % sees.length) + i * visibility.keys + j]!,
-        0.5,
-        null,
-      )
+      const wanted = definition(...inputs, (row, i, j) => sees[((row * 36) % sees.length) + i * 6 + j]!, 0.5, null)
       expect(attend(...inputs, { ...plain, mask })).toBeAllclose(wanted, { absolute: 1e-5 })
       expect(attend(...inputs, { ...composed, mask })).toBeAllclose(wanted, { absolute: 1e-5 })
     }
@@ -214,7 +169,7 @@ describe('attend', () => {
       backward(y.mul(random(y.shape, 9)).sum())
       return inputs.flatMap((input) => input.grad!.toArray())
     }
-    const mask = makeMask({ ...everything, queries: 6, keys: 6, window: 3 }, 'cpu')
+    const mask = makeMask({ ...everything, length: 6, window: 3 }, 'cpu')
     expect(grads(plain)).toBeAllclose(grads(composed), { absolute: 1e-5 })
     expect(grads({ ...plain, mask })).toBeAllclose(grads({ ...composed, mask }), { absolute: 1e-5 })
   })

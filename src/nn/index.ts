@@ -1,6 +1,6 @@
 // The subpath `anneal/nn`: layers, and the seams at which a method takes the place of one.
 
-export type { KeyValueCache, Mask } from './attention.ts'
+export type { AttendCached, KeyValueCache, Mask } from './attention.ts'
 export { Branch, type BranchRule } from './branch.ts'
 export { Embedding } from './embedding.ts'
 export type { InputLayer } from './input-layer.ts'

@@ -35,6 +35,11 @@ export abstract class Layer {
     return [...own.map(({ numel }) => numel), ...below].reduce((a, b) => a + b, 0)
   }
 
+  /** What besides weights and layers decides what this computes, such as which adapters count: another text when that changes. */
+  get setting(): string {
+    return ''
+  }
+
   /** Lets exactly the parameters that `isTrained` names require a gradient; by default all of them. */
   trainable(isTrained: (path: string) => boolean = () => true): this {
     for (const [path, parameter] of this.parameters()) parameter.requiresGrad = isTrained(path)

@@ -19,6 +19,7 @@ export interface Native {
   dtype(handle: number): number
   device(handle: number): string
   storageId(handle: number): number
+  version(handle: number): number
   alias(handle: number): number
   free(handles: Uint32Array, count: number): void
   freeOne(handle: number): void

@@ -54,6 +54,12 @@ export function loraLinear(x: Tensor, weight: Tensor, bias: Tensor | null | unde
 }
 let op_loraLinear = -1
 
+/** `anneal::paged_attention(Tensor q, Tensor k, Tensor v, Tensor? cos, Tensor? sin, Tensor(a!) keys, Tensor(b!) values, Tensor tables, Tensor rows, float scale, int window=0, float softcap=0.) -> Tensor` */
+export function pagedAttention(q: Tensor, k: Tensor, v: Tensor, cos: Tensor | null | undefined, sin: Tensor | null | undefined, keys: Tensor, values: Tensor, tables: Tensor, rows: Tensor, scale: number, window?: number | null, softcap?: number | null): Tensor {
+  return wrap(call(op_pagedAttention < 0 ? (op_pagedAttention = resolve('anneal::paged_attention', '')) : op_pagedAttention, q.handle, k.handle, v.handle, cos?.handle, sin?.handle, keys.handle, values.handle, tables.handle, rows.handle, scale, window, softcap) as number)
+}
+let op_pagedAttention = -1
+
 /** `anneal::scale_gradient(Tensor x, float scale) -> Tensor` */
 export function scaleGradient(x: Tensor, scale: number): Tensor {
   return wrap(call(op_scaleGradient < 0 ? (op_scaleGradient = resolve('anneal::scale_gradient', '')) : op_scaleGradient, x.handle, scale) as number)

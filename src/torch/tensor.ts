@@ -53,6 +53,10 @@ export class Tensor {
   get storageId(): number {
     return native.storageId(this.handle)
   }
+  /** How often the memory was written in place, as by an optimizer's step. */
+  get version(): number {
+    return native.version(this.handle)
+  }
   /** The size of dimension `dim`; negative counts from the end. */
   size(dim: number): number {
     return this.shape.at(dim)!

@@ -97,6 +97,10 @@ export class LoraLinear extends Layer implements LinearLike {
     return this.#active
   }
 
+  override get setting(): string {
+    return this.#active.join()
+  }
+
   /** Takes over an adapter; its tensors must live as long as this layer. It does not count until it is activated. */
   add(name: string, adapter: Adapter): void {
     this.#adapters.set(name, adapter)

@@ -6,13 +6,13 @@ import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Batch } from '../../data/batch.ts'
 import { stack } from '../../data/batches.ts'
 import { InputError, UsageError } from '../../errors.ts'
-import { GrowingCache } from '../../infer/kv-cache.ts'
+import { CachedRows } from '../../infer/cached-rows.ts'
 import type { Decoder, DecoderInput } from '../../model/decoder.ts'
 import { backward, gradients, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
 import { train } from '../../train/train.ts'
 import { loadPrompt, savePrompt } from './prompt-files.ts'
-import { addPrompt, installPrompt, type PromptOptions, prefillPrompt, promptOf, promptTuning } from './prompt-tuning.ts'
+import { addPrompt, installPrompt, type PromptOptions, promptOf, promptTuning } from './prompt-tuning.ts'
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures')
 const PROMPT = join(FIXTURES, 'training/prompt-tuning')
@@ -39,26 +39,17 @@ function greedy(model: Decoder, start: number[], count: number): number[] {
   return sequence.slice(start.length)
 }
 
-/** The same with a cache that holds the prompt already. */
+/** The same with a cache, which reads the prompt before the text. */
 function greedyCached(model: Decoder, start: number[], count: number): number[] {
-  const cache = new GrowingCache(4)
-  prefillPrompt(model, cache)
+  const rows = new CachedRows(model)
   const found: number[] = []
-  let feed = start
+  let feed = [...promptOf(model).ids, ...start]
   for (let i = 0; i < count; i++) {
-    const next = noGrad(() =>
-      scope(() =>
-        model
-          .forward({ inputIds: Tensor.from(feed, [1, feed.length], 'i64'), cache })
-          .select(1, -1)
-          .argmax()
-          .item(),
-      ),
-    )
+    const next = noGrad(() => scope(() => rows.forward([feed]).select(0, -1).argmax().item()))
     found.push(next)
     feed = [next]
   }
-  cache.free()
+  rows.free()
   return found
 }
 
@@ -89,14 +80,12 @@ describe('loadPrompt', () => {
   it('gives the logits of PEFT from a cache that holds the prompt', () => {
     const model = load()
     loadPrompt(model, PROMPT)
-    const cache = new GrowingCache()
-    prefillPrompt(model, cache, 2)
-    expect(cache.length).toBe(6)
-    const inputIds = Tensor.from(expected.input_ids.flat(), [2, 40], 'i64')
-    const last = noGrad(() => model.forward({ inputIds, cache })).select(1, -1)
+    const rows = new CachedRows(model, 2)
+    const prompt = [...promptOf(model).ids]
+    noGrad(() => rows.forward([prompt, prompt]))
+    const last = noGrad(() => rows.forward(expected.input_ids)).indexSelect(0, Tensor.from([39, 79], [2], 'i64'))
     expect(last).toBeAllclose(expected.logits_last.flat(), { absolute: 1e-4, relative: 0 })
-    expect(() => prefillPrompt(model, cache)).toThrow(/expected an empty cache, got one of 46 tokens/)
-    cache.free()
+    rows.free()
   })
 
   it('refuses a LoRA, another width, other tensors, and changes nothing', () => {
@@ -189,25 +178,6 @@ describe('a model with a prompt', () => {
     addPrompt(model, { numVirtualTokens: 5, seed: 1 })
     const start = [3, 14, 15, 92]
     expect(greedyCached(model, start, 12)).toEqual(greedy(model, [...promptOf(model).ids, ...start], 12))
-  })
-
-  it('reads prompts of padded rows as it reads them alone', () => {
-    const model = load()
-    addPrompt(model, { numVirtualTokens: 3 })
-    const { ids } = promptOf(model)
-    const together = logits(
-      model,
-      [
-        [0, 0, ...ids, 40, 41],
-        [...ids, 50, 51, 52, 53],
-      ],
-      { starts: [2, 0] },
-    ).select(1, -1)
-    const alone = [
-      [...ids, 40, 41],
-      [...ids, 50, 51, 52, 53],
-    ].flatMap((row) => logits(model, [row]).select(1, -1).toArray())
-    expect(together).toBeAllclose(alone, { absolute: 1e-5 })
   })
 
   it('changes nothing for ordinary ids', () => {

@@ -7,7 +7,6 @@ import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
-import type { KeyValueCache } from '../../nn/attention.ts'
 import type { Embedding } from '../../nn/embedding.ts'
 import { InputLayer } from '../../nn/input-layer.ts'
 import { Generator, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
@@ -150,19 +149,4 @@ export function promptTuning(objective: Objective<Batch> = languageModeling()): 
     tokens: (batch) => objective.tokens(batch),
     forward: (model, batch) => objective.forward(model, prependPrompt(batch, promptOf(model).length)),
   }
-}
-
-/**
- * Puts the prompt into an empty cache: sequences that go on from it have read the prompt. `rows` of the batch must begin with their
- * first token (no padding on the left: for that, put `SoftPrompt.ids` before each sequence).
- */
-export function prefillPrompt(model: Decoder, cache: KeyValueCache, rows = 1): void {
-  if (cache.length !== 0) throw new UsageError(`prompt: expected an empty cache, got one of ${cache.length} tokens`)
-  const { ids, length } = promptOf(model)
-  noGrad(() =>
-    scope(() => {
-      const all = Tensor.from(Array.from({ length: rows }, () => ids).flat(), [rows, length], 'i64').to(model.device)
-      model.hidden({ inputIds: all, cache })
-    }),
-  )
 }

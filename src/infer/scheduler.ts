@@ -1,0 +1,303 @@
+// Everything that generates or scores is a sequence here. A step is one call of the model: the next token of every sequence that writes, and a
+// piece of the texts that are still to be read. Sequences join and leave at any step; one waits when blocks run out, and is read again later.
+// What a sequence gets does not depend on the others, bit for bit, because no kernel below lets rows see each other (native/attention.cc,
+// linear.cc), and because what a block of the cache holds does not depend on how it was made.
+
+import { setImmediate } from 'node:timers/promises'
+import { UsageError } from '../errors.ts'
+import type { Decoder } from '../model/decoder.ts'
+import { noGrad, scope, Tensor } from '../torch/index.ts'
+import { hasLengthDependentRope } from './context.ts'
+import { LogitRows } from './logit-rows.ts'
+import type { ModelAdapters, RowSpan } from './model-adapters.ts'
+import { modelState } from './model-state.ts'
+import type { CachedText, PagedCache } from './paged-cache.ts'
+
+/** One sequence, as the scheduler sees it. */
+export interface Task {
+  /** All its tokens: those to read, and behind them those that it has made. */
+  readonly ids: readonly number[]
+  /** Logits are wanted from this place of `ids` on; before it, tokens may come from the cache. */
+  readonly logitsFrom: number
+  /** The adapter that its rows go through, null for the model alone. */
+  readonly adapter: string | null
+  /** Keeps its blocks apart from those of other sequences. */
+  readonly salt: string
+  /** True when nothing more is wanted of it or for it; looks at its signal. */
+  isOver(): boolean
+  /** Its first `cached` tokens were found in the cache. Called once, however often it is read. */
+  begin(cached: number): void
+  /** Ids that may come next, to be looked at in the same step; used where all of `ids` but the last are read. */
+  draft(): readonly number[]
+  /** Logits of `count` places from `place` on are rows `row …` of `logits`; the last ones are those of `drafts`. They may lead to new ids. */
+  take(logits: LogitRows, row: number, count: number, place: number, drafts: readonly number[]): void
+  /** It gets nothing more. */
+  fail(error: unknown): void
+}
+
+interface Running {
+  task: Task
+  text: CachedText
+}
+
+interface Part extends Running {
+  /** What this step reads of it, with drafts. */
+  ids: readonly number[]
+  drafts: readonly number[]
+}
+
+/** Tokens of prompts in one step, alone and beside sequences that wait for their next token. */
+const PROMPT_TOKENS = 512
+const PROMPT_TOKENS_BESIDE = 64
+/** Logits that exist at once: 16 MiB. */
+const LOGITS_AT_ONCE = 1 << 22
+
+export interface SchedulerOptions {
+  /** Sequences in one step at most. */
+  sequences: number
+  makeCache: (model: Decoder) => PagedCache
+  adapters?: ModelAdapters | undefined
+}
+
+/** Runs a model for many tasks. */
+export class Scheduler {
+  readonly #model: Decoder
+  readonly #options: SchedulerOptions
+  readonly #waiting: Task[] = []
+  #running: Running[] = []
+  #cache: PagedCache | undefined
+  #state: readonly unknown[] = []
+  readonly #begun = new WeakSet<Task>()
+  #isPumping = false
+
+  constructor(model: Decoder, options: SchedulerOptions) {
+    this.#model = model
+    this.#options = options
+  }
+
+  /** Blocks of the cache that sequences hold now. */
+  get usedBlocks(): number {
+    return this.#cache?.usedBlocks ?? 0
+  }
+
+  /** Sequences that wait, and that are in the steps now. */
+  get load(): { waiting: number; running: number } {
+    return { waiting: this.#waiting.length, running: this.#running.length }
+  }
+
+  /** Takes tasks over; they hear of what comes by their own methods. */
+  add(...tasks: readonly Task[]): void {
+    this.#waiting.push(...tasks)
+    if (!this.#isPumping) void this.#pump()
+  }
+
+  /** Gives the blocks of what is done back at once, not only at the next step. */
+  sweep(): void {
+    for (let i = this.#waiting.length - 1; i >= 0; i--) if (this.#waiting[i]!.isOver()) this.#waiting.splice(i, 1)
+    for (const { task, text } of this.#running) if (task.isOver()) this.#cache!.close(text)
+    this.#running = this.#running.filter(({ task }) => !task.isOver())
+  }
+
+  /** Frees the cache; a later task gets a new one. Tasks that are not done fail. */
+  free(): void {
+    this.sweep()
+    for (const { task } of [...this.#running, ...this.#waiting.map((task) => ({ task }))])
+      task.fail(new UsageError('engine: expected all texts to end before it is freed, got one that goes on'))
+    this.sweep()
+    this.#cache?.free()
+    this.#cache = undefined
+  }
+
+  async #pump(): Promise<void> {
+    this.#isPumping = true
+    await Promise.resolve() // what is added in the same turn goes into the first step
+    try {
+      while (this.#waiting.length + this.#running.length > 0) {
+        this.step()
+        await setImmediate()
+      }
+    } finally {
+      this.#isPumping = false
+    }
+  }
+
+  /** One call of the model, if there is anything to do. */
+  step(): void {
+    this.sweep()
+    let parts: Part[] = []
+    try {
+      if (this.#running.length === 0) this.#renewCache()
+      this.#admit()
+      parts = this.#plan()
+      if (parts.length > 0) noGrad(() => scope(() => this.#run(parts)))
+    } catch (error) {
+      // The tasks of a step that did not come to its end are over; without a step, all are.
+      const failed = parts.length > 0 ? parts : [...this.#running, ...this.#waiting.map((task) => ({ task }))]
+      for (const { task } of failed) task.fail(error)
+    }
+    this.sweep()
+  }
+
+  /** Another cache where the model is no longer what the old one was filled by. */
+  #renewCache(): void {
+    const state = modelState(this.#model)
+    const isSame = state.length === this.#state.length && state.every((value, i) => value === this.#state[i])
+    if (this.#cache !== undefined && isSame) return
+    this.#cache?.free()
+    this.#cache = this.#options.makeCache(this.#model)
+    this.#state = state
+  }
+
+  #admit(): void {
+    const cache = this.#cache!
+    const isWhole = hasLengthDependentRope(this.#model.config)
+    while (this.#waiting.length > 0 && this.#running.length < (isWhole ? 1 : this.#options.sequences)) {
+      const task = this.#waiting[0]!
+      const salt = `${task.adapter ?? ''}\n${task.salt}`
+      // Its logits are not in the cache, so the first place that wants them is read in any case.
+      const most = isWhole ? 0 : Math.min(task.logitsFrom, task.ids.length - 1)
+      const text = cache.open(task.ids, most, salt)
+      const first = Math.min(task.ids.length - text.length, PROMPT_TOKENS)
+      if (this.#willBeKnown(task, text.length, most) || !cache.reserve(text, first)) {
+        cache.close(text)
+        return
+      }
+      this.#waiting.shift()
+      if (!this.#begun.has(task)) task.begin(text.length)
+      this.#begun.add(task)
+      this.#running.push({ task, text })
+    }
+  }
+
+  /** True if another sequence is reading what this one begins with, so that it need not be read twice. */
+  #willBeKnown(task: Task, known: number, most: number): boolean {
+    return this.#running.some(({ task: other, text }) => {
+      if (other.adapter !== task.adapter || other.salt !== task.salt || other.ids.length - text.length <= 1)
+        return false
+      const end = Math.min(most, other.ids.length)
+      let shared = 0
+      while (shared < end && task.ids[shared] === other.ids[shared]) shared++
+      return Math.floor(shared / 16) * 16 > known
+    })
+  }
+
+  /** What each sequence reads in this step; room in the cache is reserved for it. */
+  #plan(): Part[] {
+    const isWhole = hasLengthDependentRope(this.#model.config)
+    const isWriting = this.#running.some(({ task, text }) => task.ids.length - text.length === 1)
+    let budget = isWriting ? PROMPT_TOKENS_BESIDE : PROMPT_TOKENS
+    const parts: Part[] = []
+    for (let i = 0; i < this.#running.length; i++) {
+      const { task, text } = this.#running[i]!
+      const left = task.ids.length - text.length
+      const drafts = left === 1 && !isWhole ? task.draft().slice(0, mostLogits(this.#model) - 1) : []
+      const count = left === 1 || isWhole ? left : Math.min(left, budget)
+      if (count === 0) continue
+      if (!this.#makeRoom(i, count + drafts.length)) continue
+      if (left > 1) budget -= count
+      parts.push({
+        task,
+        text,
+        ids: [...task.ids.slice(text.length, text.length + count), ...drafts],
+        drafts,
+      })
+    }
+    return parts
+  }
+
+  /** Reserves for running sequence `i`; where blocks are short, the youngest goes back to the queue. False if that was itself. */
+  #makeRoom(i: number, count: number): boolean {
+    const cache = this.#cache!
+    while (!cache.reserve(this.#running[i]!.text, count)) {
+      const { task, text } = this.#running.pop()!
+      cache.close(text)
+      this.#waiting.unshift(task)
+      if (i >= this.#running.length) return false
+    }
+    return true
+  }
+
+  #run(parts: readonly Part[]): void {
+    const model = this.#model
+    const cache = this.#cache!
+    const sorted = parts.toSorted((a, b) => (a.task.adapter ?? '').localeCompare(b.task.adapter ?? ''))
+    const ids = BigInt64Array.from(
+      sorted.flatMap(({ ids }) => ids),
+      BigInt,
+    )
+    const inputIds = Tensor.from(ids, [1, ids.length]).to(model.device)
+    const step = cache.step(sorted.map(({ text, ids }) => ({ text, count: ids.length })))
+    const run = (): Tensor => model.hidden({ inputIds, cache: step }).view(ids.length, -1)
+    const { adapters } = this.#options
+    const hidden = adapters === undefined ? run() : adapters.during(spansOf(sorted), run) // [R, D]
+    const wanted: Wanted[] = []
+    let row = 0
+    for (const part of sorted) {
+      const first = Math.max(0, part.task.logitsFrom - part.text.length)
+      for (let at = first; at < part.ids.length; at++)
+        wanted.push({ part, row: row + at, place: part.text.length + at })
+      row += part.ids.length
+      // Drafts are known to be right only when their logits are.
+      cache.commit(part.text, part.ids.slice(0, part.ids.length - part.drafts.length))
+    }
+    const isAll = wanted.length === ids.length
+    const most = mostLogits(model)
+    // The rows of drafts are looked at together: which of them count is known by the one before.
+    for (let begin = 0; begin < wanted.length; ) {
+      let end = Math.min(wanted.length, begin + most)
+      if (end < wanted.length) while (end > begin + 1 && isDraft(wanted[end]!)) end--
+      const slice = wanted.slice(begin, end)
+      begin = end
+      scope(() => {
+        const rows = Tensor.from(BigInt64Array.from(slice, ({ row }) => BigInt(row))).to(model.device)
+        const chosen = isAll && slice.length === wanted.length ? hidden : hidden.indexSelect(0, rows)
+        this.#handOut(slice, new LogitRows(model.logits(chosen)))
+      })
+    }
+  }
+
+  #handOut(slice: readonly Wanted[], logits: LogitRows): void {
+    for (let begin = 0; begin < slice.length; ) {
+      const { part, place } = slice[begin]!
+      let end = begin
+      while (end < slice.length && slice[end]!.part === part) end++
+      const { task, text } = part
+      const before = task.ids.length
+      if (!task.isOver()) {
+        try {
+          task.take(logits, begin, end - begin, place, part.drafts)
+        } catch (error) {
+          task.fail(error)
+        }
+      }
+      // New ids that were drafts are read already.
+      const right = Math.min(part.drafts.length, task.ids.length - before - 1)
+      if (right > 0 && !task.isOver()) this.#cache!.commit(text, task.ids.slice(before, before + right))
+      begin = end
+    }
+  }
+}
+
+interface Wanted {
+  part: Part
+  /** Among the rows of the step. */
+  row: number
+  /** In the task's ids. */
+  place: number
+}
+
+const mostLogits = ({ config }: Decoder): number => Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize))
+
+const isDraft = ({ part, place }: Wanted): boolean => part.drafts.length > 0 && place >= part.task.ids.length
+
+function spansOf(parts: readonly Part[]): RowSpan[] {
+  const spans: RowSpan[] = []
+  let begin = 0
+  for (const { task, ids } of parts) {
+    const last = spans.at(-1)
+    if (last?.adapter === task.adapter) last.end += ids.length
+    else spans.push({ adapter: task.adapter, begin, end: begin + ids.length })
+    begin += ids.length
+  }
+  return spans
+}
