@@ -258,7 +258,7 @@ Tensor attendComposed(const Tensor& q, const Tensor& k, const Tensor& v, const T
   for (int64_t begin = 0, end; begin < R; begin = end) {
     for (end = begin + 1; end < R && at[2 * end] == at[2 * begin];) end++;
     int64_t count = at[2 * (end - 1) + 1] / kBlock + 1, n = end - begin;
-    Tensor chosen = at::from_blob(const_cast<int32_t*>(table) + at[2 * begin] * width, {count}, at::kInt).to(at::kLong).to(q.device());
+    Tensor chosen = at::from_blob(const_cast<int32_t*>(table) + at[2 * begin] * width, {count}, at::kInt).to(at::kLong).clamp_min(0).to(q.device());
     Tensor key = keys.index_select(0, chosen).permute({1, 2, 0, 3}).reshape({G, E, count * kBlock}).to(q.scalar_type());
     Tensor value = values.index_select(0, chosen).narrow(3, 0, E).transpose(0, 1).reshape({G, count * kBlock, E}).to(q.scalar_type());
     Tensor query = q.narrow(0, begin, n).view({n, G, H / G, E}).permute({1, 2, 0, 3}).reshape({G, H / G * n, E});
@@ -268,8 +268,9 @@ Tensor attendComposed(const Tensor& q, const Tensor& k, const Tensor& v, const T
     Tensor hidden = all > own;
     if (window > 0) hidden = hidden.logical_or(all <= own - window);
     Tensor weights = at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1, wide).to(q.scalar_type());
-    // What was never written may be anything, and 0 · NaN is NaN.
+    // What was never written, or is behind the window and given back, may be anything, and 0 · NaN is NaN.
     Tensor written = (all <= at[2 * (end - 1) + 1]).unsqueeze(1);
+    if (window > 0) written = written.logical_and((all > at[2 * begin + 1] - window).unsqueeze(1));
     Tensor part = at::matmul(weights.view({G, H / G * n, -1}), value.where(written, at::zeros({}, value.options())));
     y.narrow(0, begin, n).copy_(part.view({G, H / G, n, E}).permute({2, 0, 1, 3}).reshape({n, H, E}));
   }

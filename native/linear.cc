@@ -121,8 +121,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bia
 Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * rowsOf(mask) : x; }
 
 /** y [N, D] += weightsᵀ·rows in place, for weights [r, N] and rows [r, D]. */
-void addLowRank(const Tensor& y, const Tensor& weights, const Tensor& rows) {
-  constexpr int64_t kCached = 32;  // more rows than that do not stay in the cache, and a blocked product is better
+void addLowRank(const Tensor& y, const Tensor& weights, const Tensor& rows, int64_t kCached = 32) {  // more rows do not stay in the cache, and a blocked product is better
   int64_t r = weights.size(0), N = y.size(0), D = y.size(1);
   if (r > kCached || !fast(y) || !fast(rows) || !y.is_contiguous()) {
     if (fast(y)) y.add_(product(weights.t(), rows));
@@ -152,7 +151,19 @@ void addLowRank(const Tensor& y, const Tensor& weights, const Tensor& rows) {
   });
 }
 
-/** y [..., out] and scale·(x·Aᵀ)ᵀ [r, N]. */
+/**
+ * y [..., out] += scale·(x·Aᵀ)·Bᵀ in place. No row sees another, as in `linear`: those of many texts go through their own adapters in one call.
+ */
+Tensor loraAdd(const Tensor& y, const Tensor& x, const Tensor& A, const Tensor& B, double scale) {
+  TORCH_CHECK(A.dim() == 2 && B.dim() == 2 && x.dim() > 0 && y.dim() > 0 && x.size(-1) == A.size(1) && y.size(-1) == B.size(0) && A.size(0) == B.size(1),
+              "expected y [...,out], x [...,in], A [r,in] and B [out,r]");
+  Tensor thin = anneal::linear(rowsOf(x), A, Optional<Tensor>()).mul_(scale), rows = y.view({-1, y.size(-1)});
+  if (fast(y) && fast(thin) && fast(B)) addLowRank(rows, thin.t(), B.t(), A.size(0));
+  else rows.add_(at::linear(thin, B.to(thin.scalar_type())));
+  return y;
+}
+
+/** y [..., out] and, for the backward pass, scale·(x·Aᵀ)ᵀ [r, N]. */
 std::pair<Tensor, Tensor> loraForward(const Tensor& x, const Tensor& weight, const Optional<Tensor>& bias, const Tensor& A, const Tensor& B, double scale, const Tensor& mask) {
   Tensor y = anneal::linear(x, weight, bias), thin = productNT(A, masked(rowsOf(x), mask)).mul_(scale);
   addLowRank(y.view({-1, y.size(-1)}), thin, B.t());
@@ -197,7 +208,10 @@ Tensor loraLinear(const Tensor& x, const Tensor& weight, const Optional<Tensor>&
   TORCH_CHECK(weight.dim() == 2 && A.dim() == 2 && B.dim() == 2 && x.dim() > 0 && x.size(-1) == weight.size(1) && A.size(1) == weight.size(1) && B.size(0) == weight.size(0) &&
                   A.size(0) == B.size(1) && (!mask.has_value() || mask->sizes() == x.sizes()),
               "expected x [...,in], weight [out,in], A [r,in], B [out,r] and a mask like x");
-  if (!recording({x, A, B})) return loraForward(x, weight, bias, A, B, scale, mask.has_value() ? *mask : Tensor()).first;
+  if (!recording({x, A, B})) {
+    if (mask.has_value()) return loraForward(x, weight, bias, A, B, scale, *mask).first;
+    return loraAdd(anneal::linear(x, weight, bias), x, A, B, scale);
+  }
   TORCH_CHECK(!weight.requires_grad() && !(bias.has_value() && bias->requires_grad()), "expected a frozen weight and bias; compose it of linear() to train them");
   return LoraLinear::apply(x, weight, bias, A, B, scale, mask);
 }
@@ -207,6 +221,7 @@ Tensor loraLinear(const Tensor& x, const Tensor& weight, const Optional<Tensor>&
 TORCH_LIBRARY_FRAGMENT(anneal, m) {
   m.def("linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor", &linear);
   m.def("lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor A, Tensor B, float scale, Tensor? mask=None) -> Tensor", &loraLinear);
+  m.def("lora_add_(Tensor(a!) y, Tensor x, Tensor A, Tensor B, float scale) -> Tensor(a!)", &loraAdd);
 }
 
 }  // namespace anneal

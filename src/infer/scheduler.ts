@@ -228,8 +228,10 @@ export class Scheduler {
     const inputIds = Tensor.from(ids, [1, ids.length]).to(model.device)
     const step = cache.step(sorted.map(({ text, ids }) => ({ text, count: ids.length })))
     const run = (): Tensor => model.hidden({ inputIds, cache: step }).view(ids.length, -1)
-    const { adapters } = this.#options
-    const hidden = adapters === undefined ? run() : adapters.during(spansOf(sorted), run) // [R, D]
+    const hidden = this.#through(
+      sorted.map(({ task, ids }) => ({ adapter: task.adapter, count: ids.length })),
+      run,
+    ) // [R, D]
     const wanted: Wanted[] = []
     let row = 0
     for (const part of sorted) {
@@ -251,9 +253,23 @@ export class Scheduler {
       scope(() => {
         const rows = Tensor.from(BigInt64Array.from(slice, ({ row }) => BigInt(row))).to(model.device)
         const chosen = isAll && slice.length === wanted.length ? hidden : hidden.indexSelect(0, rows)
-        this.#handOut(slice, new LogitRows(model.logits(chosen)))
+        const adapters = slice.map(({ part }) => ({ adapter: part.task.adapter, count: 1 }))
+        this.#handOut(slice, new LogitRows(this.#through(adapters, () => model.logits(chosen))))
       })
     }
+  }
+
+  /** What `body` computes of rows, with the adapter of each. */
+  #through(rows: readonly { adapter: string | null; count: number }[], body: () => Tensor): Tensor {
+    const { adapters } = this.#options
+    if (adapters === undefined) return body()
+    const spans: RowSpan[] = []
+    for (const { adapter, count } of rows) {
+      const last = spans.at(-1)
+      if (last !== undefined && last.adapter === adapter) last.end += count
+      else spans.push({ adapter, begin: last?.end ?? 0, end: (last?.end ?? 0) + count })
+    }
+    return adapters.during(spans, body)
   }
 
   #handOut(slice: readonly Wanted[], logits: LogitRows): void {
@@ -289,15 +305,3 @@ interface Wanted {
 const mostLogits = ({ config }: Decoder): number => Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize))
 
 const isDraft = ({ part, place }: Wanted): boolean => part.drafts.length > 0 && place >= part.task.ids.length
-
-function spansOf(parts: readonly Part[]): RowSpan[] {
-  const spans: RowSpan[] = []
-  let begin = 0
-  for (const { task, ids } of parts) {
-    const last = spans.at(-1)
-    if (last?.adapter === task.adapter) last.end += ids.length
-    else spans.push({ adapter: task.adapter, begin, end: begin + ids.length })
-    begin += ids.length
-  }
-  return spans
-}

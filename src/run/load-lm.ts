@@ -1,5 +1,9 @@
 // A model that generates and scores, from a path: `loadModel` with the engine on top.
+import { basename, resolve } from 'node:path'
+import { UsageError } from '../errors.ts'
 import { Engine } from '../infer/engine.ts'
+import { loadLora } from '../methods/lora/adapter-files.ts'
+import { rowAdapters } from '../methods/lora/row-adapters.ts'
 import { type LoadModelOptions, loadModel } from './load-model.ts'
 import type { ModelSource } from './model-source.ts'
 
@@ -7,6 +11,10 @@ import type { ModelSource } from './model-source.ts'
 export interface LoadLmOptions extends LoadModelOptions {
   /** Sequences that `generateAll` decodes together at most; default 16. */
   batchSize?: number
+  /** LoRAs by the names that requests may give; a request without a name gets the model alone. In place of `adapter`. */
+  adapters?: Readonly<Record<string, string>>
+  /** Tokens whose keys and values are kept at most, of all texts together; see `EngineParts.cacheTokens`. */
+  cacheTokens?: number
 }
 
 /**
@@ -17,7 +25,15 @@ export interface LoadLmOptions extends LoadModelOptions {
  * for await (const { text } of lm.generate({ prompt: 'Once upon a time' })) process.stdout.write(text)
  */
 export async function loadLm(path: string | ModelSource, options: LoadLmOptions = {}): Promise<Engine> {
-  const { batchSize, ...loading } = options
-  const { model, tokenizer, generationConfig, prefix } = await loadModel(path, loading)
-  return new Engine({ model, tokenizer, generationConfig, prefix, batchSize })
+  const { batchSize, adapters = {}, cacheTokens, ...loading } = options
+  const named = Object.entries(adapters)
+  const { model, tokenizer, generationConfig, prefix, source } = await loadModel(path, loading)
+  if (named.length > 0 && source.adapters.length > 0)
+    throw new UsageError(
+      'adapters: expected a model without an active adapter, got one. Name that one in adapters, too',
+    )
+  for (const [name, directory] of named) loadLora(model, directory, { name })
+  const info = { name: basename(resolve(source.base)) }
+  const choices = named.length > 0 ? rowAdapters(model) : undefined
+  return new Engine({ model, tokenizer, generationConfig, prefix, batchSize, cacheTokens, info, adapters: choices })
 }

@@ -54,6 +54,13 @@ export function loraLinear(x: Tensor, weight: Tensor, bias: Tensor | null | unde
 }
 let op_loraLinear = -1
 
+/** `anneal::lora_add_(Tensor(a!) y, Tensor x, Tensor A, Tensor B, float scale) -> Tensor(a!)` */
+export function loraAdd_(y: Tensor, x: Tensor, A: Tensor, B: Tensor, scale: number): Tensor {
+  call(op_loraAdd_ < 0 ? (op_loraAdd_ = resolve('anneal::lora_add_', '')) : op_loraAdd_, y.handle, x.handle, A.handle, B.handle, scale)
+  return y
+}
+let op_loraAdd_ = -1
+
 /** `anneal::paged_attention(Tensor q, Tensor k, Tensor v, Tensor? cos, Tensor? sin, Tensor(a!) keys, Tensor(b!) values, Tensor tables, Tensor rows, float scale, int window=0, float softcap=0.) -> Tensor` */
 export function pagedAttention(q: Tensor, k: Tensor, v: Tensor, cos: Tensor | null | undefined, sin: Tensor | null | undefined, keys: Tensor, values: Tensor, tables: Tensor, rows: Tensor, scale: number, window?: number | null, softcap?: number | null): Tensor {
   return wrap(call(op_pagedAttention < 0 ? (op_pagedAttention = resolve('anneal::paged_attention', '')) : op_pagedAttention, q.handle, k.handle, v.handle, cos?.handle, sin?.handle, keys.handle, values.handle, tables.handle, rows.handle, scale, window, softcap) as number)

@@ -9,4 +9,5 @@ export {
   mergeQuantized,
   type QuantizedMergeOptions,
 } from './quantized-base.ts'
+export { rowAdapters } from './row-adapters.ts'
 export type { Targets } from './targets.ts'

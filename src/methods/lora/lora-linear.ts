@@ -3,6 +3,7 @@
 // LoRA arXiv:2106.09685v2 (Eq. 3 → forward) · rsLoRA arXiv:2312.03732v1 (s = α/√r) · DoRA arXiv:2402.09353v6 (Eq. 5 → magnitude / norm).
 // Shapes: N tokens, W [out, in], A [r, in], B [out, r], m [out].
 import { UsageError } from '../../errors.ts'
+import type { RowSpan } from '../../infer/model-adapters.ts'
 import { Layer } from '../../nn/layer.ts'
 import { Linear, type LinearLike } from '../../nn/linear.ts'
 import { autocastDtype, type DType, type Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
@@ -62,6 +63,8 @@ export class LoraLinear extends Layer implements LinearLike {
   readonly lora_magnitude_vector: ByAdapter = new ByAdapter()
   /** Stands in for all of the above while set; see merge.ts. */
   merged: Linear | null = null
+  /** Which adapter which rows go through, while that differs among them; null: `active` says it for all. */
+  rowAdapters: readonly RowSpan[] | null = null
   readonly #adapters = new Map<string, Adapter>()
   readonly #source: DropoutSource // private: a field would make the model a child of its own part
   #active: readonly string[] = []
@@ -116,6 +119,7 @@ export class LoraLinear extends Layer implements LinearLike {
 
   forward(x: Tensor): Tensor {
     if (this.merged !== null) return this.merged.forward(x)
+    if (this.rowAdapters !== null) return this.#byRows(this.rowAdapters, x)
     const [first, ...others] = this.#active
     if (first === undefined) return this.base_layer.forward(x)
     return scope(() => {
@@ -123,6 +127,23 @@ export class LoraLinear extends Layer implements LinearLike {
       const base = this.base_layer.forward(x)
       return this.#active.reduce((y, name) => y.add(this.#change(this.#adapters.get(name)!, x, base)), base)
     })
+  }
+
+  /** All rows through the base together, then each range through its own adapter. Not for training. */
+  #byRows(spans: readonly RowSpan[], x: Tensor): Tensor {
+    const y = this.base_layer.forward(x)
+    scope(() => {
+      const [from, to] = [x.view(-1, this.inFeatures), y.view(-1, this.outFeatures)]
+      for (const { adapter: name, begin, end } of spans) {
+        const adapter = name === null ? undefined : this.#adapters.get(name)
+        if (adapter === undefined) continue
+        const [input, part] = [from.narrow(0, begin, end - begin), to.narrow(0, begin, end - begin)]
+        const { A, B, magnitude } = adapter
+        if (magnitude === null) ops.loraAdd_(part, input, A, B, scaleOf(adapter, A.size(0)))
+        else part.add_(this.#change(adapter, input, part))
+      }
+    })
+    return y
   }
 
   /** W with the active adapters, [out, in], as `dtype` (default: the base's); gradients reach A, B and m, dropout does not take part. */
