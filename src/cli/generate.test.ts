@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { runCommand, textSink } from '../../test/run-command.ts'
 import { tinyModelDirectory } from '../../test/tiny-model.ts'
 import { fakeLm } from '../lm/fake-lm.ts'
+import type { GenerateOptions } from '../lm/lm.ts'
 import { command, generate } from './generate.ts'
 import { createOutput } from './output.ts'
 
@@ -17,7 +18,7 @@ describe('generate', () => {
   it('writes the continuation to standard output and about it to standard error', async () => {
     const { out, err } = await run('Hello.', false)
     expect(out).toBe('Hello.\n')
-    expect(err).toMatch(/^7 tokens, [\d.]+( [kMG])? tokens\/s; the text ended\n$/)
+    expect(err).toMatch(/^7 tokens, [\d.,]+( [kMG])? tokens\/s; the text ended\n$/)
   })
 
   it('says which limit ended the text, to people and to programs', async () => {
@@ -38,6 +39,45 @@ describe('generate', () => {
     const { out, err } = await run('Hi\u001b[2J', true)
     expect(out).toBe('{"text":"Hi\\u001b[2J","token_ids":[72,105,27,91,50,74,0],"finish_reason":"stop"}\n')
     expect(err).toBe('')
+  })
+
+  it('says which stop ended the text, and how many guesses were right', async () => {
+    const ended = async (request: GenerateOptions, isJson: boolean) => {
+      const [stdout, stderr] = [textSink(), textSink()]
+      const lm = fakeLm({ reply: () => 'one\ntwo' })
+      await generate(lm, { prompt: 'x', ...request }, createOutput(isJson, stdout, stderr))
+      return isJson ? JSON.parse(stdout.text) : stderr.text
+    }
+    expect(await ended({ stop: ['\n'] }, false)).toMatch(/; the stop text "\\n" came\n$/)
+    expect(await ended({ stop: ['\n'] }, true)).toMatchObject({ finish_reason: 'stop', stop_reason: '\n' })
+    expect(await ended({ stopTokenIds: [110] }, true)).toMatchObject({ finish_reason: 'stop', stop_reason: 110 })
+    expect(await ended({}, true)).not.toHaveProperty('stop_reason')
+    expect(await ended({ promptLookup: 3 }, true)).toMatchObject({ draft_tokens: 0, accepted_draft_tokens: 0 })
+  })
+
+  it('writes log-probabilities with --json, equal ones with equal digits', async () => {
+    const stdout = textSink()
+    const lm = fakeLm({ reply: () => 'b', logProb: (ids, index) => -ids[index]! / 7, candidates: () => [97] })
+    await generate(lm, { prompt: 'x', topLogprobs: 2 }, createOutput(true, stdout, textSink()))
+    const [a, b, end] = [-13.85714, -14, 0]
+    expect(JSON.parse(stdout.text).logprobs).toEqual([
+      {
+        id: 98,
+        logprob: b,
+        top: [
+          { id: 97, logprob: a },
+          { id: 98, logprob: b },
+        ],
+      },
+      {
+        id: 0,
+        logprob: end,
+        top: [
+          { id: 0, logprob: end },
+          { id: 97, logprob: a },
+        ],
+      },
+    ])
   })
 
   it('shows a terminal no escapes, and hands them to a pipe', async () => {
@@ -89,7 +129,41 @@ describe('anneal generate', async () => {
     ])
   })
 
+  it('says of every token how probable it was, whichever it took', async () => {
+    const words = ['--prompt', 'a', '--max-new-tokens', '5', '--json']
+    const greedy = JSON.parse((await anneal(...words, '--top-logprobs', '3')).out)
+    const ids = greedy.logprobs.map(({ id }: { id: number }) => id)
+    expect(ids).toEqual(greedy.token_ids)
+    for (const { id, logprob, top } of greedy.logprobs) {
+      expect(top).toHaveLength(3)
+      expect(top[0]).toEqual({ id, logprob })
+    }
+    const banned = JSON.parse((await anneal(...words, '--logprobs', '--logit-bias', `${ids[0]}=-100`)).out)
+    expect(banned.token_ids).not.toContain(ids[0])
+    expect(banned.logprobs[0]).toEqual(greedy.logprobs[0].top[1]) // the model’s own, without the bias
+  })
+
+  it('follows penalties, and guesses without another text', async () => {
+    const words = ['--prompt', 'abcabcabc', '--max-new-tokens', '40', '--json']
+    const plain = JSON.parse((await anneal(...words)).out)
+    const penalised = JSON.parse((await anneal(...words, '--presence-penalty', '2', '--frequency-penalty', '2')).out)
+    const distinct = ({ token_ids }: { token_ids: number[] }) => new Set(token_ids).size
+    expect(distinct(penalised)).toBeGreaterThan(distinct(plain))
+    const guessed = JSON.parse((await anneal(...words, '--prompt-lookup', '4')).out)
+    expect(guessed.token_ids).toEqual(plain.token_ids)
+    expect(guessed.draft_tokens).toBeGreaterThan(0)
+  })
+
   it.each([
+    [['--prompt', 'a', '--logprobs'], 2, '--logprobs: expected --json with it'],
+    [['--prompt', 'a', '--top-logprobs', '2'], 2, '--top-logprobs: expected --json with it'],
+    [
+      ['--prompt', 'a', '--logit-bias', '5'],
+      2,
+      "--logit-bias: expected a token id and a number such as 50=-100, got '5'",
+    ],
+    [['--prompt', 'a', '--logit-bias', '320=1'], 2, '--logit-bias: expected token ids from 0 to 319, got 320'],
+    [['--prompt', 'a', '--presence-penalty', '3'], 2, '--presence-penalty: expected a number ≥ -2 and ≤ 2'],
     [[], 2, '--prompt: expected a text (or --prompt-file FILE), got nothing'],
     [['--prompt', 'a', '--prompt-file', 'b'], 2, 'expected it or --prompt, got both'],
     [['--prompt', 'a', '--top-p', '0'], 2, '--top-p: expected a number above 0 and at most 1, got 0'],

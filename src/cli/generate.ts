@@ -23,6 +23,14 @@ export const command: Command = defineCommand({
       summary: 'file with the text, - for standard input; its last line end is dropped',
     },
     ...SAMPLING_OPTIONS,
+    logprobs: { kind: 'flag', summary: 'with --json, the log-probability of each token that was made' },
+    'top-logprobs': {
+      kind: 'integer',
+      value: 'K',
+      summary: 'with --json, the K most probable tokens at each place too',
+      min: 0,
+      max: 1024,
+    },
     device: MODEL_OPTIONS.device,
     dtype: MODEL_OPTIONS.dtype,
     threads: MODEL_OPTIONS.threads,
@@ -32,9 +40,21 @@ export const command: Command = defineCommand({
     'generate --model runs/tiny --prompt-file - --temperature 0.8 --seed 1 < start.txt',
   ],
   run: async ({ options, output }) => {
+    const { logprobs, topLogprobs } = options
+    for (const [name, isGiven] of [
+      ['logprobs', logprobs],
+      ['top-logprobs', topLogprobs !== undefined],
+    ] as const)
+      if (isGiven && !output.isJson)
+        throw new UsageError(`--${name}: expected --json with it, whose object holds the numbers`)
     const prompt = await promptOf(options)
     const engine = await openWriter(options, output)
-    const request = { prompt, ...generateOptions(options) }
+    const request = {
+      prompt,
+      ...generateOptions(options),
+      ...(logprobs && { logprobs }),
+      ...(topLogprobs !== undefined && { topLogprobs }),
+    }
     const { generationSettings } = await import('../infer/generation-settings.ts')
     const how = describeSampling(generationSettings(request, engine.generationConfig))
     await generate(engine, request, output, how)
@@ -48,7 +68,12 @@ export async function generate(lm: Lm, request: GenerateRequest, output: Output,
   if (output.isJson) return
   const why = whyEnded(reply, lm.contextLength)
   const speed = tokensPerSecond === undefined ? '' : `, ${amount(tokensPerSecond, '', false)} tokens/s`
-  output.note(`${counted(tokenIds.length, 'token')}${speed}; ${why}${how === undefined ? '' : ` (${how})`}`, 'quiet')
+  const { draftTokens = 0, acceptedDraftTokens = 0 } = reply.usage
+  const guessed = draftTokens === 0 ? '' : `, ${acceptedDraftTokens} of ${draftTokens} guesses right`
+  output.note(
+    `${counted(tokenIds.length, 'token')}${speed}${guessed}; ${why}${how === undefined ? '' : ` (${how})`}`,
+    'quiet',
+  )
 }
 
 async function promptOf(options: { prompt: string | undefined; promptFile: string | undefined }): Promise<string> {

@@ -1,5 +1,6 @@
 // Options that generate, chat and score share. Data and plain functions only, so that `--help` loads no engine.
 
+import { UsageError } from '../errors.ts'
 import type { GenerateOptions } from '../lm/lm.ts'
 import type { OptionValues } from './command.ts'
 
@@ -74,6 +75,33 @@ export const SAMPLING_OPTIONS = {
     summary: 'above 1 avoids tokens that were there (default: generation_config.json, else 1)',
     min: 0,
   },
+  'presence-penalty': {
+    kind: 'number',
+    value: 'P',
+    summary: 'above 0 avoids tokens that the continuation has already, as in the OpenAI API (default: 0)',
+    min: -2,
+    max: 2,
+  },
+  'frequency-penalty': {
+    kind: 'number',
+    value: 'F',
+    summary: 'the same for each time that it has them (default: 0)',
+    min: -2,
+    max: 2,
+  },
+  'logit-bias': {
+    kind: 'list',
+    value: 'ID=B',
+    summary: 'add B to the logit of token ID: -100 bans it, 100 demands it',
+  },
+  'prompt-lookup': {
+    kind: 'integer',
+    value: 'N',
+    summary:
+      'guess N tokens at once from what the text has said: same text, sooner where it repeats itself (default: 0)',
+    min: 0,
+    max: 64,
+  },
   stop: { kind: 'list', value: 'TEXT', summary: 'end before this text' },
   seed: { kind: 'integer', value: 'S', summary: 'same seed, same text; without one, another text each time', min: 0 },
 } as const
@@ -81,6 +109,7 @@ export const SAMPLING_OPTIONS = {
 /** The values of `SAMPLING_OPTIONS` as a request has them; what was not given is left out. */
 export function generateOptions(values: OptionValues<typeof SAMPLING_OPTIONS>): GenerateOptions {
   const { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, stop, seed } = values
+  const { presencePenalty, frequencyPenalty, logitBias, promptLookup } = values
   return {
     stop,
     ...(maxNewTokens !== undefined && { maxNewTokens }),
@@ -89,6 +118,22 @@ export function generateOptions(values: OptionValues<typeof SAMPLING_OPTIONS>): 
     ...(topP !== undefined && { topP }),
     ...(minP !== undefined && { minP }),
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    ...(presencePenalty !== undefined && { presencePenalty }),
+    ...(frequencyPenalty !== undefined && { frequencyPenalty }),
+    ...(logitBias.length > 0 && { logitBias: biasOf(logitBias) }),
+    ...(promptLookup !== undefined && { promptLookup }),
     ...(seed !== undefined && { seed }),
   }
+}
+
+/** `['50=-100']` → 50 ↦ −100. */
+function biasOf(entries: readonly string[]): Map<number, number> {
+  return new Map(
+    entries.map((entry) => {
+      const [, id, bias] = /^(\d+)=([+-]?(?:\d+\.?\d*|\.\d+))$/.exec(entry) ?? []
+      if (id === undefined || bias === undefined)
+        throw new UsageError(`--logit-bias: expected a token id and a number such as 50=-100, got '${entry}'`)
+      return [Number(id), Number(bias)]
+    }),
+  )
 }

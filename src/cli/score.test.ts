@@ -59,6 +59,24 @@ describe('anneal score', async () => {
     expect(JSON.parse(out).tokens).toBe(1500)
   })
 
+  it('names the most probable tokens of each place with --top, whose numbers are those of the scores', async () => {
+    const words = ['--ids', file(JSON.stringify(golden.input_ids)), '--json']
+    const plain = JSON.parse((await anneal(...words)).out)
+    const { top_logprobs, ...rest } = JSON.parse((await anneal(...words, '--top', '320')).out)
+    expect(rest).toEqual(plain)
+    for (const [i, row] of top_logprobs.entries()) {
+      expect(row[0]).toBeNull()
+      for (const [j, top] of row.entries()) {
+        if (top === null) continue
+        const numbers = top.map(({ logprob }: { logprob: number }) => logprob)
+        expect(numbers).toEqual([...numbers].sort((a, b) => b - a))
+        const own = top.find(({ id }: { id: number }) => id === golden.input_ids[i][j])
+        expect(own.logprob).toBe(plain.token_logprobs[i][j])
+      }
+    }
+    expect((await anneal(...words.slice(0, 2), '--top', '3')).err).toContain('--top: expected --json with it')
+  })
+
   it('has no loss for single tokens', async () => {
     expect(JSON.parse((await anneal('--ids', file('[[5],[6]]'), '--json')).out)).toEqual({
       token_logprobs: [[null], [null]],

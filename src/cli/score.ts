@@ -1,7 +1,7 @@
 // `anneal score --model DIR (--text FILE | --ids FILE.json)`: how probable the model finds given tokens.
 
-import { InputError, UsageError } from '../errors.ts'
-import type { Lm, TokenLogProbs } from '../lm/lm.ts'
+import { InputError, UnsupportedError, UsageError } from '../errors.ts'
+import type { Lm, TokenLogProb, TokenLogProbs } from '../lm/lm.ts'
 import { counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
@@ -9,6 +9,7 @@ import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { readInput } from './read-input.ts'
+import { sevenDigits, tokenAsJson } from './write-reply.ts'
 
 export const command: Command = defineCommand({
   summary: 'log-probabilities, loss and perplexity of a text',
@@ -23,16 +24,25 @@ export const command: Command = defineCommand({
       summary: 'tokens seen at once; without it, the context. Longer texts are read in windows that overlap by half',
       min: 2,
     },
+    top: {
+      kind: 'integer',
+      value: 'K',
+      summary: 'with --json, the K most probable tokens at each place too',
+      min: 1,
+      max: 1024,
+    },
     device: MODEL_OPTIONS.device,
     dtype: MODEL_OPTIONS.dtype,
     threads: MODEL_OPTIONS.threads,
   },
   examples: ['score --model runs/tiny --text held-out.txt', 'score --model runs/tiny --ids tokens.json --json'],
   run: async ({ options, output }) => {
-    const { text, ids, window } = options
+    const { text, ids, window, top } = options
     if ((text === undefined) === (ids === undefined)) {
       throw new UsageError(`--text: expected either it or --ids, got ${text === undefined ? 'neither' : 'both'}`)
     }
+    if (top !== undefined && !output.isJson)
+      throw new UsageError('--top: expected --json with it, whose object holds the tokens')
     const content = await readInput((text ?? ids)!)
     const lists = ids === undefined ? undefined : parseIds(content, ids)
     const engine = await openLm(options, output)
@@ -40,28 +50,42 @@ export const command: Command = defineCommand({
     const sequences = lists ?? [engine.encode({ prompt: content })]
     if (sequences.some((sequence) => sequence.length === 0))
       throw new InputError(`${text}: expected at least one token, got an empty text`)
-    await score(engine, sequences, window, output)
+    await score(engine, sequences, { window, top }, output)
   },
 })
 
-/** Scores sequences onto `output`. */
-export async function score(lm: Lm, sequences: number[][], window: number | undefined, output: Output): Promise<void> {
+/** Scores sequences onto `output`, with the `top` most probable tokens of each place where the model can tell. */
+export async function score(
+  lm: Lm,
+  sequences: number[][],
+  { window, top }: { window?: number | undefined; top?: number | undefined },
+  output: Output,
+): Promise<void> {
   let progress: Progress | undefined
-  let scores: TokenLogProbs[]
+  const options = {
+    ...(window !== undefined && { window }),
+    onProgress: (done: number, total: number) => {
+      if (done < total) progress ??= startProgress(output, { label: 'scoring', unit: 'tokens', total })
+      progress?.update(done)
+    },
+  }
+  let scores: readonly TokenLogProbs[]
+  let places: readonly (readonly (TokenLogProb | null)[])[] | undefined
   try {
-    scores = await lm.score(sequences, {
-      ...(window !== undefined && { window }),
-      onProgress: (done, total) => {
-        if (done < total) progress ??= startProgress(output, { label: 'scoring', unit: 'tokens', total })
-        progress?.update(done)
-      },
-    })
+    if (top === undefined) scores = await lm.score(sequences, options)
+    else {
+      if (lm.scoreTokens === undefined)
+        throw new UnsupportedError('--top: expected a model that can tell, got one that cannot')
+      places = await lm.scoreTokens(sequences, { ...options, topLogprobs: top })
+      scores = places.map((row) => row.map((place) => place?.logprob ?? null))
+    }
   } finally {
     progress?.end()
   }
   const { loss, perplexity, tokens } = summarise(scores)
-  const rounded = scores.map((row) => row.map((value) => (value === null ? null : Number(value.toPrecision(7)))))
-  output.emit({ token_logprobs: rounded, loss, perplexity, tokens })
+  const rounded = scores.map((row) => row.map((value) => (value === null ? null : sevenDigits(value))))
+  const tops = places?.map((row) => row.map((place) => place && tokenAsJson(place).top))
+  output.emit({ token_logprobs: rounded, ...(tops !== undefined && { top_logprobs: tops }), loss, perplexity, tokens })
   if (loss === null || perplexity === null)
     output.result(`${counted(tokens, 'token')} scored: nothing comes before the first one`)
   else output.result(`loss ${loss.toFixed(4)}  perplexity ${perplexity.toPrecision(5)}  tokens ${tokens}`)

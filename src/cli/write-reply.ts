@@ -1,6 +1,6 @@
 // What a model says, onto standard output as it comes; with `--json`, one object when it is complete.
 
-import type { Generation, GenerationPiece } from '../lm/lm.ts'
+import { collect, type Generation, type GenerationPiece, type LogProb, type TokenLogProb } from '../lm/lm.ts'
 import { printable } from '../printable.ts'
 import { counted } from '../report/amounts.ts'
 import type { Output } from './output.ts'
@@ -12,30 +12,50 @@ export interface WrittenReply extends Generation {
 
 /** Writes a continuation and a line end. A terminal gets printable text, a pipe the text as it is. */
 export async function writeReply(pieces: AsyncIterable<GenerationPiece>, output: Output): Promise<WrittenReply> {
-  const tokenIds: number[] = []
-  let text = ''
-  let last: GenerationPiece | undefined
   let startedAt: number | undefined
-  for await (const piece of pieces) {
-    startedAt ??= performance.now()
-    tokenIds.push(...piece.tokenIds)
-    text += piece.text
-    last = piece
-    if (!output.isJson && piece.text !== '')
-      output.stdout.write(output.stdout.isTTY ? printable(piece.text) : piece.text)
+  async function* written(): AsyncGenerator<GenerationPiece> {
+    for await (const piece of pieces) {
+      startedAt ??= performance.now()
+      if (!output.isJson && piece.text !== '')
+        output.stdout.write(output.stdout.isTTY ? printable(piece.text) : piece.text)
+      yield piece
+    }
   }
-  if (last?.finishReason === undefined || last.usage === undefined) throw new Error('a reply ended without a reason')
-  const { finishReason, limit, usage } = last
-  const cut = limit !== undefined && { limit }
+  const reply = await collect(written())
   if (!output.isJson) output.stdout.write('\n')
-  output.emit({ text, token_ids: tokenIds, finish_reason: finishReason, ...cut })
+  output.emit(asJson(reply))
   const seconds = (performance.now() - (startedAt ?? 0)) / 1000
-  const tokensPerSecond = tokenIds.length > 1 ? (tokenIds.length - 1) / seconds : undefined
-  return { text, tokenIds, finishReason, ...cut, usage, tokensPerSecond }
+  const made = reply.tokenIds.length
+  return { ...reply, tokensPerSecond: made > 1 ? (made - 1) / seconds : undefined }
+}
+
+function asJson({ text, tokenIds, finishReason, stop, limit, logprobs, usage }: Generation): object {
+  const { draftTokens, acceptedDraftTokens } = usage
+  return {
+    text,
+    token_ids: tokenIds,
+    finish_reason: finishReason,
+    ...(stop !== undefined && { stop_reason: stop }),
+    ...(limit !== undefined && { limit }),
+    ...(logprobs !== undefined && { logprobs: logprobs.map(tokenAsJson) }),
+    ...(draftTokens !== undefined && { draft_tokens: draftTokens, accepted_draft_tokens: acceptedDraftTokens }),
+  }
+}
+
+/** A token with seven digits of its log-probability, and of those beside it: equal numbers stay equal. */
+export function tokenAsJson({ id, logprob, top }: TokenLogProb): LogProb & { top?: LogProb[] } {
+  const entry = (other: LogProb): LogProb => ({ id: other.id, logprob: sevenDigits(other.logprob) })
+  return { ...entry({ id, logprob }), ...(top.length > 0 && { top: top.map(entry) }) }
+}
+
+/** What a float32 knows of a number; −∞ stays what it is, which JSON writes as null. */
+export function sevenDigits(value: number): number {
+  return Number(value.toPrecision(7))
 }
 
 /** Why a reply ended, for people. */
-export function whyEnded({ finishReason, limit, usage }: Generation, contextLength: number): string {
+export function whyEnded({ finishReason, stop, limit, usage }: Generation, contextLength: number): string {
+  if (typeof stop === 'string') return `the stop text ${printable(JSON.stringify(stop))} came`
   if (finishReason === 'stop') return 'the text ended'
   if (finishReason === 'aborted') return 'stopped'
   return limit === 'context'

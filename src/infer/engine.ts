@@ -130,6 +130,10 @@ export class Engine implements Lm {
     return this.#needTokenizer().decode(ids, { skipSpecialTokens: true })
   }
 
+  tokenBytes(id: number): Uint8Array {
+    return this.#needTokenizer().idToBytes(id)
+  }
+
   async *generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
     const task = this.#task(request)
     this.#scheduler.add(task)

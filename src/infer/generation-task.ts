@@ -63,9 +63,10 @@ export class GenerationTask implements Task {
     const { sequence } = this
     if (sequence.settings.promptLogprobs && sequence.tokenCount === 0) sequence.promptLogprobs = this.#promptLogprobs
     sequence.follow(drafts, (i) => {
-      if (sequence.needsLogits) sequence.choose(logits.row(row + read + i))
+      const at = row + read + i
+      if (sequence.needsLogits) sequence.choose(logits.row(at), logits.tensor.narrow(0, at, 1))
       else {
-        const { value, id } = logits.top(row + read + i)
+        const { value, id } = logits.top(at)
         if (!Number.isFinite(value)) throw notFinite(value)
         sequence.accept(id)
       }

@@ -25,7 +25,7 @@ export function scoreSequences<T>(
   read: (logits: Tensor, next: readonly number[]) => Iterable<T>,
   options: ScoreOptions & { window: number; prefix?: readonly number[] },
 ): Promise<(T | null)[][]> {
-  const { window, from = [], signal, onProgress, prefix = [], adapter = null } = options
+  const { window, from = [], signal, onProgress, prefix = [], adapter = null, cacheSalt = '' } = options
   const scores = sequences.map((ids) => new Array<T | null>(ids.length).fill(null))
   const windows = planWindows(
     sequences.map(({ length }) => length),
@@ -54,7 +54,7 @@ export function scoreSequences<T>(
         signal?.removeEventListener('abort', abort)
         resolve(scores)
       }
-      return new ReadingTask(ids, prefix.length + scoresFrom - begin, adapter, take, fail)
+      return new ReadingTask(ids, prefix.length + scoresFrom - begin, { adapter, salt: cacheSalt }, take, fail)
     })
     if (signal?.aborted) return abort()
     signal?.addEventListener('abort', abort, { once: true })
@@ -67,7 +67,7 @@ class ReadingTask implements Task {
   readonly ids: readonly number[]
   readonly logitsFrom: number
   readonly adapter: string | null
-  readonly salt = ''
+  readonly salt: string
   readonly #take: (logits: Tensor, place: number, next: readonly number[]) => void
   readonly #fail: (error: unknown) => void
   #isOver = false
@@ -75,13 +75,14 @@ class ReadingTask implements Task {
   constructor(
     ids: readonly number[],
     scoresFrom: number,
-    adapter: string | null,
+    { adapter, salt }: Pick<Task, 'adapter' | 'salt'>,
     take: (logits: Tensor, place: number, next: readonly number[]) => void,
     fail: (error: unknown) => void,
   ) {
     this.ids = ids
     this.logitsFrom = scoresFrom - 1
     this.adapter = adapter
+    this.salt = salt
     this.#take = take
     this.#fail = fail
   }

@@ -1,11 +1,10 @@
 // A model that generates and scores, from a path: `loadModel` with the engine on top.
-import { basename, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { Engine } from '../infer/engine.ts'
 import { loadLora } from '../methods/lora/adapter-files.ts'
 import { rowAdapters } from '../methods/lora/row-adapters.ts'
 import { type LoadModelOptions, loadModel } from './load-model.ts'
-import type { ModelSource } from './model-source.ts'
+import { type ModelSource, modelInfo } from './model-source.ts'
 
 /** How a model is loaded, and how many texts it continues together. */
 export interface LoadLmOptions extends LoadModelOptions {
@@ -33,7 +32,7 @@ export async function loadLm(path: string | ModelSource, options: LoadLmOptions 
       'adapters: expected a model without an active adapter, got one. Name that one in adapters, too',
     )
   for (const [name, directory] of named) loadLora(model, directory, { name })
-  const info = { name: basename(resolve(source.base)) }
+  const info = modelInfo(source)
   const choices = named.length > 0 ? rowAdapters(model) : undefined
   return new Engine({ model, tokenizer, generationConfig, prefix, batchSize, cacheTokens, info, adapters: choices })
 }

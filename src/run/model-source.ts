@@ -13,6 +13,7 @@ import { isGguf } from '../gguf/load-parts.ts'
 import { configFromGguf } from '../gguf/model-config.ts'
 import { readGguf } from '../gguf/read.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
+import type { ModelInfo } from '../lm/lm.ts'
 import type { DecoderConfig } from '../model/config.ts'
 
 /** An adapter's directory, and what kind it is. */
@@ -30,6 +31,15 @@ export interface ModelSource {
   isGguf: boolean
   /** In the order in which they were made. */
   adapters: readonly AdapterSource[]
+}
+
+/** A model as the cache of Hugging Face's tools keeps it: its repository, and the commit that was downloaded. */
+const SNAPSHOT = /(?:^|[/\\])models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})$/
+
+/** The name of a model, and which version of it, as far as its path tells. */
+export function modelInfo({ name, base, adapters }: ModelSource): ModelInfo {
+  const [, owner, repository, revision] = (adapters.length === 0 && SNAPSHOT.exec(resolve(base))) || []
+  return revision === undefined ? { name } : { name: `${owner}/${repository}`, revision }
 }
 
 const ADAPTER = 'adapter_config.json'
