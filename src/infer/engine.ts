@@ -245,9 +245,16 @@ export class Engine implements Lm {
     sequences: readonly (readonly number[])[],
     options: O,
   ): O & { window: number; prefix: readonly number[] } {
-    const { window = this.contextLength, adapter = null } = options
+    const { window = this.contextLength, from, adapter = null } = options
     if (!(Number.isInteger(window) && window >= 2 && window <= this.contextLength))
       throw new UsageError(`window: expected a whole number from 2 to ${this.contextLength}, got ${window}`)
+    if (
+      from !== undefined &&
+      (from.length !== sequences.length || from.some((at) => !(Number.isInteger(at) && at >= 0)))
+    )
+      throw new UsageError(
+        `from: expected a whole number ≥ 0 for each of ${sequences.length} sequences, got [${from.join(', ')}]`,
+      )
     this.#checkAdapter(adapter)
     for (const [i, ids] of sequences.entries()) this.#checkIds(ids, `sequence ${i}`)
     return { ...options, window, prefix: this.#prefix }

@@ -48,6 +48,18 @@ describe('planWindows', () => {
     ])
   })
 
+  it('leaves out what comes before the first token that is wanted, and changes no window', () => {
+    expect(planWindows([19], 8, [13])).toEqual([
+      { sequence: 0, begin: 8, end: 16, scoresFrom: 13 },
+      { sequence: 0, begin: 11, end: 19, scoresFrom: 16 },
+    ])
+    expect(planWindows([19, 5], 8, [12, 5])).toEqual([
+      { sequence: 0, begin: 8, end: 16, scoresFrom: 12 },
+      { sequence: 0, begin: 11, end: 19, scoresFrom: 16 },
+    ])
+    expect(planWindows([19], 8, [0])).toEqual(planWindows([19], 8))
+  })
+
   it('scores every token but the first once, with at least half a window before it', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 2, max: 40 }), (length, window) => {
@@ -133,6 +145,8 @@ describe('score of many texts', async () => {
     [[[-1]], {}, InputError, 'got -1 at 0'],
     [[[1, 2]], { window: 1 }, UsageError, 'window: expected a whole number from 2 to 512, got 1'],
     [[[1, 2]], { window: 513 }, UsageError, 'window'],
+    [[[1, 2]], { from: [] }, UsageError, 'from: expected a whole number ≥ 0 for each of 1 sequences, got []'],
+    [[[1, 2]], { from: [-1] }, UsageError, 'from'],
   ])('refuses %j with %j', async (sequences, options, kind, message) => {
     const scoring = engine.score(sequences, options)
     await expect(scoring).rejects.toThrow(kind)

@@ -115,17 +115,19 @@ class ReadingTask implements Task {
 }
 
 /**
- * Windows over sequences of these lengths, to score each from its token `from` (default 1) on. The first starts at 0; each later one ends
- * half a window further (or at the end of the text) and is as long as the first, so only tokens that are new get scored.
+ * Windows over sequences of these lengths. The first starts at 0; each later one ends half a window further (or at the end of the text) and
+ * is as long as the first, so only tokens that are new get scored. `from`: the first token of each sequence to score (default 1); the windows
+ * stay those of the whole text, so that its tokens get the scores that they get there.
  */
 export function planWindows(lengths: readonly number[], window: number, from: readonly number[] = []): ScoreWindow[] {
   const stride = Math.ceil(window / 2)
   return lengths.flatMap((length, sequence) => {
     const windows: ScoreWindow[] = []
-    let scoresFrom = Math.max(1, from[sequence] ?? 1)
-    let end = Math.min(scoresFrom < window ? window : scoresFrom + stride, length)
-    while (scoresFrom < length) {
-      windows.push({ sequence, begin: Math.max(0, end - window), end, scoresFrom })
+    const first = Math.max(1, from[sequence] ?? 1)
+    let end = Math.min(window, length)
+    for (let scoresFrom = 1; scoresFrom < length; ) {
+      if (end > first)
+        windows.push({ sequence, begin: Math.max(0, end - window), end, scoresFrom: Math.max(first, scoresFrom) })
       scoresFrom = end
       end = Math.min(end + stride, length)
     }
