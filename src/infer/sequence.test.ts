@@ -179,6 +179,24 @@ describe('Sequence', () => {
     )
   })
 
+  it('guesses fewer tokens while guesses go wrong, and more again while they come true', () => {
+    const sequence = start({ promptLookup: 8, maxNewTokens: 90 }, idsOf('abababababab'))
+    const [a = 0, b = 0] = idsOf('ab')
+    const lengths: number[] = []
+    /** Makes `right` of the guesses, and behind them an `a`, or a `b` where a guess goes wrong. */
+    const step = (right: number): void => {
+      const draft = sequence.draft()
+      lengths.push(draft.length)
+      sequence.follow(draft, (row) =>
+        sequence.accept(row < right ? draft[row]! : row < draft.length ? (draft[row]! === a ? b : a) : a),
+      )
+    }
+    for (const right of [8, 0, 0, 0, 0, 1, 1]) step(right)
+    expect(lengths).toEqual([8, 8, 4, 2, 1, 1, 4])
+    step(0)
+    expect(lengths.at(-1)).toBe(2) // one of four was right: half of four
+  })
+
   it('guesses from prompt and continuation, never beyond its limit', () => {
     const sequence = start({ promptLookup: 5, maxNewTokens: 6 }, idsOf('abcdefab'))
     expect(sequence.draft()).toEqual(idsOf('cdefa'))

@@ -54,12 +54,15 @@ export class Sequence {
   /** Made for the first draft: until then the prompt says nothing. */
   #lookup: PromptLookup | undefined
   readonly #made: number[] = []
+  /** Tokens to guess the next time: more while guesses come true, fewer while they do not. */
+  #guess: number
   #draftTokens = 0
   #acceptedDraftTokens = 0
 
   constructor(start: SequenceStart, settings: GenerationSettings) {
     this.promptIds = start.promptIds
     this.settings = settings
+    this.#guess = settings.promptLookup
     const ownEnds = settings.ignoreEos ? [] : start.endTokenIds
     this.#endTokenIds = new Set(ownEnds)
     this.#stopTokenIds = new Set(settings.stopTokenIds)
@@ -109,7 +112,7 @@ export class Sequence {
   /** Tokens that may come next, to be read behind the newest one in the same call of the model; none where nothing is to be guessed. */
   draft(): readonly number[] {
     const room = this.limit - this.#count - 1 // the call makes one more
-    const most = Math.min(this.settings.promptLookup, room)
+    const most = Math.min(this.#guess, room)
     if (most <= 0) return []
     this.#lookup ??= new PromptLookup(this.promptIds)
     for (const id of this.#made.splice(0)) this.#lookup.push(id)
@@ -122,12 +125,18 @@ export class Sequence {
    * many were made; of the rows read, as many are a part of the text.
    */
   follow(draft: readonly number[], make: (row: number) => void): number {
-    this.#draftTokens += draft.length
-    for (let row = 0; ; row++) {
-      make(row)
-      if (this.finishReason !== undefined || row === draft.length || this.lastId !== draft[row]) return row + 1
-      this.#acceptedDraftTokens++
+    let right = 0
+    for (;;) {
+      make(right)
+      if (this.finishReason !== undefined || right === draft.length || this.lastId !== draft[right]) break
+      right++
     }
+    this.#draftTokens += draft.length
+    this.#acceptedDraftTokens += right
+    // A wrong guess costs a row: text that repeats nothing soon pays for one at a time.
+    if (right < draft.length) this.#guess = Math.max(1, right + 1, this.#guess >> 1)
+    else if (right > 0) this.#guess = Math.min(this.settings.promptLookup, 4 * this.#guess)
+    return right + 1
   }
 
   /** Ends the text where it is, if it has not ended. */

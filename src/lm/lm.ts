@@ -63,8 +63,9 @@ export interface GenerateOptions {
   /** One of `Lm.adapters`; null or nothing is the model without one. Requests with different ones run side by side. */
   adapter?: string | null
   /**
-   * Tokens to guess at once from what the text has said before (prompt look-up decoding, Saxena 2023), and to check in one call of the
-   * model; 0 is off. The text stays the same, greedy or drawn: where it repeats itself or its prompt, it comes faster. Default 0.
+   * Tokens to guess at most at once from what the text has said before (prompt look-up decoding, Saxena 2023), and to check in one call
+   * of the model; fewer while guesses go wrong, 0 is off. The text stays the same, greedy or drawn: where it repeats itself or its prompt,
+   * it comes faster. Default 0.
    */
   promptLookup?: number
   /** Texts share cached prompts only with those of the same salt: who shares none cannot tell from the time what others asked. */
