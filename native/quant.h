@@ -2,6 +2,8 @@
 // for x86, because compilers make a memory access per number of the latter.
 #pragma once
 
+#include <cmath>
+
 #include "lanes.h"
 
 #if defined(__AVX2__)
@@ -12,16 +14,32 @@ namespace anneal {
 
 typedef int32_t Codes __attribute__((vector_size(kLanes * sizeof(int32_t))));
 
-/** Sixteen signed bytes as floats. */
-inline Lanes widen(const int8_t* from) {
+inline Lanes asFloats(Codes values) {
 #if defined(__AVX512F__)
-  return (Lanes)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  return (Lanes)_mm512_cvtepi32_ps((__m512i)values);
 #else
-  Lanes value;
-  for (int64_t i = 0; i < kLanes; i++) value[i] = from[i];
-  return value;
+  return __builtin_convertvector(values, Lanes);
 #endif
 }
+
+/** a · b + c, rounded once where the processor can: named, because the compiler would decide anew for every number of rows. */
+inline Lanes fma(Lanes a, Lanes b, Lanes c) {
+#if defined(__AVX512F__)
+  return (Lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  __m256 x[2], y[2], z[2];
+  std::memcpy(x, &a, sizeof x);
+  std::memcpy(y, &b, sizeof y);
+  std::memcpy(z, &c, sizeof z);
+  for (int i = 0; i < 2; i++) z[i] = _mm256_fmadd_ps(x[i], y[i], z[i]);
+  std::memcpy(&c, z, sizeof z);
+  return c;
+#else
+  for (int64_t i = 0; i < kLanes; i++) c[i] = std::fma(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+inline Lanes all(float value) { return Lanes{} + value; }
 
 /** Sixteen bytes as integers. */
 inline Codes widenCodes(const uint8_t* from) {
@@ -49,6 +67,7 @@ inline Codes widenCodesTwice(const uint8_t* from) {
 struct Table {
   Lanes values;
 
+  Table() : values{} {}
   Table(const float* from, int64_t count) {
     for (int64_t i = 0; i < kLanes; i++) values[i] = from[i % count];
   }
@@ -89,15 +108,12 @@ constexpr Codes kPairs = {0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2};
 constexpr Codes kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /**
- * The 32 numbers of a run of codes, before their scale. `from` is where the run begins: 32 bytes for 8 bits; 16 for 4 bits, byte i with
- * codes i and i + 16 from low to high; 8 for 2 bits, byte i with codes i, i + 8, i + 16 and i + 24; 12 for 3 bits, the low two of each as
- * for 2 bits and then one bit a code.
+ * The 32 numbers of a run of codes, before their scale. `from` is where the run begins: 16 bytes for 4 bits, byte i with codes i and
+ * i + 16 from low to high; 8 for 2 bits, byte i with codes i, i + 8, i + 16 and i + 24; 12 for 3 bits, the low two of each as for 2 bits
+ * and then one bit a code.
  */
 template <int Bits> inline void decodeRun(const uint8_t* from, const Table& table, Lanes& first, Lanes& second) {
-  if constexpr (Bits == 8) {
-    first = widen(reinterpret_cast<const int8_t*>(from));
-    second = widen(reinterpret_cast<const int8_t*>(from) + kLanes);
-  } else if constexpr (Bits == 4) {
+  if constexpr (Bits == 4) {
     Codes pairs = widenCodes(from);
     first = table.look(pairs);
     second = table.look(pairs >> 4);

@@ -13,7 +13,7 @@ export async function openLm(
   if (threads !== undefined) setThreads(threads)
   const { loadLm } = await import('../run/load-lm.ts')
   const { modelNotices } = await import('../run/model-notices.ts')
-  const engine = await loadLm(model, options)
+  const engine = await loadLm(model, { ...options, tell: (notice) => output.note(`notice: ${notice}`) })
   for (const notice of modelNotices(engine.model.config, engine.tokenizer)) output.note(`notice: ${notice}`)
   return engine
 }

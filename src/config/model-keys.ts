@@ -31,7 +31,7 @@ export const modelKeys: Shape<ModelKeys> = {
   model_name_or_path: path
     .optional()
     .describe(
-      'Directory of the model to go on from (config.json and safetensors), or of a LoRA adapter, which stands for its model with it; also --model DIR. Give this, model or config_path.',
+      'Directory of the model to go on from (config.json and safetensors), or of a LoRA adapter, which stands for its model with it, or a GGUF file for lora, dora and prompt; also --model DIR. Give this, model or config_path.',
     ),
   model: z
     .union([z.enum(PRESET_NAMES), z.record(z.string(), z.unknown())], {
@@ -45,5 +45,5 @@ export const modelKeys: Shape<ModelKeys> = {
   config_path: path.optional().describe('A fresh model with random weights from this config.json.'),
   tokenizer_name_or_path: path
     .optional()
-    .describe('Directory with tokenizer.json. Default: model_name_or_path; a fresh model needs it.'),
+    .describe('Directory with tokenizer.json, or a GGUF file. Default: model_name_or_path; a fresh model needs it.'),
 }

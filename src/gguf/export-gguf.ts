@@ -4,7 +4,9 @@ import { AnnealError } from '../errors.ts'
 import { contextLength } from '../infer/context.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { quantLinears } from '../model/quantize-model.ts'
+import { Embedding } from '../nn/embedding.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
+import type { DType } from '../torch/index.ts'
 import { turn, type Watch } from '../work.ts'
 import { type Closeness, compareModels, differingTexts, HARD_TEXTS } from './compare.ts'
 import { type GgufExport, type GgufExportOptions, planGguf } from './export-model.ts'
@@ -48,8 +50,7 @@ export async function exportGguf(
     await turn(watch)
   })
   const check = isChecked ? await readBack(model, tokenizer, path) : null
-  const isExact =
-    quantLinears(model).size === 0 && (format === 'f32' || format === model.model.embed_tokens.weight.dtype)
+  const isExact = quantLinears(model).size === 0 && (format === 'f32' || format === embeddingDtype(model))
   if (check !== null && isExact) refuseDifferent(check, path)
   return { ...file, ...about, check }
 }
@@ -57,7 +58,7 @@ export async function exportGguf(
 /** How far the file is from the model. */
 export async function readBack(model: Decoder, tokenizer: Tokenizer | undefined, file: string): Promise<GgufCheck> {
   // In the type of the first: twice its memory, not more.
-  const again = await loadGgufParts(file, { dtype: model.model.embed_tokens.weight.dtype })
+  const again = await loadGgufParts(file, { dtype: embeddingDtype(model) })
   try {
     const length = Math.min(CHECKED_TOKENS, contextLength(again.model.config))
     const closeness = compareModels(model, again.model, probeIds(tokenizer, model.config.vocabSize, length))
@@ -66,6 +67,10 @@ export async function readBack(model: Decoder, tokenizer: Tokenizer | undefined,
   } finally {
     again.model.free()
   }
+}
+
+function embeddingDtype({ model: { embed_tokens } }: Decoder): DType {
+  return embed_tokens instanceof Embedding ? embed_tokens.weight.dtype : 'f32'
 }
 
 /** Ids of the hard texts where there is a tokenizer, else ids spread over the vocabulary. */

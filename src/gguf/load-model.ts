@@ -1,42 +1,86 @@
-// A GGUF file → a Decoder: weights dequantized, rows back in Hugging Face's order. Tensors are read one at a time.
+// A GGUF file → a Decoder, rows in Hugging Face's order: matrices as the blocks that they are, or everything dequantized.
 
-import type { LoadOptions } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
 import { Decoder } from '../model/decoder.ts'
-import { scope, Tensor } from '../torch/index.ts'
+import { putLinear } from '../model/linears.ts'
+import { GgmlEmbedding, GgmlLinear } from '../nn/ggml-linear.ts'
+import type { GgmlWeight } from '../nn/ggml-weight.ts'
+import { type DType, ops, scope, Tensor } from '../torch/index.ts'
 import { architectureOf, type GgufParameter, ggufParameters } from './architectures.ts'
+import { BlockMap, widenedNotice } from './block-map.ts'
 import { dequantize } from './dequantize.ts'
 import { configFromGguf } from './model-config.ts'
 import { type GgufHeader, readGguf, readTensorBytes } from './read.ts'
 
-/** Loads the model in a GGUF file; an InputError or UnsupportedError says what is wrong with the file. */
-export function loadGguf(file: string, options: Omit<LoadOptions, 'quantize'> = {}): Decoder {
+/** How a GGUF file is loaded. */
+export interface GgufLoadOptions {
+  device?: string | undefined
+  /** What everything is widened to. Default: on a CPU blocks of `GGML_WEIGHTS` stay as they are in the file, all else is f32. */
+  dtype?: DType | undefined
+  /** Hears which matrices had to be widened although nothing asked for it. */
+  tell?: ((notice: string) => void) | undefined
+}
+
+/**
+ * Loads the model in a GGUF file; an InputError or UnsupportedError says what is wrong with the file. Blocks that stay as they are are
+ * read from the file when they are computed with: it must not change until the model is freed.
+ *
+ * @example
+ * const model = loadGguf('model-q4_k_m.gguf') // takes about the bytes of the file
+ */
+export function loadGguf(file: string, options: GgufLoadOptions = {}): Decoder {
   return decoderFromGguf(readGguf(file), options)
 }
 
 /** The same for a file whose header was read. */
-export function decoderFromGguf(
-  header: GgufHeader,
-  { device = 'cpu', dtype = 'f32' }: Omit<LoadOptions, 'quantize'> = {},
-): Decoder {
+export function decoderFromGguf(header: GgufHeader, { device = 'cpu', dtype, tell }: GgufLoadOptions = {}): Decoder {
   const config = configFromGguf(header)
   const wanted = ggufParameters(config, architectureOf(config))
   checkTensors(header, wanted)
   const parameters = new Map<string, Tensor>()
+  const blocks = new Map<string, GgmlWeight>()
+  const keepsBlocks = dtype === undefined && device === 'cpu'
+  // Stands in for every matrix in blocks until its layer is put in place.
+  const standIn = ops.empty([0, 0], 'f32').keep()
   try {
-    for (const parameter of wanted) {
-      scope(() => {
-        for (const [path, part] of readParameter(header, parameter)) {
-          const settled = part.to(dtype).to(device).contiguous()
-          parameters.set(path, (settled.storageId === part.storageId ? settled.clone() : settled).keep())
-        }
-      })
-    }
-    return new Decoder(config, ({ path }) => parameters.get(path)!)
+    scope(() => {
+      const map = keepsBlocks ? new BlockMap(header) : null
+      for (const parameter of wanted) {
+        if (map?.holds(parameter)) for (const [path, weight] of map.read(parameter)) blocks.set(path, weight)
+        else scope(() => readDense(header, parameter, dtype ?? 'f32', device, parameters))
+      }
+    })
+    const notice = keepsBlocks ? widenedNotice(header) : undefined
+    if (notice !== undefined) tell?.(notice)
+    const model = new Decoder(config, ({ path }) => parameters.get(path) ?? standIn)
+    for (const [path, weight] of blocks) putBlocks(model, path, weight, parameters)
+    return model
   } catch (error) {
     for (const tensor of parameters.values()) tensor.free()
+    for (const weight of blocks.values()) weight.free()
     throw error
+  } finally {
+    standIn.free()
   }
+}
+
+function readDense(
+  header: GgufHeader,
+  parameter: GgufParameter,
+  dtype: DType,
+  device: string,
+  into: Map<string, Tensor>,
+): void {
+  for (const [path, part] of readParameter(header, parameter)) {
+    const settled = part.to(dtype).to(device).contiguous()
+    into.set(path, (settled.storageId === part.storageId ? settled.clone() : settled).keep())
+  }
+}
+
+function putBlocks(model: Decoder, path: string, weight: GgmlWeight, parameters: ReadonlyMap<string, Tensor>): void {
+  const module = path.replace(/\.weight$/, '')
+  if (module === 'model.embed_tokens') model.replace(module, new GgmlEmbedding(weight))
+  else putLinear(model, module, new GgmlLinear(weight, parameters.get(`${module}.bias`) ?? null))
 }
 
 /** What model-config.ts reads: settings stored as tensors. */

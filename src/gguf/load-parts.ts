@@ -2,11 +2,10 @@
 
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { LoadOptions } from '../checkpoint/model-directory/load.ts'
 import { UnsupportedError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
-import { decoderFromGguf } from './load-model.ts'
+import { decoderFromGguf, type GgufLoadOptions } from './load-model.ts'
 import { type GgufHeader, readGguf } from './read.ts'
 import { tokenizerFromMetadata } from './tokenizer-from-metadata.ts'
 import { MAGIC } from './values.ts'
@@ -28,7 +27,7 @@ export function isGguf(path: string): boolean {
 /** Loads the model and the tokenizer of a GGUF file. A tokenizer that cannot be rebuilt is taken from a tokenizer.json beside the file. */
 export async function loadGgufParts(
   file: string,
-  options: Omit<LoadOptions, 'quantize'> = {},
+  options: GgufLoadOptions = {},
 ): Promise<{ model: Decoder; tokenizer: Tokenizer | undefined }> {
   const header = readGguf(file)
   const tokenizer = await loadGgufTokenizer(header)

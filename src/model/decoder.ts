@@ -4,7 +4,7 @@
 import { UnsupportedError, UsageError } from '../errors.ts'
 import { type KeyValueCache, type Mask, makeMask } from '../nn/attention.ts'
 import { dropout } from '../nn/dropout.ts'
-import { Embedding } from '../nn/embedding.ts'
+import { Embedding, type EmbeddingLike } from '../nn/embedding.ts'
 import type { InputLayer } from '../nn/input-layer.ts'
 import { Layer } from '../nn/layer.ts'
 import { Linear, type LinearLike } from '../nn/linear.ts'
@@ -66,12 +66,12 @@ export class Decoder extends Layer {
   }
 
   get device(): string {
-    return this.model.embed_tokens.weight.device
+    return this.model.embed_tokens.device
   }
 
   /** The output head: hidden size → vocabulary. */
   get head(): LinearLike {
-    return this.lm_head ?? new Linear(this.model.embed_tokens.weight)
+    return this.lm_head ?? this.model.embed_tokens.head()
   }
 
   /** Hidden states after the last norm, [B, T, D]. */
@@ -192,7 +192,7 @@ const ownPositions = ({ positionIds, cache }: DecoderInput): Int32Array | undefi
 
 /** Embedding, blocks, last norm: what Hugging Face calls `model`. */
 export class DecoderBody extends Layer {
-  readonly embed_tokens: Embedding
+  readonly embed_tokens: EmbeddingLike
   readonly embed_positions: Embedding | undefined
   layers: Block[]
   readonly norm: Norm

@@ -1,5 +1,6 @@
 // The weight matrices of a model, output head included: found by path, looked at, and put in place. Whatever acts as a matrix may stand
 // there: LoRA, pruning and quantization replace one by another, and the model does not know.
+import { Embedding } from '../nn/embedding.ts'
 import type { Layer } from '../nn/layer.ts'
 import { isLinearLike, Linear, type LinearLike } from '../nn/linear.ts'
 import type { Decoder } from './decoder.ts'
@@ -34,7 +35,8 @@ export function plainLinearsOf(model: Decoder): Map<string, Linear> {
 
 /** True for a matrix whose memory is the embedding's: the head of a tied model. */
 export function isEmbedding(model: Decoder, linear: LinearLike): boolean {
-  return linear instanceof Linear && linear.weight === model.model.embed_tokens.weight
+  const words = model.model.embed_tokens
+  return linear instanceof Linear && words instanceof Embedding && linear.weight === words.weight
 }
 
 /** Says in the model's description that its head has values of its own now. */

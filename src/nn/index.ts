@@ -2,7 +2,9 @@
 
 export type { AttendCached, KeyValueCache, Mask } from './attention.ts'
 export { Branch, type BranchRule } from './branch.ts'
-export { Embedding } from './embedding.ts'
+export { Embedding, type EmbeddingLike } from './embedding.ts'
+export { GgmlEmbedding, GgmlLinear } from './ggml-linear.ts'
+export { GgmlWeight, type GgmlWeightType } from './ggml-weight.ts'
 export type { InputLayer } from './input-layer.ts'
 export { Layer } from './layer.ts'
 export { Linear, type LinearLike } from './linear.ts'

@@ -1,5 +1,5 @@
-// y = x Wᵀ + b with W stored in a quantized format and frozen: gradients go through to x. Few rows without gradients (decoding) are
-// computed from the codes themselves; more rows, and the backward pass, from a dequantized matrix that lives for that product only.
+// y = x Wᵀ + b with W stored in a quantized format and frozen: gradients go through to x. Where nothing records, y is computed from the
+// codes themselves; else, and in the backward pass, from a dequantized matrix that lives for that product only.
 import { autocastDtype, type Tensor } from '../torch/index.ts'
 import { Layer } from './layer.ts'
 import type { LinearLike } from './linear.ts'
@@ -26,7 +26,7 @@ export class QuantLinear extends Layer implements LinearLike {
 
   forward(x: Tensor): Tensor {
     const dtype = autocastDtype()
-    if (dtype === null) return this.weight.multiply(x, this.bias?.to(x.dtype))
+    if (dtype === null) return this.weight.multiply(x, this.bias)
     return this.weight.multiply(x.to(dtype), this.bias?.to(dtype))
   }
 

@@ -39,8 +39,13 @@ export interface LoadModelOptions {
   onto?: MergeBase
   /** Default `auto`: `cuda` where there is one. */
   device?: 'auto' | 'cpu' | 'cuda'
-  /** Default `auto`: f32 on a CPU, else the type that the weights are stored in; `stored` is that everywhere. Merging is done in f32. */
+  /**
+   * Default `auto`: f32 on a CPU, where blocks of a GGUF file stay as they are; else the type that the weights are stored in. `stored` is
+   * that everywhere. Merging is done in f32.
+   */
   dtype?: 'auto' | 'stored' | DType
+  /** Hears what loading had to do that takes more memory than the file. */
+  tell?: ((notice: string) => void) | undefined
 }
 
 /** A model with all that goes with it. */
@@ -67,7 +72,7 @@ export interface LoadedModel {
  */
 export async function loadModel(
   path: string | ModelSource,
-  { adapter, onto, device: wish = 'auto', dtype = 'auto' }: LoadModelOptions = {},
+  { adapter, onto, device: wish = 'auto', dtype = 'auto', tell }: LoadModelOptions = {},
 ): Promise<LoadedModel> {
   const source = typeof path === 'string' ? modelSource(path, adapter) : path
   const device = resolveDevice(wish)
@@ -77,14 +82,18 @@ export async function loadModel(
   const tokenizer = own?.fit(config.vocabSize) ?? own
   const generationConfig = sourceGenerationConfig(source)
   const lineage = sourceLineage(source)
-  const loading = { onto, device, dtype: loadDtype(dtype, config.dtype, device) }
+  // Blocks of a GGUF file stay as they are where nothing else is asked for.
+  const keepsBlocks = source.isGguf && dtype === 'auto' && device === 'cpu'
+  const loading = { onto, device, tell, dtype: keepsBlocks ? undefined : loadDtype(dtype, config.dtype, device) }
   return { ...loadWeights(source, loading), tokenizer, generationConfig, lineage, source }
 }
+
+type Loading = { device: string; dtype: DType | undefined; tell?: LoadModelOptions['tell'] }
 
 /** The weights alone: the base with its adapters on it, or, with `onto`, in it, which is done in f32. */
 export function loadWeights(
   source: ModelSource,
-  { onto, ...loading }: { onto?: MergeBase | undefined; device: string; dtype: DType },
+  { onto, ...loading }: Loading & { onto?: MergeBase | undefined },
 ): Pick<LoadedModel, 'model' | 'prefix' | 'steps'> {
   return onto !== undefined && source.adapters.length > 0
     ? { ...loadMerged(source, onto, loading.device), prefix: [] }
@@ -99,15 +108,12 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer | un
 }
 
 /** The base with its adapters on it. */
-function loadBeside(
-  source: ModelSource,
-  loading: { device: string; dtype: DType },
-): Pick<LoadedModel, 'model' | 'prefix'> {
+function loadBeside(source: ModelSource, { device, dtype, tell }: Loading): Pick<LoadedModel, 'model' | 'prefix'> {
   const formats = source.isGguf || isQuantized(source.base) ? new Map<string, QuantSpec>() : formatsOf(source)
   const model = source.isGguf
-    ? loadGguf(source.base, loading)
+    ? loadGguf(source.base, { device, dtype, tell })
     : // An adapter fits the base as training had it, and its file says how that was quantized.
-      loadDecoder(source.base, { ...loading, ...(formats.size > 0 && { quantize: formats }) })
+      loadDecoder(source.base, { device, ...(dtype && { dtype }), ...(formats.size > 0 && { quantize: formats }) })
   try {
     return putAdapters(model, source)
   } catch (error) {
@@ -142,7 +148,7 @@ function loadMerged(source: ModelSource, onto: MergeBase, device: string): Pick<
     const { model, record } = mergeQuantized(onto, options)
     return { model, steps: step(record) }
   }
-  const model = source.isGguf ? loadGguf(source.base, { device }) : loadDecoder(source.base, { device })
+  const model = source.isGguf ? loadGguf(source.base, { device, dtype: 'f32' }) : loadDecoder(source.base, { device })
   try {
     loadLoras(model, directories)
     return { model, steps: step(mergeAndUnload(model, quantLinears(model).size > 0 ? { dtype: 'f32' } : {})) }

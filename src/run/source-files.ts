@@ -23,10 +23,9 @@ export async function bringCompanions(source: ModelSource, directory: string): P
 }
 
 /** The files that the numbers of a model directory with its adapters come from. */
-export function sourceWeights({ base, adapters }: ModelSource): string[] {
+export function sourceWeights({ base, isGguf, adapters }: ModelSource): string[] {
   return [
-    join(base, 'config.json'),
-    ...openModelWeights(base).files,
+    ...(isGguf ? [base] : [join(base, 'config.json'), ...openModelWeights(base).files]),
     ...adapters.flatMap(({ directory }) => [
       join(directory, 'adapter_config.json'),
       ...openModelWeights(directory, 'adapter_model').files,

@@ -85,6 +85,24 @@ export function quantLinear(x: Tensor, bias: Tensor | null | undefined, codes: T
 }
 let op_quantLinear = -1
 
+/** `anneal::ggml_linear(Tensor x, Tensor? bias, Tensor blocks, int type, int rows, int columns, int paired_head) -> Tensor` */
+export function ggmlLinear(x: Tensor, bias: Tensor | null | undefined, blocks: Tensor, type: number, rows: number, columns: number, pairedHead: number): Tensor {
+  return wrap(call(op_ggmlLinear < 0 ? (op_ggmlLinear = resolve('anneal::ggml_linear', '')) : op_ggmlLinear, x.handle, bias?.handle, blocks.handle, type, rows, columns, pairedHead) as number)
+}
+let op_ggmlLinear = -1
+
+/** `anneal::ggml_rows(Tensor ids, Tensor blocks, int type, int rows, int columns, int paired_head) -> Tensor` */
+export function ggmlRows(ids: Tensor, blocks: Tensor, type: number, rows: number, columns: number, pairedHead: number): Tensor {
+  return wrap(call(op_ggmlRows < 0 ? (op_ggmlRows = resolve('anneal::ggml_rows', '')) : op_ggmlRows, ids.handle, blocks.handle, type, rows, columns, pairedHead) as number)
+}
+let op_ggmlRows = -1
+
+/** `anneal::ggml_dequantize(Tensor blocks, int type, int rows, int columns, int paired_head) -> Tensor` */
+export function ggmlDequantize(blocks: Tensor, type: number, rows: number, columns: number, pairedHead: number): Tensor {
+  return wrap(call(op_ggmlDequantize < 0 ? (op_ggmlDequantize = resolve('anneal::ggml_dequantize', '')) : op_ggmlDequantize, blocks.handle, type, rows, columns, pairedHead) as number)
+}
+let op_ggmlDequantize = -1
+
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], dtype?: DType | null, layout?: number | null, device?: string | null, pinMemory?: boolean | null): Tensor {
   return wrap(call(op_zeros < 0 ? (op_zeros = resolve('aten::zeros', '')) : op_zeros, size, dtype && dtypeCode[dtype], layout, device, pinMemory) as number)

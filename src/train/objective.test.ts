@@ -98,7 +98,7 @@ describe('languageModeling', () => {
     const config = { ...TINY, model_type: 'gemma2', final_logit_softcapping: 0.5, query_pre_attn_scalar: 16 }
     const model = tinyModel(config)
     // A large head, so that the cap matters.
-    noGrad(() => model.model.embed_tokens.weight.mul_(20))
+    noGrad(() => model.model.embed_tokens.dense().mul_(20))
     const { loss } = objective.forward(model, batch)
     const logits = noGrad(() => model.forward(decoderInput(batch, 'cpu')).view(-1, 300))
     expect(logits.abs().max().item()).toBeLessThanOrEqual(0.5)

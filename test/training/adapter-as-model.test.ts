@@ -122,9 +122,4 @@ it('says what cannot be gone on with', async () => {
   const on = await train('chats.jsonl', at('prompt'), 'on')
   expect(on.err).toContain(`expected a model or a LoRA, got a soft prompt in ${at('prompt')}`)
   expect(existsSync(at('on'))).toBe(false)
-  const gguf = await train('chats.jsonl', at('model.gguf'), 'on-gguf')
-  expect(gguf.code).toBe(2)
-  expect(gguf.err).toContain(
-    `got the GGUF file ${at('model.gguf')}. Make a directory of it first: anneal export --to hf`,
-  )
 })

@@ -137,7 +137,7 @@ describe('anneal train with stage: sft', () => {
 
   it('warns when the base does not know the end of the turn and the adapter cannot learn it', async () => {
     const base = loadDecoder(model.directory)
-    noGrad(() => base.model.embed_tokens.weight.select(0, 4).mul_(0.001))
+    noGrad(() => base.model.embed_tokens.dense().select(0, 4).mul_(0.001))
     if (base.lm_head instanceof Linear) noGrad(() => (base.lm_head as Linear).weight.select(0, 4).mul_(0.001))
     mkdirSync(at('unknowing'))
     saveDecoder(base, at('unknowing'))

@@ -36,7 +36,8 @@ export function parseQuantization(section: unknown, what: string): Map<string, Q
       const { format, block_size, double_quant, symmetric } = stored
       const options = {
         format,
-        ...(block_size !== undefined && { blockSize: block_size }),
+        // int8 without it is one scale a row, which was all that there was.
+        ...((block_size !== undefined || format === 'int8') && { blockSize: block_size ?? 0 }),
         ...(double_quant !== undefined && { doubleQuant: double_quant }),
         ...(symmetric !== undefined && { symmetric }),
       }

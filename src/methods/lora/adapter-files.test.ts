@@ -133,7 +133,7 @@ describe('loadLora', () => {
         const other = temporary()
         const copies: [string, Tensor][] = [
           ['base_model.model.lm_head.base_layer.weight', head],
-          [embedding, model.model.embed_tokens.weight.to('bf16').to('f32')],
+          [embedding, model.model.embed_tokens.dense().to('bf16').to('f32')],
         ]
         writeAdapter(other, config, [...tensors, ...copies])
         return other

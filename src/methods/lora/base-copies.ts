@@ -3,6 +3,8 @@
 import { InputError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { checkpointModule } from '../../model/hf-names.ts'
+import { Embedding } from '../../nn/embedding.ts'
+import { GgmlLinear } from '../../nn/ggml-linear.ts'
 import type { LinearLike } from '../../nn/linear.ts'
 import { QuantLinear } from '../../nn/quant-linear.ts'
 import { scope, type Tensor } from '../../torch/index.ts'
@@ -36,11 +38,12 @@ export function withoutBaseCopies(
 
 /** Undefined for other modules, null for a matrix that cannot be compared because it is quantized. */
 function baseWeight(model: Decoder, module: string): Tensor | null | undefined {
-  if (module === checkpointModule(model.config.modelType, EMBEDDING)) return model.model.embed_tokens.weight
+  if (module === checkpointModule(model.config.modelType, EMBEDDING))
+    return model.model.embed_tokens instanceof Embedding ? model.model.embed_tokens.weight : null
   if (!HEADS.includes(module)) return undefined
   const { head } = model
   const base: LinearLike = head instanceof LoraLinear ? head.base_layer : head
-  return base instanceof QuantLinear ? null : base.dense()
+  return base instanceof QuantLinear || base instanceof GgmlLinear ? null : base.dense()
 }
 
 function checkCopy(copy: Tensor, base: Tensor, what: string): void {

@@ -4,6 +4,7 @@ import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import type { Batch, BatchSource } from '../../data/batch.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import type { Embedding } from '../../nn/embedding.ts'
 import type { Linear } from '../../nn/linear.ts'
 import { backward, Generator, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { crossEntropy, languageModeling } from '../../train/objective.ts'
@@ -95,8 +96,8 @@ describe('addLora', () => {
     perturb(model)
     const head = model.lm_head as LoraLinear
     expect(head).toBeInstanceOf(LoraLinear)
-    expect((head.base_layer as Linear).weight).toBe(model.model.embed_tokens.weight)
-    expect(head.dense().toArray()).not.toEqual(model.model.embed_tokens.weight.toArray())
+    expect((head.base_layer as Linear).weight).toBe((model.model.embed_tokens as Embedding).weight)
+    expect(head.dense().toArray()).not.toEqual(model.model.embed_tokens.dense().toArray())
     const plain = load('llama31-tied')
     const input = { inputIds: Tensor.from(ids, [2, 12]).to('i64') }
     expect(noGrad(() => model.hidden(input)).toArray()).toEqual(noGrad(() => plain.hidden(input)).toArray())

@@ -124,7 +124,7 @@ describe('savePrompt', () => {
 
 describe('addPrompt', () => {
   it('starts at vocabulary entries, at the entries of a text, or at noise of the size of the table', () => {
-    const table = load().model.embed_tokens.weight
+    const table = load().model.embed_tokens.dense()
     const start = (options: PromptOptions): Tensor => {
       const model = load()
       addPrompt(model, options)
@@ -152,7 +152,7 @@ describe('addPrompt', () => {
       initTokenIds: [11, 12, 13],
     })
     expect(report).toEqual({ virtual_tokens: 3, trainable_parameters: 3 * model.config.hiddenSize })
-    const scaled = model.model.embed_tokens.weight.narrow(0, 11, 3).mul(model.config.embeddingScale)
+    const scaled = model.model.embed_tokens.dense().narrow(0, 11, 3).mul(model.config.embeddingScale)
     expect(promptOf(model).embedding).toBeAllclose(scaled)
     // A prompt at the entries of a text reads like that text.
     const text = noGrad(() => model.forward({ inputIds: Tensor.from([11, 12, 13, 20], [1, 4], 'i64') }))

@@ -81,9 +81,9 @@ export function addPrompt(
   const generator = new Generator(seed)
   const embedding = noGrad(() =>
     scope(() => {
-      const table = model.model.embed_tokens.weight
+      const words = model.model.embed_tokens
       const rows = (ids: Tensor): Tensor =>
-        ops.embedding(table, ids.to(model.device)).to('f32').mul(model.config.embeddingScale)
+        words.forward(ids.to(model.device)).to('f32').mul(model.config.embeddingScale)
       if (start === 'TEXT')
         return rows(
           Tensor.from(
@@ -103,7 +103,7 @@ export function addPrompt(
           ),
         ).keep()
       }
-      const size = table.to('f32').pow(2).mean().sqrt().item() * model.config.embeddingScale
+      const size = words.dense().to('f32').pow(2).mean().sqrt().item() * model.config.embeddingScale
       return ops
         .normal_(ops.empty([count, model.config.hiddenSize], 'f32'), 0, size, generator)
         .to(model.device)

@@ -26,7 +26,7 @@ export const GRANULARITIES = ['layer', 'matrix'] as const
 export type FormatGranularity = (typeof GRANULARITIES)[number]
 
 /** Bits per weight that a format takes at the very least, its scales counted in: with whole blocks, and rows without end. */
-const LEAST_BITS: Readonly<Record<QuantFormat, number>> = { nf4: 4.5, nf3: 3.5, nf2: 2.5, int8: 8, int4: 4.5 }
+const LEAST_BITS: Readonly<Record<QuantFormat, number>> = { nf4: 4.5, nf3: 3.5, nf2: 2.5, int8: 8.5, int4: 4.5 }
 
 /** What is wrong with a budget that none of the formats can meet, whatever the model's shapes: `expected …`. */
 export function impossibleBudget(budgetBits: number, formats: readonly QuantFormat[]): string | undefined {

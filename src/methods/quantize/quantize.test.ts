@@ -117,13 +117,14 @@ describe('forEachInputMoment', () => {
 
 describe('WeightBank', () => {
   it('counts the bytes that are stored', () => {
-    // A layer: q, o 32·32, k, v 16·32, gate, up, down 80·32 = 10,752 numbers in blocks of 64 with an f32 scale; int8 a scale a row.
+    // A layer: q, o 32·32, k, v 16·32, gate, up, down 80·32 = 10,752 numbers in blocks of 64 with an f32 scale; int8 a bf16
+    // scale for 32 of a row, three in the 80 columns of down.
     const numbers = 2 * 1024 + 2 * 512 + 3 * 2560
-    const rows = 32 + 32 + 16 + 16 + 80 + 80 + 32
+    const blocks = 32 + 32 + 16 + 16 + 80 + 80 + 3 * 32
     expect(bank.weights(0)).toBe(numbers)
     expect(FORMATS.map((_, option) => bank.bytes(1, option))).toEqual([
       ...[2, 3, 4].map((bits) => (numbers * bits) / 8 + (numbers / 64) * 4),
-      numbers + 4 * rows,
+      numbers + 2 * blocks,
     ])
     const sizes = formatSizes(model, bank.units, FORMATS)
     for (const unit of bank.units.keys()) {
@@ -294,7 +295,7 @@ describe('chooseFormats and applyFormats', () => {
     const options = { budgetBits: 16, formats: ['int8'], allocate: 'uniform', quantizer: 'rtn' } as const
     applyFormats(ours, await chooseFormats(ours, [], options), options)
     const differences = logitsOf(ours).map((logit, i) => Math.abs(logit - before[i]!))
-    expect(differences.reduce((a, b) => a + b) / differences.length).toBeLessThan(0.03 * spreadOf(before))
+    expect(differences.reduce((a, b) => a + b) / differences.length).toBeLessThan(0.05 * spreadOf(before))
     ours.free()
   })
 

@@ -3,7 +3,7 @@
 //
 //   nf4 nf3 nf2  blocks over W row by row: `codes` (4, 3, 2 bits) and one f32 scale a block; with double quantization the scales are
 //                8-bit codes in groups of 256 with an f32 scale each and one f32 offset (QLoRA, arXiv:2305.14314v1 §3)
-//   int8         one f32 scale a row
+//   int8         blocks inside a row with a bf16 scale, or, with blockSize 0, one f32 scale a row
 //   int4         blocks inside a row, with a bf16 scale, and a bf16 minimum where not symmetric
 import { UsageError } from '../../errors.ts'
 import type { DType } from '../../torch/index.ts'
@@ -20,7 +20,7 @@ export type NormalFloat = Extract<QuantFormat, `nf${number}`>
 /** How to quantize a matrix. */
 export interface QuantOptions {
   format: QuantFormat
-  /** Numbers that share one scale: a multiple of 32. Default 64 for nf4, nf3 and nf2, 32 for int4; int8 has one scale a row. */
+  /** Numbers that share one scale: a multiple of 32. Default 64 for nf4, nf3 and nf2, 32 for int8 and int4. int8: 0 is one scale a row. */
   blockSize?: number
   /** Quantize the scales, too (nf4, nf3, nf2). Default false. */
   doubleQuant?: boolean
@@ -28,7 +28,7 @@ export interface QuantOptions {
   symmetric?: boolean
 }
 
-/** Options with every default filled in; for int8 the block is the row and `blockSize` is 0. */
+/** Options with every default filled in. */
 export type QuantSpec = Readonly<Required<QuantOptions>>
 
 /** Scales that share one scale under double quantization. */
@@ -51,11 +51,11 @@ export function resolveSpec(options: QuantOptions): QuantSpec {
   const { format } = options
   if (!QUANT_FORMATS.includes(format))
     throw new UsageError(`format: expected one of ${QUANT_FORMATS.join(', ')}, got ${JSON.stringify(format)}`)
-  const blockSize = options.blockSize ?? (format === 'int8' ? 0 : format === 'int4' ? 32 : 64)
-  const isWhole = Number.isInteger(blockSize) && blockSize % 32 === 0 && blockSize <= 4096
-  if (!isWhole || blockSize > 0 === (format === 'int8'))
+  const blockSize = options.blockSize ?? (isNormalFloat(format) ? 64 : 32)
+  const least = format === 'int8' ? 0 : 32
+  if (!(Number.isInteger(blockSize) && blockSize % 32 === 0 && blockSize >= least && blockSize <= 4096))
     throw new UsageError(
-      `blockSize: expected ${format === 'int8' ? 'none with int8' : 'a multiple of 32 up to 4096'}, got ${blockSize}`,
+      `blockSize: expected a multiple of 32 up to 4096${least === 0 ? ', or 0 for one scale a row' : ''}, got ${blockSize}`,
     )
   if (options.doubleQuant && !isNormalFloat(format))
     throw new UsageError(`doubleQuant: expected it with nf4, nf3 or nf2, got ${format}`)
@@ -73,8 +73,13 @@ export interface PartLayout {
 /** Name → type and shape of everything that is stored of a matrix [out, in]. */
 export function partsOf(spec: QuantSpec, [rows = 0, columns = 0]: readonly number[]): Record<string, PartLayout> {
   const { format, blockSize, doubleQuant, symmetric } = spec
-  if (format === 'int8')
-    return { codes: { dtype: 'i8', shape: [rows, columns] }, scales: { dtype: 'f32', shape: [rows] } }
+  if (format === 'int8') {
+    const scales: PartLayout =
+      blockSize === 0
+        ? { dtype: 'f32', shape: [rows] }
+        : { dtype: 'bf16', shape: [rows, Math.ceil(columns / blockSize)] }
+    return { codes: { dtype: 'i8', shape: [rows, columns] }, scales }
+  }
   if (format === 'int4') {
     const blocks = Math.ceil(columns / blockSize)
     const perBlock: PartLayout = { dtype: 'bf16', shape: [rows, blocks] }

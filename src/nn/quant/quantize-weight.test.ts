@@ -13,6 +13,7 @@ const ALL: QuantOptions[] = [
   ...QUANT_FORMATS.map((format) => ({ format })),
   { format: 'nf4', doubleQuant: true },
   { format: 'nf3', blockSize: 128, doubleQuant: true },
+  { format: 'int8', blockSize: 0 },
   { format: 'int4', symmetric: false, blockSize: 64 },
 ]
 const title = (options: QuantOptions): string => JSON.stringify(options)
@@ -90,9 +91,11 @@ describe('quantizeWeight', () => {
 
   it('has with int8 the error of rounding: a uniform one of absmax/127 steps', () => {
     const weight = normal(256, 1024)
-    const steps = ops.amax(weight.abs(), [1]).div(127)
-    const expected = Math.sqrt(ops.square(steps).mean().item() / 12)
-    expect(relativeError(weight, { format: 'int8' })).toBeCloseTo(expected, 4)
+    for (const blockSize of [0, 32, 256]) {
+      const steps = ops.amax(weight.abs().view(-1, blockSize || 1024), [1]).div(127)
+      const expected = Math.sqrt(ops.square(steps).mean().item() / 12)
+      expect(relativeError(weight, { format: 'int8', blockSize })).toBeCloseTo(expected, 4)
+    }
   })
 
   it.each(ALL.map((options) => [title(options), options] as const))(
@@ -186,7 +189,8 @@ describe('quantizeWeight', () => {
     expect(bits({ format: 'nf3', doubleQuant: true })).toBeLessThan(3.13)
     expect(bits({ format: 'nf2', doubleQuant: true })).toBeLessThan(2.13)
     expect(bits({ format: 'int4' })).toBe(4.5) // 4 + 16/32
-    expect(bits({ format: 'int8' })).toBe(8 + 32 / 1024)
+    expect(bits({ format: 'int8' })).toBe(8.5) // 8 + 16/32, as Q8_0
+    expect(bits({ format: 'int8', blockSize: 0 })).toBe(8 + 32 / 1024)
   })
 
   it('holds those bytes in memory and no others', () => {
@@ -209,7 +213,7 @@ describe('quantizeWeight', () => {
       { format: 'fp8' as 'int8' },
       { format: 'nf4', blockSize: 48 },
       { format: 'nf4', blockSize: 0 },
-      { format: 'int8', blockSize: 64 },
+      { format: 'int8', blockSize: 40 },
       { format: 'int8', doubleQuant: true },
       { format: 'nf4', symmetric: false },
     ]

@@ -29,7 +29,7 @@ export function quantizeWeight(weight: Tensor, options: QuantOptions): Quantized
       const parts = isNormalFloat(spec.format)
         ? encodeNormalFloat(matrix, spec)
         : spec.format === 'int8'
-          ? encodeInt8(matrix)
+          ? encodeInt8(matrix, spec)
           : encodeInt4(matrix, spec)
       for (const part of Object.values(parts)) part.keep()
       return new QuantizedWeight(spec, shape, parts)
@@ -60,9 +60,18 @@ function encodeScales(scales: Tensor): { parts: Parts; decoded: Tensor } {
   }
 }
 
-function encodeInt8(matrix: Tensor): Parts {
-  const scales = ops.amax(matrix.abs(), [1]).div(127) // [out]
-  return { codes: ops.clamp(ops.round(divide(matrix, scales.unsqueeze(1))), -127, 127).to('i8'), scales }
+function encodeInt8(matrix: Tensor, { blockSize }: QuantSpec): Parts {
+  const [rows = 0, columns = 0] = matrix.shape
+  const blocks = padTo(matrix, blockSize || columns).view(rows, -1, blockSize || columns) // [out, blocks, B]
+  const scales = ops
+    .amax(blocks.abs(), [2])
+    .div(127)
+    .to(blockSize === 0 ? 'f32' : 'bf16')
+  const codes = ops.clamp(ops.round(divide(blocks, scales.to('f32').unsqueeze(2))), -127, 127).to('i8')
+  return {
+    codes: codes.view(rows, -1).narrow(1, 0, columns).clone(),
+    scales: blockSize === 0 ? scales.view(rows) : scales,
+  }
 }
 
 function encodeInt4(matrix: Tensor, { blockSize, symmetric }: QuantSpec): Parts {

@@ -56,7 +56,11 @@ export class QuantizedWeight extends Layer {
     return ops.quantDequantize(...this.#operands(), ...this.#layout(), dtype)
   }
 
-  /** x [..., in] → x·Wᵀ + bias [..., out] in the dtype of x. The graph keeps the codes, not a dequantized matrix. */
+  /**
+   * x [..., in] → x·Wᵀ + bias [..., out] in the dtype of x. The graph keeps the codes, not a dequantized matrix. On a CPU where nothing
+   * records, int8 and int4 are multiplied as integers, x rounded to 8 bits with a scale for 32 numbers; a row gets the same bits
+   * whatever rows are beside it.
+   */
   multiply(x: Tensor, bias: Tensor | null = null): Tensor {
     return ops.quantLinear(x, bias, ...this.#operands(), ...this.#layout())
   }

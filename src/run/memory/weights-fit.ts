@@ -22,7 +22,9 @@ export function checkWeightsFit(
   limit: number = memoryLimit(),
 ): void {
   if (device !== 'cpu') return // a device says by itself what it cannot hold
-  const model = freshConfigOf(config, tokenizer) ?? sourceConfig(modelSource(config.model_name_or_path!))
+  const source = config.model_name_or_path === undefined ? undefined : modelSource(config.model_name_or_path)
+  if (source?.isGguf) return // stays in the file
+  const model = freshConfigOf(config, tokenizer) ?? sourceConfig(source!)
   if ((model.raw.quantization_config ?? null) !== null) return // stored in fewer bits, as they stay
   const plan = basePlan(config)
   let bytes = 0

@@ -7,6 +7,8 @@ import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { hashOf } from '../../files/hash.ts'
 import { readJsonFile } from '../../files/read-json.ts'
+import { loadGguf } from '../../gguf/load-model.ts'
+import { isGguf, loadGgufTokenizer } from '../../gguf/load-parts.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
@@ -22,12 +24,22 @@ import { basePlan } from './starting-model.ts'
 export async function tokenizerOf(
   config: TrainConfig,
 ): Promise<{ tokenizer: Tokenizer; hash: string; model: DecoderConfig }> {
-  const own = await Tokenizer.fromDirectory(config.tokenizer_name_or_path!)
+  const own = await tokenizerAt(config.tokenizer_name_or_path!)
   const model = freshConfigOf(config, own) ?? sourceConfig(modelSource(config.model_name_or_path!))
   const tokenizer = fitted(own, model)
   // Ids that one model knows and another does not: what was packed for one is not taken for the other.
   const rows = tokenizer.beyond.length > 0 ? ` for ${model.vocabSize} rows` : ''
   return { tokenizer, hash: hashOf(JSON.stringify(tokenizer.toJson()) + rows), model }
+}
+
+/** The tokenizer of a directory or of a GGUF file. */
+async function tokenizerAt(path: string): Promise<Tokenizer> {
+  if (!isGguf(path)) return Tokenizer.fromDirectory(path)
+  const tokenizer = await loadGgufTokenizer(path)
+  if (tokenizer !== undefined) return tokenizer
+  throw new ConfigError(
+    `tokenizer_name_or_path: expected a tokenizer, got ${path}, which has none. Give the directory of the model's tokenizer.json`,
+  )
 }
 
 /** The description of the fresh model that the configuration asks for; undefined where it goes on from a directory. */
@@ -68,7 +80,9 @@ export function modelOf(
     const { model, steps } =
       source.adapters.length > 0
         ? loadWeights(source, { onto: 'dequantized', device, dtype: 'f32' })
-        : { model: loadDecoder(path, { device, ...(quantize && { quantize }) }), steps: [] }
+        : source.isGguf
+          ? { model: loadGguf(path, { device }), steps: [] }
+          : { model: loadDecoder(path, { device, ...(quantize && { quantize }) }), steps: [] }
     fitted(tokenizer, model.config)
     checkTrainable(model, config)
     return { model, merged: steps.length > 0 ? datedSteps(steps, hashSource(source)) : [] }

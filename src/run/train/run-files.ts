@@ -4,6 +4,7 @@ import { copyCompanions } from '../../checkpoint/model-directory/companions.ts'
 import { writeLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { writeCheckpoint } from '../../checkpoint/run-directory/run-directory.ts'
 import type { TrainConfig } from '../../config/schema.ts'
+import { isGguf } from '../../gguf/load-parts.ts'
 import { measured } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
@@ -73,8 +74,8 @@ export async function saveFinal(
   await tokenizer.save(config.output_dir, chatTemplate === undefined ? {} : { chatTemplate })
   const { model_name_or_path: base } = config
   const source = base === undefined ? undefined : modelSource(base, config.adapter_name_or_path)
-  for (const place of source === undefined ? [] : [source.base, ...source.adapters.map((each) => each.directory)])
-    copyCompanions(place, config.output_dir, ['licence'])
+  const places = source === undefined ? [] : [source.base, ...source.adapters.map((each) => each.directory)]
+  for (const place of places) if (!isGguf(place)) copyCompanions(place, config.output_dir, ['licence'])
   log.write(config.output_dir, step)
   log.writeResults(config.output_dir, keptStep)
   const before = source === undefined ? [] : sourceLineage(source)

@@ -11,6 +11,7 @@ import { listFiles } from '../../data/read/files.ts'
 import { UsageError } from '../../errors.ts'
 import { fileMark } from '../../files/file-mark.ts'
 import { hashText } from '../../files/hash.ts'
+import { isGguf } from '../../gguf/load-parts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { isAdapter, modelSource } from '../model-source.ts'
 import { sourceWeights } from '../source-files.ts'
@@ -170,9 +171,11 @@ function modelMark(config: TrainConfig, tokenizer: Tokenizer): string | undefine
   const { model_name_or_path: directory } = config
   if (directory === undefined) return joined([JSON.stringify(freshConfigOf(config, tokenizer)!.raw)])
   // The adapter that LoRA starts from is told with its key; what is merged is part of the model.
-  if (!existsSync(join(directory, 'config.json')) && !isAdapter(directory)) return undefined
+  if (!existsSync(join(directory, 'config.json')) && !isAdapter(directory) && !existsAsGguf(directory)) return undefined
   return joined(sourceWeights(modelSource(directory)).map(fileMark))
 }
+
+const existsAsGguf = (path: string): boolean => existsSync(path) && isGguf(path)
 
 function joined(marks: readonly string[]): string {
   return hashText(marks.join()).slice(0, 16)

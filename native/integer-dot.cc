@@ -1,0 +1,351 @@
+// The kernel of integer-dot.h, and rounding rows of x to 8 bits.
+#include "integer-dot.h"
+
+#include "pool.h"
+
+#include "quant.h"
+
+#if defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+#endif
+
+namespace anneal {
+namespace {
+
+// ---- sixteen sums at once --------------------------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__) && defined(__AVX512VNNI__)
+constexpr int64_t kTileRows = 8;
+/** Whether codes above 127 need no other handling. */
+constexpr bool kTakesBytes = true;
+
+/** sums[n] += Σ of four codes of row n times four numbers of x. */
+template <bool> inline void addProducts(Codes& sums, const uint8_t* codes, const int8_t* x) {
+  int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  sums = (Codes)_mm512_dpbusd_epi32((__m512i)sums, _mm512_load_si512(codes), _mm512_set1_epi32(four));
+}
+#else
+constexpr int64_t kTileRows = 4;
+constexpr bool kTakesBytes = false;
+
+/** Codes of whole bytes are read as signed ones: where IsByte, what is added is Σ (code − 128) · x. */
+template <bool IsByte> inline void addProducts(Codes& sums, const uint8_t* codes, const int8_t* x) {
+#if defined(__AVX2__)
+  int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  __m256i half[2], in = _mm256_set1_epi32(four);
+  std::memcpy(half, &sums, sizeof half);
+  for (int i = 0; i < 2; i++) {
+    __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes) + i), by = in;
+    if (IsByte) {
+      w = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+      by = _mm256_sign_epi8(in, w);
+      w = _mm256_abs_epi8(w);
+    }
+#if defined(__AVXVNNI__)
+    half[i] = _mm256_dpbusd_avx_epi32(half[i], w, by);
+#else
+    half[i] = _mm256_add_epi32(half[i], _mm256_madd_epi16(_mm256_maddubs_epi16(w, by), _mm256_set1_epi16(1)));
+#endif
+  }
+  std::memcpy(&sums, half, sizeof half);
+#elif defined(__ARM_FEATURE_DOTPROD)
+  int32_t four;
+  std::memcpy(&four, x, sizeof four);
+  int8x16_t in = vreinterpretq_s8_s32(vdupq_n_s32(four));
+  int32x4_t part[4];
+  std::memcpy(part, &sums, sizeof part);
+  for (int i = 0; i < 4; i++) {
+    uint8x16_t w = vld1q_u8(codes + 16 * i);
+    part[i] = vdotq_s32(part[i], vreinterpretq_s8_u8(IsByte ? veorq_u8(w, vdupq_n_u8(128)) : w), in);
+  }
+  std::memcpy(&sums, part, sizeof part);
+#else
+  constexpr int32_t offset = IsByte ? 128 : 0;
+  for (int64_t n = 0; n < kPanelRows; n++)
+    for (int64_t k = 0; k < 4; k++) sums[n] += (codes[4 * n + k] - offset) * x[k];
+#endif
+}
+#endif
+
+// ---- a panel times some rows -----------------------------------------------------------------------------------------------------
+
+/** What a panel is multiplied with: rows from `row` on, columns from group `first` on. */
+struct Slice {
+  const RoundedRows& x;
+  /** −zero · Σ codes of x [rows, columns / group], or null. */
+  const int32_t* offsets;
+  int64_t row, first, groups;
+};
+
+/** sums [R][16] += panel · rows of x. */
+template <int64_t R, int64_t Group, bool IsByte, bool HasMins> void multiplyPanel(const Panel& panel, const Slice& at, float* sums) {
+  constexpr int64_t parts = kGroup / Group;
+  const int64_t groups = at.x.groups;
+  const int8_t* x = at.x.codes.data() + (at.row * groups + at.first) * kGroup;
+  const float *scales = at.x.scales.data() + at.row * groups + at.first, *scaledSums = at.x.scaledSums.data() + at.row * groups + at.first;
+  const int32_t* offsets = at.offsets ? at.offsets + (at.row * groups + at.first) * parts : nullptr;
+  Lanes total[R];
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < R; r++) total[r] = loadLanes(sums + r * kLanes);
+  for (int64_t g = 0; g < at.groups; g++) {
+#pragma GCC unroll 2
+    for (int64_t part = 0; part < parts; part++) {
+      Codes whole[R];
+#pragma GCC unroll 8
+      for (int64_t r = 0; r < R; r++) whole[r] = Codes{} + (offsets ? offsets[(r * groups + g) * parts + part] : 0);
+      const uint8_t* codes = panel.codes + (g * kGroup + part * Group) * kPanelRows;
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < Group; k += 4) {
+#pragma GCC unroll 8
+        for (int64_t r = 0; r < R; r++) addProducts<IsByte>(whole[r], codes + k * kPanelRows, x + (r * groups + g) * kGroup + part * Group + k);
+      }
+      Lanes own = loadLanes(panel.scales + (g * parts + part) * kPanelRows);
+#pragma GCC unroll 8
+      for (int64_t r = 0; r < R; r++) total[r] = fma(asFloats(whole[r]) * all(scales[r * groups + g]), own, total[r]);
+    }
+    if constexpr (HasMins) {
+      Lanes min = loadLanes(panel.mins + g * kPanelRows);
+#pragma GCC unroll 8
+      for (int64_t r = 0; r < R; r++) total[r] = fma(min, all(scaledSums[r * groups + g]), total[r]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < R; r++) storeLanes(sums + r * kLanes, total[r]);
+}
+
+using Multiply = void (*)(const Panel&, const Slice&, float*);
+template <int64_t Group, bool IsByte, bool HasMins> struct Kernels {
+  template <int64_t... R> static constexpr std::array<Multiply, sizeof...(R)> make(std::integer_sequence<int64_t, R...>) {
+    return {&multiplyPanel<R + 1, Group, IsByte, HasMins>...};
+  }
+  static constexpr std::array<Multiply, kTileRows> table = make(std::make_integer_sequence<int64_t, kTileRows>{});
+};
+
+/** The kernels for 1, 2, … rows. */
+const Multiply* kernelsFor(const PanelSource& w) {
+  bool isByte = w.zero == 128 && !kTakesBytes;
+  if (w.group == 16) return isByte ? nullptr : w.hasMins ? nullptr : Kernels<16, false, false>::table.data();
+  if (w.hasMins) return isByte ? nullptr : Kernels<32, false, true>::table.data();
+  return isByte ? Kernels<32, true, false>::table.data() : Kernels<32, false, false>::table.data();
+}
+
+/** −zero · Σ codes of x for every group of the weight. */
+std::vector<int32_t> offsetsFor(const PanelSource& w, const RoundedRows& x) {
+  if (w.zero == 0 || (w.zero == 128 && !kTakesBytes)) return {};
+  int64_t parts = kGroup / w.group;
+  std::vector<int32_t> offsets(x.rows * x.groups * parts);
+  for (size_t i = 0; i < offsets.size(); i++) offsets[i] = -w.zero * (parts == 2 ? x.sums[i] : x.sums[2 * i] + x.sums[2 * i + 1]);
+  return offsets;
+}
+
+/** Reads panels; what does not lie in order is copied together first. */
+struct PanelReader {
+  const PanelSource& w;
+  PanelRows rows;
+  std::vector<uint8_t> copies;
+
+  explicit PanelReader(const PanelSource& source) : w(source) {}
+
+  /** The rows from `begin` on; behind the last one it is repeated. */
+  void moveTo(int64_t begin) {
+    rows.inOrder = begin + kPanelRows <= w.rows;
+    for (int64_t n = 0; n < kPanelRows; n++) rows.row[n] = std::min(begin + n, w.rows - 1);
+  }
+  /** These rows; behind `count` the last one is repeated. */
+  void moveTo(const int64_t* row, int64_t count) {
+    rows.inOrder = false;
+    for (int64_t n = 0; n < kPanelRows; n++) rows.row[n] = w.storedRowOf(row[std::min(n, count - 1)]);
+  }
+
+  void read(int64_t first, int64_t groups, Panel& panel) {
+    rows.bytes = w.base + rows.row[0] * w.rowBytes;
+    rows.stride = w.rowBytes;
+    if (!rows.inOrder) {
+      int64_t begin = w.byteOf(first), length = w.byteOf(first + groups) - begin;
+      copies.resize(kPanelRows * length);
+      for (int64_t n = 0; n < kPanelRows; n++) std::copy_n(w.base + rows.row[n] * w.rowBytes + begin, length, copies.data() + n * length);
+      rows.bytes = copies.data() - begin;
+      rows.stride = length;
+    }
+    w.read(rows, first, groups, panel);
+  }
+
+  /** Asks for what the panel after this one will read. */
+  void askForNext(int64_t first, int64_t groups) const {
+    int64_t row = rows.row[0] + kPanelRows, last = std::min(row + kPanelRows, w.rows), begin = w.byteOf(first), length = w.byteOf(first + groups) - begin;
+    for (; row < last; row++)
+      for (const uint8_t *at = w.base + row * w.rowBytes + begin, *end = at + length; at < end; at += 64) __builtin_prefetch(at, 0, 2);
+  }
+};
+
+/** Rows of x whose sums lie on the stack. */
+constexpr int64_t kRowsAtOnce = 128;
+
+struct PanelProduct {
+  const IntegerProduct& product;
+  const RoundedRows& x;
+  std::vector<int32_t> offsets;
+  const Multiply* kernels;
+  int64_t panels;
+
+  PanelProduct(const IntegerProduct& one, const RoundedRows& rows)
+      : product(one), x(rows), offsets(offsetsFor(*one.weight, rows)), kernels(kernelsFor(*one.weight)), panels((one.weight->rows + kPanelRows - 1) / kPanelRows) {
+    TORCH_CHECK(kernels != nullptr, "no kernel for this format");
+  }
+
+  void run(int64_t index) const {
+    const PanelSource& w = *product.weight;
+    int64_t begin = index * kPanelRows;
+    PanelReader reader(w);
+    reader.moveTo(begin);
+    Panel panel;
+    alignas(64) float sums[kRowsAtOnce * kPanelRows];
+    for (int64_t start = 0; start < x.rows; start += kRowsAtOnce) {
+      int64_t count = std::min(kRowsAtOnce, x.rows - start);
+      std::fill_n(sums, count * kPanelRows, 0.0f);
+      for (int64_t first = 0; first < x.groups; first += kPanelColumns / kGroup) {
+        int64_t groups = std::min(kPanelColumns / kGroup, x.groups - first);
+        if (start == 0) reader.askForNext(first, groups);
+        reader.read(first, groups, panel);
+        for (int64_t r = 0; r < count; r += kTileRows) {
+          int64_t some = std::min(kTileRows, count - r);
+          kernels[some - 1](panel, {x, offsets.empty() ? nullptr : offsets.data(), start + r, first, groups}, sums + r * kPanelRows);
+        }
+      }
+      int64_t wide = std::min(kPanelRows, w.rows - begin);
+      for (int64_t r = 0; r < count; r++) {
+        float* y = product.y + (start + r) * w.rows;
+        for (int64_t i = 0; i < wide; i++) {
+          int64_t at = w.rowOf(begin + i);
+          y[at] = sums[r * kPanelRows + i] + (product.bias ? product.bias[at] : 0.0f);
+        }
+      }
+    }
+  }
+};
+
+typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+typedef int8_t Small __attribute__((vector_size(kLanes)));
+
+/** The largest magnitude of 32 numbers; NaN may be passed over. */
+inline float largestMagnitude(Lanes a, Lanes b) {
+  // Magnitudes are in the order of their bits.
+  typedef int32_t Eight __attribute__((vector_size(32)));
+  typedef int32_t Four __attribute__((vector_size(16)));
+  Codes first = (Codes)((Bits)a & 0x7fffffffu), second = (Codes)((Bits)b & 0x7fffffffu), larger = first > second ? first : second;
+  Eight eight[2];
+  std::memcpy(eight, &larger, sizeof eight);
+  Eight most = eight[0] > eight[1] ? eight[0] : eight[1];
+  Four four[2];
+  std::memcpy(four, &most, sizeof four);
+  Four last = four[0] > four[1] ? four[0] : four[1];
+  int32_t one = std::max(std::max(last[0], last[1]), std::max(last[2], last[3]));
+  float value;
+  std::memcpy(&value, &one, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+RoundedRows roundRows(const float* x, int64_t rows, int64_t columns) {
+  int64_t groups = (columns + kGroup - 1) / kGroup;
+  RoundedRows to{rows, columns, groups, std::vector<int8_t>(rows * groups * kGroup), std::vector<float>(rows * groups), std::vector<int32_t>(2 * rows * groups), std::vector<float>(rows * groups)};
+  parallelFor(0, rows, grain(columns), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * groups; i < end * groups; i++) {
+      int64_t column = i % groups * kGroup, count = std::min(kGroup, columns - column);
+      float padded[kGroup] = {};
+      const float* from = x + i / groups * columns + column;
+      if (count < kGroup) {
+        std::copy_n(from, count, padded);
+        from = padded;
+      }
+      Lanes part[2] = {loadLanes(from), loadLanes(from + kLanes)};
+      float most = largestMagnitude(part[0], part[1]);
+      // NaN and infinity make the scale NaN: nothing of the row may look like a number.
+      float poison = sumLanes((part[0] + part[1]) * 0.0f);
+      float inverse = most > 1e-30f ? 127.0f / most : 0.0f;
+      to.scales[i] = (most > 1e-30f ? most / 127.0f : 0.0f) + poison;
+      int32_t sum[2];
+      for (int64_t half = 0; half < 2; half++) {
+        // Adding 1.5 · 2²³ leaves the nearest integer, ties to even, in the low bits.
+        Codes whole = (Codes)((Bits)(part[half] * inverse + 12582912.0f) - 0x4b400000u);
+        Small codes = __builtin_convertvector(whole, Small);
+        std::memcpy(to.codes.data() + i * kGroup + half * kLanes, &codes, sizeof codes);
+        // Whole numbers of so few bits are exact as floats, and so are their sums.
+        sum[half] = static_cast<int32_t>(sumLanes(asFloats(__builtin_convertvector(codes, Codes))));
+        to.sums[2 * i + half] = sum[half];
+      }
+      to.scaledSums[i] = to.scales[i] * static_cast<float>(sum[0] + sum[1]);
+    }
+  });
+  return to;
+}
+
+void integerProducts(const RoundedRows& x, const IntegerProduct* products, int64_t count) {
+  std::vector<PanelProduct> all;
+  std::vector<int64_t> ends;
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; i++) {
+    all.emplace_back(products[i], x);
+    ends.push_back(total += all.back().panels);
+  }
+  int64_t work = kPanelRows * x.columns * std::max<int64_t>(1, x.rows);
+  parallelFor(0, total, std::max<int64_t>(1, kWorthSharing / work), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      size_t which = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), i) - ends.begin());
+      all[which].run(i - (which == 0 ? 0 : ends[which - 1]));
+    }
+  });
+}
+
+Tensor integerLinear(const Tensor& x, const PanelSource& weight, const Optional<Tensor>& bias) {
+  Tensor input = x.to(at::kFloat).contiguous(), b = bias.has_value() ? bias->to(at::kFloat).contiguous() : Tensor();
+  auto sizes = x.sizes().vec();
+  sizes.back() = weight.rows;
+  Tensor y = at::empty(sizes, input.options());
+  if (x.numel() > 0) {
+    IntegerProduct product{&weight, b.defined() ? data(b) : nullptr, data(y)};
+    integerProducts(roundRows(data(input), x.numel() / weight.columns, weight.columns), &product, 1);
+  }
+  return y.to(x.scalar_type());
+}
+
+void readRows(const PanelSource& weight, const int64_t* rows, int64_t count, float* to) {
+  int64_t columns = weight.columns, groups = (columns + kGroup - 1) / kGroup, parts = kGroup / weight.group;
+  parallelFor(0, (count + kPanelRows - 1) / kPanelRows, grain(kPanelRows * columns), [&](int64_t begin, int64_t end) {
+    Panel panel;
+    PanelReader reader(weight);
+    for (int64_t index = begin; index < end; index++) {
+      int64_t wide = std::min(kPanelRows, count - index * kPanelRows);
+      reader.moveTo(rows + index * kPanelRows, wide);
+      for (int64_t first = 0; first < groups; first += kPanelColumns / kGroup) {
+        int64_t some = std::min(kPanelColumns / kGroup, groups - first);
+        reader.read(first, some, panel);
+        for (int64_t n = 0; n < wide; n++)
+          for (int64_t half = 0; half < 2 * some; half++) {
+            int64_t column = first * kGroup + half * kLanes;
+            if (column >= columns) break;
+            uint8_t codes[kLanes];
+            for (int64_t i = 0; i < 4; i++) std::memcpy(codes + 4 * i, panel.codes + (4 * half + i) * 4 * kPanelRows + 4 * n, 4);
+            float scale = panel.scales[(parts == 2 ? half : half / 2) * kPanelRows + n], min = weight.hasMins ? panel.mins[half / 2 * kPanelRows + n] : 0.0f;
+            Lanes values = fma(asFloats(widenCodes(codes) - weight.zero), all(scale), all(min));
+            float* out = to + (index * kPanelRows + n) * columns + column;
+            if (column + kLanes <= columns) storeLanes(out, values);
+            else std::memcpy(out, &values, static_cast<size_t>(columns - column) * sizeof(float));
+          }
+      }
+    }
+  });
+}
+
+Tensor readMatrix(const PanelSource& weight) {
+  Tensor dense = at::empty({weight.rows, weight.columns}, at::kFloat);
+  std::vector<int64_t> rows(weight.rows);
+  for (int64_t n = 0; n < weight.rows; n++) rows[n] = n;
+  readRows(weight, rows.data(), weight.rows, data(dense));
+  return dense;
+}
+
+}  // namespace anneal

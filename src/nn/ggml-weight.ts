@@ -1,0 +1,68 @@
+// A weight matrix as the blocks of ggml that it is in a GGUF file: nothing is widened, not even copied where the file is mapped. Which
+// bytes mean which numbers is native/ggml-blocks.cc.
+import { type DType, ops, type Tensor } from '../torch/index.ts'
+import { Layer } from './layer.ts'
+
+/** The types that are computed with as they are, with ggml's numbers of them. */
+export const GGML_WEIGHTS = { Q4_0: 2, Q4_1: 3, Q5_0: 6, Q5_1: 7, Q8_0: 8, Q4_K: 12, Q5_K: 13, Q6_K: 14 } as const
+
+/** The name of a type in `GGML_WEIGHTS`. */
+export type GgmlWeightType = keyof typeof GGML_WEIGHTS
+
+/** True for a type that is computed with as it is. */
+export function isGgmlWeight(type: string): type is GgmlWeightType {
+  return Object.hasOwn(GGML_WEIGHTS, type)
+}
+
+/** A matrix [out, in] on the CPU, frozen; `dequantize()` gives it in floats. */
+export class GgmlWeight extends Layer {
+  readonly type: GgmlWeightType
+  /** [out, in] */
+  readonly shape: readonly number[]
+  /** u8 [out, bytes of a row]: rows in the file's order. */
+  readonly blocks: Tensor
+  /** Above 0: the file has the rows of each head of this size as pairs (i, i + size/2); rows here are in Hugging Face's order. */
+  readonly pairedHead: number
+
+  /** Takes over `blocks`, which are contiguous and kept. */
+  constructor(type: GgmlWeightType, shape: readonly number[], blocks: Tensor, pairedHead = 0) {
+    super()
+    this.type = type
+    this.shape = shape
+    this.blocks = blocks
+    this.pairedHead = pairedHead
+  }
+
+  get device(): string {
+    return this.blocks.device
+  }
+  /** Bytes of what is stored. */
+  get bytes(): number {
+    return this.blocks.nbytes
+  }
+  override get weightCount(): number {
+    return this.shape.reduce((a, b) => a * b, 1)
+  }
+
+  /**
+   * x [..., in] → x·Wᵀ + bias [..., out]. Where nothing records, blocks are multiplied as integers, x rounded to 8 bits with a scale for
+   * 32 numbers; else, and in the backward pass, a dense matrix is made that lives for that product only.
+   */
+  multiply(x: Tensor, bias: Tensor | null = null): Tensor {
+    return ops.ggmlLinear(x, bias, this.blocks, ...this.#layout())
+  }
+
+  /** Rows by index: ids [...] of i64 → f32 [..., in]. */
+  rows(ids: Tensor): Tensor {
+    return ops.ggmlRows(ids, this.blocks, ...this.#layout())
+  }
+
+  /** The matrix [out, in] as a tensor of its own. */
+  dequantize(dtype: DType = 'f32'): Tensor {
+    return ops.ggmlDequantize(this.blocks, ...this.#layout()).to(dtype)
+  }
+
+  #layout(): [type: number, rows: number, columns: number, pairedHead: number] {
+    return [GGML_WEIGHTS[this.type], this.shape[0]!, this.shape[1]!, this.pairedHead]
+  }
+}
