@@ -12,7 +12,7 @@ import { loadLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, withoutAdapter } from '../src/methods/lora/lora.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import type { QuantFormat } from '../src/nn/quant/format.ts'
-import { backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
+import { autocast, backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
 import { languageModeling, type Objective } from '../src/train/objective.ts'
 import { train } from '../src/train/train.ts'
 import { quantizeForDecoding, tensorBytes } from './quantize.ts'
@@ -32,6 +32,7 @@ const { values, positionals } = parseArgs({
     objective: { type: 'string', default: 'lm' },
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
+    bf16: { type: 'boolean', default: false },
     interactive: { type: 'boolean', default: false },
   },
 })
@@ -94,11 +95,13 @@ async function* parity(): AsyncGenerator<object> {
   const model = trainable()
   const batch = batchOf(readIds()[0]!)
   const objective = objectiveOf()
-  const loss = scope(() => {
-    const mean = objective.forward(model, batch).loss.div(objective.weight(batch))
-    backward(mean)
-    return mean.item()
-  })
+  const loss = scope(() =>
+    autocast(values.bf16 ? 'bf16' : null, () => {
+      const mean = objective.forward(model, batch).loss.div(objective.weight(batch))
+      backward(mean)
+      return mean.item()
+    }),
+  )
   const trained = [...model.parameters()].filter(([, p]) => p.grad !== null)
   const grad_norms = Object.fromEntries(trained.map(([name, p]) => [name, p.grad!.norm().item()]))
   const grad_norm = Math.sqrt(Object.values(grad_norms).reduce((sum, norm) => sum + norm ** 2, 0))
@@ -110,18 +113,34 @@ async function* step(): AsyncGenerator<object> {
   const model = trainable()
   const batches = readIds().map(batchOf)
   const source = { batchesPerEpoch: batches.length, at: (i: number) => batches[i % batches.length]! }
-  const events = train(model, source, objectiveOf(), { steps: 1_000_000, learningRate: Number(values.lr) })
+  const events = train(model, source, objectiveOf(), {
+    steps: 1_000_000,
+    learningRate: Number(values.lr),
+    bf16: values.bf16,
+  })
   for await (const turn of turns()) {
     const losses: number[] = []
     const times: number[] = []
+    const processor: number[] = []
+    let used = process.cpuUsage()
     while (times.length < Number(values.steps)) {
       const { value: event } = await events.next()
       if (event?.type !== 'step-done') continue
       losses.push(event.metrics.loss)
       times.push(event.seconds * 1000)
+      const { user, system } = process.cpuUsage(used)
+      processor.push((user + system) / 1000)
+      used = process.cpuUsage()
     }
     const kept = turn === 0 ? times.slice(Number(values.warmup)) : times
-    yield { losses, step_ms: times, median_ms: median(kept), peak_rss_mib: peakMemory() }
+    yield {
+      losses,
+      step_ms: times,
+      cpu_ms: processor,
+      median_ms: median(kept),
+      least_cpu_ms: Math.min(...processor),
+      peak_rss_mib: peakMemory(),
+    }
   }
 }
 

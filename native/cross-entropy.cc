@@ -89,7 +89,8 @@ CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, cons
   // gradient of the weight once more for every chunk.
   if (chunk <= 0) chunk = std::max<int64_t>(128, (int64_t{hidden.is_cpu() ? 6 : 64} << 20) / V);
   Tensor dhidden = needHidden ? (all ? at::empty_like(rows) : at::zeros_like(hidden)) : Tensor(), dweight = needWeight && count == 0 ? at::zeros_like(weight) : Tensor();
-  bool quick = fast(rows) && fast(weight);
+  bool mixed = half(rows) && half(weight), quick = mixed || (fast(rows) && fast(weight));
+  auto multiplyNT = [&](const Tensor& a, const Tensor& b, at::ScalarType dtype) { return mixed ? roundedProductNT(a, b, dtype) : productNT(a, b); };
   auto sums = hidden.options().dtype(at::promote_types(hidden.scalar_type(), at::kFloat));
   Tensor loss = perRow ? at::zeros(labels.sizes(), sums) : at::zeros({}, quick ? sums.dtype(at::kDouble) : sums), correct = at::zeros({}, sums);
   Tensor scales = factors.defined() ? pick(factors).unsqueeze(-1) : Tensor();
@@ -100,22 +101,22 @@ CrossEntropyResult crossEntropy(const Tensor& hidden, const Tensor& weight, cons
   };
   for (int64_t start = 0; start < count; start += chunk) {
     int64_t size = std::min(chunk, count - start);
-    Tensor h = rows.narrow(0, start, size), y = targets.narrow(0, start, size).contiguous(), logits = productNT(h, weight);
+    Tensor h = rows.narrow(0, start, size), y = targets.narrow(0, start, size).contiguous(), logits = multiplyNT(h, weight, at::kFloat);
     auto [losses, hits] = (quick ? softmaxRows : composedRows)(logits, y, softcap, needHidden || needWeight);
     if (perRow) put(loss, start, losses);
     else loss += losses.sum();
     correct += hits.sum();
     if (scales.defined()) logits.mul_(scales.narrow(0, start, size).to(logits.scalar_type()));
-    if (needHidden) put(dhidden, start, product(logits, weight));
+    if (needHidden) put(dhidden, start, multiplyNT(logits, weight.t(), rows.scalar_type()));
     if (needWeight) {
       if (dweight.defined() && !quick) dweight.addmm_(logits.t(), h);
       else {
-        Tensor d = product(logits.t(), h);
+        Tensor d = multiplyNT(logits.t(), h.t(), at::kFloat);
         dweight = dweight.defined() ? dweight.add_(d) : d;
       }
     }
   }
-  return {loss.to(sums.dtype()), correct, dhidden, dweight};
+  return {loss.to(sums.dtype()), correct, dhidden, dweight.defined() ? dweight.to(weight.scalar_type()) : dweight};
 }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {

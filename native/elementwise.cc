@@ -152,6 +152,7 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
 
 Tensor swiglu(const Tensor& gate, const Tensor& up) {
   TORCH_CHECK(gate.sizes() == up.sizes(), "expected gate and up of one shape");
+  if (half(gate) && half(up)) return swigluHalf(gate, up);
   if (!fast(gate) || !fast(up)) return at::silu(gate) * up;
   Tensor g = gate.contiguous(), u = up.contiguous();
   return recording({gate, up}) ? Swiglu::apply(g, u) : swigluForward(g, u, false);
@@ -202,6 +203,7 @@ Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin) {
                   cos.size(-2) == x.size(1) && 2 * cos.size(-1) <= x.size(-1),
               "expected x [B,T,H,D] and cos, sin [T,R] or [B,T,R] with 2·R ≤ D");
   int64_t R = cos.size(-1), D = x.size(-1);
+  if (half(x) && fast(cos)) return ropeHalf(x, cos, sin);
   if (!fast(x) || !fast(cos)) {
     Tensor c = cos.unsqueeze(-2), s = sin.unsqueeze(-2), a = x.narrow(-1, 0, R), b = x.narrow(-1, R, R);
     Tensor turned = at::cat({at::addcmul(a * c, b, s, -1), at::addcmul(b * c, a, s)}, -1).to(x.scalar_type());

@@ -23,6 +23,8 @@ using torch::autograd::variable_list;
 
 /** Whether the float32 CPU kernels apply. */
 inline bool fast(const Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kFloat; }
+/** Whether the kernels of mixed.cc apply. */
+inline bool half(const Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kBFloat16; }
 inline bool recording(std::initializer_list<Tensor> inputs) {
   if (!at::GradMode::is_enabled()) return false;
   for (const auto& t : inputs)
@@ -58,5 +60,9 @@ inline float exponential(float x) {
 
 /** [..., D] → [N, D] */
 inline Tensor rowsOf(const Tensor& t) { return t.reshape({-1, t.size(-1)}); }
+
+/** swiglu and rope for bf16 on a CPU; cos and sin are float32. */
+Tensor swigluHalf(const Tensor& gate, const Tensor& up);
+Tensor ropeHalf(const Tensor& x, const Tensor& cos, const Tensor& sin);
 
 }  // namespace anneal

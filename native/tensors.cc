@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "matmul.h"
 #include "shim.h"
 #ifdef ANNEAL_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -264,6 +265,7 @@ napi_value engineInfo(napi_env env, napi_callback_info) {
     napi_set_named_property(env, result, "version", makeString(env, TORCH_VERSION));
     setNumber(env, result, "threads", at::get_num_threads());
     setNumber(env, result, "cudaDevices", cudaDevices());
+    napi_set_named_property(env, result, "matmul", makeString(env, matmulName()));
     napi_set_named_property(env, result, "description", makeString(env, at::show_config()));
     return result;
   });

@@ -49,6 +49,7 @@ def parse():
     parser.add_argument("--interactive", action="store_true", help="one block per line of standard input")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--bf16", action="store_true", help="`parity` and `step` in bfloat16 by autocast")
     parser.add_argument("--shape", choices=SHAPES)
     parser.add_argument("--model", help="a Hugging Face model directory")
     parser.add_argument("--ids", help="JSON: a batch of token ids, or for `step` a list of batches")
@@ -195,11 +196,16 @@ def make(arguments):
     yield dict(out=arguments.out, parameters=sum(p.numel() for p in model.parameters()))
 
 
+def mixed(arguments):
+    return torch.autocast(arguments.device.split(":")[0], torch.bfloat16, enabled=arguments.bf16)
+
+
 def parity(arguments):
     """Loss and gradient norms on given ids: what must agree before any time is compared."""
     model = build_adapted(arguments).eval()
     ids = read_ids(arguments)[0]
-    loss = objective(arguments, model)(ids)
+    with mixed(arguments):
+        loss = objective(arguments, model)(ids)
     loss.backward()
     norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
     total = sum(norm**2 for norm in norms.values()) ** 0.5
@@ -221,24 +227,26 @@ def step(arguments):
     loss_of = objective(arguments, model)
     done = 0
     for turn in turns(arguments):
-        losses, norms, times = [], [], []
+        losses, norms, times, processor = [], [], [], []
         for _ in range(arguments.steps):
             ids = batches[done % len(batches)]
             synchronize(arguments)
-            start = time.perf_counter()
-            loss = loss_of(ids)
+            start, used = time.perf_counter(), time.process_time()
+            with mixed(arguments):
+                loss = loss_of(ids)
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(trained, arguments.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             losses.append(loss.item())
             times.append((time.perf_counter() - start) * 1e3)
+            processor.append((time.process_time() - used) * 1e3)
             norms.append(norm.item())
             done += 1
         kept = times[arguments.warmup:] if turn == 0 and len(times) > arguments.warmup else times
         median = statistics.median(kept)
         yield dict(finetuning=arguments.finetuning, shape=arguments.shape, batch=list(batches[0].shape), losses=losses, grad_norms=norms,
-                   step_ms=[round(t, 3) for t in times], median_ms=round(median, 3),
+                   step_ms=[round(t, 3) for t in times], least_cpu_ms=round(min(processor), 3), median_ms=round(median, 3),
                    tokens_per_second=round(batches[0].numel() / median * 1e3, 1),
                    trained_parameters=sum(p.numel() for p in trained), **memory(arguments))
 

@@ -43,6 +43,7 @@ export class Linear extends Layer implements LinearLike {
   forward(x: Tensor): Tensor {
     const dtype = autocastDtype()
     if (dtype === null) return ops.linear(x, this.weight, this.bias)
+    if (dtype === 'bf16') return ops.mixedLinear(x, this.weight, this.bias)
     return ops.linear(x.to(dtype), this.weight.to(dtype), this.bias?.to(dtype))
   }
 

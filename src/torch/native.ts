@@ -1,6 +1,6 @@
 // Loads the add-on and types its functions. The only file that touches native code; everything else uses tensors.
 import { createRequire } from 'node:module'
-import { EngineMissingError, NativeError, OutOfMemoryError } from '../errors.ts'
+import { EngineMissingError, NativeError, OutOfMemoryError, UsageError } from '../errors.ts'
 import { availableProcessors } from './setup/cpu-quota.ts'
 import { readEngineRecord } from './setup/record.ts'
 import { threadsFor, withWaitPolicy } from './threads.ts'
@@ -65,6 +65,8 @@ export interface EngineInfo {
   version: string
   threads: number
   cudaDevices: number
+  /** What multiplies f32 matrices in training: `mkl`, `onednn`, or the matrix unit by `bf16x3` or `bf16x6`. */
+  matmul: string
   description: string
 }
 
@@ -91,6 +93,11 @@ native.setErrorFactory((kind, op, shapes, message) =>
     ? new OutOfMemoryError(`out of memory in ${op}(${shapes.join(', ')}): ${message}`)
     : new NativeError(op, shapes, message),
 )
+const wish = process.env.ANNEAL_MATMUL
+if (wish && wish !== native.engineInfo().matmul)
+  throw new UsageError(
+    `ANNEAL_MATMUL: expected mkl, onednn, bf16x3 or bf16x6, as far as this processor and LibTorch have them, got ${wish}. Unset it for ${native.engineInfo().matmul}`,
+  )
 native.setThreads(threadsFor(process.env, native.engineInfo().threads, availableProcessors()))
 
 /** The index of an operator for `native.call`; an error that names it where this LibTorch has none. */

@@ -61,6 +61,12 @@ export function loraAdd_(y: Tensor, x: Tensor, A: Tensor, B: Tensor, scale: numb
 }
 let op_loraAdd_ = -1
 
+/** `anneal::mixed_linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor` */
+export function mixedLinear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
+  return wrap(call(op_mixedLinear < 0 ? (op_mixedLinear = resolve('anneal::mixed_linear', '')) : op_mixedLinear, x.handle, weight.handle, bias?.handle) as number)
+}
+let op_mixedLinear = -1
+
 /** `anneal::paged_attention(Tensor q, Tensor k, Tensor v, Tensor? cos, Tensor? sin, Tensor(a!) keys, Tensor(b!) values, Tensor tables, Tensor rows, float scale, int window=0, float softcap=0.) -> Tensor` */
 export function pagedAttention(q: Tensor, k: Tensor, v: Tensor, cos: Tensor | null | undefined, sin: Tensor | null | undefined, keys: Tensor, values: Tensor, tables: Tensor, rows: Tensor, scale: number, window?: number | null, softcap?: number | null): Tensor {
   return wrap(call(op_pagedAttention < 0 ? (op_pagedAttention = resolve('anneal::paged_attention', '')) : op_pagedAttention, q.handle, k.handle, v.handle, cos?.handle, sin?.handle, keys.handle, values.handle, tables.handle, rows.handle, scale, window, softcap) as number)

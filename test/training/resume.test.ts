@@ -177,7 +177,7 @@ describe('a resumed run', () => {
     await annealHere([...words, '--resume_from_checkpoint', 'auto', '--threads', '1'])
     expect(code).toBe(0)
     expect(err).toMatch(
-      /notice: saved with LibTorch \S+ on cpu with 1 threads, now LibTorch \S+ on cpu with 2 threads: bit-equal results are not promised/,
+      /notice: saved with LibTorch \S+ on cpu \(\w+\) with 1 threads, now LibTorch \S+ on cpu \(\w+\) with 2 threads: bit-equal results are not promised/,
     )
   })
 

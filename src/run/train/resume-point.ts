@@ -66,11 +66,11 @@ function noCheckpoint(wish: string, outputDir: string): InputError {
 export function restoreRun(directory: string, run: RunState, tell: RunTell): void {
   restoreRunState(directory, run)
   const { meta } = readManifest(directory)
-  const place = (version: unknown, device: unknown, threads: unknown): string =>
-    `LibTorch ${version} on ${device} with ${threads} threads`
-  const before = place(meta.versions.torch, meta.device, meta.threads)
-  const { version, threads } = engineInfo()
-  const now = place(version, run.generator.device, threads)
+  const place = (version: unknown, device: unknown, matmul: unknown, threads: unknown): string =>
+    `LibTorch ${version} on ${device}${matmul === undefined ? '' : ` (${matmul})`} with ${threads} threads`
+  const before = place(meta.versions.torch, meta.device, meta.matmul, meta.threads)
+  const { version, matmul, threads } = engineInfo()
+  const now = place(version, run.generator.device, matmul, threads)
   if (before !== now)
     tell({ type: 'notice', message: `saved with ${before}, now ${now}: bit-equal results are not promised` })
 }

@@ -50,6 +50,7 @@ export async function saveCheckpoint(
       threads: engineInfo().threads,
       seeds: { seed: config.seed, data_seed: config.data_seed },
       device: finetuning.model.device,
+      matmul: engineInfo().matmul,
       origin,
     },
     {
