@@ -20,7 +20,9 @@ template <int Bits> struct StoredPanels : PanelSource {
   }
 
   void read(const PanelRows& from, int64_t first, int64_t groups, Panel& to) const override {
-    for (int64_t g = 0; g < groups; g++) readCodes(from, first + g, to.codesAt(g));
+    int64_t whole = Bits == 8 ? std::min(groups, columns / kGroup - first) : groups;
+    for (int64_t g = 0; g < whole; g++) unpack(from.bytes + (first + g) * unitBytes, from.stride, to.codesAt(g));
+    if (whole < groups) unpackRest(from, to.codesAt(whole));
     if (reader.scales) {
       for (int64_t n = 0; n < kPanelRows; n++)
         for (int64_t g = 0; g < groups; g++) to.scalesAt(g)[n] = reader.scales[from.row[n] * perRow + (first + g) * kGroup / block];
@@ -48,29 +50,29 @@ template <int Bits> struct StoredPanels : PanelSource {
       for (int64_t n = 0; n < kPanelRows; n++) to[g * kPanelRows + n] = halves[from.row[n] * perRow + (first + g) * kGroup / block];
   }
 
-  void readCodes(const PanelRows& from, int64_t group, uint8_t* to) const {
-    const uint8_t* bytes = from.bytes + group * kGroup * Bits / 8;
+  /** 32 columns of rows that are `stride` apart. */
+  static inline void unpack(const uint8_t* bytes, int64_t stride, uint8_t* to) {
     if constexpr (Bits == 8) {
       Bytes codes[8];
-      int64_t count = columns - group * kGroup, stride = from.stride;
-      uint8_t copies[kPanelRows][kGroup];
-      if (count < kGroup) {  // rows are not padded
-        std::memset(copies, 0, sizeof copies);
-        for (int64_t n = 0; n < kPanelRows; n++) std::copy_n(bytes + n * stride, count, copies[n]);
-        bytes = copies[0];
-        stride = kGroup;
-      }
       transpose(bytes, stride, codes);
       transpose(bytes + 16, stride, codes + 4);
       for (int64_t j = 0; j < 8; j++) store(to + 64 * j, codes[j] ^ everywhere(128));
     } else {
       Bytes pairs[4];
-      transpose(bytes, from.stride, pairs);
+      transpose(bytes, stride, pairs);
       for (int64_t j = 0; j < 4; j++) {
         store(to + 64 * j, pairs[j] & everywhere(15));
         store(to + 64 * (j + 4), (Bytes)((Words)pairs[j] >> 4u) & everywhere(15));
       }
     }
+  }
+
+  /** The columns behind the last whole group: rows of 8 bits are not padded. */
+  void unpackRest(const PanelRows& from, uint8_t* to) const {
+    int64_t rest = columns % kGroup;
+    uint8_t copies[kPanelRows][kGroup] = {};
+    for (int64_t n = 0; n < kPanelRows; n++) std::copy_n(from.bytes + n * from.stride + columns - rest, rest, copies[n]);
+    unpack(copies[0], kGroup, to);
   }
 };
 
