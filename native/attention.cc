@@ -221,6 +221,7 @@ std::vector<std::pair<int64_t, int64_t>> tilesOf(const Call& call) {
 }
 
 template <class T> void attendRows(const Call& call, const Tensor& keys, const Tensor& values) {
+  if (call.R == 0) return;
   T *k = keys.data_ptr<T>(), *v = values.data_ptr<T>();
   parallelFor(0, call.R, std::max<int64_t>(1, 16384 / (call.G * call.E)), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) append(call, k, v, row);

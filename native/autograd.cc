@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "multiply.h"
 #include "shim.h"
 
 namespace anneal {
@@ -21,6 +22,14 @@ napi_value setGradEnabled(napi_env env, napi_callback_info info) {
   bool on = true;
   napi_get_value_bool(env, values[0], &on);
   c10::GradMode::set_enabled(on);
+  return makeBool(env, before);
+}
+
+/** setInference(on) → what it was before. */
+napi_value setInference(napi_env env, napi_callback_info info) {
+  auto values = arguments<1>(env, info);
+  bool before = isInference();
+  napi_get_value_bool(env, values[0], &isInference());
   return makeBool(env, before);
 }
 
@@ -84,6 +93,7 @@ napi_value gradients(napi_env env, napi_callback_info info) {
 
 void registerAutograd(napi_env env, napi_value exports) {
   define(env, exports, "setGradEnabled", setGradEnabled);
+  define(env, exports, "setInference", setInference);
   define(env, exports, "requiresGrad", requiresGrad);
   define(env, exports, "isLeaf", isLeaf);
   define(env, exports, "setRequiresGrad", setRequiresGrad);

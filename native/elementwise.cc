@@ -1,29 +1,12 @@
 // rms_norm, swiglu, rope and scale_gradient: one pass over memory where a composition takes several.
 #include "fused.h"
-#include "lanes.h"
 #include "pool.h"
+#include "rows.h"
 
 namespace anneal {
 namespace {
 
 // ---- rms_norm: y = x / sqrt(mean(x²) + eps) · (weight + offset), rows over the last dimension --------------------------------
-
-/** Σ x², in an order that does not depend on where the row lies. */
-inline float sumOfSquares(const float* x, int64_t width) {
-  Lanes even = {}, odd = {};
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= width; i += 2 * kLanes) {
-    Lanes low = loadLanes(x + i), high = loadLanes(x + i + kLanes);
-    even += low * low;
-    odd += high * high;
-  }
-  for (; i < width; i += kLanes) {
-    Lanes rest = {};
-    std::memcpy(&rest, x + i, static_cast<size_t>(std::min(kLanes, width - i)) * sizeof(float));
-    even += rest * rest;
-  }
-  return sumLanes(even + odd);
-}
 
 std::tuple<Tensor, Tensor> rmsNormForward(const Tensor& x, const Tensor& weight, double eps, double offset, bool records) {
   int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(1, width);
@@ -31,14 +14,7 @@ std::tuple<Tensor, Tensor> rmsNormForward(const Tensor& x, const Tensor& weight,
   const float *px = data(x), *pw = data(weight);
   float *py = data(y), *pr = data(rstd), shift = static_cast<float>(offset);
   forwardLoop(records, rows, grain(width), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) {
-      const float* in = px + row * width;
-      float* out = py + row * width;
-      float scale = 1.0f / std::sqrt(sumOfSquares(in, width) / static_cast<float>(width) + static_cast<float>(eps));
-      pr[row] = scale;
-#pragma omp simd
-      for (int64_t i = 0; i < width; i++) out[i] = in[i] * scale * (pw[i] + shift);
-    }
+    for (int64_t row = begin; row < end; row++) pr[row] = normRow(px + row * width, pw, shift, static_cast<float>(eps), width, py + row * width);
   });
   return {y, rstd};
 }
@@ -96,8 +72,11 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   }
 };
 
+}  // namespace
+
 Tensor rmsNorm(const Tensor& x, const Tensor& weight, double eps, double offset) {
   TORCH_CHECK(x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1), "expected x [...,D] and weight [D]");
+  if (x.device().is_cpu() && x.scalar_type() == at::kBFloat16 && !recording({x, weight})) return rmsNorm(x.to(at::kFloat), weight.to(at::kFloat), eps, offset).to(at::kBFloat16);
   if (!fast(x) || !fast(weight)) {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 9)
     // One launch in place of nine. An offset is not added in half precision, where 1 + weight would lose what the weight says.
@@ -114,16 +93,15 @@ Tensor rmsNorm(const Tensor& x, const Tensor& weight, double eps, double offset)
   return std::get<0>(rmsNormForward(input, scale, eps, offset, false));
 }
 
+namespace {
+
 // ---- swiglu: silu(gate) · up, saving only its two inputs ----------------------------------------------------------------------
 
 Tensor swigluForward(const Tensor& gate, const Tensor& up, bool records) {
   Tensor y = at::empty_like(gate);
   const float *pg = data(gate), *pu = data(up);
   float* py = data(y);
-  forwardLoop(records, gate.numel(), 32768, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; i++) py[i] = pg[i] / (1.0f + exponential(-pg[i])) * pu[i];
-  });
+  forwardLoop(records, gate.numel(), 32768, [&](int64_t begin, int64_t end) { swigluRange(pg + begin, pu + begin, py + begin, end - begin); });
   return y;
 }
 
@@ -150,6 +128,8 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
   }
 };
 
+}  // namespace
+
 Tensor swiglu(const Tensor& gate, const Tensor& up) {
   TORCH_CHECK(gate.sizes() == up.sizes(), "expected gate and up of one shape");
   if (half(gate) && half(up)) return swigluHalf(gate, up);
@@ -157,6 +137,8 @@ Tensor swiglu(const Tensor& gate, const Tensor& up) {
   Tensor g = gate.contiguous(), u = up.contiguous();
   return recording({gate, up}) ? Swiglu::apply(g, u) : swigluForward(g, u, false);
 }
+
+namespace {
 
 // ---- rope: rotates the first 2·R entries of each head by the position's angle (half-split layout, as Hugging Face) ------------
 

@@ -57,7 +57,7 @@ inline void pause() {
 
 /** Until `isDone`, or for some time (a pause is 40 cycles on one processor and 140 on another). Returns what `isDone` says. */
 template <class Condition> bool spin(Condition isDone) {
-  constexpr auto kLimit = std::chrono::microseconds(50);
+  constexpr auto kLimit = std::chrono::microseconds(20);
   auto start = std::chrono::steady_clock::now();
   do {
     for (int i = 0; i < 32; i++) {

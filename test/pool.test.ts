@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
-import { noGrad, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
+import { inference, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
 import { readEngineRecord } from '../src/torch/setup/record.ts'
 
 const { addon } = readEngineRecord()!
@@ -14,7 +14,7 @@ const numbers = (count: number, step: number): Float32Array =>
 
 /** y of one product, as its bits. */
 function product(x: Float32Array): Uint32Array {
-  const y = noGrad(() =>
+  const y = inference(() =>
     ops.linear(Tensor.from(x, [x.length / INPUTS, INPUTS]), Tensor.from(WEIGHT, [OUTPUTS, INPUTS])),
   )
   return new Uint32Array((y.data() as Float32Array).buffer)
@@ -25,6 +25,7 @@ const WEIGHT = numbers(OUTPUTS * INPUTS, 0.71)
 const WORK = `
   const { parentPort, workerData: { addon, weight, cases, inputs, rounds } } = require('node:worker_threads')
   const native = require(addon)
+  native.setGradEnabled(false); native.setInference(true)
   const linear = native.op('anneal::linear', '')
   const w = native.fromData(weight, 6, [weight.length / inputs, inputs])
   const all = cases.map(({ x, y }) => ({ x: native.fromData(x, 6, [x.length / inputs, inputs]), wanted: Buffer.from(y.buffer), found: new Float32Array(y.length) }))
@@ -78,7 +79,7 @@ describe('the pool', () => {
     const program = `
       const { Worker } = require('node:worker_threads')
       const addon = ${JSON.stringify(addon)}
-      const body = "const native = require(" + JSON.stringify(addon) + "); native.setThreads(3); const a = native.fromData(new Float32Array(1 << 20).fill(1), 6, [1024, 1024]); " +
+      const body = "const native = require(" + JSON.stringify(addon) + "); native.setGradEnabled(false); native.setInference(true); native.setThreads(3); const a = native.fromData(new Float32Array(1 << 20).fill(1), 6, [1024, 1024]); " +
         "const x = native.fromData(new Float32Array(1024).fill(1), 6, [1, 1024]); const linear = native.op('anneal::linear', ''); for (;;) native.freeOne(native.call(linear, x, a))"
       new Worker(body, { eval: true })
       setTimeout(() => process.exit(0), 300)

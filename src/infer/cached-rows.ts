@@ -1,6 +1,6 @@
 // Texts that a model reads piece by piece through a paged cache, without the scheduler: for measurements and tests of a model.
 import type { Decoder } from '../model/decoder.ts'
-import { Tensor } from '../torch/index.ts'
+import { inference, Tensor } from '../torch/index.ts'
 import { makeCache } from './model-cache.ts'
 import type { CachedText, PagedCache } from './paged-cache.ts'
 
@@ -24,14 +24,14 @@ export class CachedRows {
     for (const { text, count } of parts) if (!this.cache.reserve(text, count)) throw new Error('the cache is full')
     const all = pieces.flat()
     const inputIds = Tensor.from(BigInt64Array.from(all, BigInt), [1, all.length]).to(model.device)
-    const hidden = model.hidden({ inputIds, cache: this.cache.step(parts) }).view(all.length, -1)
+    const hidden = inference(() => model.hidden({ inputIds, cache: this.cache.step(parts) }).view(all.length, -1))
     for (const [i, ids] of pieces.entries()) this.cache.commit(this.texts[i]!, ids)
     return hidden
   }
 
   /** Logits [R, V] of those tokens. */
   forward(pieces: readonly (readonly number[])[]): Tensor {
-    return this.#model.logits(this.hidden(pieces))
+    return inference(() => this.#model.logits(this.hidden(pieces)))
   }
 
   free(): void {

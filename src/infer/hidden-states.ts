@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts'
 import type { HiddenOptions } from '../lm/lm.ts'
 import { pool } from '../lm/pool.ts'
 import type { Decoder } from '../model/decoder.ts'
-import { noGrad, scope, Tensor } from '../torch/index.ts'
+import { inference, scope, Tensor } from '../torch/index.ts'
 import { notFinite } from './sample.ts'
 
 /**
@@ -25,7 +25,7 @@ export function hiddenStates(
   checkLayer(depth, blocks)
   if (!['last', 'mean', 'none'].includes(pooling))
     throw new UsageError(`pooling: expected last, mean or none, got ${pooling}`)
-  const [width, states] = noGrad(() =>
+  const [width, states] = inference(() =>
     scope(() => {
       const inputIds = Tensor.from(BigInt64Array.from(ids, BigInt), [1, ids.length]).to(model.device)
       const { states, call } = model.enter({ inputIds })

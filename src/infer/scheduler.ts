@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
-import { noGrad, scope, Tensor } from '../torch/index.ts'
+import { inference, scope, Tensor } from '../torch/index.ts'
 import { hasLengthDependentRope } from './context.ts'
 import { LogitRows } from './logit-rows.ts'
 import type { ModelAdapters, RowSpan } from './model-adapters.ts'
@@ -129,7 +129,7 @@ export class Scheduler {
       if (this.#running.length === 0) this.#renewCache()
       this.#admit()
       parts = this.#plan()
-      if (parts.length > 0) noGrad(() => scope(() => this.#run(parts)))
+      if (parts.length > 0) inference(() => scope(() => this.#run(parts)))
     } catch (error) {
       // The tasks of a step that did not come to its end are over; without a step, all are.
       const failed = parts.length > 0 ? parts : [...this.#running, ...this.#waiting.map((task) => ({ task }))]

@@ -4,6 +4,7 @@
 import { attend, type KeyValueCache, type Mask } from '../nn/attention.ts'
 import { Branch } from '../nn/branch.ts'
 import { dropout } from '../nn/dropout.ts'
+import { addTo, gated, project } from '../nn/fused.ts'
 import { Layer } from '../nn/layer.ts'
 import { Linear, type LinearLike } from '../nn/linear.ts'
 import { LayerNorm, type Norm, RmsNorm } from '../nn/norm.ts'
@@ -62,24 +63,42 @@ export class Block extends Layer {
   /** x [B, T, D] → [B, T, D]; `index` is the block's position now, which names its slot in the cache. */
   forward(x: Tensor, index: number, call: Call): Tensor {
     const { beforeAttention, afterAttention, beforeMlp, afterMlp } = this.names
-    const wrapped = (before: string | null, body: (h: Tensor) => Tensor, after: string | null) => (h: Tensor) =>
-      dropout(this.normed(after, body(this.normed(before, h))), this.dropoutRate, call.generator)
-    const attention = this.self_attn
-    const attentionBody =
-      attention && wrapped(beforeAttention, (h) => attention.forward(h, index, call), afterAttention)
-    const mlp = this.mlp
-    const mlpBody = mlp && wrapped(beforeMlp, (h) => mlp.forward(h), afterMlp)
-    if (this.parallel) {
-      const sum = attentionBody ? this.attention.add(x, attentionBody) : x
-      const y = mlpBody ? this.feedForward.run(x, mlpBody) : null
-      return y === null ? sum : sum.add(y)
-    }
-    const h = attentionBody ? this.attention.add(x, attentionBody) : x
-    return mlpBody ? this.feedForward.add(h, mlpBody) : h
+    const { self_attn: attention, mlp } = this
+    let h = x
+    if (attention !== null)
+      h = this.add(this.attention, x, x, call, beforeAttention, afterAttention, (norm, input, residual) =>
+        attention.forward(input, index, call, norm, residual),
+      )
+    if (mlp !== null)
+      h = this.add(this.feedForward, this.parallel ? x : h, h, call, beforeMlp, afterMlp, (norm, input, residual) =>
+        mlp.forward(input, norm, residual),
+      )
+    return h
   }
 
-  private normed(name: string | null, x: Tensor): Tensor {
-    return name === null ? x : (this as unknown as Record<string, Norm>)[name]!.forward(x)
+  /** residual + branch(x), the norms around it by name. Norm and sum go into the layers where nothing is between, which may do them in one. */
+  private add(
+    branch: Branch,
+    x: Tensor,
+    residual: Tensor,
+    call: Call,
+    before: string | null,
+    after: string | null,
+    body: (norm: Norm | null, x: Tensor, residual: Tensor | null) => Tensor,
+  ): Tensor {
+    const norm = this.norm(before)
+    const normAfter = this.norm(after)
+    const alone = (h: Tensor): Tensor => {
+      const y = body(norm, h, null)
+      return dropout(normAfter === null ? y : normAfter.forward(y), this.dropoutRate, call.generator)
+    }
+    const drops = this.dropoutRate > 0 && call.generator !== null
+    if (normAfter !== null || drops) return branch.add(x, alone, residual)
+    return branch.add(x, alone, residual, (h, to) => body(norm, h, to))
+  }
+
+  private norm(name: string | null): Norm | null {
+    return name === null ? null : (this as unknown as Record<string, Norm>)[name]!
   }
 }
 
@@ -117,16 +136,18 @@ export class Attention extends Layer {
     this.dropoutRate = config.dropout.attention
   }
 
-  forward(x: Tensor, index: number, call: Call): Tensor {
+  /** What attention gives for norm(x), added to `residual` if there is one. */
+  forward(x: Tensor, index: number, call: Call, norm: Norm | null = null, residual: Tensor | null = null): Tensor {
     const { headDim, scale, slidingWindow, rope, logitSoftcapping } = this.settings
+    const [query, keys, values] = project(norm, x, [this.q_proj, this.k_proj, this.v_proj]) as [Tensor, Tensor, Tensor]
     // Head counts follow the weights, which pruning may have narrowed.
-    let q = this.heads(this.q_proj.forward(x), this.q_norm, call) // [B, T, H, E]
-    let k = this.heads(this.k_proj.forward(x), this.k_norm, call) // [B, T, K, E]
-    const v = this.v_proj.forward(x).view(call.rows, call.length, -1, headDim)
+    let q = this.heads(query, this.q_norm, call) // [B, T, H, E]
+    let k = this.heads(keys, this.k_norm, call) // [B, T, K, E]
+    const v = values.view(call.rows, call.length, -1, headDim)
     const rotary = rope && call.rotary(rope)
     if (call.cache !== null) {
       const how = { rotary, scale, window: slidingWindow, softcap: logitSoftcapping }
-      return this.o_proj.forward(call.cache.attend(index, q, k, v, how))
+      return addTo(residual, this.o_proj, call.cache.attend(index, q, k, v, how))
     }
     if (rotary !== null) {
       q = ops.rope(q, rotary.cos, rotary.sin)
@@ -139,7 +160,7 @@ export class Attention extends Layer {
       dropout: this.dropoutRate,
       generator: call.generator,
     })
-    return this.o_proj.forward(y.transpose(1, 2).reshape(call.rows, call.length, -1))
+    return addTo(residual, this.o_proj, y.transpose(1, 2).reshape(call.rows, call.length, -1))
   }
 
   /** [B, T, H·E] → [B, T, H, E], normed per head or (OLMo 2) over all heads together. */
@@ -166,13 +187,18 @@ export class FeedForward extends Layer {
     this.activation = settings.activation
   }
 
-  forward(x: Tensor): Tensor {
-    const up = this.up_proj.forward(x)
-    if (this.gate_proj === null) return this.down_proj.forward(activate(this.activation, up))
-    const gate = this.gate_proj.forward(x)
-    return this.down_proj.forward(
-      this.activation === 'silu' ? ops.swiglu(gate, up) : activate(this.activation, gate).mul(up),
-    )
+  /** What the MLP gives for norm(x), added to `residual` if there is one. */
+  forward(x: Tensor, norm: Norm | null = null, residual: Tensor | null = null): Tensor {
+    return addTo(residual, this.down_proj, this.opened(x, norm))
+  }
+
+  /** What goes into `down_proj`. */
+  private opened(x: Tensor, norm: Norm | null): Tensor {
+    const { gate_proj, up_proj, activation } = this
+    if (gate_proj === null) return activate(activation, project(norm, x, [up_proj])[0]!)
+    if (activation === 'silu') return gated(norm, x, gate_proj, up_proj)
+    const [gate, up] = project(norm, x, [gate_proj, up_proj]) as [Tensor, Tensor]
+    return activate(activation, gate).mul(up)
   }
 }
 

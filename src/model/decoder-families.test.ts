@@ -15,8 +15,19 @@ import {
 } from '../../test/decoder-fixtures.ts'
 import { CachedRows } from '../infer/cached-rows.ts'
 import { hasLengthDependentRope } from '../infer/context.ts'
+import { withoutFusing } from '../nn/fused.ts'
 import { dropSegments } from '../torch/checkpointing.ts'
-import { autocast, backward, Generator, memoryStats, noGrad, ops, scope, type Tensor } from '../torch/index.ts'
+import {
+  autocast,
+  backward,
+  Generator,
+  inference,
+  memoryStats,
+  noGrad,
+  ops,
+  scope,
+  type Tensor,
+} from '../torch/index.ts'
 import type { Decoder } from './decoder.ts'
 import { checkpointTensors } from './hf-names.ts'
 
@@ -84,7 +95,7 @@ describe.each(families)('%s', (name) => {
 
   test('has the logits and log-probabilities of Transformers', () => {
     for (const wanted of [expected, ...(expected.other_length ? [expected.other_length] : [])]) {
-      noGrad(() => {
+      inference(() => {
         const ids = idsOf(wanted.input_ids)
         const logits = model.forward({ inputIds: ids })
         expect(logits.dtype).toBe('f32')
@@ -100,6 +111,19 @@ describe.each(families)('%s', (name) => {
         expect(chosen).toBeAllclose(wanted.token_logprobs.flat(), { absolute: 1e-4, relative: 0 })
       })
     }
+  })
+
+  test('has the same bits with every layer called by itself, with branches under rules too', () => {
+    inference(() => {
+      const logits = (): number[] => model.forward({ inputIds: idsOf(expected.input_ids) }).toArray()
+      const fused = logits()
+      expect(withoutFusing(logits)).toEqual(fused)
+      // A rule that changes nothing stands between a branch and the sum.
+      const branches = model.model.layers.flatMap((block) => [block.attention, block.feedForward])
+      for (const branch of branches) branch.rules.push((x, next) => next(x))
+      expect(logits()).toEqual(fused)
+      for (const branch of branches) branch.rules.pop()
+    })
   })
 
   test('has the loss and the gradient norms of Transformers', () => {

@@ -9,6 +9,24 @@ describe('Branch', () => {
     expect(new Branch('mlp').add(Tensor.from([1, 2]), double)).toBeAllclose([3, 6])
   })
 
+  it('adds to another residual, in one where no rule stands between', () => {
+    const [x, residual] = [Tensor.from([1, 2]), Tensor.from([10, 20])]
+    const branch = new Branch('mlp')
+    expect(branch.add(x, double, residual)).toBeAllclose([12, 24])
+    const seen: Tensor[][] = []
+    const joined = (h: Tensor, to: Tensor): Tensor => {
+      seen.push([h, to])
+      return to.add(double(h))
+    }
+    expect(branch.add(x, double, residual, joined)).toBeAllclose([12, 24])
+    expect(seen).toEqual([[x, residual]])
+    branch.rules.push((h, next) => next(h.add(1)))
+    expect(branch.add(x, double, residual, joined)).toBeAllclose([14, 26])
+    branch.rules.push(() => null)
+    expect(branch.add(x, double, residual, joined)).toBe(residual)
+    expect(seen).toHaveLength(1)
+  })
+
   it('runs the first rule outermost', () => {
     const order: string[] = []
     const rule =

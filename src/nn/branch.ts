@@ -24,9 +24,17 @@ export class Branch {
     return chain(x)
   }
 
-  /** x + body(x) */
-  add(x: Tensor, body: (x: Tensor) => Tensor): Tensor {
+  /**
+   * x + body(x), or `residual` + body(x). `joined`, given x and the residual, may do both in one; it is taken where no rule stands between.
+   */
+  add(
+    x: Tensor,
+    body: (x: Tensor) => Tensor,
+    residual: Tensor = x,
+    joined: (x: Tensor, residual: Tensor) => Tensor = (h, to) => to.add(body(h)),
+  ): Tensor {
+    if (this.rules.length === 0) return joined(x, residual)
     const y = this.run(x, body)
-    return y === null ? x : x.add(y)
+    return y === null ? residual : residual.add(y)
   }
 }

@@ -9,7 +9,7 @@ import {
   random,
   relativeError,
 } from '../../test/fused-formulas.ts'
-import { noGrad, ops, setThreads, Tensor } from './index.ts'
+import { inference, ops, scope, setThreads, Tensor } from './index.ts'
 
 afterEach(() => setThreads(1))
 
@@ -19,7 +19,7 @@ describe('linear', () => {
     return bias === undefined ? y : y.add(bias)
   }
   it('agrees with a product of matrices for one row to eighteen', () => {
-    noGrad(() => {
+    inference(() => {
       for (const [inputs, outputs] of [
         [1, 1],
         [7, 33],
@@ -46,22 +46,73 @@ describe('linear', () => {
       }
     })
   })
-  it('gives a row the same bits whatever rows are beside it, up to sixteen', () => {
-    noGrad(() => {
+  it('gives a row the same bits whatever rows are beside it, and with any number of threads', () => {
+    inference(() => {
+      // Odd widths, one tile and several, more than one panel of inputs, outputs that fill no block.
       for (const [inputs, outputs] of [
         [7, 33],
         [100, 5],
         [576, 129],
+        [1040, 12],
+        [2100, 7],
       ] as const) {
-        const [x, weight] = [random([16, inputs], 1).to('f32'), random([outputs, inputs], 2).to('f32')]
-        const alone = Array.from({ length: 16 }, (_, row) => ops.linear(x.narrow(0, row, 1), weight).toArray()).flat()
-        for (let rows = 2; rows <= 16; rows++)
-          expect(ops.linear(x.narrow(0, 0, rows), weight).toArray()).toEqual(alone.slice(0, rows * outputs))
+        const [x, weight, bias] = [random([200, inputs], 1), random([outputs, inputs], 2), random([outputs], 3)]
+        for (const dtype of ['f32', 'bf16'] as const) {
+          const w = weight.to('f32').to(dtype)
+          const [rows, b, residual] = [x.to('f32'), bias.to('f32'), random([200, outputs], 4).to('f32')]
+          const y = (first: number, count: number): number[] =>
+            scope(() => ops.linear(rows.narrow(0, first, count), w, b, residual.narrow(0, first, count)).toArray())
+          setThreads(1)
+          const alone = Array.from({ length: 200 }, (_, row) => y(row, 1)).flat()
+          for (const count of [1, 2, 3, 4, 5, 7, 16, 17, 31, 64, 200])
+            for (const threads of [1, 2, 3]) {
+              setThreads(threads)
+              // Not from the first row on: a row may lie anywhere.
+              const first = Math.min(3, 200 - count)
+              expect(y(first, count), `${inputs} to ${outputs}, ${count} rows`).toEqual(
+                alone.slice(first * outputs, (first + count) * outputs),
+              )
+            }
+        }
       }
     })
   })
+  it('agrees with f64 for many rows, weights of half precision, a bias and a residual', () => {
+    inference(() => {
+      for (const [rows, inputs, outputs] of [
+        [17, 576, 100],
+        [300, 1100, 131],
+        [3, 31, 13],
+      ] as const) {
+        const [x, bias, residual] = [random([rows, inputs], 1), random([outputs], 3), random([rows, outputs], 4)]
+        for (const dtype of ['f32', 'bf16'] as const) {
+          const weight = random([outputs, inputs], 2).to('f32').to(dtype)
+          const wanted = composed(x.to('f32').to('f64'), weight.to('f64'), bias).add(residual)
+          const ours = ops.linear(x.to('f32'), weight, bias.to('f32'), residual.to('f32'))
+          expect(ours.dtype).toBe('f32')
+          expect(relativeError(ours, wanted)).toBeLessThan(1e-6)
+          const half = ops.linear(x.to('bf16'), weight.to('bf16'), bias.to('bf16'), residual.to('bf16'))
+          expect(half.dtype).toBe('bf16')
+          expect(relativeError(half, wanted)).toBeLessThan(0.01)
+        }
+      }
+    })
+  })
+  it('adds a residual where gradients are recorded', () => {
+    const formula: Formula = ({ x, weight, bias, residual }) => ops.linear(x!, weight!, bias!, residual!)
+    const inputs = {
+      x: random([2, 6], 1),
+      weight: random([5, 6], 2),
+      bias: random([5], 3),
+      residual: random([2, 5], 4),
+    }
+    checkAgainstComposition(formula, inputs)
+    checkFiniteDifferences(formula, inputs)
+    const x = inputs.x.to('f32')
+    expect(() => inference(() => ops.linear(x, inputs.weight.to('f32'), null, x))).toThrow(/expected a residual like y/)
+  })
   it('reads rows and weights of any strides', () => {
-    noGrad(() => {
+    inference(() => {
       const [x, weight, bias] = [random([8, 2], 1), random([8, 5], 2), random([5, 2], 3)]
       const ours = ops.linear(x.to('f32').t(), weight.to('f32').t(), bias.to('f32').select(1, 0))
       expect(relativeError(ours, composed(x.t(), weight.t(), bias.select(1, 0)))).toBeLessThan(1e-5)
@@ -87,7 +138,7 @@ describe('linear', () => {
     expect(ops.linear(ops.zeros([0, 64], 'f64'), weight).shape).toEqual([0, 8])
   })
   it('keeps NaN in its row', () => {
-    const y = noGrad(() => ops.linear(Tensor.from([1, Number.NaN, 1, 1], [2, 2]), ops.ones([3, 2], 'f32')))
+    const y = inference(() => ops.linear(Tensor.from([1, Number.NaN, 1, 1], [2, 2]), ops.ones([3, 2], 'f32')))
     expect(y.toArray()).toEqual([Number.NaN, Number.NaN, Number.NaN, 2, 2, 2])
   })
 })
@@ -143,6 +194,23 @@ describe('lora_linear', () => {
       b: random([4, 12], 7),
     })
     checkAgainstComposition(formula(), { ...inputs(), x: random([0, 10], 5) })
+  })
+  it('gives a row the same bits whatever rows are beside it where nothing records', () => {
+    inference(() => {
+      const [x, weight, a, b] = [
+        [40, 64],
+        [33, 64],
+        [8, 64],
+        [33, 8],
+      ].map((shape, i) => random(shape, i + 1).to('f32'))
+      const y = (first: number, count: number): number[] =>
+        ops.loraLinear(x!.narrow(0, first, count), weight!, null, a!, b!, 0.5).toArray()
+      const alone = Array.from({ length: 40 }, (_, row) => y(row, 1)).flat()
+      for (const count of [2, 5, 17, 40]) expect(y(0, count)).toEqual(alone.slice(0, count * 33))
+      const [wide, thin] = [x!.to('f64'), x!.to('f64').matmul(a!.to('f64').t())]
+      const wanted = wide.matmul(weight!.to('f64').t()).add(thin.matmul(b!.to('f64').t()).mul(0.5))
+      expect(relativeError(ops.loraLinear(x!, weight!, null, a!, b!, 0.5), wanted)).toBeLessThan(1e-6)
+    })
   })
   it('refuses a base that is trained, and shapes that do not fit', () => {
     const { x, a, b } = inputs()

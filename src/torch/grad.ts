@@ -8,6 +8,19 @@ export function noGrad<T>(body: () => T): T {
   return withGrad(false, body)
 }
 
+/**
+ * Runs `body` without recording, and with products that give a row the same bits whatever rows are beside it (native/multiply.cc). For
+ * inference: `noGrad` alone gives the numbers that recording gives.
+ */
+export function inference<T>(body: () => T): T {
+  const before = native.setInference(true)
+  try {
+    return noGrad(body)
+  } finally {
+    native.setInference(before)
+  }
+}
+
 /** Runs `body` recording a graph, also inside `noGrad`. */
 export function enableGrad<T>(body: () => T): T {
   return withGrad(true, body)

@@ -11,7 +11,7 @@ export {
   synchronize,
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'
-export { backward, enableGrad, gradients, isGradEnabled, noGrad } from './grad.ts'
+export { backward, enableGrad, gradients, inference, isGradEnabled, noGrad } from './grad.ts'
 export { type EngineInfo, hasOp, type MemoryStats } from './native.ts'
 /** Every operator that `native/ops.txt` allows, with the argument order of LibTorch. */
 export * as ops from './ops.gen.ts'

@@ -35,6 +35,7 @@ export interface Native {
   synchronize(): void
   engineInfo(): EngineInfo
   setGradEnabled(on: boolean): boolean
+  setInference(on: boolean): boolean
   requiresGrad(handle: number): boolean
   isLeaf(handle: number): boolean
   setRequiresGrad(handle: number, on: boolean): void

@@ -42,11 +42,23 @@ export function logSumExpRows(logits: Tensor): Tensor {
 }
 let op_logSumExpRows = -1
 
-/** `anneal::linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor` */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
-  return wrap(call(op_linear < 0 ? (op_linear = resolve('anneal::linear', '')) : op_linear, x.handle, weight.handle, bias?.handle) as number)
+/** `anneal::linear(Tensor x, Tensor weight, Tensor? bias=None, Tensor? residual=None) -> Tensor` */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, residual?: Tensor | null): Tensor {
+  return wrap(call(op_linear < 0 ? (op_linear = resolve('anneal::linear', '')) : op_linear, x.handle, weight.handle, bias?.handle, residual?.handle) as number)
 }
 let op_linear = -1
+
+/** `anneal::norm_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor[] weights, Tensor?[] biases) -> Tensor[]` */
+export function normLinears(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, weights: readonly Tensor[], biases: readonly (Tensor | null)[]): Tensor[] {
+  return wrapAll(call(op_normLinears < 0 ? (op_normLinears = resolve('anneal::norm_linears', '')) : op_normLinears, x.handle, norm?.handle, eps, offset, handles(weights), handles(biases)))
+}
+let op_normLinears = -1
+
+/** `anneal::gated_linear(Tensor x, Tensor? norm, float eps, float offset, Tensor gate, Tensor? gate_bias, Tensor up, Tensor? up_bias) -> Tensor` */
+export function gatedLinear(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, gate: Tensor, gateBias: Tensor | null | undefined, up: Tensor, upBias?: Tensor | null): Tensor {
+  return wrap(call(op_gatedLinear < 0 ? (op_gatedLinear = resolve('anneal::gated_linear', '')) : op_gatedLinear, x.handle, norm?.handle, eps, offset, gate.handle, gateBias?.handle, up.handle, upBias?.handle) as number)
+}
+let op_gatedLinear = -1
 
 /** `anneal::lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor A, Tensor B, float scale, Tensor? mask=None) -> Tensor` */
 export function loraLinear(x: Tensor, weight: Tensor, bias: Tensor | null | undefined, A: Tensor, B: Tensor, scale: number, mask?: Tensor | null): Tensor {

@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { random, relativeError } from '../../test/fused-formulas.ts'
+import { autocast, gradients, inference, ops, scope, setThreads, type Tensor } from '../torch/index.ts'
+import { addTo, gated, project, withoutFusing } from './fused.ts'
+import { Layer } from './layer.ts'
+import { Linear, type LinearLike } from './linear.ts'
+import { LayerNorm, type Norm, RmsNorm } from './norm.ts'
+
+afterEach(() => setThreads(1))
+
+const linear = (out: number, width: number, seed: number, hasBias = false): Linear =>
+  new Linear(random([out, width], seed, 0.1).to('f32'), hasBias ? random([out], seed + 50).to('f32') : null)
+const WIDTH = 100
+const NORMS: [string, Norm | null][] = [
+  ['no norm', null],
+  ['RMS norm', new RmsNorm(random([WIDTH], 7).to('f32'), 1e-5)],
+  ['RMS norm with an offset', new RmsNorm(random([WIDTH], 7, 0.1).to('f32'), 1e-6, 1)],
+  ['layer norm', new LayerNorm(random([WIDTH], 7).to('f32'), random([WIDTH], 8).to('f32'), 1e-5)],
+]
+
+/** A linear layer that nobody can look into. */
+class Other extends Layer implements LinearLike {
+  readonly bias: null = null
+  readonly inner: Linear
+  constructor(inner: Linear) {
+    super()
+    this.inner = inner
+  }
+  get inFeatures(): number {
+    return this.inner.inFeatures
+  }
+  get outFeatures(): number {
+    return this.inner.outFeatures
+  }
+  forward(x: Tensor): Tensor {
+    return this.inner.forward(x).mul(2)
+  }
+  dense(): Tensor {
+    return this.inner.dense()
+  }
+}
+
+/** Every number of what `body` gives, fused and layer by layer; the same bits, whatever rows there are and however many threads. */
+function expectSame(body: (x: Tensor) => Tensor[]): void {
+  inference(() => {
+    for (const shape of [[WIDTH], [1, 1, WIDTH], [2, 2, WIDTH], [5, WIDTH], [17, WIDTH], [1, 70, WIDTH]])
+      for (const threads of [1, 3]) {
+        setThreads(threads)
+        scope(() => {
+          const x = random(shape, 3).to('f32')
+          const [fused, apart] = [body(x), withoutFusing(() => body(x))]
+          expect(fused.map((y) => y.shape)).toEqual(apart.map((y) => y.shape))
+          expect(fused.map((y) => y.toArray())).toEqual(apart.map((y) => y.toArray()))
+        })
+      }
+  })
+}
+
+describe.each(NORMS)('with %s', (_, norm) => {
+  it('projections have the bits of the layers one after the other', () => {
+    const layers = [linear(96, WIDTH, 1, true), linear(33, WIDTH, 2), linear(5, WIDTH, 3, true)]
+    expectSame((x) => project(norm, x, layers))
+    expectSame((x) => project(norm, x, [layers[1]!, new Other(layers[0]!)]))
+  })
+
+  it('a gate and what it opens have the bits of three operators', () => {
+    expectSame((x) => [gated(norm, x, linear(131, WIDTH, 1), linear(131, WIDTH, 2))])
+    expectSame((x) => [gated(norm, x, linear(31, WIDTH, 1, true), linear(31, WIDTH, 2, true))])
+    expectSame((x) => [gated(norm, x, new Other(linear(31, WIDTH, 1)), linear(31, WIDTH, 2))])
+  })
+
+  it('gradients are those of the layers', () => {
+    const layers = [linear(9, WIDTH, 1, true), linear(9, WIDTH, 2)]
+    const inputs = [random([2, 3, WIDTH], 3).to('f32'), layers[0]!.weight, layers[0]!.bias!, layers[1]!.weight]
+    if (norm !== null) inputs.push((norm as RmsNorm).weight)
+    for (const tensor of inputs) tensor.requiresGrad = true
+    for (const body of [
+      () => project(norm, inputs[0]!, layers).map((y) => y.sum()),
+      () => [gated(norm, inputs[0]!, layers[0]!, layers[1]!).sum()],
+      () => [addTo(random([2, 3, 9], 5).to('f32'), layers[0]!, inputs[0]!).sum()],
+    ]) {
+      const of = (sums: Tensor[]): (Tensor | null)[] => gradients(sums, inputs)
+      const wanted = withoutFusing(() => of(body()))
+      for (const [i, gradient] of of(body()).entries())
+        if (wanted[i] === null) expect(gradient).toBeNull()
+        else expect(relativeError(gradient!, wanted[i]!)).toBeLessThan(1e-6)
+    }
+    for (const tensor of inputs) tensor.requiresGrad = false
+  })
+})
+
+describe('addTo', () => {
+  it('has the bits of a product and a sum, or is the product alone', () => {
+    const [plain, other] = [linear(33, WIDTH, 1, true), new Other(linear(33, WIDTH, 2))]
+    const residual = (x: Tensor): Tensor => random([...x.shape.slice(0, -1), 33], 4).to('f32')
+    expectSame((x) => [addTo(residual(x), plain, x), addTo(residual(x), other, x), addTo(null, plain, x)])
+    // 1 + (2·3 + 4)
+    const layer = new Linear(ops.full([1, 1], 3, 'f32'), ops.full([1], 4, 'f32'))
+    expect(addTo(ops.full([1], 1, 'f32'), layer, ops.full([1], 2, 'f32')).item()).toBe(11)
+  })
+})
+
+describe('in half precision', () => {
+  it('has the bits of the layers, and under autocast their dtype', () => {
+    const half = ({ weight, bias }: Linear): Linear => new Linear(weight.to('bf16'), bias?.to('bf16') ?? null)
+    const layers = [half(linear(33, WIDTH, 1, true)), half(linear(33, WIDTH, 2))]
+    const norm = new RmsNorm(random([WIDTH], 7).to('bf16'), 1e-5)
+    const body = (x: Tensor): Tensor[] => {
+      const half = x.to('bf16')
+      const open = gated(norm, half, layers[0]!, layers[1]!)
+      return [...project(norm, half, layers), open, addTo(open, layers[1]!, half)]
+    }
+    expectSame(body)
+    inference(() => expect(body(random([2, WIDTH], 3))[0]!.dtype).toBe('bf16'))
+    const wide = [linear(33, WIDTH, 1), linear(33, WIDTH, 2)]
+    const cast = autocast('bf16', () => project(null, random([2, WIDTH], 3).to('f32'), wide))
+    expect(cast.map((y) => y.dtype)).toEqual(['bf16', 'bf16'])
+  })
+})
