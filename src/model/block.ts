@@ -202,18 +202,8 @@ export class FeedForward extends Layer {
   }
 }
 
-function activate(kind: MlpConfig['activation'], x: Tensor): Tensor {
-  switch (kind) {
-    case 'silu':
-      return ops.silu(x)
-    case 'relu':
-      return ops.relu(x)
-    case 'gelu':
-      return ops.gelu(x)
-    case 'gelu_tanh':
-      return ops.gelu(x, 'tanh')
-  }
-}
+const activate = (kind: MlpConfig['activation'], x: Tensor): Tensor =>
+  kind === 'relu' ? ops.relu(x) : ops.activation(x, kind)
 
 /** The family's norm with the weights at `path`. */
 export function makeNorm(config: DecoderConfig, path: string, at: (path: string) => Tensor): Norm {

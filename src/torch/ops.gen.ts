@@ -24,6 +24,12 @@ export function rope(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
 }
 let op_rope = -1
 
+/** `anneal::activation(Tensor x, str kind) -> Tensor` */
+export function activation(x: Tensor, kind: string): Tensor {
+  return wrap(call(op_activation < 0 ? (op_activation = resolve('anneal::activation', '')) : op_activation, x.handle, kind) as number)
+}
+let op_activation = -1
+
 /** `anneal::linear_cross_entropy(Tensor hidden, Tensor weight, Tensor labels, int chunk=0, float softcap=0.) -> (Tensor, Tensor)` */
 export function linearCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor, chunk?: number | null, softcap?: number | null): [Tensor, Tensor] {
   return wrapAll(call(op_linearCrossEntropy < 0 ? (op_linearCrossEntropy = resolve('anneal::linear_cross_entropy', '')) : op_linearCrossEntropy, hidden.handle, weight.handle, labels.handle, chunk, softcap)) as [Tensor, Tensor]
