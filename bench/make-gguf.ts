@@ -1,5 +1,6 @@
 // `tsx bench/make-gguf.ts DIR FILE.gguf FORMAT [OURS]`: a model as GGUF for llama.cpp, with a tokenizer that is never used: only ids
-// are compared. With OURS, a format of Anneal's own, prints how far the logits of both quantized models are from the dense one's.
+// are compared. With OURS, a format of Anneal's own or `as-is` for the
+// file's own blocks, prints how far the logits of both quantized models are from the dense one's; the peer's are those of its dequantized weights.
 import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import { writeModelGguf } from '../src/gguf/export-model.ts'
 import { loadGguf } from '../src/gguf/load-model.ts'
@@ -25,16 +26,16 @@ async function main(): Promise<void> {
   const { tokenizer } = await trainBpe(['some words, some merges'], { vocabSize: 260, specialTokens: ['<end>'] })
   const model = loadDecoder(directory)
   const { types } = writeModelGguf(model, file, { format: format as GgufFormat, tokenizer })
-  if (ours === undefined) return console.log(JSON.stringify({ types }))
+  if (!ours) return console.log(JSON.stringify({ types }))
   const dense = logitsOf(model)
   const error = (logits: Tensor): number => scope(() => logits.sub(dense).norm().item() / dense.norm().item())
-  const quantized = loadDecoder(directory)
-  quantizeForDecoding(quantized, ours as QuantFormat)
+  const quantized = ours === 'as-is' ? loadGguf(file) : loadDecoder(directory)
+  if (ours !== 'as-is') quantizeForDecoding(quantized, ours as QuantFormat)
   console.log(
     JSON.stringify({
       types,
       logit_error: error(logitsOf(quantized)),
-      peer_logit_error: error(logitsOf(loadGguf(file))),
+      peer_logit_error: error(logitsOf(loadGguf(file, { dtype: 'f32' }))),
     }),
   )
 }

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import type { PairBatch } from '../src/data/tuning/preferences.ts'
+import { loadGguf } from '../src/gguf/load-model.ts'
 import { Engine } from '../src/infer/engine.ts'
-import { collect } from '../src/lm/lm.ts'
+import type { Generation } from '../src/lm/lm.ts'
 import { answerLogProbs, dpo, referenceModel } from '../src/methods/dpo/dpo.ts'
 import { loadLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, withoutAdapter } from '../src/methods/lora/lora.ts'
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
     bf16: { type: 'boolean', default: false },
+    'prompt-lookup': { type: 'string', default: '0' },
     interactive: { type: 'boolean', default: false },
   },
 })
@@ -144,27 +146,41 @@ async function* step(): AsyncGenerator<object> {
   }
 }
 
-/** Greedy continuation of a fixed number of tokens at batch 1, the prompt's own pass included. */
+/** Greedy continuations of a fixed number of tokens, of all the prompts in the file together; the prompts' own pass is included. */
 async function* decode(): AsyncGenerator<object> {
-  const model = loadDecoder(values.model!)
+  const model = values.model!.endsWith('.gguf') ? loadGguf(values.model!) : loadDecoder(values.model!)
   if (values.quantize !== undefined) quantizeForDecoding(model, values.quantize as QuantFormat)
-  const engine = new Engine({ model })
-  const ids = readIds()[0]![0]!
-  const generate = (count: number): ReturnType<typeof collect> =>
-    collect(engine.generate({ ids, maxNewTokens: count, temperature: 0 }))
+  const [prompts = []] = readIds()
+  const engine = new Engine({ model, batchSize: prompts.length })
+  let salt = 0 // what one round has read is not there for the next
+  const generate = (count: number): Promise<Generation[]> =>
+    engine.generateAll(
+      prompts.map((ids) => ({
+        ids,
+        maxNewTokens: count,
+        temperature: 0,
+        ignoreEos: true,
+        promptLookup: Number(values['prompt-lookup']),
+        cacheSalt: `${salt}`,
+      })),
+    )
   await generate(8)
   const count = Number(values['new-tokens'])
+  const read = prompts.reduce((sum, { length }) => sum + length, 0)
   for await (const _ of turns()) {
     const times: number[] = []
-    let tokenIds: readonly number[] = []
+    let all: Generation[] = []
     for (let i = 0; i < Number(values.repeats); i++) {
+      salt++
       const begun = seconds()
-      tokenIds = (await generate(count)).tokenIds
+      all = await generate(count)
       times.push(seconds() - begun)
     }
     yield {
-      token_ids: tokenIds,
-      tokens_per_second: count / median(times),
+      token_ids: all[0]!.tokenIds,
+      tokens_per_second: (count * prompts.length) / median(times),
+      prompt_tokens_per_second: read / median(times),
+      accepted_drafts: all.reduce((sum, { usage }) => sum + (usage.acceptedDraftTokens ?? 0), 0),
       resident_bytes: tensorBytes(model),
       peak_rss_mib: peakMemory(),
     }

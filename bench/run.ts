@@ -77,41 +77,92 @@ function againstTransformers(
   return duel({ name, ours: ours(...list), peer: hasPeer ? peer(...list) : undefined, figure, goal, isMet })
 }
 
-/** Sixteen ids to go on from, as a file. */
-function promptOf(shape: Shape): string {
-  const file = join(scratch, `${shape}-prompt.json`)
-  writeFileSync(file, JSON.stringify([Array.from({ length: 16 }, (_, i) => (i * 37) % shapes[shape][0])]))
+/** `count` prompts of `length` ids to go on from, as a file. */
+function promptOf(shape: Shape, count = 1, length = 16): string {
+  const file = join(scratch, `${shape}-${count}-${length}.json`)
+  const ids = (row: number): number[] =>
+    Array.from({ length }, (_, i) => (i * 37 + row * 101 + (i >> 4) * row) % shapes[shape][0])
+  writeFileSync(file, JSON.stringify([Array.from({ length: count }, (_, row) => ids(row))]))
   return file
 }
 
-/** Formats of a GGUF file and of ours beside it, and the least ratio of their speeds. */
-const QUANTIZED = {
-  q8: { gguf: 'q8_0', ours: 'int8', least: 1 },
-  q4: { gguf: 'q4_0', ours: 'int4', least: 0.8 },
-} as const
+/** Types of a GGUF file, and the format of ours beside it where it is not read as it is. */
+const FORMATS = { f32: 'f32', q8: 'q8_0', q4: 'q4_0', q4k: 'q4_k' } as const
+const OURS = { f32: undefined, q8: 'int8', q4: 'int4', q4k: undefined } as const
+type Format = keyof typeof FORMATS
 
-/** Decoding against llama.cpp on our GGUF of the same weights, in turn. */
-async function againstLlamaCpp(shape: Shape, model: string, bits?: keyof typeof QUANTIZED): Promise<Row> {
-  const quantized = bits && QUANTIZED[bits]
-  const format = quantized?.gguf ?? 'f32'
-  const file = `${model}-${format}.gguf`
-  const made = run(tsx('make-gguf.ts', model, file, format, ...(quantized ? [quantized.ours] : [])))
+interface Race {
+  format: Format
+  /** Ours reads the peer's file instead of weights of its own format. */
+  asIs?: boolean
+  sequences?: number
+  prompt?: number
+  tokens?: number
+}
+
+/** Against llama.cpp on our GGUF of the same weights, in turn: one text or many, writing or (with one new token) reading. */
+async function againstLlamaCpp(shape: Shape, model: string, race: Race): Promise<Row> {
+  const { format, asIs = false, sequences = 1, prompt = 16, tokens = 64 } = race
+  const file = `${model}-${FORMATS[format]}.gguf`
+  const own = asIs ? undefined : OURS[format]
+  const made = run(tsx('make-gguf.ts', model, file, FORMATS[format], own ?? (format === 'f32' ? '' : 'as-is')))
   const errors = [made.logit_error, made.peer_logit_error].map(Number) as [number, number]
-  if (quantized && !(errors[0] <= 1.25 * errors[1]))
+  if (format !== 'f32' && !(errors[0] <= 1.25 * errors[1]))
     throw new Error(`rounded more coarsely than the peer, so no speed is printed: logits are off by ${errors}`)
-  const prompt = promptOf(shape)
-  const list = ['decode', '--model', model, '--ids', prompt, ...(quantized ? ['--quantize', quantized.ours] : [])]
-  const least = quantized?.least ?? 1
+  const ids = promptOf(shape, sequences, prompt)
+  const list = ['decode', '--model', asIs ? file : model, '--ids', ids, '--new-tokens', `${tokens}`, '--repeats', '1']
+  if (own !== undefined) list.push('--quantize', own)
+  const what = asIs
+    ? `the same ${FORMATS[format]} file`
+    : format === 'f32'
+      ? 'fp32'
+      : `${own} against ${FORMATS[format]}`
+  const doing = tokens === 1 ? `reading ${prompt} tokens` : `decode, ${sequences} at once`
   const row = await duel({
-    name: `decode against llama.cpp, ${shape}, ${quantized ? `${quantized.ours} with an int8 head against ${format}` : 'fp32'}, batch 1`,
-    ours: ours(...list, '--repeats', '1'),
-    peer: hasLlamaCpp ? [process.execPath, join(here, 'peers/llama_cpp_peer.mjs'), file, prompt, '64', '2'] : undefined,
+    name: `${doing}, against llama.cpp, ${shape}, ${what}`,
+    ours: ours(...list),
+    peer: hasLlamaCpp
+      ? [process.execPath, join(here, 'peers/llama_cpp_peer.mjs'), file, ids, `${tokens}`, '2']
+      : undefined,
+    figure: tokens === 1 ? 'prompt_tokens_per_second' : 'tokens_per_second',
+    goal: '≥ 1',
+    isMet: (ratio) => ratio >= 1,
+  })
+  rmSync(file)
+  return { ...row, ...made }
+}
+
+/** Tokens a second of many texts together, against one alone. */
+async function together(model: string, sequences: number, quantize: string | undefined, least: number): Promise<Row> {
+  const list = (count: number): string[] => [
+    'decode',
+    ...['--model', model, '--ids', promptOf('135M', count), '--repeats', '1'],
+    ...(quantize === undefined ? [] : ['--quantize', quantize]),
+  ]
+  return duel({
+    name: `decode, 135M, ${quantize ?? 'fp32'}: ${sequences} texts at once against one alone`,
+    ours: ours(...list(sequences)),
+    peer: ours(...list(1)),
     figure: 'tokens_per_second',
     goal: `≥ ${least}`,
     isMet: (ratio) => ratio >= least,
   })
-  rmSync(file)
-  return { ...row, ...made }
+}
+
+/** A model that writes what it was given again: what is guessed from the text against not guessing. */
+async function lookup(model: string, kind: 'copying' | 'plain'): Promise<Row> {
+  const file = join(scratch, `lookup-${kind}.json`)
+  const ids = Array.from({ length: 96 }, (_, i) => ((kind === 'copying' ? i % 24 : i) * 37 + 11) % 49152)
+  writeFileSync(file, JSON.stringify([[ids]]))
+  const list = ['decode', '--model', model, '--ids', file, '--repeats', '1']
+  return duel({
+    name: `decode, 135M, fp32, prompt look-up of 8 against none, ${kind}`,
+    ours: ours(...list, '--prompt-lookup', '8'),
+    peer: ours(...list),
+    figure: 'tokens_per_second',
+    goal: kind === 'copying' ? '> 1' : '≥ 0.95',
+    isMet: (ratio) => ratio >= (kind === 'copying' ? 1 : 0.95),
+  })
 }
 
 async function main(): Promise<void> {
@@ -191,12 +242,33 @@ async function main(): Promise<void> {
       ),
     )
   }
-  for (const shape of ['22M', '135M'] as const) {
-    await take(`llama.cpp-${shape}`, () => againstLlamaCpp(shape, modelOf(shape).model))
+  const races: Record<string, [Shape, Race]> = {
+    'llama.cpp-22M': ['22M', { format: 'f32' }],
+    'llama.cpp-135M': ['135M', { format: 'f32' }],
+    'q8-135M': ['135M', { format: 'q8' }],
+    'q4-135M': ['135M', { format: 'q4' }],
+    'q8-file-135M': ['135M', { format: 'q8', asIs: true }],
+    'q4-file-135M': ['135M', { format: 'q4', asIs: true }],
+    'q4k-file-135M': ['135M', { format: 'q4k', asIs: true }],
+    'read-f32-135M': ['135M', { format: 'f32', prompt: 512, tokens: 1 }],
+    'read-q8-135M': ['135M', { format: 'q8', prompt: 512, tokens: 1 }],
+    'slots-4-135M': ['135M', { format: 'f32', sequences: 4 }],
+    'slots-8-135M': ['135M', { format: 'f32', sequences: 8 }],
+    'slots-16-135M': ['135M', { format: 'f32', sequences: 16 }],
+    'slots-q8-8-135M': ['135M', { format: 'q8', sequences: 8 }],
   }
-  for (const bits of ['q8', 'q4'] as const) {
-    await take(`${bits}-135M`, () => againstLlamaCpp('135M', modelOf('135M').model, bits))
+  for (const [name, [shape, race]] of Object.entries(races))
+    await take(name, () => againstLlamaCpp(shape, modelOf(shape).model, race))
+  for (const [count, f32, int8] of [
+    [4, 3, 2.5],
+    [8, 4.5, 3],
+    [16, 7, 4],
+  ] as const) {
+    await take(`together-${count}-f32`, () => together(modelOf('135M').model, count, undefined, f32))
+    await take(`together-${count}-int8`, () => together(modelOf('135M').model, count, 'int8', int8))
   }
+  for (const kind of ['copying', 'plain'] as const)
+    await take(`lookup-${kind}`, () => lookup(modelOf('135M').model, kind))
   await take('qlora-bytes', async () => {
     const { before, after } = run(tsx('qlora-bytes.ts', modelOf('135M').model)) as Record<'before' | 'after', Bytes>
     const ratio = after.blocks / before.blocks

@@ -236,48 +236,6 @@ template <class T> void attendRows(const Call& call, const Tensor& keys, const T
   });
 }
 
-// ---- other devices and types: the same by operators of LibTorch, sequence by sequence --------------------------------------------------
-
-Tensor rotated(const Tensor& x, const Optional<Tensor>& cos, const Optional<Tensor>& sin) {
-  if (!cos.has_value()) return x;
-  int64_t R = cos->size(-1), D = x.size(-1);
-  Tensor c = cos->unsqueeze(1), s = sin->unsqueeze(1), a = x.narrow(-1, 0, R), b = x.narrow(-1, R, R);
-  Tensor turned = at::cat({at::addcmul(a * c, b, s, -1), at::addcmul(b * c, a, s)}, -1).to(x.scalar_type());
-  return 2 * R == D ? turned : at::cat({turned, x.narrow(-1, 2 * R, D - 2 * R)}, -1);
-}
-
-Tensor attendComposed(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& keys, const Tensor& values, const Tensor& tables, const Tensor& rows, double scale, int64_t window,
-                      double softcap) {
-  int64_t R = q.size(0), H = q.size(1), E = q.size(2), G = k.size(1), width = tables.size(1);
-  const int32_t *at = rows.data_ptr<int32_t>(), *table = tables.data_ptr<int32_t>();
-  auto wide = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  Tensor positions = rows.select(1, 1).to(at::kLong), places = at::div(positions, kBlock, "floor") + rows.select(1, 0).to(at::kLong) * width;
-  Tensor blocks = tables.reshape(-1).index_select(0, places).to(at::kLong).to(q.device()), slots = at::remainder(positions, kBlock).to(q.device());
-  keys.permute({0, 3, 1, 2}).index_put_({blocks, slots}, k.to(keys.scalar_type()));
-  values.narrow(3, 0, E).permute({0, 2, 1, 3}).index_put_({blocks, slots}, v.to(values.scalar_type()));
-  Tensor y = at::empty_like(q);
-  for (int64_t begin = 0, end; begin < R; begin = end) {
-    for (end = begin + 1; end < R && at[2 * end] == at[2 * begin];) end++;
-    int64_t count = at[2 * (end - 1) + 1] / kBlock + 1, n = end - begin;
-    Tensor chosen = at::from_blob(const_cast<int32_t*>(table) + at[2 * begin] * width, {count}, at::kInt).to(at::kLong).clamp_min(0).to(q.device());
-    Tensor key = keys.index_select(0, chosen).permute({1, 2, 0, 3}).reshape({G, E, count * kBlock}).to(q.scalar_type());
-    Tensor value = values.index_select(0, chosen).narrow(3, 0, E).transpose(0, 1).reshape({G, count * kBlock, E}).to(q.scalar_type());
-    Tensor query = q.narrow(0, begin, n).view({n, G, H / G, E}).permute({1, 2, 0, 3}).reshape({G, H / G * n, E});
-    Tensor scores = at::matmul(query, key).mul(scale).view({G, H / G, n, count * kBlock});
-    if (softcap > 0) scores = scores.div(softcap).tanh().mul(softcap);
-    Tensor own = positions.narrow(0, begin, n).to(q.device()).unsqueeze(1), all = at::arange(count * kBlock, own.options());
-    Tensor hidden = all > own;
-    if (window > 0) hidden = hidden.logical_or(all <= own - window);
-    Tensor weights = at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1, wide).to(q.scalar_type());
-    // What was never written, or is behind the window and given back, may be anything, and 0 · NaN is NaN.
-    Tensor written = (all <= at[2 * (end - 1) + 1]).unsqueeze(1);
-    if (window > 0) written = written.logical_and((all > at[2 * begin + 1] - window).unsqueeze(1));
-    Tensor part = at::matmul(weights.view({G, H / G * n, -1}), value.where(written, at::zeros({}, value.options())));
-    y.narrow(0, begin, n).copy_(part.view({G, H / G, n, E}).permute({2, 0, 1, 3}).reshape({n, H, E}));
-  }
-  return y;
-}
-
 Tensor pagedAttention(const Tensor& q, const Tensor& k, const Tensor& v, const Optional<Tensor>& cos, const Optional<Tensor>& sin, const Tensor& keys, const Tensor& values,
                       const Tensor& tables, const Tensor& rows, double scale, int64_t window, double softcap) {
   int64_t H = q.size(-2), E = q.size(-1), G = k.size(-2), R = E * H > 0 ? q.numel() / (H * E) : 0, P = values.size(-1);
@@ -307,10 +265,7 @@ Tensor pagedAttention(const Tensor& q, const Tensor& k, const Tensor& v, const O
   auto sizes = q.dim() == 4 ? std::vector<int64_t>{q.size(0), q.size(1), H * E} : std::vector<int64_t>{R, H * E};
   bool half = keys.scalar_type() == at::kHalf;
   bool kernels = fast(q) && fast(k) && fast(v) && (half || keys.scalar_type() == at::kFloat) && keys.device().is_cpu() && values.scalar_type() == keys.scalar_type() && P <= 1024;
-  if (!kernels) {
-    Tensor turnedQ = rotated(q.reshape({R, H, E}), cos, sin), turnedK = rotated(k.reshape({R, G, E}), cos, sin);
-    return attendComposed(turnedQ, turnedK, v.reshape({R, G, E}), keys, values, tables, rows, scale, window, softcap).view(sizes);
-  }
+  TORCH_CHECK(kernels, "expected q, k and v in float32 on the CPU, and blocks in float32 or float16");
   Tensor c = cos.has_value() ? cos->contiguous() : Tensor(), s = sin.has_value() ? sin->contiguous() : Tensor();
   Tensor y = at::empty(sizes, q.options());
   Call call{{q, H, E}, {k, G, E}, {v, G, E}, c.defined() ? data(c) : nullptr, s.defined() ? data(s) : nullptr, table, at, R, H, G, E, P, c.defined() ? c.size(1) : 0, tables.size(1), window,

@@ -23,5 +23,10 @@ export function makeCache(model: Decoder, tokens: number, dtype?: DType | undefi
   const attentions = model.model.layers.flatMap(({ self_attn: attention }) => attention ?? [])
   const windows = new Set(attentions.map(({ settings }) => settings.slidingWindow))
   const isQuantized = model.device === 'cpu' && [...model.walk()].some(([, layer]) => layer instanceof QuantLinear)
-  return new PagedCache({ windows: [...windows], tokens, dtype: dtype ?? (isQuantized ? 'f16' : undefined) })
+  return new PagedCache({
+    windows: [...windows],
+    tokens,
+    dtype: dtype ?? (isQuantized ? 'f16' : undefined),
+    computed: { dtype: model.model.embed_tokens.weight.dtype, device: model.device },
+  })
 }

@@ -72,7 +72,8 @@ class Texts {
   readonly #dtype: DType
 
   constructor(sources: Source[], how: AttendCached, { cache, dtype = 'f32' }: { cache?: DType; dtype?: DType } = {}) {
-    this.cache = new PagedCache({ windows: [how.window], tokens: 4096, dtype: cache })
+    const computed = { dtype, device: DEVICE }
+    this.cache = new PagedCache({ windows: [how.window], tokens: 4096, dtype: cache, computed })
     this.sources = sources
     this.texts = sources.map(() => this.cache.open([]))
     this.outputs = sources.map(() => [])
@@ -228,9 +229,9 @@ describe('paged attention', () => {
   })
 
   it('refuses rows outside their tables and blocks that there are not', () => {
-    const blocks = ops.zeros([2, 1, 8, 16], 'f32', null, DEVICE)
-    const values = ops.zeros([2, 1, 16, 16], 'f32', null, DEVICE)
-    const one = ops.zeros([1, 1, 8], 'f32', null, DEVICE)
+    const blocks = ops.zeros([2, 1, 8, 16], 'f32')
+    const values = ops.zeros([2, 1, 16, 16], 'f32')
+    const one = ops.zeros([1, 1, 8], 'f32')
     const run = (table: number[], row: number[]): Tensor =>
       ops.pagedAttention(
         one,

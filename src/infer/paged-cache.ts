@@ -3,18 +3,17 @@
 // a sliding window. The operator that reads and writes them is native/attention.cc.
 // A content is named by the name of what comes before it and its own sixteen ids, so equal names mean equal text, without a hash to trust.
 
-import type { AttendCached, KeyValueCache } from '../nn/attention.ts'
+import type { KeyValueCache } from '../nn/attention.ts'
 import { type DType, ops, Tensor } from '../torch/index.ts'
 import { type BlockContent, BlockPool } from './block-pool.ts'
+import { ComposedStep } from './composed-attention.ts'
 
 /** Tokens of one block; the kernel's vectors have this many numbers. */
 export const BLOCK_TOKENS = 16
 
-/** Blocks of one layer, for the pool's capacity. */
+/** Blocks of one layer, for the pool's capacity, laid out for the kernel: keys [blocks, heads, D, 16], values [blocks, heads, 16, D filled up to a multiple of 16]; or for operators of LibTorch, both [blocks, 16, heads, D]. */
 interface LayerBlocks {
-  /** [blocks, heads, D, 16] */
   keys: Tensor
-  /** [blocks, heads, 16, D filled up to a multiple of 16] */
   values: Tensor
 }
 
@@ -50,6 +49,8 @@ export interface PagedCacheOptions {
   tokens: number
   /** What keys and values are stored as; default: as they come. f16 halves the memory. */
   dtype?: DType | undefined
+  /** What they come as, and where: f32 on a CPU has a kernel of its own. Default that. */
+  computed?: { dtype: DType; device: string }
 }
 
 /** `open` a text, `reserve` room, run the model with `step`, `commit` what it read; `close` gives the blocks back. */
@@ -58,9 +59,13 @@ export class PagedCache {
   readonly #layers = new Map<number, LayerBlocks>()
   readonly #contents = new Map<string, BlockContent>()
   readonly #dtype: DType | undefined
+  readonly #device: string
+  readonly #hasKernel: boolean
   #serial = 0
 
-  constructor({ windows, tokens, dtype }: PagedCacheOptions) {
+  constructor({ windows, tokens, dtype, computed = { dtype: 'f32', device: 'cpu' } }: PagedCacheOptions) {
+    this.#device = computed.device
+    this.#hasKernel = computed.device === 'cpu' && computed.dtype === 'f32'
     const limit = Math.max(1, Math.floor(tokens / BLOCK_TOKENS))
     const forget = ({ key }: BlockContent): void => void this.#contents.delete(key)
     this.#pools = windows.map((window, i) => new BlockPool(i, window, limit, forget))
@@ -134,19 +139,17 @@ export class PagedCache {
         rows[row++] = sequence
         rows[row++] = text.length + i
       }
-    const tables = new Map(
-      this.#pools.map(({ window }, i) => {
-        const each = texts.map(({ text }) => (text as Text).tables[i]!)
-        const width = Math.max(1, ...each.map(({ length }) => length))
-        const table = new Int32Array(texts.length * width)
-        for (const [at, blocks] of each.entries()) table.set(blocks, at * width)
-        return [window, Tensor.from(table, [texts.length, width])]
-      }),
+    const tablesOf = (pool: BlockPool): number[][] => texts.map(({ text }) => (text as Text).tables[pool.index]!)
+    const isComposed = !this.#hasKernel
+    const attentions = new Map(
+      this.#pools.map((pool) => [
+        pool.window,
+        isComposed ? this.#composed(pool, texts, tablesOf(pool)) : this.#kernel(pool, rows, tablesOf(pool)),
+      ]),
     )
-    const places = Tensor.from(rows, [rows.length / 2, 2])
     return {
       positions: rows.filter((_, i) => i % 2 === 1),
-      attend: (layer, q, k, v, how) => this.#attend(layer, q, k, v, how, tables.get(how.window)!, places),
+      attend: (layer, q, k, v, how) => attentions.get(how.window)!(layer, q, k, v, how),
     }
   }
 
@@ -230,12 +233,31 @@ export class PagedCache {
     }
   }
 
-  #attend(layer: number, q: Tensor, k: Tensor, v: Tensor, how: AttendCached, tables: Tensor, rows: Tensor): Tensor {
-    const { rotary, scale, window, softcap } = how
-    const pool = this.#pools.find((one) => one.window === window)!
-    const { keys, values } = this.#blocksOf(layer, pool, k)
-    const [cos, sin] = [rotary?.cos ?? null, rotary?.sin ?? null]
-    return ops.pagedAttention(q, k, v, cos, sin, keys, values, tables, rows, scale, window ?? 0, softcap ?? 0)
+  /** The tables as tensors, made before the layers' scopes begin. */
+  #kernel(pool: BlockPool, rows: Int32Array, blocks: readonly (readonly number[])[]): KeyValueCache['attend'] {
+    const width = Math.max(1, ...blocks.map(({ length }) => length))
+    const table = new Int32Array(blocks.length * width)
+    for (const [at, ids] of blocks.entries()) table.set(ids, at * width)
+    const tables = Tensor.from(table, [blocks.length, width])
+    const places = Tensor.from(rows, [rows.length / 2, 2])
+    return (layer, q, k, v, { rotary, scale, window, softcap }) => {
+      const { keys, values } = this.#blocksOf(layer, pool, k)
+      const [cos, sin] = [rotary?.cos ?? null, rotary?.sin ?? null]
+      return ops.pagedAttention(q, k, v, cos, sin, keys, values, tables, places, scale, window ?? 0, softcap ?? 0)
+    }
+  }
+
+  #composed(
+    pool: BlockPool,
+    texts: readonly { text: CachedText; count: number }[],
+    blocks: readonly (readonly number[])[],
+  ): KeyValueCache['attend'] {
+    const parts = texts.map(({ text, count }, i) => ({ blocks: blocks[i]!, start: text.length, count }))
+    const step = new ComposedStep(parts, pool.window, BLOCK_TOKENS, this.#device)
+    return (layer, q, k, v, how) => {
+      const { keys, values } = this.#blocksOf(layer, pool, k)
+      return step.attend(q, k, v, keys, values, how)
+    }
   }
 
   #blocksOf(layer: number, pool: BlockPool, key: Tensor): LayerBlocks {
@@ -251,9 +273,10 @@ export class PagedCache {
       return blocks
     }
     const padded = Math.ceil(width / BLOCK_TOKENS) * BLOCK_TOKENS
+    const rows = [BLOCK_TOKENS, heads, width]
     const made = {
-      keys: grown([heads, width, BLOCK_TOKENS], known?.keys),
-      values: grown([heads, BLOCK_TOKENS, padded], known?.values),
+      keys: grown(this.#hasKernel ? [heads, width, BLOCK_TOKENS] : rows, known?.keys),
+      values: grown(this.#hasKernel ? [heads, BLOCK_TOKENS, padded] : rows, known?.values),
     }
     this.#windows.set(layer, pool.window)
     this.#layers.set(layer, made)
@@ -266,7 +289,7 @@ export class PagedCache {
   #copy(pool: BlockPool, from: number, to: number): void {
     for (const [layer, blocks] of this.#layers) {
       if (this.#windows.get(layer) !== pool.window) continue
-      const { keys, values } = this.#blocksOf(layer, pool, blocks.keys.select(3, 0))
+      const { keys, values } = this.#blocksOf(layer, pool, blocks.keys.select(this.#hasKernel ? 3 : 1, 0))
       for (const tensor of [keys, values]) tensor.select(0, to).copy_(tensor.select(0, from))
     }
   }

@@ -28,7 +28,8 @@ function adapted(name: string): Decoder {
     addLora(model, { r: 4, adapterName, seed: i })
     scope(() => {
       for (const [path, parameter] of model.parameters())
-        if (path.includes(`lora_B.${adapterName}`)) noGrad(() => ops.normal_(parameter, 0, 0.2, new Generator(7 + i)))
+        if (path.includes(`lora_B.${adapterName}`))
+          noGrad(() => ops.normal_(parameter, 0, 0.2, new Generator(7 + i, model.device)))
     })
   }
   setAdapters(model, [])

@@ -16,7 +16,8 @@ describe('rowAdapters', () => {
     addLora(model, { ...options, adapterName, seed: i })
     scope(() => {
       for (const [path, parameter] of model.parameters())
-        if (path.includes(`lora_B.${adapterName}`)) noGrad(() => ops.normal_(parameter, 0, 0.3, new Generator(i)))
+        if (path.includes(`lora_B.${adapterName}`))
+          noGrad(() => ops.normal_(parameter, 0, 0.3, new Generator(i, model.device)))
     })
   }
   const texts = [0, 1, 2, 3].map((t) => Array.from({ length: 30 }, (_, i) => (i * 37 + t) % 300))
