@@ -8,13 +8,13 @@ import type { GgufFormat } from '../src/gguf/tensor-types.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import type { QuantFormat } from '../src/nn/quant/format.ts'
 import { trainBpe } from '../src/text/bpe.ts'
-import { noGrad, scope, Tensor } from '../src/torch/index.ts'
+import { inference, scope, Tensor } from '../src/torch/index.ts'
 import { quantizeForDecoding } from './quantize.ts'
 
 /** Logits [T·V] after some ids; frees the model. */
 function logitsOf(model: Decoder): Tensor {
   const ids = Int32Array.from({ length: 16 }, (_, i) => (i * 37) % model.config.vocabSize)
-  const logits = noGrad(() =>
+  const logits = inference(() =>
     scope(() => model.forward({ inputIds: Tensor.from(ids, [1, ids.length]).to('i64') }).keep()),
   )
   model.free()

@@ -1,6 +1,7 @@
-// activation: silu and gelu of rows where nothing records. LibTorch's own kernels compute the numbers behind the last whole vector of a call by
+// activation: silu and gelu, in inference by kernels of our own. LibTorch's own kernels compute the numbers behind the last whole vector of a call by
 // another formula, so that what a row gets depends on how many rows there are; here every number is computed alike.
 #include "fused.h"
+#include "multiply.h"
 #include "pool.h"
 
 namespace anneal {
@@ -33,7 +34,7 @@ template <float Of(float)> Tensor each(const Tensor& x) {
 Tensor activation(const Tensor& x, c10::string_view kind) {
   bool isSilu = kind == "silu", isTanh = kind == "gelu_tanh";
   TORCH_CHECK(isSilu || isTanh || kind == "gelu", "expected silu, gelu or gelu_tanh");
-  if (!fast(x) || recording({x})) return isSilu ? at::silu(x) : at::gelu(x, isTanh ? "tanh" : "none");
+  if (!isInference() || at::GradMode::is_enabled() || !fast(x)) return isSilu ? at::silu(x) : at::gelu(x, isTanh ? "tanh" : "none");
   return isSilu ? each<silu>(x) : isTanh ? each<geluTanh>(x) : each<gelu>(x);
 }
 

@@ -1,5 +1,6 @@
 // ggml_linear, ggml_rows and ggml_dequantize: matrices as the blocks of a GGUF file, [rows, bytes of a row].
 #include "frozen-product.h"
+#include "multiply.h"
 #include "ggml-blocks.h"
 
 namespace anneal {
@@ -27,8 +28,8 @@ struct Blocks {
 Tensor ggmlLinear(const Tensor& x, const Optional<Tensor>& bias, const Tensor& blocks, int64_t type, int64_t rows, int64_t columns, int64_t pairedHead) {
   Blocks w = Blocks::checked(blocks, type, rows, columns, pairedHead);
   TORCH_CHECK(x.dim() > 0 && x.size(-1) == columns, "expected x [...,", columns, "]");
-  // In training all of a pass is computed from the same numbers, also where x needs no gradient.
-  if (at::GradMode::is_enabled()) return FrozenProduct<Blocks>::apply(x, bias, w);
+  // In training all of a pass is computed from the same numbers, also where nothing is recorded, as in checkpointing's first pass.
+  if (!isInference() || at::GradMode::is_enabled()) return FrozenProduct<Blocks>::apply(x, bias, w);
   bool isNarrow = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
   return isNarrow ? integerLinear(x, *w.source(), bias) : multiplyDense(x, w.dense(x.scalar_type()), bias);
 }

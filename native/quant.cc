@@ -1,6 +1,7 @@
 // quant_dequantize and quant_linear: weights stored as codes and scales (src/nn/quant/format.ts says how), made dense or multiplied
 // with. The CPU kernels give float32; other devices and dtypes take the composition of ATen operators.
 #include "frozen-product.h"
+#include "multiply.h"
 #include "stored.h"
 
 namespace anneal {
@@ -124,8 +125,8 @@ Tensor quantLinear(const Tensor& x, const Optional<Tensor>& bias, const Tensor& 
                    const Optional<Tensor>& mins, const Optional<Tensor>& levels, const Optional<Tensor>& scaleLevels, int64_t rows, int64_t columns, int64_t bits, int64_t block) {
   Stored w = readStored(codes, scales, scaleScales, scaleOffset, mins, levels, scaleLevels, rows, columns, bits, block);
   TORCH_CHECK(x.dim() > 0 && x.size(-1) == columns, "expected x [...,", columns, "]");
-  // In training all of a pass is computed from the same numbers, also where x needs no gradient.
-  if (at::GradMode::is_enabled()) return FrozenProduct<FrozenCodes>::apply(x, bias, FrozenCodes{w});
+  // In training all of a pass is computed from the same numbers, also where nothing is recorded, as in checkpointing's first pass.
+  if (!isInference() || at::GradMode::is_enabled()) return FrozenProduct<FrozenCodes>::apply(x, bias, FrozenCodes{w});
   bool isHalf = x.scalar_type() == at::kBFloat16;
   if (!x.device().is_cpu() || !(isHalf || fast(x)) || w.runsOn()) return multiplyDense(x, dequantize(w, x.scalar_type()), bias);
   if (!w.levels.defined()) return integerLinear(x, *storedSource(w), bias);

@@ -3,7 +3,7 @@
 
 import type { Decoder } from '../model/decoder.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
-import { noGrad, ops, scope, Tensor } from '../torch/index.ts'
+import { inference, ops, scope, Tensor } from '../torch/index.ts'
 import { divergenceTerms } from '../train/divergence.ts'
 
 /** How close two models are on the same tokens. */
@@ -26,7 +26,7 @@ export function compareModels(first: Decoder, second: Decoder, ids: readonly num
     const inputIds = Tensor.from(Int32Array.from(ids), [1, ids.length]).to('i64').to(model.device)
     return model.forward({ inputIds }).to('cpu').select(0, 0)
   }
-  return noGrad(() =>
+  return inference(() =>
     scope(() => {
       const [a, b] = [logitsOf(first), logitsOf(second)]
       const [p, q] = [a.logSoftmax(), b.logSoftmax()]

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { GGML_WEIGHTS, GgmlWeight, type GgmlWeightType } from '../nn/ggml-weight.ts'
-import { autocast, backward, Generator, noGrad, ops, scope, Tensor } from '../torch/index.ts'
+import { autocast, backward, Generator, inference, ops, scope, Tensor } from '../torch/index.ts'
 import { dequantize } from './dequantize.ts'
 import { GGML_TYPES, ggmlBytes } from './ggml-types.ts'
 import { putHalf } from './half.ts'
@@ -85,7 +85,7 @@ describe('GgmlWeight', () => {
       const bias = normal(rows)
       for (const count of [1, 3, 9, 130]) {
         const x = exactly(count, columns)
-        const y = noGrad(() => weight.multiply(x, bias))
+        const y = inference(() => weight.multiply(x, bias))
         const wanted = ops.linear(x.to('f64'), dense.to('f64'), bias.to('f64'))
         const scale = wanted.abs().max().item()
         expect(y.to('f64'), `${rows}×${columns}, ${count} rows`).toBeAllclose(wanted, { absolute: 3e-6 * scale })
@@ -96,7 +96,7 @@ describe('GgmlWeight', () => {
   it.each(TYPES)('with %s gives a row the same bits whatever rows are beside it', (type) => {
     const [weight] = randomWeight(type, 21, 768)
     const x = normal(140, 768)
-    noGrad(() => {
+    inference(() => {
       const alone = Array.from({ length: 140 }, (_, row) => weight.multiply(x.narrow(0, row, 1)).toArray()).flat()
       for (const rows of [...Array.from({ length: 39 }, (_, i) => i + 2), 128, 140])
         expect(weight.multiply(x.narrow(0, 0, rows)).toArray()).toEqual(alone.slice(0, rows * 21))
@@ -107,7 +107,7 @@ describe('GgmlWeight', () => {
     const [weight, dense] = randomWeight(type, 48, 1024)
     const x = normal(20, 1024)
     const wanted = ops.linear(x, dense)
-    const y = noGrad(() => weight.multiply(x))
+    const y = inference(() => weight.multiply(x))
     // Σ |w| · step/2 bounds every number; the root of the mean square is far below.
     const steps = ops.amax(x.abs().view(20, 32, 32), [2]).div(127)
     const bound = ops.linear(steps.div(2), dense.abs().view(48, 32, 32).sum(-1)).mul(1.0001)
@@ -130,7 +130,7 @@ describe('GgmlWeight', () => {
   it('computes in bf16 for bf16', () => {
     const [weight, dense] = randomWeight('Q8_0', 8, 64)
     const x = normal(3, 64)
-    const y = noGrad(() => autocast('bf16', () => weight.multiply(x.to('bf16'))))
+    const y = inference(() => autocast('bf16', () => weight.multiply(x.to('bf16'))))
     expect(y.dtype).toBe('bf16')
     const wanted = ops.linear(x, dense)
     expect(scope(() => y.to('f32').sub(wanted).norm().item())).toBeLessThan(0.02 * wanted.norm().item())
@@ -139,7 +139,7 @@ describe('GgmlWeight', () => {
   it('names what does not fit', () => {
     const bytes = Tensor.from(new Uint8Array(2 * 34), [2, 34])
     const weight = new GgmlWeight('Q8_0', [2, 32], bytes)
-    expect(() => noGrad(() => weight.multiply(normal(1, 33)))).toThrow(/expected x \[\.\.\.,32\]/)
+    expect(() => inference(() => weight.multiply(normal(1, 33)))).toThrow(/expected x \[\.\.\.,32\]/)
     expect(() => weight.rows(Tensor.from(Int32Array.from([2])).to('i64'))).toThrow(/expected rows below 2, got 2/)
     expect(() => new GgmlWeight('Q8_0', [2, 40], bytes).dequantize()).toThrow(/whole blocks of 32, got 40 columns/)
     expect(() => new GgmlWeight('Q8_0', [3, 32], bytes).dequantize()).toThrow(/expected u8 blocks of 102 bytes/)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { autocast, backward, Generator, gradients, memoryStats, noGrad, ops, scope, Tensor } from '../torch/index.ts'
+import { autocast, backward, Generator, gradients, inference, memoryStats, ops, scope, Tensor } from '../torch/index.ts'
 import { Linear } from './linear.ts'
 import type { QuantOptions } from './quant/format.ts'
 import { quantizeWeight } from './quant/quantize-weight.ts'
@@ -67,7 +67,7 @@ describe('QuantLinear', () => {
           [0, width],
         ]) {
           const x = exactly(...shape)
-          const y = noGrad(() => quant.forward(x))
+          const y = inference(() => quant.forward(x))
           expect(y.shape).toEqual([...shape.slice(0, -1), out])
           expect(y, `${out}×${width}, x [${shape}]`).toBeAllclose(dense.forward(x), { absolute: 2e-5, relative: 1e-4 })
         }
@@ -83,7 +83,7 @@ describe('QuantLinear', () => {
       const wanted = dense.forward(x)
       // The absmax of 32 normal numbers is 2.07 on average, its mean square 4.5: steps of 0.0167, and 1/√12 of one.
       const error =
-        noGrad(() => quant.forward(x))
+        inference(() => quant.forward(x))
           .sub(wanted)
           .norm()
           .item() / wanted.norm().item()
@@ -99,7 +99,7 @@ describe('QuantLinear', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const values = new Float32Array(3 * 64).fill(0.5)
       values[64 + 40] = bad
-      const y = noGrad(() => quant.forward(Tensor.from(values, [3, 64])).toArray())
+      const y = inference(() => quant.forward(Tensor.from(values, [3, 64])).toArray())
       expect(y.map(Number.isFinite)).toEqual(y.map((_, i) => i < 20 || i >= 40))
     }
   })
@@ -113,7 +113,7 @@ describe('QuantLinear', () => {
       ] as const) {
         const [quant] = both(out, width, options, true)
         const x = normal(140, width)
-        noGrad(() => {
+        inference(() => {
           const alone = Array.from({ length: 140 }, (_, row) => quant.forward(x.narrow(0, row, 1)).toArray()).flat()
           for (const rows of [...Array.from({ length: 39 }, (_, i) => i + 2), 127, 128, 129, 140])
             expect(quant.forward(x.narrow(0, 0, rows)).toArray()).toEqual(alone.slice(0, rows * out))
@@ -165,10 +165,10 @@ describe('QuantLinear', () => {
     for (const rows of [1, 16]) {
       const x = normal(rows, 128)
       const wanted = dense.forward(x)
-      const half = noGrad(() => quant.forward(x.to('bf16')))
+      const half = inference(() => quant.forward(x.to('bf16')))
       expect(half.dtype).toBe('bf16')
       expect(half.to('f32').sub(wanted).norm().item()).toBeLessThan(0.02 * wanted.norm().item())
-      const cast = noGrad(() => autocast('bf16', () => quant.forward(x)))
+      const cast = inference(() => autocast('bf16', () => quant.forward(x)))
       expect(cast.dtype).toBe('bf16')
     }
     const x = normal(16, 128)

