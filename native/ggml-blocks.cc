@@ -6,6 +6,15 @@
 namespace anneal {
 namespace {
 
+/** An f16 of each row and group, `pitch` bytes apart, to [groups][16]. */
+inline void readHalves(const uint8_t* from, int64_t stride, int64_t pitch, int64_t groups, float* to) {
+  for (int64_t g = 0; g < groups; g++) {
+    uint16_t halves[kPanelRows];
+    copyHalves(from + g * pitch, stride, halves);
+    widenHalves(halves, to + g * kPanelRows);
+  }
+}
+
 /** Q8_0: an f16 scale, 32 signed bytes. */
 struct Q8 : PanelSource {
   static constexpr int64_t kBytes = 34;
@@ -23,6 +32,18 @@ struct Q8 : PanelSource {
     }
     for (int64_t g = 0; g < groups; g++) widenHalves(halves[g], to.scalesAt(g));
   }
+#if defined(ANNEAL_SUMS_ROWS)
+  bool sum(const PanelRows& rows, int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) const override {
+    const uint8_t* from = rows.bytes + first * kBytes;
+    sumBytes(groups, x, to, [&](int64_t n, int64_t g, int64_t count) {
+      const uint8_t* at = askingForNext(from + n * rows.stride + g * kBytes + 2, rows.stride);
+      __m512i one = _mm512_zextsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+      return count == 1 ? one : _mm512_inserti64x4(one, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + kBytes)), 1);
+    });
+    readHalves(from, rows.stride, kBytes, groups, scales.scales);
+    return true;
+  }
+#endif
 };
 
 /** Q4_0, Q4_1, Q5_0, Q5_1: an f16 scale, maybe an f16 minimum, maybe 32 fifth bits, 32 nibbles: low ones first, then high ones. */
@@ -64,6 +85,20 @@ template <bool HasMin, bool HasFifth> struct SmallBlocks : PanelSource {
       if (HasMin) widenHalves(mins[g], to.minsAt(g));
     }
   }
+#if defined(ANNEAL_SUMS_ROWS)
+  bool sum(const PanelRows& rows, int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) const override {
+    if (HasFifth) return false;
+    const uint8_t* from = rows.bytes + first * kBytes;
+    sumNibbles(groups, x, to, [&](int64_t n, int64_t g, int64_t count) {
+      askingForNext(from + n * rows.stride + g * kBytes + kNibbles, rows.stride);
+      auto load = [&](int64_t i) { return i < count ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + n * rows.stride + (g + i) * kBytes + kNibbles)) : _mm_setzero_si128(); };
+      return _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(load(0)), load(1), 1), load(2), 2), load(3), 3);
+    });
+    readHalves(from, rows.stride, kBytes, groups, scales.scales);
+    if (HasMin) readHalves(from + 2, rows.stride, kBytes, groups, scales.mins);
+    return true;
+  }
+#endif
 };
 
 constexpr int64_t kSuper = 256, kParts = kSuper / kGroup;

@@ -160,6 +160,15 @@ struct PanelReader {
   }
 
   void read(int64_t first, int64_t groups, Panel& panel) {
+    place(first, groups);
+    w.read(rows, first, groups, panel);
+  }
+  bool sum(int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) {
+    place(first, groups);
+    return w.sum(rows, first, groups, x, to, scales);
+  }
+
+  void place(int64_t first, int64_t groups) {
     rows.bytes = w.base + rows.row[0] * w.rowBytes;
     rows.stride = w.rowBytes;
     if (!rows.inOrder) {
@@ -169,7 +178,6 @@ struct PanelReader {
       rows.bytes = copies.data() - begin;
       rows.stride = length;
     }
-    w.read(rows, first, groups, panel);
   }
 
   /** Asks for what the panel after this one will read. */
@@ -195,6 +203,22 @@ struct PanelProduct {
     TORCH_CHECK(kernels != nullptr, "no kernel for this format");
   }
 
+  /** What the kernel for one row of x does, in its order, without a panel of codes. */
+  bool addSums(PanelReader& reader, Panel& panel, int64_t first, int64_t groups, float* sums) const {
+    alignas(64) int32_t whole[kPanelColumns / kGroup * kPanelRows];
+    if (!reader.sum(first, groups, x.codes.data() + first * kGroup, whole, panel)) return false;
+    Lanes total = loadLanes(sums);
+    for (int64_t g = 0; g < groups; g++) {
+      Codes exact;
+      std::memcpy(&exact, whole + g * kPanelRows, sizeof exact);
+      if (!offsets.empty()) exact += offsets[first + g];
+      total = fma(asFloats(exact) * all(x.scales[first + g]), loadLanes(panel.scalesAt(g)), total);
+      if (product.weight->hasMins) total = fma(loadLanes(panel.minsAt(g)), all(x.scaledSums[first + g]), total);
+    }
+    storeLanes(sums, total);
+    return true;
+  }
+
   void run(int64_t index) const {
     const PanelSource& w = *product.weight;
     int64_t begin = index * kPanelRows;
@@ -207,6 +231,7 @@ struct PanelProduct {
       std::fill_n(sums, count * kPanelRows, 0.0f);
       for (int64_t first = 0; first < x.groups; first += kPanelColumns / kGroup) {
         int64_t groups = std::min(kPanelColumns / kGroup, x.groups - first);
+        if (x.rows == 1 && addSums(reader, panel, first, groups, sums)) continue;
         if (start == 0) reader.askForNext(first, groups);
         reader.read(first, groups, panel);
         for (int64_t r = 0; r < count; r += kTileRows) {

@@ -56,6 +56,69 @@ inline void transpose(const uint8_t* from, int64_t stride, Bytes* to) {
 #endif
 }
 
+#if defined(__AVX512F__) && defined(__AVX512VNNI__)
+#define ANNEAL_SUMS_ROWS 1
+// Sums of one row of x: products stay in their row's vector, four of a kind side by side, and sixteen vectors are added up crosswise.
+
+/** Sixteen vectors of four parts of four numbers → [parts][16]: the sum of each part of each row. */
+inline void sumQuarters(const __m512i* rows, __m512i* to) {
+  __m512i quads[4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    __m512i a = rows[4 * j], b = rows[4 * j + 1], c = rows[4 * j + 2], d = rows[4 * j + 3];
+    __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b)), cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    quads[j] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  }
+  __m512i even[2], odd[2];
+  for (int j = 0; j < 2; j++) {
+    even[j] = _mm512_shuffle_i32x4(quads[2 * j], quads[2 * j + 1], 0x88);
+    odd[j] = _mm512_shuffle_i32x4(quads[2 * j], quads[2 * j + 1], 0xdd);
+  }
+  to[0] = _mm512_shuffle_i32x4(even[0], even[1], 0x88);
+  to[1] = _mm512_shuffle_i32x4(odd[0], odd[1], 0x88);
+  to[2] = _mm512_shuffle_i32x4(even[0], even[1], 0xdd);
+  to[3] = _mm512_shuffle_i32x4(odd[0], odd[1], 0xdd);
+}
+
+/** Asks for what the next panel has at this place: a little at a time, so that it comes while this one is multiplied. */
+inline const uint8_t* askingForNext(const uint8_t* at, int64_t stride) {
+  __builtin_prefetch(at + kPanelRows * stride);
+  return at;
+}
+
+/** The first `count` of 64 bytes, zeros behind. */
+inline __m512i loadBytes(const void* from, int64_t count) { return count >= 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8((__mmask64{1} << count) - 1, from); }
+
+/** Two groups of bytes, signed ones, at a time: `load(row, group, count)` gives 32 · count of them. */
+template <class Load> inline void sumBytes(int64_t groups, const int8_t* x, int32_t* to, Load load) {
+  for (int64_t g = 0; g < groups; g += 2) {
+    int64_t count = std::min<int64_t>(2, groups - g);
+    __m512i in = loadBytes(x + g * kGroup, count * kGroup), rows[kPanelRows], parts[4], sign = _mm512_set1_epi8(-128);
+#pragma GCC unroll 16
+    for (int n = 0; n < kPanelRows; n++) rows[n] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_xor_si512(load(n, g, count), sign), in);
+    sumQuarters(rows, parts);
+    for (int64_t i = 0; i < count; i++) _mm512_storeu_si512(to + (g + i) * kPanelRows, _mm512_add_epi32(parts[2 * i], parts[2 * i + 1]));
+  }
+}
+
+/** Four groups of nibbles at a time, the first sixteen of a group in the low ones: `load(row, group, count)` gives 16 · count bytes. */
+template <class Load> inline void sumNibbles(int64_t groups, const int8_t* x, int32_t* to, Load load) {
+  for (int64_t g = 0; g < groups; g += 4) {
+    int64_t count = std::min<int64_t>(4, groups - g);
+    __m512i first = loadBytes(x + g * kGroup, count * kGroup), second = count > 2 ? loadBytes(x + (g + 2) * kGroup, (count - 2) * kGroup) : _mm512_setzero_si512();
+    __m512i low = _mm512_shuffle_i32x4(first, second, 0x88), high = _mm512_shuffle_i32x4(first, second, 0xdd), mask = _mm512_set1_epi8(15), rows[kPanelRows], parts[4];
+#pragma GCC unroll 16
+    for (int n = 0; n < kPanelRows; n++) {
+      __m512i pairs = load(n, g, count);
+      __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_and_si512(pairs, mask), low);
+      rows[n] = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), mask), high);
+    }
+    sumQuarters(rows, parts);
+    for (int64_t i = 0; i < count; i++) _mm512_storeu_si512(to + (g + i) * kPanelRows, parts[i]);
+  }
+}
+#endif
+
 /** One f16 of each row. */
 inline void copyHalves(const uint8_t* from, int64_t stride, uint16_t* to) {
   for (int64_t n = 0; n < kPanelRows; n++) std::memcpy(to + n, from + n * stride, 2);

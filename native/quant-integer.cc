@@ -23,6 +23,23 @@ template <int Bits> struct StoredPanels : PanelSource {
     int64_t whole = Bits == 8 ? std::min(groups, columns / kGroup - first) : groups;
     for (int64_t g = 0; g < whole; g++) unpack(from.bytes + (first + g) * unitBytes, from.stride, to.codesAt(g));
     if (whole < groups) unpackRest(from, to.codesAt(whole));
+    readScales(from, first, groups, to);
+  }
+
+#if defined(ANNEAL_SUMS_ROWS)
+  bool sum(const PanelRows& from, int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) const override {
+    if constexpr (Bits == 8) {
+      if (columns % kGroup != 0) return false;
+      sumBytes(groups, x, to, [&](int64_t n, int64_t g, int64_t count) { return loadBytes(askingForNext(from.bytes + n * from.stride + (first + g) * unitBytes, from.stride), count * kGroup); });
+    } else {
+      sumNibbles(groups, x, to, [&](int64_t n, int64_t g, int64_t count) { return loadBytes(askingForNext(from.bytes + n * from.stride + (first + g) * unitBytes, from.stride), count * kGroup / 2); });
+    }
+    readScales(from, first, groups, scales);
+    return true;
+  }
+#endif
+
+  void readScales(const PanelRows& from, int64_t first, int64_t groups, Panel& to) const {
     if (reader.scales) {
       for (int64_t n = 0; n < kPanelRows; n++)
         for (int64_t g = 0; g < groups; g++) to.scalesAt(g)[n] = reader.scales[from.row[n] * perRow + (first + g) * kGroup / block];
