@@ -13,6 +13,12 @@ export interface StepText {
   count: number
 }
 
+/** The one row of a text whose blocks follow each other: its keys are a part of the cache, and it sees all of them. */
+interface Run {
+  start: number
+  length: number
+}
+
 /** Rows that are attended together. */
 interface Group {
   /** Of the step: [n · T] places, or a range. */
@@ -32,13 +38,15 @@ export class ComposedStep {
   readonly #window: number | null
   /** Where in the cache each row's token goes, [R]. */
   readonly #places: Tensor
-  readonly #groups: Group[]
+  readonly #groups: Group[] = []
+  readonly #run: Run | undefined
 
   constructor(texts: readonly StepText[], window: number | null, blockTokens: number, device: string) {
     this.#device = device
     this.#window = window
     const place = ({ blocks }: StepText, at: number): number =>
       Math.max(0, blocks[Math.floor(at / blockTokens)]!) * blockTokens + (at % blockTokens)
+    this.#run = texts.length === 1 ? runOf(texts[0]!, window, blockTokens) : undefined
     const rowsOf = new Map<StepText, number[]>()
     const places: number[] = []
     for (const text of texts) {
@@ -49,6 +57,7 @@ export class ComposedStep {
       for (let i = 0; i < text.count; i++) places.push(place(text, text.start + i))
     }
     this.#places = this.#index(places)
+    if (this.#run !== undefined) return
     const singles = texts.filter(({ count }) => count === 1)
     const groups = [
       ...(singles.length > 0 ? [singles] : []),
@@ -78,6 +87,13 @@ export class ComposedStep {
     const [allKeys, allValues] = [keys.view(-1, groups, dim), values.view(-1, groups, dim)]
     ops.indexCopy_(allKeys, 0, this.#places, key.to(keys.dtype))
     ops.indexCopy_(allValues, 0, this.#places, v.reshape(-1, groups, dim).to(values.dtype))
+    if (this.#run !== undefined) {
+      const { start, length } = this.#run
+      const part = (of: Tensor): Tensor =>
+        of.narrow(0, start, length).view(1, length, groups, dim).transpose(1, 2).to(q.dtype)
+      const options = { mask: 'all', scale, softcap, dropout: 0, generator: null } as const
+      return attend(query.view(1, groups, -1, dim), part(allKeys), part(allValues), options).reshape(1, 1, -1)
+    }
     const parts = this.#groups.map(({ rows, sequences: n, tokens, mask, unseen }) => {
       const read = (from: Tensor): Tensor => from.indexSelect(0, tokens).view(n, -1, groups, dim).to(q.dtype)
       const known = read(allKeys).transpose(1, 2) // [n, G, S, D]
@@ -120,4 +136,12 @@ export class ComposedStep {
       unseen: tensor(unseen, [group.length, width, 1, 1]),
     }
   }
+}
+
+/** Where the keys of a text's one row lie, if they lie together. */
+function runOf({ blocks, start, count }: StepText, window: number | null, blockTokens: number): Run | undefined {
+  const first = window === null ? 0 : Math.max(0, start - window + 1)
+  const own = blocks.slice(Math.floor(first / blockTokens), Math.floor(start / blockTokens) + 1)
+  if (count !== 1 || own.some((block, i) => block !== own[0]! + i)) return undefined
+  return { start: own[0]! * blockTokens + (first % blockTokens), length: start - first + 1 }
 }

@@ -22,7 +22,7 @@ function bruteForce({ length, window, segments }: Visibility): boolean[] {
 }
 
 const matrix = (mask: Mask, { length }: Visibility): boolean[] => {
-  if (mask !== 'causal') return mask.toArray().map(Boolean)
+  if (typeof mask !== 'string') return mask.toArray().map(Boolean)
   return Array.from({ length: length * length }, (_, n) => n % length <= Math.floor(n / length))
 }
 

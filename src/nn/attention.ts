@@ -36,8 +36,8 @@ export interface Visibility {
   segments: { ids: Int32Array; rows: number } | null
 }
 
-/** `causal` needs no mask tensor; else bool [B or 1, 1, T, T], true = sees. */
-export type Mask = 'causal' | Tensor
+/** `causal` and `all` (one query that sees every key) need no mask tensor; else bool [B or 1, 1, T, S], true = sees. */
+export type Mask = 'causal' | 'all' | Tensor
 
 /** The cheapest mask for `visibility`. */
 export function makeMask({ length, window, segments }: Visibility, device: string): Mask {
@@ -99,11 +99,13 @@ export function attend(query: Tensor, key: Tensor, value: Tensor, options: Atten
     .view(batch, groups, heads / groups, queries, -1)
   if (options.softcap !== null) scores = scores.div(options.softcap).tanh().mul(options.softcap)
   const keys = key.size(2)
-  const sees =
-    options.mask === 'causal'
-      ? ops.tril(ops.ones([queries, keys], 'bool', null, query.device))
-      : options.mask.unsqueeze(2)
-  scores = ops.maskedFill(scores, ops.logicalNot(sees), Number.NEGATIVE_INFINITY)
+  if (options.mask !== 'all') {
+    const sees =
+      options.mask === 'causal'
+        ? ops.tril(ops.ones([queries, keys], 'bool', null, query.device))
+        : options.mask.unsqueeze(2)
+    scores = ops.maskedFill(scores, ops.logicalNot(sees), Number.NEGATIVE_INFINITY)
+  }
   const weights = dropout(
     ops.softmax(scores, -1, scores.dtype === 'f64' ? 'f64' : 'f32').to(value.dtype),
     options.dropout,
