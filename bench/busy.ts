@@ -14,6 +14,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     threads: { type: 'string', default: `${availableProcessors()}` },
+    /** Ways of waiting, one behind the other with commas; default all. */
+    policies: { type: 'string' },
     out: { type: 'string' },
   },
 })
@@ -59,7 +61,7 @@ function besideBusyLoops<T>(work: () => T): T {
 
 const [load] = loadavg()
 if (load! > 0.3) console.error(`the machine is not idle (load ${load!.toFixed(1)}): the idle figures are too low`)
-const names = Object.keys(POLICIES)
+const names = values.policies?.split(',') ?? Object.keys(POLICIES)
 const idle = new Map<string, Speed[]>(names.map((name) => [name, []]))
 const busy = new Map<string, Speed[]>(names.map((name) => [name, []]))
 for (let round = 0; round < Number(values.rounds); round++) {
@@ -80,7 +82,7 @@ const result = {
   date: new Date().toISOString().slice(0, 10),
   cpu: cpus()[0]?.model.trim(),
   processors: availableProcessors(),
-  threads: idle.get('ours')![0]!.threads,
+  threads: idle.get(names[0]!)![0]!.threads,
   loadBefore: load,
   rounds: Number(values.rounds),
   rows,

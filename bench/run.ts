@@ -82,7 +82,7 @@ function promptOf(shape: Shape, count = 1, length = 16): string {
   const file = join(scratch, `${shape}-${count}-${length}.json`)
   const ids = (row: number): number[] =>
     Array.from({ length }, (_, i) => (i * 37 + row * 101 + (i >> 4) * row) % shapes[shape][0])
-  writeFileSync(file, JSON.stringify([Array.from({ length: count }, (_, row) => ids(row))]))
+  writeFileSync(file, JSON.stringify(Array.from({ length: count }, (_, row) => ids(row))))
   return file
 }
 
@@ -153,7 +153,7 @@ async function together(model: string, sequences: number, quantize: string | und
 async function lookup(model: string, kind: 'copying' | 'plain'): Promise<Row> {
   const file = join(scratch, `lookup-${kind}.json`)
   const ids = Array.from({ length: 96 }, (_, i) => ((kind === 'copying' ? i % 24 : i) * 37 + 11) % 49152)
-  writeFileSync(file, JSON.stringify([[ids]]))
+  writeFileSync(file, JSON.stringify([ids]))
   const list = ['decode', '--model', model, '--ids', file, '--repeats', '1']
   return duel({
     name: `decode, 135M, fp32, prompt look-up of 8 against none, ${kind}`,
