@@ -1,6 +1,6 @@
 // LibTorch multiplies float32 matrices with MKL, which on processors that are not Intel's takes its AVX2 kernels even where there is AVX-512.
 // oneDNN, which LibTorch carries too, has kernels for the processor at hand: 2.2 times MKL's speed on an AMD EPYC with AVX-512. Intel's with a
-// matrix unit multiply bf16 so fast that six products of parts of the numbers, as exact as MKL's one, are done sooner (tiles.cc; docs/log.md).
+// matrix unit multiply bf16 so fast that six products of parts of the numbers, as exact as MKL's one, can be done sooner (tiles.cc; docs/log.md).
 // The choice depends on the processor alone, never on a measurement, so that a resumed run takes the same one.
 #include "matmul.h"
 
@@ -50,7 +50,6 @@ Way way() {
     const char* wish = std::getenv("ANNEAL_MATMUL");
     for (int i = 0; wish != nullptr && i < 4; i++)
       if (std::string(wish) == kNames[i] && can(static_cast<Way>(i))) return static_cast<Way>(i);
-    if (hasTiles()) return Way::bf16x6;
     return !isIntel() && can(Way::onednn) ? Way::onednn : Way::mkl;
   }();
   return choice;

@@ -31,7 +31,8 @@ export function checkThreads(name: string, count: number, given: string | number
  * before it sleeps. While it spins for a thread that has no processor, it takes the processor that this one needs. 1,000 rounds are 20 to
  * 50 µs: beside one busy loop a processor, where half of the speed is a fair share, decoding keeps 42 % of it and training 53 %, against
  * 13 % and 27 % with OpenMP's own; on an idle machine that costs decoding about a sixth and training nearly a tenth
- * (bench/results/2026-11-26-busy.json, where 10,000 rounds kept 10 % and 34 %).
+ * (bench/results/2026-11-26-busy.json, where 10,000 rounds kept 10 % and 34 %). That was measured while decoding ran on OpenMP's threads, too;
+ * it has a pool of its own now (native/pool.h), so what is said of training is what still counts.
  */
 const SPIN_ROUNDS = '1000'
 
