@@ -17,6 +17,7 @@ beforeEach(() => {
 })
 afterEach(() => {
   stop.release()
+  vi.runAllTimers()
   vi.useRealTimers()
 })
 const send = (name: NodeJS.Signals): boolean => process.emit(name, name)
@@ -52,6 +53,16 @@ describe('stopOnSignals', () => {
     vi.runAllTimers()
     send('SIGINT')
     expect(exit).toHaveBeenCalledExactlyOnceWith(130)
+  })
+
+  it('still takes a copy for one when the work has ended already', () => {
+    send('SIGINT')
+    stop.release()
+    expect(process.listenerCount('SIGINT')).toBe(1) // without one the copy would end the process, and not with 130
+    send('SIGINT')
+    expect(exit).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1000)
+    expect(process.listenerCount('SIGINT')).toBe(0)
   })
 
   it('hears nothing before and after', () => {

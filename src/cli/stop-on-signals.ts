@@ -42,6 +42,8 @@ export function stopOnSignals(output: Output, doing: string, exit: (code: number
     stop(wanted, wanted === CLOSED_PIPE ? 'nobody reads standard output' : 'standard output cannot be written')
   let forget: (() => void) | undefined
   const release = (): void => {
+    // A copy may come after the work has ended, while the process says its last words: it must not end it with another code.
+    if (code !== undefined && !endsAtOnce) ignoreFor(GRACE_MS)
     for (const name of NAMES) process.off(name, onSignal)
     forget?.()
   }
@@ -57,4 +59,12 @@ export function stopOnSignals(output: Output, doing: string, exit: (code: number
     },
     release,
   }
+}
+
+function ignoreFor(milliseconds: number): void {
+  const ignore = (): void => {}
+  for (const name of NAMES) process.on(name, ignore)
+  setTimeout(() => {
+    for (const name of NAMES) process.off(name, ignore)
+  }, milliseconds).unref()
 }
