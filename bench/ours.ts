@@ -34,7 +34,6 @@ const { values, positionals } = parseArgs({
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
     bf16: { type: 'boolean', default: false },
-    'prompt-lookup': { type: 'string', default: '0' },
     interactive: { type: 'boolean', default: false },
   },
 })
@@ -160,7 +159,6 @@ async function* decode(): AsyncGenerator<object> {
         maxNewTokens: count,
         temperature: 0,
         ignoreEos: true,
-        promptLookup: Number(values['prompt-lookup']),
         cacheSalt: `${salt}`,
       })),
     )
@@ -180,7 +178,6 @@ async function* decode(): AsyncGenerator<object> {
       token_ids: all[0]!.tokenIds,
       tokens_per_second: (count * prompts.length) / median(times),
       prompt_tokens_per_second: read / median(times),
-      accepted_drafts: all.reduce((sum, { usage }) => sum + (usage.acceptedDraftTokens ?? 0), 0),
       resident_bytes: tensorBytes(model),
       peak_rss_mib: peakMemory(),
     }

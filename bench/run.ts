@@ -149,22 +149,6 @@ async function together(model: string, sequences: number, quantize: string | und
   })
 }
 
-/** A model that writes what it was given again: what is guessed from the text against not guessing. */
-async function lookup(model: string, kind: 'copying' | 'plain'): Promise<Row> {
-  const file = join(scratch, `lookup-${kind}.json`)
-  const ids = Array.from({ length: 96 }, (_, i) => ((kind === 'copying' ? i % 24 : i) * 37 + 11) % 49152)
-  writeFileSync(file, JSON.stringify([ids]))
-  const list = ['decode', '--model', model, '--ids', file, '--repeats', '1']
-  return duel({
-    name: `decode, 135M, fp32, prompt look-up of 8 against none, ${kind}`,
-    ours: ours(...list, '--prompt-lookup', '8'),
-    peer: ours(...list),
-    figure: 'tokens_per_second',
-    goal: kind === 'copying' ? '> 1' : '≥ 0.95',
-    isMet: (ratio) => ratio >= (kind === 'copying' ? 1 : 0.95),
-  })
-}
-
 async function main(): Promise<void> {
   const rows: Row[] = []
   const take = async (name: string, make: () => Promise<Row>): Promise<void> => {
@@ -267,8 +251,6 @@ async function main(): Promise<void> {
     await take(`together-${count}-f32`, () => together(modelOf('135M').model, count, undefined, f32))
     await take(`together-${count}-int8`, () => together(modelOf('135M').model, count, 'int8', int8))
   }
-  for (const kind of ['copying', 'plain'] as const)
-    await take(`lookup-${kind}`, () => lookup(modelOf('135M').model, kind))
   await take('qlora-bytes', async () => {
     const { before, after } = run(tsx('qlora-bytes.ts', modelOf('135M').model)) as Record<'before' | 'after', Bytes>
     const ratio = after.blocks / before.blocks

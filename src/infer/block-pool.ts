@@ -81,15 +81,6 @@ export class BlockPool {
     if (content.blocks.every((other) => other === -1)) this.#onForgotten(content)
   }
 
-  /** Frees all that is only kept. */
-  forget(): void {
-    for (const block of this.#idle) {
-      this.withdraw(block)
-      this.#free.push(block)
-    }
-    this.#idle.clear()
-  }
-
   #evict(): number | undefined {
     // What is kept may grow with the pool, to the most that was ever in use at once and a little more.
     if (this.capacity < Math.min(this.limit, KEPT_BLOCKS)) return undefined

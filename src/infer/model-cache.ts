@@ -1,9 +1,7 @@
 // The cache that fits a model: how many tokens it may hold, which windows its layers have, and what its numbers are stored as.
 import { totalmem } from 'node:os'
 import type { Decoder } from '../model/decoder.ts'
-import { GgmlLinear } from '../nn/ggml-linear.ts'
-import type { Layer } from '../nn/layer.ts'
-import { QuantLinear } from '../nn/quant-linear.ts'
+import { FrozenLinear } from '../nn/frozen-linear.ts'
 import type { DType, Tensor } from '../torch/index.ts'
 import { contextLength } from './context.ts'
 import { BLOCK_TOKENS, PagedCache } from './paged-cache.ts'
@@ -24,8 +22,7 @@ export function defaultCacheTokens(model: Decoder): number {
 export function makeCache(model: Decoder, tokens: number, dtype?: DType | undefined): PagedCache {
   const attentions = model.model.layers.flatMap(({ self_attn: attention }) => attention ?? [])
   const windows = new Set(attentions.map(({ settings }) => settings.slidingWindow))
-  const isPacked = (layer: Layer): boolean => layer instanceof QuantLinear || layer instanceof GgmlLinear
-  const isQuantized = model.device === 'cpu' && [...model.walk()].some(([, layer]) => isPacked(layer))
+  const isQuantized = model.device === 'cpu' && [...model.walk()].some(([, layer]) => layer instanceof FrozenLinear)
   // Norms are never packed: what they are is what is computed in.
   const [[, { dtype: computedIn }]] = [...model.model.norm.parameters()] as [[string, Tensor]]
   return new PagedCache({

@@ -25,6 +25,8 @@ describe('PagedCache', () => {
     expect(cache.open([...ids(20), 99]).length).toBe(16)
     expect(cache.open(ids(40, 1)).length).toBe(0)
     expect(cache.open([...ids(15), 99, ...ids(24, 16)]).length).toBe(0)
+    // The second block's content follows the first's, whose name is 0.
+    for (const salt of ['salt', '0']) expect(cache.open(ids(24, 16), 24, salt).length).toBe(0)
     expect(cache.open(ids(40), 40, 'salt').length).toBe(0)
   })
 

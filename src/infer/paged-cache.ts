@@ -34,7 +34,7 @@ class Text implements CachedText {
 
   constructor(pools: number, salt: string) {
     this.tables = Array.from({ length: pools }, () => [])
-    this.parents = [salt]
+    this.parents = [rootOf(salt)]
   }
   get length(): number {
     return this.ids.length
@@ -57,6 +57,8 @@ export interface PagedCacheOptions {
 export class PagedCache {
   readonly #pools: BlockPool[]
   readonly #layers = new Map<number, LayerBlocks>()
+  /** Which pool a layer's blocks belong to. */
+  readonly #windows = new Map<number, number | null>()
   readonly #contents = new Map<string, BlockContent>()
   readonly #dtype: DType | undefined
   readonly #device: string
@@ -77,17 +79,12 @@ export class PagedCache {
     return Math.max(0, ...this.#pools.map(({ used }) => used))
   }
 
-  /** Tokens that one sequence can have at most. */
-  get capacity(): number {
-    return this.#pools.length === 0 ? Number.POSITIVE_INFINITY : this.#pools[0]!.limit * BLOCK_TOKENS
-  }
-
   /** A text that begins with what is known of `ids`, at most `most` of them, in whole blocks. `salt` keeps apart what equal ids do not make equal. */
   open(ids: readonly number[], most: number = ids.length, salt = ''): CachedText {
     const text = new Text(this.#pools.length, salt)
     const known: BlockContent[] = []
     for (let end = BLOCK_TOKENS; end <= most; end += BLOCK_TOKENS) {
-      const content = this.#contents.get(this.#key(known.at(-1)?.serial ?? salt, ids, end))
+      const content = this.#contents.get(this.#key(known.at(-1)?.serial ?? rootOf(salt), ids, end))
       if (content === undefined) break
       known.push(content)
     }
@@ -140,11 +137,10 @@ export class PagedCache {
         rows[row++] = text.length + i
       }
     const tablesOf = (pool: BlockPool): number[][] => texts.map(({ text }) => (text as Text).tables[pool.index]!)
-    const isComposed = !this.#hasKernel
     const attentions = new Map(
       this.#pools.map((pool) => [
         pool.window,
-        isComposed ? this.#composed(pool, texts, tablesOf(pool)) : this.#kernel(pool, rows, tablesOf(pool)),
+        this.#hasKernel ? this.#kernel(pool, rows, tablesOf(pool)) : this.#composed(pool, texts, tablesOf(pool)),
       ]),
     )
     return {
@@ -206,11 +202,6 @@ export class PagedCache {
   /** Gives the blocks back; what they hold can still be found until their place is needed. */
   close(text: CachedText): void {
     this.truncate(text, 0)
-  }
-
-  /** Forgets what no text uses, as when the model has changed. */
-  forget(): void {
-    for (const pool of this.#pools) pool.forget()
   }
 
   free(): void {
@@ -283,9 +274,6 @@ export class PagedCache {
     return made
   }
 
-  /** Which pool a layer's blocks belong to. */
-  readonly #windows = new Map<number, number | null>()
-
   #copy(pool: BlockPool, from: number, to: number): void {
     for (const [layer, blocks] of this.#layers) {
       if (this.#windows.get(layer) !== pool.window) continue
@@ -294,6 +282,9 @@ export class PagedCache {
     }
   }
 }
+
+/** What the first block of a text follows: no number, so never the serial of a content. */
+const rootOf = (salt: string): string => `salt ${salt}`
 
 /** The first block that a token at `position` sees. */
 function firstSeenBlock({ window }: BlockPool, position: number): number {

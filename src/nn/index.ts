@@ -3,6 +3,7 @@
 export type { AttendCached, KeyValueCache, Mask } from './attention.ts'
 export { Branch, type BranchRule } from './branch.ts'
 export { Embedding, type EmbeddingLike } from './embedding.ts'
+export { FrozenLinear, type FrozenWeight } from './frozen-linear.ts'
 export { GgmlEmbedding, GgmlLinear } from './ggml-linear.ts'
 export { GgmlWeight, type GgmlWeightType } from './ggml-weight.ts'
 export type { InputLayer } from './input-layer.ts'
