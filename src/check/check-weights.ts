@@ -9,7 +9,7 @@ import { openTextWeights } from '../checkpoint/model-directory/text-weights.ts'
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
 import type { DecoderConfig } from '../model/config.ts'
 import type { JsonObject } from '../model/config-fields.ts'
-import { checkpointTensors, isIgnoredBuffer, isTiedHead } from '../model/hf-names.ts'
+import { checkpointTensors, isIgnoredBuffer, tiedTo } from '../model/hf-names.ts'
 import type { Findings } from './finding.ts'
 import { checkFinite } from './non-finite.ts'
 
@@ -62,7 +62,7 @@ function checkTensors(weights: ModelWeights, file: string, config: DecoderConfig
   }
   for (const name of unread) {
     if (isIgnoredBuffer(config.modelType, name)) findings.notice(`${file}:${name}`, 'a buffer that nobody reads')
-    else if (!isTiedHead(config, name)) findings.error(`${file}:${name}`, 'not a tensor of this architecture')
+    else if (tiedTo(config, name) === undefined) findings.error(`${file}:${name}`, 'not a tensor of this architecture')
     else checkTiedHead(weights, file, name, config, findings)
   }
 }

@@ -3,6 +3,12 @@ export type { WrittenFile } from '../files/atomic-write.ts'
 export type { StoredDType } from '../model/dtype.ts'
 export { readAdapter, type StoredAdapter, writeAdapter } from './adapter/adapter.ts'
 export type { AdapterFile, LoraFile, PromptFile } from './adapter/adapter-config.ts'
+export {
+  type EncoderLoadOptions,
+  loadEncoder,
+  loadEncoderConfig,
+  saveEncoder,
+} from './model-directory/encoder-directory.ts'
 export { appendLineage, type LineageStep, type PassRecord, readLineage } from './model-directory/lineage.ts'
 export { type LoadOptions, loadConfig, loadDecoder } from './model-directory/load.ts'
 export { saveDecoder } from './model-directory/save.ts'

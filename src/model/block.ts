@@ -1,4 +1,5 @@
-// One block of a decoder, for every family: x + attention(norm(x)), then x + mlp(norm(x)), with the norms where the family has them.
+// One block of a decoder or encoder, for every family: x + attention(norm(x)), then x + mlp(norm(x)), with the norms where the family
+// has them.
 // Names are Hugging Face's, so a path here is a name in the checkpoint.
 // Shapes: B rows, T tokens, D hidden, H heads, K key/value heads, E head dimension.
 import { attend, type KeyValueCache, type Mask } from '../nn/attention.ts'
@@ -11,9 +12,9 @@ import { LayerNorm, type Norm, RmsNorm } from '../nn/norm.ts'
 import type { RopeConfig } from '../nn/rope-frequencies.ts'
 import type { RotaryTable } from '../nn/rotary.ts'
 import { type Generator, ops, type Tensor } from '../torch/index.ts'
-import { type AttentionConfig, BLOCK_NORMS, type DecoderConfig, type MlpConfig } from './config.ts'
+import { type AttentionConfig, BLOCK_NORMS, type BlockConfig, type MlpConfig } from './config.ts'
 
-/** What all blocks of one call share; made by the decoder's `enter`. */
+/** What all blocks of one call share; made by the model's `enter`. */
 export interface Call {
   rows: number
   length: number
@@ -23,7 +24,7 @@ export interface Call {
   generator: Generator | null
 }
 
-/** x + attention(norm(x)), then x + mlp(norm(x)); Gemma also norms what comes out, OLMo 2 only that, NeoX adds both at once. */
+/** x + attention(norm(x)), then x + mlp(norm(x)); Gemma also norms what comes out, OLMo 2 only that, BERT the sum, NeoX adds both at once. */
 export class Block extends Layer {
   readonly attention: Branch = new Branch('attention')
   readonly feedForward: Branch = new Branch('mlp')
@@ -34,15 +35,11 @@ export class Block extends Layer {
   readonly pre_feedforward_layernorm: Norm | null
   readonly post_feedforward_layernorm: Norm | null
   private readonly parallel: boolean
+  private readonly normsSum: boolean
   private readonly names: (typeof BLOCK_NORMS)['pre']
   private readonly dropoutRate: number
 
-  constructor(
-    config: DecoderConfig,
-    index: number,
-    at: (path: string) => Tensor,
-    find: (path: string) => Tensor | null,
-  ) {
+  constructor(config: BlockConfig, index: number, at: (path: string) => Tensor, find: (path: string) => Tensor | null) {
     super()
     const path = `model.layers.${index}`
     const layer = config.layers[index]!
@@ -56,6 +53,7 @@ export class Block extends Layer {
     this.pre_feedforward_layernorm = norm('pre_feedforward_layernorm')
     this.post_feedforward_layernorm = norm('post_feedforward_layernorm')
     this.parallel = config.isParallelResidual
+    this.normsSum = config.norm.placement === 'sum'
     this.names = BLOCK_NORMS[config.norm.placement]
     this.dropoutRate = config.dropout.residual
   }
@@ -87,14 +85,16 @@ export class Block extends Layer {
     body: (norm: Norm | null, x: Tensor, residual: Tensor | null) => Tensor,
   ): Tensor {
     const norm = this.norm(before)
-    const normAfter = this.norm(after)
+    const normAfter = this.normsSum ? null : this.norm(after)
+    const normSum = this.normsSum ? this.norm(after) : null
     const alone = (h: Tensor): Tensor => {
       const y = body(norm, h, null)
       return dropout(normAfter === null ? y : normAfter.forward(y), this.dropoutRate, call.generator)
     }
     const drops = this.dropoutRate > 0 && call.generator !== null
-    if (normAfter !== null || drops) return branch.add(x, alone, residual)
-    return branch.add(x, alone, residual, (h, to) => body(norm, h, to))
+    const joined = normAfter !== null || drops ? undefined : (h: Tensor, to: Tensor): Tensor => body(norm, h, to)
+    const sum = branch.add(x, alone, residual, joined)
+    return normSum === null ? sum : normSum.forward(sum)
   }
 
   private norm(name: string | null): Norm | null {
@@ -115,7 +115,7 @@ export class Attention extends Layer {
 
   constructor(
     settings: AttentionConfig,
-    config: DecoderConfig,
+    config: Pick<BlockConfig, 'norm' | 'dropout'>,
     path: string,
     at: (path: string) => Tensor,
     find: (path: string) => Tensor | null,
@@ -206,9 +206,9 @@ const activate = (kind: MlpConfig['activation'], x: Tensor): Tensor =>
   kind === 'relu' ? ops.relu(x) : ops.activation(x, kind)
 
 /** The family's norm with the weights at `path`. */
-export function makeNorm(config: DecoderConfig, path: string, at: (path: string) => Tensor): Norm {
-  const { kind, eps, unitOffset } = config.norm
+export function makeNorm(config: Pick<BlockConfig, 'norm'>, path: string, at: (path: string) => Tensor): Norm {
+  const { kind, eps, unitOffset, hasBias = true } = config.norm
   return kind === 'layer'
-    ? new LayerNorm(at(`${path}.weight`), at(`${path}.bias`), eps)
+    ? new LayerNorm(at(`${path}.weight`), hasBias ? at(`${path}.bias`) : null, eps)
     : new RmsNorm(at(`${path}.weight`), eps, unitOffset ? 1 : 0)
 }

@@ -7,6 +7,7 @@ import type { DecoderConfig, DropoutConfig, WeightDtype } from './config.ts'
 import { ConfigFields, isNumber, isObject, type JsonObject, type JsonValue } from './config-fields.ts'
 import { INERT_KEYS, isWithoutEffect } from './config-inert-keys.ts'
 import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
+import { isEncoderType } from './encoder/families.ts'
 import { FAMILIES, type Family, type ModelType } from './families.ts'
 import { textPartOf } from './text-part.ts'
 
@@ -64,7 +65,11 @@ function readModelType(fields: ConfigFields): ModelType {
   const modelType = fields.string('model_type')
   if (Object.hasOwn(FAMILIES, modelType)) return modelType as ModelType
   const text = fields.raw('text_config')
-  const hint = isObject(text) ? ` Its text part is a ${brief(text.model_type ?? null)}.` : ''
+  const hint = isEncoderType(modelType)
+    ? ' An encoder reads both ways and continues no text: it is trained with stage: classify or mlm, and used by classify.'
+    : isObject(text)
+      ? ` Its text part is a ${brief(text.model_type ?? null)}.`
+      : ''
   throw new UnsupportedError(
     `model config in ${fields.file}: model_type: expected one of ${Object.keys(FAMILIES).join(', ')}, got "${modelType}".${hint}`,
   )
@@ -101,7 +106,7 @@ function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
 }
 
 /** Our own section is read where the weights are (checkpoint/model-directory/quantization-config.ts). */
-function refuseForeignQuantization(fields: ConfigFields): void {
+export function refuseForeignQuantization(fields: ConfigFields): void {
   const value = fields.raw('quantization_config')
   const mlx = fields.raw('quantization')
   if (mlx !== null || (isObject(value) && !('quant_method' in value) && 'group_size' in value)) {
@@ -132,7 +137,7 @@ function readDropout(fields: ConfigFields, family: Family): DropoutConfig {
 }
 
 /** One id, a list of ids, null, or -1 for none (the first LLaMA conversions). Ids may lie outside the vocabulary. */
-function readTokenIds(fields: ConfigFields, key: string): number[] {
+export function readTokenIds(fields: ConfigFields, key: string): number[] {
   const value = fields.raw(key)
   const ids = value === null ? [] : Array.isArray(value) ? value : [value]
   if (!ids.every((id): id is number => isNumber(id) && Number.isSafeInteger(id) && id >= -1)) {
@@ -141,7 +146,8 @@ function readTokenIds(fields: ConfigFields, key: string): number[] {
   return ids.filter((id) => id !== -1)
 }
 
-function readDtype(fields: ConfigFields): WeightDtype | null {
+/** What config.json says that the weights are stored in. */
+export function readDtype(fields: ConfigFields): WeightDtype | null {
   // "auto" is an instruction to a loader that got into the file.
   const values = [fields.raw('dtype'), fields.raw('torch_dtype')].filter((value) => value !== null && value !== 'auto')
   const dtypes = ['float32', 'bfloat16', 'float16', 'float64'] as const

@@ -35,6 +35,9 @@ export interface DecoderConfig {
   readonly wrapperType?: string
 }
 
+/** What blocks are made from, in a decoder and in an encoder. */
+export type BlockConfig = Pick<DecoderConfig, 'layers' | 'norm' | 'isParallelResidual' | 'dropout'>
+
 /** One block. A branch that is null contributes nothing to the residual stream. */
 export interface LayerConfig {
   readonly attention: AttentionConfig | null
@@ -71,12 +74,14 @@ export interface MlpConfig {
   readonly hasOutputBias: boolean
 }
 
-/** All norms of the model; `unitOffset` means that the stored weight is added to 1 (Gemma). */
+/** All norms of the model; `unitOffset` means that the stored weight is added to 1 (Gemma), `hasBias` goes with `layer`. */
 export interface NormConfig {
   readonly kind: 'rms' | 'layer'
   readonly eps: number
   readonly unitOffset: boolean
   readonly placement: NormPlacement
+  /** Default true. */
+  readonly hasBias?: boolean
 }
 
 /** Probabilities used in training only: on attention weights, on each branch's output, on the embedding. */
@@ -89,7 +94,7 @@ export interface DropoutConfig {
 /** Types that weights are stored in. */
 export type WeightDtype = 'float32' | 'bfloat16' | 'float16' | 'float64'
 
-/** Module names inside a block of the norms before and after each branch; null where the placement has none. */
+/** Module names inside a block of the norms before and after each branch (`sum`: after it is added); null where the placement has none. */
 export const BLOCK_NORMS: Readonly<
   Record<NormPlacement, Record<'beforeAttention' | 'afterAttention' | 'beforeMlp' | 'afterMlp', string | null>>
 > = {
@@ -109,6 +114,12 @@ export const BLOCK_NORMS: Readonly<
     beforeAttention: 'input_layernorm',
     afterAttention: 'post_attention_layernorm',
     beforeMlp: 'pre_feedforward_layernorm',
+    afterMlp: 'post_feedforward_layernorm',
+  },
+  sum: {
+    beforeAttention: null,
+    afterAttention: 'post_attention_layernorm',
+    beforeMlp: null,
     afterMlp: 'post_feedforward_layernorm',
   },
 }

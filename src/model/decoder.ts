@@ -12,8 +12,8 @@ import type { Norm } from '../nn/norm.ts'
 import { type RotaryTable, RotaryTables } from '../nn/rotary.ts'
 import { checkpoint, Generator, ops, scope, Tensor } from '../torch/index.ts'
 import { Block, type Call, makeNorm } from './block.ts'
+import type { Parameter } from './block-parameters.ts'
 import type { DecoderConfig } from './config.ts'
-import type { Parameter } from './hf-names.ts'
 import { modelParameters } from './hf-names.ts'
 
 /** One call of the model. */

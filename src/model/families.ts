@@ -16,8 +16,8 @@ export type ModelType =
   | 'gpt_neox'
   | 'gpt2'
 
-/** Where a block normalises: before each branch, after it, or both. */
-export type NormPlacement = 'pre' | 'post' | 'both'
+/** Where a block normalises: before each branch, after it, both, or after it is added (`sum`, as BERT does). */
+export type NormPlacement = 'pre' | 'post' | 'both' | 'sum'
 
 /** Which biases a family's linears have; `key` means that config.json says (`attention_bias`, `mlp_bias`). */
 export type BiasRule = 'none' | 'qkv' | 'all' | 'key'

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { readModelConfig } from './config-read.ts'
-import { checkpointModule, checkpointTensors, isIgnoredBuffer, isTiedHead, modelParameters } from './hf-names.ts'
+import { checkpointModule, checkpointTensors, isIgnoredBuffer, modelParameters, tiedTo } from './hf-names.ts'
 
 const root = 'test/fixtures/models'
 const models = readdirSync(root)
@@ -100,8 +100,8 @@ describe('checkpoint names', () => {
     expect(isIgnoredBuffer('gpt_neox', 'gpt_neox.layers.3.attention.masked_bias')).toBe(true)
     expect(isIgnoredBuffer('gpt_neox', 'gpt_neox.layers.3.attention.dense.bias')).toBe(false)
     expect(isIgnoredBuffer('llama', 'model.layers.0.attn.bias')).toBe(false)
-    expect(isTiedHead(read('llama31-tied'), 'lm_head.weight')).toBe(true)
-    expect(isTiedHead(read('llama'), 'lm_head.weight')).toBe(false)
+    expect(tiedTo(read('llama31-tied'), 'lm_head.weight')).toBe('model.embed_tokens.weight')
+    expect(tiedTo(read('llama'), 'lm_head.weight')).toBeUndefined()
   })
 
   it('translate module paths for adapters made elsewhere', () => {

@@ -3,14 +3,11 @@
 // Phi-3 (fused rows), GPT-NeoX (fused by head) and GPT-2 (fused, transposed, other names) are the rows below.
 // This file knows names and shapes only: reading bytes and moving them is `checkpoint/`.
 
-import { BLOCK_NORMS, type DecoderConfig, type LayerConfig } from './config.ts'
+import { blockParameters, type Naming, norm, type Parameter } from './block-parameters.ts'
+import { isEncoderConfig, type ModelConfig } from './encoder/config.ts'
+import { type EncoderType, isEncoderType } from './encoder/families.ts'
+import { encoderNaming, encoderParameters, isOtherHead, tiedCopy } from './encoder/parameters.ts'
 import type { ModelType } from './families.ts'
-
-/** One of our parameters. `path` ends in `.weight` or `.bias`. */
-export interface Parameter {
-  readonly path: string
-  readonly shape: readonly number[]
-}
 
 /**
  * One tensor of the file and the parameters it holds. To load: transpose if `isTransposed`, view the first dimension as
@@ -30,7 +27,8 @@ export interface CheckpointTensor {
 }
 
 /** Every parameter of the model by path, in the order of the forward pass. A tied head is not a parameter of its own. */
-export function modelParameters(config: DecoderConfig): Parameter[] {
+export function modelParameters(config: ModelConfig): Parameter[] {
+  if (isEncoderConfig(config)) return encoderParameters(config)
   const { hiddenSize, vocabSize } = config
   const positions = config.hasLearnedPositions
     ? [{ path: 'model.embed_positions.weight', shape: [config.maxPositionEmbeddings, hiddenSize] }]
@@ -45,8 +43,8 @@ export function modelParameters(config: DecoderConfig): Parameter[] {
 }
 
 /** What a checkpoint of this model holds, tensor by tensor, with the names to save under. */
-export function checkpointTensors(config: DecoderConfig): CheckpointTensor[] {
-  const naming = NAMING[config.modelType] ?? HUGGING_FACE
+export function checkpointTensors(config: ModelConfig): CheckpointTensor[] {
+  const naming = isEncoderConfig(config) ? encoderNaming(config) : namingOf(config.modelType)
   const groups = new Map<string, Parameter[]>()
   for (const parameter of modelParameters(config)) {
     const name = checkpointName(naming, parameter.path)
@@ -57,9 +55,12 @@ export function checkpointTensors(config: DecoderConfig): CheckpointTensor[] {
     const shape = [rows, ...parts[0]!.shape.slice(1)]
     const isTransposed = naming.isTransposed && shape.length === 2 && IN_BLOCK.test(parts[0]!.path)
     const heads = naming.isInterleaved && parts.length > 1 ? headsOf(config, parts[0]!.path) : 1
+    // An encoder without a head is saved as the bare model that it is.
+    const isBare = isEncoderConfig(config) && config.head === null
+    const [first = name, ...others] = isBare ? aliasesOf(naming, name) : [name, ...aliasesOf(naming, name)]
     return {
-      name,
-      aliases: aliasesOf(naming, name),
+      name: first,
+      aliases: isBare ? [name, ...others] : others,
       shape: isTransposed ? shape.reverse() : shape,
       isTransposed,
       interleave: heads,
@@ -68,43 +69,35 @@ export function checkpointTensors(config: DecoderConfig): CheckpointTensor[] {
   })
 }
 
-/** True for what old checkpoints carry and nobody reads: causal masks and rotary tables saved as tensors. */
-export function isIgnoredBuffer(modelType: ModelType, name: string): boolean {
+/** True for what files carry and this model does not read: causal masks and rotary tables saved as tensors, another head of an encoder. */
+export function isIgnoredBuffer(modelType: ModelType | EncoderType, name: string): boolean {
   if (/(^|\.)(rotary_emb\.inv_freq|position_ids)$/.test(name)) return true
+  if (isEncoderType(modelType)) return isOtherHead(modelType, name)
   return NAMING[modelType]?.causalMask?.test(name) ?? false
 }
 
-/** True for an output head stored although config.json ties it to the embedding: to be compared, then dropped. */
-export function isTiedHead(config: DecoderConfig, name: string): boolean {
-  return config.tieWordEmbeddings && (name === 'lm_head.weight' || name === 'embed_out.weight')
+/** The parameter that a tensor of the file must be a copy of, because config.json ties it (a head to the embedding); undefined for others. */
+export function tiedTo(config: ModelConfig, name: string): string | undefined {
+  if (isEncoderConfig(config)) return tiedCopy(config, name)
+  const isHead = config.tieWordEmbeddings && (name === 'lm_head.weight' || name === 'embed_out.weight')
+  return isHead ? 'model.embed_tokens.weight' : undefined
 }
 
 /**
  * The checkpoint's module that one of our modules lives in (`model.layers.0.self_attn.q_proj` →
  * `transformer.h.0.attn.c_attn`): what adapters and quantization plans made elsewhere call it.
  */
-export function checkpointModule(modelType: ModelType, path: string): string {
-  return checkpointName(NAMING[modelType] ?? HUGGING_FACE, `${path}.weight`).slice(0, -'.weight'.length)
+export function checkpointModule(modelType: ModelType | EncoderType, path: string): string {
+  return checkpointName(namingOf(modelType), `${path}.weight`).slice(0, -'.weight'.length)
 }
 
 /** True where checkpoints store the matrices of blocks as `[in, out]`, which PEFT calls `fan_in_fan_out`. */
-export function isStoredTransposed(modelType: ModelType): boolean {
-  return NAMING[modelType]?.isTransposed ?? false
+export function isStoredTransposed(modelType: ModelType | EncoderType): boolean {
+  return namingOf(modelType).isTransposed
 }
 
-interface Naming {
-  /** Prefix of the bare model, which files saved without a head lack. */
-  readonly prefix: string
-  /** Modules outside the blocks. */
-  readonly outside: Readonly<Record<string, string>>
-  /** Path of the list of blocks. */
-  readonly blocks: string
-  /** Modules of a block; several of ours with one name are fused in this order. */
-  readonly inside: Readonly<Record<string, string>>
-  readonly isInterleaved: boolean
-  readonly isTransposed: boolean
-  /** Causal masks that old files have as tensors. */
-  readonly causalMask?: RegExp
+function namingOf(modelType: ModelType | EncoderType): Naming {
+  return isEncoderType(modelType) ? encoderNaming({ modelType, head: null }) : (NAMING[modelType] ?? HUGGING_FACE)
 }
 
 const HUGGING_FACE: Naming = {
@@ -184,59 +177,13 @@ function checkpointName(naming: Naming, path: string): string {
 
 function aliasesOf(naming: Naming, name: string): string[] {
   if (name === 'embed_out.weight') return ['lm_head.weight']
-  return name.startsWith(naming.prefix) ? [name.slice(naming.prefix.length)] : []
+  const bare = name.startsWith(naming.prefix) ? [name.slice(naming.prefix.length)] : []
+  // The norms of the first checkpoints of BERT.
+  const old = (each: string): string =>
+    each.replace(/(LayerNorm)\.weight$/, '$1.gamma').replace(/(LayerNorm)\.bias$/, '$1.beta')
+  return [...bare, ...[name, ...bare].map(old).filter((each) => !bare.includes(each) && each !== name)]
 }
 
-function headsOf(config: DecoderConfig, path: string): number {
+function headsOf(config: ModelConfig, path: string): number {
   return config.layers[Number(IN_BLOCK.exec(path)![1])]!.attention!.numAttentionHeads
-}
-
-function blockParameters(config: DecoderConfig, layer: LayerConfig, path: string): Parameter[] {
-  const { attention, mlp } = layer
-  const { hiddenSize } = config
-  const norms = BLOCK_NORMS[config.norm.placement]
-  const normOf = (name: string | null): Parameter[] =>
-    name === null ? [] : norm(config, `${path}.${name}`, hiddenSize)
-  const parameters: Parameter[] = []
-  if (attention !== null) {
-    const queries = attention.numAttentionHeads * attention.headDim
-    const keys = attention.numKeyValueHeads * attention.headDim
-    const { hasQkvBias, hasOutputBias } = attention
-    parameters.push(
-      ...normOf(norms.beforeAttention),
-      ...linear(`${path}.self_attn.q_proj`, queries, hiddenSize, hasQkvBias),
-      ...linear(`${path}.self_attn.k_proj`, keys, hiddenSize, hasQkvBias),
-      ...linear(`${path}.self_attn.v_proj`, keys, hiddenSize, hasQkvBias),
-      ...linear(`${path}.self_attn.o_proj`, hiddenSize, queries, hasOutputBias),
-    )
-    if (attention.qkNorm !== 'none') {
-      const isPerHead = attention.qkNorm === 'head'
-      parameters.push(
-        { path: `${path}.self_attn.q_norm.weight`, shape: [isPerHead ? attention.headDim : queries] },
-        { path: `${path}.self_attn.k_norm.weight`, shape: [isPerHead ? attention.headDim : keys] },
-      )
-    }
-    parameters.push(...normOf(norms.afterAttention))
-  }
-  if (mlp !== null) {
-    const { intermediateSize, hasBias, hasOutputBias } = mlp
-    parameters.push(
-      ...normOf(norms.beforeMlp),
-      ...(mlp.isGated ? linear(`${path}.mlp.gate_proj`, intermediateSize, hiddenSize, hasBias) : []),
-      ...linear(`${path}.mlp.up_proj`, intermediateSize, hiddenSize, hasBias),
-      ...linear(`${path}.mlp.down_proj`, hiddenSize, intermediateSize, hasOutputBias),
-      ...normOf(norms.afterMlp),
-    )
-  }
-  return parameters
-}
-
-function linear(path: string, outputs: number, inputs: number, hasBias: boolean): Parameter[] {
-  const weight = { path: `${path}.weight`, shape: [outputs, inputs] }
-  return hasBias ? [weight, { path: `${path}.bias`, shape: [outputs] }] : [weight]
-}
-
-function norm(config: DecoderConfig, path: string, size: number): Parameter[] {
-  const weight = { path: `${path}.weight`, shape: [size] }
-  return config.norm.kind === 'layer' ? [weight, { path: `${path}.bias`, shape: [size] }] : [weight]
 }

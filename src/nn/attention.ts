@@ -36,7 +36,7 @@ export interface Visibility {
   segments: { ids: Int32Array; rows: number } | null
 }
 
-/** `causal` and `all` (one query that sees every key) need no mask tensor; else bool [B or 1, 1, T, S], true = sees. */
+/** `causal` and `all` (every query sees every key) need no mask tensor; else bool [B or 1, 1, T or 1, S], true = sees. */
 export type Mask = 'causal' | 'all' | Tensor
 
 /** The cheapest mask for `visibility`. */
@@ -59,6 +59,38 @@ export function makeMask({ length, window, segments }: Visibility, device: strin
     }
   }
   return Tensor.from(sees, [rows, 1, length, length], 'bool').to(device)
+}
+
+/** What decides visibility where tokens see both ways. */
+export interface VisibilityBothWays {
+  rows: number
+  length: number
+  /** Query i sees key j when `|i − j| ≤ window`; null sees all. */
+  window: number | null
+  /** 1 for tokens, 0 for padding, [B, T]; undefined: none is padding. */
+  attentionMask: Uint8Array | undefined
+}
+
+/** The cheapest mask for it: nobody sees padding. A query that would see nothing sees everything, so that no softmax is over nothing. */
+export function makeMaskBothWays({ rows, length, window, attentionMask }: VisibilityBothWays, device: string): Mask {
+  const isPadded = attentionMask?.includes(0) ?? false
+  const isWindowed = window !== null && window < length - 1
+  if (!isPadded && !isWindowed) return 'all'
+  const count = isPadded ? rows : 1
+  const queries = isWindowed ? length : 1
+  const sees = new Uint8Array(count * queries * length)
+  for (let row = 0; row < count; row++) {
+    for (let query = 0; query < queries; query++) {
+      const base = (row * queries + query) * length
+      const first = isWindowed ? Math.max(0, query - window) : 0
+      const last = isWindowed ? Math.min(length - 1, query + window) : length - 1
+      let seen = 0
+      for (let key = first; key <= last; key++)
+        if (!isPadded || attentionMask![row * length + key] === 1) seen += sees[base + key] = 1
+      if (seen === 0) sees.fill(1, base, base + length)
+    }
+  }
+  return Tensor.from(sees, [count, 1, queries, length], 'bool').to(device)
 }
 
 export interface AttendOptions {

@@ -28,10 +28,11 @@ export class RmsNorm extends Layer implements Norm {
 /** (x − mean) / √(variance + eps) · weight + bias (arXiv:1607.06450). */
 export class LayerNorm extends Layer implements Norm {
   weight: Tensor
-  bias: Tensor
+  /** Null where the family has none (ModernBERT). */
+  bias: Tensor | null
   readonly eps: number
 
-  constructor(weight: Tensor, bias: Tensor, eps: number) {
+  constructor(weight: Tensor, bias: Tensor | null, eps: number) {
     super()
     this.weight = weight
     this.bias = bias

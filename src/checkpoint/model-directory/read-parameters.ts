@@ -2,8 +2,9 @@
 // model/hf-names.ts, bytes from safetensors. Files are mapped for one tensor at a time, so that a model is in memory once.
 import { join } from 'node:path'
 import { InputError, UsageError } from '../../errors.ts'
-import type { DecoderConfig } from '../../model/config.ts'
-import { checkpointTensors, isIgnoredBuffer, isTiedHead, type Parameter } from '../../model/hf-names.ts'
+import type { Parameter } from '../../model/block-parameters.ts'
+import { isEncoderConfig, type ModelConfig } from '../../model/encoder/config.ts'
+import { type CheckpointTensor, checkpointTensors, isIgnoredBuffer, tiedTo } from '../../model/hf-names.ts'
 import { HEAD } from '../../model/linears.ts'
 import { plannedSpec, type QuantPlan } from '../../model/quantize-model.ts'
 import { partsOf, type QuantSpec } from '../../nn/quant/format.ts'
@@ -24,6 +25,8 @@ export interface LoadOptions {
   dtype?: DType
   /** Quantizes matrices while they are read, one at a time: the dense model is never in memory. */
   quantize?: QuantPlan
+  /** Gives what the file may lack, such as a head that is new; undefined for what it must have. */
+  missing?: (parameter: Parameter) => Tensor | undefined
 }
 
 /** Everything that was read; a matrix is in one of the two. */
@@ -35,7 +38,7 @@ export interface ReadParameters {
 }
 
 /** Reads what a model of this description consists of, all of it and nothing else; InputError says what is wrong with the files. */
-export function readParameters(config: DecoderConfig, directory: string, options: LoadOptions): ReadParameters {
+export function readParameters(config: ModelConfig, directory: string, options: LoadOptions): ReadParameters {
   const reading = new Reading(config, directory, options)
   try {
     reading.readAll()
@@ -50,7 +53,7 @@ export function readParameters(config: DecoderConfig, directory: string, options
 class Reading implements ReadParameters {
   readonly parameters: Map<string, Tensor> = new Map()
   readonly quantized: Map<string, QuantizedWeight> = new Map()
-  private readonly config: DecoderConfig
+  private readonly config: ModelConfig
   private readonly directory: string
   private readonly options: LoadOptions
   private readonly weights: ModelWeights
@@ -58,7 +61,7 @@ class Reading implements ReadParameters {
   /** Formats of the matrices that are stored quantized. */
   private readonly formats: ReadonlyMap<string, QuantSpec>
 
-  constructor(config: DecoderConfig, directory: string, options: LoadOptions) {
+  constructor(config: ModelConfig, directory: string, options: LoadOptions) {
     this.config = config
     this.directory = directory
     this.options = options
@@ -75,14 +78,29 @@ class Reading implements ReadParameters {
     const isStoredAlone = ({ path }: Parameter): boolean => path.endsWith('.weight') && this.formats.has(moduleOf(path))
     for (const wanted of checkpointTensors(this.config)) {
       if (wanted.parts.some(isStoredAlone)) for (const part of wanted.parts) this.readAlone(part)
+      else if (this.makesUp(wanted)) continue
       else
         this.read([wanted.name, ...wanted.aliases], wanted.shape, (tensor) => {
           for (const [path, part] of splitParts(wanted, tensor)) this.take(path, part)
         })
     }
-    if (this.config.tieWordEmbeddings) this.readTiedHead()
+    if (this.config.tieWordEmbeddings && !isEncoderConfig(this.config)) this.readTiedHead()
     this.checkFormats()
     for (const name of this.unread) this.readUnwanted(name)
+  }
+
+  /** Takes what the file does not have from whoever makes it. */
+  private makesUp({ name, aliases, shape, parts }: CheckpointTensor): boolean {
+    const { missing } = this.options
+    const stored = [name, ...aliases].find((each) => this.weights.tensors.has(each))
+    if (missing === undefined || parts.length > 1) return false
+    // Another number of labels is another classifier.
+    if (stored !== undefined && this.weights.tensors.get(stored)!.shape.join() === shape.join()) return false
+    const tensor = missing(parts[0]!)
+    if (tensor === undefined) return false
+    if (stored !== undefined) this.unread.delete(stored)
+    this.take(parts[0]!.path, tensor)
+    return true
   }
 
   /** Hands over the first of `names` that there is, mapped into memory; it must have `shape`. */
@@ -141,17 +159,19 @@ class Reading implements ReadParameters {
   /** A tensor that no parameter needs: to be passed over, or an error. */
   private readUnwanted(name: string): void {
     const { config, directory } = this
-    if (isIgnoredBuffer(config.modelType, name)) return
-    if (!isTiedHead(config, name)) {
+    const original = tiedTo(config, name)
+    if (original === undefined && isIgnoredBuffer(config.modelType, name)) return
+    if (original === undefined) {
       throw new InputError(
         `weights in ${directory}: ${name}: expected only tensors of a ${config.modelType} model with ${config.layers.length} layers, got this one too`,
       )
     }
-    this.read([name], this.weights.tensors.get(name)!.shape, (head) => {
-      const embedding = this.parameters.get('model.embed_tokens.weight')!
-      if (ops.equal(head.to(embedding.dtype).to(embedding.device), embedding)) return
+    this.read([name], this.weights.tensors.get(name)!.shape, (copy) => {
+      const kept = this.parameters.get(original)!
+      if (ops.equal(copy.to(kept.dtype).to(kept.device), kept)) return
+      const what = original === 'model.embed_tokens.weight' ? 'the embedding' : original
       throw new InputError(
-        `weights in ${directory}: ${name}: expected a copy of the embedding (tie_word_embeddings is true), got other values. Set tie_word_embeddings to false`,
+        `weights in ${directory}: ${name}: expected a copy of ${what} (tie_word_embeddings is true), got other values. Set tie_word_embeddings to false`,
       )
     })
   }

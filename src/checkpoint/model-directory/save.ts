@@ -2,10 +2,11 @@
 import { join } from 'node:path'
 import { NonFiniteError, UnsupportedError } from '../../errors.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import type { Parameter } from '../../model/block-parameters.ts'
 import { formatModelConfig, writeModelConfig } from '../../model/config-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type StoredDType, weightDtype } from '../../model/dtype.ts'
-import { type CheckpointTensor, checkpointTensors, type Parameter } from '../../model/hf-names.ts'
+import { type CheckpointTensor, checkpointTensors } from '../../model/hf-names.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { TensorSource } from '../safetensors/safetensors-write.ts'
@@ -60,7 +61,8 @@ function alone(part: Parameter): CheckpointTensor {
   return { name: part.path, aliases: [], shape: part.shape, isTransposed: false, interleave: 1, parts: [part] }
 }
 
-function denseSource(
+/** A tensor of the file, made when its bytes are wanted; its values are checked then. */
+export function denseSource(
   stored: CheckpointTensor,
   parameters: ReadonlyMap<string, Tensor>,
   dtype: StoredDType,

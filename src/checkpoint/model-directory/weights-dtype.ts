@@ -2,7 +2,8 @@
 // forgets it, and what goes by it doubles a model or rounds it.
 
 import { InputError } from '../../errors.ts'
-import type { DecoderConfig, WeightDtype } from '../../model/config.ts'
+import type { WeightDtype } from '../../model/config.ts'
+import type { ModelConfig } from '../../model/encoder/config.ts'
 import type { SafetensorsDtype } from '../safetensors/safetensors.ts'
 import { openTextWeights } from './text-weights.ts'
 
@@ -14,7 +15,7 @@ const NAMES: Partial<Record<SafetensorsDtype, WeightDtype>> = {
 }
 
 /** The type that most bytes of the matrices have; undefined without readable weights, and for quantized ones. */
-export function weightsDtype(directory: string, config: DecoderConfig): WeightDtype | undefined {
+export function weightsDtype(directory: string, config: ModelConfig): WeightDtype | undefined {
   if ((config.raw.quantization_config ?? null) !== null) return undefined
   const sizes = new Map<WeightDtype, number>()
   try {

@@ -1,0 +1,99 @@
+// Which head stands on an encoder: as `architectures` in config.json says, or as the caller wants.
+
+import { UnsupportedError } from '../../errors.ts'
+import { type ConfigFields, isObject, type JsonValue } from '../config-fields.ts'
+import type { Activation } from '../families.ts'
+import type { EncoderConfig, HeadConfig, HeadWish } from './config.ts'
+import type { EncoderFamily, HeadKind } from './families.ts'
+
+const RATE = { min: 0, max: 1 }
+
+/** The head in full; null for the encoder alone. Reads every key of config.json that is a head's. */
+export function readHead(
+  fields: ConfigFields,
+  family: EncoderFamily,
+  config: Omit<EncoderConfig, 'head'>,
+  activation: Activation,
+  wish: HeadWish | undefined,
+): HeadConfig | null {
+  fields.raw('architectures') // whatever it says, where a head is wished for
+  const kind = wish?.kind ?? kindOf(fields, family)
+  const isModern = config.modelType === 'modernbert'
+  const own = isModern
+    ? {
+        pooling: fields.string('classifier_pooling', 'cls'),
+        hasDenseBias: fields.boolean('classifier_bias', false),
+        hasOutBias: fields.boolean('decoder_bias', true),
+        activation: fields.string('classifier_activation', 'gelu'),
+      }
+    : undefined
+  if (own !== undefined && own.activation !== 'gelu') fields.fail('classifier_activation', '"gelu"', own.activation)
+  if (own !== undefined && !own.hasOutBias) fields.fail('decoder_bias', 'true', false)
+  const given = family.dropout.classifier === null ? null : fields.raw(family.dropout.classifier)
+  const fallback = family.dropout.classifier === 'seq_classif_dropout' ? 0.2 : config.dropout.residual
+  const dropout = given === null ? fallback : fields.number(family.dropout.classifier!, RATE)
+  const labels = readLabels(fields)
+  if (kind === 'none') return null
+  if (family.classes[kind] === undefined)
+    throw new UnsupportedError(
+      `model config in ${fields.file}: head: expected one of ${Object.keys(family.classes).join(', ')} on a ${config.modelType}, got ${kind}`,
+    )
+  const names = wish !== undefined && 'labels' in wish && wish.labels !== undefined ? wish.labels : labels
+  const isPooled = kind === 'classify'
+  const hasDense = kind !== 'token' || isModern
+  return {
+    kind,
+    pooling: isPooled ? (own?.pooling === 'mean' ? 'mean' : 'cls') : null,
+    denseSize: !hasDense ? 0 : kind === 'mlm' ? config.embeddingSize : config.hiddenSize,
+    hasDenseBias: own?.hasDenseBias ?? true,
+    activation: headActivation(kind, family, activation, isModern),
+    hasNorm: kind === 'mlm' || isModern,
+    outputs: kind === 'mlm' ? config.vocabSize : kind === 'rtd' ? 1 : names.length,
+    dropout: kind === 'mlm' || kind === 'rtd' ? 0 : dropout,
+    dropsFirst: isPooled && family.pooler.dropsFirst,
+    labels: kind === 'classify' || kind === 'token' ? names : [],
+  }
+}
+
+/** The labels of a classifier in the order of their ids; two without names where the file has none, as in Transformers. */
+export function readLabels(fields: ConfigFields): string[] {
+  const names = fields.raw('id2label')
+  fields.raw('label2id')
+  const count = fields.optionalInteger('num_labels', { min: 1, max: 100_000 }) ?? 2
+  if (names === null) return Array.from({ length: count }, (_, id) => `LABEL_${id}`)
+  if (!isObject(names)) fields.fail('id2label', 'names of labels by their ids', names)
+  const entries = Object.entries(names as Record<string, JsonValue>)
+  return entries.map((_, id) => {
+    const name = (names as Record<string, JsonValue>)[String(id)]
+    return typeof name === 'string'
+      ? name
+      : fields.fail('id2label', `a name for each id from 0 to ${entries.length - 1}`, names)
+  })
+}
+
+function kindOf(fields: ConfigFields, { classes, wider }: EncoderFamily): HeadKind | 'none' {
+  const isText = (entry: JsonValue): entry is string => typeof entry === 'string'
+  const names = fields.list('architectures', 'class names', isText) ?? []
+  if (names.length === 0) return 'none'
+  for (const name of names) {
+    const found = Object.entries(classes).find(([, each]) => each === name)
+    if (found !== undefined) return found[0] as HeadKind | 'none'
+    if (wider[name] !== undefined) return wider[name]
+  }
+  throw new UnsupportedError(
+    `model config in ${fields.file}: architectures: expected one of ${[...Object.values(classes), ...Object.keys(wider)].join(', ')}, got ${JSON.stringify(names)}`,
+  )
+}
+
+function headActivation(
+  kind: HeadKind,
+  family: EncoderFamily,
+  activation: Activation,
+  isModern: boolean,
+): HeadConfig['activation'] {
+  if (isModern) return 'gelu'
+  if (kind === 'classify') return family.pooler.activation
+  if (kind === 'rtd') return activation
+  // RoBERTa and ELECTRA have the exact form, whatever the layers have.
+  return family.positions === 'after-padding' || family.classes.rtd !== undefined ? 'gelu' : activation
+}
