@@ -192,6 +192,26 @@ describe('the scheduler', () => {
     engine.free()
   })
 
+  it('does not take a weight for the one that was in its memory before', async () => {
+    const model = load('llama')
+    const engine = new Engine({ model })
+    const request = { ids: Array.from({ length: 40 }, (_, i) => i), maxNewTokens: 1, logprobs: true }
+    const layer = model.model.layers[0]!.input_layernorm as unknown as { weight: Tensor }
+    const scaled = layer.weight.toArray().map((value) => 3 * value)
+    await engine.generateAll([request])
+    const { storageId } = layer.weight
+    layer.weight.free()
+    // The allocator gives the same place out again, if not at once.
+    const others: Tensor[] = []
+    do others.push(Tensor.from(scaled).to(model.device).keep())
+    while (others.at(-1)!.storageId !== storageId && others.length < 1000)
+    layer.weight = others.pop()!
+    const [after] = await engine.generateAll([request])
+    expect(after!.usage.cachedTokens).toBe(0)
+    for (const other of others) other.free()
+    engine.free()
+  })
+
   it('ends the one text that has no numbers, and no other', async () => {
     const model = load('llama')
     const engine = new Engine({ model })

@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError, UsageError } from '../errors.ts'
+import { collect } from '../lm/lm.ts'
 import { memoryStats } from '../torch/index.ts'
 import { Engine } from './engine.ts'
 import { planWindows } from './score.ts'
@@ -129,6 +131,22 @@ describe('score of many texts', async () => {
     const controller = new AbortController()
     const running = engine.score([ids(3000)], { signal: controller.signal, onProgress: () => controller.abort() })
     await expect(running).rejects.toThrow('abort')
+  })
+
+  it('tells each number once where blocks run out beside a text that is written', async () => {
+    // 13 + 19 of 32 blocks are taken; the text that is written soon needs another one, and takes it from the one that is read.
+    const small = new Engine({ model: engine.model, cacheTokens: 512 })
+    const texts = [ids(300, 5), ids(40, 6)]
+    const alone = await engine.score(texts)
+    const writing = collect(small.generate({ ids: ids(206, 7), maxNewTokens: 40, ignoreEos: true }))
+    while (small.load.running === 0) await setImmediate()
+    const done: number[] = []
+    const beside = await small.score(texts, { onProgress: (count) => done.push(count) })
+    expect(beside).toEqual(alone)
+    expect(done).toEqual([...new Set(done)].sort((a, b) => a - b))
+    expect(done.at(-1)).toBe(299 + 39)
+    await writing
+    small.freeCache()
   })
 
   it('leaves no tensor alive', async () => {

@@ -65,9 +65,10 @@ export function scoreSequences<T>(
 /** A text that is only read. */
 class ReadingTask implements Task {
   readonly ids: readonly number[]
-  readonly logitsFrom: number
   readonly adapter: string | null
   readonly salt: string
+  /** What was told already is not told again where blocks ran out and the text is read once more. */
+  #logitsFrom: number
   readonly #take: (logits: Tensor, place: number, next: readonly number[]) => void
   readonly #fail: (error: unknown) => void
   #isOver = false
@@ -80,11 +81,15 @@ class ReadingTask implements Task {
     fail: (error: unknown) => void,
   ) {
     this.ids = ids
-    this.logitsFrom = scoresFrom - 1
+    this.#logitsFrom = scoresFrom - 1
     this.adapter = adapter
     this.salt = salt
     this.#take = take
     this.#fail = fail
+  }
+
+  get logitsFrom(): number {
+    return this.#logitsFrom
   }
 
   isOver(): boolean {
@@ -103,7 +108,8 @@ class ReadingTask implements Task {
   }
 
   take(logits: LogitRows, row: number, count: number, place: number): void {
-    if (place + count === this.ids.length) this.stop()
+    this.#logitsFrom = place + count
+    if (this.#logitsFrom === this.ids.length) this.stop()
     const next = this.ids.slice(place + 1, place + 1 + count) // the last token leads to nothing that is asked for
     if (next.length > 0) this.#take(logits.tensor.narrow(0, row, next.length), place, next)
   }
