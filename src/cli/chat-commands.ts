@@ -1,7 +1,7 @@
 // What a line that begins with / does in a chat.
 
-import { appendFileSync } from 'node:fs'
 import { describeError } from '../errors.ts'
+import { appendLine } from '../files/append-line.ts'
 import { checkOutputFile } from '../files/output-file.ts'
 import type { Conversation } from '../lm/conversation.ts'
 import { counted } from '../report/amounts.ts'
@@ -68,7 +68,7 @@ export const CHAT_COMMANDS: Readonly<Record<string, ChatCommand>> = {
       else {
         try {
           checkOutputFile(file, '/save')
-          appendFileSync(file, `${JSON.stringify({ messages: conversation.messages })}\n`)
+          appendLine(file, JSON.stringify({ messages: conversation.messages }))
           output.note(`${counted(conversation.messages.length, 'message')} → ${file}`)
         } catch (error) {
           output.note(describeError(error)) // the conversation goes on

@@ -10,6 +10,7 @@ import { ARCHITECTURES, modelTypeOf } from './architectures.ts'
 import { booleanAt, integerAt, numberAt, perLayerAt, stringAt } from './metadata-fields.ts'
 import { attentionScalar } from './model-metadata.ts'
 import type { GgufHeader } from './read.ts'
+import { refuseMetadata, refusePart } from './refused-metadata.ts'
 import { decimal, ropeKeys } from './rope-config.ts'
 
 /** The description of the model in a GGUF file; an UnsupportedError for an architecture that Anneal does not run. */
@@ -18,6 +19,7 @@ export function configFromGguf(header: GgufHeader): DecoderConfig {
 }
 
 function configJson(header: GgufHeader): JsonObject {
+  refusePart(header)
   const kind = stringAt(header, 'general.type') ?? 'model'
   if (kind !== 'model') {
     throw new UnsupportedError(
@@ -45,6 +47,7 @@ function configJson(header: GgufHeader): JsonObject {
   const spelled = (name: string): string => family.keys[name] ?? name
   const first = { heads: most(heads), keyValueHeads: most(keyValueHeads), width: most(widths) }
   const headDim = integerAt(header, key('attention.key_length')) ?? hiddenSize / first.heads
+  refuseMetadata(header, modelType, key, headDim)
   const embedding = header.tensors.get('token_embd.weight')
   if (embedding === undefined) throw new InputError(`${header.file}: expected a tensor token_embd.weight, got none`)
   const overrides = layerOverrides(heads, keyValueHeads, widths, first)

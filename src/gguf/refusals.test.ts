@@ -1,5 +1,5 @@
 // What cannot be said in GGUF, or is not understood there, is an error with the reason; never a file that answers otherwise.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -178,10 +178,39 @@ describe('configFromGguf', () => {
       { 'llama.attention.head_count': { type: 'array', of: 'i32', value: [2] } },
       /head_count/,
     ],
+    [
+      'one part of a split model',
+      { 'split.count': { type: 'u16', value: 3 }, 'split.no': { type: 'u16', value: 1 } },
+      /part 2 of 3/,
+    ],
+    ['tokens that see what comes after them', { 'llama.attention.causal': { type: 'bool', value: false } }, /causal/],
+    ['values of another size', { 'llama.attention.value_length': { type: 'u32', value: 4 } }, /value_length/],
+    ['half of a head rotated', { 'llama.rope.dimension_count': { type: 'u32', value: 4 } }, /dimension_count/],
+    ['a temperature of the attention', { 'llama.rope.scaling.attn_factor': { type: 'f32', value: 2 } }, /attn_factor/],
     ['an unknown rotation', { 'llama.rope.scaling.type': { type: 'string', value: 'su' } }, /scaling\.type/],
   ] as [string, Record<string, GgufValue>, RegExp][])('refuses %s', (_, more, message) => {
     expect(() => configFromGguf(header(more))).toThrow(InputError)
     expect(() => configFromGguf(header(more))).toThrow(message)
+  })
+  it('reads a factor without a type as linear, and the first spelling of it', () => {
+    const rope = (more: Record<string, GgufValue>): unknown => configFromGguf(header(more)).layers[0]!.attention!.rope
+    const linear = { type: 'linear', factor: 4 }
+    expect(rope({ 'llama.rope.scaling.factor': { type: 'f32', value: 4 } })).toMatchObject(linear)
+    expect(rope({ 'llama.rope.scale_linear': { type: 'f32', value: 4 } })).toMatchObject(linear)
+    expect(rope({})).toMatchObject({ type: 'default' })
+    const none: GgufValue = { type: 'string', value: 'none' }
+    expect(
+      rope({ 'llama.rope.scaling.type': none, 'llama.rope.scaling.factor': { type: 'f32', value: 4 } }),
+    ).toMatchObject({ type: 'default' })
+  })
+  it('refuses divisors of frequencies by the hundred thousand', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'anneal-gguf-'))
+    const file = join(directory, 'a.gguf')
+    writeFileSync(file, Buffer.alloc(4 * 400_000, 1))
+    const { tensors, ...rest } = header({})
+    tensors.set('rope_freqs.weight', { type: 'F32', shape: [400_000], begin: 0, end: 4 * 400_000 })
+    expect(() => configFromGguf({ ...rest, file, tensors })).toThrow(UnsupportedError)
+    rmSync(directory, { recursive: true })
   })
   it('refuses a tokenizer that it cannot rebuild, by name', () => {
     const tokens: GgufValue = { type: 'array', of: 'string', value: ['a', 'b'] }

@@ -48,8 +48,9 @@ function ropeScaling(
   const divisors = tensorValues(header, 'rope_freqs.weight')
   if (divisors !== undefined)
     return llama3Scaling(header, divisors, { theta: ropeTheta(header, key), rotaryDim: headDim })
-  const type = stringAt(header, key('rope.scaling.type')) ?? 'none'
-  const factor = numberAt(header, key('rope.scaling.factor'))
+  // As llama.cpp does: a factor without a type is linear, and so is the one key that there was at first.
+  const type = stringAt(header, key('rope.scaling.type')) ?? 'linear'
+  const factor = numberAt(header, key('rope.scaling.factor')) ?? numberAt(header, key('rope.scale_linear'))
   const long = tensorValues(header, 'rope_factors_long.weight')
   const short = tensorValues(header, 'rope_factors_short.weight')
   if (FAMILIES[modelType].hasLongRope && long !== undefined && short !== undefined) {
@@ -81,7 +82,7 @@ function llama3Scaling(
   divisors: readonly number[],
   base: { theta: number; rotaryDim: number },
 ): JsonObject {
-  const factor = decimal(Math.max(...divisors))
+  const factor = decimal(divisors.reduce((largest, divisor) => Math.max(largest, divisor), 0))
   const plain = ropeFrequencies({ type: 'default', ...base }).inverseFrequencies
   // Every published model has 8192; smaller and larger powers of two are tried, too.
   for (
