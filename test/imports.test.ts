@@ -12,6 +12,7 @@ const FLOORS = [
   ['files', 'report'],
   ['text'],
   ['data', 'lm'],
+  ['eval'],
   ['torch'],
   ['nn'],
   ['model'],

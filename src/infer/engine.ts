@@ -20,6 +20,7 @@ import {
 } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { encodeChat } from '../text/chat-encoding.ts'
+import { type ChatMessage, renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { DType, Tensor } from '../torch/index.ts'
 import { contextLength } from './context.ts'
@@ -113,17 +114,24 @@ export class Engine implements Lm {
     if ('ids' in prompt) return [...prompt.ids]
     const tokenizer = this.#needTokenizer()
     if ('prompt' in prompt) {
-      const { addSpecialTokens = true } = prompt
-      return Array.from(tokenizer.encode(prompt.prompt, { addSpecialTokens }))
-    }
-    if (tokenizer.chatTemplate === undefined) {
-      throw new UnsupportedError(
-        'messages: expected a model with a chat template, got one without. Give a prompt as text, or add chat_template.jinja to the model',
-      )
+      const { addSpecialTokens = true, allowSpecial = false } = prompt
+      return Array.from(tokenizer.encode(prompt.prompt, { addSpecialTokens, allowSpecial }))
     }
     const { messages, tools } = prompt
-    const template = tokenizer.chatTemplateFor(tools) ?? tokenizer.chatTemplate
+    const template = chatTemplateOf(tokenizer, tools)
     return Array.from(encodeChat(tokenizer, template, { messages, tools, addGenerationPrompt: true }).ids)
+  }
+
+  get prefixTokenId(): number | undefined {
+    return this.tokenizer?.bosTokenId ?? this.tokenizer?.eosTokenId ?? this.model.config.eosTokenIds[0]
+  }
+
+  renderChat(
+    messages: readonly ChatMessage[],
+    { addGenerationPrompt = false }: { addGenerationPrompt?: boolean } = {},
+  ): string {
+    const tokenizer = this.#needTokenizer()
+    return renderChat(chatTemplateOf(tokenizer), { messages, addGenerationPrompt, namedTokens: tokenizer.namedTokens })
   }
 
   decode(ids: readonly number[]): string {
@@ -286,6 +294,14 @@ export class Engine implements Lm {
       `${what}: expected token ids from 0 to ${this.vocabSize - 1}, got ${ids[wrong]} at ${wrong}. Does the tokenizer belong to the model?`,
     )
   }
+}
+
+function chatTemplateOf(tokenizer: Tokenizer, tools?: readonly unknown[]): string {
+  const template = tokenizer.chatTemplateFor(tools) ?? tokenizer.chatTemplate
+  if (template !== undefined) return template
+  throw new UnsupportedError(
+    'messages: expected a model with a chat template, got one without. Give a prompt as text, or add chat_template.jinja to the model',
+  )
 }
 
 function findTurnEnd(tokenizer: Tokenizer): number | undefined {

@@ -41,6 +41,11 @@ describe('planWindows', () => {
     ])
   })
 
+  it('takes a text of one token more as one window: its last token is not read', () => {
+    expect(planWindows([9], 8)).toEqual([{ sequence: 0, begin: 0, end: 9, scoresFrom: 1 }])
+    expect(planWindows([9], 8, [8])).toEqual([{ sequence: 0, begin: 0, end: 9, scoresFrom: 8 }])
+  })
+
   it('moves on by half a window and keeps the last one full', () => {
     expect(planWindows([19], 8)).toEqual([
       { sequence: 0, begin: 0, end: 8, scoresFrom: 1 },
@@ -71,7 +76,7 @@ describe('planWindows', () => {
         )
         expect(scored).toEqual(Array.from({ length: length - 1 }, (_, i) => i + 1))
         for (const { begin, end, scoresFrom } of windows) {
-          expect(end - begin).toBeLessThanOrEqual(window)
+          expect(end - begin).toBeLessThanOrEqual(length === window + 1 ? length : window)
           expect(scoresFrom === 1 || scoresFrom - begin >= Math.floor(window / 2)).toBe(true)
         }
       }),
@@ -115,6 +120,15 @@ describe('score of many texts', async () => {
     expect(difference([[null, ...row!.slice(32, 48)]], [[null, ...window!.slice(16)]])).toBeLessThan(1e-5)
     const [first] = await engine.score([text.slice(0, 32)])
     expect(difference([row!.slice(0, 32)], [first!])).toBeLessThan(1e-5)
+  })
+
+  it('reads a context of tokens and tells of the one behind it', async () => {
+    const text = ids(513)
+    const [row] = await engine.score([text])
+    const [begin] = await engine.score([text.slice(0, 512)])
+    expect(row).toHaveLength(513)
+    expect(row!.slice(0, 512)).toEqual(begin)
+    expect(row![512]).toBeLessThan(0)
   })
 
   it('reads beyond the context in windows of it', async () => {

@@ -54,7 +54,14 @@ export function scoreSequences<T>(
         signal?.removeEventListener('abort', abort)
         resolve(scores)
       }
-      return new ReadingTask(ids, prefix.length + scoresFrom - begin, { adapter, salt: cacheSalt }, take, fail)
+      return new ReadingTask(
+        ids,
+        prefix.length + window,
+        prefix.length + scoresFrom - begin,
+        { adapter, salt: cacheSalt },
+        take,
+        fail,
+      )
     })
     if (signal?.aborted) return abort()
     signal?.addEventListener('abort', abort, { once: true })
@@ -62,25 +69,28 @@ export function scoreSequences<T>(
   })
 }
 
-/** A text that is only read. */
+/** A text that is only read. Its last token leads to nothing that is asked for: where it would not fit into the window, it is not read. */
 class ReadingTask implements Task {
   readonly ids: readonly number[]
   readonly adapter: string | null
   readonly salt: string
   /** What was told already is not told again where blocks ran out and the text is read once more. */
   #logitsFrom: number
+  readonly #text: readonly number[]
   readonly #take: (logits: Tensor, place: number, next: readonly number[]) => void
   readonly #fail: (error: unknown) => void
   #isOver = false
 
   constructor(
-    ids: readonly number[],
+    text: readonly number[],
+    most: number,
     scoresFrom: number,
     { adapter, salt }: Pick<Task, 'adapter' | 'salt'>,
     take: (logits: Tensor, place: number, next: readonly number[]) => void,
     fail: (error: unknown) => void,
   ) {
-    this.ids = ids
+    this.ids = text.slice(0, most)
+    this.#text = text
     this.#logitsFrom = scoresFrom - 1
     this.adapter = adapter
     this.salt = salt
@@ -110,7 +120,7 @@ class ReadingTask implements Task {
   take(logits: LogitRows, row: number, count: number, place: number): void {
     this.#logitsFrom = place + count
     if (this.#logitsFrom === this.ids.length) this.stop()
-    const next = this.ids.slice(place + 1, place + 1 + count) // the last token leads to nothing that is asked for
+    const next = this.#text.slice(place + 1, place + 1 + count)
     if (next.length > 0) this.#take(logits.tensor.narrow(0, row, next.length), place, next)
   }
 
@@ -121,7 +131,8 @@ class ReadingTask implements Task {
 }
 
 /**
- * Windows over sequences of these lengths. The first starts at 0; each later one ends half a window further (or at the end of the text) and
+ * Windows over sequences of these lengths. A text of one token more than the window is one, because the last token need not be read.
+ * Otherwise the first starts at 0; each later one ends half a window further (or at the end of the text) and
  * is as long as the first, so only tokens that are new get scored. `from`: the first token of each sequence to score (default 1); the windows
  * stay those of the whole text, so that its tokens get the scores that they get there.
  */
@@ -130,10 +141,16 @@ export function planWindows(lengths: readonly number[], window: number, from: re
   return lengths.flatMap((length, sequence) => {
     const windows: ScoreWindow[] = []
     const first = Math.max(1, from[sequence] ?? 1)
-    let end = Math.min(window, length)
+    const isWhole = length <= window + 1
+    let end = isWhole ? length : window
     for (let scoresFrom = 1; scoresFrom < length; ) {
       if (end > first)
-        windows.push({ sequence, begin: Math.max(0, end - window), end, scoresFrom: Math.max(first, scoresFrom) })
+        windows.push({
+          sequence,
+          begin: isWhole ? 0 : Math.max(0, end - window),
+          end,
+          scoresFrom: Math.max(first, scoresFrom),
+        })
       scoresFrom = end
       end = Math.min(end + stride, length)
     }

@@ -142,6 +142,9 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     contextLength,
     vocabSize: VOCAB_SIZE,
     canChat,
+    prefixTokenId: 0,
+    renderChat: (messages, { addGenerationPrompt = false } = {}) =>
+      textOf({ messages }) + (addGenerationPrompt ? 'assistant: ' : ''),
     encode,
     decode: fromIds,
     tokenBytes: (id) => new TextEncoder().encode(id === 0 ? '' : String.fromCodePoint(id)),

@@ -9,6 +9,8 @@ export type Prompt =
       prompt: string
       /** Whether the tokenizer's start token comes before it, if it has one; default true. False for a text that goes on. */
       addSpecialTokens?: boolean
+      /** Control tokens that the text spells are read as such; default false. For texts that a chat template has written. */
+      allowSpecial?: boolean
     }
   | { messages: readonly ChatMessage[]; tools?: readonly unknown[] }
   | { ids: readonly number[] }
@@ -213,6 +215,10 @@ export interface Lm {
   readonly vocabSize: number
   /** Whether `messages` can be rendered: the model has a chat template. */
   readonly canChat: boolean
+  /** The token that a text with nothing before it follows: the tokenizer's start token, or its end token where it has none. */
+  readonly prefixTokenId?: number | undefined
+  /** A chat as text; with `addGenerationPrompt`, up to where the assistant's turn begins. */
+  renderChat?(messages: readonly ChatMessage[], options?: { addGenerationPrompt?: boolean }): string
   /** The ids that `generate` would read. Text gets the tokenizer's start token; control tokens in it stay plain text. */
   encode(prompt: Prompt): number[]
   /** Ids as text, control tokens left out. */

@@ -1,5 +1,4 @@
-// A template's text → tokens, with the white space that tags take away already gone. As Transformers sets Jinja up: the line
-// break behind a block goes (trim_blocks), and so does the indentation in front of one (lstrip_blocks).
+// A template's text → tokens, with the white space that tags take away already gone: as Transformers sets Jinja up unless said otherwise.
 
 import { TemplateError } from './errors.ts'
 import { type Int, normalized } from './numbers.ts'
@@ -17,6 +16,16 @@ export type TokenType =
   | 'number'
   | 'operator'
   | 'end'
+
+/** Which white space goes without being asked to. */
+export interface WhiteSpaceRules {
+  /** The line break behind a block. Default true. */
+  readonly trimBlocks?: boolean
+  /** The indentation in front of a block. Default true. */
+  readonly lstripBlocks?: boolean
+  /** Keeps one line break at the end of the template. Default false. */
+  readonly keepTrailingNewline?: boolean
+}
 
 /** One token. `text` is what is written, or the value of a string; `number` is the value of a number. */
 export interface Token {
@@ -38,21 +47,29 @@ const RAW_END: RegExp = new RegExp(`\\{%([-+]?)${SPACE}*endraw${SPACE}*(?:([-+])
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
 /** The tokens of a template; the last is of type `end`. Throws a TemplateError where it is malformed. */
-export function tokenize(source: string): Token[] {
-  return new Lexer(source).run()
+export function tokenize(source: string, rules: WhiteSpaceRules = {}): Token[] {
+  return new Lexer(source, rules).run()
 }
 
 class Lexer {
   readonly #source: string
+  readonly #trimsBlocks: boolean
+  readonly #stripsBlocks: boolean
   readonly #tokens: Token[] = []
   #at = 0
   #line = 1
   /** Whether what comes next is the first thing on its line. */
   #startsLine = true
 
-  constructor(source: string) {
+  constructor(
+    source: string,
+    { trimBlocks = true, lstripBlocks = true, keepTrailingNewline = false }: WhiteSpaceRules,
+  ) {
+    const text = source.replace(/\r\n?/g, '\n')
     // One line break at the end is the editor's.
-    this.#source = source.replace(/\r\n?/g, '\n').replace(/\n$/, '')
+    this.#source = keepTrailingNewline ? text : text.replace(/\n$/, '')
+    this.#trimsBlocks = trimBlocks
+    this.#stripsBlocks = lstripBlocks
   }
 
   run(): Token[] {
@@ -79,7 +96,7 @@ class Lexer {
   /** The text in front of a tag, without what the tag takes away. */
   #stripped(text: string, sign: string, isVariable: boolean): string {
     if (sign === '-') return trimEnd(text)
-    if (sign === '+' || isVariable) return text
+    if (sign === '+' || isVariable || !this.#stripsBlocks) return text
     const line = text.lastIndexOf('\n') + 1
     return (line > 0 || this.#startsLine) && trimEnd(text.slice(line)) === '' ? text.slice(0, line) : text
   }
@@ -188,7 +205,7 @@ class Lexer {
   /** What follows a block or comment: with '-' all white space goes, without a sign one line break does. */
   #afterBlock(sign: string): void {
     if (sign === '-') this.#skipWhite()
-    else if (sign === '' && this.#source[this.#at] === '\n') this.#moveTo(this.#at + 1)
+    else if (sign === '' && this.#trimsBlocks && this.#source[this.#at] === '\n') this.#moveTo(this.#at + 1)
     this.#startsLine = this.#source[this.#at - 1] === '\n'
   }
 

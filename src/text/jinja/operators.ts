@@ -26,7 +26,8 @@ import {
 export function isTruthy(value: Value): boolean {
   if (typeof value === 'boolean') return value
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return Boolean(value)
-  if (value === null || value instanceof Undefined) return false
+  if (value === null) return false
+  if (value instanceof Undefined) return value.as(false)
   if (Array.isArray(value)) return value.length > 0
   if (value instanceof Dict) return value.size > 0
   if (value instanceof Float) return value.value !== 0
@@ -122,6 +123,7 @@ export function isEqual(a: Value, b: Value): boolean {
     const y = numberOf(b)
     return y !== undefined && compareNumbers(x, y) === 0
   }
+  if (b instanceof Undefined && !(a instanceof Undefined)) return b.as(false)
   const text = textOf(a)
   if (text !== undefined) {
     const other = textOf(b)
@@ -133,7 +135,7 @@ export function isEqual(a: Value, b: Value): boolean {
   if (a === null || b === null || typeof b !== 'object') return false
   if (Array.isArray(a)) return Array.isArray(b) && haveEqualItems(a, b)
   if (a instanceof Tuple) return b instanceof Tuple && haveEqualItems(a.items, b.items)
-  if (a instanceof Undefined) return b instanceof Undefined
+  if (a instanceof Undefined) return a.as(b instanceof Undefined)
   if (a instanceof Range) return b instanceof Range && haveEqualItems([...a], [...b])
   if (a instanceof DictView) {
     if (!(b instanceof DictView) || a.kind === 'values' || b.kind === 'values' || a.dict.size !== b.dict.size)
@@ -218,7 +220,7 @@ export function lengthOf(value: Value): number {
   if (value instanceof Tuple) return value.items.length
   if (value instanceof Dict) return value.size
   if (value instanceof DictView) return value.dict.size
-  if (value instanceof Undefined) return 0
+  if (value instanceof Undefined) return value.as(0)
   if (value instanceof PyObject) {
     const length = value.member('__len__')
     if (typeof length === 'number') return length

@@ -2,14 +2,15 @@
 
 import { LIMITS, limitError } from './budget.ts'
 import { unsupported } from './errors.ts'
+import type { WhiteSpaceRules } from './lexer.ts'
 import { isTupleEnd, parseExpression, parseFilter, parsePrimary, parseTuple } from './parse-expression.ts'
 import type { Body, Expression, FilterChain, Statement, Target } from './syntax.ts'
 import { TokenStream } from './token-stream.ts'
 
 /** Parses a template. Throws a TemplateError where it is malformed or uses what chat templates have no need of. */
-export function parse(source: string): Body {
+export function parse(source: string, rules: WhiteSpaceRules = {}): Body {
   if (source.length > LIMITS.source) throw limitError('source', LIMITS.source)
-  return new StatementParser(new TokenStream(source)).template()
+  return new StatementParser(new TokenStream(source, rules)).template()
 }
 
 class StatementParser {

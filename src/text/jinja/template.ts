@@ -6,7 +6,9 @@ import { compile } from './compile.ts'
 import { TemplateError } from './errors.ts'
 import type { Rendering } from './frame.ts'
 import { globals } from './globals.ts'
+import type { WhiteSpaceRules } from './lexer.ts'
 import { parse } from './parse.ts'
+import { withStrictness } from './strictness.ts'
 import type { Value } from './values.ts'
 
 /** What a rendering is given beside its variables. */
@@ -17,14 +19,21 @@ export interface RenderOptions {
   readonly markItem?: (item: Value) => readonly [string, string] | undefined
 }
 
+/** How a template is read and run where it is not a chat template of Transformers'. */
+export interface TemplateOptions extends WhiteSpaceRules {
+  /** What is missing may not be printed, gone through or compared (Jinja's StrictUndefined). Default false. */
+  readonly isStrict?: boolean
+}
+
 /** A template that was parsed and compiled. Errors are TemplateErrors, with the line where it is known. */
 export class Template {
   readonly source: string
   readonly #run: (rendering: Rendering) => string
 
-  constructor(source: string) {
+  constructor(source: string, { isStrict = false, ...rules }: TemplateOptions = {}) {
     this.source = source
-    this.#run = withBudget(() => compile(parse(source)))
+    const run = withBudget(() => compile(parse(source, rules)))
+    this.#run = (rendering) => withStrictness(isStrict, () => run(rendering))
   }
 
   /** Renders with variables, which win over globals of the same name. */

@@ -1,5 +1,6 @@
 // Filters that give texts and numbers.
 
+import { pythonSub } from '../python-regex.ts'
 import type { Given } from './arguments.ts'
 import { checkLength } from './budget.ts'
 import { typeError, unsupported, valueError } from './errors.ts'
@@ -55,6 +56,17 @@ export const TEXT_FILTERS: Readonly<Record<string, Filter>> = {
         str(given.value('old')),
         str(given.value('new')),
         given.integer('count', -1),
+      ),
+  ],
+  // Not Jinja's own: templates of evaluation tasks have it (Python's re.sub).
+  regex_replace: [
+    'value, pattern, repl, count=',
+    (given) =>
+      pythonSub(
+        str(given.value('pattern')),
+        str(given.value('repl')),
+        str(given.value('value')),
+        given.integer('count', 0),
       ),
   ],
   indent: ['value, width=, first=, blank=', indent],

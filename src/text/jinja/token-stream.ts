@@ -2,7 +2,7 @@
 
 import { LIMITS, limitError } from './budget.ts'
 import { TemplateError } from './errors.ts'
-import { type Token, type TokenType, tokenize } from './lexer.ts'
+import { type Token, type TokenType, tokenize, type WhiteSpaceRules } from './lexer.ts'
 
 /** Reads tokens one by one, and counts how deep what is being read is nested. */
 export class TokenStream {
@@ -10,8 +10,8 @@ export class TokenStream {
   #at = 0
   #depth = 0
 
-  constructor(source: string) {
-    this.#tokens = tokenize(source)
+  constructor(source: string, rules: WhiteSpaceRules = {}) {
+    this.#tokens = tokenize(source, rules)
   }
 
   get current(): Token {

@@ -3,6 +3,7 @@
 
 import { checkSize, LIMITS, limitError } from './budget.ts'
 import { TemplateError, typeError } from './errors.ts'
+import { isStrict } from './strictness.ts'
 
 /** Any value. A `number` is always a whole number within ±2^53, larger ones are `bigint`. */
 export type Value =
@@ -62,6 +63,12 @@ export class Undefined {
 
   fail(): TemplateError {
     return new TemplateError(this.kind, this.message)
+  }
+
+  /** What it counts as where it is printed, gone through or compared; where undefined values are errors, one. */
+  as<T>(nothing: T): T {
+    if (isStrict()) throw this.fail()
+    return nothing
   }
 }
 
@@ -252,7 +259,7 @@ export function iterate(value: Value): Iterable<Value> {
   if (value instanceof Dict) return value.keys()
   if (value instanceof DictView) return value.items()
   if (value instanceof Range || value instanceof Stream) return value
-  if (value instanceof Undefined) return []
+  if (value instanceof Undefined) return value.as([])
   if (value instanceof Markup) return value.text
   throw typeError(`'${typeName(value)}' object is not iterable`)
 }

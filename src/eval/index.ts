@@ -1,0 +1,27 @@
+// The subpath `anneal/eval`: tasks in lm-evaluation-harness's words, asked of an `Lm`. Nothing here needs LibTorch.
+export type { MetricValue } from './aggregate.ts'
+export { AnswerStore } from './answer-store.ts'
+export type { ReadOptions } from './documents.ts'
+export { type EvaluateOptions, evaluate, type TaskRun } from './evaluate.ts'
+export type { Group, Metrics } from './groups.ts'
+export { lmModel } from './lm-model.ts'
+export type { Answer, AnswerOptions, EvalModel } from './model.ts'
+export type { RenderChat } from './prompt.ts'
+export { isGroup, readTaskFile, type TaskFile } from './read-task.ts'
+export type { EvalRequest } from './requests.ts'
+export { type AnswerCounts, type EvalResults, resultsOf } from './results.ts'
+export type { Sample } from './samples.ts'
+export { loadTask, type Target, type Task } from './task.ts'
+export type {
+  Doc,
+  DocField,
+  FewshotConfig,
+  FilterConfig,
+  GenerationKwargs,
+  GroupConfig,
+  GroupMetric,
+  MetricConfig,
+  OutputType,
+  Splits,
+  TaskConfig,
+} from './task-config.ts'

@@ -1,0 +1,60 @@
+// BLEU of a corpus (Papineni et al. 2002) as sacrebleu 2 computes it by default: tokenization 13a, n-grams up to four, exponential
+// smoothing of orders without a match, the brevity penalty against the reference of the nearest length.
+
+import { countNGrams } from './n-grams.ts'
+
+const ORDERS = [1, 2, 3, 4] as const
+
+/** `answers[i]` is judged by any of `references[i]`; in [0, 100]. */
+export function bleu(answers: readonly string[], references: readonly (readonly string[])[]): number {
+  const matches = ORDERS.map(() => 0)
+  const totals = ORDERS.map(() => 0)
+  let given = 0
+  let wanted = 0
+  for (const [i, answer] of answers.entries()) {
+    const words = tokenize13a(answer)
+    const others = references[i]!.map(tokenize13a)
+    given += words.length
+    wanted += nearest(
+      words.length,
+      others.map(({ length }) => length),
+    )
+    for (const [at, n] of ORDERS.entries()) {
+      const counts = others.map((other) => countNGrams(other, n))
+      for (const [gram, count] of countNGrams(words, n)) {
+        totals[at]! += count
+        matches[at]! += Math.min(count, Math.max(...counts.map((known) => known.get(gram) ?? 0)))
+      }
+    }
+  }
+  if (matches.every((count) => count === 0)) return 0
+  let smoothing = 1
+  let sum = 0
+  for (const [at, total] of totals.entries()) {
+    // Too short for an order: the geometric mean has a zero in it.
+    if (total === 0) return 0
+    if (matches[at] === 0) smoothing *= 2
+    sum += Math.log(matches[at] === 0 ? 100 / (smoothing * total) : (100 * matches[at]!) / total)
+  }
+  const brevity = given < wanted ? Math.exp(1 - wanted / given) : 1
+  return brevity * Math.exp(sum / ORDERS.length)
+}
+
+/** Of equally near ones the shorter. */
+function nearest(length: number, others: readonly number[]): number {
+  return [...others].sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b)[0] ?? 0
+}
+
+/** Words and marks, as mteval-v13a.pl parts them. */
+export function tokenize13a(text: string): string[] {
+  let line = text.replaceAll('<skipped>', '').replaceAll('-\n', '').replaceAll('\n', ' ')
+  if (line.includes('&'))
+    line = line.replaceAll('&quot;', '"').replaceAll('&amp;', '&').replaceAll('&lt;', '<').replaceAll('&gt;', '>')
+  return ` ${line} `
+    .replaceAll(/([{-~[-` -&(-+:-@/])/g, ' $1 ')
+    .replaceAll(/([^0-9])([.,])/gu, '$1 $2 ')
+    .replaceAll(/([.,])([^0-9])/gu, ' $1 $2')
+    .replaceAll(/([0-9])(-)/g, '$1 $2 ')
+    .split(/\s+/u)
+    .filter((word) => word !== '')
+}
