@@ -9,6 +9,7 @@
 #include <fstream>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "shim.h"
 
@@ -16,17 +17,28 @@ namespace anneal {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kHuge = size_t{4} << 20;
+/** From here on a block has huge pages of its own; from kShared on it shares them with others, as the matrices of small models do. */
+constexpr size_t kHuge = size_t{4} << 20, kShared = size_t{256} << 10, kHugePage = size_t{2} << 20, kSlab = size_t{64} << 20;
+
+/** Address space with huge pages, out of which blocks are cut one behind the other. Pages count as memory when they are written to. */
+struct Slab {
+  char* begin;
+  size_t used = 0, blocks = 0;
+};
 
 /** Sits in front of every block, so that freeing needs only the pointer. */
 struct alignas(kAlignment) Header {
   size_t size;  // bytes of the size class, without this header
+  Slab* slab;   // null: from malloc
 };
 
-/** Multiples of 64 bytes up to 1 KiB, then eight classes per power of two: at most 12.5 % is wasted. */
+/**
+ * Multiples of 64 bytes up to 1 KiB, then eight classes per power of two: at most 12.5 % is wasted. Where pages are shared, what is wasted
+ * is memory for good, so there are sixteen.
+ */
 size_t sizeClass(size_t bytes) {
   if (bytes <= 1024) return (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
-  size_t step = size_t{1} << (60 - __builtin_clzll(bytes - 1));
+  size_t step = size_t{1} << ((bytes > kShared && bytes < kHuge ? 59 : 60) - __builtin_clzll(bytes - 1));
   return (bytes + step - 1) / step * step;
 }
 
@@ -44,6 +56,7 @@ struct Cache {
   std::mutex mutex;
   std::unordered_map<size_t, std::vector<Header*>> blocks;
   size_t live = 0, cached = 0, peak = 0, limit = memoryLimit();
+  Slab* slab = nullptr;  // the one that is being cut
 
   void* take(size_t bytes) {
     size_t size = sizeClass(bytes);
@@ -58,6 +71,10 @@ struct Cache {
     }
     if (live + size > limit) fail(bytes);
     if (live + cached + size > limit) releaseLocked();
+    if (Header* header = cut(size)) {
+      grow(size);
+      return header + 1;
+    }
     lock.unlock();
     void* memory = nullptr;
     bool huge = size >= kHuge;
@@ -70,7 +87,7 @@ struct Cache {
 #ifdef MADV_HUGEPAGE
     if (huge) madvise(memory, size, MADV_HUGEPAGE);
 #endif
-    auto* header = new (memory) Header{size};
+    auto* header = new (memory) Header{size, nullptr};
     lock.lock();
     grow(size);
     return header + 1;
@@ -84,9 +101,47 @@ struct Cache {
   }
   void releaseLocked() {
     for (auto& [size, list] : blocks)
-      for (Header* header : list) std::free(header);
+      for (Header* header : list) {
+        if (header->slab) giveToSlab(header);
+        else std::free(header);
+      }
     blocks.clear();
     cached = 0;
+  }
+  /** A block out of a slab; null where blocks of this size are not shared, or the system gives no slab. */
+  Header* cut(size_t size) {
+#ifdef MADV_HUGEPAGE
+    if (size <= kShared || size >= kHuge) return nullptr;
+    size_t bytes = size + sizeof(Header);
+    if (slab == nullptr || slab->used + bytes > kSlab) {
+      void* memory = mmap(nullptr, kSlab + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (memory == MAP_FAILED) return nullptr;
+      char *start = static_cast<char*>(memory), *begin = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage);
+      if (begin > start) munmap(start, static_cast<size_t>(begin - start));
+      if (begin < start + kHugePage) munmap(begin + kSlab, static_cast<size_t>(start + kHugePage - begin));
+      madvise(begin, kSlab, MADV_HUGEPAGE);
+      Slab* old = std::exchange(slab, new Slab{begin});
+      if (old && old->blocks == 0) drop(old);
+    }
+    auto* header = new (slab->begin + slab->used) Header{size, slab};
+    slab->used += bytes;
+    slab->blocks++;
+    return header;
+#else
+    return nullptr;
+#endif
+  }
+  /** Gives the pages of a block back to the system, and the slab with the last of its blocks. */
+  void giveToSlab(Header* header) {
+    Slab* from = header->slab;
+    static const auto kPage = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    uintptr_t begin = (reinterpret_cast<uintptr_t>(header) + kPage - 1) / kPage * kPage, end = (reinterpret_cast<uintptr_t>(header + 1) + header->size) / kPage * kPage;
+    if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    if (--from->blocks == 0 && from != slab) drop(from);
+  }
+  static void drop(Slab* empty) {
+    munmap(empty->begin, kSlab);
+    delete empty;
   }
   void grow(size_t size) {
     live += size;

@@ -241,10 +241,10 @@ struct PanelProduct {
       }
       int64_t wide = std::min(kPanelRows, w.rows - begin);
       for (int64_t r = 0; r < count; r++) {
-        float* y = product.y + (start + r) * w.rows;
         for (int64_t i = 0; i < wide; i++) {
-          int64_t at = w.rowOf(begin + i);
-          y[at] = sums[r * kPanelRows + i] + (product.bias ? product.bias[at] : 0.0f);
+          int64_t own = w.rowOf(begin + i), at = (start + r) * w.rows + own;
+          float sum = sums[r * kPanelRows + i] + (product.bias ? product.bias[own] : 0.0f);
+          product.y[at] = product.residual ? sum + product.residual[at] : sum;
         }
       }
     }
@@ -323,18 +323,6 @@ void integerProducts(const RoundedRows& x, const IntegerProduct* products, int64
       all[which].run(i - (which == 0 ? 0 : ends[which - 1]));
     }
   });
-}
-
-Tensor integerLinear(const Tensor& x, const PanelSource& weight, const Optional<Tensor>& bias) {
-  Tensor input = x.to(at::kFloat).contiguous(), b = bias.has_value() ? bias->to(at::kFloat).contiguous() : Tensor();
-  auto sizes = x.sizes().vec();
-  sizes.back() = weight.rows;
-  Tensor y = at::empty(sizes, input.options());
-  if (x.numel() > 0) {
-    IntegerProduct product{&weight, b.defined() ? data(b) : nullptr, data(y)};
-    integerProducts(roundRows(data(input), x.numel() / weight.columns, weight.columns), &product, 1);
-  }
-  return y.to(x.scalar_type());
 }
 
 void readRows(const PanelSource& weight, const int64_t* rows, int64_t count, float* to) {

@@ -85,16 +85,14 @@ struct RoundedRows {
 };
 RoundedRows roundRows(const float* x, int64_t rows, int64_t columns);
 
-/** One product of several with the same x: y [rows, out] = x · Wᵀ + bias. */
+/** One product of several with the same x: y [rows, out] = x · Wᵀ + bias + residual. */
 struct IntegerProduct {
   const PanelSource* weight;
   const float* bias;
+  const float* residual;  // [rows, out] or null; added last
   float* y;
 };
 void integerProducts(const RoundedRows& x, const IntegerProduct* products, int64_t count);
-
-/** x [..., columns] · Wᵀ + bias in the type of x, which is f32 or bf16. */
-Tensor integerLinear(const Tensor& x, const PanelSource& weight, const Optional<Tensor>& bias);
 
 /** Rows of the matrix as f32, in any order: to [count, columns]. */
 void readRows(const PanelSource& weight, const int64_t* rows, int64_t count, float* to);

@@ -53,6 +53,8 @@ template <int Bits> struct StoredPanels : PanelSource {
   void readHalves(const at::BFloat16* halves, const PanelRows& from, int64_t first, int64_t groups, float* to) const {
     constexpr int64_t atOnce = 8;
     int64_t g = 0;
+    // Those of the next panel come meanwhile, as its codes do.
+    for (int64_t n = 0; n < kPanelRows; n++) __builtin_prefetch(halves + (from.row[n] + kPanelRows) * perRow + (first + g) * kGroup / block);
     if (block == kGroup && from.inOrder)
       for (; g + atOnce <= groups; g += atOnce) {
         Bytes pairs[4];

@@ -1,7 +1,5 @@
-// quant_dequantize and quant_linear: weights stored as codes and scales (src/nn/quant/format.ts says how), made dense or multiplied
-// with. The CPU kernels give float32; other devices and dtypes take the composition of ATen operators.
-#include "frozen-product.h"
-#include "multiply.h"
+// Weights stored as codes and scales (src/nn/quant/format.ts says how), made dense or multiplied with. The CPU kernels give float32; other
+// devices and dtypes take the composition of ATen operators.
 #include "stored.h"
 
 namespace anneal {
@@ -102,53 +100,45 @@ Tensor dequantize(const Stored& w, at::ScalarType dtype) {
   return dense.to(dtype);
 }
 
-// ---- linear --------------------------------------------------------------------------------------------------------------------
-
-/** A matrix as `FrozenProduct` takes it. */
-struct FrozenCodes {
+/** A matrix in one of these formats. */
+struct CodesMatrix : FrozenMatrix {
   Stored w;
-  variable_list parts() const { return w.parts(); }
-  std::vector<int64_t> layout() const { return {w.rows, w.columns, w.bits, w.block}; }
-  static FrozenCodes from(const variable_list& part, const std::vector<int64_t>& layout) {
-    return {{part[0], part[1], part[2], part[3], part[4], part[5], part[6], layout[0], layout[1], layout[2], layout[3]}};
+
+  explicit CodesMatrix(const Stored& stored) : w(stored) {
+    rows = w.rows;
+    columns = w.columns;
   }
-  Tensor dense(at::ScalarType dtype) const { return dequantize(w, dtype); }
-  static constexpr const char* name = "quant_linear";
+  variable_list parts() const override {
+    variable_list list{w.codes, w.scales, w.mins, w.levels, w.scaleScales, w.scaleOffset, w.scaleLevels};
+    while (!list.back().defined()) list.pop_back();
+    return list;
+  }
+  std::vector<int64_t> layout() const override { return {kCodes, static_cast<int64_t>(parts().size()), w.rows, w.columns, w.bits, w.block}; }
+  Tensor dense(at::ScalarType dtype) const override { return dequantize(w, dtype); }
+  std::unique_ptr<PanelSource> source() const override { return w.levels.defined() || !w.codes.device().is_cpu() ? nullptr : storedSource(w); }
+  bool multiply(int64_t count, const float* x, const float* bias, float* y) const override {
+    if (!w.levels.defined() || w.runsOn() || !w.codes.device().is_cpu()) return false;
+    multiplyTable(w, count, x, bias, y);
+    return true;
+  }
 };
-
-Tensor quantDequantize(const Tensor& codes, const Tensor& scales, const Optional<Tensor>& scaleScales, const Optional<Tensor>& scaleOffset, const Optional<Tensor>& mins,
-                       const Optional<Tensor>& levels, const Optional<Tensor>& scaleLevels, int64_t rows, int64_t columns, int64_t bits, int64_t block, at::ScalarType dtype) {
-  return dequantize(readStored(codes, scales, scaleScales, scaleOffset, mins, levels, scaleLevels, rows, columns, bits, block), dtype);
-}
-
-Tensor quantLinear(const Tensor& x, const Optional<Tensor>& bias, const Tensor& codes, const Tensor& scales, const Optional<Tensor>& scaleScales, const Optional<Tensor>& scaleOffset,
-                   const Optional<Tensor>& mins, const Optional<Tensor>& levels, const Optional<Tensor>& scaleLevels, int64_t rows, int64_t columns, int64_t bits, int64_t block) {
-  Stored w = readStored(codes, scales, scaleScales, scaleOffset, mins, levels, scaleLevels, rows, columns, bits, block);
-  TORCH_CHECK(x.dim() > 0 && x.size(-1) == columns, "expected x [...,", columns, "]");
-  // In training all of a pass is computed from the same numbers, also where nothing is recorded, as in checkpointing's first pass.
-  if (!isInference() || at::GradMode::is_enabled()) return FrozenProduct<FrozenCodes>::apply(x, bias, FrozenCodes{w});
-  bool isHalf = x.scalar_type() == at::kBFloat16;
-  if (!x.device().is_cpu() || !(isHalf || fast(x)) || w.runsOn()) return multiplyDense(x, dequantize(w, x.scalar_type()), bias);
-  if (!w.levels.defined()) return integerLinear(x, *storedSource(w), bias);
-  Tensor input = x.to(at::kFloat).contiguous(), b = bias.has_value() ? bias->to(at::kFloat).contiguous() : Tensor();
-  auto sizes = x.sizes().vec();
-  sizes.back() = rows;
-  Tensor y = at::empty(sizes, input.options());
-  multiplyTable(w, x.numel() / columns, data(input), b.defined() ? data(b) : nullptr, data(y));
-  return isHalf ? y.to(at::kBFloat16) : y;
-}
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(anneal, m) {
-  m.def(
-      "quant_dequantize(Tensor codes, Tensor scales, Tensor? scale_scales, Tensor? scale_offset, Tensor? mins, Tensor? levels, Tensor? scale_levels, "
-      "int rows, int columns, int bits, int block, ScalarType dtype) -> Tensor",
-      &quantDequantize);
-  m.def(
-      "quant_linear(Tensor x, Tensor? bias, Tensor codes, Tensor scales, Tensor? scale_scales, Tensor? scale_offset, Tensor? mins, Tensor? levels, Tensor? scale_levels, "
-      "int rows, int columns, int bits, int block) -> Tensor",
-      &quantLinear);
+std::unique_ptr<FrozenMatrix> codesMatrix(const variable_list& parts, at::IntArrayRef layout) {
+  TORCH_CHECK(parts.size() >= 2 && parts.size() <= 7, "expected codes and scales");
+  auto part = [&](size_t i) { return i < parts.size() ? parts[i] : Tensor(); };
+  int64_t rows = layout[0], columns = layout[1], bits = layout[2], block = layout[3];
+  Stored w{part(0), part(1), part(2), part(3), part(4), part(5), part(6), rows, columns, bits, block};
+  TORCH_CHECK(rows > 0 && columns > 0 && block > 0 && (((bits == 8 && block == columns) || block % kRun == 0) && (bits == 8 || bits == 4 || bits == 3 || bits == 2)), "expected a matrix in a format of 8, 4, 3 or 2 bits");
+  int64_t blocks = w.blockRows() * w.blocksPerRow();
+  TORCH_CHECK(w.codes.numel() * w.codes.element_size() == (bits == 8 ? rows * columns : blocks * block * bits / 8), "expected codes for [", rows, ",", columns, "]");
+  TORCH_CHECK(w.scales.numel() == blocks && (!w.mins.defined() || w.mins.numel() == blocks), "expected ", blocks, " scales");
+  TORCH_CHECK(!w.levels.defined() || w.levels.numel() == int64_t{1} << bits, "expected a level for every code");
+  if (w.scaleLevels.defined())
+    TORCH_CHECK(w.scaleLevels.numel() == 256 && w.scaleScales.defined() && w.scaleScales.numel() == (blocks + kScaleGroup - 1) / kScaleGroup && w.scaleOffset.defined(),
+                "expected the parts of double quantization");
+  return std::make_unique<CodesMatrix>(w);
 }
 
 }  // namespace anneal

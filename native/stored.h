@@ -3,15 +3,14 @@
 
 #include <memory>
 
-#include "fused.h"
-#include "integer-dot.h"
+#include "frozen.h"
 #include "quant.h"
 
 namespace anneal {
 
 /** A stored matrix. Undefined tensors are parts that its format does not have. */
 struct Stored {
-  Tensor codes, scales, scaleScales, scaleOffset, mins, levels, scaleLevels;
+  Tensor codes, scales, mins, levels, scaleScales, scaleOffset, scaleLevels;
   int64_t rows, columns, bits, block;
 
   /** The blocks of codes that index `levels` run through the whole matrix, the others begin anew in each row. */
@@ -19,24 +18,8 @@ struct Stored {
   int64_t blockRows() const { return runsOn() ? 1 : rows; }
   int64_t rowLength() const { return runsOn() ? rows * columns : columns; }
   int64_t blocksPerRow() const { return (rowLength() + block - 1) / block; }
-  variable_list parts() const { return {codes, scales, scaleScales, scaleOffset, mins, levels, scaleLevels}; }
 };
 constexpr int64_t kRun = 32, kScaleGroup = 256;
-
-inline Stored readStored(const Tensor& codes, const Tensor& scales, const Optional<Tensor>& scaleScales, const Optional<Tensor>& scaleOffset, const Optional<Tensor>& mins,
-                         const Optional<Tensor>& levels, const Optional<Tensor>& scaleLevels, int64_t rows, int64_t columns, int64_t bits, int64_t block) {
-  auto part = [](const Optional<Tensor>& t) { return t.has_value() ? t->contiguous() : Tensor(); };
-  Stored w{codes.contiguous(), scales.contiguous(), part(scaleScales), part(scaleOffset), part(mins), part(levels), part(scaleLevels), rows, columns, bits, block};
-  TORCH_CHECK(rows > 0 && columns > 0 && block > 0 && (((bits == 8 && block == columns) || block % kRun == 0) && (bits == 8 || bits == 4 || bits == 3 || bits == 2)), "expected a matrix in a format of 8, 4, 3 or 2 bits");
-  int64_t blocks = w.blockRows() * w.blocksPerRow();
-  TORCH_CHECK(codes.numel() * codes.element_size() == (bits == 8 ? rows * columns : blocks * block * bits / 8), "expected codes for [", rows, ",", columns, "]");
-  TORCH_CHECK(scales.numel() == blocks && (!w.mins.defined() || w.mins.numel() == blocks), "expected ", blocks, " scales");
-  TORCH_CHECK(!w.levels.defined() || w.levels.numel() == int64_t{1} << bits, "expected a level for every code");
-  if (w.scaleLevels.defined())
-    TORCH_CHECK(w.scaleLevels.numel() == 256 && w.scaleScales.defined() && w.scaleScales.numel() == (blocks + kScaleGroup - 1) / kScaleGroup && w.scaleOffset.defined(),
-                "expected the parts of double quantization");
-  return w;
-}
 
 /** Pointers into a stored matrix. */
 struct Reader {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { GgmlLinear } from '../nn/ggml-linear.ts'
 import { GGML_WEIGHTS, GgmlWeight, type GgmlWeightType } from '../nn/ggml-weight.ts'
 import { autocast, backward, Generator, inference, ops, scope, Tensor } from '../torch/index.ts'
 import { dequantize } from './dequantize.ts'
@@ -9,6 +10,9 @@ import { putHalf } from './half.ts'
 const TYPES = Object.keys(GGML_WEIGHTS) as GgmlWeightType[]
 const generator = new Generator(5)
 const normal = (...shape: number[]): Tensor => ops.normal_(ops.empty(shape, 'f32'), 0, 1, generator)
+
+const multiply = (weight: GgmlWeight, x: Tensor, bias: Tensor | null = null): Tensor =>
+  new GgmlLinear(weight, bias).forward(x)
 
 /** 0 for −0, whose sign is that of a scale. */
 const positiveZero = (value: number): number => value + 0
@@ -85,7 +89,7 @@ describe('GgmlWeight', () => {
       const bias = normal(rows)
       for (const count of [1, 3, 9, 130]) {
         const x = exactly(count, columns)
-        const y = inference(() => weight.multiply(x, bias))
+        const y = inference(() => multiply(weight, x, bias))
         const wanted = ops.linear(x.to('f64'), dense.to('f64'), bias.to('f64'))
         const scale = wanted.abs().max().item()
         expect(y.to('f64'), `${rows}×${columns}, ${count} rows`).toBeAllclose(wanted, { absolute: 3e-6 * scale })
@@ -97,9 +101,9 @@ describe('GgmlWeight', () => {
     const [weight] = randomWeight(type, 21, 768)
     const x = normal(140, 768)
     inference(() => {
-      const alone = Array.from({ length: 140 }, (_, row) => weight.multiply(x.narrow(0, row, 1)).toArray()).flat()
+      const alone = Array.from({ length: 140 }, (_, row) => multiply(weight, x.narrow(0, row, 1)).toArray()).flat()
       for (const rows of [...Array.from({ length: 39 }, (_, i) => i + 2), 128, 140])
-        expect(weight.multiply(x.narrow(0, 0, rows)).toArray()).toEqual(alone.slice(0, rows * 21))
+        expect(multiply(weight, x.narrow(0, 0, rows)).toArray()).toEqual(alone.slice(0, rows * 21))
     })
   })
 
@@ -107,7 +111,7 @@ describe('GgmlWeight', () => {
     const [weight, dense] = randomWeight(type, 48, 1024)
     const x = normal(20, 1024)
     const wanted = ops.linear(x, dense)
-    const y = inference(() => weight.multiply(x))
+    const y = inference(() => multiply(weight, x))
     // Σ |w| · step/2 bounds every number; the root of the mean square is far below.
     const steps = ops.amax(x.abs().view(20, 32, 32), [2]).div(127)
     const bound = ops.linear(steps.div(2), dense.abs().view(48, 32, 32).sum(-1)).mul(1.0001)
@@ -120,7 +124,7 @@ describe('GgmlWeight', () => {
     const [x, bias, upstream] = [normal(5, 256), normal(24), normal(5, 24)]
     x.requiresGrad = true
     bias.requiresGrad = true
-    const y = weight.multiply(x, bias)
+    const y = multiply(weight, x, bias)
     expect(y).toBeAllclose(ops.linear(x.detach(), dense, bias.detach()), { absolute: 1e-3 })
     backward(y.mul(upstream).sum())
     expect(x.grad!).toBeAllclose(ops.matmul(upstream, dense), { absolute: 1e-3 })
@@ -130,7 +134,7 @@ describe('GgmlWeight', () => {
   it('computes in bf16 for bf16', () => {
     const [weight, dense] = randomWeight('Q8_0', 8, 64)
     const x = normal(3, 64)
-    const y = inference(() => autocast('bf16', () => weight.multiply(x.to('bf16'))))
+    const y = inference(() => autocast('bf16', () => multiply(weight, x.to('bf16'))))
     expect(y.dtype).toBe('bf16')
     const wanted = ops.linear(x, dense)
     expect(scope(() => y.to('f32').sub(wanted).norm().item())).toBeLessThan(0.02 * wanted.norm().item())
@@ -139,7 +143,7 @@ describe('GgmlWeight', () => {
   it('names what does not fit', () => {
     const bytes = Tensor.from(new Uint8Array(2 * 34), [2, 34])
     const weight = new GgmlWeight('Q8_0', [2, 32], bytes)
-    expect(() => inference(() => weight.multiply(normal(1, 33)))).toThrow(/expected x \[\.\.\.,32\]/)
+    expect(() => inference(() => multiply(weight, normal(1, 33)))).toThrow(/expected x \[\.\.\.,32\]/)
     expect(() => weight.rows(Tensor.from(Int32Array.from([2])).to('i64'))).toThrow(/expected rows below 2, got 2/)
     expect(() => new GgmlWeight('Q8_0', [2, 40], bytes).dequantize()).toThrow(/whole blocks of 32, got 40 columns/)
     expect(() => new GgmlWeight('Q8_0', [3, 32], bytes).dequantize()).toThrow(/expected u8 blocks of 102 bytes/)

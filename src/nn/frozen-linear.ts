@@ -1,6 +1,7 @@
-// y = x Wᵀ + b with W stored in few bits and never trained: gradients go through to x. In inference y is computed from what is stored; else,
-// and in the backward pass, from a dense matrix that lives for that product only.
-import { autocastDtype, type Tensor } from '../torch/index.ts'
+// y = x Wᵀ + b with W stored in few bits and never trained: gradients go through to x. Where `inference` runs, integers are multiplied as
+// such, x rounded to 8 bits with a scale for 32 numbers, and a row gets the same bits whatever rows are beside it; else, and in the backward
+// pass, a dense matrix is made that lives for that product only (native/frozen.cc).
+import { autocastDtype, ops, type Tensor } from '../torch/index.ts'
 import { Layer } from './layer.ts'
 import type { LinearLike } from './linear.ts'
 
@@ -8,8 +9,9 @@ import type { LinearLike } from './linear.ts'
 export interface FrozenWeight extends Layer {
   /** [out, in] */
   readonly shape: readonly number[]
-  /** x [..., in] → x·Wᵀ + bias [..., out] in the dtype of x. */
-  multiply(x: Tensor, bias?: Tensor | null): Tensor
+  /** What the operators read it from, and six numbers that say how: native/frozen.h. */
+  readonly parts: readonly (Tensor | null)[]
+  readonly layout: readonly number[]
   /** The matrix in f32, as a tensor of its own. */
   dequantize(): Tensor
 }
@@ -33,10 +35,12 @@ export abstract class FrozenLinear<W extends FrozenWeight = FrozenWeight> extend
     return this.weight.shape[0]!
   }
 
+  /** x [..., in] → [..., out] in the dtype of x, or in autocast's. */
   forward(x: Tensor): Tensor {
+    const { parts, layout } = this.weight
     const dtype = autocastDtype()
-    if (dtype === null) return this.weight.multiply(x, this.bias)
-    return this.weight.multiply(x.to(dtype), this.bias?.to(dtype))
+    if (dtype === null) return ops.frozenLinear(x, this.bias, null, parts, layout)
+    return ops.frozenLinear(x.to(dtype), this.bias?.to(dtype), null, parts, layout)
   }
 
   /** The dequantized matrix, in f32. */

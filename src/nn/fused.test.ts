@@ -1,10 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { random, relativeError } from '../../test/fused-formulas.ts'
-import { autocast, gradients, inference, ops, scope, setThreads, type Tensor } from '../torch/index.ts'
+import { autocast, gradients, inference, ops, scope, setThreads, Tensor } from '../torch/index.ts'
+import type { FrozenLinear } from './frozen-linear.ts'
 import { addTo, gated, project, withoutFusing } from './fused.ts'
+import { GgmlLinear } from './ggml-linear.ts'
+import { GgmlWeight } from './ggml-weight.ts'
 import { Layer } from './layer.ts'
 import { Linear, type LinearLike } from './linear.ts'
 import { LayerNorm, type Norm, RmsNorm } from './norm.ts'
+import type { QuantOptions } from './quant/format.ts'
+import { quantizeWeight } from './quant/quantize-weight.ts'
+import { QuantLinear } from './quant-linear.ts'
 
 afterEach(() => setThreads(1))
 
@@ -41,9 +47,9 @@ class Other extends Layer implements LinearLike {
 }
 
 /** Every number of what `body` gives, fused and layer by layer; the same bits, whatever rows there are and however many threads. */
-function expectSame(body: (x: Tensor) => Tensor[]): void {
+function expectSame(body: (x: Tensor) => Tensor[], width = WIDTH): void {
   inference(() => {
-    for (const shape of [[WIDTH], [1, 1, WIDTH], [2, 2, WIDTH], [5, WIDTH], [17, WIDTH], [1, 70, WIDTH]])
+    for (const shape of [[width], [1, 1, width], [2, 2, width], [5, width], [17, width], [1, 70, width]])
       for (const threads of [1, 3]) {
         setThreads(threads)
         scope(() => {
@@ -115,5 +121,78 @@ describe('in half precision', () => {
     const wide = [linear(33, WIDTH, 1), linear(33, WIDTH, 2)]
     const cast = autocast('bf16', () => project(null, random([2, WIDTH], 3).to('f32'), wide))
     expect(cast.map((y) => y.dtype)).toEqual(['bf16', 'bf16'])
+  })
+})
+
+describe('with weights in few bits', () => {
+  const width = 256
+  const stored = (out: number, seed: number, options: QuantOptions, hasBias = false): QuantLinear =>
+    new QuantLinear(
+      quantizeWeight(random([out, width], seed, 0.1).to('f32'), options),
+      hasBias ? random([out], seed + 50).to('f32') : null,
+    )
+  /** Blocks of Q8_0 or of Q4_0: [out, width / 32] of a scale of 1/64 and any codes. */
+  const blocks = (type: 'Q8_0' | 'Q4_0', out: number): GgmlLinear => {
+    const size = type === 'Q8_0' ? 34 : 18
+    const bytes = Uint8Array.from({ length: (out * width * size) / 32 }, (_, i) => (i * 7919 + ((i * i) >> 3)) & 255)
+    for (let at = 0; at < bytes.length; at += size) bytes.set([0, 0x24], at)
+    return new GgmlLinear(new GgmlWeight(type, [out, width], Tensor.from(bytes, [out, bytes.length / out])))
+  }
+  const FORMATS: [string, FrozenLinear[]][] = [
+    ['int8', [stored(96, 1, { format: 'int8' }, true), stored(33, 2, { format: 'int8' })]],
+    ['int8 with a scale a row', [stored(96, 1, { format: 'int8', blockSize: 0 }), stored(33, 2, { format: 'int8' })]],
+    ['int4', [stored(96, 1, { format: 'int4' }, true), stored(33, 2, { format: 'int4', symmetric: false })]],
+    ['nf4', [stored(96, 1, { format: 'nf4' }), stored(33, 2, { format: 'nf4', doubleQuant: true }, true)]],
+    ['blocks of GGUF', [blocks('Q8_0', 96), blocks('Q4_0', 33)]],
+    ['several formats', [stored(96, 1, { format: 'nf3' }), blocks('Q8_0', 33), stored(5, 3, { format: 'int8' }, true)]],
+  ]
+  const norms: [string, Norm | null][] = [
+    ['no norm', null],
+    ['RMS norm', new RmsNorm(random([width], 7).to('f32'), 1e-5)],
+    ['layer norm', new LayerNorm(random([width], 7).to('f32'), random([width], 8).to('f32'), 1e-5)],
+  ]
+
+  it.each(FORMATS)('%s has the bits of the layers one after the other', (_, layers) => {
+    for (const [, norm] of norms)
+      expectSame(
+        (x) => [
+          ...project(norm, x, layers),
+          gated(norm, x, layers[0]!, layers[0]!),
+          addTo(random([...x.shape.slice(0, -1), 96], 4).to('f32'), layers[0]!, x),
+        ],
+        width,
+      )
+  })
+
+  it('mixes with layers of floats', () => {
+    const dense = new Linear(random([96, width], 1, 0.1).to('f32'))
+    expectSame(
+      (x) => [...project(norms[1]![1], x, [dense, FORMATS[0]![1][0]!]), gated(null, x, dense, FORMATS[0]![1][0]!)],
+      width,
+    )
+  })
+
+  it('computes in bf16, and gives gradients where they are recorded', () => {
+    const layers = FORMATS[0]![1]
+    expectSame((x) => {
+      const half = x.to('bf16')
+      const open = gated(null, half, layers[0]!, layers[0]!)
+      return [...project(null, half, layers), open, addTo(open, layers[0]!, half)]
+    }, width)
+    const x = random([3, width], 3).to('f32')
+    x.requiresGrad = true
+    const sum = (): Tensor =>
+      ops.add(gated(norms[1]![1], x, layers[0]!, layers[0]!).sum(), addTo(x.narrow(-1, 0, 96), layers[0]!, x).sum())
+    const [gradient] = gradients([sum()], [x])
+    const [wanted] = withoutFusing(() => gradients([sum()], [x]))
+    expect(relativeError(gradient!, wanted!)).toBeLessThan(1e-6)
+  })
+
+  it('refuses what the matrices do not fit', () => {
+    const [layer] = FORMATS[0]![1] as [FrozenLinear]
+    const x = random([2, 33], 3).to('f32')
+    expect(() => project(null, x, [layer, layer])).toThrow(/frozen_linears.*expected x \[\.\.\.,256\]/)
+    expect(() => ops.frozenLinear(x, null, null, layer.weight.parts, [1])).toThrow(/expected 6 numbers a matrix/)
+    expect(() => ops.frozenLinear(x, null, null, [], layer.weight.layout)).toThrow(/expected the parts of every matrix/)
   })
 })

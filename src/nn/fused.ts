@@ -1,7 +1,8 @@
 // What goes into attention and into an MLP, in one operator each where the layers are plain: a token of a small model is hundreds of short
 // operators, and calling them costs as much as their work. The numbers are those of the layers one after the other, and so is what is
-// recorded for a backward pass (native/projections.cc); adapters, quantized weights and other norms take that way here.
+// recorded for a backward pass (native/projections.cc, native/frozen.cc); adapters and other norms take that way here.
 import { autocastDtype, ops, type Tensor } from '../torch/index.ts'
+import { FrozenLinear } from './frozen-linear.ts'
 import { Linear, type LinearLike } from './linear.ts'
 import { type Norm, RmsNorm } from './norm.ts'
 
@@ -18,24 +19,30 @@ export function withoutFusing<T>(body: () => T): T {
   }
 }
 
-const areFusible = (norm: Norm | null, linears: readonly LinearLike[]): linears is Linear[] =>
-  !isOff &&
-  autocastDtype() === null &&
-  (norm === null || norm instanceof RmsNorm) &&
+const isFusible = (norm: Norm | null): boolean =>
+  !isOff && autocastDtype() === null && (norm === null || norm instanceof RmsNorm)
+const areDense = (linears: readonly LinearLike[]): linears is Linear[] =>
   linears.every((linear) => linear instanceof Linear)
+const areFrozen = (linears: readonly LinearLike[]): linears is FrozenLinear[] =>
+  linears.every((linear) => linear instanceof FrozenLinear)
+
+const weightsOf = (linears: readonly Linear[]): Tensor[] => linears.map(({ weight }) => weight)
+const biasesOf = (linears: readonly LinearLike[]): (Tensor | null)[] => linears.map(({ bias }) => bias)
+const partsOf = (linears: readonly FrozenLinear[]): (Tensor | null)[] => linears.flatMap(({ weight }) => weight.parts)
+const layoutOf = (linears: readonly FrozenLinear[]): number[] => linears.flatMap(({ weight }) => weight.layout)
+
+const numbersOf = (norm: Norm | null): [weight: Tensor | null, eps: number, offset: number] => {
+  if (norm === null) return [null, 0, 0]
+  const { weight, eps, offset } = norm as RmsNorm
+  return [weight, eps, offset]
+}
 
 /** `linear.forward(norm.forward(x))` for each of `linears`: x [..., in] → [..., out] each. No norm: of x itself. */
 export function project(norm: Norm | null, x: Tensor, linears: readonly LinearLike[]): Tensor[] {
-  if (areFusible(norm, linears)) {
-    const { weight, eps, offset } = (norm as RmsNorm | null) ?? NONE
-    return ops.normLinears(
-      x,
-      weight,
-      eps,
-      offset,
-      linears.map((linear) => linear.weight),
-      linears.map((linear) => linear.bias),
-    )
+  if (isFusible(norm)) {
+    if (areDense(linears)) return ops.normLinears(x, ...numbersOf(norm), weightsOf(linears), biasesOf(linears))
+    if (areFrozen(linears))
+      return ops.frozenLinears(x, ...numbersOf(norm), partsOf(linears), layoutOf(linears), biasesOf(linears))
   }
   const h = norm === null ? x : norm.forward(x)
   return linears.map((linear) => linear.forward(h))
@@ -43,11 +50,14 @@ export function project(norm: Norm | null, x: Tensor, linears: readonly LinearLi
 
 /** `silu(gate(norm(x))) · up(norm(x))`: x [..., in] → [..., out]. */
 export function gated(norm: Norm | null, x: Tensor, gate: LinearLike, up: LinearLike): Tensor {
-  const linears = [gate, up]
-  if (areFusible(norm, linears)) {
-    const { weight, eps, offset } = (norm as RmsNorm | null) ?? NONE
-    const [opened, raised] = linears as [Linear, Linear]
-    return ops.gatedLinear(x, weight, eps, offset, opened.weight, opened.bias, raised.weight, raised.bias)
+  if (isFusible(norm)) {
+    const both = [gate, up]
+    if (areDense(both)) {
+      const [opened, raised] = both as [Linear, Linear]
+      return ops.gatedLinear(x, ...numbersOf(norm), opened.weight, opened.bias, raised.weight, raised.bias)
+    }
+    if (areFrozen(both))
+      return ops.frozenGated(x, ...numbersOf(norm), partsOf(both), layoutOf(both), gate.bias, up.bias)
   }
   const h = norm === null ? x : norm.forward(x)
   return ops.swiglu(gate.forward(h), up.forward(h))
@@ -56,8 +66,10 @@ export function gated(norm: Norm | null, x: Tensor, gate: LinearLike, up: Linear
 /** `residual + linear.forward(x)`; no residual: `linear.forward(x)`. */
 export function addTo(residual: Tensor | null, linear: LinearLike, x: Tensor): Tensor {
   if (residual === null) return linear.forward(x)
-  if (areFusible(null, [linear])) return ops.linear(x, (linear as Linear).weight, linear.bias, residual)
+  if (isFusible(null)) {
+    if (linear instanceof Linear) return ops.linear(x, linear.weight, linear.bias, residual)
+    if (linear instanceof FrozenLinear)
+      return ops.frozenLinear(x, linear.bias, residual, linear.weight.parts, linear.weight.layout)
+  }
   return residual.add(linear.forward(x))
 }
-
-const NONE = { weight: null, eps: 0, offset: 0 } as const

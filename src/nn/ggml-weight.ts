@@ -1,6 +1,7 @@
 // A weight matrix as the blocks of ggml that it is in a GGUF file: nothing is widened, not even copied where the file is mapped. Which
 // bytes mean which numbers is native/ggml-blocks.cc.
 import { type DType, ops, type Tensor } from '../torch/index.ts'
+import type { FrozenWeight } from './frozen-linear.ts'
 import { Layer } from './layer.ts'
 
 /** The types that are computed with as they are, with ggml's numbers of them. */
@@ -15,7 +16,7 @@ export function isGgmlWeight(type: string): type is GgmlWeightType {
 }
 
 /** A matrix [out, in] on the CPU, frozen; `dequantize()` gives it in floats. */
-export class GgmlWeight extends Layer {
+export class GgmlWeight extends Layer implements FrozenWeight {
   readonly type: GgmlWeightType
   /** [out, in] */
   readonly shape: readonly number[]
@@ -44,25 +45,21 @@ export class GgmlWeight extends Layer {
     return this.shape.reduce((a, b) => a * b, 1)
   }
 
-  /**
-   * x [..., in] → x·Wᵀ + bias [..., out]. Where nothing records, blocks are multiplied as integers, x rounded to 8 bits with a scale for
-   * 32 numbers; else, and in the backward pass, a dense matrix is made that lives for that product only.
-   */
-  multiply(x: Tensor, bias: Tensor | null = null): Tensor {
-    return ops.ggmlLinear(x, bias, this.blocks, ...this.#layout())
-  }
-
   /** Rows by index: ids [...] of i64 → f32 [..., in]. */
   rows(ids: Tensor): Tensor {
-    return ops.ggmlRows(ids, this.blocks, ...this.#layout())
+    return ops.ggmlRows(ids, this.blocks, GGML_WEIGHTS[this.type], this.shape[0]!, this.shape[1]!, this.pairedHead)
   }
 
   /** The matrix [out, in] as a tensor of its own. */
   dequantize(dtype: DType = 'f32'): Tensor {
-    return ops.ggmlDequantize(this.blocks, ...this.#layout()).to(dtype)
+    return ops.frozenDense(this.parts, this.layout, dtype)
   }
 
-  #layout(): [type: number, rows: number, columns: number, pairedHead: number] {
-    return [GGML_WEIGHTS[this.type], this.shape[0]!, this.shape[1]!, this.pairedHead]
+  get parts(): readonly Tensor[] {
+    return [this.blocks]
+  }
+
+  get layout(): readonly number[] {
+    return [1, 1, GGML_WEIGHTS[this.type], this.shape[0]!, this.shape[1]!, this.pairedHead]
   }
 }

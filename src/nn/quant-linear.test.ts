@@ -180,7 +180,7 @@ describe('QuantLinear', () => {
 
   it('names both shapes when they do not fit, and refuses a second derivative', () => {
     const [quant] = both(4, 32, { format: 'int8' })
-    expect(() => quant.forward(normal(2, 33))).toThrow(/quant_linear\(\[2,33\].*expected x \[\.\.\.,32\]/)
+    expect(() => quant.forward(normal(2, 33))).toThrow(/frozen_linear\(\[2,33\].*expected x \[\.\.\.,32\]/)
     const x = normal(2, 32)
     x.requiresGrad = true
     expect(() => gradients([quant.forward(x).sum()], [x], { createGraph: true })).toThrow(/no second derivative/)

@@ -97,35 +97,35 @@ export function scaleGradient(x: Tensor, scale: number): Tensor {
 }
 let op_scaleGradient = -1
 
-/** `anneal::quant_dequantize(Tensor codes, Tensor scales, Tensor? scale_scales, Tensor? scale_offset, Tensor? mins, Tensor? levels, Tensor? scale_levels, int rows, int columns, int bits, int block, ScalarType dtype) -> Tensor` */
-export function quantDequantize(codes: Tensor, scales: Tensor, scaleScales: Tensor | null | undefined, scaleOffset: Tensor | null | undefined, mins: Tensor | null | undefined, levels: Tensor | null | undefined, scaleLevels: Tensor | null | undefined, rows: number, columns: number, bits: number, block: number, dtype: DType): Tensor {
-  return wrap(call(op_quantDequantize < 0 ? (op_quantDequantize = resolve('anneal::quant_dequantize', '')) : op_quantDequantize, codes.handle, scales.handle, scaleScales?.handle, scaleOffset?.handle, mins?.handle, levels?.handle, scaleLevels?.handle, rows, columns, bits, block, dtypeCode[dtype]) as number)
+/** `anneal::frozen_linear(Tensor x, Tensor? bias, Tensor? residual, Tensor?[] parts, int[] layout) -> Tensor` */
+export function frozenLinear(x: Tensor, bias: Tensor | null | undefined, residual: Tensor | null | undefined, parts: readonly (Tensor | null)[], layout: readonly number[]): Tensor {
+  return wrap(call(op_frozenLinear < 0 ? (op_frozenLinear = resolve('anneal::frozen_linear', '')) : op_frozenLinear, x.handle, bias?.handle, residual?.handle, handles(parts), layout) as number)
 }
-let op_quantDequantize = -1
+let op_frozenLinear = -1
 
-/** `anneal::quant_linear(Tensor x, Tensor? bias, Tensor codes, Tensor scales, Tensor? scale_scales, Tensor? scale_offset, Tensor? mins, Tensor? levels, Tensor? scale_levels, int rows, int columns, int bits, int block) -> Tensor` */
-export function quantLinear(x: Tensor, bias: Tensor | null | undefined, codes: Tensor, scales: Tensor, scaleScales: Tensor | null | undefined, scaleOffset: Tensor | null | undefined, mins: Tensor | null | undefined, levels: Tensor | null | undefined, scaleLevels: Tensor | null | undefined, rows: number, columns: number, bits: number, block: number): Tensor {
-  return wrap(call(op_quantLinear < 0 ? (op_quantLinear = resolve('anneal::quant_linear', '')) : op_quantLinear, x.handle, bias?.handle, codes.handle, scales.handle, scaleScales?.handle, scaleOffset?.handle, mins?.handle, levels?.handle, scaleLevels?.handle, rows, columns, bits, block) as number)
+/** `anneal::frozen_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases) -> Tensor[]` */
+export function frozenLinears(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, parts: readonly (Tensor | null)[], layout: readonly number[], biases: readonly (Tensor | null)[]): Tensor[] {
+  return wrapAll(call(op_frozenLinears < 0 ? (op_frozenLinears = resolve('anneal::frozen_linears', '')) : op_frozenLinears, x.handle, norm?.handle, eps, offset, handles(parts), layout, handles(biases)))
 }
-let op_quantLinear = -1
+let op_frozenLinears = -1
 
-/** `anneal::ggml_linear(Tensor x, Tensor? bias, Tensor blocks, int type, int rows, int columns, int paired_head) -> Tensor` */
-export function ggmlLinear(x: Tensor, bias: Tensor | null | undefined, blocks: Tensor, type: number, rows: number, columns: number, pairedHead: number): Tensor {
-  return wrap(call(op_ggmlLinear < 0 ? (op_ggmlLinear = resolve('anneal::ggml_linear', '')) : op_ggmlLinear, x.handle, bias?.handle, blocks.handle, type, rows, columns, pairedHead) as number)
+/** `anneal::frozen_gated(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor? gate_bias, Tensor? up_bias) -> Tensor` */
+export function frozenGated(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, parts: readonly (Tensor | null)[], layout: readonly number[], gateBias?: Tensor | null, upBias?: Tensor | null): Tensor {
+  return wrap(call(op_frozenGated < 0 ? (op_frozenGated = resolve('anneal::frozen_gated', '')) : op_frozenGated, x.handle, norm?.handle, eps, offset, handles(parts), layout, gateBias?.handle, upBias?.handle) as number)
 }
-let op_ggmlLinear = -1
+let op_frozenGated = -1
+
+/** `anneal::frozen_dense(Tensor?[] parts, int[] layout, ScalarType dtype) -> Tensor` */
+export function frozenDense(parts: readonly (Tensor | null)[], layout: readonly number[], dtype: DType): Tensor {
+  return wrap(call(op_frozenDense < 0 ? (op_frozenDense = resolve('anneal::frozen_dense', '')) : op_frozenDense, handles(parts), layout, dtypeCode[dtype]) as number)
+}
+let op_frozenDense = -1
 
 /** `anneal::ggml_rows(Tensor ids, Tensor blocks, int type, int rows, int columns, int paired_head) -> Tensor` */
 export function ggmlRows(ids: Tensor, blocks: Tensor, type: number, rows: number, columns: number, pairedHead: number): Tensor {
   return wrap(call(op_ggmlRows < 0 ? (op_ggmlRows = resolve('anneal::ggml_rows', '')) : op_ggmlRows, ids.handle, blocks.handle, type, rows, columns, pairedHead) as number)
 }
 let op_ggmlRows = -1
-
-/** `anneal::ggml_dequantize(Tensor blocks, int type, int rows, int columns, int paired_head) -> Tensor` */
-export function ggmlDequantize(blocks: Tensor, type: number, rows: number, columns: number, pairedHead: number): Tensor {
-  return wrap(call(op_ggmlDequantize < 0 ? (op_ggmlDequantize = resolve('anneal::ggml_dequantize', '')) : op_ggmlDequantize, blocks.handle, type, rows, columns, pairedHead) as number)
-}
-let op_ggmlDequantize = -1
 
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], dtype?: DType | null, layout?: number | null, device?: string | null, pinMemory?: boolean | null): Tensor {

@@ -2,12 +2,13 @@
 // what they are is format.ts. A `Layer`, so that its parts have names in the checkpoint: `….q_proj.weight.codes`.
 import { InputError } from '../../errors.ts'
 import { type DType, ops, type Tensor } from '../../torch/index.ts'
+import type { FrozenWeight } from '../frozen-linear.ts'
 import { Layer } from '../layer.ts'
 import { codebook } from './codebook.ts'
 import { codeBits, isNormalFloat, type PartLayout, partsOf, type QuantFormat, type QuantSpec } from './format.ts'
 
 /** A weight matrix [out, in] as codes and scales; `dense()` gives it back in floats. */
-export class QuantizedWeight extends Layer {
+export class QuantizedWeight extends Layer implements FrozenWeight {
   readonly spec: QuantSpec
   /** [out, in] */
   readonly shape: readonly number[]
@@ -53,28 +54,20 @@ export class QuantizedWeight extends Layer {
 
   /** The matrix [out, in] that is computed with, as a tensor of its own. */
   dequantize(dtype: DType = 'f32'): Tensor {
-    return ops.quantDequantize(...this.#operands(), ...this.#layout(), dtype)
+    return ops.frozenDense(this.parts, this.layout, dtype)
   }
 
-  /**
-   * x [..., in] → x·Wᵀ + bias [..., out] in the dtype of x. The graph keeps the codes, not a dequantized matrix. On a CPU where nothing
-   * records, int8 and int4 are multiplied as integers, x rounded to 8 bits with a scale for 32 numbers; a row gets the same bits
-   * whatever rows are beside it.
-   */
-  multiply(x: Tensor, bias: Tensor | null = null): Tensor {
-    return ops.quantLinear(x, bias, ...this.#operands(), ...this.#layout())
+  get parts(): readonly (Tensor | null)[] {
+    const { format, codes, scales, mins } = this
+    if (!isNormalFloat(format)) return mins === null ? [codes, scales] : [codes, scales, mins]
+    const levels = codebook(format, this.device)
+    if (this.scale_scales === null) return [codes, scales, null, levels]
+    return [codes, scales, null, levels, this.scale_scales, this.scale_offset, codebook('scales', this.device)]
   }
 
-  #operands(): [Tensor, Tensor, Tensor | null, Tensor | null, Tensor | null, Tensor | null, Tensor | null] {
-    const { format } = this
-    const levels = isNormalFloat(format) ? codebook(format, this.device) : null
-    const scaleLevels = this.scale_scales && codebook('scales', this.device)
-    return [this.codes, this.scales, this.scale_scales, this.scale_offset, this.mins, levels, scaleLevels]
-  }
-
-  #layout(): [rows: number, columns: number, bits: number, block: number] {
+  get layout(): readonly number[] {
     const [rows = 0, columns = 0] = this.shape
-    return [rows, columns, codeBits(this.format), this.spec.blockSize || columns]
+    return [0, this.parts.length, rows, columns, codeBits(this.format), this.spec.blockSize || columns]
   }
 }
 
