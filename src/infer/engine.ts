@@ -157,7 +157,13 @@ export class Engine implements Lm {
   async generateAll(requests: readonly GenerateRequest[]): Promise<Generation[]> {
     const tasks = requests.map((request) => this.#task(request))
     this.#scheduler.add(...tasks)
-    return Promise.all(tasks.map((task) => collect(task.pieces())))
+    try {
+      return await Promise.all(tasks.map((task) => collect(task.pieces())))
+    } finally {
+      // Where one fails, nobody hears of the others.
+      for (const task of tasks) task.sequence.abort()
+      this.#scheduler.sweep()
+    }
   }
 
   async score(sequences: readonly (readonly number[])[], options: ScoreOptions = {}): Promise<TokenLogProbs[]> {

@@ -212,6 +212,35 @@ describe('the scheduler', () => {
     engine.free()
   })
 
+  it('reads a text of Phi-3 again where it grows beyond the length that other divisors are for', async () => {
+    const model = load('phi3-longrope')
+    const engine = new Engine({ model })
+    const ids = Array.from({ length: 15 }, (_, i) => (i * 29 + 5) % model.config.vocabSize)
+    const [generation] = await engine.generateAll([{ ids, maxNewTokens: 20, ignoreEos: true }])
+    const made: number[] = []
+    while (made.length < 20) {
+      // From length 25 on.
+      const [next] = await engine.generateAll([{ ids: [...ids, ...made], maxNewTokens: 1, ignoreEos: true }])
+      made.push(...next!.tokenIds)
+    }
+    expect(generation!.tokenIds).toEqual(made)
+    engine.free()
+  })
+
+  it('goes on with no text of a call of which one fails', async () => {
+    const engine = new Engine({ model: load('llama') })
+    const broken = (): never => {
+      throw new Error('broken')
+    }
+    const requests = [
+      { ids: [1, 2, 3], maxNewTokens: 400, ignoreEos: true },
+      { ids: [4], mask: broken },
+    ]
+    await expect(engine.generateAll(requests)).rejects.toThrow('broken')
+    expect(engine.load).toEqual({ usedBlocks: 0, waiting: 0, running: 0 })
+    engine.free()
+  })
+
   it('ends the one text that has no numbers, and no other', async () => {
     const model = load('llama')
     const engine = new Engine({ model })

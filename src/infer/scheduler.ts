@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { inference, scope, Tensor } from '../torch/index.ts'
-import { hasLengthDependentRope } from './context.ts'
+import { hasLengthDependentRope, isReadAgain } from './context.ts'
 import { LogitRows } from './logit-rows.ts'
 import type { ModelAdapters, RowSpan } from './model-adapters.ts'
 import { modelState } from './model-state.ts'
@@ -189,6 +189,7 @@ export class Scheduler {
     const parts: Part[] = []
     for (let i = 0; i < this.#running.length; i++) {
       const { task, text } = this.#running[i]!
+      if (isReadAgain(this.#model.config, text.length, task.ids.length)) this.#cache!.truncate(text, 0)
       const left = task.ids.length - text.length
       const drafts = left === 1 && !isWhole ? task.draft().slice(0, mostLogits(this.#model) - 1) : []
       const count = left === 1 || isWhole ? left : Math.min(left, budget)
