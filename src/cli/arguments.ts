@@ -2,9 +2,9 @@
 // A hand-written loop and not a library: it costs nothing at start-up, and `anneal train` needs the rules of
 // `--key value` overrides (see overrides.ts) inside the same pass.
 
-import { didYouMean } from '../config/nearest.ts'
 import type { Override } from '../config/overrides.ts'
 import { UsageError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import { type Command, camelCase, type Invocation, type OptionSpec } from './command.ts'
 
 /** Options that every command knows; `main` takes care of them. */

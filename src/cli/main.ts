@@ -4,8 +4,8 @@
 
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { didYouMean } from '../config/nearest.ts'
 import { describeError, exitCodeOf, UsageError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import { VERSION } from '../version.ts'
 import { parseArguments } from './arguments.ts'
 import { paintFor } from './colour.ts'

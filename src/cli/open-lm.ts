@@ -6,14 +6,14 @@ import type { Output } from './output.ts'
 
 /** Loads the model that the options name, with its adapters; says so where it is only a part of what is there. */
 export async function openLm(
-  { model, threads, ...options }: OptionValues<typeof MODEL_OPTIONS>,
+  { model, threads, adapter, device, dtype }: OptionValues<typeof MODEL_OPTIONS>,
   output: Pick<Output, 'note'>,
 ): Promise<Engine> {
   const { setThreads } = await import('../torch/index.ts')
   if (threads !== undefined) setThreads(threads)
   const { loadLm } = await import('../run/load-lm.ts')
   const { modelNotices } = await import('../run/model-notices.ts')
-  const engine = await loadLm(model, { ...options, tell: (notice) => output.note(`notice: ${notice}`) })
+  const engine = await loadLm(model, { adapter, device, dtype, tell: (notice) => output.note(`notice: ${notice}`) })
   for (const notice of modelNotices(engine.model.config, engine.tokenizer)) output.note(`notice: ${notice}`)
   return engine
 }

@@ -1,9 +1,9 @@
 // `anneal schema [train|qpruner]`: the JSON Schema of a configuration, for editors (`# yaml-language-server: $schema=…`).
 
 import { jsonSchemaOf } from '../config/kind.ts'
-import { didYouMean } from '../config/nearest.ts'
 import { trainKind } from '../config/train-kind.ts'
 import { UsageError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import { qprunerKind } from '../run/qpruner/config.ts'
 import { type Command, defineCommand } from './command.ts'
 

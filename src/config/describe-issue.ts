@@ -1,7 +1,7 @@
 // What zod found wrong → the end of our sentence: "expected X, got Y. <what to do>".
 
 import type { z } from 'zod'
-import { didYouMean } from './nearest.ts'
+import { didYouMean } from '../nearest.ts'
 
 type Issue = z.core.$ZodIssue
 

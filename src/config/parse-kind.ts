@@ -3,9 +3,9 @@
 
 import type { z } from 'zod'
 import { ConfigError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import { describeIssue, shown } from './describe-issue.ts'
 import { type ConfigKind, canonicalKey, partsOf } from './kind.ts'
-import { nearest } from './nearest.ts'
 import { type Override, readOverrides } from './overrides.ts'
 import { type Place, readYaml } from './read-yaml.ts'
 import { AT_THE_END, isSection, type Problem, type Setting, Settings, valueAt } from './settings.ts'

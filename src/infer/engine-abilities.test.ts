@@ -212,3 +212,44 @@ describe('vectors', () => {
     expect(vector).toEqual(hiddenStates(model, engine.encode({ prompt: 'Hello' }), { normalize: true }))
   })
 })
+
+describe('an engine that is asked for what cannot be', () => {
+  it('refuses counts with which nothing could ever run', () => {
+    for (const batchSize of [0, -1, 1.5, Number.NaN])
+      expect(() => new Engine({ model, batchSize })).toThrow(`batchSize: expected a whole number ≥ 1, got ${batchSize}`)
+    for (const cacheTokens of [0, 15, -5, Number.NaN])
+      expect(() => new Engine({ model, cacheTokens })).toThrow(
+        `cacheTokens: expected a whole number ≥ 16, got ${cacheTokens}`,
+      )
+    expect(() => new Engine({ model, cacheTokens: 16, prefix: idsOf(15) })).toThrow(
+      'cacheTokens: expected a whole number ≥ 32',
+    )
+    expect(new Engine({ model, cacheTokens: 16, batchSize: 1 }).contextLength).toBe(16)
+  })
+
+  it('says that it was freed', async () => {
+    const other = new Engine({ model: loadDecoder(directory), tokenizer })
+    await generate(other, idsOf(3))
+    other.free()
+    const freed = 'engine: expected one that is not freed'
+    await expect(generate(other, idsOf(3))).rejects.toThrow(freed)
+    await expect(other.score([idsOf(3)])).rejects.toThrow(freed)
+    await expect(other.hidden([idsOf(3)])).rejects.toThrow(freed)
+  })
+
+  it('ends the other texts of generateAll where one fails', async () => {
+    const lm = fresh()
+    const mask = (made: readonly number[]): null => {
+      if (made.length < 2) return null
+      throw new Error('no more')
+    }
+    await expect(
+      lm.generateAll([
+        { ids: idsOf(5), maxNewTokens: 100, ignoreEos: true },
+        { ids: idsOf(6), maxNewTokens: 100, mask },
+      ]),
+    ).rejects.toThrow('no more')
+    expect(lm.load).toEqual({ usedBlocks: 0, waiting: 0, running: 0 })
+    expect((await generate(lm, idsOf(5))).tokenIds).toEqual((await generate(fresh(), idsOf(5))).tokenIds)
+  })
+})

@@ -4,6 +4,7 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { InputError, TokenizerError, UnsupportedError, UsageError } from '../errors.ts'
+import { checkHidden, checkPrompt, checkRequest, checkScoring } from '../lm/check-request.ts'
 import {
   collect,
   type GenerateRequest,
@@ -73,6 +74,7 @@ export class Engine implements Lm {
   readonly #scheduler: Scheduler
   readonly #cacheTokens: number
   #turnEnd: number | null | undefined
+  #isFreed = false
 
   constructor({ model, tokenizer, generationConfig = {}, prefix = [], ...options }: EngineParts) {
     this.model = model
@@ -81,9 +83,13 @@ export class Engine implements Lm {
     this.#prefix = prefix
     this.#adapters = options.adapters
     if (options.info !== undefined) this.info = options.info
-    this.#cacheTokens = options.cacheTokens ?? defaultCacheTokens(model)
+    const { batchSize = 16, cacheTokens = defaultCacheTokens(model) } = options
+    checkCount('batchSize', batchSize, 1)
+    // Whole blocks are used, and a text of one token and the next one is the least that there is.
+    checkCount('cacheTokens', cacheTokens, Math.ceil((prefix.length + 2) / BLOCK_TOKENS) * BLOCK_TOKENS)
+    this.#cacheTokens = cacheTokens
     this.#scheduler = new Scheduler(model, {
-      sequences: options.batchSize ?? 16,
+      sequences: batchSize,
       adapters: options.adapters,
       makeCache: () => makeCache(model, this.#cacheTokens, options.cacheDtype),
     })
@@ -111,6 +117,7 @@ export class Engine implements Lm {
   }
 
   encode(prompt: Prompt): number[] {
+    checkPrompt(prompt)
     if ('ids' in prompt) return [...prompt.ids]
     const tokenizer = this.#needTokenizer()
     if ('prompt' in prompt) {
@@ -180,6 +187,7 @@ export class Engine implements Lm {
   }
 
   async hidden(sequences: readonly (readonly number[])[], options: HiddenOptions = {}): Promise<Float32Array[]> {
+    checkHidden(sequences, options)
     const { layer = this.layers, adapter = null, signal } = options
     checkLayer(layer, this.layers)
     this.#checkAdapter(adapter)
@@ -215,13 +223,15 @@ export class Engine implements Lm {
     this.#scheduler.free()
   }
 
-  /** Frees the weights and the cache. */
+  /** Frees the weights and the cache: nothing more can be asked. */
   free(): void {
+    this.#isFreed = true
     this.freeCache()
     this.model.free()
   }
 
   #task(request: GenerateRequest): GenerationTask {
+    checkRequest(request)
     const settings = generationSettings(request, this.generationConfig, this.vocabSize)
     this.#checkAdapter(settings.adapter)
     if (settings.stop.length > 0) this.#needTokenizer()
@@ -259,6 +269,7 @@ export class Engine implements Lm {
     sequences: readonly (readonly number[])[],
     options: O,
   ): O & { window: number; prefix: readonly number[] } {
+    checkScoring(sequences, options)
     const { window = this.contextLength, from, adapter = null } = options
     if (!(Number.isInteger(window) && window >= 2 && window <= this.contextLength))
       throw new UsageError(`window: expected a whole number from 2 to ${this.contextLength}, got ${window}`)
@@ -274,7 +285,10 @@ export class Engine implements Lm {
     return { ...options, window, prefix: this.#prefix }
   }
 
+  /** Whether it can compute at all, and as `name`. */
   #checkAdapter(name: string | null): void {
+    if (this.#isFreed)
+      throw new UsageError('engine: expected one that is not freed, got one after free(). Load it again')
     if (name === null || this.adapters.includes(name)) return
     const known = this.adapters.length === 0 ? 'none, for the model has no adapters' : this.adapters.join(', ')
     throw new UsageError(`adapter: expected ${known}, got ${JSON.stringify(name)}`)
@@ -308,6 +322,11 @@ function chatTemplateOf(tokenizer: Tokenizer, tools?: readonly unknown[]): strin
   throw new UnsupportedError(
     'messages: expected a model with a chat template, got one without. Give a prompt as text, or add chat_template.jinja to the model',
   )
+}
+
+function checkCount(name: string, value: number, least: number): void {
+  if (!(Number.isSafeInteger(value) && value >= least))
+    throw new UsageError(`${name}: expected a whole number ≥ ${least}, got ${value}`)
 }
 
 function findTurnEnd(tokenizer: Tokenizer): number | undefined {

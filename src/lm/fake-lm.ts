@@ -1,6 +1,7 @@
 // An `Lm` without a model, for tests of what talks to one: its tokens are Unicode characters, its answers yours.
 
 import { UsageError } from '../errors.ts'
+import { checkHidden, checkPrompt, checkRequest, checkScoring } from './check-request.ts'
 import {
   collect,
   type GenerateRequest,
@@ -51,7 +52,10 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
   const { logProb = () => -1, candidates = () => [], contextLength = 4096, canChat = true } = options
   const { adapters = [], layers = 2, info = { name: 'fake' } } = options
   const vector = options.vector ?? ((ids, index, layer) => [ids[index]!, index, layer])
-  const encode = (prompt: Prompt): number[] => ('ids' in prompt ? [...prompt.ids] : toIds(textOf(prompt)))
+  const encode = (prompt: Prompt): number[] => {
+    checkPrompt(prompt)
+    return 'ids' in prompt ? [...prompt.ids] : toIds(textOf(prompt))
+  }
   const answer = options.reply ?? ((prompt) => ('ids' in prompt ? fromIds(prompt.ids) : textOf(prompt)))
   const cache = new TextsSeen()
 
@@ -73,6 +77,7 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
   }
 
   async function* generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
+    checkRequest(request)
     checkAdapter(request.adapter)
     const ids = encode(request)
     const promptTokens = ids.length
@@ -122,12 +127,14 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     ids.map((_, i) => (i === 0 || i < from ? null : describe(ids, i, asked)))
 
   const scoreTokens = async (sequences: readonly (readonly number[])[], asked: ScoreTokensOptions = {}) => {
+    checkScoring(sequences, asked)
     checkAdapter(asked.adapter)
     return sequences.map((ids, i) => placesOf(ids, asked, asked.from?.[i]))
   }
 
   const hidden = async (sequences: readonly (readonly number[])[], asked: HiddenOptions = {}) => {
     const { layer = layers, pooling = 'last', normalize = false } = asked
+    checkHidden(sequences, asked)
     checkAdapter(asked.adapter)
     return sequences.map((ids) => {
       const rows = ids.map((_, i) => vector(ids, i, layer))

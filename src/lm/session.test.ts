@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../errors.ts'
 import { fakeLm } from './fake-lm.ts'
-import { collect } from './lm.ts'
+import { collect, type GenerateOptions } from './lm.ts'
 import { LmSession } from './session.ts'
 
 const idsOf = (text: string): number[] => Array.from(text, (character) => character.codePointAt(0)!)
@@ -72,5 +72,18 @@ describe('LmSession', () => {
     expect(session.ids).toEqual(idsOf('W'))
     for (const length of [-1, 2, 0.5])
       expect(() => session.rollback(length)).toThrow('length: expected a whole number from 0 to 1')
+  })
+
+  it('refuses ids that there are not when they are appended, and another adapter for one continuation', async () => {
+    const { session } = make()
+    for (const ids of [[0x110000], [-1], [1.5]]) {
+      expect(() => session.append(ids)).toThrow(UsageError)
+      await expect(session.score(ids)).rejects.toThrow(UsageError)
+    }
+    expect(session.length).toBe(4)
+    await expect(collect(session.generate({ adapter: 'b' } as GenerateOptions))).rejects.toThrow(
+      'adapter: expected it where the session is made',
+    )
+    expect(() => session.append('!')).not.toThrow() // it is idle again
   })
 })

@@ -49,8 +49,13 @@ export class LmSession {
   }
 
   /** Lets the model go on; its tokens are a part of the text as soon as they are given out. One at a time. */
-  async *generate(options: GenerateOptions = {}): AsyncGenerator<GenerationPiece, void, undefined> {
+  async *generate(
+    options: Omit<GenerateOptions, keyof LmSessionOptions> = {},
+  ): AsyncGenerator<GenerationPiece, void, undefined> {
     this.#checkIdle()
+    for (const name of ['adapter', 'cacheSalt'])
+      if (name in options)
+        throw new UsageError(`${name}: expected it where the session is made, got it for one of its continuations`)
     this.#isGenerating = true
     try {
       for await (const piece of this.lm.generate({ ...options, ...this.#options, ids: [...this.#ids] })) {
@@ -85,7 +90,11 @@ export class LmSession {
   }
 
   #encode(more: string | readonly number[]): readonly number[] {
-    if (typeof more !== 'string') return more
+    if (typeof more !== 'string') {
+      const wrong = more.find((id) => !(Number.isInteger(id) && id >= 0 && id < this.lm.vocabSize))
+      if (wrong === undefined) return more
+      throw new UsageError(`ids: expected token ids from 0 to ${this.lm.vocabSize - 1}, got ${wrong}`)
+    }
     return more === '' ? [] : this.lm.encode({ prompt: more, addSpecialTokens: false })
   }
 

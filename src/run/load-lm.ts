@@ -3,8 +3,9 @@ import { UsageError } from '../errors.ts'
 import { Engine } from '../infer/engine.ts'
 import { loadLora } from '../methods/lora/adapter-files.ts'
 import { rowAdapters } from '../methods/lora/row-adapters.ts'
-import { type LoadModelOptions, loadModel } from './load-model.ts'
-import { type ModelSource, modelInfo } from './model-source.ts'
+import { checkOptionNames } from '../option-names.ts'
+import { LOADING, type LoadModelOptions, loadModel } from './load-model.ts'
+import { checkAdapterPath, type ModelSource, modelInfo } from './model-source.ts'
 
 /** How a model is loaded, and how many texts it continues together. */
 export interface LoadLmOptions extends LoadModelOptions {
@@ -16,6 +17,13 @@ export interface LoadLmOptions extends LoadModelOptions {
   cacheTokens?: number
 }
 
+const LOADING_LM: Readonly<Record<keyof LoadLmOptions, true>> = {
+  ...LOADING,
+  batchSize: true,
+  adapters: true,
+  cacheTokens: true,
+}
+
 /**
  * Loads what `loadModel` loads as an engine.
  *
@@ -24,6 +32,7 @@ export interface LoadLmOptions extends LoadModelOptions {
  * for await (const { text } of lm.generate({ prompt: 'Once upon a time' })) process.stdout.write(text)
  */
 export async function loadLm(path: string | ModelSource, options: LoadLmOptions = {}): Promise<Engine> {
+  checkOptionNames('loadLm', options, LOADING_LM)
   const { batchSize, adapters = {}, cacheTokens, ...loading } = options
   const named = Object.entries(adapters)
   const { model, tokenizer, generationConfig, prefix, source } = await loadModel(path, loading)
@@ -31,7 +40,10 @@ export async function loadLm(path: string | ModelSource, options: LoadLmOptions 
     throw new UsageError(
       'adapters: expected a model without an active adapter, got one. Name that one in adapters, too',
     )
-  for (const [name, directory] of named) loadLora(model, directory, { name })
+  for (const [name, directory] of named) {
+    checkAdapterPath(directory)
+    loadLora(model, directory, { name })
+  }
   const info = modelInfo(source)
   const choices = named.length > 0 ? rowAdapters(model) : undefined
   return new Engine({ model, tokenizer, generationConfig, prefix, batchSize, cacheTokens, info, adapters: choices })

@@ -14,6 +14,8 @@ import { addPrompt } from '../methods/prompt-tuning/prompt-tuning.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { quantLinears } from '../model/quantize-model.ts'
 import { noGrad, ops, scope, Tensor } from '../torch/index.ts'
+import { resultOf } from '../work.ts'
+import { exportModel } from './export/export-model.ts'
 import { loadLm } from './load-lm.ts'
 import { loadModel } from './load-model.ts'
 import { isAdapter, modelSource } from './model-source.ts'
@@ -246,4 +248,18 @@ describe('loadModel', () => {
     const { base_model_name_or_path } = JSON.parse(readFileSync(join(at('from-here'), 'adapter_config.json'), 'utf8'))
     expect(base_model_name_or_path).toBe(base)
   })
+})
+
+it('names an option that there is not, and an adapter that cannot be read', async () => {
+  await expect(loadLm(base, { threads: 2 } as never)).rejects.toThrow(
+    "loadLm: expected options that it has, got 'threads'",
+  )
+  await expect(loadModel(base, { dtpye: 'f32' } as never)).rejects.toThrow("Did you mean 'dtype'?")
+  const file = at('first.gguf')
+  await resultOf(exportModel({ to: 'gguf-adapter', model: base, adapter: at('first'), out: file }))
+  for (const options of [{ adapter: file }, { adapters: { first: file } }])
+    await expect(loadLm(base, options)).rejects.toThrow('got one as GGUF')
+  await expect(loadLm(base, { adapters: { first: at('nowhere') } })).rejects.toThrow(
+    'expected the directory of an adapter',
+  )
 })

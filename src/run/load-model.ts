@@ -17,6 +17,7 @@ import type { Decoder } from '../model/decoder.ts'
 import { loadDtype } from '../model/dtype.ts'
 import { quantLinears } from '../model/quantize-model.ts'
 import type { QuantSpec } from '../nn/quant/format.ts'
+import { checkOptionNames } from '../option-names.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { type DType, resolveDevice } from '../torch/index.ts'
 import {
@@ -48,6 +49,14 @@ export interface LoadModelOptions {
   tell?: ((notice: string) => void) | undefined
 }
 
+export const LOADING: Readonly<Record<keyof LoadModelOptions, true>> = {
+  adapter: true,
+  onto: true,
+  device: true,
+  dtype: true,
+  tell: true,
+}
+
 /** A model with all that goes with it. */
 export interface LoadedModel {
   model: Decoder
@@ -70,10 +79,9 @@ export interface LoadedModel {
  * @example
  * const { model, tokenizer } = await loadModel('runs/lora', { dtype: 'bf16' })
  */
-export async function loadModel(
-  path: string | ModelSource,
-  { adapter, onto, device: wish = 'auto', dtype = 'auto', tell }: LoadModelOptions = {},
-): Promise<LoadedModel> {
+export async function loadModel(path: string | ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  checkOptionNames('loadModel', options, LOADING)
+  const { adapter, onto, device: wish = 'auto', dtype = 'auto', tell } = options
   const source = typeof path === 'string' ? modelSource(path, adapter) : path
   const device = resolveDevice(wish)
   const config = sourceConfig(source)

@@ -10,6 +10,7 @@ import { InputError } from '../errors.ts'
 import { kindOf } from '../files/output-file.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { isGguf } from '../gguf/load-parts.ts'
+import { stringAt } from '../gguf/metadata-fields.ts'
 import { configFromGguf } from '../gguf/model-config.ts'
 import { readGguf } from '../gguf/read.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
@@ -89,6 +90,10 @@ export function checkAdapterPath(path: string): void {
   const expected = `${path}: expected the directory of an adapter, got`
   const status = statSync(path, { throwIfNoEntry: false })
   if (status === undefined) throw new InputError(`${expected} nothing. Check the path`)
+  if (status.isFile() && isGguf(path) && stringAt(readGguf(path), 'general.type') === 'adapter')
+    throw new InputError(
+      `${expected} one as GGUF, which is written for llama.cpp and not read here. Give the directory that it was made from`,
+    )
   if (existsSync(join(path, 'config.json')) || (status.isFile() && isGguf(path)))
     throw new InputError(`${expected} a model. Give it as the model`)
   throw new InputError(

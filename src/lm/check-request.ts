@@ -1,0 +1,116 @@
+// What a program without a type checker gets wrong in what it asks of an `Lm`: names that nobody reads, no prompt or two of them, one
+// text where a list belongs (whose letters would each be a stop string).
+import { UsageError } from '../errors.ts'
+import { checkOptionNames } from '../option-names.ts'
+import type { GenerateRequest, HiddenOptions, Prompt, ScoreTokensOptions } from './lm.ts'
+
+type KeyOf<T> = T extends unknown ? keyof T : never
+type Names<T> = Readonly<Record<KeyOf<T>, true>>
+
+const PROMPTS = { prompt: 'a text', messages: 'a list of messages', ids: 'a list of token ids' } as const
+const LISTS = ['stop', 'stopTokenIds', 'logprobTokenIds'] as const
+
+const REQUEST: Names<GenerateRequest> = {
+  prompt: true,
+  addSpecialTokens: true,
+  allowSpecial: true,
+  messages: true,
+  tools: true,
+  ids: true,
+  maxNewTokens: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repetitionPenalty: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  logitBias: true,
+  mask: true,
+  seed: true,
+  stop: true,
+  stopTokenIds: true,
+  minTokens: true,
+  ignoreEos: true,
+  skipSpecialTokens: true,
+  logprobs: true,
+  topLogprobs: true,
+  logprobTokenIds: true,
+  promptLogprobs: true,
+  adapter: true,
+  promptLookup: true,
+  cacheSalt: true,
+  signal: true,
+}
+
+/** What OpenAI and vLLM call some of them; names that differ in spelling alone are found without. */
+const ELSEWHERE = {
+  max_tokens: 'maxNewTokens',
+  maxTokens: 'maxNewTokens',
+  max_completion_tokens: 'maxNewTokens',
+  allowed_token_ids: 'mask',
+  stop_sequences: 'stop',
+} as const
+
+const SCORE: Names<ScoreTokensOptions> = {
+  window: true,
+  from: true,
+  adapter: true,
+  cacheSalt: true,
+  signal: true,
+  onProgress: true,
+  topLogprobs: true,
+  logprobTokenIds: true,
+}
+
+const HIDDEN: Names<HiddenOptions> = { layer: true, pooling: true, normalize: true, adapter: true, signal: true }
+
+/** UsageError unless `request` has one prompt, and options that there are. Their values are checked where they are used. */
+export function checkRequest(request: GenerateRequest): void {
+  checkPrompt(request)
+  checkOptionNames('generate', request, REQUEST, ELSEWHERE)
+  for (const name of LISTS) checkList(name, request[name])
+}
+
+/** UsageError unless it is one of the three kinds of prompt. */
+export function checkPrompt(prompt: Prompt): void {
+  const isObject = typeof prompt === 'object' && prompt !== null
+  const kinds = isObject ? (['prompt', 'messages', 'ids'] as const).filter((kind) => kind in prompt) : []
+  const [kind] = kinds
+  if (kind === undefined || kinds.length > 1)
+    throw new UsageError(
+      `prompt: expected an object with one of prompt, messages and ids, got ${kinds.join(' and ') || brief(prompt)}`,
+    )
+  const value = (prompt as Record<string, unknown>)[kind]
+  const isRight =
+    kind === 'prompt'
+      ? typeof value === 'string'
+      : Array.isArray(value) || (kind === 'ids' && ArrayBuffer.isView(value))
+  if (!isRight) throw new UsageError(`${kind}: expected ${PROMPTS[kind]}, got ${brief(value)}`)
+}
+
+/** UsageError unless these are lists of token ids and options of `score` or `scoreTokens`. */
+export function checkScoring(sequences: readonly (readonly number[])[], options: ScoreTokensOptions): void {
+  checkSequences(sequences)
+  checkOptionNames('score', options, SCORE)
+  checkList('logprobTokenIds', options.logprobTokenIds)
+}
+
+/** The same for `hidden`. */
+export function checkHidden(sequences: readonly (readonly number[])[], options: HiddenOptions): void {
+  checkSequences(sequences)
+  checkOptionNames('hidden', options, HIDDEN)
+}
+
+function checkSequences(sequences: readonly (readonly number[])[]): void {
+  const wrong = Array.isArray(sequences) ? sequences.find((ids) => !isList(ids)) : sequences
+  if (wrong !== undefined || !Array.isArray(sequences))
+    throw new UsageError(`sequences: expected lists of token ids, [[1, 2, …], …], got ${brief(wrong)}`)
+}
+
+function checkList(name: string, value: unknown): void {
+  if (value !== undefined && !isList(value)) throw new UsageError(`${name}: expected a list, got ${brief(value)}`)
+}
+
+const isList = (value: unknown): boolean => Array.isArray(value) || ArrayBuffer.isView(value)
+const brief = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 40)
