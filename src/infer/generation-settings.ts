@@ -41,14 +41,6 @@ export function generationSettings(
   config: GenerationConfig = {},
   vocabSize: number = Number.POSITIVE_INFINITY,
 ): GenerationSettings {
-  // Text is a list of characters too: each would be one of its own.
-  for (const [name, list] of [
-    ['stop', options.stop],
-    ['stop_token_ids', options.stopTokenIds],
-    ['logprob_token_ids', options.logprobTokenIds],
-  ] as const)
-    if (list !== undefined && !Array.isArray(list))
-      throw new UsageError(`${name}: expected a list, got ${JSON.stringify(list)}`)
   const cuts = options.topK !== undefined || options.topP !== undefined || options.minP !== undefined
   const samples = config.doSample === true || cuts
   const settings: GenerationSettings = {

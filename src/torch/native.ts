@@ -101,9 +101,13 @@ if (wish && wish !== native.engineInfo().matmul)
   )
 native.setThreads(threadsFor(process.env, native.engineInfo().threads, availableProcessors()))
 
-/** The index of an operator for `native.call`; an error that names it where this LibTorch has none. */
+/** The index of an operator for `native.call`; an error that names it where this LibTorch, or an add-on from before it, has none. */
 export function resolve(name: string, overload: string): number {
   const index = native.op(name, overload)
+  if (index < 0 && name.startsWith('anneal::'))
+    throw new EngineMissingError(
+      `the add-on is older than this program: expected an operator ${name}, got none. Run \`anneal setup\``,
+    )
   if (index < 0) throw new NativeError(name, [], `LibTorch ${native.engineInfo().version} has no such operator`)
   return index
 }
