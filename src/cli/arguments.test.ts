@@ -64,7 +64,7 @@ describe('parseArguments', () => {
     ['--model a --model b', '--model: expected once, got it twice'],
     ['--model m --max-new-tokens 0', "--max-new-tokens: expected a whole number ≥ 1, got '0'"],
     ['--model m --max-new-tokens 1.5', "--max-new-tokens: expected a whole number ≥ 1, got '1.5'"],
-    ['--model m --max-new-tokens 1e99', "--max-new-tokens: expected a whole number ≥ 1, got '1e99'"],
+    ['--model m --max-new-tokens 1e99', "--max-new-tokens: expected a whole number ≥ 1 and ≤ 2^53 − 1, got '1e99'"],
     ['--model m --temperature=', "--temperature: expected a number ≥ 0 and ≤ 2, got ''"],
     ['--model m --temperature warm', "--temperature: expected a number ≥ 0 and ≤ 2, got 'warm'"],
     ['--model m --to ggfu', "--to: expected gguf or hf, got 'ggfu'. Did you mean 'gguf'?"],

@@ -118,7 +118,8 @@ function readValue(written: string, text: string, spec: OptionSpec): unknown {
   if (isFine && number >= min && number <= max) return number
   const kind = spec.kind === 'integer' ? 'a whole number' : 'a number'
   const low = spec.min === undefined ? '' : ` ≥ ${spec.min}`
-  const high = spec.max === undefined ? '' : ` ≤ ${spec.max}`
+  const most = spec.max ?? (spec.kind === 'integer' && number > Number.MAX_SAFE_INTEGER ? '2^53 − 1' : undefined)
+  const high = most === undefined ? '' : ` ≤ ${most}`
   throw new UsageError(`${written}: expected ${kind}${low}${low && high ? ' and' : ''}${high}, got '${text}'`)
 }
 

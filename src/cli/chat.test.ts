@@ -8,7 +8,7 @@ import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts
 import { InputError, UsageError } from '../errors.ts'
 import { type FakeLmOptions, fakeLm } from '../lm/fake-lm.ts'
 import type { Prompt } from '../lm/lm.ts'
-import { chat, command } from './chat.ts'
+import { chat, chatOptions, command } from './chat.ts'
 import { createOutput } from './output.ts'
 
 /** Talks to a fake model over a pipe; `prompts` are what it was asked. */
@@ -180,5 +180,18 @@ describe('anneal chat', () => {
     expect(stderr.text).toMatch(/^error: prompt: expected at most 511 tokens .*\n$/)
     expect(stdout.text.trimEnd().split('\n')).toHaveLength(1)
     expect(JSON.parse(stdout.text).token_ids.length).toBeLessThanOrEqual(5)
+  })
+})
+
+describe('chatOptions', () => {
+  it('takes what was asked for, else what the makers say, else what --help says', () => {
+    expect(chatOptions({}, {})).toEqual({ maxNewTokens: 1024, temperature: 0.8, topP: 0.95 })
+    expect(chatOptions({}, { temperature: 0.3 })).toEqual({ maxNewTokens: 1024, temperature: 0.3, topP: 0.95 })
+    expect(chatOptions({ temperature: 0.6, maxNewTokens: 9 }, { topP: 1 })).toEqual({
+      maxNewTokens: 9,
+      temperature: 0.6,
+      topP: 1,
+    })
+    expect(chatOptions({ doSample: true, topP: 0.5 }, {})).toEqual({ maxNewTokens: 1024 }) // the engine reads the rest
   })
 })

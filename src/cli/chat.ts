@@ -2,12 +2,13 @@
 
 import { createInterface } from 'node:readline'
 import { describeError, exitCodeOf, InputError, UsageError } from '../errors.ts'
+import type { GenerationConfig } from '../infer/generation-config.ts'
 import { Conversation } from '../lm/conversation.ts'
 import type { GenerateOptions, Lm } from '../lm/lm.ts'
 import { amount, counted } from '../report/amounts.ts'
 import { runChatCommand } from './chat-commands.ts'
 import { type Command, defineCommand } from './command.ts'
-import { describeSampling } from './describe-sampling.ts'
+import { describeSampling, samplingNotices } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openWriter } from './open-lm.ts'
 import type { Output } from './output.ts'
@@ -34,18 +35,21 @@ export const command: Command = defineCommand({
   examples: ['chat --model runs/tiny', "chat --model runs/tiny --system 'Answer in one sentence.' --temperature 0.3"],
   run: async ({ options, output }) => {
     const engine = await openWriter(options, output)
-    const isOpen = engine.generationConfig.doSample === undefined && options.temperature === undefined
-    const request = {
-      ...(isOpen && DEFAULTS),
-      maxNewTokens: engine.generationConfig.maxNewTokens ?? MAX_NEW_TOKENS,
-      ...generateOptions(options),
-    }
+    const request = chatOptions(engine.generationConfig, generateOptions(options))
     const { generationSettings } = await import('../infer/generation-settings.ts')
-    const how = describeSampling(generationSettings(request, engine.generationConfig))
+    const settings = generationSettings(request, engine.generationConfig)
+    for (const notice of samplingNotices(options, settings)) output.note(`notice: ${notice}`)
+    const how = describeSampling(settings)
     const title = `${options.model}: context of ${engine.contextLength.toLocaleString('en')} tokens; ${how} an answer`
     return chat({ lm: engine, title, system: options.system, options: request, input: process.stdin, output })
   },
 })
+
+/** How an answer is made: what was asked for, else what the model's makers say, else as a chat does it. */
+export function chatOptions(config: GenerationConfig, asked: GenerateOptions): GenerateOptions {
+  const { temperature = DEFAULTS.temperature, topP = DEFAULTS.topP, maxNewTokens = MAX_NEW_TOKENS } = config
+  return { maxNewTokens, ...(config.doSample === undefined && { temperature, topP }), ...asked }
+}
 
 /** The option with what a chat has where the model's makers say nothing. */
 function withDefault<O extends { summary: string }>(option: O, value: number): O {

@@ -34,3 +34,20 @@ export function describeSampling(sampling: Sampling): string {
     .filter((part) => part !== false)
     .join(', ')
 }
+
+/** What was asked for and changes nothing, or not what it seems to. */
+export function samplingNotices(
+  asked: Partial<Record<'seed' | 'topK' | 'topP' | 'minP', number | undefined>> & { stop?: readonly string[] },
+  { temperature }: Pick<Sampling, 'temperature'>,
+): string[] {
+  const drawing = { '--seed': asked.seed, '--top-k': asked.topK, '--top-p': asked.topP, '--min-p': asked.minP }
+  const idle = Object.keys(drawing).filter((name) => drawing[name as keyof typeof drawing] !== undefined)
+  const stop = asked.stop?.find((text) => /\\[nrt]/.test(text))
+  return [
+    temperature === 0 &&
+      idle.length > 0 &&
+      `${idle.join(', ')} ${idle.length === 1 ? 'changes' : 'change'} nothing: at temperature 0 the most probable token is taken. Give --temperature`,
+    stop !== undefined &&
+      `--stop: ${stop} has a backslash and a letter, as it was given, and no control character. In bash $'${stop}' has one`,
+  ].filter((notice) => notice !== false)
+}

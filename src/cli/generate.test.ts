@@ -63,18 +63,20 @@ describe('generate', () => {
     expect(JSON.parse(stdout.text).logprobs).toEqual([
       {
         id: 98,
+        token: 'b',
         logprob: b,
         top: [
-          { id: 97, logprob: a },
-          { id: 98, logprob: b },
+          { id: 97, token: 'a', logprob: a },
+          { id: 98, token: 'b', logprob: b },
         ],
       },
       {
         id: 0,
+        token: '',
         logprob: end,
         top: [
-          { id: 0, logprob: end },
-          { id: 97, logprob: a },
+          { id: 0, token: '', logprob: end },
+          { id: 97, token: 'a', logprob: a },
         ],
       },
     ])
@@ -136,11 +138,23 @@ describe('anneal generate', async () => {
     expect(ids).toEqual(greedy.token_ids)
     for (const { id, logprob, top } of greedy.logprobs) {
       expect(top).toHaveLength(3)
-      expect(top[0]).toEqual({ id, logprob })
+      expect(top[0]).toMatchObject({ id, logprob })
     }
     const banned = JSON.parse((await anneal(...words, '--logprobs', '--logit-bias', `${ids[0]}=-100`)).out)
     expect(banned.token_ids).not.toContain(ids[0])
     expect(banned.logprobs[0]).toEqual(greedy.logprobs[0].top[1]) // the model’s own, without the bias
+  })
+
+  it('says what changes nothing, and what is no line end', async () => {
+    const words = ['--prompt', 'a', '--max-new-tokens', '2']
+    const notices = async (...more: string[]) => (await anneal(...words, ...more)).err.match(/notice: .*/g) ?? []
+    expect(await notices('--seed', '3', '--top-k', '2', '--temperature', '0')).toEqual([
+      'notice: --seed, --top-k change nothing: at temperature 0 the most probable token is taken. Give --temperature',
+    ])
+    expect(await notices('--seed', '3', '--temperature', '1', '--stop', '\n')).toEqual([])
+    expect(await notices('--stop', '\\n')).toEqual([
+      "notice: --stop: \\n has a backslash and a letter, as it was given, and no control character. In bash $'\\n' has one",
+    ])
   })
 
   it('follows penalties, and guesses without another text', async () => {
@@ -155,6 +169,11 @@ describe('anneal generate', async () => {
   })
 
   it.each([
+    [
+      ['--prompt', 'a', '--logit-bias', '5=1', '--logit-bias', '05=2'],
+      2,
+      '--logit-bias: expected token 5 once, got it twice',
+    ],
     [['--prompt', 'a', '--logprobs'], 2, '--logprobs: expected --json with it'],
     [['--prompt', 'a', '--top-logprobs', '2'], 2, '--top-logprobs: expected --json with it'],
     [

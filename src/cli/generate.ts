@@ -4,11 +4,12 @@ import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm } from '../lm/lm.ts'
 import { amount, counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
-import { describeSampling } from './describe-sampling.ts'
+import { describeSampling, samplingNotices } from './describe-sampling.ts'
 import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.ts'
 import { openWriter } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { readInput } from './read-input.ts'
+import { tokenTexts } from './token-texts.ts'
 import { whyEnded, writeReply } from './write-reply.ts'
 
 export const command: Command = defineCommand({
@@ -23,6 +24,11 @@ export const command: Command = defineCommand({
       summary: 'file with the text, - for standard input; its last line end is dropped',
     },
     ...SAMPLING_OPTIONS,
+    temperature: {
+      ...SAMPLING_OPTIONS.temperature,
+      summary:
+        '0 takes the most probable token; higher is bolder; 1 where --top-k, --top-p or --min-p is given without it (default: generation_config.json, else 0)',
+    },
     logprobs: { kind: 'flag', summary: 'with --json, the log-probability of each token that was made' },
     'top-logprobs': {
       kind: 'integer',
@@ -56,14 +62,16 @@ export const command: Command = defineCommand({
       ...(topLogprobs !== undefined && { topLogprobs }),
     }
     const { generationSettings } = await import('../infer/generation-settings.ts')
-    const how = describeSampling(generationSettings(request, engine.generationConfig))
+    const settings = generationSettings(request, engine.generationConfig)
+    for (const notice of samplingNotices(options, settings)) output.note(`notice: ${notice}`)
+    const how = describeSampling(settings)
     await generate(engine, request, output, how)
   },
 })
 
 /** Generates one continuation onto `output`: text with a line about speed and `how` it was drawn, or one object with `--json`. */
 export async function generate(lm: Lm, request: GenerateRequest, output: Output, how?: string): Promise<void> {
-  const reply = await writeReply(lm.generate(request), output)
+  const reply = await writeReply(lm.generate(request), output, tokenTexts(lm))
   const { tokenIds, tokensPerSecond } = reply
   if (output.isJson) return
   const why = whyEnded(reply, lm.contextLength)

@@ -128,12 +128,13 @@ export function generateOptions(values: OptionValues<typeof SAMPLING_OPTIONS>): 
 
 /** `['50=-100']` → 50 ↦ −100. */
 function biasOf(entries: readonly string[]): Map<number, number> {
-  return new Map(
-    entries.map((entry) => {
-      const [, id, bias] = /^(\d+)=([+-]?(?:\d+\.?\d*|\.\d+))$/.exec(entry) ?? []
-      if (id === undefined || bias === undefined)
-        throw new UsageError(`--logit-bias: expected a token id and a number such as 50=-100, got '${entry}'`)
-      return [Number(id), Number(bias)]
-    }),
-  )
+  const biases = new Map<number, number>()
+  for (const entry of entries) {
+    const [, id, bias] = /^(\d+)=([+-]?(?:\d+\.?\d*|\.\d+))$/.exec(entry) ?? []
+    if (id === undefined || bias === undefined)
+      throw new UsageError(`--logit-bias: expected a token id and a number such as 50=-100, got '${entry}'`)
+    if (biases.has(Number(id))) throw new UsageError(`--logit-bias: expected token ${Number(id)} once, got it twice`)
+    biases.set(Number(id), Number(bias))
+  }
+  return biases
 }

@@ -34,7 +34,7 @@ describe('anneal score', async () => {
     const { code, out } = await anneal('--ids', file(JSON.stringify(golden.input_ids)), '--json')
     const result = JSON.parse(out)
     expect(code).toBe(0)
-    expect(Object.keys(result)).toEqual(['token_logprobs', 'loss', 'perplexity', 'tokens'])
+    expect(Object.keys(result)).toEqual(['token_ids', 'token_texts', 'token_logprobs', 'loss', 'perplexity', 'tokens'])
     expect(result.loss).toBeCloseTo(golden.loss, 5)
     expect(result.perplexity).toBeCloseTo(Math.exp(golden.loss), 1)
     expect(result.tokens).toBe(78)
@@ -52,6 +52,12 @@ describe('anneal score', async () => {
     // Byte-level ids follow the alphabet, which for ASCII letters is the byte itself.
     const direct = JSON.parse((await anneal('--ids', file(JSON.stringify([ids])), '--json')).out)
     expect(out).toContain(`loss ${direct.loss.toFixed(4)}`)
+  })
+
+  it('says which token each number belongs to, also one that is half a character', async () => {
+    const { token_ids, token_texts, token_logprobs } = JSON.parse((await anneal('--text', file('Hé'), '--json')).out)
+    expect(token_texts).toEqual([['<s>', 'H', '\ufffd', '\ufffd']])
+    expect([token_ids[0].length, token_logprobs[0].length]).toEqual([4, 4])
   })
 
   it('scores a text longer than the context', async () => {
@@ -79,6 +85,8 @@ describe('anneal score', async () => {
 
   it('has no loss for single tokens', async () => {
     expect(JSON.parse((await anneal('--ids', file('[[5],[6]]'), '--json')).out)).toEqual({
+      token_ids: [[5], [6]],
+      token_texts: [[expect.any(String)], [expect.any(String)]],
       token_logprobs: [[null], [null]],
       loss: null,
       perplexity: null,

@@ -9,6 +9,7 @@ import { openLm } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { readInput } from './read-input.ts'
+import { tokenTexts } from './token-texts.ts'
 import { sevenDigits, tokenAsJson } from './write-reply.ts'
 
 export const command: Command = defineCommand({
@@ -84,8 +85,16 @@ export async function score(
   }
   const { loss, perplexity, tokens } = summarise(scores)
   const rounded = scores.map((row) => row.map((value) => (value === null ? null : sevenDigits(value))))
-  const tops = places?.map((row) => row.map((place) => place && tokenAsJson(place).top))
-  output.emit({ token_logprobs: rounded, ...(tops !== undefined && { top_logprobs: tops }), loss, perplexity, tokens })
+  if (output.isJson) {
+    const text = tokenTexts(lm)
+    output.emit({
+      token_ids: sequences,
+      ...(text && { token_texts: sequences.map((ids) => ids.map(text)) }),
+      token_logprobs: rounded,
+      ...(places && { top_logprobs: places.map((row) => row.map((place) => place && tokenAsJson(place, text).top)) }),
+      ...{ loss, perplexity, tokens },
+    })
+  }
   if (loss === null || perplexity === null)
     output.result(`${counted(tokens, 'token')} scored: nothing comes before the first one`)
   else output.result(`loss ${loss.toFixed(4)}  perplexity ${perplexity.toPrecision(5)}  tokens ${tokens}`)

@@ -10,8 +10,22 @@ export interface WrittenReply extends Generation {
   tokensPerSecond: number | undefined
 }
 
-/** Writes a continuation and a line end. A terminal gets printable text, a pipe the text as it is. */
-export async function writeReply(pieces: AsyncIterable<GenerationPiece>, output: Output): Promise<WrittenReply> {
+interface TokenJson extends LogProb {
+  token?: string
+}
+
+/** A text of a token, where there is one. */
+export type TokenText = ((id: number) => string) | undefined
+
+/**
+ * Writes a continuation and a line end. A terminal gets printable text, a pipe the text as it is, a program log-probabilities with the
+ * texts of the tokens.
+ */
+export async function writeReply(
+  pieces: AsyncIterable<GenerationPiece>,
+  output: Output,
+  tokenText?: TokenText,
+): Promise<WrittenReply> {
   let startedAt: number | undefined
   async function* written(): AsyncGenerator<GenerationPiece> {
     for await (const piece of pieces) {
@@ -23,13 +37,16 @@ export async function writeReply(pieces: AsyncIterable<GenerationPiece>, output:
   }
   const reply = await collect(written())
   if (!output.isJson) output.stdout.write('\n')
-  output.emit(asJson(reply))
+  output.emit(asJson(reply, tokenText))
   const seconds = (performance.now() - (startedAt ?? 0)) / 1000
   const made = reply.tokenIds.length
   return { ...reply, tokensPerSecond: made > 1 ? (made - 1) / seconds : undefined }
 }
 
-function asJson({ text, tokenIds, finishReason, stop, limit, logprobs, usage }: Generation): object {
+function asJson(
+  { text, tokenIds, finishReason, stop, limit, logprobs, usage }: Generation,
+  tokenText: TokenText,
+): object {
   const { draftTokens, acceptedDraftTokens } = usage
   return {
     text,
@@ -37,14 +54,21 @@ function asJson({ text, tokenIds, finishReason, stop, limit, logprobs, usage }: 
     finish_reason: finishReason,
     ...(stop !== undefined && { stop_reason: stop }),
     ...(limit !== undefined && { limit }),
-    ...(logprobs !== undefined && { logprobs: logprobs.map(tokenAsJson) }),
+    ...(logprobs !== undefined && { logprobs: logprobs.map((place) => tokenAsJson(place, tokenText)) }),
     ...(draftTokens !== undefined && { draft_tokens: draftTokens, accepted_draft_tokens: acceptedDraftTokens }),
   }
 }
 
 /** A token with seven digits of its log-probability, and of those beside it: equal numbers stay equal. */
-export function tokenAsJson({ id, logprob, top }: TokenLogProb): LogProb & { top?: LogProb[] } {
-  const entry = (other: LogProb): LogProb => ({ id: other.id, logprob: sevenDigits(other.logprob) })
+export function tokenAsJson(
+  { id, logprob, top }: TokenLogProb,
+  tokenText: TokenText,
+): TokenJson & { top?: TokenJson[] } {
+  const entry = (other: LogProb): TokenJson => ({
+    id: other.id,
+    ...(tokenText && { token: tokenText(other.id) }),
+    logprob: sevenDigits(other.logprob),
+  })
   return { ...entry({ id, logprob }), ...(top.length > 0 && { top: top.map(entry) }) }
 }
 
