@@ -27,7 +27,7 @@ export const command: Command = defineCommand({
     temperature: {
       ...SAMPLING_OPTIONS.temperature,
       summary:
-        '0 takes the most probable token; higher is bolder; 1 where --top-k, --top-p or --min-p is given without it (default: generation_config.json, else 0)',
+        '0 takes the most probable token; higher is bolder; 1 beside a top-k, top-p or min-p (default: generation_config.json, else 0)',
     },
     logprobs: { kind: 'flag', summary: 'with --json, the log-probability of each token that was made' },
     'top-logprobs': {
