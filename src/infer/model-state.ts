@@ -1,7 +1,8 @@
 // What decides the numbers that a model gives, to notice that keys and values in a cache are of another one: its weights (by the tensor, its
 // memory and how often that was written), the rules on its branches, and what its layers are set to.
 import type { Decoder } from '../model/decoder.ts'
-import type { Tensor } from '../torch/index.ts'
+import { Layer } from '../nn/layer.ts'
+import { Tensor } from '../torch/index.ts'
 
 /** Memory that was freed is given out again, and a new tensor begins at version 0 there: each tensor has a number of its own. */
 const numbers = new WeakMap<Tensor, number>()
@@ -13,11 +14,19 @@ function numberOf(tensor: Tensor): number {
   return known
 }
 
-/** Equal, entry by entry, as long as nothing was trained, replaced, removed or switched. */
+/** Equal, entry by entry, as long as nothing was trained, replaced, removed or switched. Asked for at each text: names and paths cost more than the rest. */
 export function modelState(model: Decoder): readonly unknown[] {
   const state: unknown[] = [model.config]
-  for (const [, layer] of model.walk()) if (layer.setting !== '') state.push(layer.setting)
-  for (const [path, tensor] of model.parameters()) state.push(path, numberOf(tensor), tensor.storageId, tensor.version)
+  visit(model, state)
   for (const { attention, feedForward } of model.model.layers) state.push(...attention.rules, ...feedForward.rules)
   return state
+}
+
+function visit(layer: Layer, state: unknown[]): void {
+  const { setting } = layer
+  if (setting !== '') state.push(setting)
+  for (const value of Object.values(layer))
+    if (value instanceof Tensor) state.push(numberOf(value), value.storageId, value.version)
+    else if (value instanceof Layer) visit(value, state)
+    else if (Array.isArray(value)) for (const item of value) if (item instanceof Layer) visit(item, state)
 }

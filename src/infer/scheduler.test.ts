@@ -192,6 +192,24 @@ describe('the scheduler', () => {
     engine.free()
   })
 
+  it('gives a text that comes after a change none of the keys from before, whatever is still running', async () => {
+    const model = load('llama')
+    const ids = Array.from({ length: 40 }, (_, i) => i)
+    const engine = new Engine({ model })
+    const going = collect(engine.generate({ ids, maxNewTokens: 30, ignoreEos: true }))
+    while (engine.load.running === 0) await setImmediate()
+    const { weight } = model.model.layers[0]!.self_attn!.k_proj as unknown as { weight: Tensor }
+    noGrad(() => weight.mul_(3))
+    const request = { ids: [...ids, 7], maxNewTokens: 6, ignoreEos: true }
+    const [after] = await engine.generateAll([request])
+    await going
+    expect(after!.usage.cachedTokens).toBe(0)
+    expect([after!.tokenIds]).toEqual(
+      (await new Engine({ model }).generateAll([request])).map(({ tokenIds }) => tokenIds),
+    )
+    engine.free()
+  })
+
   it('does not take a weight for the one that was in its memory before', async () => {
     const model = load('llama')
     const engine = new Engine({ model })

@@ -141,16 +141,21 @@ export class Scheduler {
   /** Another cache where the model is no longer what the old one was filled by. */
   #renewCache(): void {
     const state = modelState(this.#model)
-    const isSame = state.length === this.#state.length && state.every((value, i) => value === this.#state[i])
-    if (this.#cache !== undefined && isSame) return
+    if (this.#cache !== undefined && this.#isFilledBy(state)) return
     this.#cache?.free()
     this.#cache = this.#options.makeCache(this.#model)
     this.#state = state
   }
 
+  #isFilledBy(state: readonly unknown[]): boolean {
+    return state.length === this.#state.length && state.every((value, i) => value === this.#state[i])
+  }
+
   #admit(): void {
     const cache = this.#cache!
     const isWhole = hasLengthDependentRope(this.#model.config)
+    // Who comes after the model was changed waits for the texts that were begun before, and gets a cache of its own.
+    let isCurrent = this.#running.length === 0
     while (this.#waiting.length > 0 && this.#running.length < (isWhole ? 1 : this.#options.sequences)) {
       const task = this.#waiting[0]!
       const salt = `${task.adapter ?? ''}\n${task.salt}`
@@ -158,7 +163,9 @@ export class Scheduler {
       const most = isWhole ? 0 : Math.min(task.logitsFrom, task.ids.length - 1)
       const text = cache.open(task.ids, most, salt)
       const first = Math.min(task.ids.length - text.length, PROMPT_TOKENS)
-      if (this.#willBeKnown(task, text.length, most) || !cache.reserve(text, first)) {
+      const hasRoom = !this.#willBeKnown(task, text.length, most) && cache.reserve(text, first)
+      if (hasRoom) isCurrent ||= this.#isFilledBy(modelState(this.#model))
+      if (!hasRoom || !isCurrent) {
         cache.close(text)
         return
       }
