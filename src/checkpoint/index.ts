@@ -3,6 +3,7 @@ export type { WrittenFile } from '../files/atomic-write.ts'
 export type { StoredDType } from '../model/dtype.ts'
 export { readAdapter, type StoredAdapter, writeAdapter } from './adapter/adapter.ts'
 export type { AdapterFile, LoraFile, PromptFile } from './adapter/adapter-config.ts'
+export { type ClassifierLoadOptions, loadClassifier, saveModel } from './model-directory/classifier-directory.ts'
 export {
   type EncoderLoadOptions,
   loadEncoder,

@@ -39,6 +39,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   generate: { summary: 'continue a text', load: () => import('./generate.ts') },
   chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
+  classify: { summary: 'labels of texts by a classifier', load: () => import('./classify.ts') },
   export: { summary: 'write a model as GGUF or as a Hugging Face directory', load: () => import('./export.ts') },
   check: { summary: 'find faults in the files of a model or adapter', load: () => import('./check.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },

@@ -102,7 +102,7 @@ async function configFor(file: string, overrides: readonly Override[], output: O
 /** What data is for, and says so: running text is learnt as it is, pairs are preferences, everything else is answers to learn. */
 async function stageFor(file: string, overrides: readonly Override[], output: Output): Promise<TrainConfig['stage']> {
   const given = readOverrides(trainKind, overrides).find(({ key }) => key === 'stage')?.value
-  if (given === 'pretrain') return given
+  if (given === 'pretrain' || given === 'classify' || given === 'mlm') return given
   const columns = columnsOf(overrides)
   const { guessShape } = await import('../data/rows/read-examples.ts')
   let stage = given

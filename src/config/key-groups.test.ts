@@ -9,7 +9,7 @@ describe('the groups of keys', () => {
 
   it('hold every key once, in the order of the schema', () => {
     expect(groups.flatMap(({ keys }) => keys.map(({ key }) => key))).toEqual(CONFIG_KEYS)
-    expect(groups.map(({ title }) => title)).toHaveLength(10)
+    expect(groups.map(({ title }) => title)).toHaveLength(11)
     expect(groups.every(({ keys }) => keys.length > 1)).toBe(true)
   })
 
@@ -20,7 +20,7 @@ describe('the groups of keys', () => {
       summary: 'Tokens in a sequence (default 1024)',
     })
     expect(summaryOf('stage')).toMatchObject({
-      value: 'pretrain|sft|dpo',
+      value: 'pretrain|sft|dpo|classify|mlm',
       summary: expect.stringMatching(/\(required\)$/),
     })
     expect(summaryOf('lora_alpha')!.summary).toBe(

@@ -6,7 +6,7 @@ import { PRESET_NAMES, type PresetName } from './presets.ts'
 
 /** Keys that say which model is trained. */
 export interface ModelKeys {
-  stage: 'pretrain' | 'sft' | 'dpo'
+  stage: 'pretrain' | 'sft' | 'dpo' | 'classify' | 'mlm'
   finetuning: 'full' | 'freeze' | 'lora' | 'dora' | 'prompt'
   model_name_or_path: string | undefined
   model: PresetName | Record<string, unknown> | undefined
@@ -16,10 +16,10 @@ export interface ModelKeys {
 
 export const modelKeys: Shape<ModelKeys> = {
   stage: z
-    .enum(['pretrain', 'sft', 'dpo'])
+    .enum(['pretrain', 'sft', 'dpo', 'classify', 'mlm'])
     .describe(
       'What is learned: pretrain = plain text, every token is a target; sft = the answers in conversations; dpo = to ' +
-        'prefer the better one of two answers.',
+        'prefer the better one of two answers; classify = the labels of texts; mlm = what was hidden in a text (encoders).',
     ),
   finetuning: z
     .enum(['full', 'freeze', 'lora', 'dora', 'prompt'])

@@ -131,7 +131,7 @@ describe('parseConfig', () => {
 
   it('tells the first problem in the file and names the others', () => {
     expect(messageOf('stage: sftt\nseed: x\n')).toBe(
-      "stage: expected pretrain or sft or dpo, got 'sftt'. Did you mean 'sft'? (f.yaml:1:8); also wrong: seed (f.yaml:2:7); missing: dataset, output_dir",
+      "stage: expected pretrain or sft or dpo or classify or mlm, got 'sftt'. Did you mean 'sft'? (f.yaml:1:8); also wrong: seed (f.yaml:2:7); missing: dataset, output_dir",
     )
   })
 

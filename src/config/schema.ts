@@ -4,13 +4,14 @@ import { z } from 'zod'
 import type { Complain } from '../methods/fields.ts'
 import { checkMethodKeys, METHOD_PLACES, type MethodKeys, methodDefaults, methodKeys } from '../methods/keys.ts'
 import { type DataKeys, dataKeys } from './data-keys.ts'
+import { type EncoderKeys, encoderDefaults, encoderKeys, isHeadedStage } from './encoder-keys.ts'
 import { type ModelKeys, modelKeys } from './model-keys.ts'
 import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
 import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
 import { type SftKeys, sftKeys } from './sft-keys.ts'
 
-type AllKeys = ModelKeys & DataKeys & SftKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
+type AllKeys = ModelKeys & DataKeys & SftKeys & EncoderKeys & MethodKeys & QuantKeys & OptimizationKeys & RunKeys
 
 /** Keys whose default depends on other keys; the schema leaves them open and `completeDefaults` fills them in. */
 type Completed =
@@ -44,6 +45,7 @@ export const shape: { readonly [Key in keyof AllKeys]: z.ZodType<AllKeys[Key]> }
   ...modelKeys,
   ...dataKeys,
   ...sftKeys,
+  ...encoderKeys,
   ...methodKeys,
   ...quantKeys,
   ...optimizationKeys,
@@ -66,6 +68,7 @@ export function completeDefaults(config: AllKeys): TrainConfig {
     tokenizer_name_or_path: config.tokenizer_name_or_path ?? config.model_name_or_path,
     learning_rate: config.learning_rate ?? defaultRate(config),
     ...methodDefaults(config),
+    ...encoderDefaults(config.stage, config),
     eval_strategy: evaluationStrategy(config),
     eval_steps: config.eval_steps ?? config.logging_steps,
     metric_for_best_model: metric.startsWith('eval_') ? metric : `eval_${metric}`,
@@ -98,6 +101,7 @@ export const trainSchema: z.ZodType<AllKeys> = z.strictObject(shape).superRefine
   checkPlaces(config, complain)
   checkPreferences(config, complain)
   checkTuning(config, complain)
+  checkHeaded(config, complain)
   checkMethodKeys(config, complain)
   checkQuantKeys(config, complain)
   checkTogether(config, complain)
@@ -125,12 +129,15 @@ const PLACES: readonly { keys: readonly ConfigKey[]; place: 'stage' | 'finetunin
   { keys: ['packing', 'mask_history'], place: 'stage', values: ['sft'] },
   { keys: ['on_overlong', 'columns'], place: 'stage', values: ['sft', 'dpo'] },
   { keys: ['add_bos_token'], place: 'stage', values: ['pretrain'] },
+  { keys: ['label_column', 'class_weights'], place: 'stage', values: ['classify'] },
+  { keys: ['mlm_probability', 'whole_word_mask'], place: 'stage', values: ['mlm'] },
+  { keys: ['split_special_tokens'], place: 'stage', values: ['pretrain', 'sft', 'dpo'] },
 ]
 
 function checkPlaces(config: AllKeys, complain: Complain<ConfigKey>): void {
   const { stage } = config
-  if (stage !== 'pretrain' && config.text_column !== 'text')
-    complain('text_column', `expected it with stage: pretrain, got stage: ${stage}`)
+  if (stage !== 'pretrain' && !isHeadedStage(stage) && config.text_column !== 'text')
+    complain('text_column', `expected it with stage: pretrain, classify or mlm, got stage: ${stage}`)
   for (const { keys, place, values } of [...PLACES, ...METHOD_PLACES]) {
     if (values.includes(config[place])) continue
     for (const key of keys)
@@ -148,6 +155,19 @@ function checkPreferences(config: AllKeys, complain: Complain<ConfigKey>): void 
     complain('stage', 'expected model_name_or_path with dpo, got a fresh model. Preferences need one that can answer')
   if (config.finetuning === 'prompt') complain('finetuning', 'expected full, freeze, lora or dora with dpo, got prompt')
   if (config.on_overlong === 'split') complain('on_overlong', 'expected another value with dpo, got split')
+}
+
+/** What is about continuing text, or is done to decoders alone. */
+function checkHeaded(config: AllKeys, complain: Complain<ConfigKey>): void {
+  const { stage, finetuning } = config
+  if (!isHeadedStage(stage)) return
+  if (finetuning === 'freeze' || finetuning === 'prompt')
+    complain('finetuning', `expected full, lora or dora with ${stage}, got ${finetuning}`)
+  if (config.sample_prompts.length > 0)
+    complain('sample_prompts', `expected none with ${stage}, whose model continues no text. Leave it out`)
+  for (const key of ['dropbp', 'load_in_4bit', 'load_in_8bit', 'quantization_bit', 'adapter_name_or_path'] as const)
+    if (config[key] !== undefined && config[key] !== false)
+      complain(key, `expected it with stage: pretrain, sft or dpo, got stage: ${stage}. Leave it out`)
 }
 
 function checkTuning(config: AllKeys, complain: Complain<ConfigKey>): void {

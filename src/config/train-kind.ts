@@ -22,6 +22,7 @@ export const trainKind: ConfigKind<z.infer<typeof trainSchema>> = {
     stage: 'What is trained',
     dataset: 'Data',
     on_overlong: 'Conversations and pairs (stage: sft, dpo)',
+    label_column: 'Labels and hidden tokens (stage: classify, mlm)',
     loss_type: 'Preferences (stage: dpo)',
     lora_r: 'LoRA and DropBP',
     num_virtual_tokens: 'Soft prompt (finetuning: prompt)',

@@ -2,7 +2,9 @@
 export { type Batch, type BatchSource, IGNORE_INDEX } from './batch.ts'
 export { type BatchOptions, batches } from './batches.ts'
 export { type CalibrationOptions, calibrationBatches } from './calibration.ts'
+export { LabelCounts } from './label-counts.ts'
 export type { LengthReport } from './length-report.ts'
+export { type MaskingOptions, maskedBatches } from './masking.ts'
 export type { OnOverlong } from './packing/overlong.ts'
 export {
   type BlockOptions,
@@ -44,6 +46,8 @@ export type { ExampleFileOptions } from './rows/read-examples.ts'
 export type { Columns, Purpose, Shape, ShapeGuess } from './rows/shapes.ts'
 export type { Dataset, Sample } from './sample.ts'
 export { onSide, type Side, type SplitOptions, sideOf } from './split.ts'
+export type { FramingTokenizer } from './tuning/framed-text.ts'
+export { type LabelledData, type LabelledOptions, LabelledSamples, readLabelled } from './tuning/labelled.ts'
 export { type Pair, type PairBatch, type PreferenceData, pairBatches, readPreferences } from './tuning/preferences.ts'
 export type { SupervisedOptions } from './tuning/supervised.ts'
 export {

@@ -9,19 +9,26 @@ import { INERT_KEYS, isWithoutEffect } from './config-inert-keys.ts'
 import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
 import { isEncoderType } from './encoder/families.ts'
 import { FAMILIES, type Family, type ModelType } from './families.ts'
+import { readLabels } from './labels.ts'
 import { textPartOf } from './text-part.ts'
+
+/** A head of labels: these, or those that the file names. */
+export interface PooledHead {
+  readonly labels?: readonly string[]
+}
 
 /**
  * Reads a parsed config.json; `file` is used in messages. Throws {@link UnsupportedError} for an architecture, value or
- * key that would change the result and is not implemented, {@link InputError} for wrong types and impossible sizes.
+ * key that would change the result and is not implemented, {@link InputError} for wrong types and impossible sizes. With `pooled` the
+ * model has a head of labels in the place of the vocabulary's.
  */
-export function readModelConfig(json: unknown, file: string): DecoderConfig {
+export function readModelConfig(json: unknown, file: string, pooled?: PooledHead): DecoderConfig {
   const part = textPartOf(json as JsonValue, file)
   const source = part?.json ?? json
   const fields = new ConfigFields(source, file, part === undefined ? '' : 'text_config')
   const modelType = readModelType(fields)
   const family = FAMILIES[modelType]
-  refuseUnsupportedFeatures(fields, family)
+  refuseUnsupportedFeatures(fields, family, pooled !== undefined)
   const size = { min: 1, max: MAX_SIZE }
   const hiddenSize = fields.integer(family.keys.hidden_size ?? 'hidden_size', size)
   const maxPositionEmbeddings = fields.integer(
@@ -49,6 +56,7 @@ export function readModelConfig(json: unknown, file: string): DecoderConfig {
     dtype: readDtype(fields),
     raw: source as JsonObject,
     ...(part !== undefined && { wrapperType: part.wrapperType }),
+    ...(pooled !== undefined && { labels: pooled.labels ?? readLabels(fields) }),
   }
   for (const name of [...INERT_KEYS, ...family.inert]) fields.raw(name)
   const unread = fields.unread().find((key) => !isWithoutEffect(key, fields))
@@ -86,7 +94,7 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
   pruned_heads: 'Save the model with the heads really removed.',
 }
 
-function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
+function refuseUnsupportedFeatures(fields: ConfigFields, family: Family, isPooled: boolean): void {
   refuseForeignQuantization(fields)
   for (const [key, advice] of Object.entries(MUST_BE_OFF)) {
     const value = fields.raw(key)
@@ -97,12 +105,22 @@ function refuseUnsupportedFeatures(fields: ConfigFields, family: Family): void {
   }
   const isText = (entry: JsonValue): entry is string => typeof entry === 'string'
   const architectures = fields.list('architectures', 'class names', isText) ?? []
-  if (architectures.length > 0 && !architectures.some((name) => sameName(name, family.architecture))) {
+  const classifier = pooledClass(family)
+  const wanted = isPooled ? [family.architecture, classifier] : [family.architecture]
+  if (architectures.length > 0 && !architectures.some((name) => wanted.some((each) => sameName(name, each)))) {
+    const advice = architectures.includes(classifier)
+      ? 'A classifier gives labels and continues no text: it is trained with stage: classify, and used by classify.'
+      : 'Only causal language models are supported.'
     throw new UnsupportedError(
-      `model config in ${fields.file}: architectures: expected ${family.architecture}, got ${brief(architectures)}. ` +
-        'Only causal language models are supported.',
+      `model config in ${fields.file}: architectures: expected ${wanted.join(' or ')}, got ${brief(architectures)}. ${advice}`,
     )
   }
+}
+
+/** Transformers' class of a family's decoder with a pooled head. */
+export function pooledClass({ architecture }: Pick<Family, 'architecture'>): string {
+  const stem = architecture.replace(/(?:ForCausalLM|LMHeadModel)$/, '')
+  return `${stem === 'Gemma3' ? 'Gemma3Text' : stem}ForSequenceClassification`
 }
 
 /** Our own section is read where the weights are (checkpoint/model-directory/quantization-config.ts). */

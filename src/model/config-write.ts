@@ -7,8 +7,9 @@ import { UnsupportedError } from '../errors.ts'
 import { longropeAttentionScale, type RopeConfig, yarnAttentionScale } from '../nn/rope-frequencies.ts'
 import type { AttentionConfig, DecoderConfig, LayerConfig, MlpConfig } from './config.ts'
 import type { JsonObject, JsonValue } from './config-fields.ts'
-import { readModelConfig } from './config-read.ts'
+import { pooledClass, readModelConfig } from './config-read.ts'
 import { FAMILIES, type Family } from './families.ts'
+import { labelKeys, withoutLabelKeys } from './labels.ts'
 
 /**
  * The JSON object to save as config.json; reading it again gives the same description (`raw` aside), which is checked:
@@ -16,7 +17,7 @@ import { FAMILIES, type Family } from './families.ts'
  */
 export function writeModelConfig(config: DecoderConfig): JsonObject {
   const json = spell(config)
-  const reread = readModelConfig(json, 'config.json')
+  const reread = readModelConfig(json, 'config.json', config.labels && {})
   const key = Object.keys(config).find(
     (name) =>
       !NOT_COMPARED.includes(name) &&
@@ -51,12 +52,16 @@ const REWRITTEN = ['rope_parameters', 'dtype', 'per_layer_config', 'attention_ou
 function spell(config: DecoderConfig): JsonObject {
   const family = FAMILIES[config.modelType]
   const key = (name: string): string => family.keys[name] ?? name
-  const kept = Object.fromEntries(Object.entries(config.raw).filter(([name]) => !REWRITTEN.includes(name)))
+  const kept = Object.fromEntries(
+    Object.entries(config.labels === undefined ? config.raw : withoutLabelKeys(config.raw)).filter(
+      ([name]) => !REWRITTEN.includes(name),
+    ),
+  )
   const attention = topAttention(config, family)
   const mlp = commonest(config.layers, (layer) => layer.mlp)
   const json: JsonObject = {
     ...kept,
-    architectures: [family.architecture],
+    architectures: [config.labels === undefined ? family.architecture : pooledClass(family)],
     model_type: config.modelType,
     vocab_size: config.vocabSize,
     [key('hidden_size')]: config.hiddenSize,
@@ -68,6 +73,7 @@ function spell(config: DecoderConfig): JsonObject {
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length > 1 ? [...config.eosTokenIds] : (config.eosTokenIds[0] ?? null),
     pad_token_id: config.padTokenId,
+    ...labelKeys(config.labels ?? [], true),
   }
   if (config.dtype !== null) json.torch_dtype = config.dtype
   if (family.softcapping !== undefined) json.final_logit_softcapping = config.finalLogitSoftcapping

@@ -33,6 +33,8 @@ export interface DecoderConfig {
   readonly raw: JsonObject
   /** `model_type` of the wrapper whose text part this is. */
   readonly wrapperType?: string
+  /** Names of the labels of a decoder with a pooled head, which has none for the vocabulary (pooled-decoder.ts). */
+  readonly labels?: readonly string[]
 }
 
 /** What blocks are made from, in a decoder and in an encoder. */

@@ -62,7 +62,7 @@ export class Decoder extends Layer {
     const parameters = new Map(modelParameters(config).map((parameter) => [parameter.path, take(parameter)]))
     const at = (path: string): Tensor => parameters.get(path)!
     this.model = new DecoderBody(config, at, (path) => parameters.get(path) ?? null)
-    this.lm_head = config.tieWordEmbeddings ? null : new Linear(at('lm_head.weight'))
+    this.lm_head = config.tieWordEmbeddings || config.labels !== undefined ? null : new Linear(at('lm_head.weight'))
   }
 
   get device(): string {

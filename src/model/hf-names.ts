@@ -4,6 +4,7 @@
 // This file knows names and shapes only: reading bytes and moving them is `checkpoint/`.
 
 import { blockParameters, type Naming, norm, type Parameter } from './block-parameters.ts'
+import type { DecoderConfig } from './config.ts'
 import { isEncoderConfig, type ModelConfig } from './encoder/config.ts'
 import { type EncoderType, isEncoderType } from './encoder/families.ts'
 import { encoderNaming, encoderParameters, isOtherHead, tiedCopy } from './encoder/parameters.ts'
@@ -38,8 +39,13 @@ export function modelParameters(config: ModelConfig): Parameter[] {
     ...positions,
     ...config.layers.flatMap((layer, i) => blockParameters(config, layer, `model.layers.${i}`)),
     ...norm(config, 'model.norm', hiddenSize),
-    ...(config.tieWordEmbeddings ? [] : [{ path: 'lm_head.weight', shape: [vocabSize, hiddenSize] }]),
+    ...headOf(config),
   ]
+}
+
+function headOf({ labels, tieWordEmbeddings, vocabSize, hiddenSize }: DecoderConfig): Parameter[] {
+  if (labels !== undefined) return [{ path: 'score.weight', shape: [labels.length, hiddenSize] }]
+  return tieWordEmbeddings ? [] : [{ path: 'lm_head.weight', shape: [vocabSize, hiddenSize] }]
 }
 
 /** What a checkpoint of this model holds, tensor by tensor, with the names to save under. */
@@ -74,6 +80,11 @@ export function isIgnoredBuffer(modelType: ModelType | EncoderType, name: string
   if (/(^|\.)(rotary_emb\.inv_freq|position_ids)$/.test(name)) return true
   if (isEncoderType(modelType)) return isOtherHead(modelType, name)
   return NAMING[modelType]?.causalMask?.test(name) ?? false
+}
+
+/** True for the head of the vocabulary, where the model has a head of labels in its place. */
+export function isReplacedHead(config: ModelConfig, name: string): boolean {
+  return !isEncoderConfig(config) && config.labels !== undefined && /^(?:lm_head|embed_out)\./.test(name)
 }
 
 /** The parameter that a tensor of the file must be a copy of, because config.json ties it (a head to the embedding); undefined for others. */

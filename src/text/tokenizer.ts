@@ -140,6 +140,11 @@ export class Tokenizer {
     return new Map(special.map((token) => [token.content, token.id]))
   }
 
+  /** The ids that stand before and after a text, such as `[CLS]` and `[SEP]`. */
+  get frame(): { readonly before: readonly number[]; readonly after: readonly number[] } {
+    return this.#frame
+  }
+
   get bosTokenId(): number | undefined {
     return this.roleId('bos') ?? this.#frame.before[0]
   }

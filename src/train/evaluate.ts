@@ -39,8 +39,10 @@ export async function evaluate<B, M extends Trainable = Decoder>(
   let weight = 0
   const count = Math.min(batches.batchesPerEpoch, options.maxBatches ?? Number.POSITIVE_INFINITY)
   const done = new Count(watch, { label: 'evaluating', unit: 'batches', total: count })
+  const tally = objective.tally?.()
   const add = (batch: B): void => {
-    const { loss, metrics } = objective.forward(model, batch)
+    const { loss, metrics, outputs } = objective.forward(model, batch)
+    if (outputs !== undefined) tally?.add(batch, outputs)
     sums.loss! += loss.item()
     for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
   }
@@ -56,7 +58,11 @@ export async function evaluate<B, M extends Trainable = Decoder>(
       `evaluation: expected supervised tokens, got 0 in ${count} batches. Check the labels of the evaluation data`,
     )
   const runtime = (performance.now() - started) / 1000
-  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`eval_${name}`, sum / weight]))
+  const all = {
+    ...Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / weight])),
+    ...tally?.metrics(),
+  }
+  const means = Object.fromEntries(Object.entries(all).map(([name, value]) => [`eval_${name}`, value]))
   return { ...means, eval_runtime: runtime, eval_steps_per_second: count / runtime }
 }
 

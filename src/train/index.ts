@@ -1,9 +1,11 @@
 // The subpath `anneal/train`: the loop, what it minimises, and what it is made of.
 export { AdamW, type AdamWOptions } from './adamw.ts'
+export { classification } from './classification.ts'
 export { type EvaluationOptions, evaluate } from './evaluate.ts'
 export type { StepMetrics, TrainEvent } from './events.ts'
+export { maskedLanguageModeling } from './masked-lm.ts'
 export type { NonFiniteReport } from './non-finite-report.ts'
-export { languageModeling, type Objective } from './objective.ts'
+export { languageModeling, type Objective, type ObjectiveResult, type Tally } from './objective.ts'
 export type { Drawn, LoggedMetrics, MetricChart, MicroBatch, Rule, RuleFigures, RunState } from './rule.ts'
 export { restoreRunState, saveRunState } from './run-state.ts'
 export { makeSchedule, SCHEDULES, type Schedule, type ScheduleOptions } from './schedule.ts'

@@ -10,9 +10,25 @@ export interface Objective<B = Batch, M extends Trainable = Decoder> {
   /** Units (supervised tokens, pairs) that the loss is a sum over. */
   weight(batch: B): number
   /** Loss summed over the units (scalar), and further sums over the same units. */
-  forward(model: M, batch: B): { loss: Tensor; metrics: Record<string, Tensor> }
+  forward(model: M, batch: B): ObjectiveResult
   /** Tokens in the batch, padding included; for rates. */
   tokens(batch: B): number
+  /** Begins to count what an evaluation tells beside means, such as F1. */
+  tally?(): Tally<B>
+}
+
+/** What `forward` gives. */
+export interface ObjectiveResult {
+  loss: Tensor
+  metrics: Record<string, Tensor>
+  /** What the model answered, for a tally. */
+  outputs?: Tensor
+}
+
+/** Keeps count over all batches of an evaluation. */
+export interface Tally<B = Batch> {
+  add(batch: B, outputs: Tensor): void
+  metrics(): Record<string, number>
 }
 
 /** Next-token cross-entropy (nats) over labels that are not −100; adds `mean_token_accuracy`. */

@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { InputError, UsageError } from '../../errors.ts'
 import type { Parameter } from '../../model/block-parameters.ts'
 import { isEncoderConfig, type ModelConfig } from '../../model/encoder/config.ts'
-import { type CheckpointTensor, checkpointTensors, isIgnoredBuffer, tiedTo } from '../../model/hf-names.ts'
+import {
+  type CheckpointTensor,
+  checkpointTensors,
+  isIgnoredBuffer,
+  isReplacedHead,
+  tiedTo,
+} from '../../model/hf-names.ts'
 import { HEAD } from '../../model/linears.ts'
 import { plannedSpec, type QuantPlan } from '../../model/quantize-model.ts'
 import { partsOf, type QuantSpec } from '../../nn/quant/format.ts'
@@ -159,6 +165,7 @@ class Reading implements ReadParameters {
   /** A tensor that no parameter needs: to be passed over, or an error. */
   private readUnwanted(name: string): void {
     const { config, directory } = this
+    if (isReplacedHead(config, name)) return
     const original = tiedTo(config, name)
     if (original === undefined && isIgnoredBuffer(config.modelType, name)) return
     if (original === undefined) {

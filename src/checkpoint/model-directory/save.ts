@@ -51,7 +51,9 @@ export function saveDecoder(
     for (const [part, tensor] of weight.tensors) sources.push(tensorSource(`${path}.weight.${part}`, tensor))
   return [
     writeFileAtomic(join(directory, 'config.json'), formatModelConfig(json)),
-    writeFileAtomic(join(directory, 'generation_config.json'), `${JSON.stringify(generation, null, 2)}\n`),
+    ...(config.labels === undefined
+      ? [writeFileAtomic(join(directory, 'generation_config.json'), `${JSON.stringify(generation, null, 2)}\n`)]
+      : []),
     ...writeModelWeights(directory, sources, options),
   ]
 }

@@ -3,7 +3,7 @@
 // draw A from kaiming_uniform(√5), and so do we). rsLoRA, DoRA and LoRA+ are options of it; see card.md.
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { UsageError } from '../../errors.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import { linearsOf, putLinear } from '../../model/linears.ts'
 import type { LinearLike } from '../../nn/linear.ts'
 import { Generator, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
@@ -39,7 +39,7 @@ export interface LoraOptions {
  * addLora(model, { r: 16, loraAlpha: 32, targetModules: ['q_proj', 'v_proj'] })
  */
 export function addLora(
-  model: Decoder,
+  model: AnyModel,
   options: LoraOptions = {},
 ): PassRecord<{ modules: number; trainable_parameters: number }> {
   const unnamed = { excludeModules: [] as Targets, adapterName: 'default', seed: 0 }
@@ -64,7 +64,7 @@ export function addLora(
 }
 
 /** Puts given adapters on the modules they belong to, none of them active. A UsageError leaves the model as it was. */
-export function attachAdapters(model: Decoder, name: string, adapters: readonly [path: string, Adapter][]): void {
+export function attachAdapters(model: AnyModel, name: string, adapters: readonly [path: string, Adapter][]): void {
   checkAdapterName(name)
   for (const [, { adapters: taken, merged }] of loraLayers(model)) {
     if (taken.has(name))
@@ -81,7 +81,7 @@ export function attachAdapters(model: Decoder, name: string, adapters: readonly 
 }
 
 /** Every module of the model that carries adapters, by path. */
-export function* loraLayers(model: Decoder): Iterable<[string, LoraLinear]> {
+export function* loraLayers(model: AnyModel): Iterable<[string, LoraLinear]> {
   for (const [path, layer] of linearsOf(model)) if (layer instanceof LoraLinear) yield [path, layer]
 }
 
@@ -90,7 +90,7 @@ export function* loraLayers(model: Decoder): Iterable<[string, LoraLinear]> {
  * in the model is frozen.
  */
 export function setAdapters(
-  model: Decoder,
+  model: AnyModel,
   names: string | readonly string[],
   options: { trainable?: boolean } = {},
 ): void {
@@ -114,12 +114,12 @@ export function setAdapters(
  * `body()` with every adapter off: the base model, as DPO's reference. Not when they are merged; and a backward pass over what
  * `body` computed belongs inside it.
  */
-export function withoutAdapter<T>(model: Decoder, body: () => T): T {
+export function withoutAdapter<T>(model: AnyModel, body: () => T): T {
   return withAdapters(model, [], body)
 }
 
 /** `body()` with these adapters on and all others off, as for a reference that is itself tuned. */
-export function withAdapters<T>(model: Decoder, names: readonly string[], body: () => T): T {
+export function withAdapters<T>(model: AnyModel, names: readonly string[], body: () => T): T {
   const layers = [...loraLayers(model)].map(([, layer]) => ({ layer, active: layer.active }))
   if (layers.some(({ layer }) => layer.merged !== null)) throw mergedError('adapters that are switched')
   for (const { layer } of layers) layer.activate(names)

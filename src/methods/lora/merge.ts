@@ -3,7 +3,7 @@
 
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import { NonFiniteError, UsageError } from '../../errors.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import { isEmbedding, putLinear, untieHead } from '../../model/linears.ts'
 import { Linear, type LinearLike } from '../../nn/linear.ts'
 import { type DType, noGrad, ops, scope, type Tensor } from '../../torch/index.ts'
@@ -11,7 +11,7 @@ import { loraLayers, mergedError } from './lora.ts'
 import type { LoraLinear } from './lora-linear.ts'
 
 /** Computes with the sum of base and active adapters as one matrix each, until `unmerge`. Takes the memory of those matrices again. */
-export function merge(model: Decoder): void {
+export function merge(model: AnyModel): void {
   const layers = [...loraLayers(model)]
   checkMergeable(layers)
   try {
@@ -23,7 +23,7 @@ export function merge(model: Decoder): void {
 }
 
 /** Undoes `merge`: bit for bit what was before. */
-export function unmerge(model: Decoder): void {
+export function unmerge(model: AnyModel): void {
   for (const [, layer] of loraLayers(model)) {
     layer.merged?.weight.free()
     layer.merged = null
@@ -37,7 +37,7 @@ export function unmerge(model: Decoder): void {
  * `report.lost_to_rounding` is the worst ‖rounding error‖ / ‖update‖ of a module: near 1, the update is below the base's precision.
  */
 export function mergeAndUnload(
-  model: Decoder,
+  model: AnyModel,
   options: { dtype?: DType } = {},
 ): PassRecord<{ modules: number; lost_to_rounding: number; worst_module: string }> {
   const layers = [...loraLayers(model)]
@@ -56,7 +56,7 @@ export function mergeAndUnload(
 }
 
 /** Removes every adapter; the base is what it was before the first one. */
-export function unload(model: Decoder): void {
+export function unload(model: AnyModel): void {
   unmerge(model)
   for (const [path, layer] of [...loraLayers(model)]) release(model, path, layer, layer.base_layer)
 }
@@ -95,12 +95,12 @@ function mergedLinear(layer: LoraLinear, dtype?: DType): { linear: Linear; lost:
 }
 
 /** Puts `by` in place of the adapted module and frees what nothing refers to any more. */
-function release(model: Decoder, path: string, layer: LoraLinear, by: LinearLike): void {
+function release(model: AnyModel, path: string, layer: LoraLinear, by: LinearLike): void {
   const base = layer.base_layer
   const isTied = isEmbedding(model, base)
-  if (isTied && by === base) model.lm_head = null
+  if (isTied && by === base && 'lm_head' in model) model.lm_head = null
   else putLinear(model, path, by)
-  if (isTied && by !== base) untieHead(model)
+  if (isTied && by !== base && 'lm_head' in model) untieHead(model)
   const kept = new Set<Tensor>([...model.parameters()].map(([, tensor]) => tensor))
   for (const [, tensor] of layer.parameters()) if (!kept.has(tensor)) tensor.free()
 }

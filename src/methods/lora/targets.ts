@@ -1,7 +1,7 @@
 // Which matrices of a model a LoRA goes on. Names are Hugging Face's: ours and, for families whose files fuse modules, the file's
 // (`q_proj` and `c_attn` both mean the queries of GPT-2).
 import { UsageError } from '../../errors.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import { checkpointModule } from '../../model/hf-names.ts'
 import { linearsOf } from '../../model/linears.ts'
 
@@ -9,7 +9,7 @@ import { linearsOf } from '../../model/linears.ts'
 export type Targets = string | readonly string[]
 
 /** The paths that `targets` means and `exclude` does not; a UsageError when an entry means none. */
-export function selectModules(model: Decoder, targets: Targets, exclude: Targets = []): string[] {
+export function selectModules(model: AnyModel, targets: Targets, exclude: Targets = []): string[] {
   const paths = [...linearsOf(model).keys()]
   const chosen = matching(model, paths, targets, 'targetModules')
   const excluded = matching(model, paths, exclude, 'excludeModules')
@@ -19,7 +19,7 @@ export function selectModules(model: Decoder, targets: Targets, exclude: Targets
   return left
 }
 
-function matching(model: Decoder, paths: readonly string[], targets: Targets, option: string): Set<string> {
+function matching(model: AnyModel, paths: readonly string[], targets: Targets, option: string): Set<string> {
   const names = (path: string): string[] => [path, checkpointModule(model.config.modelType, path)]
   const chosen = new Set<string>()
   const rules = typeof targets === 'string' ? [wholePath(targets, option)] : targets.map(endOfPath)

@@ -9,6 +9,7 @@ import { INERT_KEYS, isWithoutEffect } from '../config-inert-keys.ts'
 import { MAX_SIZE } from '../config-layers.ts'
 import { readDtype, readTokenIds, refuseForeignQuantization } from '../config-read.ts'
 import { ACTIVATIONS, type Activation } from '../families.ts'
+import { labelKeys, withoutLabelKeys } from '../labels.ts'
 import type { EncoderConfig, HeadWish } from './config.ts'
 import { ENCODER_FAMILIES, type EncoderFamily, type EncoderType, isEncoderType } from './families.ts'
 import { readHead } from './head-config.ts'
@@ -87,8 +88,8 @@ export function readEncoderConfig(json: unknown, file: string, head?: HeadWish):
 /** The JSON object to save as config.json. Shapes are those that were read; what is written anew is the head and the type of the weights. */
 export function writeEncoderConfig(config: EncoderConfig): JsonObject {
   const { head, raw, dtype, modelType } = config
-  const { id2label: _, label2id: __, num_labels: ___, problem_type: ____, dtype: _____, ...kept } = raw
-  const { naming: ______, classes } = ENCODER_FAMILIES[modelType]
+  const { dtype: _, ...kept } = withoutLabelKeys(raw)
+  const { classes } = ENCODER_FAMILIES[modelType]
   const labels = head?.labels ?? []
   return {
     ...kept,
@@ -98,16 +99,6 @@ export function writeEncoderConfig(config: EncoderConfig): JsonObject {
     pad_token_id: config.padTokenId,
     ...(dtype !== null && { torch_dtype: dtype }),
     ...labelKeys(labels, head?.kind === 'classify'),
-  }
-}
-
-/** `id2label` and what goes with it; nothing without labels. */
-export function labelKeys(labels: readonly string[], isClassifier: boolean): JsonObject {
-  if (labels.length === 0) return {}
-  return {
-    id2label: Object.fromEntries(labels.map((label, id) => [String(id), label])),
-    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
-    ...(isClassifier && { problem_type: 'single_label_classification' }),
   }
 }
 

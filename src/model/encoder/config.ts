@@ -5,7 +5,8 @@ import type { Activation } from '../families.ts'
 import type { EncoderType, HeadKind } from './families.ts'
 
 /** An encoder in full: shapes and formulas of every layer and of its head, all defaults filled in. */
-export interface EncoderConfig extends Omit<DecoderConfig, 'modelType' | 'embeddingScale' | 'finalLogitSoftcapping'> {
+export interface EncoderConfig
+  extends Omit<DecoderConfig, 'modelType' | 'embeddingScale' | 'finalLogitSoftcapping' | 'labels'> {
   readonly modelType: EncoderType
   /** Width of the embeddings; where it is not `hiddenSize`, a matrix is between (ELECTRA). */
   readonly embeddingSize: number

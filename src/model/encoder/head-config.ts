@@ -1,8 +1,9 @@
 // Which head stands on an encoder: as `architectures` in config.json says, or as the caller wants.
 
 import { UnsupportedError } from '../../errors.ts'
-import { type ConfigFields, isObject, type JsonValue } from '../config-fields.ts'
+import type { ConfigFields, JsonValue } from '../config-fields.ts'
 import type { Activation } from '../families.ts'
+import { readLabels } from '../labels.ts'
 import type { EncoderConfig, HeadConfig, HeadWish } from './config.ts'
 import type { EncoderFamily, HeadKind } from './families.ts'
 
@@ -53,22 +54,6 @@ export function readHead(
     dropsFirst: isPooled && family.pooler.dropsFirst,
     labels: kind === 'classify' || kind === 'token' ? names : [],
   }
-}
-
-/** The labels of a classifier in the order of their ids; two without names where the file has none, as in Transformers. */
-export function readLabels(fields: ConfigFields): string[] {
-  const names = fields.raw('id2label')
-  fields.raw('label2id')
-  const count = fields.optionalInteger('num_labels', { min: 1, max: 100_000 }) ?? 2
-  if (names === null) return Array.from({ length: count }, (_, id) => `LABEL_${id}`)
-  if (!isObject(names)) fields.fail('id2label', 'names of labels by their ids', names)
-  const entries = Object.entries(names as Record<string, JsonValue>)
-  return entries.map((_, id) => {
-    const name = (names as Record<string, JsonValue>)[String(id)]
-    return typeof name === 'string'
-      ? name
-      : fields.fail('id2label', `a name for each id from 0 to ${entries.length - 1}`, names)
-  })
 }
 
 function kindOf(fields: ConfigFields, { classes, wider }: EncoderFamily): HeadKind | 'none' {

@@ -6,7 +6,7 @@ import { amount } from '../../report/amounts.ts'
 
 /** What decides the memory of a training step. */
 export interface MemoryQuestion {
-  model: DecoderConfig
+  model: Pick<DecoderConfig, 'layers' | 'hiddenSize' | 'vocabSize'>
   /** Bytes of all weights, adapters included. */
   weightBytes: number
   /** Numbers that are trained. */

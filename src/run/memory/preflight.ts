@@ -4,7 +4,7 @@
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { OutOfMemoryError } from '../../errors.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import { type AnyModel, isClassifier } from '../../model/any-model.ts'
 import { withoutDropout } from '../../model/without-dropout.ts'
 import { amount } from '../../report/amounts.ts'
 import { dropSegments } from '../../torch/checkpointing.ts'
@@ -23,10 +23,10 @@ interface Rows {
 /** What is tried. */
 export interface Preflight<B extends Rows> {
   config: TrainConfig
-  model: Decoder
+  model: AnyModel
   train: BatchSource<B>
   evaluation: BatchSource<B> | undefined
-  objective: Objective<B>
+  objective: Objective<B, AnyModel>
   /** Matrix products are made in bf16. */
   bf16: boolean
   /** Bytes that the process can still get; undefined where nobody knows. Default: what the system says, on a CPU. */
@@ -115,16 +115,18 @@ function availableMemory(device: string): number | undefined {
 
 function memoryQuestion(
   config: TrainConfig,
-  model: Decoder,
+  model: AnyModel,
   { tokens, rows, bf16 }: { tokens: number; rows: number; bf16: boolean },
 ): MemoryQuestion {
   const parameters = [...model.parameters()].map(([, parameter]) => parameter)
   const trained = parameters.filter(({ requiresGrad }) => requiresGrad)
   return {
-    model: model.config,
+    // A head of labels is as good as nothing.
+    model: isClassifier(model) ? { ...model.config, vocabSize: 1 } : model.config,
     weightBytes: parameters.reduce((sum, { nbytes }) => sum + nbytes, 0),
     trained: trained.reduce((sum, { numel }) => sum + numel, 0),
-    trainsHead: [...model.head.parameters()].some(([, { requiresGrad }]) => requiresGrad),
+    trainsHead:
+      !isClassifier(model) && [...(model.head ?? model).parameters()].some(([, { requiresGrad }]) => requiresGrad),
     rows,
     length: Math.ceil(tokens / rows),
     gradientCheckpointing: config.gradient_checkpointing,

@@ -8,8 +8,8 @@ import { modelParameters } from '../../model/hf-names.ts'
 import { plannedSpec } from '../../model/quantize-model.ts'
 import { amount } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
-import { modelSource, sourceConfig } from '../model-source.ts'
-import { freshConfigOf } from '../train/model-of.ts'
+import { modelSource } from '../model-source.ts'
+import { describedModel } from '../train/model-of.ts'
 import { basePlan } from '../train/starting-model.ts'
 
 const F32 = 4
@@ -24,7 +24,7 @@ export function checkWeightsFit(
   if (device !== 'cpu') return // a device says by itself what it cannot hold
   const source = config.model_name_or_path === undefined ? undefined : modelSource(config.model_name_or_path)
   if (source?.isGguf) return // stays in the file
-  const model = freshConfigOf(config, tokenizer) ?? sourceConfig(source!)
+  const model = describedModel(config, tokenizer)
   if ((model.raw.quantization_config ?? null) !== null) return // stored in fewer bits, as they stay
   const plan = basePlan(config)
   let bytes = 0

@@ -51,7 +51,8 @@ export async function referenceOf(
     const isThere = isOwn || (config.ref_model === undefined && isFresh)
     const other = isThere ? undefined : secondModel(config, pairs, tuning)
     try {
-      const ask = { model: other ?? tuning.model, reference: isOwn ? ownStart : answerLogProbs }
+      // Preferences are of answers: what is tuned continues texts.
+      const ask = { model: other ?? (tuning.model as Decoder), reference: isOwn ? ownStart : answerLogProbs }
       values = await compute(ask, pairs, { bf16, batchSize: config.per_device_eval_batch_size }, watch)
     } finally {
       other?.free()

@@ -8,7 +8,7 @@ import { listFiles } from '../../data/read/files.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { ContentHash, hashOf } from '../../files/hash.ts'
 import { readJsonFile } from '../../files/read-json.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
 import { VERSION } from '../../version.ts'
@@ -48,7 +48,7 @@ export interface Fingerprint {
 export async function leaveFingerprint(
   config: TrainConfig,
   tokenizer: Tokenizer,
-  model: Decoder,
+  model: AnyModel,
   step: number,
 ): Promise<Fingerprint> {
   const parts = {
@@ -82,7 +82,7 @@ async function dataHash(paths: readonly string[], tokenizer: Tokenizer): Promise
 }
 
 /** Every weight, frozen ones included, and the step after which they are these. */
-function stateHash(model: Decoder, step: number): string {
+function stateHash(model: AnyModel, step: number): string {
   const hash = new ContentHash().add(`${step}`)
   for (const [name, parameter] of model.parameters()) hash.add(name, parameter.detach().data())
   return shortened(hash.digest())

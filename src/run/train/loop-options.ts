@@ -5,7 +5,8 @@ import type { Batch } from '../../data/batch.ts'
 import { Engine } from '../../infer/engine.ts'
 import { collect } from '../../lm/lm.ts'
 import { stepsOf } from '../../methods/fields.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import type { AnyModel } from '../../model/any-model.ts'
+import { Decoder } from '../../model/decoder.ts'
 import { withoutDropout } from '../../model/without-dropout.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { makeSchedule } from '../../train/schedule.ts'
@@ -25,9 +26,9 @@ export function loopOptions(
   run: Run,
   parts: RunParts,
   { steps, perEpoch, stop, tell }: { steps: number; perEpoch: number; stop: AbortSignal | undefined; tell: RunTell },
-): TrainOptions<Batch> {
+): TrainOptions<Batch, AnyModel> {
   const { config, data, bf16, tokenizer, resumeFrom } = run
-  const { model, rateOf, reader = { model } } = run.finetuning
+  const { model, rateOf, reader = model instanceof Decoder ? { model } : undefined } = run.finetuning
   const every = (strategy: 'no' | 'steps' | 'epoch', interval: number): number | undefined =>
     strategy === 'no' ? undefined : strategy === 'epoch' ? perEpoch : stepsOf(interval, steps)
   const evaluateEvery = every(config.eval_strategy, config.eval_steps)
@@ -51,7 +52,7 @@ export function loopOptions(
     seed: config.seed,
     onNonFinite: config.on_nonfinite,
     reportNonFinite: (report) => saveNonFinite(config.output_dir, report),
-    rules: rulesOf(config, model),
+    rules: model instanceof Decoder ? rulesOf(config, model) : [],
     ...(stop && { stop }),
     ...(evaluateEvery !== undefined &&
       held && {
@@ -66,19 +67,20 @@ export function loopOptions(
         },
       }),
     ...(saveEvery !== undefined && { save: { every: saveEvery, write: (state) => saveCheckpoint(parts, state) } }),
-    ...(config.sample_prompts.length > 0 && {
-      sample: {
-        every: stepsOf(config.sample_steps, steps),
-        texts: (now) => samples(now, reader, tokenizer, config.sample_prompts),
-      },
-    }),
+    ...(config.sample_prompts.length > 0 &&
+      reader !== undefined && {
+        sample: {
+          every: stepsOf(config.sample_steps, steps),
+          texts: (now) => samples(now, reader, tokenizer, config.sample_prompts),
+        },
+      }),
     ...(resumeFrom !== undefined && { resume: (state) => restoreRun(resumeFrom, state, tell) }),
   }
 }
 
 /** Greedy continuations of the prompts by the model as it is now, without dropout. */
 async function samples(
-  model: Decoder,
+  model: AnyModel,
   reader: NonNullable<Finetuning['reader']>,
   tokenizer: Tokenizer,
   prompts: readonly string[],

@@ -19,7 +19,13 @@ import type { Finetuning } from './finetuning.ts'
 import { inKeys } from './in-keys.ts'
 import { saveStops } from './stop-tokens.ts'
 
-const KEYS = { r: 'lora_r', loraAlpha: 'lora_alpha', loraDropout: 'lora_dropout', targetModules: 'lora_target_modules' }
+/** Our options of LoRA by the keys that people wrote. */
+export const LORA_KEYS = {
+  r: 'lora_r',
+  loraAlpha: 'lora_alpha',
+  loraDropout: 'lora_dropout',
+  targetModules: 'lora_target_modules',
+}
 
 /** The adapter's tensors as they are trained. PEFT's files fuse those of some families, and could not be gone on with. */
 const STEM = 'trainable'
@@ -38,7 +44,7 @@ export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: stri
   }
   // `completeDefaults` has filled in all of these.
   else
-    inKeys(KEYS, () =>
+    inKeys(LORA_KEYS, () =>
       addLora(model, {
         r: config.lora_r!,
         loraAlpha: config.lora_alpha!,

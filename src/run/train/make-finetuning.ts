@@ -2,26 +2,39 @@
 
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { saveDecoder } from '../../checkpoint/model-directory/save.ts'
+import { isHeadedStage } from '../../config/encoder-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { readGenerationConfig } from '../../infer/generation-config.ts'
 import { freezeExcept } from '../../methods/freeze/freeze.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import type { ModelConfig } from '../../model/encoder/config.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Finetuning } from './finetuning.ts'
+import { headedModel } from './headed-model.ts'
+import { headedLora, reload, wholeTuning } from './headed-tuning.ts'
 import { inKeys } from './in-keys.ts'
 import { loraTuning } from './lora-tuning.ts'
-import { modelOf } from './model-of.ts'
+import { freshConfigOf, modelOf } from './model-of.ts'
 import { softPromptTuning } from './soft-prompt-tuning.ts'
+import type { StageData } from './stage-data.ts'
 import { stopAlsoAt } from './stop-tokens.ts'
 
-/** Makes the model ready for training, from the start or as the checkpoint `resumeFrom` has it; it also ends at `stopTokenIds`. */
-export function makeFinetuning(
-  config: TrainConfig,
-  tokenizer: Tokenizer,
-  stopTokenIds: readonly number[],
-  device: string,
-  resumeFrom: string | undefined,
-): Finetuning {
+/** What a model is made from besides the configuration. */
+export interface ModelMaking {
+  readonly tokenizer: Tokenizer
+  readonly described: ModelConfig
+  readonly data: Pick<StageData, 'stopTokenIds' | 'labels'>
+  readonly device: string
+  readonly resumeFrom: string | undefined
+  readonly notice: (message: string) => void
+}
+
+/** Makes the model ready for training, from the start or as a checkpoint has it; it also ends at the data's `stopTokenIds`. */
+export function makeFinetuning(config: TrainConfig, making: ModelMaking): Finetuning {
+  if (isHeadedStage(config.stage)) return headedTuning(config, making)
+  const { tokenizer, device, resumeFrom } = making
+  const { stopTokenIds } = making.data
   if (config.finetuning !== 'full' && config.finetuning !== 'freeze') {
     const { model: base } = modelOf(config, tokenizer, device)
     try {
@@ -41,6 +54,29 @@ export function makeFinetuning(
   if (config.finetuning === 'freeze') freezeOthers(model, config)
   else model.trainable()
   return { ...wholeModel(model), merged }
+}
+
+/** A classifier, or a model that says what was hidden. */
+function headedTuning(
+  config: TrainConfig,
+  { tokenizer, described, data, device, resumeFrom, notice }: ModelMaking,
+): Finetuning {
+  const labels = data.labels ?? []
+  const make = (): AnyModel =>
+    headedModel(config, freshConfigOf(config, tokenizer, labels) ?? described, tokenizer, {
+      labels,
+      device,
+      tell: notice,
+    })
+  if (config.finetuning === 'full')
+    return wholeTuning(resumeFrom === undefined ? make() : reload(resumeFrom, config, device), config)
+  const model = make()
+  try {
+    return headedLora(model, config, resumeFrom)
+  } catch (error) {
+    model.free()
+    throw error
+  }
 }
 
 const FREEZE_KEYS = {

@@ -2,6 +2,7 @@
 import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { datedSteps } from '../../checkpoint/model-directory/write-model.ts'
+import { isHeadedStage } from '../../config/encoder-keys.ts'
 import { presetConfig } from '../../config/presets.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
@@ -12,20 +13,22 @@ import { isGguf, loadGgufTokenizer } from '../../gguf/load-parts.ts'
 import type { DecoderConfig } from '../../model/config.ts'
 import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
+import type { ModelConfig } from '../../model/encoder/config.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
 import { loadWeights } from '../load-model.ts'
 import { modelSource, sourceConfig } from '../model-source.ts'
 import { hashSource } from '../source-files.ts'
+import { headedConfig } from './headed-model.ts'
 import { basePlan } from './starting-model.ts'
 
 /** The tokenizer, fitted to the model, a hash of all that decides its ids, and what the model is. */
 export async function tokenizerOf(
   config: TrainConfig,
-): Promise<{ tokenizer: Tokenizer; hash: string; model: DecoderConfig }> {
+): Promise<{ tokenizer: Tokenizer; hash: string; model: ModelConfig }> {
   const own = await tokenizerAt(config.tokenizer_name_or_path!)
-  const model = freshConfigOf(config, own) ?? sourceConfig(modelSource(config.model_name_or_path!))
+  const model = describedModel(config, own)
   const tokenizer = fitted(own, model)
   // Ids that one model knows and another does not: what was packed for one is not taken for the other.
   const rows = tokenizer.beyond.length > 0 ? ` for ${model.vocabSize} rows` : ''
@@ -42,8 +45,21 @@ async function tokenizerAt(path: string): Promise<Tokenizer> {
   )
 }
 
-/** The description of the fresh model that the configuration asks for; undefined where it goes on from a directory. */
-export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): DecoderConfig | undefined {
+/** What the model of a configuration is, before its weights are read; of a classifier without its labels. */
+export function describedModel(config: TrainConfig, tokenizer: Tokenizer): ModelConfig {
+  const fresh = freshConfigOf(config, tokenizer)
+  if (fresh !== undefined) return fresh
+  return isHeadedStage(config.stage)
+    ? headedConfig(config, {}, '')
+    : sourceConfig(modelSource(config.model_name_or_path!))
+}
+
+/** The description of the fresh model that the configuration asks for, with `labels` if it gives some; undefined where it goes on from a directory. */
+export function freshConfigOf(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  labels: readonly string[] = [],
+): ModelConfig | undefined {
   if (config.model_name_or_path !== undefined) return undefined
   const given =
     config.config_path === undefined
@@ -57,12 +73,11 @@ export function freshConfigOf(config: TrainConfig, tokenizer: Tokenizer): Decode
     pad_token_id: tokenizer.padTokenId,
   }
   const known = Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
-  const decoder = readModelConfig(
-    { vocab_size: tokenizer.vocabSize, ...known, ...given },
-    config.config_path ?? 'model',
-  )
-  fitted(tokenizer, decoder)
-  return decoder
+  const json = { vocab_size: tokenizer.vocabSize, ...known, ...given }
+  const file = config.config_path ?? 'model'
+  const described = isHeadedStage(config.stage) ? headedConfig(config, json, file, labels) : readModelConfig(json, file)
+  fitted(tokenizer, described)
+  return described
 }
 
 /** Loads or makes the model, on the device, in f32. `directory` (a checkpoint) wins over the configuration. */
@@ -72,7 +87,7 @@ export function modelOf(
   device: string,
   directory?: string,
 ): { model: Decoder; merged: LineageStep[] } {
-  const fresh = directory === undefined ? freshConfigOf(config, tokenizer) : undefined
+  const fresh = directory === undefined ? (freshConfigOf(config, tokenizer) as DecoderConfig | undefined) : undefined
   if (fresh === undefined) {
     const quantize = basePlan(config)
     const path = directory ?? config.model_name_or_path!
@@ -99,7 +114,7 @@ function checkTrainable(model: Decoder, { finetuning }: TrainConfig): void {
   )
 }
 
-function fitted(tokenizer: Tokenizer, model: DecoderConfig): Tokenizer {
+function fitted(tokenizer: Tokenizer, model: ModelConfig): Tokenizer {
   const fitting = tokenizer.fit(model.vocabSize)
   if (fitting !== undefined) return fitting
   throw new ConfigError(

@@ -3,18 +3,19 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isHeadedStage } from '../../config/encoder-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
-import type { Decoder } from '../../model/decoder.ts'
+import type { AnyModel } from '../../model/any-model.ts'
+import { Decoder } from '../../model/decoder.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
-import type { Objective } from '../../train/objective.ts'
 import { turn } from '../../work.ts'
 import { preflight } from '../memory/preflight.ts'
 import { checkWeightsFit } from '../memory/weights-fit.ts'
 import { modelNotices } from '../model-notices.ts'
-import type { Finetuning } from './finetuning.ts'
+import type { Finetuning, RunObjective } from './finetuning.ts'
 import { foreignTokenizer } from './foreign-tokenizer.ts'
 import { makeFinetuning } from './make-finetuning.ts'
 import { tokenizerOf } from './model-of.ts'
@@ -32,7 +33,7 @@ export interface Run {
   readonly tokenizer: Tokenizer
   readonly data: StageData
   readonly finetuning: Finetuning
-  readonly objective: Objective
+  readonly objective: RunObjective
   /** Matrix products are made in bf16. */
   readonly bf16: boolean
   readonly resumeFrom: string | undefined
@@ -60,7 +61,7 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
   const { output_dir } = config
   const giveBack = takeOutputDirectory(output_dir, 'output_dir')
   let data: StageData | undefined
-  let model: Decoder | undefined
+  let model: AnyModel | undefined
   const close = (): void => {
     data?.close()
     model?.free()
@@ -71,16 +72,16 @@ export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = 
     const started = runOrigin(config, tokenizer, hash)
     const origin = resumeFrom === undefined ? started : continueOrigin(started, resumeFrom, notice)
     const quarantine = isTrial ? undefined : join(output_dir, 'quarantine')
-    data = await readStage(config, tokenizer, hash, { ...watch, quarantine })
+    data = await readStage(config, tokenizer, hash, described, { ...watch, quarantine })
     await turn(watch)
     checkWeightsFit(config, tokenizer, device)
-    const finetuning = makeFinetuning(config, tokenizer, data.stopTokenIds, device, resumeFrom)
+    const finetuning = makeFinetuning(config, { tokenizer, described, data, device, resumeFrom, notice })
     model = finetuning.model
     checkLength(config, finetuning, notice)
     model.gradientCheckpointing = config.gradient_checkpointing
     const stageObjective = await data.objective(finetuning, { isFresh: resumeFrom === undefined, bf16 }, watch)
     const objective = finetuning.objective?.(stageObjective) ?? stageObjective
-    const message = warningOfUntrainedStops(model, data.stopTokenIds, tokenizer)
+    const message = model instanceof Decoder ? warningOfUntrainedStops(model, data.stopTokenIds, tokenizer) : undefined
     if (message !== undefined) notice(message)
     await preflight({ config, model, train: data.train, evaluation: data.evaluation, objective, bf16 }, watch)
     await turn(watch)
@@ -104,10 +105,11 @@ export function computesInBf16({ bf16 }: TrainConfig, device: string): boolean {
 
 /** Learned positions end; rotary ones go on. */
 function checkLength(
-  { max_length, model_name_or_path }: TrainConfig,
+  { stage, max_length, model_name_or_path }: TrainConfig,
   { model, reader }: Finetuning,
   notice: (message: string) => void,
 ): void {
+  if (isHeadedStage(stage)) return // rows are as long as the model reads, which is said
   const { hasLearnedPositions, maxPositionEmbeddings } = model.config
   const virtual = reader?.prefix?.length ?? 0
   const most = maxPositionEmbeddings - virtual

@@ -1,6 +1,7 @@
 // What a stage learns from, and how: batches to train and to evaluate on, the objective, and what they say about the model's files.
 
 import type { Batch, BatchSource } from '../../data/batch.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import type { StepMetrics } from '../../train/events.ts'
 import type { Objective } from '../../train/objective.ts'
 import type { Drawn } from '../../train/rule.ts'
@@ -25,13 +26,19 @@ export interface StageData<B extends Batch = Batch> {
   readonly train: BatchSource<B>
   readonly evaluation: BatchSource<B> | undefined
   /** What is minimised. */
-  objective(tuning: Finetuning, start: RunStart, watch: RunWatch): Objective<B> | Promise<Objective<B>>
+  objective(
+    tuning: Finetuning,
+    start: RunStart,
+    watch: RunWatch,
+  ): Objective<B, AnyModel> | Promise<Objective<B, AnyModel>>
   /** Looks at the metrics of each step: a line for people where something goes wrong, an error where something must be wrong. */
   readonly watch?: (metrics: StepMetrics) => string | undefined
   /** What it has to show of its metrics on the page of the run. */
   readonly figures?: Drawn
   /** Tokens that end an answer in the data; generation stops at them, too. */
   readonly stopTokenIds: readonly number[]
+  /** The labels by id, where they are what is learnt. */
+  readonly labels?: readonly string[]
   /** The chat template that the data was written with; saved with the tokenizer. */
   readonly chatTemplate: string | undefined
   close(): void

@@ -8,6 +8,7 @@ import { ConfigError } from '../../errors.ts'
 import { isGguf } from '../../gguf/load-parts.ts'
 import type { QuantPlan } from '../../model/quantize-model.ts'
 import { checkAdapterPath, checkModelPath, isAdapter, modelSource, placeOf } from '../model-source.ts'
+import { checkHeadedStart } from './headed-model.ts'
 
 const QUANT_KEYS = ['load_in_4bit', 'load_in_8bit', 'quantization_bit'] as const
 
@@ -15,6 +16,7 @@ const QUANT_KEYS = ['load_in_4bit', 'load_in_8bit', 'quantization_bit'] as const
 export function resolveStart(config: TrainConfig, tell: (message: string) => void): TrainConfig {
   const { model_name_or_path: path, tokenizer_name_or_path: tokenizer, finetuning } = config
   if (path !== undefined) checkModelPath(path)
+  checkHeadedStart(config)
   if (path !== undefined && isGguf(path)) checkGgufBase(config, path)
   if (config.adapter_name_or_path !== undefined) checkAdapterPath(config.adapter_name_or_path)
   if (path === undefined || !isAdapter(path)) return config

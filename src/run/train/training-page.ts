@@ -154,7 +154,13 @@ function subject(
   rules: readonly Drawn[],
 ): string {
   const of = base === undefined ? 'of a new model' : `of ${base}`
-  const what = { pretrain: 'Pre-training', sft: 'Supervised fine-tuning', dpo: `Preference tuning (${loss_type})` }
+  const what = {
+    pretrain: 'Pre-training',
+    sft: 'Supervised fine-tuning',
+    dpo: `Preference tuning (${loss_type})`,
+    classify: 'Classification',
+    mlm: 'Masked language modelling',
+  }
   const how = {
     full: [],
     freeze: ['most layers frozen'],

@@ -1,0 +1,125 @@
+// `anneal classify --model DIR (--text FILE | --ids FILE.json)`: which label a classifier gives to each text, and how sure it is.
+
+import { InputError, UsageError } from '../errors.ts'
+import { counted } from '../report/amounts.ts'
+import type { TextClassifier } from '../run/load-classifier.ts'
+import { type Command, defineCommand } from './command.ts'
+import { MODEL_OPTIONS } from './lm-options.ts'
+import { type Progress, startProgress } from './progress.ts'
+import { readInput } from './read-input.ts'
+import { parseIds } from './score.ts'
+import { sevenDigits } from './write-reply.ts'
+
+const SHOWN_CHARACTERS = 60
+
+export const command: Command = defineCommand({
+  summary: 'labels of texts by a classifier',
+  options: {
+    model: {
+      kind: 'text',
+      value: 'DIR',
+      summary: 'directory of a classifier (Hugging Face layout), such as stage: classify leaves',
+      required: true,
+    },
+    text: { kind: 'text', value: 'FILE', summary: 'UTF-8 file with a text in each line; - for standard input' },
+    ids: { kind: 'text', value: 'FILE', summary: 'JSON with lists of token ids, [[1, 2, …], …]; - for standard input' },
+    'batch-size': { kind: 'integer', value: 'N', summary: 'texts at once', min: 1, default: 16 },
+    device: MODEL_OPTIONS.device,
+    threads: MODEL_OPTIONS.threads,
+  },
+  examples: [
+    'classify --model runs/reviews --text reviews.txt',
+    'classify --model runs/reviews --ids tokens.json --json',
+  ],
+  run: async ({ options, output }) => {
+    const { model, text, ids, device, threads, batchSize } = options
+    if ((text === undefined) === (ids === undefined))
+      throw new UsageError(`--text: expected either it or --ids, got ${text === undefined ? 'neither' : 'both'}`)
+    const content = await readInput((text ?? ids)!)
+    const lists = ids === undefined ? undefined : parseIds(content, ids)
+    const texts = text === undefined ? undefined : linesOf(content, text)
+    const { setThreads } = await import('../torch/index.ts')
+    if (threads !== undefined) setThreads(threads)
+    const { loadTextClassifier } = await import('../run/load-classifier.ts')
+    const classifier = await loadTextClassifier(model, { device })
+    let progress: Progress | undefined
+    try {
+      const rows =
+        lists === undefined
+          ? encoded(classifier, texts!, (line) => output.note(`notice: ${line}`))
+          : checked(classifier, lists, ids!)
+      const answers = await classifier.classify(
+        rows,
+        { batchSize },
+        {
+          tell: (event) => {
+            if (event.type !== 'progress') return
+            if (event.done < rows.length)
+              progress ??= startProgress(output, { label: 'classifying', unit: 'rows', total: rows.length })
+            progress?.update(event.done)
+          },
+        },
+      )
+      progress?.end()
+      progress = undefined
+      output.emit({
+        labels: answers.map(({ label }) => label),
+        probabilities: answers.map(({ probabilities }) => probabilities.map(sevenDigits)),
+        logits: answers.map(({ logits }) => logits.map(sevenDigits)),
+      })
+      for (const [i, { label, probabilities }] of answers.entries()) {
+        const sure = Math.max(...probabilities).toFixed(3)
+        output.result(`${sure}  ${label}${texts === undefined ? '' : `  ${shortened(texts[i]!)}`}`)
+      }
+    } finally {
+      progress?.end()
+      classifier.free()
+    }
+  },
+})
+
+/** The texts of a file, one a line. */
+function linesOf(content: string, file: string): string[] {
+  const lines = content.split(/\r?\n/)
+  if (lines.at(-1) === '') lines.pop()
+  if (lines.length === 0) throw new InputError(`${file}: expected a text in each line, got an empty file`)
+  const empty = lines.findIndex((line) => line.trim() === '')
+  if (empty !== -1)
+    throw new InputError(`${file}:${empty + 1}: expected a text in each line, got an empty line. Take it out`)
+  return lines
+}
+
+function encoded(classifier: TextClassifier, texts: readonly string[], notice: (line: string) => void): Int32Array[] {
+  const all = texts.map((text) => classifier.encode(text))
+  const cut = all.filter(({ ids, length }) => length > ids.length)
+  if (cut.length > 0) {
+    const longest = cut.reduce((most, { length }) => Math.max(most, length), 0)
+    notice(
+      `${counted(cut.length, 'text')} of ${all.length.toLocaleString('en')} ${cut.length === 1 ? 'is' : 'are'} longer than the ${cut[0]!.ids.length} tokens that the model reads and ${cut.length === 1 ? 'was' : 'were'} cut there (the longest has ${longest.toLocaleString('en')})`,
+    )
+  }
+  return all.map(({ ids }) => ids)
+}
+
+function checked({ model, window }: TextClassifier, lists: number[][], file: string): number[][] {
+  const { vocabSize } = model.config
+  for (const [i, list] of lists.entries()) {
+    const wrong = list.findIndex((id) => id >= vocabSize)
+    if (wrong !== -1)
+      throw new InputError(
+        `${file}:[${i}][${wrong}]: expected a token id below ${vocabSize}, got ${list[wrong]}. Were the ids made for another model?`,
+      )
+    if (window !== undefined && list.length > window)
+      throw new InputError(
+        `${file}:[${i}]: expected at most ${window} token ids, which is what the model reads, got ${list.length}. Cut it`,
+      )
+  }
+  return lists
+}
+
+function shortened(text: string): string {
+  const characters = [...text.replaceAll('\t', ' ')]
+  return characters.length <= SHOWN_CHARACTERS
+    ? characters.join('')
+    : `${characters.slice(0, SHOWN_CHARACTERS).join('')}…`
+}

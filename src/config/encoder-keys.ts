@@ -1,0 +1,46 @@
+// Configuration keys of the stages that are not about continuing text: classify gives labels, mlm says what was hidden. None has a
+// default in the schema: given with another stage they are a mistake.
+
+import { z } from 'zod'
+import { path, type Shape } from '../methods/fields.ts'
+
+/** Keys of `stage: classify` and `stage: mlm`. */
+export interface EncoderKeys {
+  label_column: string | undefined
+  class_weights: 'balanced' | Record<string, number> | undefined
+  mlm_probability: number | undefined
+  whole_word_mask: boolean | undefined
+}
+
+export const encoderKeys: Shape<EncoderKeys> = {
+  label_column: path.optional().describe('classify: column or field that holds the label. Default: label.'),
+  class_weights: z
+    .union([z.literal('balanced'), z.record(z.string(), z.number().positive())], {
+      error: 'balanced, or a weight for each label',
+    })
+    .optional()
+    .describe(
+      'classify: how much each label counts: balanced = rare labels as much as frequent ones, or weights by label. Default: all alike.',
+    ),
+  mlm_probability: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe(
+      'mlm: share of the tokens that the model has to say; of these 8 in 10 are hidden, 1 becomes another, 1 stays. Default: 0.15.',
+    ),
+  whole_word_mask: z.boolean().optional().describe('mlm: hide words whole. Default: false.'),
+}
+
+/** Fills in what counts with the stage; the rest stays open, so that a resolved configuration can be read again. */
+export function encoderDefaults(stage: string, keys: EncoderKeys): Partial<EncoderKeys> {
+  if (stage === 'classify') return { label_column: keys.label_column ?? 'label' }
+  if (stage !== 'mlm') return {}
+  return { mlm_probability: keys.mlm_probability ?? 0.15, whole_word_mask: keys.whole_word_mask ?? false }
+}
+
+/** Whether a stage gives labels or says what was hidden, instead of continuing texts. */
+export function isHeadedStage(stage: string): stage is 'classify' | 'mlm' {
+  return stage === 'classify' || stage === 'mlm'
+}

@@ -1,0 +1,113 @@
+// A model directory → something that gives labels to texts, a few rows at a time.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadClassifier, storedLabels } from '../checkpoint/model-directory/classifier-directory.ts'
+import { stack } from '../data/batches.ts'
+import { framedText } from '../data/tuning/framed-text.ts'
+import { InputError } from '../errors.ts'
+import { type Classifier, labelLogits, labelsOf, longestRow, padIdOf } from '../model/any-model.ts'
+import { Tokenizer } from '../text/tokenizer.ts'
+import { noGrad, resolveDevice, scope } from '../torch/index.ts'
+import { Count, turn, type Watch } from '../work.ts'
+
+/** What a classifier says of one text. */
+export interface Classification {
+  /** The most probable label. */
+  label: string
+  /** Of every label, in the order of `labels`. */
+  probabilities: number[]
+  logits: number[]
+}
+
+/** Gives labels to texts, or to ids. */
+export class TextClassifier {
+  readonly model: Classifier
+  /** Names by id. */
+  readonly labels: readonly string[]
+  private readonly tokenizer: Tokenizer | undefined
+
+  constructor(model: Classifier, tokenizer?: Tokenizer) {
+    this.model = model
+    this.labels = labelsOf(model)
+    this.tokenizer = tokenizer
+  }
+
+  /** The longest row that it reads; undefined where there is no end. */
+  get window(): number | undefined {
+    return longestRow(this.model)
+  }
+
+  /** The ids of a text as the model takes them, cut at its window; and how many there would be. */
+  encode(text: string): { ids: Int32Array; length: number } {
+    if (this.tokenizer === undefined)
+      throw new InputError('text: expected a tokenizer.json beside the model, got none. Give token ids')
+    return framedText(this.tokenizer, text, this.window ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** What the model says of each row of ids; rows may be of any length. Tells of `classifying` in rows. */
+  async classify(
+    rows: readonly ArrayLike<number>[],
+    { batchSize = 16 }: { batchSize?: number } = {},
+    watch?: Watch,
+  ): Promise<Classification[]> {
+    // Rows of a length share a batch, and little is padded.
+    const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length)
+    const results: Classification[] = Array(rows.length)
+    const done = new Count(watch, { label: 'classifying', unit: 'rows', total: rows.length })
+    for (let start = 0; start < order.length; start += batchSize) {
+      const chosen = order.slice(start, start + batchSize)
+      const samples = chosen.map((index) => ({
+        ids: Int32Array.from(rows[index]!),
+        labels: new Int32Array(rows[index]!.length),
+      }))
+      const logits = noGrad(() => scope(() => labelLogits(this.model, stack(samples, padIdOf(this.model))).toArray()))
+      for (const [i, index] of chosen.entries())
+        results[index] = this.described(logits.slice(i * this.labels.length, (i + 1) * this.labels.length))
+      done.add(chosen.length)
+      await turn(watch)
+    }
+    return results
+  }
+
+  free(): void {
+    this.model.free()
+  }
+
+  private described(logits: number[]): Classification {
+    const highest = Math.max(...logits)
+    const weights = logits.map((logit) => Math.exp(logit - highest))
+    const sum = weights.reduce((a, b) => a + b, 0)
+    return {
+      label: this.labels[logits.indexOf(highest)]!,
+      probabilities: weights.map((weight) => weight / sum),
+      logits,
+    }
+  }
+}
+
+/**
+ * Loads a classifier with its tokenizer, where there is one. InputError and UnsupportedError say what is wrong with the directory.
+ *
+ * @example
+ * const classifier = await loadTextClassifier('runs/reviews')
+ * const [answer] = await classifier.classify([classifier.encode('I liked it').ids])
+ */
+export async function loadTextClassifier(
+  directory: string,
+  { device = 'auto' }: { device?: 'auto' | 'cpu' | 'cuda' } = {},
+): Promise<TextClassifier> {
+  if (storedLabels(directory) === undefined)
+    throw new InputError(
+      `${directory}: expected a classifier, whose config.json names a class …ForSequenceClassification, got another model. Train one with stage: classify`,
+    )
+  const model = loadClassifier(directory, { device: resolveDevice(device) })
+  try {
+    const tokenizer = existsSync(join(directory, 'tokenizer.json'))
+      ? await Tokenizer.fromDirectory(directory)
+      : undefined
+    return new TextClassifier(model, tokenizer?.fit(model.config.vocabSize))
+  } catch (error) {
+    model.free()
+    throw error
+  }
+}

@@ -1,0 +1,117 @@
+// Stage `classify`: texts with labels, of which the labels are learnt.
+
+import { join } from 'node:path'
+import type { TrainConfig } from '../../config/schema.ts'
+import type { BatchSource } from '../../data/batch.ts'
+import { batches } from '../../data/batches.ts'
+import { type LabelledSamples, readLabelled } from '../../data/tuning/labelled.ts'
+import { ConfigError } from '../../errors.ts'
+import { counted } from '../../report/amounts.ts'
+import type { Tokenizer } from '../../text/tokenizer.ts'
+import { classification } from '../../train/classification.ts'
+import { ownLabels } from './headed-model.ts'
+import { type HeadedReading, padIdFor, windowFor } from './headed-reading.ts'
+import type { StageData } from './stage-data.ts'
+import { refuseEmpty } from './tuning-files.ts'
+
+/** Reads texts and labels, and says how many of each there are. */
+export async function classifyData(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+  reading: HeadedReading,
+): Promise<StageData> {
+  const { tell, quarantine, described } = reading
+  const maxLength = windowFor(config, described, tell)
+  const told = new Set<string>()
+  const onNotice = (message: string): void => {
+    if (!told.has(message)) tell({ type: 'notice', message })
+    told.add(message)
+  }
+  const read = async (
+    paths: readonly string[],
+    name: string,
+    fraction: number,
+    labels: readonly string[] | undefined,
+  ) => {
+    const data = await readLabelled(paths, {
+      tokenizer,
+      maxLength,
+      textColumn: config.text_column,
+      labelColumn: config.label_column!,
+      ...(labels && { labels }),
+      validation: { fraction },
+      rows: {
+        ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${name}.jsonl`) }),
+        maxBadFraction: config.max_bad_fraction,
+        onNotice,
+      },
+    })
+    for (const notice of data.report.notices) onNotice(notice)
+    return data
+  }
+  const { train, validation, report } = await read(config.dataset, 'train', config.val_split, ownLabels(config))
+  const { labels, rows, tokens } = report
+  const held =
+    config.eval_dataset !== undefined
+      ? (await read(config.eval_dataset, 'validation', 0, labels)).train
+      : config.val_split > 0
+        ? validation
+        : undefined
+  refuseEmpty('labelled texts', train, held, { config, rows })
+  const counts = countsOf(train, labels.length)
+  const shown = labels.map((label, id) => `${label} ${counts[id]!.toLocaleString('en')}`)
+  tell({
+    type: 'data-read',
+    split: 'train',
+    message: `${counted(rows, 'text')}, ${counted(tokens, 'token')}, ${counted(labels.length, 'label')}; to train on: ${shown.slice(0, 20).join(', ')}${labels.length > 20 ? ', …' : ''}`,
+    tokens,
+    samples: train.length,
+  })
+  if (labels.length < 2)
+    throw new ConfigError(
+      `dataset: expected at least two labels in column '${config.label_column}', got ${labels.join() || 'none'}. There is nothing to tell apart`,
+    )
+  for (const [id, count] of counts.entries())
+    if (count < 2)
+      onNotice(
+        `label ${labels[id]} has ${count === 0 ? 'no text' : 'one text'} to train on, from which it cannot be learnt. Give more, or leave it out`,
+      )
+  const weights = weightsOf(config, labels, counts)
+  const padId = padIdFor(described, tokenizer)
+  const evaluation = (set: LabelledSamples): BatchSource =>
+    batches(set, { batchSize: config.per_device_eval_batch_size, shuffle: false, padId })
+  return {
+    train: batches(train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed, padId }),
+    evaluation: held && evaluation(held),
+    objective: () => classification(labels.length, weights),
+    labels,
+    stopTokenIds: [],
+    chatTemplate: undefined,
+    close: () => {},
+  }
+}
+
+function countsOf(set: LabelledSamples, size: number): number[] {
+  const counts: number[] = Array(size).fill(0)
+  for (let i = 0; i < set.length; i++) counts[set.labelOf(i)]!++
+  return counts
+}
+
+/** By label id: as given by name, or so that every label weighs alike in all, with a mean of 1. */
+export function weightsOf(
+  { class_weights: given }: Pick<TrainConfig, 'class_weights'>,
+  labels: readonly string[],
+  counts: readonly number[],
+): number[] | undefined {
+  if (given === undefined) return undefined
+  if (given === 'balanced') {
+    const total = counts.reduce((a, b) => a + b, 0)
+    return counts.map((count) => (count === 0 ? 1 : total / (labels.length * count)))
+  }
+  const unknown = Object.keys(given).find((label) => !labels.includes(label))
+  if (unknown !== undefined)
+    throw new ConfigError(
+      `class_weights: expected labels of the data (${labels.slice(0, 20).join(', ')}), got ${unknown}`,
+    )
+  return labels.map((label) => given[label] ?? 1)
+}
