@@ -39,6 +39,12 @@ export function checkAdapter(directory: string, findings: Findings): void {
 
 /** A name on a hub is not looked up there: that it is no folder here is a notice, of a path a warning. */
 function checkBase(directory: string, base: string, findings: Findings): void {
+  if (/\.gguf$/i.test(base))
+    findings.warning(
+      `${FILE}:base_model_name_or_path`,
+      'a GGUF file, which PEFT does not load by itself. Make a directory of it: anneal export --to hf --model FILE.gguf, and give that to PEFT',
+      'peft',
+    )
   const { found, tried } = findBaseModel(directory, base)
   if (found !== undefined) return
   const message = `${JSON.stringify(base)} is not there (looked for ${tried.join(' and ')})`

@@ -273,6 +273,17 @@ describe('anneal check', () => {
     }
   })
 
+  it('says that PEFT does not load a GGUF file, the base of an adapter, by itself', async () => {
+    const directory = join(scratch, 'on-gguf')
+    mkdirSync(directory)
+    writeFileSync(join(scratch, 'base.gguf'), 'GGUF')
+    const config = { peft_type: 'LORA', target_modules: ['q_proj'], base_model_name_or_path: '../base.gguf' }
+    writeFileSync(join(directory, 'adapter_config.json'), JSON.stringify(config))
+    const said = /warning adapter_config\.json:base_model_name_or_path a GGUF file, which PEFT does not load by itself/
+    expect(await found(directory, 'peft')).toContainEqual(expect.stringMatching(said))
+    expect((await found(directory, 'vllm')).filter((line) => line.includes('GGUF'))).toEqual([])
+  })
+
   it('refuses a file that is no GGUF, with code 3, and a path that leads nowhere', async () => {
     const file = join(scratch, 'text.gguf')
     writeFileSync(file, 'hello there')

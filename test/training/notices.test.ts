@@ -1,5 +1,5 @@
 // What a run says before its first step of things that are allowed and easily not meant.
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory, tinyTokenizer } from '../tiny-model.ts'
@@ -78,6 +78,19 @@ describe('a model without a chat template', () => {
     expect(notices.filter((line) => fallback.test(line))).toEqual([
       expect.stringMatching(/chats are written as ChatML .*put chat_template\.jinja beside tokenizer\.json/),
     ])
+  })
+
+  it('gets one where it has learnt chats, and none where it has learnt to go on', async () => {
+    for (const [dataset, has] of [
+      ['chats.jsonl', true],
+      ['rows.jsonl', false],
+    ] as const) {
+      const out = at(`saved-${dataset}`)
+      const { code, err } = await said({ dataset: at(dataset), output_dir: out, max_steps: 1 }, [])
+      expect(code, err).toBe(0)
+      expect(existsSync(join(out, 'chat_template.jinja'))).toBe(has)
+      expect('chat_template' in JSON.parse(readFileSync(join(out, 'tokenizer_config.json'), 'utf8'))).toBe(has)
+    }
   })
 
   it('is not mentioned where there is a template, or no chat', async () => {

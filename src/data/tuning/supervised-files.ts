@@ -42,6 +42,8 @@ export interface TuningReport {
   answersCut: number
   /** Tokens that end an answer and are learnt: what generation should stop at. */
   stopTokenIds: number[]
+  /** Whether any of it was a chat, written as a chat template has it. */
+  hasChats: boolean
   /** Lines for people: surprising, not fatal. */
   notices: string[]
 }
@@ -125,6 +127,7 @@ export class Tally {
   private firstCut = ''
   private leftOut = 0
   private answersCut = 0
+  private hasChats = false
   readonly notices: string[] = []
 
   constructor(paths: string | readonly string[], options: TuningFileOptions) {
@@ -152,6 +155,7 @@ export class Tally {
     encoder: SupervisedEncoder,
     place: string,
   ): void {
+    this.hasChats = encoder.hasChats
     this.lengths.push(length)
     if (length > this.longest.length) this.longest = { length, place }
     const learnt = after.reduce((sum, sample) => sum + supervisedTokens(sample), 0)
@@ -212,6 +216,7 @@ export class Tally {
       leftOut: this.leftOut,
       answersCut: this.answersCut,
       stopTokenIds: [...this.stops].sort((a, b) => a - b),
+      hasChats: this.hasChats,
       notices: this.notices,
     }
   }

@@ -39,7 +39,8 @@ export class SupervisedEncoder {
   readonly spelled: SpelledTally
   /** Chats in which what a template writes around a tool's answer is learnt. */
   private untoldFrames = 0
-  private hasChats = false
+  /** Whether a chat was among the examples so far. */
+  hasChats = false
   private readonly options: SupervisedOptions
   /** What the tokenizer puts around a text; the end-of-text token is always there if it has one. */
   private readonly frame: { before: Int32Array; after: Int32Array }

@@ -62,7 +62,8 @@ export async function dpoData(
     watch: (metrics) => checks?.(metrics),
     figures: preferenceFigures(config.loss_type!, config.beta!),
     stopTokenIds: report.stopTokenIds,
-    chatTemplate: chatTemplateFor(tokenizer),
+    // A model that has seen no chat gets no template of ours: it could not answer in one.
+    chatTemplate: report.hasChats ? chatTemplateFor(tokenizer) : tokenizer.chatTemplate,
     close: () => reference?.free(),
   }
 }

@@ -39,7 +39,8 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, reading
     evaluation: held && evaluation(held),
     objective: languageModeling,
     stopTokenIds: report.stopTokenIds,
-    chatTemplate: chatTemplateFor(tokenizer),
+    // A model that has seen no chat gets no template of ours: it could not answer in one.
+    chatTemplate: report.hasChats ? chatTemplateFor(tokenizer) : tokenizer.chatTemplate,
     close: () => {},
   }
 }
