@@ -40,6 +40,18 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
   classify: { summary: 'labels of texts by a classifier', load: () => import('./classify.ts') },
+  eval: {
+    summary: 'how a model does on tasks, in the numbers and files of lm-evaluation-harness',
+    load: () => import('./eval.ts'),
+  },
+  'eval compare': {
+    summary: 'what the difference between two evaluations is worth, document by document',
+    load: () => import('./eval-compare.ts'),
+  },
+  'eval rescore': {
+    summary: 'score stored samples again with other metrics or filters, and join shards',
+    load: () => import('./eval-rescore.ts'),
+  },
   export: { summary: 'write a model as GGUF or as a Hugging Face directory', load: () => import('./export.ts') },
   check: { summary: 'find faults in the files of a model or adapter', load: () => import('./check.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },

@@ -50,9 +50,10 @@ export function splitsOf(task: TaskConfig): string[] {
     throw new InputError(
       `task ${task.task}: test_split: expected it or validation_split, got neither. Name the split to ask about`,
     )
+  if ((task.num_fewshot ?? 0) === 0) return [asked]
+  const own = task.fewshot_config?.samples === undefined
   const shots = task.fewshot_config?.split ?? task.fewshot_split
-  const fallback = shots === undefined && (task.num_fewshot ?? 0) > 0 && task.fewshot_config?.samples === undefined
-  const all = [asked, shots, fallback ? (task.training_split ?? task.validation_split) : undefined]
+  const all = [asked, shots ?? (own ? (task.training_split ?? task.validation_split) : undefined)]
   return [...new Set(all.filter((split) => split !== undefined))]
 }
 

@@ -1,6 +1,6 @@
 // Asks a model about tasks: all requests of all tasks together, each once, and then the metrics of every document.
 
-import { UnsupportedError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { Count, type Watch } from '../work.ts'
 import { AnswerStore, requestKey } from './answer-store.ts'
 import { makeFilter } from './filters.ts'
@@ -101,9 +101,7 @@ export async function evaluate(
 function promptingOf(model: EvalModel, options: EvaluateOptions): PromptOptions {
   const { applyChatTemplate = false, fewshotAsMultiturn, systemInstruction } = options
   if (applyChatTemplate && model.renderChat === undefined)
-    throw new UnsupportedError(
-      'applyChatTemplate: expected a model with a chat template, got one without. Leave it out',
-    )
+    throw new UsageError('applyChatTemplate: expected a model with a chat template, got one without. Leave it out')
   if (fewshotAsMultiturn && !applyChatTemplate)
     throw new UsageError('fewshotAsMultiturn: expected `applyChatTemplate` with it, got running text')
   return { systemInstruction, fewshotAsMultiturn, renderChat: applyChatTemplate ? model.renderChat : undefined }

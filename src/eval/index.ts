@@ -1,16 +1,23 @@
-// The subpath `anneal/eval`: tasks in lm-evaluation-harness's words, asked of an `Lm`. Nothing here needs LibTorch.
+// The subpath `anneal/eval`: tasks in lm-evaluation-harness's words, asked of an `Lm` or a server. Nothing here needs LibTorch.
 export type { MetricValue } from './aggregate.ts'
 export { AnswerStore } from './answer-store.ts'
+export { type Comparison, compareResults, comparisonLine, verdict } from './compare.ts'
+export { type Contamination, contamination } from './contamination.ts'
 export type { ReadOptions } from './documents.ts'
+export { euroeval, type RoundScores } from './euroeval.ts'
 export { type EvaluateOptions, evaluate, type TaskRun } from './evaluate.ts'
+export { type FoundTasks, findTasks } from './find-tasks.ts'
 export type { Group, Metrics } from './groups.ts'
 export { lmModel } from './lm-model.ts'
 export type { Answer, AnswerOptions, EvalModel } from './model.ts'
 export type { RenderChat } from './prompt.ts'
 export { isGroup, readTaskFile, type TaskFile } from './read-task.ts'
 export type { EvalRequest } from './requests.ts'
-export { type AnswerCounts, type EvalResults, resultsOf } from './results.ts'
+export { rescore } from './rescore.ts'
+export { readResults, type StoredResults } from './result-files.ts'
+export { type AnswerCounts, type EvalReport, type EvalResults, resultsOf } from './results.ts'
 export type { Sample } from './samples.ts'
+export { type ServerOptions, serverModel } from './server-model.ts'
 export { loadTask, type Target, type Task } from './task.ts'
 export type {
   Doc,

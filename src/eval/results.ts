@@ -33,6 +33,9 @@ export interface EvalResults {
   answers: Record<string, AnswerCounts>
 }
 
+/** What `results_*.json` holds: the results, and what is to be known of model, run and moment. */
+export type EvalReport = EvalResults & Readonly<Record<string, unknown>>
+
 /** Aggregates. `draws`: of the bootstrap, where there is one; 0 for no standard errors. */
 export function resultsOf(runs: readonly TaskRun[], groups: readonly Group[], draws: number): EvalResults {
   const metrics = new Map<string, Metrics>()

@@ -153,7 +153,7 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     renderChat: (messages, { addGenerationPrompt = false } = {}) =>
       textOf({ messages }) + (addGenerationPrompt ? 'assistant: ' : ''),
     encode,
-    decode: fromIds,
+    decode: (ids) => fromIds(ids.filter((id) => id !== 0)),
     tokenBytes: (id) => new TextEncoder().encode(id === 0 ? '' : String.fromCodePoint(id)),
     generate,
     generateAll: (requests) => Promise.all(requests.map((request) => collect(generate(request)))),

@@ -1,0 +1,89 @@
+// Whether a model may have seen the documents: runs of words that they share with given training text (Brown et al. 2020, appendix C).
+
+import { readDocuments } from '../data/read/sources.ts'
+import { turn, type Watch } from '../work.ts'
+import type { TaskRun } from './evaluate.ts'
+import { taskMetrics } from './results.ts'
+
+/** Words of a run; a shorter document is one run, if it has at least `LEAST` words. */
+const WORDS = 13
+const LEAST = 5
+
+/** What was found of a task. */
+export interface Contamination {
+  /** Documents that could be looked for, and those of which a run was found. */
+  documents: number
+  found: number
+  /** Numbers of the documents that were found. */
+  ids: readonly number[]
+  /** Documents too short to tell. */
+  short: number
+  /** The metrics without the documents that were found. */
+  clean: Readonly<Record<string, number | string>>
+}
+
+/** Looks for all documents in the texts under the paths. */
+export async function contamination(
+  runs: readonly TaskRun[],
+  paths: readonly string[],
+  watch: Watch = {},
+): Promise<Record<string, Contamination>> {
+  const wanted = new Map<string, { run: number; id: number }[]>()
+  const lengths = new Set<number>()
+  const short = runs.map(() => 0)
+  const looked = runs.map(() => 0)
+  for (const [run, { task, samples }] of runs.entries()) {
+    for (const sample of new Map(samples.map((each) => [each.doc_id, each])).values()) {
+      const words = wordsOf(queryOf(task, sample.doc, sample.doc_id))
+      const n = Math.min(WORDS, words.length)
+      if (n < LEAST) {
+        short[run]!++
+        continue
+      }
+      looked[run]!++
+      lengths.add(n)
+      for (let i = 0; i + n <= words.length; i++) {
+        const key = words.slice(i, i + n).join(' ')
+        const places = wanted.get(key)
+        if (places === undefined) wanted.set(key, [{ run, id: sample.doc_id }])
+        else places.push({ run, id: sample.doc_id })
+      }
+    }
+  }
+  const found = runs.map(() => new Set<number>())
+  for await (const { text } of readDocuments(paths)) {
+    const words = wordsOf(text)
+    for (const n of lengths)
+      for (let i = 0; i + n <= words.length; i++)
+        for (const { run, id } of wanted.get(words.slice(i, i + n).join(' ')) ?? []) found[run]!.add(id)
+    await turn(watch)
+  }
+  return Object.fromEntries(
+    runs.map(({ task, metrics, samples }, run) => [
+      task.name,
+      {
+        documents: looked[run]!,
+        found: found[run]!.size,
+        ids: [...found[run]!].sort((a, b) => a - b),
+        short: short[run]!,
+        clean: taskMetrics(
+          task.name,
+          metrics,
+          samples.filter((sample) => !found[run]!.has(sample.doc_id)),
+          0,
+        ),
+      },
+    ]),
+  )
+}
+
+/** What of a document must not have been learnt: what the task says, else question and answer. */
+function queryOf(task: TaskRun['task'], doc: TaskRun['samples'][number]['doc'], id: number): string {
+  const { doc_to_decontamination_query: query } = task.config
+  if (typeof query === 'function') return query(doc)
+  if (typeof query === 'string') return task.extra(query, doc, id, 'doc_to_decontamination_query')
+  if (task.config.doc_to_choice === undefined) return `${task.text(doc, id)} ${String(task.target(doc, id))}`
+  return `${task.text(doc, id)} ${task.choices(doc, id).join(' ')}`
+}
+
+const wordsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? []

@@ -1,0 +1,29 @@
+// The tasks that can be asked for by name: those that need no data, and definitions for data sets in the forms in which they are published,
+// whose files the user has (`--data DIR`).
+
+import type { ReadOptions } from '../documents.ts'
+import type { TaskFile } from '../read-task.ts'
+import { minimalPairs } from './minimal-pairs.ts'
+import { perplexity } from './perplexity.ts'
+import { arithmetic, copying } from './probes.ts'
+import { angryTweets, arc, blimp, crowsPairs, hellaswag, mmlu, xquad } from './published.ts'
+import { scala } from './scala.ts'
+
+type MakeTask = (options: ReadOptions) => TaskFile | Promise<TaskFile>
+
+/** By name. */
+export const BUILT_IN: ReadonlyMap<string, MakeTask> = new Map<string, MakeTask>([
+  ['arithmetic', () => arithmetic()],
+  ['copying', () => copying()],
+  ['minimal_pairs', () => minimalPairs()],
+  ['perplexity', ({ data }) => perplexity(data)],
+  ['scala', ({ data }) => scala(data)],
+  ['blimp', ({ data }) => blimp(data)],
+  ['mmlu', ({ data }) => mmlu(data)],
+  ['arc_easy', () => arc('arc_easy', 'ARC-Easy')],
+  ['arc_challenge', () => arc('arc_challenge', 'ARC-Challenge')],
+  ['hellaswag', () => hellaswag()],
+  ['angry_tweets', () => angryTweets()],
+  ['xquad', ({ data }) => xquad(data)],
+  ['crows_pairs', ({ data }) => crowsPairs(data)],
+])

@@ -1,0 +1,214 @@
+// An evaluation as a run: a model, tasks, results on disk in lm-evaluation-harness's layout, and a page. Stopped, it goes on from the
+// answers that it has.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../../errors.ts'
+import { AnswerStore } from '../../eval/answer-store.ts'
+import { compareResults, comparisonLine } from '../../eval/compare.ts'
+import { type Contamination, contamination } from '../../eval/contamination.ts'
+import { euroeval } from '../../eval/euroeval.ts'
+import { type EvaluateOptions, evaluate, type TaskRun } from '../../eval/evaluate.ts'
+import { findTasks } from '../../eval/find-tasks.ts'
+import type { EvalModel } from '../../eval/model.ts'
+import { readResults, sanitizedName, writeResults } from '../../eval/result-files.ts'
+import { type EvalReport, resultsOf, taskHash } from '../../eval/results.ts'
+import { answerNotices, resultsTable } from '../../eval/results-table.ts'
+import type { Sample } from '../../eval/samples.ts'
+import { loadTask } from '../../eval/task.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { hashText } from '../../files/hash.ts'
+import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
+import type { LoadLmOptions } from '../load-lm.ts'
+import { evalPage } from './eval-page.ts'
+import { openEvalModel } from './open-model.ts'
+
+/** What is evaluated, on what, and where the results go. */
+export interface RunEvalOptions extends LoadLmOptions {
+  /** A model directory, a GGUF file, an adapter, or the address of a server. */
+  model: string
+  /** Names of built-in tasks, and task files (.yaml, .ts, .js). */
+  tasks: readonly string[]
+  /** Files of data sets that are not files of the tasks themselves. */
+  data?: string | undefined
+  /** Few-shot examples, in place of what the tasks say (where they say 0, none). */
+  numFewshot?: number | undefined
+  limit?: number | undefined
+  shard?: { index: number; count: number } | undefined
+  seed?: number | undefined
+  applyChatTemplate?: boolean | undefined
+  fewshotAsMultiturn?: boolean | undefined
+  systemInstruction?: string | undefined
+  /** Draws for standard errors where they are drawn; default 100,000, 0 for none at all. */
+  bootstrap?: number | undefined
+  /** EuroEval's method: ten rounds over drawn documents, with the interval 1.96 · SE. */
+  euroeval?: boolean | undefined
+  /** Where results, samples, answers and the page go; without it nothing is written. */
+  outputPath?: string | undefined
+  /** Writes the samples; default true. */
+  logSamples?: boolean | undefined
+  /** Training texts that documents may have been in. */
+  trainingText?: readonly string[] | undefined
+  /** Results of an earlier evaluation to compare with. */
+  baseline?: string | undefined
+}
+
+/**
+ * Evaluates.
+ *
+ * @example
+ * const { results } = await resultOf(runEval({ model: 'models/tiny', tasks: ['minimal_pairs'] }))
+ */
+export function runEval(
+  options: RunEvalOptions,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<WorkEvent, EvalReport> {
+  return eventsOf((watch) => run(options, watch), { signal })
+}
+
+async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: Tell }): Promise<EvalReport> {
+  const { tell } = watch
+  const notice = (message: string): void => tell({ type: 'notice', message })
+  if (options.tasks.length === 0) throw new UsageError('tasks: expected at least one task, got none')
+  const baseline = options.baseline === undefined ? undefined : readResults(options.baseline)
+  const { tasks: configs, groups } = await findTasks(options.tasks, { data: options.data, notice })
+  const { numFewshot } = options
+  const tasks = []
+  for (const config of configs) tasks.push(await loadTask(config, { data: options.data, numFewshot, notice }))
+  const documents = tasks.reduce((sum, { docs }) => sum + docs.length, 0)
+  tell({
+    type: 'started',
+    work: 'eval',
+    message: `${tasks.length} task${tasks.length === 1 ? '' : 's'}, ${documents} documents`,
+  })
+  const started = performance.now()
+  const date = new Date()
+  const { model, free } = await openEvalModel(options.model, { ...loading(options), tell: notice })
+  try {
+    const folder = options.outputPath === undefined ? undefined : join(options.outputPath, sanitizedName(model.name))
+    if (folder !== undefined) mkdirSync(folder, { recursive: true })
+    const answers = new AnswerStore(folder === undefined ? undefined : join(folder, 'answers.jsonl'))
+    const asking: EvaluateOptions = { ...asked(options), ...watch, answers }
+    const runs = await evaluate(model, tasks, asking)
+    const results = resultsOf(runs, groups, options.bootstrap ?? 100_000)
+    const rounds = options.euroeval ? { euroeval: await euroeval(model, tasks, asking) } : {}
+    const overlap = options.trainingText?.length
+      ? { contamination: await contamination(runs, options.trainingText, watch) }
+      : {}
+    const report: EvalReport = { ...results, ...rounds, ...overlap, ...facts(options, model, runs, date, started) }
+    const samples = new Map(runs.map(({ task, samples }): [string, readonly Sample[]] => [task.name, samples]))
+    const comparison =
+      baseline &&
+      compareResults(baseline, {
+        path: '',
+        results: report,
+        samples: new Map(Array.from(samples, ([name, list]) => [name, [...list]])),
+      })
+    for (const message of answerNotices(results.answers)) notice(message)
+    if (folder !== undefined) {
+      const path = writeResults(folder, date, report, (options.logSamples ?? true) ? samples : undefined)
+      tell({ type: 'saved', what: 'results', path })
+      const page = join(folder, 'report.html')
+      writeFileAtomic(page, evalPage(report, runs, comparison))
+      tell({ type: 'saved', what: 'report', path: page })
+    }
+    const lines = [
+      ...resultsTable(results),
+      ...(comparison === undefined ? [] : ['', ...comparison.map(comparisonLine)]),
+      ...euroevalLines(rounds.euroeval),
+      ...contaminationLines(overlap.contamination),
+    ]
+    tell({ type: 'result', result: report, lines })
+    return report
+  } finally {
+    free()
+  }
+}
+
+function euroevalLines(
+  rounds: Readonly<Record<string, Readonly<Record<string, { mean: number; interval: number }>>>> | undefined,
+): string[] {
+  return Object.entries(rounds ?? {}).flatMap(([task, metrics]) =>
+    Object.entries(metrics).map(
+      ([metric, { mean, interval }]) =>
+        `${task} ${metric}: ${mean.toFixed(4)} ± ${interval.toFixed(4)} over ten rounds`,
+    ),
+  )
+}
+
+function contaminationLines(found: Readonly<Record<string, Contamination>> | undefined): string[] {
+  return Object.entries(found ?? {}).map(([task, { documents, found: seen, short, clean }]) => {
+    const numbers = Object.entries(clean).filter(([key]) => key.includes(',') && !key.includes('_stderr,'))
+    const without = numbers.map(([key, value]) => `${key.split(',')[0]} ${Number(value).toFixed(4)}`).join(', ')
+    const untold = short > 0 ? `, ${short} are too short to tell` : ''
+    return `${task}: ${seen} of ${documents} documents are in the training text${untold}${seen > 0 && without !== '' ? `; without them ${without}` : ''}`
+  })
+}
+
+function loading({ adapter, device, dtype, batchSize, cacheTokens }: RunEvalOptions): LoadLmOptions {
+  return Object.fromEntries(
+    Object.entries({ adapter, device, dtype, batchSize, cacheTokens }).filter(([, value]) => value !== undefined),
+  )
+}
+
+function asked({
+  limit,
+  shard,
+  seed,
+  applyChatTemplate,
+  fewshotAsMultiturn,
+  systemInstruction,
+}: RunEvalOptions): EvaluateOptions {
+  return { limit, shard, seed, applyChatTemplate, fewshotAsMultiturn, systemInstruction }
+}
+
+/** lm-eval's further keys. */
+function facts(
+  options: RunEvalOptions,
+  model: EvalModel,
+  runs: readonly TaskRun[],
+  date: Date,
+  started: number,
+): Record<string, unknown> {
+  const {
+    systemInstruction = null,
+    applyChatTemplate = false,
+    limit = null,
+    seed = 1234,
+    bootstrap = 100_000,
+  } = options
+  const { chat_template: template = null, ...more } = model.facts
+  const shown = applyChatTemplate ? template : null
+  return {
+    config: {
+      model: 'anneal',
+      model_args: {
+        pretrained: options.model,
+        ...(options.adapter?.length && { peft: options.adapter }),
+        dtype: options.dtype ?? 'auto',
+      },
+      batch_size: options.batchSize ?? null,
+      device: options.device ?? 'auto',
+      limit,
+      bootstrap_iters: bootstrap,
+      gen_kwargs: null,
+      random_seed: 0,
+      numpy_seed: 1234,
+      torch_seed: 1234,
+      fewshot_seed: seed,
+      shard: options.shard ?? null,
+    },
+    git_hash: null,
+    date: date.getTime() / 1000,
+    ...more,
+    model_name: model.name,
+    model_name_sanitized: sanitizedName(model.name),
+    system_instruction: systemInstruction,
+    system_instruction_sha: systemInstruction === null ? null : hashText(systemInstruction),
+    fewshot_as_multiturn: options.fewshotAsMultiturn ?? false,
+    chat_template: shown,
+    chat_template_sha: typeof shown === 'string' ? hashText(shown) : null,
+    task_hashes: Object.fromEntries(runs.map(({ task, samples }) => [task.name, taskHash(samples)])),
+    total_evaluation_time_seconds: String((performance.now() - started) / 1000),
+  }
+}

@@ -1,0 +1,51 @@
+// Stored samples scored again as a run: no model is loaded, and shards become one.
+
+import { findTasks } from '../../eval/find-tasks.ts'
+import { rescore } from '../../eval/rescore.ts'
+import { readResults, writeResults } from '../../eval/result-files.ts'
+import { type EvalReport, resultsOf, taskHash } from '../../eval/results.ts'
+import { answerNotices, resultsTable } from '../../eval/results-table.ts'
+import { eventsOf, type WorkEvent } from '../../work.ts'
+
+/** What is scored again, and by which tasks. */
+export interface RunRescoreOptions {
+  /** Files of results, or directories with them. */
+  from: readonly string[]
+  /** Tasks in place of those that were stored. */
+  tasks?: readonly string[] | undefined
+  bootstrap?: number | undefined
+  /** Where the new results go; without it nothing is written. */
+  outputPath?: string | undefined
+}
+
+/** Scores again; the numbers are those that an evaluation by the same tasks would have had. */
+export function runRescore(
+  options: RunRescoreOptions,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<WorkEvent, EvalReport> {
+  return eventsOf(
+    async ({ tell }) => {
+      const notice = (message: string): void => tell({ type: 'notice', message })
+      const stored = options.from.map(readResults)
+      const { tasks, groups } = await findTasks(options.tasks ?? [], { notice })
+      const runs = rescore(stored, tasks)
+      const results = resultsOf(runs, groups, options.bootstrap ?? 100_000)
+      const { results: _, groups: __, answers: ___, ...first } = stored[0]!.results
+      const date = new Date()
+      const report: EvalReport = {
+        ...first,
+        ...results,
+        date: date.getTime() / 1000,
+        task_hashes: Object.fromEntries(runs.map(({ task, samples }) => [task.name, taskHash(samples)])),
+      }
+      for (const message of answerNotices(results.answers)) notice(message)
+      if (options.outputPath !== undefined) {
+        const samples = new Map(runs.map((run) => [run.task.name, run.samples]))
+        tell({ type: 'saved', what: 'results', path: writeResults(options.outputPath, date, report, samples) })
+      }
+      tell({ type: 'result', result: report, lines: resultsTable(results) })
+      return report
+    },
+    { signal },
+  )
+}
