@@ -139,7 +139,8 @@ export class LoraLinear extends Layer implements LinearLike {
         if (adapter === undefined) continue
         const [input, part] = [from.narrow(0, begin, end - begin), to.narrow(0, begin, end - begin)]
         const { A, B, magnitude } = adapter
-        if (magnitude === null) ops.loraAdd_(part, input, A, B, scaleOf(adapter, A.size(0)))
+        // The operator knows one precision: that of a base in fewer bits is not the adapter's.
+        if (magnitude === null && A.dtype === part.dtype) ops.loraAdd_(part, input, A, B, scaleOf(adapter, A.size(0)))
         else part.add_(this.#change(adapter, input, part))
       }
     })
