@@ -1,12 +1,11 @@
 // A model directory → something that gives labels to texts, a few rows at a time.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { loadClassifier, storedLabels } from '../checkpoint/model-directory/classifier-directory.ts'
 import { stack } from '../data/batches.ts'
 import { framedText } from '../data/tuning/framed-text.ts'
 import { InputError } from '../errors.ts'
 import { type Classifier, labelLogits, labelsOf, longestRow, padIdOf } from '../model/any-model.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
+import { hasTokenizer } from '../text/tokenizer-files.ts'
 import { noGrad, resolveDevice, scope } from '../torch/index.ts'
 import { Count, turn, type Watch } from '../work.ts'
 
@@ -102,9 +101,7 @@ export async function loadTextClassifier(
     )
   const model = loadClassifier(directory, { device: resolveDevice(device) })
   try {
-    const tokenizer = existsSync(join(directory, 'tokenizer.json'))
-      ? await Tokenizer.fromDirectory(directory)
-      : undefined
+    const tokenizer = hasTokenizer(directory) ? await Tokenizer.fromDirectory(directory) : undefined
     return new TextClassifier(model, tokenizer?.fit(model.config.vocabSize))
   } catch (error) {
     model.free()

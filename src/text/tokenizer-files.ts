@@ -10,6 +10,7 @@ import { parseJson } from '../files/read-json.ts'
 import { type ChatTemplates, readChatTemplates, templatesForConfig, writeChatTemplates } from './named-templates.ts'
 import type { SideFiles, TokenRole } from './side-files.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
+import { tokenizerFromVocabulary } from './vocab-txt.ts'
 
 /** The texts of a tokenizer's files and what was read from them. Unknown keys of `config` are kept when saving. */
 export interface TokenizerFiles extends ChatTemplates, SideFiles {
@@ -23,14 +24,29 @@ export interface TokenizerFiles extends ChatTemplates, SideFiles {
   name?: string
 }
 
+const VOCABULARY = 'vocab.txt'
 const MAX_BYTES = 128 * 1024 * 1024
 const MAX_SIDE_BYTES = 32 * 1024 * 1024
 const ROLES: readonly TokenRole[] = ['bos', 'eos', 'pad', 'unk']
 
-/** Reads the tokenizer files of a model directory; only tokenizer.json must be there. */
+/** Whether `directory` has a tokenizer: a tokenizer.json, or BERT's vocab.txt, which stands for one. */
+export function hasTokenizer(directory: string): boolean {
+  return ['tokenizer.json', VOCABULARY].some((name) => existsSync(join(directory, name)))
+}
+
+/** Reads the tokenizer files of a model directory; only tokenizer.json, or BERT's vocab.txt in its place, must be there. */
 export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
-  const name = join(directory, 'tokenizer.json')
-  const tokenizer = readText(name, MAX_BYTES)
+  const config = readObject(join(directory, 'tokenizer_config.json')) ?? {}
+  let name = join(directory, 'tokenizer.json')
+  let tokenizer = readText(name, MAX_BYTES)
+  if (tokenizer === undefined) {
+    const vocabulary = join(directory, VOCABULARY)
+    const text = readText(vocabulary, MAX_BYTES)
+    if (text !== undefined) {
+      name = vocabulary
+      tokenizer = JSON.stringify(tokenizerFromVocabulary(text, config, vocabulary))
+    }
+  }
   if (tokenizer === undefined) {
     if (!existsSync(directory))
       throw new TokenizerError(`cannot find ${directory}: expected a directory with a tokenizer.json. Check the path`)
@@ -38,7 +54,6 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
       `no tokenizer in ${directory}: expected a tokenizer.json, got none. Save one with Transformers' save_pretrained; a .model file is not read`,
     )
   }
-  const config = readObject(join(directory, 'tokenizer_config.json')) ?? {}
   const specialTokensMap = readObject(join(directory, 'special_tokens_map.json')) ?? {}
   const addedTokens = readObject(join(directory, 'added_tokens.json')) ?? {}
   const templates = readChatTemplates(directory, config, (path) => readText(path, MAX_SIDE_BYTES))

@@ -3,6 +3,7 @@
 
 import { toByteLevel } from './byte-level.ts'
 import { compileCharsMap } from './precompiled-normalizer.ts'
+import { RUST_ACCENTS } from './rust-tables.ts'
 import { compileSplitPattern } from './split-pattern.ts'
 import { nestedStages, type StageConfig, textField, unknownStage } from './stage-config.ts'
 
@@ -64,6 +65,8 @@ const HAN =
 // Control characters as Rust's table has them, which is older than these few; unassigned ones stay.
 const CONTROL = /(?![\u0890\u0891\u08e2\u{110cd}\u{13430}-\u{1343f}])[\p{Cc}\p{Cf}\p{Co}\ufffd]/gu
 
+const ACCENTS = new RegExp(RUST_ACCENTS, 'gu')
+
 function bertNormalizer(config: StageConfig): Normalizer {
   const isLowercase = config.lowercase !== false
   const stripsAccents = config.strip_accents ?? isLowercase
@@ -76,7 +79,7 @@ function bertNormalizer(config: StageConfig): Normalizer {
         .replace(/\p{White_Space}/gu, ' ')
     }
     if (config.handle_chinese_chars !== false) result = result.replace(HAN, ' $& ')
-    if (stripsAccents) result = result.normalize('NFD').replace(/\p{Mn}/gu, '')
+    if (stripsAccents) result = result.normalize('NFD').replace(ACCENTS, '')
     return isLowercase ? lowercase(result) : result
   }
 }

@@ -3,6 +3,7 @@
 
 import { TokenizerError } from '../../errors.ts'
 import { toByteLevel } from './byte-level.ts'
+import { RUST_PUNCTUATION } from './rust-tables.ts'
 import { compileSplitPattern, RUST_WORD } from './split-pattern.ts'
 import { nestedStages, type StageConfig, show, textField, unknownStage } from './stage-config.ts'
 
@@ -23,7 +24,6 @@ export const GPT2_PATTERN: string = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+|
 
 type Behavior = 'removed' | 'isolated' | 'mergedwithprevious' | 'mergedwithnext' | 'contiguous'
 
-const PUNCTUATION = '[\\p{P}$+<=>^`|~]'
 const RUST_WORDS = new RegExp(`[${RUST_WORD}]+|[^${RUST_WORD}\\p{White_Space}]+`, 'gu')
 const whole: WordSplitter = (text, isFirst, emit) => emit(text, isFirst)
 
@@ -67,13 +67,13 @@ function compileStage(config: StageConfig, where: string): WordSplitter {
     case 'Digits':
       return by(config.individual_digits === true ? String.raw`\p{N}` : String.raw`\p{N}+`, 'isolated', where)
     case 'Punctuation':
-      return by(PUNCTUATION, textField(config, 'behavior', 'isolated', where).toLowerCase() as Behavior, where)
+      return byPunctuation(textField(config, 'behavior', 'isolated', where).toLowerCase() as Behavior, where, config)
     case 'Whitespace':
       return bySplit(RUST_WORDS, 'removed', true, where, config)
     case 'WhitespaceSplit':
       return by(String.raw`\s+`, 'removed', where)
     case 'BertPreTokenizer':
-      return chain(by(String.raw`\s+`, 'removed', where), by(PUNCTUATION, 'isolated', where))
+      return chain(by(String.raw`\s+`, 'removed', where), byPunctuation('isolated', where, config))
     case 'Metaspace':
       return metaspace(config, where)
     case 'CharDelimiterSplit': {
@@ -85,6 +85,10 @@ function compileStage(config: StageConfig, where: string): WordSplitter {
     default:
       throw unknownStage('pre-tokenizer', where, config)
   }
+}
+
+function byPunctuation(behavior: Behavior, where: string, config: StageConfig): WordSplitter {
+  return bySplit(new RegExp(RUST_PUNCTUATION, 'gu'), behavior, false, where, config)
 }
 
 function by(source: string, behavior: Behavior, where: string, invert = false): WordSplitter {
