@@ -87,13 +87,27 @@ template <bool HasMin, bool HasFifth> struct SmallBlocks : PanelSource {
   }
 #if defined(ANNEAL_SUMS_ROWS)
   bool sum(const PanelRows& rows, int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) const override {
-    if (HasFifth) return false;
     const uint8_t* from = rows.bytes + first * kBytes;
-    sumNibbles(groups, x, to, [&](int64_t n, int64_t g, int64_t count) {
+    auto load = [&](int64_t n, int64_t g, int64_t count) {
       askingForNext(from + n * rows.stride + g * kBytes + kNibbles, rows.stride);
-      auto load = [&](int64_t i) { return i < count ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + n * rows.stride + (g + i) * kBytes + kNibbles)) : _mm_setzero_si128(); };
-      return _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(load(0)), load(1), 1), load(2), 2), load(3), 3);
-    });
+      auto one = [&](int64_t i) { return i < count ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + n * rows.stride + (g + i) * kBytes + kNibbles)) : _mm_setzero_si128(); };
+      return _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(one(0)), one(1), 1), one(2), 2), one(3), 3);
+    };
+    if constexpr (HasFifth) {
+      sumNibbles(groups, x, to, load, [&](int64_t n, int64_t g, int64_t count, __m512i& low, __m512i& high) {
+        uint64_t below = 0, above = 0;
+        for (int64_t i = 0; i < count; i++) {
+          uint32_t bits;
+          std::memcpy(&bits, from + n * rows.stride + (g + i) * kBytes + kFifth, 4);
+          below |= static_cast<uint64_t>(bits & 0xffff) << (16 * i);
+          above |= static_cast<uint64_t>(bits >> 16) << (16 * i);
+        }
+        low = _mm512_mask_add_epi8(low, below, low, _mm512_set1_epi8(16));
+        high = _mm512_mask_add_epi8(high, above, high, _mm512_set1_epi8(16));
+      });
+    } else {
+      sumNibbles(groups, x, to, load);
+    }
     readHalves(from, rows.stride, kBytes, groups, scales.scales);
     if (HasMin) readHalves(from + 2, rows.stride, kBytes, groups, scales.mins);
     return true;
@@ -111,13 +125,7 @@ template <bool HasFifth> struct SuperBlocks : PanelSource {
     for (int64_t g = 0; g < groups; g += kParts) {
       const uint8_t* from = rows.bytes + (first + g) / kParts * kBytes;
       const int64_t stride = rows.stride;
-      float scales[kPanelRows][2 * kParts];
-      for (int64_t n = 0; n < kPanelRows; n++) readScales(from + n * stride, scales[n]);
-      for (int64_t p = 0; p < kParts; p++)
-        for (int64_t n = 0; n < kPanelRows; n++) {
-          to.scalesAt(g + p)[n] = scales[n][p];
-          to.minsAt(g + p)[n] = scales[n][kParts + p];
-        }
+      readScales(from, stride, to.scalesAt(g), to.minsAt(g));
       Bytes fifths[8], pairs[8];
       if (HasFifth) {
         transpose(from + kFifth, stride, fifths);
@@ -139,23 +147,55 @@ template <bool HasFifth> struct SuperBlocks : PanelSource {
     }
   }
 
-  /** Scales of the eight parts, then their minima, as they are added. */
-  static void readScales(const uint8_t* block, float* to) {
-    uint16_t halves[2];
-    uint32_t packed[3];
-    std::memcpy(halves, block, 4);
-    std::memcpy(packed, block + 4, 12);
+  /** Scales of the eight parts and their minima, as they are added: [parts][16] each. */
+  static void readScales(const uint8_t* block, int64_t stride, float* scales, float* mins) {
+    Bytes head[4];
+    transpose(block, stride, head);
+    Words packed[3] = {(Words)head[1], (Words)head[2], (Words)head[3]};
     // Six bits each: parts 0–3 in the low bits of the bytes, parts 4–7 in nibbles with their upper bits atop the former.
-    uint32_t words[4] = {packed[0] & 0x3f3f3f3f, (packed[2] & 0x0f0f0f0f) | ((packed[0] >> 6 & 0x03030303) << 4), packed[1] & 0x3f3f3f3f,
-                         (packed[2] >> 4 & 0x0f0f0f0f) | ((packed[1] >> 6 & 0x03030303) << 4)};
-    uint8_t bytes[16];
-    std::memcpy(bytes, words, 16);
-    float d = c10::Half(halves[0], c10::Half::from_bits()), min = -static_cast<float>(c10::Half(halves[1], c10::Half::from_bits()));
+    Words words[4] = {packed[0] & 0x3f3f3f3fu, (packed[2] & 0x0f0f0f0fu) | ((packed[0] >> 6u & 0x03030303u) << 4u), packed[1] & 0x3f3f3f3fu,
+                      (packed[2] >> 4u & 0x0f0f0f0fu) | ((packed[1] >> 6u & 0x03030303u) << 4u)};
+    Lanes d = widenLowerHalves((Words)head[0]), min = -widenLowerHalves((Words)head[0] >> 16u);
     for (int64_t p = 0; p < kParts; p++) {
-      to[p] = d * bytes[p];
-      to[kParts + p] = min * bytes[kParts + p];
+      auto by = static_cast<uint32_t>(p % 4 * 8);
+      storeLanes(scales + p * kPanelRows, d * asFloats((Codes)(words[p / 4] >> by & 255u)));
+      storeLanes(mins + p * kPanelRows, min * asFloats((Codes)(words[2 + p / 4] >> by & 255u)));
     }
   }
+
+#if defined(ANNEAL_SUMS_ROWS)
+  bool sum(const PanelRows& rows, int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) const override {
+    const __m512i mask = _mm512_set1_epi8(15), sixteen = _mm512_set1_epi8(16);
+    for (int64_t g = 0; g < groups; g += kParts) {
+      const uint8_t* from = rows.bytes + (first + g) / kParts * kBytes;
+      readScales(from, rows.stride, scales.scalesAt(g), scales.minsAt(g));
+      for (int64_t p = 0; p < kParts; p += 4) {
+        // 64 bytes: parts p and p + 2 in the low nibbles, p + 1 and p + 3 in the high ones.
+        __m512i one = _mm512_loadu_si512(x + (g + p) * kGroup), two = _mm512_loadu_si512(x + (g + p + 2) * kGroup);
+        __m512i even = _mm512_shuffle_i64x2(one, two, 0x44), odd = _mm512_shuffle_i64x2(one, two, 0xee), sums[kPanelRows], parts[4];
+        auto bits = [&](int64_t part) { return _mm512_inserti64x4(_mm512_set1_epi8(static_cast<char>(1u << part)), _mm256_set1_epi8(static_cast<char>(4u << part)), 1); };
+        __m512i evenBits = bits(p), oddBits = bits(p + 1);
+#pragma GCC unroll 16
+        for (int n = 0; n < kPanelRows; n++) {
+          const uint8_t* row = from + n * rows.stride;
+          __m512i pairs = _mm512_loadu_si512(askingForNext(row + kNibbles + 16 * p, rows.stride));
+          __m512i low = _mm512_and_si512(pairs, mask), high = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), mask);
+          if (HasFifth) {
+            __m512i fifths = _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + kFifth)));
+            low = _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(fifths, evenBits), low, sixteen);
+            high = _mm512_mask_add_epi8(high, _mm512_test_epi8_mask(fifths, oddBits), high, sixteen);
+          }
+          __m512i a = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, even), b = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, odd);
+          sums[n] = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+        }
+        sumQuarters(sums, parts);
+        const int order[4] = {0, 2, 1, 3};
+        for (int i = 0; i < 4; i++) _mm512_storeu_si512(to + (g + p + order[i]) * kPanelRows, parts[i]);
+      }
+    }
+    return true;
+  }
+#endif
 };
 
 /** Q6_K: low nibbles and upper two bits of 128 columns at a time, a signed byte as the scale of each sixteen, an f16 scale of all. */
@@ -169,13 +209,7 @@ struct Q6 : PanelSource {
     for (int64_t g = 0; g < groups; g += kParts) {
       const uint8_t* from = rows.bytes + (first + g) / kParts * kBytes;
       const int64_t stride = rows.stride;
-      uint16_t halves[kPanelRows];
-      float d[kPanelRows];
-      copyHalves(from + kScale, stride, halves);
-      widenHalves(halves, d);
-      float* scales = to.scalesAt(2 * g);
-      for (int64_t n = 0; n < kPanelRows; n++)
-        for (int64_t part = 0; part < 16; part++) scales[part * kPanelRows + n] = d[n] * static_cast<float>(static_cast<int8_t>(from[n * stride + kScales + part]));
+      readScales(from, stride, to.scalesAt(2 * g));
       for (int64_t half = 0; half < 2; half++) {
         Bytes low[16], upper[8];
         for (int64_t i = 0; i < 4; i++) transpose(from + 64 * half + 16 * i, stride, low + 4 * i);
@@ -189,6 +223,49 @@ struct Q6 : PanelSource {
       }
     }
   }
+
+  /** Those of the sixteen parts: [parts][16]. */
+  static void readScales(const uint8_t* block, int64_t stride, float* to) {
+    uint16_t halves[kPanelRows];
+    float wide[kPanelRows];
+    copyHalves(block + kScale, stride, halves);
+    widenHalves(halves, wide);
+    Lanes d = loadLanes(wide);
+    Bytes bytes[4];
+    transpose(block + kScales, stride, bytes);
+    for (int64_t part = 0; part < 16; part++) {
+      Codes signedBytes = (Codes)((Words)bytes[part / 4] << static_cast<uint32_t>(24 - part % 4 * 8)) >> 24;
+      storeLanes(to + part * kPanelRows, d * asFloats(signedBytes));
+    }
+  }
+
+#if defined(ANNEAL_SUMS_ROWS)
+  bool sum(const PanelRows& rows, int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) const override {
+    const __m512i mask = _mm512_set1_epi8(15), upper = _mm512_set1_epi8(48);
+    const __m512i left = _mm512_set_epi64(2, 2, 2, 2, 4, 4, 4, 4), right = _mm512_set_epi64(2, 2, 2, 2, 0, 0, 0, 0);
+    for (int64_t g = 0; g < groups; g += kParts) {
+      const uint8_t* from = rows.bytes + (first + g) / kParts * kBytes;
+      readScales(from, rows.stride, scales.scalesAt(2 * g));
+      for (int64_t half = 0; half < 2; half++)
+        for (int64_t isHigh = 0; isHigh < 2; isHigh++) {
+          // 64 columns of each row, sixteen for each quarter of a sum.
+          int64_t at = g + 4 * half + 2 * isHigh;
+          __m512i in = _mm512_loadu_si512(x + at * kGroup), sums[kPanelRows], parts[4];
+#pragma GCC unroll 16
+          for (int n = 0; n < kPanelRows; n++) {
+            const uint8_t* row = from + n * rows.stride;
+            __m512i pairs = _mm512_loadu_si512(askingForNext(row + 64 * half, rows.stride)), bits = _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + kUpper + 32 * half)));
+            __m512i nibbles = isHigh ? _mm512_srli_epi16(pairs, 4) : pairs, above = isHigh ? _mm512_srlv_epi64(bits, right) : _mm512_sllv_epi64(bits, left);
+            __m512i codes = _mm512_or_si512(_mm512_and_si512(nibbles, mask), _mm512_and_si512(above, upper));
+            sums[n] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, in);
+          }
+          sumQuarters(sums, parts);
+          for (int i = 0; i < 4; i++) _mm512_storeu_si512(to + (2 * at + i) * kPanelRows, parts[i]);
+        }
+    }
+    return true;
+  }
+#endif
 };
 
 struct Type {

@@ -4,9 +4,14 @@
 #include "pool.h"
 
 #include "quant.h"
+#include "tiles.h"
 
 #if defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
+#endif
+#if defined(__AMX_TILE__) && defined(__AMX_INT8__) && defined(__AVX512F__) && defined(__AVX512VNNI__) && defined(__linux__)
+#define ANNEAL_BYTE_TILES
+#include <immintrin.h>
 #endif
 
 namespace anneal {
@@ -131,6 +136,82 @@ const Multiply* kernelsFor(const PanelSource& w) {
   return isByte ? Kernels<32, true, false>::table.data() : Kernels<32, false, false>::table.data();
 }
 
+#if defined(ANNEAL_BYTE_TILES)
+// ---- sixteen rows on the matrix unit, whose sums of integers are the same --------------------------------------------------------
+
+constexpr int64_t kTallRows = 16;
+
+/** Tiles 0 to 3: sums [16][16]; tile 4: a group of columns of sixteen rows of x; tile 5: those of a panel, four by four. */
+struct ByteTiles {
+  ByteTiles() {
+    struct alignas(64) {
+      uint8_t palette = 1, start = 0, reserved[14] = {};
+      uint16_t bytes[16] = {64, 64, 64, 64, kGroup, 64};
+      uint8_t rows[16] = {kTallRows, kTallRows, kTallRows, kTallRows, kTallRows, kGroup / 4};
+    } config;
+    __asm__ volatile("" : : "m"(config));  // the intrinsic does not tell the compiler that it reads all of it
+    _tile_loadconfig(&config);
+  }
+  ~ByteTiles() { _tile_release(); }
+};
+
+/** multiplyPanel for sixteen rows and groups of 32. */
+template <bool HasMins> void multiplyTall(const Panel& panel, const Slice& at, float* sums) {
+  constexpr int64_t kAtOnce = 4;
+  const int64_t groups = at.x.groups;
+  const int8_t* x = at.x.codes.data() + (at.row * groups + at.first) * kGroup;
+  const float *scales = at.x.scales.data() + at.row * groups + at.first, *scaledSums = at.x.scaledSums.data() + at.row * groups + at.first;
+  const int32_t* offsets = at.offsets ? at.offsets + at.row * groups + at.first : nullptr;
+  // What sums take until they can be read passes while the four before them are added.
+  alignas(64) int32_t exact[2][kAtOnce][kTallRows][kPanelRows];
+  auto multiplyFour = [&](int64_t first) {
+    auto& to = exact[first / kAtOnce % 2];
+    // The numbers of tiles are parts of the instructions, and this compiler wants to read them.
+#define ANNEAL_MULTIPLY(i)                                                                            \
+  if (first + i < at.groups) {                                                                        \
+    _tile_zero(i);                                                                                    \
+    _tile_loadd(4, x + (first + i) * kGroup, groups * kGroup);                                        \
+    _tile_loadd(5, panel.codes + (first + i) * kGroup * kPanelRows, 4 * kPanelRows);                  \
+    _tile_dpbsud(i, 4, 5);                                                                            \
+    _tile_stored(i, to[i], 4 * kPanelRows);                                                           \
+  }
+    ANNEAL_MULTIPLY(0)
+    ANNEAL_MULTIPLY(1)
+    ANNEAL_MULTIPLY(2)
+    ANNEAL_MULTIPLY(3)
+#undef ANNEAL_MULTIPLY
+  };
+  Lanes total[kTallRows];
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kTallRows; r++) total[r] = loadLanes(sums + r * kLanes);
+  multiplyFour(0);
+  for (int64_t g = 0; g < at.groups; g++) {
+    if (g % kAtOnce == 0) multiplyFour(g + kAtOnce);
+    auto& own = exact[g / kAtOnce % 2][g % kAtOnce];
+    Lanes scale = loadLanes(panel.scales + g * kPanelRows);
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < kTallRows; r++) {
+      auto whole = (Codes)_mm512_load_si512(own[r]) + (offsets ? offsets[r * groups + g] : 0);
+      total[r] = fma(asFloats(whole) * (Lanes)_mm512_set1_ps(scales[r * groups + g]), scale, total[r]);
+    }
+    if constexpr (HasMins) {
+      Lanes min = loadLanes(panel.mins + g * kPanelRows);
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < kTallRows; r++) total[r] = fma(min, (Lanes)_mm512_set1_ps(scaledSums[r * groups + g]), total[r]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kTallRows; r++) storeLanes(sums + r * kLanes, total[r]);
+}
+
+/** The kernel for sixteen rows; null where the unit is not there, has no whole group or there are fewer. */
+Multiply tallKernelFor(const PanelSource& w, int64_t rows) {
+  static const bool has = hasTiles();
+  if (!has || rows < kTallRows || w.group != kGroup) return nullptr;
+  return w.hasMins ? &multiplyTall<true> : &multiplyTall<false>;
+}
+#endif
+
 /** −zero · Σ codes of x for every group of the weight. */
 std::vector<int32_t> offsetsFor(const PanelSource& w, const RoundedRows& x) {
   if (w.zero == 0 || (w.zero == 128 && !kTakesBytes)) return {};
@@ -196,27 +277,56 @@ struct PanelProduct {
   const RoundedRows& x;
   std::vector<int32_t> offsets;
   const Multiply* kernels;
+  Multiply tall = nullptr;
   int64_t panels;
 
   PanelProduct(const IntegerProduct& one, const RoundedRows& rows)
       : product(one), x(rows), offsets(offsetsFor(*one.weight, rows)), kernels(kernelsFor(*one.weight)), panels((one.weight->rows + kPanelRows - 1) / kPanelRows) {
     TORCH_CHECK(kernels != nullptr, "no kernel for this format");
+#if defined(ANNEAL_BYTE_TILES)
+    tall = tallKernelFor(*one.weight, rows.rows);
+#endif
   }
 
   /** What the kernel for one row of x does, in its order, without a panel of codes. */
   bool addSums(PanelReader& reader, Panel& panel, int64_t first, int64_t groups, float* sums) const {
-    alignas(64) int32_t whole[kPanelColumns / kGroup * kPanelRows];
+    const int64_t parts = kGroup / product.weight->group;
+    alignas(64) int32_t whole[kPanelColumns / 16 * kPanelRows];
     if (!reader.sum(first, groups, x.codes.data() + first * kGroup, whole, panel)) return false;
     Lanes total = loadLanes(sums);
     for (int64_t g = 0; g < groups; g++) {
-      Codes exact;
-      std::memcpy(&exact, whole + g * kPanelRows, sizeof exact);
-      if (!offsets.empty()) exact += offsets[first + g];
-      total = fma(asFloats(exact) * all(x.scales[first + g]), loadLanes(panel.scalesAt(g)), total);
+      for (int64_t at = g * parts; at < (g + 1) * parts; at++) {
+        Codes exact;
+        std::memcpy(&exact, whole + at * kPanelRows, sizeof exact);
+        if (!offsets.empty()) exact += offsets[first * parts + at];
+        total = fma(asFloats(exact) * all(x.scales[first + g]), loadLanes(panel.scales + at * kPanelRows), total);
+      }
       if (product.weight->hasMins) total = fma(loadLanes(panel.minsAt(g)), all(x.scaledSums[first + g]), total);
     }
     storeLanes(sums, total);
     return true;
+  }
+
+  /** Sums [count][16] of the outputs from `begin` on, for rows from `row` on, with what is added to them. */
+  void put(int64_t begin, int64_t row, int64_t count, const float* sums) const {
+    const PanelSource& w = *product.weight;
+    const auto& [weight, bias, residual, y] = product;
+    if (w.pairedHead == 0 && begin + kPanelRows <= w.rows) {
+      for (int64_t r = 0; r < count; r++) {
+        int64_t at = (row + r) * w.rows + begin;
+        Lanes sum = loadLanes(sums + r * kPanelRows);
+        if (bias) sum += loadLanes(bias + begin);
+        storeLanes(y + at, residual ? sum + loadLanes(residual + at) : sum);
+      }
+      return;
+    }
+    int64_t wide = std::min(kPanelRows, w.rows - begin);
+    for (int64_t r = 0; r < count; r++)
+      for (int64_t i = 0; i < wide; i++) {
+        int64_t own = w.rowOf(begin + i), at = (row + r) * w.rows + own;
+        float sum = bias ? sums[r * kPanelRows + i] + bias[own] : sums[r * kPanelRows + i];
+        y[at] = residual ? sum + residual[at] : sum;
+      }
   }
 
   void run(int64_t index) const {
@@ -234,19 +344,19 @@ struct PanelProduct {
         if (x.rows == 1 && addSums(reader, panel, first, groups, sums)) continue;
         if (start == 0) reader.askForNext(first, groups);
         reader.read(first, groups, panel);
-        for (int64_t r = 0; r < count; r += kTileRows) {
+        int64_t r = 0;
+#if defined(ANNEAL_BYTE_TILES)
+        if (tall && count >= kTallRows) {
+          ByteTiles tiles;
+          for (; r + kTallRows <= count; r += kTallRows) tall(panel, {x, offsets.empty() ? nullptr : offsets.data(), start + r, first, groups}, sums + r * kPanelRows);
+        }
+#endif
+        for (; r < count; r += kTileRows) {
           int64_t some = std::min(kTileRows, count - r);
           kernels[some - 1](panel, {x, offsets.empty() ? nullptr : offsets.data(), start + r, first, groups}, sums + r * kPanelRows);
         }
       }
-      int64_t wide = std::min(kPanelRows, w.rows - begin);
-      for (int64_t r = 0; r < count; r++) {
-        for (int64_t i = 0; i < wide; i++) {
-          int64_t own = w.rowOf(begin + i), at = (start + r) * w.rows + own;
-          float sum = sums[r * kPanelRows + i] + (product.bias ? product.bias[own] : 0.0f);
-          product.y[at] = product.residual ? sum + product.residual[at] : sum;
-        }
-      }
+      put(begin, start, count, sums);
     }
   }
 };

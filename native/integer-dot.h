@@ -52,7 +52,7 @@ struct PanelSource {
   /** Reads `groups` groups of 32 columns from group `first`, which begins a unit, of the rows of a panel. */
   virtual void read(const PanelRows& from, int64_t first, int64_t groups, Panel& to) const = 0;
   /**
-   * For one row of x, from whose group `first` on the codes `x` are: Σ code · x of each group and row, to [groups][16], and scales and minima.
+   * For one row of x, from whose group `first` on the codes `x` are: Σ code · x of each group (or half of one, as `group` says) and row, to [groups][16], and scales and minima.
    * Quicker than a panel that is read once; false where a format or a processor has no such way, and then nothing was done.
    */
   virtual bool sum(const PanelRows&, int64_t /*first*/, int64_t /*groups*/, const int8_t* /*x*/, int32_t* /*to*/, Panel& /*scales*/) const { return false; }

@@ -5,6 +5,7 @@
 #include <c10/util/Half.h>
 
 #include "integer-dot.h"
+#include "quant.h"
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -101,17 +102,25 @@ template <class Load> inline void sumBytes(int64_t groups, const int8_t* x, int3
   }
 }
 
-/** Four groups of nibbles at a time, the first sixteen of a group in the low ones: `load(row, group, count)` gives 16 · count bytes. */
-template <class Load> inline void sumNibbles(int64_t groups, const int8_t* x, int32_t* to, Load load) {
+/** Fifth bits of nibbles: none. */
+struct NoFifths {
+  void operator()(int64_t, int64_t, int64_t, __m512i&, __m512i&) const {}
+};
+
+/**
+ * Four groups of nibbles at a time, the first sixteen of a group in the low ones: `load(row, group, count)` gives 16 · count bytes, and
+ * `addFifths(row, group, count, low, high)` adds 16 to those that it is due to.
+ */
+template <class Load, class Fifths = NoFifths> inline void sumNibbles(int64_t groups, const int8_t* x, int32_t* to, Load load, Fifths addFifths = {}) {
   for (int64_t g = 0; g < groups; g += 4) {
     int64_t count = std::min<int64_t>(4, groups - g);
     __m512i first = loadBytes(x + g * kGroup, count * kGroup), second = count > 2 ? loadBytes(x + (g + 2) * kGroup, (count - 2) * kGroup) : _mm512_setzero_si512();
     __m512i low = _mm512_shuffle_i32x4(first, second, 0x88), high = _mm512_shuffle_i32x4(first, second, 0xdd), mask = _mm512_set1_epi8(15), rows[kPanelRows], parts[4];
 #pragma GCC unroll 16
     for (int n = 0; n < kPanelRows; n++) {
-      __m512i pairs = load(n, g, count);
-      __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_and_si512(pairs, mask), low);
-      rows[n] = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), mask), high);
+      __m512i pairs = load(n, g, count), below = _mm512_and_si512(pairs, mask), above = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), mask);
+      addFifths(n, g, count, below, above);
+      rows[n] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), below, low), above, high);
     }
     sumQuarters(rows, parts);
     for (int64_t i = 0; i < count; i++) _mm512_storeu_si512(to + (g + i) * kPanelRows, parts[i]);
@@ -131,6 +140,14 @@ inline void widenHalves(const uint16_t* from, float* to) {
 #else
   for (int64_t n = 0; n < kPanelRows; n++) to[n] = c10::Half(from[n], c10::Half::from_bits());
 #endif
+}
+/** The lower half of each word as an f16. */
+inline Lanes widenLowerHalves(Words words) {
+  uint16_t halves[kPanelRows];
+  float wide[kPanelRows];
+  for (int64_t n = 0; n < kPanelRows; n++) halves[n] = static_cast<uint16_t>(words[n]);
+  widenHalves(halves, wide);
+  return loadLanes(wide);
 }
 
 }  // namespace anneal

@@ -43,6 +43,7 @@ struct TilesInUse {
       config.bytes[i] = 64;
       config.rows[i] = 16;
     }
+    __asm__ volatile("" : : "m"(config));  // the intrinsic does not tell the compiler that it reads all of it
     _tile_loadconfig(&config);
   }
   ~TilesInUse() { _tile_release(); }
