@@ -1,5 +1,6 @@
 // `anneal doctor`: what was found for the engine, what is missing, and what to do. The facts are those of torch/setup/diagnose.ts.
 
+import { counted } from '../report/amounts.ts'
 import { type Diagnosis, diagnose } from '../torch/setup/diagnose.ts'
 import { PLACES } from '../torch/setup/locate.ts'
 import { type Command, defineCommand } from './command.ts'
@@ -31,7 +32,7 @@ function describe(diagnosis: Diagnosis): string {
     ['devices', devices.join(', ') || 'unknown without an add-on'],
     [
       'threads',
-      `${engine === null ? '' : `${engine.threads} for each operator, `}${processors} processors that this process may use`,
+      `${engine === null ? '' : `${engine.threads} for each operator, `}${counted(processors, 'processor')} that this process may use`,
     ],
     ['memory', `${gigabytes(memory.availableBytes)} of ${gigabytes(memory.totalBytes)} available${limit}`],
     ...disk.map(({ path, freeBytes }): [string, string] => ['disk', `${gigabytes(freeBytes)} free for ${path}`]),

@@ -1,5 +1,6 @@
 // An Ollama Modelfile for a GGUF file beside it: where it is, how chats are put together, where answers end, how to sample.
 
+import { shellPath } from '../shell-word.ts'
 import { goTemplate, writesTools } from './go-template.ts'
 
 export interface ModelfileParts {
@@ -24,7 +25,7 @@ const MAX_DEFAULT_CONTEXT = 8192
 /** The text of the Modelfile, and what people should know of it. */
 export function modelfile(parts: ModelfileParts): { text: string; notices: string[] } {
   const { file, chatTemplate, bosToken, eosToken, stops, contextLength } = parts
-  const lines = [`# ollama create my-model -f ${file}.Modelfile`, `FROM ./${file}`]
+  const lines = [`# ollama create my-model -f ${shellPath(`${file}.Modelfile`)}`, `FROM ./${file}`]
   const template = chatTemplate === undefined ? '{{ .Prompt }}' : goTemplate(chatTemplate, bosToken, eosToken)
   if (template === undefined)
     lines.push('# The chat template has no simple counterpart here: Ollama reads the one in the GGUF file.')

@@ -144,7 +144,10 @@ describe('loadModel', () => {
     expect(loaded.prefix).toHaveLength(3)
     loaded.model.free()
     expect(apart(await logitsOf(at('prompt')), await logitsOf(base, { adapter: at('prompt') }))).toBeGreaterThan(1e-3)
-    await expect(loadModel(base, { adapter: [at('prompt'), at('prompt')] })).rejects.toThrow('expected one soft prompt')
+    cpSync(at('prompt'), at('prompt-too'), { recursive: true })
+    await expect(loadModel(base, { adapter: [at('prompt'), at('prompt-too')] })).rejects.toThrow(
+      'expected one soft prompt',
+    )
     await expect(loadModel(at('prompt'), { onto: 'dequantized' })).rejects.toThrow('A soft prompt is not merged')
   })
 
@@ -262,4 +265,11 @@ it('names an option that there is not, and an adapter that cannot be read', asyn
   await expect(loadLm(base, { adapters: { first: at('nowhere') } })).rejects.toThrow(
     'expected the directory of an adapter',
   )
+})
+
+it('takes no adapter twice, by itself or as the model', async () => {
+  const twice = 'expected each adapter once, got it twice'
+  expect(() => modelSource(base, [at('first'), at('second'), join(at('first'), '.')])).toThrow(twice)
+  expect(() => modelSource(at('first'), at('first'))).toThrow(twice)
+  expect(modelSource(base, [at('first'), at('second')]).adapters).toHaveLength(2)
 })

@@ -69,7 +69,13 @@ export function modelSource(path: string, adapter: string | readonly string[] = 
     below.unshift(base)
     base = baseOf(base)
   }
-  const adapters = [...below, ...above].map((directory) => ({ directory, config: readAdapterConfig(directory) }))
+  const all = [...below, ...above]
+  const twice = all.find((directory, i) => all.findIndex((other) => resolve(other) === resolve(directory)) < i)
+  if (twice !== undefined)
+    throw new InputError(
+      `${twice}: expected each adapter once, got it twice, which would double what it does. Give it once`,
+    )
+  const adapters = all.map((directory) => ({ directory, config: readAdapterConfig(directory) }))
   return { name, base, isGguf: isGguf(base), adapters }
 }
 

@@ -51,6 +51,20 @@ describe('exportModel', () => {
     expect(readFileSync(at('lora.gguf.Modelfile'), 'utf8')).toMatch(/PARAMETER stop "<\|im_end\|>"/)
   })
 
+  it('writes commands that a shell reads back where the name has a space', async () => {
+    const out = at('my model.gguf')
+    await resultOf(exportModel({ to: 'gguf', model, out, skipCheck: true }))
+    expect(readFileSync(`${out}.Modelfile`, 'utf8').split('\n').slice(0, 2)).toEqual([
+      "# ollama create my-model -f 'my model.gguf.Modelfile'",
+      'FROM ./my model.gguf',
+    ])
+    const card = readFileSync(`${out}.md`, 'utf8')
+    expect(card).toContain(
+      "    llama-cli -m 'my model.gguf'\n    ollama create my-model -f 'my model.gguf.Modelfile'\n",
+    )
+    expect(card).toContain("    anneal chat --model 'my model.gguf'\n")
+  })
+
   it('stops when it is told to, and leaves nothing', async () => {
     const before = readdirSync(folder)
     const controller = new AbortController()

@@ -4,6 +4,7 @@ import { HARD_TEXTS } from '../../gguf/compare.ts'
 import type { CheckedGguf, GgufCheck } from '../../gguf/export-gguf.ts'
 import type { GgufFormat } from '../../gguf/tensor-types.ts'
 import { percent } from '../../report/amounts.ts'
+import { shellPath } from '../../shell-word.ts'
 import type { LoadedModel } from '../load-model.ts'
 
 export interface CardParts {
@@ -28,9 +29,9 @@ export function ggufCard({ loaded: { source, lineage, steps }, written, format }
     '',
     '## Run it',
     '',
-    `    llama-cli -m ${file}`,
-    `    ollama create my-model -f ${file}.Modelfile`,
-    `    anneal chat --model ${file}`,
+    `    llama-cli -m ${shellPath(file)}`,
+    `    ollama create my-model -f ${shellPath(`${file}.Modelfile`)}`,
+    `    anneal chat --model ${shellPath(file)}`,
   ]
   if (written.notices.length > 0) lines.push('', '## Know this', '', ...written.notices.map((notice) => `- ${notice}`))
   const made = [...lineage, ...steps].map(({ pass }) => pass)
