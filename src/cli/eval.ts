@@ -32,7 +32,11 @@ export const command: Command = defineCommand({
     },
     limit: { kind: 'number', value: 'N', summary: 'the first N documents of each task, or a share below 1', min: 0 },
     'apply-chat-template': { kind: 'flag', summary: 'put questions as the turns of a chat' },
-    'fewshot-as-multiturn': { kind: 'flag', summary: 'in a chat, examples are turns of their own' },
+    'fewshot-as-multiturn': {
+      kind: 'flag',
+      summary:
+        'in a chat, examples are turns of their own (default; --no-fewshot-as-multiturn puts them into one with the question)',
+    },
     'system-instruction': { kind: 'text', value: 'TEXT', summary: 'stands before everything else' },
     'output-path': {
       kind: 'text',
@@ -73,7 +77,7 @@ export const command: Command = defineCommand({
     'eval --model http://localhost:8000 --tasks mmlu --data data/mmlu --limit 100',
   ],
   run: async ({ options, output, given }) => {
-    const { threads, shard, logSamples, tasks, ...rest } = options
+    const { threads, shard, logSamples, fewshotAsMultiturn, tasks, ...rest } = options
     const names = tasks
       .flatMap((list) => list.split(','))
       .map((name) => name.trim())
@@ -85,6 +89,7 @@ export const command: Command = defineCommand({
       ...rest,
       tasks: names,
       shard: shard === undefined ? undefined : parseShard(shard),
+      fewshotAsMultiturn: given.has('fewshot-as-multiturn') ? fewshotAsMultiturn : undefined,
       logSamples: given.has('log-samples') ? logSamples : true,
     }
     const defined = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as typeof asked

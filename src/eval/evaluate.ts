@@ -22,6 +22,7 @@ export interface EvaluateOptions extends Watch {
   seed?: number | undefined
   /** Puts questions as the turns of a chat. */
   applyChatTemplate?: boolean | undefined
+  /** In a chat, few-shot examples are turns of their own, not one turn together with the question; default true, as in lm-eval. */
   fewshotAsMultiturn?: boolean | undefined
   systemInstruction?: string | undefined
   /** Answers that are known already, and where new ones are kept. */
@@ -99,7 +100,7 @@ export async function evaluate(
 }
 
 function promptingOf(model: EvalModel, options: EvaluateOptions): PromptOptions {
-  const { applyChatTemplate = false, fewshotAsMultiturn, systemInstruction } = options
+  const { applyChatTemplate = false, fewshotAsMultiturn = applyChatTemplate, systemInstruction } = options
   if (applyChatTemplate && model.renderChat === undefined)
     throw new UsageError('applyChatTemplate: expected a model with a chat template, got one without. Leave it out')
   if (fewshotAsMultiturn && !applyChatTemplate)

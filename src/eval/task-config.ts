@@ -35,6 +35,7 @@ export interface FewshotConfig {
   sampler?: 'default' | 'first_n'
   split?: string
   samples?: readonly Doc[]
+  /** Is known and not used, as in lm-eval 0.4.13. */
   fewshot_indices?: readonly number[]
   process_docs?: (docs: readonly Doc[]) => readonly Doc[]
   doc_to_text?: DocField<string | number>

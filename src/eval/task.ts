@@ -44,12 +44,7 @@ export class Task {
     this.#features = new Set(Object.keys(this.docs[0]!))
     // Zero in the file stays zero, as there: such a task has no examples.
     this.numFewshot = config.num_fewshot === 0 ? 0 : (numFewshot ?? config.num_fewshot ?? 0)
-    const {
-      split = config.fewshot_split,
-      samples,
-      fewshot_indices: indices,
-      process_docs,
-    } = config.fewshot_config ?? {}
+    const { split = config.fewshot_split, samples, process_docs } = config.fewshot_config ?? {}
     const from = split ?? config.training_split ?? config.validation_split ?? config.test_split!
     this.drawsFromItself = split === config.test_split
     const pool =
@@ -58,7 +53,7 @@ export class Task {
         : split === undefined && samples !== undefined
           ? samples
           : this.#processed(process_docs ?? process, splits[from] ?? [])
-    this.shots = indices === undefined ? pool : indices.map((index) => pool[index]!)
+    this.shots = pool
     const first = this.docs[0]!
     this.hasManyInputs = config.doc_to_choice !== undefined && typeof this.text(first, 0) === 'number'
     this.hasManyTargets = Array.isArray(this.target(first, 0))
@@ -180,6 +175,10 @@ export async function loadTask(
   { numFewshot, ...options }: ReadOptions & { numFewshot?: number | undefined } = {},
 ): Promise<Task> {
   const shots = config.num_fewshot === 0 ? 0 : numFewshot
+  if (config.fewshot_config?.fewshot_indices !== undefined)
+    options.notice?.(
+      `task ${config.task}: fewshot_config.fewshot_indices is not used, as lm-eval 0.4.13 does not use it`,
+    )
   const withShots = shots === undefined ? config : { ...config, num_fewshot: shots }
   return new Task(config, await readSplits(withShots, options), { numFewshot })
 }

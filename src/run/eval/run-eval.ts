@@ -205,7 +205,7 @@ function facts(
     model_name_sanitized: sanitizedName(model.name),
     system_instruction: systemInstruction,
     system_instruction_sha: systemInstruction === null ? null : hashText(systemInstruction),
-    fewshot_as_multiturn: options.fewshotAsMultiturn ?? false,
+    fewshot_as_multiturn: options.fewshotAsMultiturn ?? applyChatTemplate,
     chat_template: shown,
     chat_template_sha: typeof shown === 'string' ? hashText(shown) : null,
     task_hashes: Object.fromEntries(runs.map(({ task, samples }) => [task.name, taskHash(samples)])),
