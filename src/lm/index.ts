@@ -1,5 +1,7 @@
 // The subpath `anneal/lm`: a language model as evaluation, serving, retrieval and prompting may know it, and one that is made up.
 // Nothing here needs LibTorch; the model that computes is `Engine` of `anneal/infer`.
+export { type BertScore, type BertScoreOptions, bertScore } from './bert-score.ts'
+export { dotProduct, type Embedder, type EmbedOptions, type TokenVectors } from './embedder.ts'
 export { type FakeLmOptions, fakeLm } from './fake-lm.ts'
 export {
   collect,

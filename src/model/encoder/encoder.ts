@@ -63,15 +63,15 @@ export class Encoder extends Layer {
     return windowOf(this.config)
   }
 
-  /** Hidden states after the last block (and norm), [B, T, D]. */
-  hidden(input: EncoderInput): Tensor {
+  /** Hidden states after the last block (and norm), or after so many `blocks` (before any norm), [B, T, D]. */
+  hidden(input: EncoderInput, blocks: number = this.model.layers.length): Tensor {
     const call = this.prepare(input)
     let x = dropout(this.embed(input), this.config.dropout.embedding, this.generator)
-    for (const [i, block] of this.model.layers.entries()) {
+    for (const [i, block] of this.model.layers.slice(0, blocks).entries()) {
       const run = (h: Tensor): Tensor => scope(() => block.forward(h, i, call))
       x = this.gradientCheckpointing ? checkpoint(run, x, this.generator ?? undefined) : run(x)
     }
-    return this.model.norm === null ? x : this.model.norm.forward(x)
+    return this.model.norm === null || blocks < this.model.layers.length ? x : this.model.norm.forward(x)
   }
 
   /** What the head says in f32: [B, T, V] of a vocabulary, [B, T, L] of tokens, [B, L] of texts, [B, T] of ELECTRA's discriminator. */

@@ -1,0 +1,114 @@
+// An encoder and its tokenizer → an `Embedder`.
+import { stack } from '../data/batches.ts'
+import { type FramingTokenizer, framedText } from '../data/tuning/framed-text.ts'
+import { UsageError } from '../errors.ts'
+import type { Embedder, EmbedOptions, TokenVectors } from '../lm/embedder.ts'
+import type { Encoder } from '../model/encoder/encoder.ts'
+import { meanOf, rowsAt } from '../model/encoder/pool.ts'
+import { noGrad, scope, type Tensor } from '../torch/index.ts'
+
+/** How vectors are made of an encoder's states. */
+export interface EmbedderOptions {
+  /** The mean of a text's tokens, or its first one. Default `mean`. */
+  pooling?: 'mean' | 'cls'
+  /** States after so many blocks, from 1; default: all of them, and the last norm where there is one. */
+  layer?: number
+  /** Texts at once. Default 16. */
+  batchSize?: number
+}
+
+/** Vectors of texts by an encoder. */
+export class EncoderEmbedder implements Embedder {
+  readonly model: Encoder
+  readonly pooling: 'mean' | 'cls'
+  private readonly tokenizer: FramingTokenizer
+  private readonly layer: number | undefined
+  private readonly batchSize: number
+
+  constructor(
+    model: Encoder,
+    tokenizer: FramingTokenizer,
+    { pooling = 'mean', layer, batchSize = 16 }: EmbedderOptions = {},
+  ) {
+    const { length } = model.model.layers
+    if (layer !== undefined && !(Number.isInteger(layer) && layer >= 1 && layer <= length))
+      throw new UsageError(`layer: expected a number from 1 to ${length}, got ${layer}`)
+    if (!(Number.isInteger(batchSize) && batchSize >= 1))
+      throw new UsageError(`batchSize: expected an integer of at least 1, got ${batchSize}`)
+    this.model = model
+    this.tokenizer = tokenizer
+    this.pooling = pooling
+    this.layer = layer
+    this.batchSize = batchSize
+  }
+
+  get dimensions(): number {
+    return this.model.config.hiddenSize
+  }
+
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const vectors: Float32Array[] = Array(texts.length)
+    await this.eachBatch(texts, options, (indices, hidden, batch) => {
+      const pooled = this.pooling === 'cls' ? rowsAt(hidden, new Int32Array(batch.rows)) : meanOf(hidden, batch)
+      const numbers = unit(pooled).data() as Float32Array
+      for (const [row, index] of indices.entries())
+        vectors[index] = numbers.slice(row * this.dimensions, (row + 1) * this.dimensions)
+    })
+    return vectors
+  }
+
+  async embedTokens(texts: readonly string[], options: EmbedOptions = {}): Promise<TokenVectors[]> {
+    const { before, after } = this.tokenizer.frame
+    const found: TokenVectors[] = Array(texts.length)
+    await this.eachBatch(texts, options, (indices, hidden, batch, ids) => {
+      const numbers = unit(hidden).data() as Float32Array
+      const rowLength = batch.length * this.dimensions
+      for (const [row, index] of indices.entries())
+        found[index] = {
+          ids: ids[row]!,
+          vectors: numbers.slice(row * rowLength, row * rowLength + ids[row]!.length * this.dimensions),
+          before: before.length,
+          after: after.length,
+        }
+    })
+    return found
+  }
+
+  free(): void {
+    this.model.free()
+  }
+
+  /** Texts of a length share a batch, and little is padded. */
+  private async eachBatch(
+    texts: readonly string[],
+    { signal, onProgress }: EmbedOptions,
+    take: (
+      indices: readonly number[],
+      hidden: Tensor,
+      batch: ReturnType<typeof stack>,
+      ids: readonly Int32Array[],
+    ) => void,
+  ): Promise<void> {
+    const all = texts.map((text) => framedText(this.tokenizer, text, this.model.window).ids)
+    const empty = all.findIndex((ids) => ids.length === 0)
+    if (empty !== -1) throw new UsageError(`text ${empty}: expected at least one token, got an empty text`)
+    const order = [...all.keys()].sort((a, b) => all[a]!.length - all[b]!.length)
+    for (let start = 0; start < order.length; start += this.batchSize) {
+      signal?.throwIfAborted()
+      const indices = order.slice(start, start + this.batchSize)
+      const ids = indices.map((index) => all[index]!)
+      const batch = stack(
+        ids.map((each) => ({ ids: each, labels: each })),
+        this.model.config.padTokenId ?? 0,
+      )
+      noGrad(() => scope(() => take(indices, this.model.hidden(batch, this.layer).to('f32'), batch, ids)))
+      onProgress?.(start + indices.length, texts.length)
+      await new Promise(setImmediate) // signals and other work get their turn
+    }
+  }
+}
+
+/** x / ‖x‖ over the last dimension, [..., D]; what is 0 stays 0. */
+function unit(x: Tensor): Tensor {
+  return x.div(x.mul(x).sum(-1, true).sqrt().add(1e-12)).contiguous()
+}
