@@ -99,6 +99,10 @@ const BAD: Record<string, [Buffer, RegExp]> = {
       .data(8),
     /length of "a"/,
   ],
+  'more numbers than anybody has': [
+    start(0, 1).key('a', 'array').u32(0).u64(5_000_000).data(5_000_000),
+    /length of "a"/,
+  ],
   'strings that do not fit': [start(0, 1).key('a', 'array').u32(8).u64(2).text('x').u64(500).data(0), /bad a/],
   'a boolean of 2': [start(0, 1).key('a', 'bool').raw(2).data(0), /true or false/],
   'an alignment of 0': [start(0, 1).key('general.alignment', 'u32').u32(0).data(0), /alignment/],
@@ -164,6 +168,10 @@ const METADATA: GgufMetadata = new Map<string, GgufValue>([
   ['tokens', { type: 'array', of: 'string', value: ['a', '', 'é▁🙂'] }],
   ['scores', { type: 'array', of: 'f32', value: Float32Array.of(-1, 0.5) }],
   ['types', { type: 'array', of: 'i32', value: Int32Array.of(1, -2, 3) }],
+  ['bytes', { type: 'array', of: 'u8', value: Uint8Array.of(1, 255) }],
+  ['shorts', { type: 'array', of: 'i16', value: [-1, 300] }],
+  ['longs', { type: 'array', of: 'i64', value: [-1, 2n ** 60n, 7] }],
+  ['doubles', { type: 'array', of: 'f64', value: [0.1, -1e300] }],
 ])
 
 function sample(): Buffer {

@@ -40,7 +40,8 @@ const MAX_ENTRIES = 100_000
 const MAX_TENSORS = 100_000
 const MAX_KEY_BYTES = 65_535
 const MAX_STRING_BYTES = 16 << 20
-const MAX_ARRAY = 1 << 26
+/** Some times the largest vocabulary: a file with a hole may claim more numbers than anybody has the time and memory for. */
+const MAX_ARRAY = 1 << 22
 /** Strings cost memory of their own: as many as the largest vocabulary. */
 const MAX_STRING_ARRAY = 2_000_000
 const MAX_NAME_BYTES = 63
@@ -144,38 +145,37 @@ function readValue(cursor: FileCursor, type: ScalarType | 'array', key: string):
 }
 
 function readNumbers(bytes: Buffer, of: Exclude<ScalarType, 'string'>, count: number): ArrayLike<number | bigint> {
+  if (of === 'u8' || of === 'bool') return Uint8Array.from(bytes)
+  const Typed = { f32: Float32Array, i32: Int32Array, u32: Uint32Array }[of as string]
+  const values: (number | bigint)[] | Float32Array | Int32Array | Uint32Array = new (Typed ?? Array)(count)
   const width = SCALAR_BYTES[of]
-  const read = (i: number): number | bigint => readNumber(bytes.subarray(i * width, (i + 1) * width), of)
-  if (of === 'f32') return Float32Array.from({ length: count }, (_, i) => read(i) as number)
-  if (of === 'i32') return Int32Array.from({ length: count }, (_, i) => read(i) as number)
-  if (of === 'u32') return Uint32Array.from({ length: count }, (_, i) => read(i) as number)
-  if (width === 1 && of !== 'i8') return Uint8Array.from(bytes)
-  return Array.from({ length: count }, (_, i) => read(i))
+  for (let i = 0; i < count; i++) values[i] = readNumber(bytes, of, i * width)
+  return values
 }
 
-function readNumber(bytes: Buffer, type: Exclude<ScalarType, 'string'>): number | bigint {
+function readNumber(bytes: Buffer, type: Exclude<ScalarType, 'string'>, at = 0): number | bigint {
   switch (type) {
     case 'u8':
     case 'bool':
-      return bytes.readUInt8()
+      return bytes.readUInt8(at)
     case 'i8':
-      return bytes.readInt8()
+      return bytes.readInt8(at)
     case 'u16':
-      return bytes.readUInt16LE()
+      return bytes.readUInt16LE(at)
     case 'i16':
-      return bytes.readInt16LE()
+      return bytes.readInt16LE(at)
     case 'u32':
-      return bytes.readUInt32LE()
+      return bytes.readUInt32LE(at)
     case 'i32':
-      return bytes.readInt32LE()
+      return bytes.readInt32LE(at)
     case 'f32':
-      return bytes.readFloatLE()
+      return bytes.readFloatLE(at)
     case 'f64':
-      return bytes.readDoubleLE()
+      return bytes.readDoubleLE(at)
     case 'u64':
-      return exact(bytes.readBigUInt64LE())
+      return exact(bytes.readBigUInt64LE(at))
     case 'i64':
-      return exact(bytes.readBigInt64LE())
+      return exact(bytes.readBigInt64LE(at))
   }
 }
 
