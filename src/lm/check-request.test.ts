@@ -39,6 +39,16 @@ describe('checkRequest', () => {
     refuses(() => checkPrompt('a cat' as never), 'prompt: expected an object with one of')
     expect(request({ ids: Int32Array.of(1, 2) })).not.toThrow()
   })
+
+  it('wants messages with a role and a text, before a template blames itself', () => {
+    const messages = (...all: unknown[]) => request({ messages: [{ role: 'user', content: 'a' }, ...all] })
+    refuses(messages('hi'), 'messages[1]: expected an object with a role such as "user", got "hi"')
+    refuses(messages(null), 'messages[1]: expected an object with a role')
+    refuses(messages({ content: 'hi' }), 'messages[1]: expected an object with a role')
+    refuses(messages({ role: 'user', content: 5 }), 'messages[1].content: expected a text, got 5')
+    expect(messages({ role: 'assistant', content: null, tool_calls: [] }, { role: 'x' })).not.toThrow()
+    expect(messages({ role: 'user', content: [{ type: 'text', text: 'a' }] })).not.toThrow()
+  })
 })
 
 it('wants lists of ids, and options that there are, where texts are scored or turned into vectors', () => {

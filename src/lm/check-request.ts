@@ -87,6 +87,16 @@ export function checkPrompt(prompt: Prompt): void {
       ? typeof value === 'string'
       : Array.isArray(value) || (kind === 'ids' && ArrayBuffer.isView(value))
   if (!isRight) throw new UsageError(`${kind}: expected ${PROMPTS[kind]}, got ${brief(value)}`)
+  if (kind === 'messages') for (const [i, message] of (value as unknown[]).entries()) checkMessage(message, i)
+}
+
+/** A template that meets such a message blames itself. What else may be in it is the template's matter. */
+function checkMessage(message: unknown, index: number): void {
+  const { role, content } = (message ?? {}) as Record<string, unknown>
+  if (typeof role !== 'string' || role === '')
+    throw new UsageError(`messages[${index}]: expected an object with a role such as "user", got ${brief(message)}`)
+  if (content != null && typeof content !== 'string' && !Array.isArray(content))
+    throw new UsageError(`messages[${index}].content: expected a text, got ${brief(content)}`)
 }
 
 /** UsageError unless these are lists of token ids and options of `score` or `scoreTokens`. */
