@@ -76,6 +76,7 @@ describe('generationSettings', () => {
     [{ topK: 1.5 }, 'top_k'],
     [{ topP: 0 }, 'top_p'],
     [{ topP: 1.1 }, 'top_p'],
+    [{ temperature: '0.5' as never }, "temperature: expected a number ≥ 0, got '0.5'"],
     [{ minP: -0.1 }, 'min_p'],
     [{ repetitionPenalty: 0 }, 'repetition_penalty'],
     [{ seed: -1 }, 'seed'],

@@ -105,7 +105,9 @@ export function generationSettings(
 }
 
 function check(name: string, value: number, expected: string, isRight: boolean): void {
-  if (!isRight || !Number.isFinite(value)) throw new UsageError(`${name}: expected ${expected}, got ${value}`)
+  if (isRight && Number.isFinite(value)) return
+  // A program without types may give '0.5'.
+  throw new UsageError(`${name}: expected ${expected}, got ${typeof value === 'string' ? `'${value}'` : value}`)
 }
 
 /** Checks which log-probabilities are asked for; UsageError says what is wrong. */
