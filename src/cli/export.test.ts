@@ -181,7 +181,8 @@ describe('anneal export --to gguf', () => {
     // Rows of 64 are no whole blocks of 256: Q5_0 in place of Q4_K.
     expect([typeOf(0), typeOf(1), typeOf(2)]).toEqual(['Q8_0', 'Q5_0', 'F32'])
     expect(text).toContain('read back')
-    expect(err).toContain('notice: 1 matrices have rows that are no whole number of blocks')
+    expect(err).toContain('notice: 1 matrix has rows that are no whole number of blocks')
+    expect(err).toContain('notice: 2 matrices are quantized already and keep about their bits, and f32 is for the rest')
   })
   it.each([
     ['gguf', '.', /^error: --out: expected a file, got the folder \S+\. Name a file, such as \S+model\.gguf\n$/],

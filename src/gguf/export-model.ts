@@ -7,6 +7,7 @@ import type { Decoder } from '../model/decoder.ts'
 import { quantLinears } from '../model/quantize-model.ts'
 import { textPartNotices } from '../model/text-part.ts'
 import type { LinearLike } from '../nn/linear.ts'
+import { counted } from '../report/amounts.ts'
 import { beyondNotices } from '../text/beyond-notices.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { noGrad, ops, scope, type Tensor } from '../torch/index.ts'
@@ -108,8 +109,23 @@ export function planGguf(model: Decoder, options: GgufExportOptions = {}): Plann
   for (const { type } of tensors) types[type] = (types[type] ?? 0) + 1
   const unspoken = tokenizer === undefined ? ['the file has no tokenizer: it takes and gives token ids'] : []
   const beyond = tokenizer === undefined ? [] : beyondNotices(tokenizer.fit(config.vocabSize) ?? tokenizer)
-  const all = [...textPartNotices(config), ...beyond, ...notices, ...misfits(wanted, context), ...unspoken]
+  const all = [
+    ...textPartNotices(config),
+    ...beyond,
+    ...notices,
+    ...kept(quantized.size, format),
+    ...misfits(wanted, context),
+    ...unspoken,
+  ]
   return { metadata, tensors, total, about: { architecture: architecture.name, contextLength, types, notices: all } }
+}
+
+/** Says that a format was not followed. */
+function kept(count: number, format: GgufFormat): string[] {
+  if (count === 0) return []
+  return [
+    `${counted(count, 'matrix is', 'matrices are')} quantized already and ${count === 1 ? 'keeps about its' : 'keep about their'} bits, and ${format} is for the rest. Export the model that it was made from for another format`,
+  ]
 }
 
 /** Says why the file has types that nobody asked for. */
@@ -117,7 +133,7 @@ function misfits(parameters: readonly GgufParameter[], context: TypeContext): st
   const count = parameters.filter((each) => tensorType(each, context) !== wantedType(each, context)).length
   if (count === 0) return []
   return [
-    `${count} matrices have rows that are no whole number of blocks: they have the nearest type that fits, of more bits`,
+    `${counted(count, 'matrix has', 'matrices have')} rows that are no whole number of blocks: ${count === 1 ? 'it has' : 'they have'} the nearest type that fits, of more bits`,
   ]
 }
 
