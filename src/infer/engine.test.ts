@@ -168,10 +168,20 @@ describe('Engine', async () => {
     [{ prompt: 'x' }, UnsupportedError, 'text: expected a model with a tokenizer.json'],
     [{ ids: [1], stop: ['x'] }, UnsupportedError, 'text: expected a model with a tokenizer.json'],
     [{ ids: [1], topP: 2 }, UsageError, 'top_p'],
+    [{ ids: [1], stop: 'x' as never }, UsageError, 'stop: expected a list, got "x"'],
+    [{ ids: [1], maxTokens: 2 } as never, UsageError, "'maxTokens'. It is called 'maxNewTokens' here"],
+    [{ ids: [1], prompt: 'x' }, UsageError, 'got prompt and ids'],
   ])('refuses %j of a model without a tokenizer', async (request, kind, message) => {
     const generating = collect(raw.generate(request))
     await expect(generating).rejects.toThrow(kind)
     await expect(generating).rejects.toThrow(message)
+  })
+
+  it('refuses options that there are not, and what is no list of lists', async () => {
+    await expect(raw.score([[1, 2]], { windows: 2 } as never)).rejects.toThrow("Did you mean 'window'?")
+    await expect(raw.scoreTokens([1, 2] as never)).rejects.toThrow('sequences: expected lists of token ids')
+    await expect(raw.hidden([[1, 2]], { pool: 'mean' } as never)).rejects.toThrow("Did you mean 'pooling'?")
+    expect(() => raw.encode('x' as never)).toThrow('prompt: expected an object with one of')
   })
 
   it('refuses messages without a chat template', async () => {
