@@ -235,6 +235,8 @@ describe('Sampler', () => {
       'mask: expected a token that may come next, got none after 0',
     )
     expect(() => sampler.pick(new Float32Array(33))).toThrow('mask: expected 2 words of 32 bits for 33 tokens, got 1')
+    const silent = new Sampler({ ...NEUTRAL, suppressTokens: [0, 1] }, [])
+    expect(() => silent.pick(Float32Array.of(1, 2))).toThrow('suppress_tokens: expected a token that may come next')
   })
 
   it('holds end tokens back until there are enough tokens', () => {

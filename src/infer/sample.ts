@@ -78,8 +78,10 @@ export class Sampler {
     const best = largest(logits)
     if (logits[best] === Number.NEGATIVE_INFINITY) {
       if (!isCut) throw notFinite(Number.NEGATIVE_INFINITY)
+      // What the makers of the model suppress can leave nothing as well.
+      const what = this.#options.mask === undefined ? 'suppress_tokens' : 'mask'
       throw new UsageError(
-        `mask: expected a token that may come next, got none after ${this.#step} tokens. Allow an end token where nothing may follow`,
+        `${what}: expected a token that may come next, got none after ${this.#step} tokens. Allow an end token where nothing may follow`,
       )
     }
     return this.#options.temperature === 0 ? best : this.#draw(logits, logits[best]!)
