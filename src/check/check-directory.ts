@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasPickleSuffix } from '../checkpoint/model-directory/foreign-format.ts'
 import { readLineage } from '../checkpoint/model-directory/lineage.ts'
+import { TokenizerError } from '../errors.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { hasUnequalLayers } from '../gguf/architectures.ts'
 import { modelMetadata } from '../gguf/model-metadata.ts'
@@ -12,7 +13,11 @@ import { type GenerationConfig, readGenerationConfig } from '../infer/generation
 import type { DecoderConfig } from '../model/config.ts'
 import { isObject, type JsonObject } from '../model/config-fields.ts'
 import { readModelConfig } from '../model/config-read.ts'
+import { readEncoderConfig } from '../model/encoder/config-read.ts'
+import { isEncoderType } from '../model/encoder/families.ts'
 import { textPartNotices } from '../model/text-part.ts'
+import { Tokenizer } from '../text/tokenizer.ts'
+import { hasTokenizer } from '../text/tokenizer-files.ts'
 import { checkTokenizer } from './check-tokenizer.ts'
 import { checkWeights } from './check-weights.ts'
 import type { Findings } from './finding.ts'
@@ -22,6 +27,10 @@ export async function checkDirectory(directory: string, findings: Findings): Pro
   const file = 'config.json'
   const json = findings.attempt(file, () => readJsonFile(join(directory, file)))
   if (json !== undefined && !isObject(json as JsonObject)) findings.error(file, 'expected an object')
+  if (isHeaded(json)) {
+    await checkHeaded(directory, json, findings)
+    return
+  }
   const config = json === undefined ? undefined : findings.attempt(file, () => readModelConfig(json, file))
   for (const notice of config === undefined ? [] : textPartNotices(config)) findings.notice(file, notice)
   const raw = config?.raw ?? (isObject(json as JsonObject) ? (json as JsonObject) : {})
@@ -30,12 +39,49 @@ export async function checkDirectory(directory: string, findings: Findings): Pro
   const generation = checkGeneration(directory, config, findings)
   checkWeights(directory, config, raw, findings)
   await checkTokenizer(directory, config, generation, findings)
+  checkRest(directory, findings)
+}
+
+function checkRest(directory: string, findings: Findings): void {
   findings.attempt('lineage.json', () => readLineage(directory))
   for (const name of readdirSync(directory)) {
     if (hasPickleSuffix(name) && name !== 'training_args.bin') {
       findings.warning(name, 'a pickle file, which may run code when it is loaded. Keep safetensors only')
     }
   }
+}
+
+/** An encoder, or a decoder with a pooled head. */
+function isHeaded(json: unknown): json is JsonObject {
+  if (!isObject(json)) return false
+  const names = Array.isArray(json.architectures) ? json.architectures : []
+  return isEncoderType(json.model_type) || names.some((name) => String(name).endsWith('ForSequenceClassification'))
+}
+
+/** What continues no text: no token ends it, and nothing is exported of it. */
+async function checkHeaded(directory: string, json: JsonObject, findings: Findings): Promise<void> {
+  const file = 'config.json'
+  const config = findings.attempt(file, () =>
+    isEncoderType(json.model_type) ? readEncoderConfig(json, file) : readModelConfig(json, file, {}),
+  )
+  checkSpelling(json, findings)
+  findings.error(`${file}:architectures`, 'a model that continues no text is not for llama.cpp', 'llama.cpp')
+  checkWeights(directory, config, config?.raw ?? json, findings)
+  if (!hasTokenizer(directory))
+    findings.warning('tokenizer.json', 'missing: the directory takes token ids only. Copy it from the base model')
+  else {
+    const tokenizer = await Tokenizer.fromDirectory(directory).catch((error: unknown) => {
+      if (!(error instanceof TokenizerError)) throw error
+      findings.error('tokenizer.json', error.message)
+      return undefined
+    })
+    if (tokenizer !== undefined && config !== undefined && tokenizer.fit(config.vocabSize) === undefined)
+      findings.error(
+        'tokenizer.json',
+        `${tokenizer.vocabSize} ids for ${config.vocabSize} rows of the embedding (vocab_size). Resize the embedding`,
+      )
+  }
+  checkRest(directory, findings)
 }
 
 /** Transformers 5 writes keys that 4 does not read. */

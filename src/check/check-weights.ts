@@ -7,8 +7,8 @@ import type { ModelWeights } from '../checkpoint/model-directory/model-weights.t
 import { readQuantization } from '../checkpoint/model-directory/quantization-config.ts'
 import { openTextWeights } from '../checkpoint/model-directory/text-weights.ts'
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
-import type { DecoderConfig } from '../model/config.ts'
 import type { JsonObject } from '../model/config-fields.ts'
+import type { ModelConfig } from '../model/encoder/config.ts'
 import { checkpointTensors, isIgnoredBuffer, tiedTo } from '../model/hf-names.ts'
 import type { Findings } from './finding.ts'
 import { checkFinite } from './non-finite.ts'
@@ -18,7 +18,7 @@ const CHUNK_BYTES = 1 << 22
 /** Checks the files of weights against the configuration, where that could be read. */
 export function checkWeights(
   directory: string,
-  config: DecoderConfig | undefined,
+  config: ModelConfig | undefined,
   raw: JsonObject,
   findings: Findings,
 ): void {
@@ -46,7 +46,7 @@ export function checkWeights(
   if (formats?.size === 0) checkTensors(weights, file, config, findings)
 }
 
-function checkTensors(weights: ModelWeights, file: string, config: DecoderConfig, findings: Findings): void {
+function checkTensors(weights: ModelWeights, file: string, config: ModelConfig, findings: Findings): void {
   const unread = new Set(weights.tensors.keys())
   for (const { name, aliases, shape } of checkpointTensors(config)) {
     const found = [name, ...aliases].find((candidate) => weights.tensors.has(candidate))
@@ -71,7 +71,7 @@ function checkTiedHead(
   { tensors }: ModelWeights,
   file: string,
   head: string,
-  config: DecoderConfig,
+  config: ModelConfig,
   findings: Findings,
 ): void {
   const { name, aliases } = checkpointTensors(config)[0]!

@@ -36,6 +36,18 @@ export const TECHNIQUES: readonly MethodEntry[] = [
     source: 'arXiv:2203.02155',
   },
   {
+    slug: 'classify',
+    summary: 'labels of texts, by an encoder or by a decoder with a pooled head',
+    use: 'stage: classify, then anneal classify',
+    source: 'arXiv:1810.04805',
+  },
+  {
+    slug: 'mlm',
+    summary: 'what was hidden in a text, by an encoder; single tokens or whole words',
+    use: 'stage: mlm',
+    source: 'arXiv:1810.04805',
+  },
+  {
     slug: 'warmup-stable-decay',
     summary: 'learning rate that stays high and falls at the end',
     use: 'lr_scheduler_type: warmup_stable_decay',

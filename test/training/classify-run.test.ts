@@ -201,3 +201,13 @@ describe('bad input is said in one line', () => {
     expect(ended.err).toContain('1 text of 14 is longer than 40 tokens and was cut there (the longest has 82)')
   })
 })
+
+it('leaves a card that says what the labels are and what was measured', async () => {
+  const keys = { model: fixture('bert-mlm'), output_dir: at('card'), max_steps: '2', val_split: '0.25' }
+  const ended = await train(keys)
+  expect(ended.code, ended.err).toBe(0)
+  const card = readFileSync(join(at('card'), 'README.md'), 'utf8')
+  expect(card).toContain('pipeline_tag: text-classification')
+  expect(card).toContain('Labels: `north`, `south`.')
+  expect(card).toMatch(/\| macro_f1 \| [\d.]+ \|/)
+})

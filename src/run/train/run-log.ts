@@ -127,13 +127,17 @@ export class RunLog {
     })
   }
 
+  /** The metrics of the evaluation of the weights of a step, or the last ones; empty where nothing was evaluated. */
+  evaluationAt(keptStep: number): LogRow {
+    const evaluations = this.state.log_history.filter((row) => 'eval_runtime' in row)
+    return evaluations.findLast(({ step }) => step === keptStep) ?? evaluations.at(-1) ?? {}
+  }
+
   /** Writes all_results.json: the metrics of the run, and of the evaluation of the weights that were kept, those of step `keptStep`. */
   writeResults(directory: string, keptStep: number): WrittenFile {
-    const rows = this.state.log_history
-    const evaluations = rows.filter((row) => 'eval_runtime' in row)
     const { step: _, ...results } = {
-      ...(evaluations.findLast(({ step }) => step === keptStep) ?? evaluations.at(-1)),
-      ...rows.findLast((row) => 'train_runtime' in row),
+      ...this.evaluationAt(keptStep),
+      ...this.state.log_history.findLast((row) => 'train_runtime' in row),
     }
     const text = JSON.stringify({ ...results, kept_step: keptStep }, null, 2)
     return writeFileAtomic(join(directory, 'all_results.json'), `${text}\n`)

@@ -11,6 +11,7 @@ import type { TrainEvent } from '../../train/events.ts'
 import { stepsIn } from '../../train/step-plan.ts'
 import { train } from '../../train/train.ts'
 import { eventsOf } from '../../work.ts'
+import { writeClassifierCard } from './classifier-card.ts'
 import { leaveFingerprint } from './fingerprint.ts'
 import { finishedRun } from './finished-run.ts'
 import { loopOptions } from './loop-options.ts'
@@ -125,13 +126,19 @@ function takeInto(result: TrainResult, event: TrainEvent): TrainResult {
 
 /** Leaves the final model and the fingerprint of the run. */
 async function* finish(
-  { config, tokenizer, finetuning }: Run,
+  { config, tokenizer, finetuning, data }: Run,
   parts: Parameters<typeof saveFinal>[0],
   result: TrainResult,
 ): AsyncGenerator<RunEvent, TrainResult> {
   const { step } = result
   const { keptStep, notices } = await saveFinal(parts, step)
   for (const message of notices) yield { type: 'notice', message }
+  if (data.labels !== undefined)
+    writeClassifierCard(config.output_dir, config, {
+      labels: data.labels,
+      evaluation: parts.log.evaluationAt(keptStep),
+      step: keptStep,
+    })
   yield { type: 'saved', what: 'model', path: config.output_dir }
   const fingerprint = await leaveFingerprint(config, tokenizer, finetuning.model, step)
   yield { type: 'fingerprint', fingerprint }
