@@ -55,10 +55,10 @@ export class AnswerStore {
 }
 
 /** Names a request to a model: equal only where the answer must be. */
-export function requestKey(identity: string, request: EvalRequest, seed: number, isChat: boolean): string {
+export function requestKey(identity: string, request: EvalRequest, seed: number): string {
   const isDrawn = request.kind === 'generate_until' && isSampled(request.generation)
   const asked = request.kind === 'generate_until' && !isDrawn ? { ...request, repeat: 0 } : request
-  return hashOf(identity, JSON.stringify([asked, isChat, isDrawn ? seed : null])).slice(0, 32)
+  return hashOf(identity, JSON.stringify([asked, isDrawn ? seed : null])).slice(0, 32)
 }
 
 function isSampled({ do_sample: samples, temperature }: { do_sample?: boolean; temperature?: number }): boolean {

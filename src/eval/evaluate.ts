@@ -52,14 +52,13 @@ export async function evaluate(
 ): Promise<TaskRun[]> {
   const { seed = 1234, answers = new AnswerStore(), signal } = options
   const prompting = promptingOf(model, options)
-  const isChat = prompting.renderChat !== undefined
   const plans = tasks.map((task) => {
     const metrics = metricsOf(task)
     const asked = askedOf(task, seed, prompting, options)
     for (const { doc, id } of asked) checkGold(task, doc, id)
     return { task, metrics, asked }
   })
-  const keyOf = (request: EvalRequest): string => requestKey(model.identity, request, seed, isChat)
+  const keyOf = (request: EvalRequest): string => requestKey(model.identity, request, seed)
   const keys = new Map<EvalRequest, string>()
   const open = new Map<string, EvalRequest>()
   for (const { asked } of plans)
@@ -84,7 +83,6 @@ export async function evaluate(
         count.add()
       },
       seed,
-      isChat,
       signal,
     })
   } finally {

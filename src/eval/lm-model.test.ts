@@ -18,7 +18,7 @@ async function ask(requests: EvalRequest[], model = lm()): Promise<Answer[]> {
   const take = (index: number, answer: Answer): void => {
     answers[index] = answer
   }
-  await lmModel(model).answer(requests, { take, seed: 0, isChat: false })
+  await lmModel(model).answer(requests, { take, seed: 0 })
   return answers
 }
 const pair = (context: string, continuation: string): EvalRequest => ({ kind: 'loglikelihood', context, continuation })

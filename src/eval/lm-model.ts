@@ -54,7 +54,7 @@ class LmAsker {
     const pairs: Pair[] = []
     for (const index of of('loglikelihood')) {
       const request = requests[index] as EvalRequest & { kind: 'loglikelihood' }
-      const pair = this.#pairOf(index, request.context, request.continuation, options.isChat)
+      const pair = this.#pairOf(index, request.context, request.continuation)
       if (typeof pair === 'string') options.take(index, { failed: pair })
       else if (pair.from === pair.ids.length) options.take(index, likelihood(pair, 0, true))
       else pairs.push(pair)
@@ -73,7 +73,7 @@ class LmAsker {
   }
 
   /** Context and continuation as ids, or why there are none. */
-  #pairOf(index: number, context: string, continuation: string, isChat: boolean): Pair | string {
+  #pairOf(index: number, context: string, continuation: string): Pair | string {
     const space = TRAILING_SPACE.exec(context)?.[0] ?? ''
     const before = context.slice(0, context.length - space.length)
     const after = space + continuation
@@ -81,13 +81,13 @@ class LmAsker {
     let tail: number[]
     let isJoined = false
     if (before === '') {
-      tail = this.#encode(after, false, isChat)
+      tail = this.#encode(after, false)
       const prefix = this.#prefix()
       head = [prefix]
       if (tail[0] === prefix) tail = tail.slice(1)
     } else {
-      const whole = this.#encode(before + after, true, isChat)
-      head = this.#encode(before, true, isChat)
+      const whole = this.#encode(before + after)
+      head = this.#encode(before)
       if (head.length === 0) head = [this.#prefix()]
       isJoined = head.some((id, at) => whole[at] !== id)
       tail = whole.slice(head.length)
@@ -148,15 +148,10 @@ class LmAsker {
     )
   }
 
-  async #judgeWhole(
-    texts: readonly (readonly [number, string])[],
-    { take, signal, isChat }: AnswerOptions,
-  ): Promise<void> {
+  async #judgeWhole(texts: readonly (readonly [number, string])[], { take, signal }: AnswerOptions): Promise<void> {
     for (let begin = 0; begin < texts.length; begin += CONTEXTS_AT_ONCE) {
       const part = texts.slice(begin, begin + CONTEXTS_AT_ONCE)
-      const windows = part.map(([, text]) =>
-        rollingWindows(this.#encode(text, true, isChat), this.#prefix(), this.#lm.contextLength),
-      )
+      const windows = part.map(([, text]) => rollingWindows(this.#encode(text), this.#prefix(), this.#lm.contextLength))
       const all = windows.flat()
       const rows = await this.#lm.score(
         all.map(({ ids }) => ids),
@@ -173,14 +168,14 @@ class LmAsker {
 
   async #goOn(
     asked: readonly (readonly [number, EvalRequest & { kind: 'generate_until' }])[],
-    { take, seed, signal, isChat }: AnswerOptions,
+    { take, seed, signal }: AnswerOptions,
   ): Promise<void> {
     const { contextLength: window } = this.#lm
     for (let begin = 0; begin < asked.length; begin += AT_ONCE) {
       const part: { index: number; truncated: number; request: GenerateRequest }[] = []
       for (const [index, { context, generation, repeat }] of asked.slice(begin, begin + AT_ONCE)) {
         const most = newTokensOf(generation)
-        const all = this.#encode(context, true, isChat)
+        const all = this.#encode(context)
         const whole = all.length === 0 ? [this.#prefix()] : all
         const room = window - most
         if (room < 1) {
@@ -201,14 +196,11 @@ class LmAsker {
     }
   }
 
-  #encode(text: string, addSpecialTokens: boolean, isChat: boolean): number[] {
-    if (!isChat) return text === '' && !addSpecialTokens ? [] : this.#lm.encode({ prompt: text, addSpecialTokens })
-    const ids = this.#lm.encode({ prompt: text, addSpecialTokens: false, allowSpecial: true })
-    // A template that writes the start token itself gets no second one.
-    const isStarted = ids[0] === this.#lm.prefixTokenId
-    return isStarted || !addSpecialTokens
-      ? ids
-      : this.#lm.encode({ prompt: text, addSpecialTokens, allowSpecial: true })
+  /** Control tokens that a text spells are tokens, as in Transformers; one that begins with the start token gets no second one. */
+  #encode(text: string, addSpecialTokens = true): number[] {
+    const ids = text === '' ? [] : this.#lm.encode({ prompt: text, addSpecialTokens: false, allowSpecial: true })
+    if (!addSpecialTokens || (ids.length > 0 && ids[0] === this.#lm.prefixTokenId)) return ids
+    return this.#lm.encode({ prompt: text, allowSpecial: true })
   }
 
   #prefix(): number {

@@ -40,7 +40,5 @@ export interface AnswerOptions {
   take: (index: number, answer: Answer) => void
   /** Begins the seeds of what is drawn where a task samples. */
   seed: number
-  /** What `context` holds is written by a chat template: its control tokens are tokens. */
-  isChat: boolean
   signal?: AbortSignal | undefined
 }

@@ -67,7 +67,6 @@ async function ask(requests: EvalRequest[]): Promise<Answer[]> {
       answers[index] = answer
     },
     seed: 0,
-    isChat: false,
   })
   return answers
 }
