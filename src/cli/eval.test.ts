@@ -132,6 +132,7 @@ describe('anneal eval', () => {
       2,
       '--apply-chat-template: expected a model with a chat template',
     ],
+    [['--tasks', 'copying', '--limit', '0'], 2, '--limit: expected a number above 0, got 0'],
     [['--tasks', ','], 2, 'tasks: expected at least one task, got none'],
     [['--tasks', 'copying', '--baseline', 'nowhere'], 3, 'nowhere: expected results of an evaluation'],
   ])('refuses %j', async (words, code, message) => {

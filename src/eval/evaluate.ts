@@ -107,6 +107,7 @@ function promptingOf(model: EvalModel, options: EvaluateOptions): PromptOptions 
 }
 
 function askedOf(task: Task, seed: number, prompting: PromptOptions, { limit, shard }: EvaluateOptions): Asked[] {
+  if (limit !== undefined && !(limit > 0)) throw new UsageError(`limit: expected a number above 0, got ${limit}`)
   const { length } = task.docs
   const end = limit === undefined ? length : Math.min(length, limit < 1 ? Math.ceil(length * limit) : Math.floor(limit))
   const isWanted = (id: number): boolean => shard === undefined || id % shard.count === shard.index

@@ -70,6 +70,15 @@ it('judges whole texts over their windows', async () => {
   ])
 })
 
+it('renders chats up to where the answer begins, or goes on', () => {
+  const render = lmModel(lm()).renderChat!
+  const question = { role: 'user', content: 'Hi?' }
+  expect(render([question])).toBe('user: Hi?\nassistant: ')
+  expect(render([question, { role: 'assistant', content: 'The answer is ' }])).toBe(
+    'user: Hi?\nassistant: The answer is',
+  )
+})
+
 it('goes on until a stop string, which is left out', async () => {
   const model = fakeLm({ reply: () => 'yes.\nno' })
   const request: EvalRequest = {

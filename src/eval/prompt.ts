@@ -30,34 +30,43 @@ interface Turn {
 export class FewshotSampler {
   readonly #task: Task
   readonly #random: PythonRandom
+  /** The examples as texts, and how often each is there, where a document must not be its own example. */
+  readonly #keys = new Map<Doc, string>()
+  readonly #counts = new Map<string, number>()
 
   constructor(task: Task, seed: number) {
     this.#task = task
     this.#random = new PythonRandom(seed)
+    if (task.numFewshot === 0 || !task.drawsFromItself) return
+    for (const shot of task.shots) {
+      const key = JSON.stringify(shot)
+      this.#keys.set(shot, key)
+      this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    }
   }
 
   next(doc: Doc): readonly Doc[] {
     const { numFewshot: count, shots, drawsFromItself, name } = this.#task
     if (count === 0) return []
-    const isItself = (other: Doc): boolean => JSON.stringify(other) === JSON.stringify(doc)
-    const most = drawsFromItself ? shots.filter((other) => !isItself(other)).length : shots.length
+    const own = drawsFromItself ? JSON.stringify(doc) : undefined
+    const isOther = (shot: Doc): boolean => own === undefined || this.#keys.get(shot) !== own
+    const most = shots.length - (own === undefined ? 0 : (this.#counts.get(own) ?? 0))
     if (count > most)
       throw new InputError(
         `task ${name}: num_fewshot: expected at most ${most}, the examples that there are, got ${count}`,
       )
-    if (this.#task.fewshot.sampler === 'first_n')
-      return (drawsFromItself ? shots.filter((other) => !isItself(other)) : shots).slice(0, count)
-    if (!drawsFromItself) return this.#random.sample(shots, count)
+    if (this.#task.fewshot.sampler === 'first_n') {
+      const first: Doc[] = []
+      for (let i = 0; first.length < count; i++) if (isOther(shots[i]!)) first.push(shots[i]!)
+      return first
+    }
+    if (own === undefined) return this.#random.sample(shots, count)
+    // One more, in case it is among them; where it is there several times, once more without it.
     const drawn = this.#random
       .sample(shots, Math.min(shots.length, count + 1))
-      .filter((other) => !isItself(other))
+      .filter(isOther)
       .slice(0, count)
-    return drawn.length === count
-      ? drawn
-      : this.#random.sample(
-          shots.filter((other) => !isItself(other)),
-          count,
-        )
+    return drawn.length === count ? drawn : this.#random.sample(shots.filter(isOther), count)
   }
 }
 

@@ -139,7 +139,13 @@ function worstBlocks(run: TaskRun): ReportBlock[] {
     )
   }
   const isSure = (sample: Sample): number => marginOf(sample)
-  const worst = [...first].sort((a, b) => worth(a) - worth(b) || isSure(b) - isSure(a)).slice(0, WORST)
+  // Of right and wrong, what is right is not among the worst.
+  const isWrong = (sample: Sample): boolean => sign < 0 || sample.scores[metric.metric] !== 1
+  const worst = first
+    .filter(isWrong)
+    .sort((a, b) => worth(a) - worth(b) || isSure(b) - isSure(a))
+    .slice(0, WORST)
+  if (worst.length === 0) return [{ kind: 'prose', text: `${task.name}: everything is right by ${metric.metric}.` }]
   return [
     { kind: 'prose', text: `${task.name}, by ${metric.metric}` },
     {
