@@ -32,9 +32,13 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '3' },
     'mlm-epochs': { type: 'string', default: '5' },
     epochs: { type: 'string', default: '8' },
-    vocabulary: { type: 'string', default: '2000' },
+    vocabulary: { type: 'string', default: '4000' },
     rate: { type: 'string', default: '1e-3' },
-    dropout: { type: 'string', default: '0.2' },
+    layers: { type: 'string', default: '1' },
+    hidden: { type: 'string', default: '64' },
+    decay: { type: 'string', default: '0.1' },
+    masked: { type: 'string', default: '0.3' },
+    dropout: { type: 'string', default: '0.5' },
     tune: { type: 'boolean', default: false },
     out: { type: 'string', default: 'out/classify' },
   },
@@ -89,9 +93,9 @@ const configOf = (kind: 'mlm' | 'classify') =>
     {
       model_type: 'modernbert',
       vocab_size: tokenizer.vocabSize,
-      hidden_size: 128,
-      intermediate_size: 192,
-      num_hidden_layers: 2,
+      hidden_size: Number(values.hidden),
+      intermediate_size: 2 * Number(values.hidden),
+      num_hidden_layers: Number(values.layers),
       num_attention_heads: 4,
       max_position_embeddings: LENGTH,
       pad_token_id: 0,
@@ -122,10 +126,26 @@ async function run<T>(
     learningRate: rate,
     schedule,
     seed,
-    optimizer: { weightDecay: 0.05 },
+    optimizer: { weightDecay: Number(values.decay) },
   }))
     if (event.type === 'step-done') loss = event.metrics.loss
   return loss
+}
+
+/** Hides some tokens of the texts whose labels are learnt: what is left must do. */
+function withHidden(source: ReturnType<typeof batches>, seed: number): ReturnType<typeof batches> {
+  const share = Number(values.masked)
+  if (share === 0) return source
+  const hidden = maskedBatches(source, {
+    maskId: 3,
+    vocabSize: tokenizer.vocabSize,
+    isSpecial: (id) => id < SPECIAL.length,
+    probability: share,
+    maskShare: 1,
+    randomShare: 0,
+    seed,
+  })
+  return { ...source, at: (index) => ({ ...hidden.at(index), labels: source.at(index).labels }) }
 }
 
 async function arm(seed: number, mlmEpochs: number): Promise<Record<string, number>> {
@@ -156,7 +176,7 @@ async function arm(seed: number, mlmEpochs: number): Promise<Record<string, numb
   )
   const loss = await run(
     model,
-    batches(datasetOf(trained), { batchSize: 16, seed }),
+    withHidden(batches(datasetOf(trained), { batchSize: 16, seed }), seed),
     objective as never,
     Number(values.epochs),
     Number(values.rate),
@@ -180,7 +200,7 @@ for (const seed of seeds) {
   const linear = linearBaseline(trained, held, 2, seed)
   rows.push({ arm: 'character n-grams', seed, macro_f1: linear.macroF1, mcc: linear.mcc, accuracy: linear.accuracy })
   say(`seed ${seed}: n-grams ${linear.macroF1.toFixed(4)}`)
-  for (const mlmEpochs of [Number(values['mlm-epochs']), 0]) {
+  for (const mlmEpochs of values.tune ? [Number(values['mlm-epochs'])] : [Number(values['mlm-epochs']), 0]) {
     const result = await arm(seed, mlmEpochs)
     rows.push({ arm: mlmEpochs > 0 ? 'encoder, pre-trained' : 'encoder', seed, ...result })
     say(
