@@ -70,6 +70,91 @@ const modernBase = {
   transformers_version: '4.47.0.dev0',
   vocab_size: 50368,
 }
+const gelu = { initializer_range: 0.02, transformers_version: '4.17.0.dev0', vocab_size: 30522 }
+const dropouts = { attention_probs_dropout_prob: 0.1, hidden_dropout_prob: 0.1, hidden_act: 'gelu' }
+const sizes = { hidden_size: 768, intermediate_size: 3072, num_attention_heads: 12, num_hidden_layers: 12 }
+const published: Record<string, [Record<string, unknown>, Record<string, unknown>]> = {
+  'xlm-roberta-base': [
+    {
+      ...{ ...gelu, ...dropouts, ...sizes, model_type: 'xlm-roberta', architectures: ['XLMRobertaForMaskedLM'] },
+      ...{ bos_token_id: 0, eos_token_id: 2, pad_token_id: 1, layer_norm_eps: 1e-5, max_position_embeddings: 514 },
+      ...{
+        output_past: true,
+        position_embedding_type: 'absolute',
+        type_vocab_size: 1,
+        use_cache: true,
+        vocab_size: 250002,
+      },
+    },
+    { positionOffset: 2, typeVocabSize: 1, maxPositionEmbeddings: 514 },
+  ],
+  'distilbert-base-uncased-finetuned-sst-2-english': [
+    {
+      ...{
+        ...gelu,
+        activation: 'gelu',
+        architectures: ['DistilBertForSequenceClassification'],
+        attention_dropout: 0.1,
+      },
+      ...{
+        dim: 768,
+        dropout: 0.1,
+        finetuning_task: 'sst-2',
+        hidden_dim: 3072,
+        id2label: { 0: 'NEGATIVE', 1: 'POSITIVE' },
+      },
+      ...{
+        label2id: { NEGATIVE: 0, POSITIVE: 1 },
+        max_position_embeddings: 512,
+        model_type: 'distilbert',
+        n_heads: 12,
+      },
+      ...{ n_layers: 6, output_past: true, pad_token_id: 0, qa_dropout: 0.1, seq_classif_dropout: 0.2 },
+      ...{ sinusoidal_pos_embds: false, tie_weights_: true },
+    },
+    { hiddenSize: 768, typeVocabSize: 0 },
+  ],
+  'electra-small-discriminator': [
+    {
+      ...{
+        ...gelu,
+        ...dropouts,
+        ...sizes,
+        architectures: ['ElectraForPreTraining'],
+        embedding_size: 128,
+        hidden_size: 256,
+      },
+      ...{
+        layer_norm_eps: 1e-12,
+        max_position_embeddings: 512,
+        model_type: 'electra',
+        num_attention_heads: 4,
+        pad_token_id: 0,
+      },
+      ...{
+        summary_activation: 'gelu',
+        summary_last_dropout: 0.1,
+        summary_type: 'first',
+        summary_use_proj: true,
+        type_vocab_size: 2,
+      },
+    },
+    { embeddingSize: 128, hiddenSize: 256 },
+  ],
+  'bert-base-multilingual-cased': [
+    {
+      ...{
+        ...bertBase,
+        directionality: 'bidi',
+        pooler_fc_size: 768,
+        pooler_num_attention_heads: 12,
+        pooler_num_fc_layers: 3,
+      },
+      ...{ pooler_size_per_head: 128, pooler_type: 'first_token_transform' },
+    },
+    { positionOffset: 0 },
+  ],
+}
 const read = (changes: Record<string, unknown>, base: Record<string, unknown> = bertBase) =>
   readEncoderConfig({ ...base, ...changes }, 'config.json')
 
@@ -80,6 +165,10 @@ describe('an encoder config', () => {
     const classifier = read({ architectures: ['BertForSequenceClassification'], id2label: { 0: 'a', 1: 'b', 2: 'c' } })
     expect(classifier.head).toMatchObject({ labels: ['a', 'b', 'c'], outputs: 3, pooling: 'cls', dropout: 0.1 })
     expect(read({ architectures: ['BertForPreTraining'] }).head!.kind).toBe('mlm')
+  })
+
+  it.each(Object.entries(published))('is read as %s has it', (_, [json, expected]) => {
+    expect(readEncoderConfig(json, 'config.json')).toMatchObject(expected)
   })
 
   it('sees the windows and the rotations of ModernBERT as version 4 spells them', () => {

@@ -106,6 +106,8 @@ const BERT: EncoderFamily = {
     token: TOKEN,
   }),
   inert: [
+    'directionality',
+    'output_past',
     'pooler_fc_size',
     'pooler_num_attention_heads',
     'pooler_num_fc_layers',
@@ -136,7 +138,7 @@ const ROBERTA: EncoderFamily = {
     classify: { 'head.dense': 'classifier.dense', 'head.out': 'classifier.out_proj' },
     token: TOKEN,
   }),
-  inert: [],
+  inert: ['output_past'],
 }
 
 /** Every encoder family by its `model_type`. */
@@ -151,7 +153,6 @@ export const ENCODER_FAMILIES: Readonly<Record<EncoderType, EncoderFamily>> = {
       classify: 'XLMRobertaForSequenceClassification',
       token: 'XLMRobertaForTokenClassification',
     },
-    inert: ['output_past'],
   },
   distilbert: {
     ...BERT,
@@ -202,7 +203,7 @@ export const ENCODER_FAMILIES: Readonly<Record<EncoderType, EncoderFamily>> = {
       },
     },
     // The sinusoids of `sinusoidal_pos_embds` are in the file as a table.
-    inert: ['qa_dropout', 'sinusoidal_pos_embds'],
+    inert: ['qa_dropout', 'sinusoidal_pos_embds', 'tie_weights_', 'output_past'],
   },
   electra: {
     ...BERT,
