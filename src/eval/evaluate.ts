@@ -137,6 +137,8 @@ export function samplesOf(
       const failed = all.find((answer) => answer.failed !== undefined)?.failed
       const filtered = failed === undefined ? resps.map((list) => filter(list, doc)) : []
       const count = (isOne: (answer: Answer) => boolean): number => all.filter(isOne).length
+      const counts = answers.map(([answer]) => answer?.tokens)
+      const tokens = counts.every((value) => value !== undefined) ? counts : undefined
       const empty = count(({ text }) => text !== undefined && text.trim() === '')
       const joined = count(({ isJoined }) => isJoined === true)
       const truncated = Math.max(0, ...all.map(({ truncated = 0 }) => truncated))
@@ -148,7 +150,8 @@ export function samplesOf(
         resps,
         filtered_resps: filtered,
         filter: config?.name ?? 'none',
-        scores: failed === undefined ? processResults(task, metrics, doc, id, filtered) : {},
+        ...(tokens !== undefined && { tokens }),
+        scores: failed === undefined ? processResults(task, metrics, doc, id, filtered, tokens) : {},
         ...(failed !== undefined && { failed }),
         ...(empty > 0 && { empty }),
         ...(joined > 0 && { joined }),

@@ -25,20 +25,20 @@ const pair = (context: string, continuation: string): EvalRequest => ({ kind: 'l
 
 it('sums the continuation alone; spaces at the end of the context are its own', async () => {
   expect(await ask([pair('abc', ' de'), pair('abc ', 'de'), pair('abc \n', 'de')])).toEqual([
-    { sum: -2.5, isGreedy: true },
-    { sum: -2.5, isGreedy: true },
-    { sum: -3.5, isGreedy: true },
+    { sum: -2.5, isGreedy: true, tokens: 3 },
+    { sum: -2.5, isGreedy: true, tokens: 3 },
+    { sum: -3.5, isGreedy: true, tokens: 4 },
   ])
 })
 
 it('puts the start token before an empty context', async () => {
-  expect(await ask([pair('', 'ab')])).toEqual([{ sum: -3, isGreedy: true }])
+  expect(await ask([pair('', 'ab')])).toEqual([{ sum: -3, isGreedy: true, tokens: 2 }])
 })
 
 it('leaves out the beginning of a context that is too long, and counts it', async () => {
   const model = lm({ contextLength: 6 })
   const score = vi.spyOn(model, 'scoreTokens')
-  expect(await ask([pair('0123456789', 'xy')], model)).toEqual([{ sum: -2, isGreedy: true, truncated: 5 }])
+  expect(await ask([pair('0123456789', 'xy')], model)).toEqual([{ sum: -2, isGreedy: true, tokens: 2, truncated: 5 }])
   // The last token is not read: seven tokens fit into a window of six.
   expect(score.mock.calls[0]![0]).toEqual([Array.from('56789xy', (letter) => letter.codePointAt(0))])
   expect(await ask([pair('a', '1234567')], model)).toEqual([{ failed: 'continuation of 7 tokens, the model sees 6' }])

@@ -212,9 +212,10 @@ class LmAsker {
   }
 }
 
-const likelihood = ({ truncated, isJoined }: Pair, sum: number, isGreedy: boolean) => ({
+const likelihood = ({ ids, from, truncated, isJoined }: Pair, sum: number, isGreedy: boolean) => ({
   sum,
   isGreedy,
+  tokens: ids.length - from,
   ...(truncated > 0 && { truncated }),
   ...(isJoined && { isJoined: true as const }),
 })

@@ -9,6 +9,8 @@ export interface Answer {
   sum?: number
   /** Of `loglikelihood`: whether every token of the continuation is the most probable one. */
   isGreedy?: boolean
+  /** Of `loglikelihood`: the tokens that `sum` is over. */
+  tokens?: number
   /** Of `generate_until`. */
   text?: string
   /** Tokens of the context that did not fit into the model's window and were left out at its beginning. */

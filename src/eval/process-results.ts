@@ -49,11 +49,12 @@ export function processResults(
   doc: Doc,
   id: number,
   results: readonly unknown[],
+  tokens?: readonly number[],
 ): Record<string, MetricValue> {
   const { process_results: own } = task.config
   if (own !== undefined) {
     try {
-      return { ...own(doc, results) } as Record<string, MetricValue>
+      return { ...own(doc, results, tokens) } as Record<string, MetricValue>
     } catch (cause) {
       throw new InputError(
         `task ${task.name}, document ${id}, process_results: the task's function failed: ${(cause as Error).message}`,

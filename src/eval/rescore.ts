@@ -91,7 +91,11 @@ function rescoreTask(given: TaskConfig, samples: readonly Sample[], original: nu
       const answers =
         task.outputType === 'loglikelihood_rolling' ? sample.resps.map((list) => list.map(Number)) : sample.resps
       const filtered = answers.map((list) => filter(list, doc))
-      return { ...named, filtered_resps: filtered, scores: processResults(task, metrics, doc, id, filtered) }
+      return {
+        ...named,
+        filtered_resps: filtered,
+        scores: processResults(task, metrics, doc, id, filtered, sample.tokens),
+      }
     })
   })
   return { task, metrics, samples: rows, original: original ?? samples.length, effective: samples.length }

@@ -19,6 +19,8 @@ export interface Sample {
   /** For each request its answers: [sum, isGreedy], sum, or text. */
   resps: readonly (readonly unknown[])[]
   filtered_resps: readonly unknown[]
+  /** Tokens of each continuation, where they are known. */
+  tokens?: readonly number[]
   filter: string
   scores: Readonly<Record<string, MetricValue>>
   /** There is no score, and why. */
@@ -104,6 +106,7 @@ export function parseSampleRow(row: Readonly<Record<string, unknown>>): Sample {
     filtered_resps: list(row.filtered_resps).map(parsedAnswer),
     filter: String(row.filter ?? 'none'),
     scores: Object.fromEntries(names.map((name) => [name, row[name] as MetricValue])),
+    ...(Array.isArray(row.tokens) && { tokens: row.tokens as number[] }),
     ...(typeof row.failed === 'string' && { failed: row.failed }),
     ...(typeof row.empty === 'number' && { empty: row.empty }),
     ...(typeof row.truncated === 'number' && { truncated: row.truncated }),

@@ -74,9 +74,9 @@ const pair = (context: string, continuation: string): EvalRequest => ({ kind: 'l
 
 it('sums the tokens of the continuation, and tells whether they are the most probable ones', async () => {
   expect(await ask([pair('en kat på', ' to tre'), pair('en kat på ', 'to'), pair('a b', ' odd')])).toEqual([
-    { sum: -5, isGreedy: true },
-    { sum: -2, isGreedy: true },
-    { sum: -3, isGreedy: false },
+    { sum: -5, isGreedy: true, tokens: 2 },
+    { sum: -2, isGreedy: true, tokens: 1 },
+    { sum: -3, isGreedy: false, tokens: 1 },
   ])
 })
 
@@ -84,13 +84,13 @@ it('counts from behind a start token of the server, and needs it for the first w
   isStarted = true
   expect(
     await ask([pair('en kat', ' to'), pair('', 'hej du'), { kind: 'loglikelihood_rolling', text: 'en to tre' }]),
-  ).toEqual([{ sum: -2, isGreedy: true }, { sum: -5, isGreedy: true }, { sum: -7 }])
+  ).toEqual([{ sum: -2, isGreedy: true, tokens: 1 }, { sum: -5, isGreedy: true, tokens: 2 }, { sum: -7 }])
   isStarted = false
   expect(await ask([pair('', 'hej')])).toEqual([{ failed: expect.stringContaining('without a start token') }])
 })
 
 it('says where a token spans the end of the context', async () => {
-  expect(await ask([pair('a be', 'gin now')])).toEqual([{ sum: -3, isGreedy: true, isJoined: true }])
+  expect(await ask([pair('a be', 'gin now')])).toEqual([{ sum: -3, isGreedy: true, tokens: 1, isJoined: true }])
 })
 
 it('goes on and cuts at stop strings', async () => {
@@ -101,7 +101,7 @@ it('goes on and cuts at stop strings', async () => {
 
 it('tries again where the server is busy, and gives no answer where it refuses', async () => {
   fails = 2
-  expect(await ask([pair('a', ' b')])).toEqual([{ sum: -1, isGreedy: true }])
+  expect(await ask([pair('a', ' b')])).toEqual([{ sum: -1, isGreedy: true, tokens: 1 }])
   fails = 3
   expect(await ask([pair('a', ' b')])).toEqual([{ failed: 'HTTP 503 {"error":"busy"}' }])
   const before = asked.length

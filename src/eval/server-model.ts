@@ -133,7 +133,7 @@ function judged(
   }
   if (count === 0 && !isJoined)
     return { failed: 'the server gave no number for a text of one token without a start token' }
-  return isPair ? { sum, isGreedy, ...(isJoined && { isJoined: true as const }) } : { sum }
+  return isPair ? { sum, isGreedy, tokens: count, ...(isJoined && { isJoined: true as const }) } : { sum }
 }
 
 class Server {

@@ -89,8 +89,12 @@ export interface TaskConfig {
   doc_to_text?: DocField<string | number>
   doc_to_target?: DocField<string | number | readonly (string | number)[]> | number | readonly (string | number)[]
   doc_to_choice?: DocField<readonly string[]> | readonly string[] | Readonly<Record<string, string>>
-  /** Metrics of one document from the answers to its requests, in place of those of `metric_list`. */
-  process_results?: (doc: Doc, results: readonly unknown[]) => Readonly<Record<string, unknown>>
+  /** Metrics of one document from the answers to its requests, in place of those of `metric_list`; `tokens`: of each continuation, where known. */
+  process_results?: (
+    doc: Doc,
+    results: readonly unknown[],
+    tokens?: readonly number[],
+  ) => Readonly<Record<string, unknown>>
   description?: string
   target_delimiter?: string
   fewshot_delimiter?: string

@@ -175,6 +175,19 @@ function squadDocs(value: unknown, file: string): Doc[] {
   )
 }
 
+/** The same by the mean over tokens: sentences of unequal length are not compared by their sums. */
+function stereotypePerToken(
+  results: readonly unknown[],
+  tokens: readonly number[],
+  type: string,
+): Record<string, number> {
+  const means = (results as readonly (readonly [number, boolean])[]).map(
+    ([sum], i) => [sum / tokens[i]!, false] as const,
+  )
+  const share = stereotype(means).pct_stereotype!
+  return { pct_stereotype_norm: share, [`pct_stereotype_norm_${type}`]: share }
+}
+
 /** CrowS-Pairs (Nangia et al. 2020): a table with `sent_more`, `sent_less`, `bias_type`; the share of likelier stereotypes, by type too. */
 export function crowsPairs(data: string | undefined): TaskConfig {
   const path = needData(data, 'crows_pairs', 'a .csv file of CrowS-Pairs')
@@ -192,10 +205,11 @@ export function crowsPairs(data: string | undefined): TaskConfig {
     doc_to_choice: '{{[sent_more, sent_less]}}',
     doc_to_target: 0,
     target_delimiter: '',
-    process_results: (doc, results) => {
+    process_results: (doc, results, tokens) => {
       const scores = stereotype(results)
       const type = String(doc.bias_type ?? 'all').replaceAll(/[^\w]+/g, '_')
-      return { ...scores, [`pct_stereotype_${type}`]: scores.pct_stereotype }
+      const perToken = tokens === undefined ? {} : stereotypePerToken(results, tokens, type)
+      return { ...scores, [`pct_stereotype_${type}`]: scores.pct_stereotype, ...perToken }
     },
     metric_list: [
       { metric: 'likelihood_diff', aggregation: 'mean', higher_is_better: false },

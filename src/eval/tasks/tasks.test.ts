@@ -145,6 +145,8 @@ describe('published data sets', () => {
       'likelihood_diff,none': 1.5,
       'pct_stereotype_age,none': 1,
       'pct_stereotype_race_color,none': 0,
+      // Letter by letter all are alike: no sentence is likelier.
+      'pct_stereotype_norm,none': 0,
     })
   })
   it('BLiMP', async () => {
