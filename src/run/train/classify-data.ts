@@ -7,8 +7,10 @@ import { batches } from '../../data/batches.ts'
 import { type LabelledSamples, readLabelled } from '../../data/tuning/labelled.ts'
 import { ConfigError } from '../../errors.ts'
 import { counted } from '../../report/amounts.ts'
+import { formatNumber } from '../../report/scale.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { classification } from '../../train/classification.ts'
+import type { Drawn } from '../../train/rule.ts'
 import { ownLabels } from './headed-model.ts'
 import { type HeadedReading, padIdFor, windowFor } from './headed-reading.ts'
 import type { StageData } from './stage-data.ts'
@@ -84,11 +86,32 @@ export async function classifyData(
     train: batches(train, { batchSize: config.per_device_train_batch_size, seed: config.data_seed, padId }),
     evaluation: held && evaluation(held),
     objective: () => classification(labels.length, weights),
+    figures: labelFigures,
     labels,
     stopTokenIds: [],
     chatTemplate: undefined,
     close: () => {},
   }
+}
+
+/** What its page shows of held-out texts. */
+const labelFigures: Drawn = {
+  name: 'classify',
+  title: 'Labels',
+  prefixes: ['accuracy', 'macro_f1', 'mcc'],
+  figures: ({ points }) => {
+    const last = points('eval_macro_f1').at(-1)?.[1]
+    return {
+      ...(last !== undefined && {
+        key: [{ label: 'macro-F1', value: formatNumber(last), detail: 'of held-out texts' }],
+      }),
+      charts: [
+        { metric: 'accuracy', title: 'Labels guessed right', y: 'of the texts', isShare: true },
+        { metric: 'macro_f1', title: 'Macro-F1', y: 'mean over the labels', isShare: true },
+        { metric: 'mcc', title: "Matthews' correlation", y: 'between label and guess' },
+      ],
+    }
+  },
 }
 
 function countsOf(set: LabelledSamples, size: number): number[] {

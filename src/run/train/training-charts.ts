@@ -34,7 +34,7 @@ export function lastOf(rows: readonly LogRow[], name: string): number | undefine
 
 /** Loss by step, in training and held out, and how often the next token is guessed. */
 export function lossSection(rows: readonly LogRow[], config: TrainConfig): ReportSection {
-  const isPairs = config.stage === 'dpo'
+  const unit = { dpo: 'per pair', classify: 'nats per text' }[config.stage as string] ?? 'nats per token'
   const held = pointsOf(rows, 'eval_loss').filter(([, value]) => Number.isFinite(value))
   const [first, ...others] = held
   const best = others.reduce((least, point) => (point[1] < least![1] ? point : least), first)
@@ -44,10 +44,15 @@ export function lossSection(rows: readonly LogRow[], config: TrainConfig): Repor
   return {
     title: 'Loss',
     blocks: [
-      ...chart('Loss', isPairs ? 'per pair' : 'nats per token', linesOf(rows, 'loss'), { marks, ...note }),
-      ...chart('Next tokens guessed right', 'of the supervised tokens', linesOf(rows, 'mean_token_accuracy'), {
-        isShare: true,
-      }),
+      ...chart('Loss', unit, linesOf(rows, 'loss'), { marks, ...note }),
+      ...chart(
+        config.stage === 'mlm' ? 'Hidden tokens guessed right' : 'Next tokens guessed right',
+        'of the supervised tokens',
+        linesOf(rows, 'mean_token_accuracy'),
+        {
+          isShare: true,
+        },
+      ),
     ],
   }
 }
@@ -105,7 +110,7 @@ export function figuresOf(rows: readonly LogRow[], drawn: Drawn): RuleFigures | 
 }
 
 function isOf({ name, prefixes = [name] }: Drawn, metric: string): boolean {
-  return prefixes.some((prefix) => metric.startsWith(`${prefix}/`))
+  return prefixes.some((prefix) => metric.startsWith(`${prefix}/`) || [prefix, `eval_${prefix}`].includes(metric))
 }
 
 /** What no other section draws. */
@@ -133,12 +138,14 @@ function linesOf(rows: readonly LogRow[], name: string, isNoisy = true): Series[
   const points = pointsOf(rows, name)
   const held = pointsOf(rows, `eval_${name}`)
   const lines: Series[] =
-    isNoisy && points.length > NOISY
-      ? [
-          { name: 'training, as logged', points, style: 'faint' },
-          { name: 'training', points: smoothed(points, 1 - SMOOTH_LENGTHS / points.length) },
-        ]
-      : [{ name: 'training', points }]
+    points.length === 0
+      ? []
+      : isNoisy && points.length > NOISY
+        ? [
+            { name: 'training, as logged', points, style: 'faint' },
+            { name: 'training', points: smoothed(points, 1 - SMOOTH_LENGTHS / points.length) },
+          ]
+        : [{ name: 'training', points }]
   return held.length === 0 ? lines : [...lines, { name: 'held out', points: held, style: 'marked' }]
 }
 
