@@ -104,7 +104,7 @@ Tensor productOf(const Tensor& x, const FrozenMatrix& w, const Optional<Tensor>&
     Tensor y = at::empty(sizes, input.options());
     if (w.multiply(rowCount(x), data(input), b.defined() ? data(b) : nullptr, data(y))) return y.to(x.scalar_type());
   }
-  return multiplyDense(x, w.dense(x.scalar_type()), bias);
+  return linear(x, w.dense(x.scalar_type()), bias, {});
 }
 
 std::vector<Tensor> productsOf(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Matrices& matrices, const std::vector<Optional<Tensor>>& biases) {
@@ -136,12 +136,14 @@ Tensor frozenLinear(const Tensor& x, const Optional<Tensor>& bias, const Optiona
   return residual.has_value() ? y + *residual : y;
 }
 
-std::vector<Tensor> frozenLinears(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Parts& parts, at::IntArrayRef layout, const Parts& biases) {
+std::vector<Tensor> frozenLinears(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Parts& parts, at::IntArrayRef layout, const Parts& biases, int64_t head) {
   auto matrices = readMatrices(parts, layout);
   TORCH_CHECK(biases.size() == matrices.size(), "expected a bias or none for every matrix");
   std::vector<Optional<Tensor>> list;
   for (size_t i = 0; i < biases.size(); i++) list.push_back(biases.get(i));
-  return productsOf(x, norm, eps, offset, matrices, list);
+  auto results = productsOf(x, norm, eps, offset, matrices, list);
+  for (auto& y : results) y = headsOf(y, head);
+  return results;
 }
 
 Tensor frozenGated(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Parts& parts, at::IntArrayRef layout, const Optional<Tensor>& gateBias, const Optional<Tensor>& upBias) {
@@ -157,7 +159,7 @@ Tensor frozenDense(const Parts& parts, at::IntArrayRef layout, at::ScalarType dt
 
 TORCH_LIBRARY_FRAGMENT(anneal, m) {
   m.def("frozen_linear(Tensor x, Tensor? bias, Tensor? residual, Tensor?[] parts, int[] layout) -> Tensor", &frozenLinear);
-  m.def("frozen_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases) -> Tensor[]", &frozenLinears);
+  m.def("frozen_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases, int head=0) -> Tensor[]", &frozenLinears);
   m.def("frozen_gated(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor? gate_bias, Tensor? up_bias) -> Tensor", &frozenGated);
   m.def("frozen_dense(Tensor?[] parts, int[] layout, ScalarType dtype) -> Tensor", &frozenDense);
 }

@@ -192,12 +192,12 @@ template <bool HasMins> void multiplyTall(const Panel& panel, const Slice& at, f
 #pragma GCC unroll 16
     for (int64_t r = 0; r < kTallRows; r++) {
       auto whole = (Codes)_mm512_load_si512(own[r]) + (offsets ? offsets[r * groups + g] : 0);
-      total[r] = fma(asFloats(whole) * (Lanes)_mm512_set1_ps(scales[r * groups + g]), scale, total[r]);
+      total[r] = fma(asFloats(whole) * all(scales[r * groups + g]), scale, total[r]);
     }
     if constexpr (HasMins) {
       Lanes min = loadLanes(panel.mins + g * kPanelRows);
 #pragma GCC unroll 16
-      for (int64_t r = 0; r < kTallRows; r++) total[r] = fma(min, (Lanes)_mm512_set1_ps(scaledSums[r * groups + g]), total[r]);
+      for (int64_t r = 0; r < kTallRows; r++) total[r] = fma(min, all(scaledSums[r * groups + g]), total[r]);
     }
   }
 #pragma GCC unroll 16

@@ -38,4 +38,14 @@ struct Output {
 /** x with rows of f32 one behind the other. */
 inline Tensor floatRows(const Tensor& x) { return x.to(at::kFloat).contiguous(); }
 
+/** y [..., out] as [..., out / head, head]; 0: as it is. */
+inline Tensor headsOf(const Tensor& y, int64_t head) {
+  if (head == 0) return y;
+  TORCH_CHECK(head > 0 && y.size(-1) % head == 0, "expected outputs of whole heads of ", head, ", got ", y.size(-1));
+  auto sizes = y.sizes().vec();
+  sizes.back() /= head;
+  sizes.push_back(head);
+  return y.view(sizes);
+}
+
 }  // namespace anneal

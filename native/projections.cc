@@ -12,7 +12,7 @@ Tensor normedRows(const Tensor& x, const Optional<Tensor>& norm, double eps, dou
   return floatRows(norm.has_value() ? rmsNorm(x, *norm, eps, offset) : x);
 }
 
-std::vector<Tensor> normLinears(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, at::TensorList weights, const Biases& biases) {
+std::vector<Tensor> normLinears(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, at::TensorList weights, const Biases& biases, int64_t head) {
   TORCH_CHECK(weights.size() == biases.size() && x.dim() > 0, "expected x [...,in] and a bias or none for every weight");
   auto bias = [&](size_t i) { return static_cast<Optional<Tensor>>(biases.get(i)); };
   bool isFused = true;
@@ -20,7 +20,7 @@ std::vector<Tensor> normLinears(const Tensor& x, const Optional<Tensor>& norm, d
   std::vector<Tensor> results;
   if (!isFused) {
     Tensor h = norm.has_value() ? rmsNorm(x, *norm, eps, offset) : x;
-    for (size_t i = 0; i < weights.size(); i++) results.push_back(linear(h, weights[i], bias(i), {}));
+    for (size_t i = 0; i < weights.size(); i++) results.push_back(headsOf(linear(h, weights[i], bias(i), {}), head));
     return results;
   }
   Tensor h = normedRows(x, norm, eps, offset);
@@ -31,7 +31,7 @@ std::vector<Tensor> normLinears(const Tensor& x, const Optional<Tensor>& norm, d
     factors.push_back(outputs.back().factor());
   }
   multiply(data(h), rowCount(x), x.size(-1), factors.data(), static_cast<int64_t>(factors.size()));
-  for (auto& output : outputs) results.push_back(output.y.to(x.scalar_type()));
+  for (auto& output : outputs) results.push_back(headsOf(output.y.to(x.scalar_type()), head));
   return results;
 }
 
@@ -53,7 +53,7 @@ Tensor gatedLinear(const Tensor& x, const Optional<Tensor>& norm, double eps, do
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(anneal, m) {
-  m.def("norm_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor[] weights, Tensor?[] biases) -> Tensor[]", &normLinears);
+  m.def("norm_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor[] weights, Tensor?[] biases, int head=0) -> Tensor[]", &normLinears);
   m.def("gated_linear(Tensor x, Tensor? norm, float eps, float offset, Tensor gate, Tensor? gate_bias, Tensor up, Tensor? up_bias) -> Tensor", &gatedLinear);
 }
 

@@ -39,7 +39,7 @@ inline Lanes fma(Lanes a, Lanes b, Lanes c) {
   return c;
 #endif
 }
-inline Lanes all(float value) { return Lanes{} + value; }
+inline Lanes all(float value) { return value - Lanes{}; }  // "+" would be computed: it makes 0 of −0
 
 /** Sixteen bytes as integers. */
 inline Codes widenCodes(const uint8_t* from) {

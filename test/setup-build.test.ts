@@ -41,7 +41,14 @@ interface Bench extends BuildOptions {
 async function makeBench(libtorch: Libtorch = fakeLibtorch()): Promise<Bench> {
   const root = temporaryDirectory()
   const program = writeProgram(join(root, 'bin'), 'cxx', FAKE_COMPILER)
-  writeFiles(join(root, 'native'), { 'a.cc': 'a', 'b.cc': 'bb', 'shim.h': 'header', 'ops.txt': 'not a source' })
+  writeFiles(join(root, 'native'), {
+    'a.cc': '#include "shim.h"\n#include <vector>\na',
+    'b.cc': '  # include "own.h"\nbb',
+    'own.h': '#include "shim.h"\n#include "own.h"\n',
+    'shim.h': 'header',
+    'other.h': 'nobody',
+    'ops.txt': 'not a source',
+  })
   const notes: string[] = []
   let taken = 0
   return {
@@ -72,11 +79,11 @@ describe('buildAddon', () => {
     expect(bench.takeCalls()).toEqual([])
   })
 
-  it('compiles a changed file alone, and all of them when a header changes', async () => {
+  it('compiles a changed file alone, and those that include a changed header, also through another', async () => {
     const bench = await makeBench()
     const before = await buildAddon(bench)
     bench.takeCalls()
-    writeFiles(bench.sourceDir!, { 'a.cc': 'changed' })
+    writeFiles(bench.sourceDir!, { 'a.cc': '#include "shim.h"\nchanged' })
     const after = await buildAddon(bench)
     expect(bench.takeCalls()).toEqual(['a.cc', 'link'])
     expect(after.key).not.toBe(before.key)
@@ -84,6 +91,12 @@ describe('buildAddon', () => {
     writeFiles(bench.sourceDir!, { 'shim.h': 'changed' })
     await buildAddon(bench)
     expect(bench.takeCalls()).toEqual(['a.cc', 'b.cc', 'link'])
+    writeFiles(bench.sourceDir!, { 'own.h': 'changed' })
+    await buildAddon(bench)
+    expect(bench.takeCalls()).toEqual(['b.cc', 'link'])
+    writeFiles(bench.sourceDir!, { 'other.h': 'changed' })
+    await buildAddon(bench)
+    expect(bench.takeCalls()).toEqual([])
   })
 
   it('has another key for another LibTorch, compiler or set of flags', async () => {

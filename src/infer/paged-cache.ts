@@ -13,6 +13,8 @@ export const BLOCK_TOKENS = 16
 
 /** Blocks of one layer, for the pool's capacity, laid out for the kernel: keys [blocks, heads, D, 16], values [blocks, heads, 16, D filled up to a multiple of 16]; or for operators of LibTorch, both [blocks, 16, heads, D]. */
 interface LayerBlocks {
+  /** How many blocks there is room for. */
+  capacity: number
   keys: Tensor
   values: Tensor
 }
@@ -253,8 +255,8 @@ export class PagedCache {
 
   #blocksOf(layer: number, pool: BlockPool, key: Tensor): LayerBlocks {
     const known = this.#layers.get(layer)
-    const has = known?.keys.size(0) ?? 0
-    if (known !== undefined && has >= pool.capacity) return known
+    if (known !== undefined && known.capacity >= pool.capacity) return known
+    const has = known?.capacity ?? 0
     const [heads = 1, width = 1] = key.shape.slice(-2)
     const dtype = this.#dtype ?? key.dtype
     const grown = (shape: number[], old: Tensor | undefined): Tensor => {
@@ -266,6 +268,7 @@ export class PagedCache {
     const padded = Math.ceil(width / BLOCK_TOKENS) * BLOCK_TOKENS
     const rows = [BLOCK_TOKENS, heads, width]
     const made = {
+      capacity: pool.capacity,
       keys: grown(this.#hasKernel ? [heads, width, BLOCK_TOKENS] : rows, known?.keys),
       values: grown(this.#hasKernel ? [heads, BLOCK_TOKENS, padded] : rows, known?.values),
     }

@@ -139,11 +139,13 @@ export class Attention extends Layer {
   /** What attention gives for norm(x), added to `residual` if there is one. */
   forward(x: Tensor, index: number, call: Call, norm: Norm | null = null, residual: Tensor | null = null): Tensor {
     const { headDim, scale, slidingWindow, rope, logitSoftcapping } = this.settings
-    const [query, keys, values] = project(norm, x, [this.q_proj, this.k_proj, this.v_proj]) as [Tensor, Tensor, Tensor]
     // Head counts follow the weights, which pruning may have narrowed.
-    let q = this.heads(query, this.q_norm, call) // [B, T, H, E]
-    let k = this.heads(keys, this.k_norm, call) // [B, T, K, E]
-    const v = values.view(call.rows, call.length, -1, headDim)
+    const isWhole = this.settings.qkNorm === 'full'
+    const projected = project(norm, x, [this.q_proj, this.k_proj, this.v_proj], isWhole ? 0 : headDim)
+    const [query, keys, values] = projected as [Tensor, Tensor, Tensor]
+    let q = this.normed(query, this.q_norm, call) // [B, T, H, E]
+    let k = this.normed(keys, this.k_norm, call) // [B, T, K, E]
+    const v = isWhole ? this.heads(values, call) : values
     const rotary = rope && call.rotary(rope)
     if (call.cache !== null) {
       const how = { rotary, scale, window: slidingWindow, softcap: logitSoftcapping }
@@ -163,11 +165,15 @@ export class Attention extends Layer {
     return addTo(residual, this.o_proj, y.transpose(1, 2).reshape(call.rows, call.length, -1))
   }
 
-  /** [B, T, H·E] → [B, T, H, E], normed per head or (OLMo 2) over all heads together. */
-  private heads(x: Tensor, norm: RmsNorm | null, call: Call): Tensor {
-    const split = (y: Tensor): Tensor => y.view(call.rows, call.length, -1, this.settings.headDim)
-    if (norm === null) return split(x)
-    return this.settings.qkNorm === 'full' ? split(norm.forward(x)) : norm.forward(split(x))
+  /** [B, T, H, E] normed per head, or (OLMo 2) [B, T, H·E] normed over all heads together → [B, T, H, E]. */
+  private normed(x: Tensor, norm: RmsNorm | null, call: Call): Tensor {
+    const y = norm === null ? x : norm.forward(x)
+    return this.settings.qkNorm === 'full' ? this.heads(y, call) : y
+  }
+
+  /** [B, T, H·E] → [B, T, H, E] */
+  private heads(x: Tensor, call: Call): Tensor {
+    return x.view(call.rows, call.length, -1, this.settings.headDim)
   }
 }
 

@@ -67,6 +67,14 @@ describe.each(NORMS)('with %s', (_, norm) => {
     const layers = [linear(96, WIDTH, 1, true), linear(33, WIDTH, 2), linear(5, WIDTH, 3, true)]
     expectSame((x) => project(norm, x, layers))
     expectSame((x) => project(norm, x, [layers[1]!, new Other(layers[0]!)]))
+    const heads = [linear(96, WIDTH, 1), linear(32, WIDTH, 2)]
+    expectSame((x) => project(norm, x, heads, 16))
+    inference(() =>
+      expect(project(norm, random([2, 3, WIDTH], 3).to('f32'), heads, 16).map((y) => y.shape)).toEqual([
+        [2, 3, 6, 16],
+        [2, 3, 2, 16],
+      ]),
+    )
   })
 
   it('a gate and what it opens have the bits of three operators', () => {
@@ -162,6 +170,19 @@ describe('with weights in few bits', () => {
         ],
         width,
       )
+  })
+
+  it('splits outputs into heads', () => {
+    const layers = [stored(96, 1, { format: 'int8' }), stored(32, 2, { format: 'int4' })]
+    expectSame((x) => project(null, x, layers, 16), width)
+    const x = random([2, width], 3).to('f32')
+    inference(() =>
+      expect(project(null, x, layers, 32).map((y) => y.shape)).toEqual([
+        [2, 3, 32],
+        [2, 1, 32],
+      ]),
+    )
+    expect(() => project(null, x, layers, 24)).toThrow(/whole heads of 24, got 32/)
   })
 
   it('mixes with layers of floats', () => {

@@ -37,15 +37,19 @@ const numbersOf = (norm: Norm | null): [weight: Tensor | null, eps: number, offs
   return [weight, eps, offset]
 }
 
-/** `linear.forward(norm.forward(x))` for each of `linears`: x [..., in] → [..., out] each. No norm: of x itself. */
-export function project(norm: Norm | null, x: Tensor, linears: readonly LinearLike[]): Tensor[] {
+/**
+ * `linear.forward(norm.forward(x))` for each of `linears`: x [..., in] → [..., out] each, or with `headDim` [..., out / headDim, headDim]. No
+ * norm: of x itself.
+ */
+export function project(norm: Norm | null, x: Tensor, linears: readonly LinearLike[], headDim = 0): Tensor[] {
   if (isFusible(norm)) {
-    if (areDense(linears)) return ops.normLinears(x, ...numbersOf(norm), weightsOf(linears), biasesOf(linears))
+    if (areDense(linears)) return ops.normLinears(x, ...numbersOf(norm), weightsOf(linears), biasesOf(linears), headDim)
     if (areFrozen(linears))
-      return ops.frozenLinears(x, ...numbersOf(norm), partsOf(linears), layoutOf(linears), biasesOf(linears))
+      return ops.frozenLinears(x, ...numbersOf(norm), partsOf(linears), layoutOf(linears), biasesOf(linears), headDim)
   }
   const h = norm === null ? x : norm.forward(x)
-  return linears.map((linear) => linear.forward(h))
+  const results = linears.map((linear) => linear.forward(h))
+  return headDim === 0 ? results : results.map((y) => y.view(...y.shape.slice(0, -1), -1, headDim))
 }
 
 /** `silu(gate(norm(x))) · up(norm(x))`: x [..., in] → [..., out]. */

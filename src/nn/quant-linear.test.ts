@@ -110,6 +110,7 @@ describe('QuantLinear', () => {
       for (const [out, width] of [
         [33, 192],
         [5, 576],
+        [21, 172],
       ] as const) {
         const [quant] = both(out, width, options, true)
         const x = normal(140, width)

@@ -54,9 +54,9 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, residual
 }
 let op_linear = -1
 
-/** `anneal::norm_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor[] weights, Tensor?[] biases) -> Tensor[]` */
-export function normLinears(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, weights: readonly Tensor[], biases: readonly (Tensor | null)[]): Tensor[] {
-  return wrapAll(call(op_normLinears < 0 ? (op_normLinears = resolve('anneal::norm_linears', '')) : op_normLinears, x.handle, norm?.handle, eps, offset, handles(weights), handles(biases)))
+/** `anneal::norm_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor[] weights, Tensor?[] biases, int head=0) -> Tensor[]` */
+export function normLinears(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, weights: readonly Tensor[], biases: readonly (Tensor | null)[], head?: number | null): Tensor[] {
+  return wrapAll(call(op_normLinears < 0 ? (op_normLinears = resolve('anneal::norm_linears', '')) : op_normLinears, x.handle, norm?.handle, eps, offset, handles(weights), handles(biases), head))
 }
 let op_normLinears = -1
 
@@ -103,9 +103,9 @@ export function frozenLinear(x: Tensor, bias: Tensor | null | undefined, residua
 }
 let op_frozenLinear = -1
 
-/** `anneal::frozen_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases) -> Tensor[]` */
-export function frozenLinears(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, parts: readonly (Tensor | null)[], layout: readonly number[], biases: readonly (Tensor | null)[]): Tensor[] {
-  return wrapAll(call(op_frozenLinears < 0 ? (op_frozenLinears = resolve('anneal::frozen_linears', '')) : op_frozenLinears, x.handle, norm?.handle, eps, offset, handles(parts), layout, handles(biases)))
+/** `anneal::frozen_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases, int head=0) -> Tensor[]` */
+export function frozenLinears(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, parts: readonly (Tensor | null)[], layout: readonly number[], biases: readonly (Tensor | null)[], head?: number | null): Tensor[] {
+  return wrapAll(call(op_frozenLinears < 0 ? (op_frozenLinears = resolve('anneal::frozen_linears', '')) : op_frozenLinears, x.handle, norm?.handle, eps, offset, handles(parts), layout, handles(biases), head))
 }
 let op_frozenLinears = -1
 

@@ -32,7 +32,7 @@ export interface BuiltAddon {
 
 interface Source {
   path: string
-  /** Hash of this file, all headers, and everything that the build has in common. */
+  /** Hash of this file, the headers that it includes, also through others, and everything that the build has in common. */
   key: string
 }
 
@@ -110,11 +110,21 @@ function environmentKey(libtorch: Libtorch, compiler: Compiler, flags: BuildFlag
 
 function readSources(dir: string, environment: string): Source[] {
   const names = readdirSync(dir).sort()
-  const contents = (name: string): string => readFileSync(join(dir, name), 'utf8')
-  const headers = hash(names.filter((name) => name.endsWith('.h')).map(contents))
+  const contents = new Map(
+    names.filter((name) => /\.(h|cc)$/.test(name)).map((name) => [name, readFileSync(join(dir, name), 'utf8')]),
+  )
+  const reached = (name: string, found = new Set<string>()): Set<string> => {
+    if (!contents.has(name) || found.has(name)) return found
+    found.add(name)
+    for (const [, header = ''] of contents.get(name)!.matchAll(/^\s*#\s*include\s*"([^"]+)"/gm)) reached(header, found)
+    return found
+  }
   return names
     .filter((name) => name.endsWith('.cc'))
-    .map((name) => ({ path: join(dir, name), key: hash([environment, headers, name, contents(name)]) }))
+    .map((name) => {
+      const files = [...reached(name)].sort().map((file) => [file, contents.get(file)!])
+      return { path: join(dir, name), key: hash([environment, name, ...files.flat()]) }
+    })
 }
 
 function objectOf(objectDir: string, { path, key }: Source): string {
