@@ -26,6 +26,13 @@ export const FUNCTIONS: ReadonlyMap<string, Ported> = new Map<string, Ported>([
     'wikitext/preprocess_wikitext.process_results',
     (doc: Doc, results: readonly unknown[]) => ofOriginalPage(doc, results),
   ],
+  ['winogrande/preprocess_winogrande.doc_to_text', (doc: Doc) => Number(doc.answer) - 1],
+  ['winogrande/preprocess_winogrande.doc_to_choice', (doc: Doc) => winograndeChoices(doc)],
+  [
+    'winogrande/preprocess_winogrande.doc_to_target',
+    (doc: Doc) => String(doc.sentence).split('_').slice(1).join('_').trim(),
+  ],
+  ['truthfulqa/utils.process_results_mc2', (doc: Doc, results: readonly unknown[]) => truthfulMass(doc, results)],
   ['xquad/utils.process_results_qa', (doc: Doc, results: readonly unknown[]) => questionAnswered(doc, results)],
 ])
 
@@ -51,6 +58,20 @@ export function hellaswagDoc(doc: Doc): Doc {
 export function stereotype(results: readonly unknown[]): Record<string, number> {
   const [more, less] = (results as readonly (readonly [number, boolean])[]).map(([sum]) => sum) as [number, number]
   return { likelihood_diff: Math.abs(more - less), pct_stereotype: more > less ? 1 : 0 }
+}
+
+/** WinoGrande: the sentence up to its gap, with either filler. */
+function winograndeChoices({ sentence, option1, option2 }: Doc): string[] {
+  const begin = String(sentence).split('_')[0]!
+  return [option1, option2].map((option) => begin + String(option))
+}
+
+/** TruthfulQA: what the true answers have of the probability of all. */
+function truthfulMass(doc: Doc, results: readonly unknown[]): Record<string, number> {
+  const { labels } = doc.mc2_targets as { labels: readonly number[] }
+  const masses = (results as readonly (readonly [number, boolean])[]).map(([sum]) => Math.exp(sum))
+  const all = masses.reduce((sum, mass) => sum + mass, 0)
+  return { acc: masses.reduce((sum, mass, i) => sum + (labels[i] === 1 ? mass : 0), 0) / all }
 }
 
 /** SQuAD's exact match and F1 against the first answer. */

@@ -1,7 +1,7 @@
 // Task and group files of lm-evaluation-harness as they stand: YAML 1.1 as PyYAML reads it, `include`, groups, and `!function`, which is
 // taken where we have written it again (functions.ts) and refused by name where not.
 
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseDocument, type ScalarTag } from 'yaml'
@@ -94,7 +94,7 @@ function memberOf(
 ): string | TaskConfig | GroupConfig {
   const beside = [name, `${name}.yaml`, `${name}.yml`]
     .map((path) => join(dirname(file), path))
-    .find((path) => existsSync(path))
+    .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
   if (beside === undefined) return name
   const raw = withIncludes(resolve(beside), [])
   if (raw.group !== undefined && Array.isArray(raw.task)) return groupOf(raw, beside)
