@@ -59,7 +59,8 @@ export async function mlmData(config: TrainConfig, tokenizer: Tokenizer, reading
     const source = batches(set, { batchSize, ...order, padId: padIdFor(described, tokenizer) })
     return maskedBatches(source, {
       maskId,
-      vocabSize: tokenizer.vocabSize,
+      // A tokenizer may have added tokens that the model has no rows for, and the other way.
+      vocabSize: Math.min(tokenizer.vocabSize, described.vocabSize),
       isSpecial: (id) => special.has(id),
       probability: config.mlm_probability!,
       ...(continuesWord && { continuesWord }),
