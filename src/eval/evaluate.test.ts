@@ -1,5 +1,5 @@
 // Everything but the model, against lm-evaluation-harness 0.4.13: its answers are replayed, by the arguments that it asked them with.
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataFolder } from '../../test/data-folder.ts'
 import { fakeLm } from '../lm/fake-lm.ts'
@@ -147,6 +147,34 @@ it('asks nothing twice, and nothing that was answered before', async () => {
   const changed = await loadTask({ ...config, target_delimiter: ': ' })
   await evaluate(counting(), [changed], { answers: new AnswerStore(file) })
   expect(asked).toBe(12)
+})
+
+it('goes on where it was stopped, also behind a line that was cut', async () => {
+  const { directory } = dataFolder()
+  const file = `${directory}/answers.jsonl`
+  const stopped: EvalModel = {
+    ...model(),
+    answer: async (_, { take }) => {
+      for (const i of [0, 1, 2]) take(i, { sum: -i, isGreedy: false })
+      throw new Error('stopped')
+    },
+  }
+  const task = await loadTask(config)
+  await expect(evaluate(stopped, [task], { answers: new AnswerStore(file) })).rejects.toThrow('stopped')
+  appendFileSync(file, '{"key":"abc","su')
+  const asked: number[] = []
+  const counting: EvalModel = {
+    ...model(),
+    answer: (requests, options) => {
+      asked.push(requests.length)
+      return model().answer(requests, options)
+    },
+  }
+  const [run] = await evaluate(counting, [task], { answers: new AnswerStore(file) })
+  expect(asked).toEqual([3])
+  expect(run!.samples[0]!.resps).toEqual([[[0, false]], [[-1, false]]])
+  await evaluate(counting, [task], { answers: new AnswerStore(file) })
+  expect(asked).toEqual([3, 0])
 })
 
 it('counts documents without an answer and scores the others', async () => {

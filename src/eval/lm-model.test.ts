@@ -52,6 +52,18 @@ it('asks once for continuations of one token behind the same context', async () 
   expect(score.mock.calls.map(([sequences]) => sequences.length)).toEqual([2, 1])
 })
 
+it('reads what begins alike one after the other, not beside each other', async () => {
+  const model = lm()
+  const score = vi.spyOn(model, 'scoreTokens')
+  const long = 'the same sixteen letters'
+  await ask(
+    [pair('', `${long} a`), pair('', `${long} b`), pair('', 'x y'), pair(long, ' c d'), pair(long, ' e f')],
+    model,
+  )
+  const read = score.mock.calls.flatMap(([sequences]) => sequences.map((ids) => model.decode(ids)))
+  expect(read).toEqual([`${long} a`, 'x y', `${long} c d`, `${long} b`, `${long} e f`])
+})
+
 it('cuts long texts into windows: each token once, with one before it, and as many as fit', () => {
   const text = [1, 2, 3, 4, 5, 6, 7, 8, 9]
   expect(rollingWindows(text, 0, 4)).toEqual([

@@ -12,6 +12,9 @@ const AT_ONCE = 128
 /** Contexts whose first continuations are read before the others, so that these find them in the cache. */
 const CONTEXTS_AT_ONCE = 16
 
+/** Tokens that are shared at least, or not at all. */
+const BLOCK = 16
+
 const TRAILING_SPACE = new RegExp(`${SPACE}+$`)
 
 /** A context and what is to be judged behind it, as ids that the model sees. */
@@ -225,11 +228,12 @@ async function inParts<T>(items: readonly T[], ask: (part: readonly T[]) => Prom
   for (let begin = 0; begin < items.length; begin += AT_ONCE) await ask(items.slice(begin, begin + AT_ONCE))
 }
 
-/** Of every few contexts the first continuation of each, then the others. */
+/** Of every few beginnings that the cache may share the first text of each, then the others: none waits for what is being read beside it. */
 function sharedFirst(groups: readonly Pair[][]): Pair[][] {
   const byContext = new Map<string, Pair[][]>()
   for (const group of groups) {
-    const key = group[0]!.ids.slice(0, group[0]!.from).join()
+    const { ids, from } = group[0]!
+    const key = ids.slice(0, Math.max(BLOCK, Math.floor(from / BLOCK) * BLOCK)).join()
     const known = byContext.get(key)
     if (known === undefined) byContext.set(key, [group])
     else known.push(group)
