@@ -26,7 +26,11 @@ export class AnswerStore {
     for (const line of text.split('\n')) {
       try {
         const { key, ...answer } = JSON.parse(line) as Answer & { key: string }
-        if (typeof key === 'string') this.#answers.set(key, answer)
+        if (typeof key !== 'string') continue
+        // What JSON has no number for is a text there.
+        const { sum } = answer
+        if (sum !== undefined && !['number', 'string'].includes(typeof sum)) continue
+        this.#answers.set(key, sum === undefined ? answer : { ...answer, sum: Number(sum) })
       } catch {
         // The last line of a run that was killed: it is asked again.
       }
@@ -42,7 +46,9 @@ export class AnswerStore {
   put(key: string, answer: Answer): void {
     this.#answers.set(key, answer)
     if (this.#file === undefined || answer.failed !== undefined) return
-    this.#waiting.push(JSON.stringify({ key, ...answer }))
+    const { sum } = answer
+    const spelled = sum === undefined || Number.isFinite(sum) ? sum : String(sum)
+    this.#waiting.push(JSON.stringify({ key, ...answer, ...(sum !== undefined && { sum: spelled }) }))
     if (this.#waiting.length >= 64) this.flush()
   }
 

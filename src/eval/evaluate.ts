@@ -54,6 +54,7 @@ export async function evaluate(
   const prompting = promptingOf(model, options)
   const plans = tasks.map((task) => {
     const metrics = metricsOf(task)
+    for (const config of task.config.filter_list ?? []) makeFilter(config, task.name, task.outputType)
     const asked = askedOf(task, seed, prompting, options)
     for (const { doc, id } of asked) checkGold(task, doc, id)
     return { task, metrics, asked }
@@ -129,7 +130,7 @@ export function samplesOf(
 ): Sample[] {
   const filters = task.config.filter_list ?? [undefined]
   return filters.flatMap((config) => {
-    const filter = makeFilter(config, task.name)
+    const filter = makeFilter(config, task.name, task.outputType)
     return asked.map(({ id, doc, requests }): Sample => {
       const answers = requests.map((repeated) => repeated.map(answerTo))
       const all = answers.flat()

@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../errors.ts'
 import { pythonEscape, pythonFindAll, pythonSub } from '../text/python-regex.ts'
-import { brief, type Doc, type FilterConfig } from './task-config.ts'
+import { brief, type Doc, type FilterConfig, type OutputType } from './task-config.ts'
 
 /** Answers to one request (as many as the task repeats it) → what is scored. Texts, or [sum, isGreedy]. */
 export type Filter = (answers: readonly unknown[], doc: Doc) => unknown
@@ -10,14 +10,23 @@ export type Filter = (answers: readonly unknown[], doc: Doc) => unknown
 type Options = Readonly<Record<string, unknown>>
 type Step = (value: unknown, doc: Doc) => unknown
 
-/** Makes a filter of a chain; without one, the first answer is taken. ConfigError names what is unknown. */
-export function makeFilter(config: FilterConfig | undefined, task: string): Filter {
+/** Filters that choose among answers and do not read them. */
+const CHOOSING: readonly string[] = ['take_first', 'take_first_k', 'majority_vote']
+
+/** Makes a filter of a chain; without one, the first answer is taken. ConfigError names what is unknown, or reads texts where there are none. */
+export function makeFilter(config: FilterConfig | undefined, task: string, kind: OutputType): Filter {
   if (config === undefined) return ([first]) => first
-  const steps = config.filter.map(({ function: name, ...options }): Step => {
-    const make = FILTERS[name]
-    if (make !== undefined) return make(options)
+  const { name: chain, filter } = (config ?? {}) as Partial<FilterConfig>
+  if (typeof chain !== 'string' || !Array.isArray(filter))
     throw new ConfigError(
-      `filter_list of task ${task}: expected one of ${Object.keys(FILTERS).join(', ')}, got ${brief(name)}`,
+      `filter_list of task ${task}: expected entries with \`name\` and a list \`filter\`, got ${brief(config)}`,
+    )
+  const possible = kind === 'generate_until' ? Object.keys(FILTERS) : CHOOSING
+  const steps = filter.map((entry: FilterConfig['filter'][number] | null): Step => {
+    const { function: name = '', ...options } = entry ?? {}
+    if (possible.includes(name)) return FILTERS[name]!(options)
+    throw new ConfigError(
+      `filter_list of task ${task}: expected for ${kind} one of ${possible.join(', ')}, got ${brief(name)}`,
     )
   })
   return (answers, doc) => steps.reduce<unknown>((value, step) => step(value, doc), answers)

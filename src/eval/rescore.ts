@@ -83,13 +83,13 @@ function rescoreTask(given: TaskConfig, samples: readonly Sample[], original: nu
   const metrics = metricsOf(task)
   const filters = config.filter_list ?? [undefined]
   const rows = filters.flatMap((filterConfig) => {
-    const filter = makeFilter(filterConfig, task.name)
+    const filter = makeFilter(filterConfig, task.name, task.outputType)
     return samples.map((sample): Sample => {
       const { doc, doc_id: id, failed } = sample
       const named = { ...sample, target: task.target(doc, id), filter: filterConfig?.name ?? 'none' }
       if (failed !== undefined) return { ...named, scores: {} }
       const answers =
-        task.outputType === 'loglikelihood_rolling' ? sample.resps.map((list) => list.map(Number)) : sample.resps
+        task.outputType === 'loglikelihood_rolling' ? sample.resps.map((list) => list.map(numberOf)) : sample.resps
       const filtered = answers.map((list) => filter(list, doc))
       return {
         ...named,

@@ -117,5 +117,10 @@ export function parseSampleRow(row: Readonly<Record<string, unknown>>): Sample {
 /** `["-1.5", "True"]` is a likelihood; everything else is an answer as it stands. */
 function parsedAnswer(value: unknown): unknown {
   if (!Array.isArray(value) || value.length !== 2 || !['True', 'False', true, false].includes(value[1])) return value
-  return [Number(value[0]), value[1] === 'True' || value[1] === true]
+  return [numberOf(value[0]), value[1] === 'True' || value[1] === true]
+}
+
+/** A number as Python prints it: `-inf` is one. */
+export function numberOf(value: unknown): number {
+  return value === '-inf' ? Number.NEGATIVE_INFINITY : value === 'inf' ? Number.POSITIVE_INFINITY : Number(value)
 }

@@ -14,6 +14,8 @@ interface Body {
 }
 
 let fails = 0
+/** What is sent as it stands. */
+let sent: string | undefined
 let isStarted = false
 const asked: Body[] = []
 const server = createServer(async (request, response) => {
@@ -21,6 +23,7 @@ const server = createServer(async (request, response) => {
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(JSON.stringify(value))
   }
+  if (sent !== undefined) return void response.writeHead(200, { 'content-type': 'text/html' }).end(sent)
   if (request.url === '/v1/models') return send(200, { data: [{ id: 'words' }] })
   const body = JSON.parse(await textOf(request)) as Body
   asked.push(body)
@@ -114,3 +117,44 @@ it('says where no server is', async () => {
     'model: expected a server at http://127.0.0.1:9/v1/models',
   )
 })
+
+it.each([
+  ['a page', '<html>', /expected JSON, got "<html>"/],
+  ['null', 'null', /without choices/],
+  ['no choice', '{"choices":[null]}', /without choices/],
+  ['likelihoods in another form', scored({ content: [{ token: 'a', logprob: -1 }] }), /no logprobs/],
+  ['no offsets', scored({ tokens: ['ab', ' c'], token_logprobs: [null, -1] }), /no logprobs/],
+  [
+    'offsets of nothing',
+    scored({ tokens: ['ab', ' c'], token_logprobs: [null, -1], text_offset: [null, null] }),
+    /no log/,
+  ],
+  [
+    'a text for a number',
+    scored({ tokens: ['ab', ' c'], token_logprobs: [null, '-1'], text_offset: [0, 2] }),
+    /no log/,
+  ],
+  ['the context alone', scored({ tokens: ['ab'], token_logprobs: [null], text_offset: [0] }), /no number/],
+])('takes no answer from a server that sends %s', async (_, text, message) => {
+  const model = await serverModel(address, { model: 'words', pause: 1 })
+  sent = text
+  const answers: Answer[] = []
+  await model.answer([pair('ab', ' c')], { take: (_index, answer) => void answers.push(answer), seed: 0 })
+  sent = undefined
+  expect(answers).toEqual([{ failed: expect.stringMatching(message) }])
+})
+
+it('takes no number for a text, and no page for a list of models', async () => {
+  const model = await serverModel(address, { model: 'words', pause: 1 })
+  sent = '{"choices":[{"text":5}]}'
+  const answers: Answer[] = []
+  const request: EvalRequest = { kind: 'generate_until', context: 'a', generation: { until: [] }, repeat: 0 }
+  await model.answer([request], { take: (_index, answer) => void answers.push(answer), seed: 0 })
+  expect(answers).toEqual([{ failed: 'expected a text from the server, got 5' }])
+  for (sent of ['<html>', 'null']) await expect(serverModel(address)).rejects.toThrow('expected a list of models')
+  sent = undefined
+})
+
+function scored(logprobs: object): string {
+  return JSON.stringify({ choices: [{ text: 'ab c', logprobs }] })
+}

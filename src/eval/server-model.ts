@@ -5,6 +5,7 @@ import { InputError, UsageError } from '../errors.ts'
 import { beforeStops, newTokensOf, samplingOf, stopsOf } from './lm-model.ts'
 import type { Answer, AnswerOptions, EvalModel } from './model.ts'
 import type { EvalRequest } from './requests.ts'
+import { brief } from './task-config.ts'
 
 const AT_ONCE = 8
 const TRIES = 3
@@ -81,7 +82,11 @@ async function answerOne(
       ...(stop.length > 0 && { stop: stop.slice(0, 4) }),
     }
     const { failed, choice } = await server.complete({ model, ...body }, signal)
-    return failed === undefined ? { text: beforeStops(choice?.text ?? '', stop) } : { failed }
+    if (failed !== undefined) return { failed }
+    const { text } = choice!
+    return typeof text === 'string'
+      ? { text: beforeStops(text, stop) }
+      : { failed: `expected a text from the server, got ${brief(text)}` }
   }
   const [context, continuation] =
     request.kind === 'loglikelihood' ? [request.context, request.continuation] : ['', request.text]
@@ -92,10 +97,23 @@ async function answerOne(
     signal,
   )
   if (failed !== undefined) return { failed }
-  const { logprobs } = choice ?? {}
-  if (!logprobs || logprobs.tokens.length !== logprobs.token_logprobs.length)
-    return { failed: 'the server gave no logprobs for the prompt (echo with logprobs)' }
+  const { logprobs } = choice!
+  if (!isWhole(logprobs)) return { failed: 'the server gave no logprobs for the prompt (echo with logprobs)' }
   return judged(logprobs, context.replace(/\s+$/u, ''), prompt, request.kind === 'loglikelihood')
+}
+
+/** Whether logprobs are what `judged` reads: a text, an offset and a number (or null) for each token. Servers leave out any of them. */
+function isWhole(logprobs: Completion['logprobs']): logprobs is NonNullable<Completion['logprobs']> {
+  const { tokens, token_logprobs: numbers, text_offset: offsets, top_logprobs: tops } = logprobs ?? {}
+  const isList = (list: unknown, isItem: (item: unknown) => boolean): boolean =>
+    Array.isArray(list) && list.length === tokens!.length && list.every(isItem)
+  return (
+    Array.isArray(tokens) &&
+    isList(tokens, (token) => typeof token === 'string') &&
+    isList(numbers, (value) => value === null || typeof value === 'number') &&
+    isList(offsets, (value) => Number.isInteger(value)) &&
+    (tops === undefined || tops === null || isList(tops, (top) => typeof top === 'object'))
+  )
 }
 
 /** Sums the tokens that begin at the end of the context or behind it, up to the end of what was sent. */
@@ -118,7 +136,7 @@ function judged(
   for (let i = isStart ? 1 : 0; i < tokens.length; i++) {
     const offset = offsets[i]!
     if (offset >= end) break
-    const next = offsets[i + 1] ?? end
+    const next = offsets[i + 1] ?? offset + Array.from(tokens[i]!).length
     if (offset < begin) {
       if (next > begin) isJoined = true
       continue
@@ -158,8 +176,9 @@ class Server {
     } catch (cause) {
       throw new UsageError(`model: expected a server at ${url}, got ${reason(cause)}. Is it running?`, { cause })
     }
-    const listed = response.ok ? ((await response.json()) as { data?: readonly { id?: unknown }[] }) : {}
-    const id = listed.data?.[0]?.id
+    const text = response.ok ? await response.text() : ''
+    const listed = parsed(text) as { data?: readonly { id?: unknown }[] } | null | undefined
+    const id = listed?.data?.[0]?.id
     if (typeof id === 'string') return id
     throw new InputError(
       `${url}: expected a list of models, got ${response.status}. Is it an OpenAI-compatible server?`,
@@ -180,9 +199,11 @@ class Server {
           ...(signal !== undefined && { signal }),
         })
         if (response.ok) {
-          const { choices } = (await response.json()) as { choices?: readonly Completion[] }
-          if (choices?.[0] !== undefined) return { choice: choices[0] }
-          failed = 'an answer without choices'
+          const text = await response.text()
+          const answer = parsed(text) as { choices?: readonly (Completion | null)[] } | null | undefined
+          const choice = answer?.choices?.[0]
+          if (typeof choice === 'object' && choice !== null) return { choice }
+          failed = answer === undefined ? `expected JSON, got ${brief(text)}` : 'an answer without choices'
           continue
         }
         failed = `HTTP ${response.status} ${(await response.text()).slice(0, 200)}`.trim()
@@ -193,6 +214,15 @@ class Server {
       }
     }
     return { failed }
+  }
+}
+
+/** undefined where a text is no JSON, such as a proxy's page. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
