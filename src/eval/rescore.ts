@@ -6,7 +6,7 @@ import type { TaskRun } from './evaluate.ts'
 import { makeFilter } from './filters.ts'
 import { metricsOf, processResults } from './process-results.ts'
 import type { StoredResults } from './result-files.ts'
-import type { Sample } from './samples.ts'
+import { numberOf, type Sample } from './samples.ts'
 import { Task } from './task.ts'
 import { checkTaskConfig, type TaskConfig } from './task-config.ts'
 
