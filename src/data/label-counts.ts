@@ -3,26 +3,32 @@
 /** Counts pairs of a true and a given label; labels are 0 … size − 1. */
 export class LabelCounts {
   readonly size: number
-  /** [truth · size + given] */
-  private readonly pairs: Float64Array
+  /** Only pairs that came: there may be thousands of labels. */
+  private readonly pairs: Map<number, number> = new Map()
+  private readonly truths: Float64Array
+  private readonly given: Float64Array
 
   constructor(size: number) {
     this.size = size
-    this.pairs = new Float64Array(size * size)
+    this.truths = new Float64Array(size)
+    this.given = new Float64Array(size)
   }
 
   add(truth: number, given: number): void {
-    this.pairs[truth * this.size + given]!++
+    const pair = truth * this.size + given
+    this.pairs.set(pair, (this.pairs.get(pair) ?? 0) + 1)
+    this.truths[truth]!++
+    this.given[given]!++
   }
 
   /** How often `truth` was taken for `given`. */
   at(truth: number, given: number): number {
-    return this.pairs[truth * this.size + given]!
+    return this.pairs.get(truth * this.size + given) ?? 0
   }
 
   /** Pairs in all. */
   get total(): number {
-    return this.pairs.reduce((a, b) => a + b, 0)
+    return this.truths.reduce((a, b) => a + b, 0)
   }
 
   /** Share of pairs that are right; 0 of none. */
@@ -33,38 +39,29 @@ export class LabelCounts {
 
   /** 2·tp / (true + given) of one label, 0 where it neither is nor is given. */
   f1(label: number): number {
-    const sum = this.truths(label) + this.given(label)
+    const sum = this.truths[label]! + this.given[label]!
     return sum === 0 ? 0 : (2 * this.at(label, label)) / sum
   }
 
   /** The mean of the labels' F1, over those that are or are given, as scikit-learn's. */
   get macroF1(): number {
-    const present = this.labels().filter((label) => this.truths(label) + this.given(label) > 0)
+    const present = this.labels().filter((label) => this.truths[label]! + this.given[label]! > 0)
     return present.length === 0 ? 0 : present.reduce((sum, label) => sum + this.f1(label), 0) / present.length
   }
 
-  /** Matthews' correlation for several labels, Gorodkin's R_K (2004); 0 where one side is always the same. */
+  /** Matthews' correlation for several labels, Gorodkin's R_K (2004), in [−1, 1]; 0 where one side is always the same. */
   get mcc(): number {
-    const { total } = this
+    const { total, truths, given } = this
     const sumOf = (product: (label: number) => number): number =>
       this.labels().reduce((sum, label) => sum + product(label), 0)
-    const expected = sumOf((label) => this.truths(label) * this.given(label))
-    const ofTruths = total ** 2 - sumOf((label) => this.truths(label) ** 2)
-    const ofGiven = total ** 2 - sumOf((label) => this.given(label) ** 2)
+    const ofTruths = total ** 2 - sumOf((label) => truths[label]! ** 2)
+    const ofGiven = total ** 2 - sumOf((label) => given[label]! ** 2)
     const spread = Math.sqrt(ofTruths * ofGiven)
-    return spread === 0 ? 0 : (this.correct * total - expected) / spread
+    return spread === 0 ? 0 : (this.correct * total - sumOf((label) => truths[label]! * given[label]!)) / spread
   }
 
   private get correct(): number {
     return this.labels().reduce((sum, label) => sum + this.at(label, label), 0)
-  }
-
-  private truths(label: number): number {
-    return this.labels().reduce((sum, given) => sum + this.at(label, given), 0)
-  }
-
-  private given(label: number): number {
-    return this.labels().reduce((sum, truth) => sum + this.at(truth, label), 0)
   }
 
   private labels(): number[] {
