@@ -24,6 +24,33 @@ const ask = async (path: string): Promise<unknown> =>
   evaluate(lmModel(fakeLm()), [await loadTask((await readTaskFile(path)) as TaskConfig)])
 
 describe('a task file', () => {
+  it.each([
+    ['generation_kwargs: []', /generation_kwargs in .*: expected keys with values, got \[\]/],
+    ['generation_kwargs: {until: 3}', /generation_kwargs\.until in .*: expected texts, got 3/],
+    [
+      'generation_kwargs: {max_gen_toks: -3}',
+      /generation_kwargs\.max_gen_toks in .*: expected a whole number ≥ 1, got -3/,
+    ],
+    ['generation_kwargs: {temperature: 1e-3}', /generation_kwargs\.temperature in .*: expected a number .*got "1e-3"/],
+    ['generation_kwargs: {do_sample: "no"}', /do_sample in .*: expected true or false, got "no"/],
+    ['fewshot_config: 3', /fewshot_config in .*: expected keys with values, got 3/],
+    ['repeats: 1000000000', /repeats in .*: expected at most 10000, got 1000000000/],
+    ['metric_list: []', /metric_list in .*: expected at least one metric, got \[\]/],
+    ['constructor: 3', /constructor in .*: expected a key of a task, got an unknown one/],
+  ])('is refused with %s', async (line, message) => {
+    await expect(readTaskFile(taskFile(`doc_to_target: gold\n${line}\n`))).rejects.toThrow(message)
+  })
+
+  it('has texts where PyYAML has them, and is read once where many include it', async () => {
+    const path = taskFile(
+      'output_type: multiple_choice\ndoc_to_choice: [y, n]\ndoc_to_target: gold\ntarget_delimiter: .\n',
+    )
+    expect(await readTaskFile(path)).toMatchObject({ doc_to_choice: ['y', 'n'], target_delimiter: '.' })
+    file('level-40.yaml', 'task: last\ndoc_to_target: a\n')
+    for (let i = 39; i > 0; i--) file(`level-${i}.yaml`, `include: [level-${i + 1}.yaml, level-${i + 1}.yaml]\n`)
+    expect(await readTaskFile(file('level-0.yaml', 'include: level-1.yaml\n'))).toMatchObject({ task: 'last' })
+  })
+
   it("reads what it includes first, and PyYAML's words for true and false", async () => {
     file(
       'base.yaml',

@@ -4,10 +4,11 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseDocument, type ScalarTag } from 'yaml'
+import type { ScalarTag } from 'yaml'
 import { ConfigError } from '../errors.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import { FUNCTIONS } from './functions.ts'
+import { parsePyYaml } from './py-yaml.ts'
 import { checkTaskConfig, type GroupConfig, type TaskConfig } from './task-config.ts'
 
 const MAX_BYTES = 1 << 20
@@ -101,10 +102,16 @@ function memberOf(
   return taskOf({ ...raw, ...overrides, task: raw.task }, beside)
 }
 
-/** A file's keys over those of the files that it includes. */
-function withIncludes(file: string, around: readonly string[]): Record<string, unknown> {
+/** A file's keys over those of the files that it includes. `read` has what was read already: files may include one another manifold. */
+function withIncludes(
+  file: string,
+  around: readonly string[],
+  read: Map<string, Record<string, unknown>> = new Map(),
+): Record<string, unknown> {
   if (around.includes(file))
     throw new ConfigError(`include in ${file}: expected other files, got one that includes itself`)
+  const known = read.get(file)
+  if (known !== undefined) return known
   const { include, ...own } = readYamlFile(file)
   const files = include === undefined || include === null ? [] : [include].flat()
   const bases = files.map((path) => {
@@ -113,24 +120,15 @@ function withIncludes(file: string, around: readonly string[]): Record<string, u
     const full = join(dirname(file), path)
     if (!existsSync(full))
       throw new ConfigError(`include in ${file}: expected a file, got '${path}', which is not there`)
-    return withIncludes(full, [...around, file])
+    return withIncludes(full, [...around, file], read)
   })
-  return Object.assign({}, ...bases, own)
+  const all: Record<string, unknown> = Object.assign({}, ...bases, own)
+  read.set(file, all)
+  return all
 }
 
 function readYamlFile(file: string): Record<string, unknown> {
-  const document = parseDocument(readBounded(file, MAX_BYTES).toString('utf8'), {
-    version: '1.1',
-    customTags: [FUNCTION_TAG],
-    prettyErrors: true,
-    uniqueKeys: false,
-  })
-  const [problem] = document.errors
-  if (problem !== undefined)
-    throw new ConfigError(`YAML in ${file}: ${problem.message.split('\n')[0]}`, undefined, { cause: problem })
-  const foreign = document.warnings.find(({ code }) => code === 'TAG_RESOLVE_FAILED')
-  if (foreign !== undefined) throw new ConfigError(`YAML in ${file}: ${foreign.message.split('\n')[0]}`)
-  const value: unknown = document.toJS({ maxAliasCount: 100 })
+  const value = parsePyYaml(readBounded(file, MAX_BYTES).toString('utf8'), file, [FUNCTION_TAG])
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ConfigError(`${file}: expected lines of \`key: value\`, got something else`)
   // A function remembers the file that names it: an included one may lie in another folder.

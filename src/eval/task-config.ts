@@ -143,6 +143,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   use_prompt: 'promptsource, a Python package',
   unsafe_code: 'running what a model wrote',
 }
+const MAX_REPEATS = 10_000
 const OUTPUT_TYPES: readonly OutputType[] = [
   'multiple_choice',
   'loglikelihood',
@@ -155,7 +156,7 @@ export function checkTaskConfig(value: Readonly<Record<string, unknown>>, file: 
   const wrong = (key: string, expected: string): ConfigError =>
     new ConfigError(`${key} in ${file}: expected ${expected}, got ${brief(value[key])}`)
   for (const key of Object.keys(value)) {
-    const needs = REFUSED[key]
+    const needs = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined
     if (needs !== undefined && value[key] !== null && value[key] !== false)
       throw new ConfigError(`${key} in ${file}: expected a task without it, got one that needs ${needs}`)
     if (needs === undefined && !KNOWN_KEYS.has(key))
@@ -167,14 +168,45 @@ export function checkTaskConfig(value: Readonly<Record<string, unknown>>, file: 
   for (const key of ['num_fewshot', 'repeats'])
     if (value[key] !== undefined && value[key] !== null && !(Number.isInteger(value[key]) && Number(value[key]) >= 0))
       throw wrong(key, 'a whole number ≥ 0')
+  if (Number(value.repeats ?? 0) > MAX_REPEATS) throw wrong('repeats', `at most ${MAX_REPEATS}`)
   for (const key of ['metric_list', 'filter_list'])
     if (value[key] !== undefined && value[key] !== null && !Array.isArray(value[key])) throw wrong(key, 'a list')
+  for (const key of ['generation_kwargs', 'fewshot_config', 'dataset_kwargs'])
+    if (value[key] !== undefined && value[key] !== null && !isObject(value[key])) throw wrong(key, 'keys with values')
+  if (Array.isArray(value.metric_list) && value.metric_list.length === 0 && value.process_results === undefined)
+    throw wrong('metric_list', 'at least one metric')
+  checkGeneration((value.generation_kwargs ?? {}) as GenerationKwargs, file)
   if (value.doc_to_target === undefined && value.process_results === undefined)
     throw wrong('doc_to_target', 'a template')
   if (value.output_type === 'multiple_choice' && value.doc_to_choice === undefined)
     throw wrong('doc_to_choice', 'choices')
   const isGiven = ([key, entry]: [string, unknown]): boolean => entry !== null && !(key in REFUSED)
   return Object.fromEntries(Object.entries(value).filter(isGiven)) as unknown as TaskConfig
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown): boolean => typeof value === 'string'
+const isNumber = (value: unknown): boolean => typeof value === 'number' && value >= 0
+const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1
+
+/** What is said of an option, and whether a value is it. Other options are not known here, and none of ours. */
+const GENERATION: Readonly<Record<string, readonly [string, (value: unknown) => boolean]>> = {
+  until: ['texts', (value) => isText(value) || (Array.isArray(value) && value.every(isText))],
+  do_sample: ['true or false', (value) => typeof value === 'boolean'],
+  temperature: ['a number ≥ 0 (YAML has 1.0e-3 for a number, and 1e-3 for a text)', isNumber],
+  top_p: ['a number ≥ 0 (YAML has 1.0e-3 for a number, and 1e-3 for a text)', isNumber],
+  top_k: ['a whole number ≥ 0', (value) => value === 0 || isCount(value)],
+  ...Object.fromEntries(
+    ['max_gen_toks', 'max_new_tokens', 'max_tokens', 'max_completion_tokens'].map(
+      (key) => [key, ['a whole number ≥ 1', isCount]] as const,
+    ),
+  ),
+}
+
+function checkGeneration(given: GenerationKwargs, file: string): void {
+  for (const [key, [expected, isRight]] of Object.entries(GENERATION))
+    if (given[key] !== undefined && given[key] !== null && !isRight(given[key]))
+      throw new ConfigError(`generation_kwargs.${key} in ${file}: expected ${expected}, got ${brief(given[key])}`)
 }
 
 /** A value in a few characters, for messages. */
