@@ -5,6 +5,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { readRows } from '../data/read/sources.ts'
 import { InputError } from '../errors.ts'
+import { rememberNumbers } from '../text/json-spelling.ts'
 import { brief, type Doc, type Splits, type TaskConfig } from './task-config.ts'
 
 const BUILDERS: ReadonlySet<string> = new Set(['json', 'csv', 'parquet', 'text', 'pandas'])
@@ -150,23 +151,58 @@ function sameFields(docs: readonly Doc[]): Doc[] {
   })
 }
 
-/** The columns of a table as pandas types them: whole numbers, numbers, True and False, texts; an empty cell is None. */
-export function typedColumns(docs: readonly Doc[]): Doc[] {
+/** What pandas takes for an empty cell. */
+const EMPTY: ReadonlySet<string> = new Set([
+  '',
+  '#N/A',
+  '#N/A N/A',
+  '#NA',
+  '-1.#IND',
+  '-1.#QNAN',
+  '-NaN',
+  '-nan',
+  '1.#IND',
+  '1.#QNAN',
+  '<NA>',
+  'N/A',
+  'NA',
+  'NULL',
+  'NaN',
+  'None',
+  'n/a',
+  'nan',
+  'null',
+])
+
+/**
+ * The columns of a table as pandas types them: whole numbers, numbers, True and False, texts; an empty cell is None, and so are `NA`,
+ * `None`, `nan` and their likes (`empty`). Whole numbers beside empty cells are printed as 1.0, as there.
+ */
+export function typedColumns(docs: readonly Doc[], empty: ReadonlySet<string> = EMPTY): Doc[] {
   const columns = Object.keys(docs[0] ?? {})
+  const floats = new Set<string>()
   const readers = new Map(
     columns.map((column) => {
-      const values = docs.map((doc) => String(doc[column] ?? '')).filter((value) => value !== '')
+      const cells = docs.map((doc) => String(doc[column] ?? ''))
+      const values = cells.filter((value) => !empty.has(value))
       const every = (pattern: RegExp): boolean => values.length > 0 && values.every((value) => pattern.test(value))
-      if (every(/^[-+]?\d{1,15}$/)) return [column, Number] as const
-      if (every(/^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/)) return [column, Number] as const
+      if (every(/^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/)) {
+        const isWhole = every(/^[-+]?\d{1,15}$/)
+        if (!isWhole || values.length < cells.length) floats.add(column)
+        return [column, Number] as const
+      }
       if (every(/^(?:True|TRUE|true|False|FALSE|false)$/))
         return [column, (value: string) => /^t/i.test(value)] as const
       return [column, (value: string): unknown => value] as const
     }),
   )
-  return docs.map((doc) =>
-    Object.fromEntries(
-      columns.map((column) => [column, doc[column] === '' ? null : readers.get(column)!(String(doc[column]))]),
-    ),
-  )
+  return docs.map((doc) => {
+    const isEmpty = (column: string): boolean => empty.has(String(doc[column] ?? ''))
+    const row = Object.fromEntries(
+      columns.map((column) => [column, isEmpty(column) ? null : readers.get(column)!(String(doc[column]))]),
+    )
+    const spelled = [...floats].filter((column) => Number.isInteger(row[column]))
+    if (spelled.length > 0) rememberNumbers(row, new Map(spelled.map((column) => [column, `${row[column]}.0`])))
+    return row
+  })
 }

@@ -20,3 +20,8 @@ it('refuses to read likelihoods as texts, which would be a score of nothing', ()
   )
   expect(makeFilter(chain({ function: 'take_first' }), 't', 'multiple_choice')([[-1, true]], {})).toEqual([-1, true])
 })
+
+it("takes away Python's white space", () => {
+  const filter = makeFilter(chain({ function: 'remove_whitespace' }, { function: 'take_first' }), 't', 'generate_until')
+  expect(filter(['\x1f \ufeffa\x85'], {})).toBe('\ufeffa')
+})

@@ -1,6 +1,7 @@
 // What is made of a model's answers before they are scored: chains of filters by lm-evaluation-harness's names.
 
 import { ConfigError } from '../errors.ts'
+import { strip } from '../text/jinja/text.ts'
 import { pythonEscape, pythonFindAll, pythonSub } from '../text/python-regex.ts'
 import { brief, type Doc, type FilterConfig, type OutputType } from './task-config.ts'
 
@@ -46,7 +47,7 @@ const FILTERS: Readonly<Record<string, (options: Options) => Step>> = {
   majority_vote: () => (value) => [mostFrequent(value as readonly unknown[])],
   lowercase: () => each((text) => text.toLowerCase()),
   uppercase: () => each((text) => text.toUpperCase()),
-  remove_whitespace: () => each((text) => text.trim()),
+  remove_whitespace: () => each((text) => strip(text, undefined, 'both')),
   map: ({ mapping_dict: mapping = {}, default_value: other = null }) =>
     each((text) => (Object.hasOwn(mapping as object, text) ? (mapping as Record<string, unknown>)[text] : other)),
   regex: (options) => {
@@ -71,7 +72,8 @@ function regexOptions({ regex_pattern: pattern, group_select: group = 0, fallbac
 function findMatch(pattern: string, text: string, group: number): string | undefined {
   const match = pythonFindAll(pattern, text).at(group)
   if (match === undefined) return undefined
-  return (typeof match === 'string' ? match : match.find((part) => part !== ''))?.trim()
+  const found = typeof match === 'string' ? match : match.find((part) => part !== '')
+  return found === undefined ? undefined : strip(found, undefined, 'both')
 }
 
 /** The letter of the choice that an answer spells out, or of one that it names behind a colon. */
@@ -83,7 +85,9 @@ function letterOf(text: string, doc: Doc, options: Options, group: number): stri
     if (noCase) result = result.toLowerCase()
     return noMarks ? result.replaceAll(/\p{P}/gu, '') : result
   }
-  const choices = ((doc.choices as readonly unknown[] | undefined) ?? []).map((choice) => plain(String(choice).trim()))
+  const choices = ((doc.choices as readonly unknown[] | undefined) ?? []).map((choice) =>
+    plain(strip(String(choice), undefined, 'both')),
+  )
   const letters = choices.map((_, i) => String.fromCharCode(65 + i))
   // A choice that begins another one must not be found in it.
   const spelled = [...choices].sort((a, b) => b.length - a.length).map(pythonEscape)

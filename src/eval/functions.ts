@@ -1,6 +1,7 @@
 // What task files of lm-evaluation-harness name as `!function module.name`, written again here: by the folder of the file and the name.
 // Where a file names another one, it is refused with this list.
 
+import { splitSpaces } from '../text/jinja/white-space.ts'
 import { squadExactMatch, squadF1 } from './metrics/squad.ts'
 import type { Doc } from './task-config.ts'
 
@@ -85,7 +86,7 @@ function ofOriginalPage(doc: Doc, [sum]: readonly unknown[]): Record<string, unk
   const page = String(doc.page)
   const bytes = Buffer.byteLength(page)
   return {
-    word_perplexity: [sum, page.split(/\s+/).length],
+    word_perplexity: [sum, splitSpaces(page).length],
     byte_perplexity: [sum, bytes],
     bits_per_byte: [sum, bytes],
   }

@@ -1,6 +1,7 @@
 // The metrics of one document from the answers to its requests, as lm-evaluation-harness counts them.
 
 import { ConfigError, InputError } from '../errors.ts'
+import { splitSpaces } from '../text/jinja/white-space.ts'
 import type { MetricValue } from './aggregate.ts'
 import { NO_ANSWER } from './metrics/classification.ts'
 import { type ExactMatchOptions, exactMatch } from './metrics/exact-match.ts'
@@ -81,7 +82,7 @@ function likelihoodMetrics(task: Task, doc: Doc, id: number, result: unknown): M
   const text = String(task.target(doc, id))
   const perByte = (): MetricValue => [result, Buffer.byteLength(text)]
   return {
-    word_perplexity: () => [result, text.split(/\s+/u).length],
+    word_perplexity: () => [result, splitSpaces(text).length],
     byte_perplexity: perByte,
     bits_per_byte: perByte,
   }

@@ -181,3 +181,21 @@ it('finds the files of a split by their names, and types the columns of a table'
     { q: 'how?', gold: 0, x: 2.5 },
   ])
 })
+
+it("prints a table's numbers as pandas has them, and takes its words for empty cells", async () => {
+  const path = file('cells.csv', 'q,whole,part,word\n"a",1,1.0,None\nb,0,2.50,NA\n"The nan",1,,nan\nc,1,4,x\n')
+  const config = {
+    task: 'cells',
+    dataset_path: 'csv',
+    dataset_kwargs: { data_files: { test: path } },
+    test_split: 'test',
+  }
+  const fields = '{{q}} {{whole}} {{part}} {{word}}'
+  const task = await loadTask({ ...config, doc_to_text: fields, doc_to_target: 'q' })
+  expect(task.docs.map((doc, id) => task.text(doc, id))).toEqual([
+    'a 1 1.0 None',
+    'b 0 2.5 None',
+    'The nan 1 None None',
+    'c 1 4.0 x',
+  ])
+})

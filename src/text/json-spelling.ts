@@ -20,6 +20,11 @@ export function jsonSpelling(value: object): JsonSpelling | undefined {
 // A number with a point or an exponent, one of 16 digits or more, or a key of digits.
 const WORTH_A_LOOK = /[:[,]\s*-?(?:\d+(?:\.0*(?!\d)|\.?\d*[eE])|\d{16})|"\d+"\s*:/
 
+/** Remembers that numbers of an object were written in another way than JSON would write them, by key: `1.0`. */
+export function rememberNumbers(value: object, numbers: ReadonlyMap<string, string>): void {
+  spellings.set(value, { numbers, keys: undefined })
+}
+
 /** Remembers the spelling of a text that `JSON.parse` made `value` of. */
 export function rememberSpelling(text: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || !WORTH_A_LOOK.test(text)) return

@@ -1,6 +1,7 @@
 // BLEU of a corpus (Papineni et al. 2002) as sacrebleu 2 computes it by default: tokenization 13a, n-grams up to four, exponential
 // smoothing of orders without a match, the brevity penalty against the reference of the nearest length.
 
+import { splitSpaces } from '../../text/jinja/white-space.ts'
 import { countNGrams } from './n-grams.ts'
 
 const ORDERS = [1, 2, 3, 4] as const
@@ -50,11 +51,10 @@ export function tokenize13a(text: string): string[] {
   let line = text.replaceAll('<skipped>', '').replaceAll('-\n', '').replaceAll('\n', ' ')
   if (line.includes('&'))
     line = line.replaceAll('&quot;', '"').replaceAll('&amp;', '&').replaceAll('&lt;', '<').replaceAll('&gt;', '>')
-  return ` ${line} `
+  const parted = ` ${line} `
     .replaceAll(/([{-~[-` -&(-+:-@/])/g, ' $1 ')
     .replaceAll(/([^0-9])([.,])/gu, '$1 $2 ')
     .replaceAll(/([.,])([^0-9])/gu, ' $1 $2')
     .replaceAll(/([0-9])(-)/g, '$1 $2 ')
-    .split(/\s+/u)
-    .filter((word) => word !== '')
+  return splitSpaces(parted).filter((word) => word !== '')
 }

@@ -1,6 +1,7 @@
 // chrF (Popović 2015) and chrF++ (2017) of a corpus as sacrebleu 2 computes them: n-grams of up to six characters without white space, and
 // of up to two words for chrF++; F with β = 2 of the mean precision and recall over the orders that both sides have.
 
+import { splitSpaces } from '../../text/jinja/white-space.ts'
 import { countNGrams, sharedCount, totalCount } from './n-grams.ts'
 
 const CHARACTER_ORDERS = 6
@@ -28,7 +29,7 @@ export function chrf(
 }
 
 function gramsOf(text: string, wordOrder: number): Map<string, number>[] {
-  const characters = Array.from(text.replaceAll(/\s+/gu, ''))
+  const characters = Array.from(splitSpaces(text).join(''))
   const grams = Array.from({ length: CHARACTER_ORDERS }, (_, n) => countNGrams(characters, n + 1, ''))
   const words = wordOrder === 0 ? [] : splitWords(text)
   for (let n = 1; n <= wordOrder; n++) grams.push(countNGrams(words, n, ' '))
@@ -37,8 +38,7 @@ function gramsOf(text: string, wordOrder: number): Map<string, number>[] {
 
 /** Words, with a mark at the end, or else at the beginning, set apart. */
 function splitWords(text: string): string[] {
-  return text
-    .split(/\s+/u)
+  return splitSpaces(text)
     .filter((word) => word !== '')
     .flatMap((word) => {
       const characters = Array.from(word)

@@ -5,7 +5,7 @@ import { chrf } from './chrf.ts'
 import { binaryF1, type LabelPair, macroF1, matthewsCorrelation, microF1, NO_ANSWER } from './classification.ts'
 import { exactMatch } from './exact-match.ts'
 import { rouge } from './rouge.ts'
-import { squadExactMatch, squadF1 } from './squad.ts'
+import { squadExactMatch, squadF1, squadWords } from './squad.ts'
 
 const answers = [
   'The cat sat on the mat.',
@@ -116,4 +116,11 @@ describe('overlap', () => {
     expect(exactMatch('a1', 'a2', { ignore_numbers: true })).toBe(1)
     expect(exactMatch('4', 'about 4', { regexes_to_ignore: ['about\\s'] })).toBe(1)
   })
+})
+
+it('has letters and white space as Python has them', () => {
+  expect(squadWords('La tía, an åan the\u0085end')).toEqual(['la', 'tía', 'åan', 'end'])
+  expect(tokenize13a('a\x1fb \ufeffc')).toEqual(['a', 'b', '\ufeffc'])
+  expect(chrf(['ab\x1ccd'], [['abcd']])).toBe(100)
+  expect(chrf(['ab\ufeffcd'], [['abcd']])).toBeLessThan(100)
 })

@@ -1,14 +1,15 @@
 // Exact match and F1 of an answer's words, as SQuAD's script counts them (Rajpurkar et al. 2016): lower case, without punctuation and
 // English articles.
 
+import { splitSpaces } from '../../text/jinja/white-space.ts'
 /** Words of an answer as they are compared. */
 export function squadWords(text: string): string[] {
-  return text
+  const plain = text
     .toLowerCase()
     .replaceAll(/[!-/:-@[-`{-~]/g, '')
-    .replaceAll(/\b(?:a|an|the)\b/gu, ' ')
-    .split(/\s+/u)
-    .filter((word) => word !== '')
+    // Python's \b knows the letters of all scripts: the end of "tía" is no article.
+    .replaceAll(/(?<![\p{L}\p{N}])(?:an?|the)(?![\p{L}\p{N}])/gu, ' ')
+  return splitSpaces(plain).filter((word) => word !== '')
 }
 
 /** 1 where both have the same words in the same order, else 0. */

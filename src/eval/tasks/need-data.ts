@@ -29,7 +29,8 @@ export async function rowsOf(file: string, columns?: readonly string[]): Promise
   const docs: Doc[] = []
   const reading = readRows(file, { maxBadFraction: 0, ...(columns !== undefined && { columns }) })
   for await (const { row } of reading) docs.push(typeof row === 'string' ? { text: row } : row)
-  return /\.[ct]sv(?:\.gz)?$/i.test(file) ? typedColumns(docs) : docs
+  // A choice `None` of MMLU is a text in the data set that the Hub has.
+  return /\.[ct]sv(?:\.gz)?$/i.test(file) ? typedColumns(docs, new Set([''])) : docs
 }
 
 /** A JSON file that is one object. */

@@ -9,3 +9,10 @@ export function isSpace(unit: number): boolean {
   if (unit < 0x1680) return unit === 0x85 || unit === 0xa0
   return (unit >= 0x2000 && unit <= 0x200a) || [0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000].includes(unit)
 }
+
+const RUN = new RegExp(`${SPACE}+`)
+
+/** Python's `re.split(r'\\s+', text)`: white space at an end leaves an empty text there. */
+export function splitSpaces(text: string): string[] {
+  return text.split(RUN)
+}
