@@ -79,6 +79,12 @@ describe('parseArguments', () => {
     expect(() => parse(line)).toThrow(new UsageError(message))
   })
 
+  it('says what was given of words that must be more', () => {
+    const two: Command = { ...command, positionals: { name: 'A B', summary: 'two', min: 2, max: 2 } }
+    expect(() => parseArguments(two, ['--model', 'm', 'x'])).toThrow("expected A B, got 'x'. Run with --help")
+    expect(() => parseArguments(two, ['--model', 'm'])).toThrow('expected A B, got nothing. Run with --help')
+  })
+
   it('either parses or throws a UsageError, whatever is typed', () => {
     const names = [...Object.keys(options), 'no-stream', 'zebra', 'constructor']
     const word = fc.oneof(fc.string(), ...names.map((name) => fc.constant(`--${name}`)), fc.constant('--model=m'))

@@ -141,7 +141,10 @@ function unknownOption(written: string, name: string, names: string[]): UsageErr
 
 function checkPositionals(command: Command, positionals: string[]): void {
   const { name = '', min = 0, max = 0 } = command.positionals ?? {}
-  if (positionals.length < min) throw new UsageError(`expected ${name}, got nothing. Run with --help to see how`)
+  if (positionals.length < min) {
+    const got = positionals.map((word) => `'${word}'`).join(' ') || 'nothing'
+    throw new UsageError(`expected ${name}, got ${got}. Run with --help to see how`)
+  }
   if (positionals.length > max) {
     throw new UsageError(`unexpected argument '${positionals[max]}'. Run with --help to see what goes there`)
   }

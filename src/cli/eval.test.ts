@@ -93,6 +93,18 @@ describe('anneal eval', () => {
     expect(table).toMatch(/words +0 +none +mcc ↑/)
   })
 
+  it('says that stored groups are left out where nothing says what is in them', async () => {
+    const out = join(directory, 'grouped')
+    await run('--tasks', 'minimal_pairs', '--limit', '2', '--output-path', out)
+    const words = [out, '--bootstrap', '10']
+    const { out: table, err } = await runCommand(rescore, words)
+    expect(err).toContain('minimal_pairs: results do not keep how a group is put together')
+    expect(table).not.toMatch(/^minimal_pairs /m)
+    const named = await runCommand(rescore, [...words, '--tasks', 'minimal_pairs'])
+    expect(named.err).not.toContain('put together')
+    expect(named.out).toMatch(/^minimal_pairs +none +acc/m)
+  })
+
   it('counts contexts that are longer than the window, and says so', async () => {
     const data = file(
       'long.jsonl',

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { ConfigError, UsageError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import type { ReadOptions } from './documents.ts'
 import type { Group } from './groups.ts'
 import { isGroup, readTaskFile, type TaskFile } from './read-task.ts'
@@ -35,15 +36,21 @@ export async function findTasks(names: readonly string[], options: ReadOptions =
   return { tasks: [...seen.values()], groups: found.groups }
 }
 
-async function find(name: string, options: ReadOptions): Promise<TaskFile> {
+async function find(name: string, options: ReadOptions, group?: string): Promise<TaskFile> {
+  const where = group === undefined ? 'tasks' : `task of group ${group}`
   if (/\.(?:ya?ml|[cm]?[jt]s)$/i.test(name)) return readTaskFile(name)
   const make = BUILT_IN.get(name)
   if (make !== undefined) return make(options)
   if (existsSync(name))
     throw new UsageError(
-      `tasks: expected a name ending in .yaml, .ts or .js, got the file '${name}'. Rename it after what it holds`,
+      `${where}: expected a name ending in .yaml, .ts or .js, got the file '${name}'. Rename it after what it holds`,
     )
-  throw new UsageError(`tasks: expected a task file or one of ${[...BUILT_IN.keys()].join(', ')}, got '${name}'`)
+  const whole = [...BUILT_IN.keys()].find((known) => name.startsWith(`${known}_`))
+  const hint =
+    whole === undefined ? didYouMean(name, BUILT_IN.keys()) : ` Tasks of a group are asked with all of it: ${whole}`
+  throw new UsageError(
+    `${where}: expected a task file or one of ${[...BUILT_IN.keys()].join(', ')}, got '${name}'.${hint || ' A task of your own is named by its file'}`,
+  )
 }
 
 /** Adds a task, or a group with all below it; gives the names of its tasks. */
@@ -59,7 +66,9 @@ async function add(
   checkGroup(config)
   const members: { name: string; tasks: string[] }[] = []
   for (const member of config.task)
-    members.push(await add(typeof member === 'string' ? await find(member, options) : member, found, options))
+    members.push(
+      await add(typeof member === 'string' ? await find(member, options, config.group) : member, found, options),
+    )
   const tasks = [...new Set(members.flatMap((member) => member.tasks))]
   found.groups.push({ config, children: members.map(({ name }) => name), tasks })
   return { name: config.group, tasks }

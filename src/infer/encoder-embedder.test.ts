@@ -53,6 +53,12 @@ describe('vectors of texts', () => {
     }
   })
 
+  it('are pooled in no other way', () => {
+    expect(() => new EncoderEmbedder(model, bare, { pooling: 'max' as 'mean' })).toThrow(
+      'pooling: expected mean or cls, got "max"',
+    )
+  })
+
   it('are cut at the window, and none is made of nothing', async () => {
     const long = Array(100).fill('7').join(' ')
     const [tokens] = await new EncoderEmbedder(model, framed).embedTokens([long])

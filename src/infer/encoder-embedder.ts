@@ -31,6 +31,8 @@ export class EncoderEmbedder implements Embedder {
     { pooling = 'mean', layer, batchSize = 16 }: EmbedderOptions = {},
   ) {
     const { length } = model.model.layers
+    if (pooling !== 'mean' && pooling !== 'cls')
+      throw new UsageError(`pooling: expected mean or cls, got ${JSON.stringify(pooling)}`)
     if (layer !== undefined && !(Number.isInteger(layer) && layer >= 1 && layer <= length))
       throw new UsageError(`layer: expected a number from 1 to ${length}, got ${layer}`)
     if (!(Number.isInteger(batchSize) && batchSize >= 1))

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadEncoder } from '../checkpoint/model-directory/encoder-directory.ts'
+import { UnsupportedError } from '../errors.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { type EmbedderOptions, EncoderEmbedder } from '../infer/encoder-embedder.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
@@ -22,17 +23,22 @@ export async function loadEmbedder(
   const model = loadEncoder(directory, { head: { kind: 'none' }, device: resolveDevice(device) })
   try {
     const tokenizer = await Tokenizer.fromDirectory(directory)
-    return new EncoderEmbedder(model, tokenizer, { pooling: storedPooling(directory), ...options })
+    return new EncoderEmbedder(model, tokenizer, { ...options, pooling: options.pooling ?? storedPooling(directory) })
   } catch (error) {
     model.free()
     throw error
   }
 }
 
-/** `1_Pooling/config.json` of sentence-transformers. */
+/** `1_Pooling/config.json` of sentence-transformers. UnsupportedError for a way that is not one of ours: its vectors would be others. */
 function storedPooling(directory: string): 'mean' | 'cls' {
   const file = join(directory, '1_Pooling', 'config.json')
   if (!existsSync(file)) return 'mean'
-  const json = readJsonFile(file) as { pooling_mode_cls_token?: unknown } | null
-  return json?.pooling_mode_cls_token === true ? 'cls' : 'mean'
+  const json = Object.entries((readJsonFile(file) ?? {}) as Record<string, unknown>)
+  const modes = json.flatMap(([key, value]) => (key.startsWith('pooling_mode') && value === true ? [key] : []))
+  if (modes.length === 0 || modes.join() === 'pooling_mode_mean_tokens') return 'mean'
+  if (modes.join() === 'pooling_mode_cls_token') return 'cls'
+  throw new UnsupportedError(
+    `${file}: expected pooling_mode_mean_tokens or pooling_mode_cls_token, got ${modes.join(', ')}. To pool otherwise all the same, say pooling: 'mean' or 'cls'`,
+  )
 }

@@ -166,6 +166,23 @@ describe('bad input is said in one line', () => {
       /labels of the data \(north, south\), got east/,
     ],
     ['a stage that continues texts', bert({ stage: 'sft' }), /got "bert"\. An encoder reads both ways/],
+    [
+      'a best model by what is not measured',
+      bert({ val_split: '0.25', metric_for_best_model: 'f1' }),
+      /metric_for_best_model: expected one of eval_loss, eval_accuracy, eval_macro_f1, eval_mcc, .*, got eval_f1/,
+    ],
+    [
+      'nothing left to evaluate on',
+      () =>
+        bert({
+          dataset: write(
+            'alike.jsonl',
+            southern.map((row) => ({ ...row, text: 'mar' })),
+          ),
+          val_split: '0.1',
+        })(),
+      /val_split: expected labelled texts to evaluate on, got none at 0\.1\. .* or eval_dataset/,
+    ],
     ['frozen layers', bert({ finetuning: 'freeze' }), /expected full, lora or dora with classify, got freeze/],
     ['samples of a text', bert({ sample_prompts: '[hello]' }), /sample_prompts: expected none with classify/],
     ['keys of another stage', bert({ mlm_probability: '0.2' }), /expected it with stage: mlm, got stage: classify/],

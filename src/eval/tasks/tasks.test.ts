@@ -47,6 +47,12 @@ describe('tasks that need no data', () => {
       'data: expected test/<subject>_test.csv and dev/<subject>_dev.csv for the task mmlu, got nothing',
     )
     await expect(load('mmul')).rejects.toThrow('tasks: expected a task file or one of arithmetic, copying')
+    await expect(load('mmul')).rejects.toThrow("got 'mmul'. Did you mean 'mmlu'?")
+    await expect(load('minimal_pairs_word_order')).rejects.toThrow(
+      'Tasks of a group are asked with all of it: minimal_pairs',
+    )
+    const group = file('parts.yaml', 'group: parts\ntask:\n  - my_part\n')
+    await expect(load(group)).rejects.toThrow('task of group parts: expected a task file or one of')
   })
 })
 

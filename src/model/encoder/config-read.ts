@@ -1,7 +1,7 @@
 // config.json of an encoder → its description, and back. As for decoders nothing is ignored: a key that nobody read and that is not
 // known to change nothing is an error that names it.
 
-import { UnsupportedError } from '../../errors.ts'
+import { InputError, UnsupportedError } from '../../errors.ts'
 import type { RopeConfig } from '../../nn/rope-frequencies.ts'
 import type { LayerConfig } from '../config.ts'
 import { ConfigFields, type JsonObject, type JsonValue } from '../config-fields.ts'
@@ -32,6 +32,10 @@ export function readEncoderConfig(json: unknown, file: string, head?: HeadWish):
   refuse(fields)
   const hiddenSize = fields.integer(family.keys.hidden, SIZE)
   const padTokenId = readTokenIds(fields, 'pad_token_id')[0] ?? family.padTokenId
+  if (padTokenId >= fields.integer('vocab_size', SIZE) && fields.raw('pad_token_id') != null)
+    throw new InputError(
+      `model config in ${file}: pad_token_id: expected an id below ${fields.integer('vocab_size', SIZE)} (vocab_size), got ${padTokenId}`,
+    )
   const activation = readActivation(fields, family.keys.activation)
   const rate = (key: string | null): number =>
     key === null ? 0 : fields.number(key, RATE, modelType === 'modernbert' ? 0 : 0.1)

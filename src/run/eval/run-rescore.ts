@@ -1,8 +1,9 @@
 // Stored samples scored again as a run: no model is loaded, and shards become one.
 
 import { findTasks } from '../../eval/find-tasks.ts'
+import type { Group } from '../../eval/groups.ts'
 import { rescore } from '../../eval/rescore.ts'
-import { readResults, writeResults } from '../../eval/result-files.ts'
+import { readResults, type StoredResults, writeResults } from '../../eval/result-files.ts'
 import { type EvalReport, resultsOf, taskHash } from '../../eval/results.ts'
 import { answerNotices, resultsTable } from '../../eval/results-table.ts'
 import { eventsOf, type WorkEvent } from '../../work.ts'
@@ -31,6 +32,11 @@ export function runRescore(
       const runs = rescore(stored, tasks)
       const results = resultsOf(runs, groups, options.bootstrap ?? 100_000)
       const { results: _, groups: __, answers: ___, ...first } = stored[0]!.results
+      const lost = lostGroups(stored, groups)
+      if (lost.length > 0)
+        notice(
+          `${lost.join(', ')}: results do not keep how a group is put together, and its tasks stand alone. Name the group, or its file, with --tasks to have its mean`,
+        )
       const date = new Date()
       const report: EvalReport = {
         ...first,
@@ -48,4 +54,11 @@ export function runRescore(
     },
     { signal },
   )
+}
+
+/** Groups that the stored results have a mean of, and the new ones do not. */
+function lostGroups(stored: readonly StoredResults[], groups: readonly Group[]): string[] {
+  const known = new Set(groups.map(({ config }) => config.group))
+  const before = stored.flatMap(({ results }) => Object.keys((results.groups ?? {}) as Record<string, unknown>))
+  return [...new Set(before)].filter((name) => !known.has(name))
 }

@@ -3,7 +3,7 @@
 
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
-import { OutOfMemoryError } from '../../errors.ts'
+import { ConfigError, OutOfMemoryError } from '../../errors.ts'
 import { type AnyModel, isClassifier } from '../../model/any-model.ts'
 import { withoutDropout } from '../../model/without-dropout.ts'
 import { amount } from '../../report/amounts.ts'
@@ -66,7 +66,10 @@ export async function preflight<B extends Rows>(run: Preflight<B>, watch: RunWat
     scope(() => tryStep(run, longest))
     if (evaluation !== undefined) {
       const batch = longestBatch(evaluation, objective, config.per_device_eval_batch_size * config.max_length)
-      const evaluateOnce = (): void => void objective.forward(model, batch)
+      const evaluateOnce = (): void => {
+        const { metrics } = objective.forward(model, batch)
+        refuseUnknownMetric(config, ['loss', ...Object.keys({ ...metrics, ...objective.tally?.().metrics() })])
+      }
       withoutDropout(model, () => noGrad(() => scope(() => autocast(bf16 ? 'bf16' : null, evaluateOnce))))
     }
     tried(1)
@@ -79,6 +82,15 @@ export async function preflight<B extends Rows>(run: Preflight<B>, watch: RunWat
     dropSegments()
     for (const [, parameter] of model.parameters()) if (parameter.requiresGrad) parameter.grad = null
   }
+}
+
+/** A best model by a number that no evaluation gives would be found out at the first evaluation, after all the steps before it. */
+function refuseUnknownMetric({ metric_for_best_model: name }: TrainConfig, measured: readonly string[]): void {
+  const names = [...measured, 'runtime', 'steps_per_second'].map((each) => `eval_${each}`)
+  if (name !== undefined && !names.includes(name))
+    throw new ConfigError(
+      `metric_for_best_model: expected one of ${names.join(', ')}, got ${name}. Name one that this stage measures`,
+    )
 }
 
 /** The longest batch of an epoch: samples are padded to the longest, so no batch of another order is larger. */

@@ -14,6 +14,7 @@ import type { DecoderConfig } from '../../model/config.ts'
 import { readModelConfig } from '../../model/config-read.ts'
 import { Decoder, initialise } from '../../model/decoder.ts'
 import type { ModelConfig } from '../../model/encoder/config.ts'
+import { ENCODER_FAMILIES, isEncoderType } from '../../model/encoder/families.ts'
 import { quantLinears } from '../../model/quantize-model.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { Generator } from '../../torch/index.ts'
@@ -73,11 +74,18 @@ export function freshConfigOf(
     pad_token_id: tokenizer.padTokenId,
   }
   const known = Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
-  const json = { vocab_size: tokenizer.vocabSize, ...known, ...given }
+  const json = paddedWithin({ vocab_size: tokenizer.vocabSize, ...known, ...given }, tokenizer)
   const file = config.config_path ?? 'model'
   const described = isHeadedStage(config.stage) ? headedConfig(config, json, file, labels) : readModelConfig(json, file)
   fitted(tokenizer, described)
   return described
+}
+
+/** A family's own padding id is one of its published tokenizer: where a smaller vocabulary has no such row, rows are filled up with an id that it has. */
+function paddedWithin(json: Record<string, unknown>, tokenizer: Tokenizer): Record<string, unknown> {
+  const { model_type: type, vocab_size: size } = json
+  if (json.pad_token_id !== undefined || !isEncoderType(type)) return json
+  return ENCODER_FAMILIES[type].padTokenId < Number(size) ? json : { ...json, pad_token_id: tokenizer.eosTokenId ?? 0 }
 }
 
 /** Loads or makes the model, on the device, in f32. `directory` (a checkpoint) wins over the configuration. */

@@ -72,6 +72,8 @@ export function refuseEmpty(
     )
   if (held?.length === 0)
     throw new ConfigError(
-      `${config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'}: expected ${what} to evaluate on, got none. Give more`,
+      config.eval_dataset === undefined
+        ? `val_split: expected ${what} to evaluate on, got none at ${config.val_split}. A text file is one document, texts that are alike stay together, and each goes to one side: give more of them, or eval_dataset`
+        : `eval_dataset: expected ${what} to evaluate on, got none. Give more`,
     )
 }

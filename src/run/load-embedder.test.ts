@@ -1,0 +1,29 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { tinyEncoderDirectory } from '../../test/tiny-encoder.ts'
+import { loadEmbedder } from './load-embedder.ts'
+
+const { directory, remove } = tinyEncoderDirectory('bert-mlm')
+afterAll(() => remove())
+const stored = (modes: object): void => {
+  mkdirSync(join(directory, '1_Pooling'), { recursive: true })
+  writeFileSync(join(directory, '1_Pooling', 'config.json'), JSON.stringify({ word_embedding_dimension: 16, ...modes }))
+}
+const poolingOf = async (options = {}): Promise<string> => {
+  const embedder = await loadEmbedder(directory, { device: 'cpu', ...options })
+  embedder.free()
+  return embedder.pooling
+}
+
+it('pools as the directory says, or as is asked, and refuses a way that is not ours', async () => {
+  expect(await poolingOf()).toBe('mean')
+  stored({ pooling_mode_cls_token: true, pooling_mode_mean_tokens: false })
+  expect(await poolingOf()).toBe('cls')
+  expect(await poolingOf({ pooling: undefined })).toBe('cls')
+  stored({ pooling_mode_cls_token: false, pooling_mode_lasttoken: true })
+  await expect(loadEmbedder(directory, { device: 'cpu' })).rejects.toThrow(
+    'expected pooling_mode_mean_tokens or pooling_mode_cls_token, got pooling_mode_lasttoken',
+  )
+  expect(await poolingOf({ pooling: 'mean' })).toBe('mean')
+})
