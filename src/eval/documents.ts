@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { readRows } from '../data/read/sources.ts'
 import { InputError } from '../errors.ts'
 import { rememberNumbers } from '../text/json-spelling.ts'
+import { pythonEscape } from '../text/python-regex.ts'
 import { brief, type Doc, type Splits, type TaskConfig } from './task-config.ts'
 
 const BUILDERS: ReadonlySet<string> = new Set(['json', 'csv', 'parquet', 'text', 'pandas'])
@@ -115,8 +116,8 @@ export function findSplit(directory: string, names: readonly string[], split: st
   const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory()
   const folders = [directory, ...names.map((name) => join(directory, name))].filter(isFolder).reverse()
   const all = folders.flatMap((folder) => [folder, join(folder, 'data'), join(folder, split)]).filter(isFolder)
-  for (const spelled of SPLIT_NAMES[split] ?? [split]) {
-    const word = new RegExp(`(?:^|[^a-z])${spelled}(?:[^a-z]|$)`, 'i')
+  for (const spelled of Object.hasOwn(SPLIT_NAMES, split) ? SPLIT_NAMES[split]! : [split]) {
+    const word = new RegExp(`(?:^|[^a-z])${pythonEscape(spelled)}(?:[^a-z]|$)`, 'i')
     for (const folder of all) {
       const files = readdirSync(folder)
         .filter((file) => DATA_FILE.test(file) && word.test(file.replace(DATA_FILE, '')))

@@ -1,4 +1,4 @@
-// Transformers' `tojson`: Python's `json.dumps`, not the HTML-safe one that Jinja has by itself.
+// `tojson`: Python's `json.dumps`, as Transformers has it, and what makes it safe within HTML, as Jinja has it by itself.
 
 import { checkLength, spend } from './budget.ts'
 import { typeError, valueError } from './errors.ts'
@@ -121,6 +121,11 @@ function keyText(key: Value): string {
   if (key instanceof Float) return jsonFloat(key.value)
   if (key instanceof Markup) return str(key)
   throw typeError(`keys must be str, int, float, bool or None, not ${typeName(key)}`)
+}
+
+/** JSON that closes no element or attribute of HTML. */
+export function htmlSafe(json: string): string {
+  return json.replaceAll(/[<>&']/g, (mark) => `\\u00${mark.charCodeAt(0).toString(16)}`)
 }
 
 /** The options as a template gives them. */

@@ -4,11 +4,12 @@ import { pythonSub } from '../python-regex.ts'
 import type { Given } from './arguments.ts'
 import { checkLength } from './budget.ts'
 import { typeError, unsupported, valueError } from './errors.ts'
-import { jsonOptions, toJson } from './json.ts'
+import { htmlSafe, jsonOptions, toJson } from './json.ts'
 import { arithmetic, type Int, normalized, numberOf, parseDouble, parseInteger, round, toDouble } from './numbers.ts'
 import { escapeHtml, lengthOf } from './operators.ts'
 import { percentFormat } from './percent-format.ts'
 import { repr, str } from './print.ts'
+import { isStrict } from './strictness.ts'
 import { fillUp, replaceText } from './string-methods.ts'
 import { capitalize, lower, slicePoints, splitAt, splitLines, splitWords, strip } from './text.ts'
 import { Dict, Float, iterate, Markup, Tuple, textOf, typeName, Undefined, type Value } from './values.ts'
@@ -81,16 +82,19 @@ export const TEXT_FILTERS: Readonly<Record<string, Filter>> = {
   pprint: ['value', prettyPrint],
   tojson: [
     'value, ensure_ascii=, indent=, separators=, sort_keys=',
+    // Chat templates have Transformers' own; the strict ones of evaluation have Jinja's, which is safe within HTML.
     (given) =>
-      toJson(
-        given.value('value'),
-        jsonOptions(
-          given.flag('ensure_ascii'),
-          given.value('indent'),
-          given.value('separators'),
-          given.flag('sort_keys'),
-        ),
-      ),
+      isStrict()
+        ? new Markup(htmlSafe(toJson(given.value('value'), jsonOptions(true, given.value('indent'), null, true))))
+        : toJson(
+            given.value('value'),
+            jsonOptions(
+              given.flag('ensure_ascii'),
+              given.value('indent'),
+              given.value('separators'),
+              given.flag('sort_keys'),
+            ),
+          ),
   ],
   int: ['value, default=, base=', toInteger],
   float: [
