@@ -145,9 +145,28 @@ describe('a task file', () => {
       'metric_list of task t: expected metrics of multiple_choice tasks',
     ],
     ['an unknown kind', 'output_type: choice\ndoc_to_target: q\n', undefined, 'output_type in'],
+    [
+      'a misspelt option of answers',
+      'doc_to_text: q\ndoc_to_target: q\ngeneration_kwargs: {max_gen_tokens: 8}\n',
+      undefined,
+      'expected one of until, do_sample, temperature, top_p, top_k, max_gen_toks',
+    ],
+    [
+      'a search that is not carried out',
+      'doc_to_text: q\ndoc_to_target: q\ngeneration_kwargs: {num_beams: 4}\n',
+      undefined,
+      'generation_kwargs.num_beams in',
+    ],
     ["another language's tag", `${CHOICES}description: !!python/object:os.system x\n`, undefined, 'YAML in'],
   ])('with %s is refused in one line', async (_, keys, docs, message) => {
     await expect(ask(taskFile(keys, docs))).rejects.toThrow(message)
+  })
+
+  it('may give options of answers that change none', async () => {
+    const path = taskFile(
+      'doc_to_text: q\ndoc_to_target: q\ngeneration_kwargs: {until: "x", num_beams: 1, min_p: null}\n',
+    )
+    expect(((await readTaskFile(path)) as TaskConfig).generation_kwargs).toMatchObject({ until: 'x', num_beams: 1 })
   })
 
   it('names data that is not there', async () => {

@@ -189,7 +189,7 @@ const isText = (value: unknown): boolean => typeof value === 'string'
 const isNumber = (value: unknown): boolean => typeof value === 'number' && value >= 0
 const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1
 
-/** What is said of an option, and whether a value is it. Other options are not known here, and none of ours. */
+/** What is said of an option, and whether a value is it. */
 const GENERATION: Readonly<Record<string, readonly [string, (value: unknown) => boolean]>> = {
   until: ['texts', (value) => isText(value) || (Array.isArray(value) && value.every(isText))],
   do_sample: ['true or false', (value) => typeof value === 'boolean'],
@@ -203,7 +203,26 @@ const GENERATION: Readonly<Record<string, readonly [string, (value: unknown) => 
   ),
 }
 
+/** Options of Transformers' generate that are not carried out here, with the value that changes no answer. */
+const WITHOUT_EFFECT: Readonly<Record<string, unknown>> = {
+  num_beams: 1,
+  num_return_sequences: 1,
+  repetition_penalty: 1,
+  length_penalty: 1,
+  no_repeat_ngram_size: 0,
+  min_p: 0,
+  early_stopping: false,
+  return_full_text: false,
+  use_cache: true,
+}
+
+/** An option that is misspelt, or that nothing here does, would give answers that were not asked for. */
 function checkGeneration(given: GenerationKwargs, file: string): void {
+  for (const [key, value] of Object.entries(given))
+    if (value !== null && !(key in GENERATION) && WITHOUT_EFFECT[key] !== value)
+      throw new ConfigError(
+        `generation_kwargs.${key} in ${file}: expected one of ${Object.keys(GENERATION).join(', ')}, got an option that is not carried out here. Correct or remove it`,
+      )
   for (const [key, [expected, isRight]] of Object.entries(GENERATION))
     if (given[key] !== undefined && given[key] !== null && !isRight(given[key]))
       throw new ConfigError(`generation_kwargs.${key} in ${file}: expected ${expected}, got ${brief(given[key])}`)
