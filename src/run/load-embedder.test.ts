@@ -27,3 +27,20 @@ it('pools as the directory says, or as is asked, and refuses a way that is not o
   )
   expect(await poolingOf({ pooling: 'mean' })).toBe('mean')
 })
+
+it('reads the newer spelling of a pooling, and refuses layers behind it that would be left out', async () => {
+  stored({ pooling_mode: 'cls' })
+  expect(await poolingOf()).toBe('cls')
+  stored({ pooling_mode: 'mean' })
+  expect(await poolingOf()).toBe('mean')
+  stored({ pooling_mode: 'weightedmean' })
+  await expect(poolingOf()).rejects.toThrow('got pooling_mode: "weightedmean"')
+  stored({ pooling_mode: 'cls' })
+  const modules = (...types: string[]): void =>
+    writeFileSync(join(directory, 'modules.json'), JSON.stringify(types.map((type, idx) => ({ idx, type }))))
+  modules('sentence_transformers.models.Transformer', 'sentence_transformers.models.Pooling')
+  expect(await poolingOf()).toBe('cls')
+  modules('sentence_transformers.models.Transformer', 'sentence_transformers.models.Dense')
+  await expect(poolingOf()).rejects.toThrow('got sentence_transformers.models.Dense')
+  expect(await poolingOf({ pooling: 'mean' })).toBe('mean')
+})

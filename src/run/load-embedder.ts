@@ -30,12 +30,31 @@ export async function loadEmbedder(
   }
 }
 
+const NAMED: Readonly<Record<string, string>> = { mean: 'pooling_mode_mean_tokens', cls: 'pooling_mode_cls_token' }
+
+/** What `modules.json` of sentence-transformers has behind the encoder and its pooling: more than a length of 1 would be other vectors. */
+function checkModules(file: string): void {
+  if (!existsSync(file)) return
+  const modules = readJsonFile(file)
+  const types = Array.isArray(modules) ? modules.map((entry) => String((entry as { type?: unknown } | null)?.type)) : []
+  const other = types.find((type) => !/(?:^|\.)(?:Transformer|Pooling|Normalize)$/.test(type))
+  if (other === undefined) return
+  throw new UnsupportedError(
+    `${file}: expected Transformer, Pooling and Normalize, got ${other}, whose work is not done here. To leave it out all the same, say pooling: 'mean' or 'cls'`,
+  )
+}
+
 /** `1_Pooling/config.json` of sentence-transformers. UnsupportedError for a way that is not one of ours: its vectors would be others. */
 function storedPooling(directory: string): 'mean' | 'cls' {
+  checkModules(join(directory, 'modules.json'))
   const file = join(directory, '1_Pooling', 'config.json')
   if (!existsSync(file)) return 'mean'
   const json = Object.entries((readJsonFile(file) ?? {}) as Record<string, unknown>)
-  const modes = json.flatMap(([key, value]) => (key.startsWith('pooling_mode') && value === true ? [key] : []))
+  // Newer files name the way (`pooling_mode: cls`), older ones have a flag for each.
+  const modes = json.flatMap(([key, value]) => {
+    if (key === 'pooling_mode') return [NAMED[String(value)] ?? `pooling_mode: ${JSON.stringify(value)}`]
+    return key.startsWith('pooling_mode') && value === true ? [key] : []
+  })
   if (modes.length === 0 || modes.join() === 'pooling_mode_mean_tokens') return 'mean'
   if (modes.join() === 'pooling_mode_cls_token') return 'cls'
   throw new UnsupportedError(
