@@ -50,6 +50,14 @@ describe('labelled rows', () => {
     expect(data.report.notices).toEqual(['1 text of 2 is longer than 8 tokens and was cut there (the longest has 12)'])
   })
 
+  it('says that a text has two labels, however they are written', async () => {
+    const data = await read('two.csv', 'text,label\na,x\na,y\nb,y\na,x\nb,1\n', { labels: ['x', 'y'] })
+    expect(data.train.length).toBe(5)
+    expect(data.report.notices).toEqual([
+      `1 row whose text has another label in an earlier row, and both are kept (the first: ${join(scratch, 'two.csv')}:3)`,
+    ])
+  })
+
   it('leaves out empty texts and columns nobody reads, and says so', async () => {
     const data = await read('empty.csv', 'text,label,id\n,x,1\n  ,y,2\na,x,3\nb,y,4\n')
     expect(rowsOf(data)).toEqual([

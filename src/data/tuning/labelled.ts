@@ -66,11 +66,13 @@ export interface LabelledData {
 /** Reads files and directories of labelled rows; InputError, with file, line and column, for a row that is none. */
 export async function readLabelled(paths: string | readonly string[], options: LabelledOptions): Promise<LabelledData> {
   const { textColumn = 'text', labelColumn = 'label', maxLength, tokenizer, validation = { fraction: 0 } } = options
-  const found: { ids: Int32Array; label: string; rank: number; place: string }[] = []
+  const found: { ids: Int32Array; label: string; rank: number; place: string; twin: number | undefined }[] = []
   const empty = { count: 0, first: '' }
   const cut = { count: 0, longest: 0 }
   const unread = new Set<string>()
   let tokens = 0
+  const firstOf = new Map<string, number>()
+  const contrary = { count: 0, first: '' }
   for await (const row of readRows(paths, options.rows)) {
     const { text, label, place, others } = fieldsOf(row, textColumn, labelColumn)
     for (const column of others) unread.add(column)
@@ -78,11 +80,13 @@ export async function readLabelled(paths: string | readonly string[], options: L
       if (empty.count++ === 0) empty.first = place
       continue
     }
+    const twin = firstOf.get(text)
+    if (twin === undefined) firstOf.set(text, found.length)
     const { ids, length } = framedText(tokenizer, text, maxLength)
     if (length > ids.length) cut.count++
     cut.longest = Math.max(cut.longest, length)
     tokens += ids.length
-    found.push({ ids, label, rank: validation.fraction > 0 ? rankOf(text, validation) : 1, place })
+    found.push({ ids, label, rank: validation.fraction > 0 ? rankOf(text, validation) : 1, place, twin })
   }
   const files = typeof paths === 'string' ? paths : paths.join(', ')
   if (found.length === 0)
@@ -96,18 +100,24 @@ export async function readLabelled(paths: string | readonly string[], options: L
     validation.fraction,
   )
   const data = { train: new LabelledSamples(), validation: new LabelledSamples() }
-  for (const { ids, label, rank, place } of found) {
+  for (const { ids, label, rank, place, twin } of found) {
     const id = idOf.get(label)
     if (id === undefined)
       throw new InputError(
         `${place}, field '${labelColumn}': expected one of the ${labels.length} labels ${shown(labels)}, got ${JSON.stringify(label)}. ` +
           'The classifier knows no other: correct the row, or train a new one from a model without this head',
       )
+    if (twin !== undefined && idOf.get(found[twin]!.label) !== id && contrary.count++ === 0) contrary.first = place
     data[rank < fraction ? 'validation' : 'train'].add(ids, id)
   }
   const notices = [
     ...(empty.count > 0
       ? [`${counted(empty.count, 'row')} with an empty text left out (the first: ${empty.first})`]
+      : []),
+    ...(contrary.count > 0
+      ? [
+          `${counted(contrary.count, 'row')} whose text has another label in an earlier row, and both are kept (the first: ${contrary.first})`,
+        ]
       : []),
     ...(cut.count > 0
       ? [

@@ -18,6 +18,7 @@ import type { Sample } from '../../eval/samples.ts'
 import { loadTask } from '../../eval/task.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashText } from '../../files/hash.ts'
+import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import type { LoadLmOptions } from '../load-lm.ts'
 import { evalPage } from './eval-page.ts'
@@ -79,7 +80,7 @@ async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: 
   tell({
     type: 'started',
     work: 'eval',
-    message: `${tasks.length} task${tasks.length === 1 ? '' : 's'}, ${documents} documents`,
+    message: `${counted(tasks.length, 'task')}, ${counted(documents, 'document')}`,
   })
   const started = performance.now()
   const date = new Date()
