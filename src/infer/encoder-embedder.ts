@@ -15,6 +15,8 @@ export interface EmbedderOptions {
   layer?: number
   /** Texts at once. Default 16. */
   batchSize?: number
+  /** Tokens of a text at most, with those around it; longer ones are cut. Default: as many as the model reads. */
+  maxLength?: number
 }
 
 /** Vectors of texts by an encoder. */
@@ -24,11 +26,12 @@ export class EncoderEmbedder implements Embedder {
   private readonly tokenizer: FramingTokenizer
   private readonly layer: number | undefined
   private readonly batchSize: number
+  private readonly maxLength: number
 
   constructor(
     model: Encoder,
     tokenizer: FramingTokenizer,
-    { pooling = 'mean', layer, batchSize = 16 }: EmbedderOptions = {},
+    { pooling = 'mean', layer, batchSize = 16, maxLength = model.window }: EmbedderOptions = {},
   ) {
     const { length } = model.model.layers
     if (pooling !== 'mean' && pooling !== 'cls')
@@ -37,11 +40,14 @@ export class EncoderEmbedder implements Embedder {
       throw new UsageError(`layer: expected a number from 1 to ${length}, got ${layer}`)
     if (!(Number.isInteger(batchSize) && batchSize >= 1))
       throw new UsageError(`batchSize: expected an integer of at least 1, got ${batchSize}`)
+    if (!(Number.isInteger(maxLength) && maxLength >= 1))
+      throw new UsageError(`maxLength: expected an integer of at least 1, got ${maxLength}`)
     this.model = model
     this.tokenizer = tokenizer
     this.pooling = pooling
     this.layer = layer
     this.batchSize = batchSize
+    this.maxLength = Math.min(maxLength, model.window)
   }
 
   get dimensions(): number {
@@ -91,7 +97,7 @@ export class EncoderEmbedder implements Embedder {
       ids: readonly Int32Array[],
     ) => void,
   ): Promise<void> {
-    const all = texts.map((text) => framedText(this.tokenizer, text, this.model.window).ids)
+    const all = texts.map((text) => framedText(this.tokenizer, text, this.maxLength).ids)
     const empty = all.findIndex((ids) => ids.length === 0)
     if (empty !== -1) throw new UsageError(`text ${empty}: expected at least one token, got an empty text`)
     const order = [...all.keys()].sort((a, b) => all[a]!.length - all[b]!.length)

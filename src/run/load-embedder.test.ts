@@ -44,3 +44,17 @@ it('reads the newer spelling of a pooling, and refuses layers behind it that wou
   await expect(poolingOf()).rejects.toThrow('got sentence_transformers.models.Dense')
   expect(await poolingOf({ pooling: 'mean' })).toBe('mean')
 })
+
+it('cuts texts as the directory says', async () => {
+  const words = 'a b c d e f g h'
+  const lengthOf = async (options = {}): Promise<number> => {
+    const embedder = await loadEmbedder(directory, { device: 'cpu', pooling: 'mean', ...options })
+    const [found] = await embedder.embedTokens([words])
+    embedder.free()
+    return found!.ids.length
+  }
+  expect(await lengthOf()).toBeGreaterThan(5)
+  writeFileSync(join(directory, 'sentence_bert_config.json'), '{"max_seq_length": 5}')
+  expect(await lengthOf()).toBe(5)
+  expect(await lengthOf({ maxLength: 4 })).toBe(4)
+})

@@ -23,11 +23,22 @@ export async function loadEmbedder(
   const model = loadEncoder(directory, { head: { kind: 'none' }, device: resolveDevice(device) })
   try {
     const tokenizer = await Tokenizer.fromDirectory(directory)
-    return new EncoderEmbedder(model, tokenizer, { ...options, pooling: options.pooling ?? storedPooling(directory) })
+    return new EncoderEmbedder(model, tokenizer, {
+      ...options,
+      pooling: options.pooling ?? storedPooling(directory),
+      maxLength: options.maxLength ?? storedLength(directory) ?? model.window,
+    })
   } catch (error) {
     model.free()
     throw error
   }
+}
+
+/** What `sentence_bert_config.json` of sentence-transformers cuts texts to, which may be less than the model reads. */
+function storedLength(directory: string): number | undefined {
+  const file = join(directory, 'sentence_bert_config.json')
+  const { max_seq_length: most } = (existsSync(file) ? (readJsonFile(file) ?? {}) : {}) as { max_seq_length?: unknown }
+  return typeof most === 'number' ? most : undefined
 }
 
 const NAMED: Readonly<Record<string, string>> = { mean: 'pooling_mode_mean_tokens', cls: 'pooling_mode_cls_token' }
