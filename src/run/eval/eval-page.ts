@@ -7,7 +7,7 @@ import { argMax } from '../../eval/process-results.ts'
 import { type EvalReport, isHigherBetter } from '../../eval/results.ts'
 import { answerNotices, resultRows } from '../../eval/results-table.ts'
 import type { Sample } from '../../eval/samples.ts'
-import { percent } from '../../report/amounts.ts'
+import { counted, percent } from '../../report/amounts.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { pageFooter } from '../page-footer.ts'
 
@@ -96,7 +96,7 @@ export function comparisonSection(comparison: readonly Comparison[]): ReportSect
           each.before,
           each.after,
           signed(each.difference),
-          `${signed(each.low)} … ${signed(each.high)}`,
+          `${signed(each.low)}\u00a0…\u00a0${signed(each.high)}`,
           each.p.toPrecision(2),
           verdict(each),
         ]),
@@ -118,7 +118,7 @@ function changedSection(comparison: readonly Comparison[], runs: readonly TaskRu
         : [itemOf(run, sample, `${task} ${id}: ${metric} ${JSON.stringify(before)} → ${JSON.stringify(after)}`)]
     })
     return [
-      { kind: 'prose', text: `${task}: ${changed.length} documents changed.` },
+      { kind: 'prose', text: `${task}: the answers to ${counted(changed.length, 'document')} changed.` },
       { kind: 'samples', samples },
     ]
   })
