@@ -1,4 +1,4 @@
-// frozen_linear, frozen_linears and frozen_gated: products with matrices that are stored in few bits and never trained. In inference they are
+// frozen_linear, frozen_linears and frozen_mlp: products with matrices that are stored in few bits and never trained. In inference they are
 // computed from what is stored, where they can be as integers, and x is rounded once for all matrices that take it. Else, and in the backward
 // pass, from a dense matrix that lives for that product only: the graph keeps what is stored.
 #include "frozen.h"
@@ -80,7 +80,8 @@ std::vector<Tensor> integerLinears(const Tensor& x, const std::vector<std::uniqu
     products.push_back({sources[i].get(), biases[i].has_value() ? data(kept.back()) : nullptr, residual.defined() ? data(residual) : nullptr, data(results[i])});
   }
   if (x.numel() > 0) integerProducts(roundRows(data(input), rowCount(x), x.size(-1)), products.data(), static_cast<int64_t>(products.size()));
-  for (auto& y : results) y = y.to(x.scalar_type());
+  if (x.scalar_type() != at::kFloat)
+    for (auto& y : results) y = y.to(x.scalar_type());
   return results;
 }
 
@@ -119,21 +120,25 @@ std::vector<Tensor> productsOf(const Tensor& x, const Optional<Tensor>& norm, do
   return results;
 }
 
-Tensor frozenLinear(const Tensor& x, const Optional<Tensor>& bias, const Optional<Tensor>& residual, const Parts& parts, at::IntArrayRef layout) {
-  auto w = oneMatrix(parts, layout);
+/** The product of one matrix, and a sum with what x went around it. */
+Tensor addedProduct(const Tensor& x, const FrozenMatrix& w, const Optional<Tensor>& bias, const Optional<Tensor>& residual) {
   if (residual.has_value() && fast(x) && fast(*residual)) {
-    checkWidth(x, *w);
-    if (auto source = sourceFor(x, *w)) {
+    checkWidth(x, w);
+    if (auto source = sourceFor(x, w)) {
       auto sizes = x.sizes().vec();
-      sizes.back() = w->rows;
+      sizes.back() = w.rows;
       TORCH_CHECK(residual->sizes() == at::IntArrayRef(sizes), "expected a residual like y");
       std::vector<std::unique_ptr<PanelSource>> sources;
       sources.push_back(std::move(source));
       return integerLinears(x, sources, {bias}, residual->contiguous())[0];
     }
   }
-  Tensor y = productOf(x, *w, bias);
+  Tensor y = productOf(x, w, bias);
   return residual.has_value() ? y + *residual : y;
+}
+
+Tensor frozenLinear(const Tensor& x, const Optional<Tensor>& bias, const Optional<Tensor>& residual, const Parts& parts, at::IntArrayRef layout) {
+  return addedProduct(x, *oneMatrix(parts, layout), bias, residual);
 }
 
 std::vector<Tensor> frozenLinears(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Parts& parts, at::IntArrayRef layout, const Parts& biases, int64_t head) {
@@ -146,11 +151,13 @@ std::vector<Tensor> frozenLinears(const Tensor& x, const Optional<Tensor>& norm,
   return results;
 }
 
-Tensor frozenGated(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Parts& parts, at::IntArrayRef layout, const Optional<Tensor>& gateBias, const Optional<Tensor>& upBias) {
+Tensor frozenMlp(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Parts& parts, at::IntArrayRef layout, const Parts& biases, const Optional<Tensor>& residual) {
   auto matrices = readMatrices(parts, layout);
-  TORCH_CHECK(matrices.size() == 2, "expected two matrices");
-  auto both = productsOf(x, norm, eps, offset, matrices, {gateBias, upBias});
-  return swiglu(both[0], both[1]);
+  TORCH_CHECK(matrices.size() == 3 && biases.size() == 3, "expected gate, up and down");
+  auto down = std::move(matrices[2]);
+  matrices.pop_back();
+  auto both = productsOf(x, norm, eps, offset, matrices, {biases.get(0), biases.get(1)});
+  return addedProduct(swiglu(both[0], both[1]), *down, biases.get(2), residual);
 }
 
 Tensor frozenDense(const Parts& parts, at::IntArrayRef layout, at::ScalarType dtype) { return oneMatrix(parts, layout)->dense(dtype); }
@@ -160,7 +167,7 @@ Tensor frozenDense(const Parts& parts, at::IntArrayRef layout, at::ScalarType dt
 TORCH_LIBRARY_FRAGMENT(anneal, m) {
   m.def("frozen_linear(Tensor x, Tensor? bias, Tensor? residual, Tensor?[] parts, int[] layout) -> Tensor", &frozenLinear);
   m.def("frozen_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases, int head=0) -> Tensor[]", &frozenLinears);
-  m.def("frozen_gated(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor? gate_bias, Tensor? up_bias) -> Tensor", &frozenGated);
+  m.def("frozen_mlp(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases, Tensor? residual) -> Tensor", &frozenMlp);
   m.def("frozen_dense(Tensor?[] parts, int[] layout, ScalarType dtype) -> Tensor", &frozenDense);
 }
 

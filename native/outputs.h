@@ -36,7 +36,7 @@ struct Output {
 };
 
 /** x with rows of f32 one behind the other. */
-inline Tensor floatRows(const Tensor& x) { return x.to(at::kFloat).contiguous(); }
+inline Tensor floatRows(const Tensor& x) { return x.scalar_type() == at::kFloat && x.is_contiguous() ? x : x.to(at::kFloat).contiguous(); }
 
 /** y [..., out] as [..., out / head, head]; 0: as it is. */
 inline Tensor headsOf(const Tensor& y, int64_t head) {

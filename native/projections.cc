@@ -1,4 +1,4 @@
-// norm_linears and gated_linear: what goes into attention and into an MLP in one call each. A token of a small model is a hundred short
+// norm_linears and gated_mlp: what goes into attention and into an MLP in one call each. A token of a small model is a hundred short
 // operators, and calling them costs as much as their work.
 #include "outputs.h"
 
@@ -50,11 +50,19 @@ Tensor gatedLinear(const Tensor& x, const Optional<Tensor>& norm, double eps, do
   return opened.y;
 }
 
+Tensor gatedMlp(const Tensor& x, const Optional<Tensor>& norm, double eps, double offset, const Tensor& gate, const Optional<Tensor>& gateBias, const Tensor& up, const Optional<Tensor>& upBias,
+                const Tensor& down, const Optional<Tensor>& downBias, const Optional<Tensor>& residual) {
+  return linear(gatedLinear(x, norm, eps, offset, gate, gateBias, up, upBias), down, downBias, residual);
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(anneal, m) {
   m.def("norm_linears(Tensor x, Tensor? norm, float eps, float offset, Tensor[] weights, Tensor?[] biases, int head=0) -> Tensor[]", &normLinears);
-  m.def("gated_linear(Tensor x, Tensor? norm, float eps, float offset, Tensor gate, Tensor? gate_bias, Tensor up, Tensor? up_bias) -> Tensor", &gatedLinear);
+  m.def(
+      "gated_mlp(Tensor x, Tensor? norm, float eps, float offset, Tensor gate, Tensor? gate_bias, Tensor up, Tensor? up_bias, Tensor down, Tensor? down_bias, "
+      "Tensor? residual) -> Tensor",
+      &gatedMlp);
 }
 
 }  // namespace anneal

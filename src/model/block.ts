@@ -5,7 +5,7 @@
 import { attend, type KeyValueCache, type Mask } from '../nn/attention.ts'
 import { Branch } from '../nn/branch.ts'
 import { dropout } from '../nn/dropout.ts'
-import { addTo, gated, project } from '../nn/fused.ts'
+import { addTo, gatedMlp, project } from '../nn/fused.ts'
 import { Layer } from '../nn/layer.ts'
 import { Linear, type LinearLike } from '../nn/linear.ts'
 import { LayerNorm, type Norm, RmsNorm } from '../nn/norm.ts'
@@ -195,16 +195,11 @@ export class FeedForward extends Layer {
 
   /** What the MLP gives for norm(x), added to `residual` if there is one. */
   forward(x: Tensor, norm: Norm | null = null, residual: Tensor | null = null): Tensor {
-    return addTo(residual, this.down_proj, this.opened(x, norm))
-  }
-
-  /** What goes into `down_proj`. */
-  private opened(x: Tensor, norm: Norm | null): Tensor {
-    const { gate_proj, up_proj, activation } = this
-    if (gate_proj === null) return activate(activation, project(norm, x, [up_proj])[0]!)
-    if (activation === 'silu') return gated(norm, x, gate_proj, up_proj)
-    const [gate, up] = project(norm, x, [gate_proj, up_proj]) as [Tensor, Tensor]
-    return activate(activation, gate).mul(up)
+    const { gate_proj: gate, up_proj: up, down_proj: down, activation } = this
+    if (gate !== null && activation === 'silu') return gatedMlp(norm, x, { gate, up, down }, residual)
+    const [raised, opened] = project(norm, x, gate === null ? [up] : [up, gate]) as [Tensor, Tensor?]
+    const inner = opened === undefined ? activate(activation, raised) : activate(activation, opened).mul(raised)
+    return addTo(residual, down, inner)
   }
 }
 

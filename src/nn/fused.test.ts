@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { random, relativeError } from '../../test/fused-formulas.ts'
 import { autocast, gradients, inference, ops, scope, setThreads, Tensor } from '../torch/index.ts'
 import type { FrozenLinear } from './frozen-linear.ts'
-import { addTo, gated, project, withoutFusing } from './fused.ts'
+import { addTo, type GatedMlp, gatedMlp, project, withoutFusing } from './fused.ts'
 import { GgmlLinear } from './ggml-linear.ts'
 import { GgmlWeight } from './ggml-weight.ts'
 import { Layer } from './layer.ts'
@@ -77,10 +77,18 @@ describe.each(NORMS)('with %s', (_, norm) => {
     )
   })
 
-  it('a gate and what it opens have the bits of three operators', () => {
-    expectSame((x) => [gated(norm, x, linear(131, WIDTH, 1), linear(131, WIDTH, 2))])
-    expectSame((x) => [gated(norm, x, linear(31, WIDTH, 1, true), linear(31, WIDTH, 2, true))])
-    expectSame((x) => [gated(norm, x, new Other(linear(31, WIDTH, 1)), linear(31, WIDTH, 2))])
+  it('a gated MLP has the bits of its operators one after the other', () => {
+    const mlp = (width: number, hasBias = false): GatedMlp => ({
+      gate: linear(width, WIDTH, 1, hasBias),
+      up: linear(width, WIDTH, 2, hasBias),
+      down: linear(WIDTH, width, 3, hasBias),
+    })
+    expectSame((x) => [gatedMlp(norm, x, mlp(131)), gatedMlp(norm, x, mlp(31, true), x)])
+    for (const name of ['gate', 'down'] as const) {
+      const layers = mlp(31)
+      layers[name] = new Other(layers[name] as Linear)
+      expectSame((x) => [gatedMlp(norm, x, layers), gatedMlp(norm, x, layers, x)])
+    }
   })
 
   it('gradients are those of the layers', () => {
@@ -90,7 +98,7 @@ describe.each(NORMS)('with %s', (_, norm) => {
     for (const tensor of inputs) tensor.requiresGrad = true
     for (const body of [
       () => project(norm, inputs[0]!, layers).map((y) => y.sum()),
-      () => [gated(norm, inputs[0]!, layers[0]!, layers[1]!).sum()],
+      () => [gatedMlp(norm, inputs[0]!, { gate: layers[0]!, up: layers[1]!, down: linear(WIDTH, 9, 4) }).sum()],
       () => [addTo(random([2, 3, 9], 5).to('f32'), layers[0]!, inputs[0]!).sum()],
     ]) {
       const of = (sums: Tensor[]): (Tensor | null)[] => gradients(sums, inputs)
@@ -118,11 +126,12 @@ describe('in half precision', () => {
   it('has the bits of the layers, and under autocast their dtype', () => {
     const half = ({ weight, bias }: Linear): Linear => new Linear(weight.to('bf16'), bias?.to('bf16') ?? null)
     const layers = [half(linear(33, WIDTH, 1, true)), half(linear(33, WIDTH, 2))]
+    const down = half(linear(WIDTH, 33, 3))
     const norm = new RmsNorm(random([WIDTH], 7).to('bf16'), 1e-5)
     const body = (x: Tensor): Tensor[] => {
       const half = x.to('bf16')
-      const open = gated(norm, half, layers[0]!, layers[1]!)
-      return [...project(norm, half, layers), open, addTo(open, layers[1]!, half)]
+      const mlp = gatedMlp(norm, half, { gate: layers[0]!, up: layers[1]!, down }, half)
+      return [...project(norm, half, layers), mlp, addTo(project(norm, half, layers)[0]!, layers[1]!, half)]
     }
     expectSame(body)
     inference(() => expect(body(random([2, WIDTH], 3))[0]!.dtype).toBe('bf16'))
@@ -134,9 +143,9 @@ describe('in half precision', () => {
 
 describe('with weights in few bits', () => {
   const width = 256
-  const stored = (out: number, seed: number, options: QuantOptions, hasBias = false): QuantLinear =>
+  const stored = (out: number, seed: number, options: QuantOptions, hasBias = false, inner = width): QuantLinear =>
     new QuantLinear(
-      quantizeWeight(random([out, width], seed, 0.1).to('f32'), options),
+      quantizeWeight(random([out, inner], seed, 0.1).to('f32'), options),
       hasBias ? random([out], seed + 50).to('f32') : null,
     )
   /** Blocks of Q8_0 or of Q4_0: [out, width / 32] of a scale of 1/64 and any codes. */
@@ -154,6 +163,7 @@ describe('with weights in few bits', () => {
     ['blocks of GGUF', [blocks('Q8_0', 96), blocks('Q4_0', 33)]],
     ['several formats', [stored(96, 1, { format: 'nf3' }), blocks('Q8_0', 33), stored(5, 3, { format: 'int8' }, true)]],
   ]
+  const down = stored(width, 8, { format: 'int8' }, true, 96)
   const norms: [string, Norm | null][] = [
     ['no norm', null],
     ['RMS norm', new RmsNorm(random([width], 7).to('f32'), 1e-5)],
@@ -165,7 +175,7 @@ describe('with weights in few bits', () => {
       expectSame(
         (x) => [
           ...project(norm, x, layers),
-          gated(norm, x, layers[0]!, layers[0]!),
+          gatedMlp(norm, x, { gate: layers[0]!, up: layers[0]!, down }, x),
           addTo(random([...x.shape.slice(0, -1), 96], 4).to('f32'), layers[0]!, x),
         ],
         width,
@@ -188,7 +198,10 @@ describe('with weights in few bits', () => {
   it('mixes with layers of floats', () => {
     const dense = new Linear(random([96, width], 1, 0.1).to('f32'))
     expectSame(
-      (x) => [...project(norms[1]![1], x, [dense, FORMATS[0]![1][0]!]), gated(null, x, dense, FORMATS[0]![1][0]!)],
+      (x) => [
+        ...project(norms[1]![1], x, [dense, FORMATS[0]![1][0]!]),
+        gatedMlp(null, x, { gate: dense, up: FORMATS[0]![1][0]!, down: stored(7, 9, { format: 'int8' }, false, 96) }),
+      ],
       width,
     )
   })
@@ -197,13 +210,16 @@ describe('with weights in few bits', () => {
     const layers = FORMATS[0]![1]
     expectSame((x) => {
       const half = x.to('bf16')
-      const open = gated(null, half, layers[0]!, layers[0]!)
-      return [...project(null, half, layers), open, addTo(open, layers[0]!, half)]
+      const mlp = gatedMlp(null, half, { gate: layers[0]!, up: layers[0]!, down }, half)
+      return [...project(null, half, layers), mlp, addTo(project(null, half, layers)[0]!, layers[0]!, half)]
     }, width)
     const x = random([3, width], 3).to('f32')
     x.requiresGrad = true
     const sum = (): Tensor =>
-      ops.add(gated(norms[1]![1], x, layers[0]!, layers[0]!).sum(), addTo(x.narrow(-1, 0, 96), layers[0]!, x).sum())
+      ops.add(
+        gatedMlp(norms[1]![1], x, { gate: layers[0]!, up: layers[0]!, down }).sum(),
+        addTo(x.narrow(-1, 0, 96), layers[0]!, x).sum(),
+      )
     const [gradient] = gradients([sum()], [x])
     const [wanted] = withoutFusing(() => gradients([sum()], [x]))
     expect(relativeError(gradient!, wanted!)).toBeLessThan(1e-6)

@@ -52,19 +52,27 @@ export function project(norm: Norm | null, x: Tensor, linears: readonly LinearLi
   return headDim === 0 ? results : results.map((y) => y.view(...y.shape.slice(0, -1), -1, headDim))
 }
 
-/** `silu(gate(norm(x))) · up(norm(x))`: x [..., in] → [..., out]. */
-export function gated(norm: Norm | null, x: Tensor, gate: LinearLike, up: LinearLike): Tensor {
+/** The layers of a gated MLP. */
+export interface GatedMlp {
+  gate: LinearLike
+  up: LinearLike
+  down: LinearLike
+}
+
+/** `residual + down(silu(gate(norm(x))) · up(norm(x)))`: x [..., in] → [..., out]; no residual: without it. */
+export function gatedMlp(norm: Norm | null, x: Tensor, layers: GatedMlp, residual: Tensor | null = null): Tensor {
+  const { gate, up, down } = layers
   if (isFusible(norm)) {
-    const both = [gate, up]
-    if (areDense(both)) {
-      const [opened, raised] = both as [Linear, Linear]
-      return ops.gatedLinear(x, ...numbersOf(norm), opened.weight, opened.bias, raised.weight, raised.bias)
+    const all = [gate, up, down]
+    if (areFrozen(all))
+      return ops.frozenMlp(x, ...numbersOf(norm), partsOf(all), layoutOf(all), biasesOf(all), residual)
+    if (areDense(all)) {
+      const [g, u, d] = all as [Linear, Linear, Linear]
+      return ops.gatedMlp(x, ...numbersOf(norm), g.weight, g.bias, u.weight, u.bias, d.weight, d.bias, residual)
     }
-    if (areFrozen(both))
-      return ops.frozenGated(x, ...numbersOf(norm), partsOf(both), layoutOf(both), gate.bias, up.bias)
   }
-  const h = norm === null ? x : norm.forward(x)
-  return ops.swiglu(gate.forward(h), up.forward(h))
+  const [opened, raised] = project(norm, x, [gate, up]) as [Tensor, Tensor]
+  return addTo(residual, down, ops.swiglu(opened, raised))
 }
 
 /** `residual + linear.forward(x)`; no residual: `linear.forward(x)`. */

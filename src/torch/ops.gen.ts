@@ -60,11 +60,11 @@ export function normLinears(x: Tensor, norm: Tensor | null | undefined, eps: num
 }
 let op_normLinears = -1
 
-/** `anneal::gated_linear(Tensor x, Tensor? norm, float eps, float offset, Tensor gate, Tensor? gate_bias, Tensor up, Tensor? up_bias) -> Tensor` */
-export function gatedLinear(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, gate: Tensor, gateBias: Tensor | null | undefined, up: Tensor, upBias?: Tensor | null): Tensor {
-  return wrap(call(op_gatedLinear < 0 ? (op_gatedLinear = resolve('anneal::gated_linear', '')) : op_gatedLinear, x.handle, norm?.handle, eps, offset, gate.handle, gateBias?.handle, up.handle, upBias?.handle) as number)
+/** `anneal::gated_mlp(Tensor x, Tensor? norm, float eps, float offset, Tensor gate, Tensor? gate_bias, Tensor up, Tensor? up_bias, Tensor down, Tensor? down_bias, Tensor? residual) -> Tensor` */
+export function gatedMlp(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, gate: Tensor, gateBias: Tensor | null | undefined, up: Tensor, upBias: Tensor | null | undefined, down: Tensor, downBias?: Tensor | null, residual?: Tensor | null): Tensor {
+  return wrap(call(op_gatedMlp < 0 ? (op_gatedMlp = resolve('anneal::gated_mlp', '')) : op_gatedMlp, x.handle, norm?.handle, eps, offset, gate.handle, gateBias?.handle, up.handle, upBias?.handle, down.handle, downBias?.handle, residual?.handle) as number)
 }
-let op_gatedLinear = -1
+let op_gatedMlp = -1
 
 /** `anneal::lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor A, Tensor B, float scale, Tensor? mask=None) -> Tensor` */
 export function loraLinear(x: Tensor, weight: Tensor, bias: Tensor | null | undefined, A: Tensor, B: Tensor, scale: number, mask?: Tensor | null): Tensor {
@@ -109,11 +109,11 @@ export function frozenLinears(x: Tensor, norm: Tensor | null | undefined, eps: n
 }
 let op_frozenLinears = -1
 
-/** `anneal::frozen_gated(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor? gate_bias, Tensor? up_bias) -> Tensor` */
-export function frozenGated(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, parts: readonly (Tensor | null)[], layout: readonly number[], gateBias?: Tensor | null, upBias?: Tensor | null): Tensor {
-  return wrap(call(op_frozenGated < 0 ? (op_frozenGated = resolve('anneal::frozen_gated', '')) : op_frozenGated, x.handle, norm?.handle, eps, offset, handles(parts), layout, gateBias?.handle, upBias?.handle) as number)
+/** `anneal::frozen_mlp(Tensor x, Tensor? norm, float eps, float offset, Tensor?[] parts, int[] layout, Tensor?[] biases, Tensor? residual) -> Tensor` */
+export function frozenMlp(x: Tensor, norm: Tensor | null | undefined, eps: number, offset: number, parts: readonly (Tensor | null)[], layout: readonly number[], biases: readonly (Tensor | null)[], residual?: Tensor | null): Tensor {
+  return wrap(call(op_frozenMlp < 0 ? (op_frozenMlp = resolve('anneal::frozen_mlp', '')) : op_frozenMlp, x.handle, norm?.handle, eps, offset, handles(parts), layout, handles(biases), residual?.handle) as number)
 }
-let op_frozenGated = -1
+let op_frozenMlp = -1
 
 /** `anneal::frozen_dense(Tensor?[] parts, int[] layout, ScalarType dtype) -> Tensor` */
 export function frozenDense(parts: readonly (Tensor | null)[], layout: readonly number[], dtype: DType): Tensor {
