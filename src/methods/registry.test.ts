@@ -29,6 +29,7 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'run/train/dpo-data.ts': ['dpo'],
   'run/train/dpo-reference.ts': ['dpo'],
   'run/train/dpo-watch.ts': ['dpo'],
+  'run/train/headed-tuning.ts': ['lora'],
   'run/train/lora-tuning.ts': ['dpo', 'lora'],
   'run/train/make-finetuning.ts': ['freeze'],
   'run/train/rules-of.ts': ['dropbp'],

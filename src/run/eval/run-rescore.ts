@@ -35,7 +35,7 @@ export function runRescore(
       const lost = lostGroups(stored, groups)
       if (lost.length > 0)
         notice(
-          `${lost.join(', ')}: results do not keep how a group is put together, and its tasks stand alone. Name the group, or its file, with --tasks to have its mean`,
+          `${lost.join(', ')}: results do not keep how a group is put together, and its tasks stand alone. Name the group, or its file, among the tasks to have its mean`,
         )
       const date = new Date()
       const report: EvalReport = {
