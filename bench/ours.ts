@@ -13,7 +13,7 @@ import { loadLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, withoutAdapter } from '../src/methods/lora/lora.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import type { QuantFormat } from '../src/nn/quant/format.ts'
-import { autocast, backward, engineInfo, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
+import { autocast, backward, engineInfo, inference, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
 import { languageModeling, type Objective } from '../src/train/objective.ts'
 import { train } from '../src/train/train.ts'
 import { quantizeForDecoding, tensorBytes } from './quantize.ts'
@@ -147,8 +147,11 @@ async function* step(): AsyncGenerator<object> {
 
 /** Greedy continuations of a fixed number of tokens, of all the prompts in the file together; the prompts' own pass is included. */
 async function* decode(): AsyncGenerator<object> {
-  const model = values.model!.endsWith('.gguf') ? loadGguf(values.model!) : loadDecoder(values.model!)
-  if (values.quantize !== undefined) quantizeForDecoding(model, values.quantize as QuantFormat)
+  const model = inference(() => {
+    const loaded = values.model!.endsWith('.gguf') ? loadGguf(values.model!) : loadDecoder(values.model!)
+    if (values.quantize !== undefined) quantizeForDecoding(loaded, values.quantize as QuantFormat)
+    return loaded
+  })
   const [prompts = []] = readIds()
   const engine = new Engine({ model, batchSize: prompts.length })
   let salt = 0 // what one round has read is not there for the next

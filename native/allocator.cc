@@ -11,13 +11,14 @@
 #include <unordered_map>
 #include <utility>
 
+#include "multiply.h"
 #include "shim.h"
 
 namespace anneal {
 namespace {
 
 constexpr size_t kAlignment = 64;
-/** From here on a block has huge pages of its own; from kShared on it shares them with others, as the matrices of small models do. */
+/** From here on a block has huge pages of its own; from kShared on, in inference, it shares them with others, as the matrices of small models do. */
 constexpr size_t kHuge = size_t{4} << 20, kShared = size_t{256} << 10, kHugePage = size_t{2} << 20, kSlab = size_t{64} << 20;
 
 /** Address space with huge pages, out of which blocks are cut one behind the other. Pages count as memory when they are written to. */
@@ -108,10 +109,13 @@ struct Cache {
     blocks.clear();
     cached = 0;
   }
-  /** A block out of a slab; null where blocks of this size are not shared, or the system gives no slab. */
+  /**
+   * A block out of a slab; null where blocks of this size are not shared, or the system gives no slab. For inference alone, and what is loaded for
+   * it: a training step gained nothing by them (eight pairs of 22 M: 5 % less to 18 % more processor time).
+   */
   Header* cut(size_t size) {
 #ifdef MADV_HUGEPAGE
-    if (size <= kShared || size >= kHuge) return nullptr;
+    if (size <= kShared || size >= kHuge || !isInference()) return nullptr;
     size_t bytes = size + sizeof(Header);
     if (slab == nullptr || slab->used + bytes > kSlab) {
       void* memory = mmap(nullptr, kSlab + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

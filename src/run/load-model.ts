@@ -19,7 +19,7 @@ import { quantLinears } from '../model/quantize-model.ts'
 import type { QuantSpec } from '../nn/quant/format.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
-import { type DType, resolveDevice } from '../torch/index.ts'
+import { type DType, inference, resolveDevice } from '../torch/index.ts'
 import {
   type ModelSource,
   modelSource,
@@ -118,10 +118,13 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer | un
 /** The base with its adapters on it. */
 function loadBeside(source: ModelSource, { device, dtype, tell }: Loading): Pick<LoadedModel, 'model' | 'prefix'> {
   const formats = source.isGguf || isQuantized(source.base) ? new Map<string, QuantSpec>() : formatsOf(source)
-  const model = source.isGguf
-    ? loadGguf(source.base, { device, dtype, tell })
-    : // An adapter fits the base as training had it, and its file says how that was quantized.
-      loadDecoder(source.base, { device, ...(dtype && { dtype }), ...(formats.size > 0 && { quantize: formats }) })
+  // In `inference`, for huge pages (native/allocator.cc).
+  const model = inference(() =>
+    source.isGguf
+      ? loadGguf(source.base, { device, dtype, tell })
+      : // An adapter fits the base as training had it, and its file says how that was quantized.
+        loadDecoder(source.base, { device, ...(dtype && { dtype }), ...(formats.size > 0 && { quantize: formats }) }),
+  )
   try {
     return putAdapters(model, source)
   } catch (error) {
