@@ -4,7 +4,7 @@ import { fixtures, load } from '../../../test/decoder-fixtures.ts'
 import { DEVICE } from '../../../test/device.ts'
 import { loadDecoder } from '../../checkpoint/model-directory/load.ts'
 import { Engine } from '../../infer/engine.ts'
-import { Generator, noGrad, ops, scope } from '../../torch/index.ts'
+import { engineInfo, Generator, noGrad, ops, scope } from '../../torch/index.ts'
 import { addLora, setAdapters } from './lora.ts'
 import { rowAdapters } from './row-adapters.ts'
 
@@ -50,22 +50,27 @@ describe('rowAdapters', () => {
     engine.freeCache()
   })
 
-  it.each(['bf16', 'f16'] as const)('takes an adapter in f32 beside a base in %s', async (dtype) => {
-    const narrow = loadDecoder(join(fixtures, 'llama'), { dtype, device: DEVICE })
-    addLora(narrow, { r: 3, adapterName: 'wide' })
-    scope(() => {
-      for (const [path, parameter] of narrow.parameters())
-        if (path.includes('lora_B')) noGrad(() => ops.normal_(parameter, 0, 0.3, new Generator(1, narrow.device)))
-    })
-    const ids = texts[0]!
-    const by = new Engine({ model: narrow, adapters: rowAdapters(narrow) })
-    const [row] = await by.score([ids], { adapter: 'wide' })
-    const [plain] = await by.score([ids])
-    by.freeCache()
-    const active = new Engine({ model: narrow })
-    const [alone] = await active.score([ids])
-    expect(row!.slice(1)).toBeAllclose(alone!.slice(1) as number[], { absolute: 0.1 })
-    expect(Math.max(...row!.slice(1).map((value, i) => Math.abs(value! - plain![i + 1]!)))).toBeGreaterThan(0.5)
-    active.free()
-  })
+  // LibTorch 1.13 has no products of f16 on a CPU.
+  const hasHalf = !engineInfo().version.startsWith('1.') || DEVICE !== 'cpu'
+  it.each(hasHalf ? (['bf16', 'f16'] as const) : (['bf16'] as const))(
+    'takes an adapter in f32 beside a base in %s',
+    async (dtype) => {
+      const narrow = loadDecoder(join(fixtures, 'llama'), { dtype, device: DEVICE })
+      addLora(narrow, { r: 3, adapterName: 'wide' })
+      scope(() => {
+        for (const [path, parameter] of narrow.parameters())
+          if (path.includes('lora_B')) noGrad(() => ops.normal_(parameter, 0, 0.3, new Generator(1, narrow.device)))
+      })
+      const ids = texts[0]!
+      const by = new Engine({ model: narrow, adapters: rowAdapters(narrow) })
+      const [row] = await by.score([ids], { adapter: 'wide' })
+      const [plain] = await by.score([ids])
+      by.freeCache()
+      const active = new Engine({ model: narrow })
+      const [alone] = await active.score([ids])
+      expect(row!.slice(1)).toBeAllclose(alone!.slice(1) as number[], { absolute: 0.1 })
+      expect(Math.max(...row!.slice(1).map((value, i) => Math.abs(value! - plain![i + 1]!)))).toBeGreaterThan(0.5)
+      active.free()
+    },
+  )
 })
