@@ -1,5 +1,5 @@
-// The kernel of integer-dot.h, and rounding rows of x to 8 bits.
-#include "integer-dot.h"
+// The kernels of integer-dot.h.
+#include "panel-reader.h"
 
 #include "pool.h"
 
@@ -221,54 +221,6 @@ std::vector<int32_t> offsetsFor(const PanelSource& w, const RoundedRows& x) {
   return offsets;
 }
 
-/** Reads panels; what does not lie in order is copied together first. */
-struct PanelReader {
-  const PanelSource& w;
-  PanelRows rows;
-  std::vector<uint8_t> copies;
-
-  explicit PanelReader(const PanelSource& source) : w(source) {}
-
-  /** The rows from `begin` on; behind the last one it is repeated. */
-  void moveTo(int64_t begin) {
-    rows.inOrder = begin + kPanelRows <= w.rows;
-    for (int64_t n = 0; n < kPanelRows; n++) rows.row[n] = std::min(begin + n, w.rows - 1);
-  }
-  /** These rows; behind `count` the last one is repeated. */
-  void moveTo(const int64_t* row, int64_t count) {
-    rows.inOrder = false;
-    for (int64_t n = 0; n < kPanelRows; n++) rows.row[n] = w.storedRowOf(row[std::min(n, count - 1)]);
-  }
-
-  void read(int64_t first, int64_t groups, Panel& panel) {
-    place(first, groups);
-    w.read(rows, first, groups, panel);
-  }
-  bool sum(int64_t first, int64_t groups, const int8_t* x, int32_t* to, Panel& scales) {
-    place(first, groups);
-    return w.sum(rows, first, groups, x, to, scales);
-  }
-
-  void place(int64_t first, int64_t groups) {
-    rows.bytes = w.base + rows.row[0] * w.rowBytes;
-    rows.stride = w.rowBytes;
-    if (!rows.inOrder) {
-      int64_t begin = w.byteOf(first), length = w.byteOf(first + groups) - begin;
-      copies.resize(kPanelRows * length);
-      for (int64_t n = 0; n < kPanelRows; n++) std::copy_n(w.base + rows.row[n] * w.rowBytes + begin, length, copies.data() + n * length);
-      rows.bytes = copies.data() - begin;
-      rows.stride = length;
-    }
-  }
-
-  /** Asks for what the panel after this one will read. */
-  void askForNext(int64_t first, int64_t groups) const {
-    int64_t row = rows.row[0] + kPanelRows, last = std::min(row + kPanelRows, w.rows), begin = w.byteOf(first), length = w.byteOf(first + groups) - begin;
-    for (; row < last; row++)
-      for (const uint8_t *at = w.base + row * w.rowBytes + begin, *end = at + length; at < end; at += 64) __builtin_prefetch(at, 0, 2);
-  }
-};
-
 /** Rows of x whose sums lie on the stack. */
 constexpr int64_t kRowsAtOnce = 128;
 
@@ -361,62 +313,7 @@ struct PanelProduct {
   }
 };
 
-typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(uint32_t))));
-typedef int8_t Small __attribute__((vector_size(kLanes)));
-
-/** The largest magnitude of 32 numbers; NaN may be passed over. */
-inline float largestMagnitude(Lanes a, Lanes b) {
-  // Magnitudes are in the order of their bits.
-  typedef int32_t Eight __attribute__((vector_size(32)));
-  typedef int32_t Four __attribute__((vector_size(16)));
-  Codes first = (Codes)((Bits)a & 0x7fffffffu), second = (Codes)((Bits)b & 0x7fffffffu), larger = first > second ? first : second;
-  Eight eight[2];
-  std::memcpy(eight, &larger, sizeof eight);
-  Eight most = eight[0] > eight[1] ? eight[0] : eight[1];
-  Four four[2];
-  std::memcpy(four, &most, sizeof four);
-  Four last = four[0] > four[1] ? four[0] : four[1];
-  int32_t one = std::max(std::max(last[0], last[1]), std::max(last[2], last[3]));
-  float value;
-  std::memcpy(&value, &one, sizeof value);
-  return value;
-}
-
 }  // namespace
-
-RoundedRows roundRows(const float* x, int64_t rows, int64_t columns) {
-  int64_t groups = (columns + kGroup - 1) / kGroup;
-  RoundedRows to{rows, columns, groups, std::vector<int8_t>(rows * groups * kGroup), std::vector<float>(rows * groups), std::vector<int32_t>(2 * rows * groups), std::vector<float>(rows * groups)};
-  parallelFor(0, rows, grain(columns), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * groups; i < end * groups; i++) {
-      int64_t column = i % groups * kGroup, count = std::min(kGroup, columns - column);
-      float padded[kGroup] = {};
-      const float* from = x + i / groups * columns + column;
-      if (count < kGroup) {
-        std::copy_n(from, count, padded);
-        from = padded;
-      }
-      Lanes part[2] = {loadLanes(from), loadLanes(from + kLanes)};
-      float most = largestMagnitude(part[0], part[1]);
-      // NaN and infinity make the scale NaN: nothing of the row may look like a number.
-      float poison = sumLanes((part[0] + part[1]) * 0.0f);
-      float inverse = most > 1e-30f ? 127.0f / most : 0.0f;
-      to.scales[i] = (most > 1e-30f ? most / 127.0f : 0.0f) + poison;
-      int32_t sum[2];
-      for (int64_t half = 0; half < 2; half++) {
-        // Adding 1.5 · 2²³ leaves the nearest integer, ties to even, in the low bits.
-        Codes whole = (Codes)((Bits)(part[half] * inverse + 12582912.0f) - 0x4b400000u);
-        Small codes = __builtin_convertvector(whole, Small);
-        std::memcpy(to.codes.data() + i * kGroup + half * kLanes, &codes, sizeof codes);
-        // Whole numbers of so few bits are exact as floats, and so are their sums.
-        sum[half] = static_cast<int32_t>(sumLanes(asFloats(__builtin_convertvector(codes, Codes))));
-        to.sums[2 * i + half] = sum[half];
-      }
-      to.scaledSums[i] = to.scales[i] * static_cast<float>(sum[0] + sum[1]);
-    }
-  });
-  return to;
-}
 
 void integerProducts(const RoundedRows& x, const IntegerProduct* products, int64_t count) {
   std::vector<PanelProduct> all;
@@ -433,42 +330,6 @@ void integerProducts(const RoundedRows& x, const IntegerProduct* products, int64
       all[which].run(i - (which == 0 ? 0 : ends[which - 1]));
     }
   });
-}
-
-void readRows(const PanelSource& weight, const int64_t* rows, int64_t count, float* to) {
-  int64_t columns = weight.columns, groups = (columns + kGroup - 1) / kGroup, parts = kGroup / weight.group;
-  parallelFor(0, (count + kPanelRows - 1) / kPanelRows, grain(kPanelRows * columns), [&](int64_t begin, int64_t end) {
-    Panel panel;
-    PanelReader reader(weight);
-    for (int64_t index = begin; index < end; index++) {
-      int64_t wide = std::min(kPanelRows, count - index * kPanelRows);
-      reader.moveTo(rows + index * kPanelRows, wide);
-      for (int64_t first = 0; first < groups; first += kPanelColumns / kGroup) {
-        int64_t some = std::min(kPanelColumns / kGroup, groups - first);
-        reader.read(first, some, panel);
-        for (int64_t n = 0; n < wide; n++)
-          for (int64_t half = 0; half < 2 * some; half++) {
-            int64_t column = first * kGroup + half * kLanes;
-            if (column >= columns) break;
-            uint8_t codes[kLanes];
-            for (int64_t i = 0; i < 4; i++) std::memcpy(codes + 4 * i, panel.codes + (4 * half + i) * 4 * kPanelRows + 4 * n, 4);
-            float scale = panel.scales[(parts == 2 ? half : half / 2) * kPanelRows + n], min = weight.hasMins ? panel.mins[half / 2 * kPanelRows + n] : 0.0f;
-            Lanes values = fma(asFloats(widenCodes(codes) - weight.zero), all(scale), all(min));
-            float* out = to + (index * kPanelRows + n) * columns + column;
-            if (column + kLanes <= columns) storeLanes(out, values);
-            else std::memcpy(out, &values, static_cast<size_t>(columns - column) * sizeof(float));
-          }
-      }
-    }
-  });
-}
-
-Tensor readMatrix(const PanelSource& weight) {
-  Tensor dense = at::empty({weight.rows, weight.columns}, at::kFloat);
-  std::vector<int64_t> rows(weight.rows);
-  for (int64_t n = 0; n < weight.rows; n++) rows[n] = n;
-  readRows(weight, rows.data(), weight.rows, data(dense));
-  return dense;
 }
 
 }  // namespace anneal

@@ -1,8 +1,10 @@
 // Directories of encoders and decoders for tests of stages with a head: the fixtures of 96 rows, with a WordPiece tokenizer of that many.
+
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { plainAddedToken } from '../src/text/stages/added-tokens.ts'
 
 const ENCODERS = fileURLToPath(new URL('./fixtures/encoders', import.meta.url))
 const LETTERS = Array.from('abcdefghijklmnopqrstuvwxyz')
@@ -20,15 +22,7 @@ export function wordPieceJson(): object {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: SPECIAL.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: SPECIAL.map((content, id) => plainAddedToken(id, content)),
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,

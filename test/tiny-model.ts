@@ -4,6 +4,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { plainAddedToken } from '../src/text/stages/added-tokens.ts'
 import { byteLevelAlphabet } from '../src/text/stages/byte-level.ts'
 import { Tokenizer } from '../src/text/tokenizer.ts'
 
@@ -20,15 +21,7 @@ export function tinyTokenizer(chatTemplate?: string): Tokenizer {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: SPECIAL.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: SPECIAL.map((content, id) => plainAddedToken(id, content)),
     normalizer: null,
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
     post_processor: {

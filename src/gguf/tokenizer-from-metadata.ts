@@ -1,6 +1,7 @@
 // The `tokenizer.*` metadata of a GGUF file → a tokenizer with the same ids, as a tokenizer.json would describe it.
 
 import { InputError, UnsupportedError } from '../errors.ts'
+import { plainAddedToken } from '../text/stages/added-tokens.ts'
 import type { StageConfig } from '../text/stages/stage-config.ts'
 import { Tokenizer, type TokenRole } from '../text/tokenizer.ts'
 import { booleanAt, integerAt, numbersAt, stringAt, stringsAt } from './metadata-fields.ts'
@@ -24,7 +25,7 @@ export function tokenizerFromMetadata(header: GgufHeader): Tokenizer | undefined
     const type = typeOf(id)
     const isSpecial = type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown
     if (!isSpecial && type !== TOKEN_TYPE.userDefined) return []
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: isSpecial }]
+    return [plainAddedToken(id, content, isSpecial)]
   })
   // Fillers between the last token and the last row of the embedding are no tokens.
   const known = tokens.flatMap((token, id) => (typeOf(id) === TOKEN_TYPE.unused ? [] : [[token, id] as const]))

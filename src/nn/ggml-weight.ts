@@ -24,6 +24,8 @@ export class GgmlWeight extends Layer implements FrozenWeight {
   readonly blocks: Tensor
   /** Above 0: the file has the rows of each head of this size as pairs (i, i + size/2); rows here are in Hugging Face's order. */
   readonly pairedHead: number
+  /** Six numbers, made once: they are asked for at every product. */
+  readonly #layout: readonly number[]
 
   /** Takes over `blocks`, which are contiguous and kept. */
   constructor(type: GgmlWeightType, shape: readonly number[], blocks: Tensor, pairedHead = 0) {
@@ -32,6 +34,7 @@ export class GgmlWeight extends Layer implements FrozenWeight {
     this.shape = shape
     this.blocks = blocks
     this.pairedHead = pairedHead
+    this.#layout = [1, 1, GGML_WEIGHTS[type], shape[0]!, shape[1]!, pairedHead]
   }
 
   get device(): string {
@@ -60,6 +63,6 @@ export class GgmlWeight extends Layer implements FrozenWeight {
   }
 
   get layout(): readonly number[] {
-    return [1, 1, GGML_WEIGHTS[this.type], this.shape[0]!, this.shape[1]!, this.pairedHead]
+    return this.#layout
   }
 }

@@ -3,6 +3,7 @@
 // offered, so that models trained with the result can be exported to GGUF.
 
 import { ConfigError } from '../errors.ts'
+import { plainAddedToken } from './stages/added-tokens.ts'
 import { byteLevelAlphabet } from './stages/byte-level.ts'
 import { MergeLearner, type SymbolWords } from './stages/merge-learner.ts'
 import { compileNormalizer } from './stages/normalizer.ts'
@@ -60,7 +61,7 @@ export async function trainBpe(
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: specials.map((content, id) => ({ id, content, ...SPECIAL })),
+    added_tokens: specials.map((content, id) => plainAddedToken(id, content)),
     ...stages,
     post_processor: null,
     decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
@@ -85,8 +86,6 @@ export async function trainBpe(
   })
   return { tokenizer, json }
 }
-
-const SPECIAL = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
 
 function checkOptions({ vocabSize, specialTokens = [], roles = {}, minFrequency = 2 }: BpeOptions): void {
   const least = 256 + new Set(specialTokens).size

@@ -1,6 +1,7 @@
 // A BERT vocabulary as its first checkpoints have it, one token a line (vocab.txt) → the tokenizer.json that it stands for.
 
 import { TokenizerError } from '../errors.ts'
+import { plainAddedToken } from './stages/added-tokens.ts'
 import type { TokenizerJson } from './stages/tokenizer-json.ts'
 
 const SPECIAL = { pad: '[PAD]', unk: '[UNK]', cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' } as const
@@ -31,15 +32,7 @@ export function tokenizerFromVocabulary(
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: added.map(({ id, content }) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: added.map(({ id, content }) => plainAddedToken(id, content)),
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,

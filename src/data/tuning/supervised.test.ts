@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { tinyTokenizer } from '../../../test/tiny-model.ts'
+import { plainAddedToken } from '../../text/stages/added-tokens.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { preview, stretches } from '../preview.ts'
 import type { Conversation, Example, Message } from '../rows/conversation.ts'
@@ -22,15 +23,7 @@ function withControls(name: string, controls: readonly string[], roles: Record<s
   const next = 1 + Math.max(...Object.values(vocab), ...added.map(({ id }) => id))
   const more = controls
     .filter((content) => !added.some((token) => token.content === content))
-    .map((content, i) => ({
-      id: next + i,
-      content,
-      special: true,
-      normalized: false,
-      lstrip: false,
-      rstrip: false,
-      single_word: false,
-    }))
+    .map((content, i) => plainAddedToken(next + i, content))
   return Tokenizer.fromJson({ ...json, added_tokens: [...added, ...more] }, { roles })
 }
 

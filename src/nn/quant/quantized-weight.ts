@@ -17,6 +17,8 @@ export class QuantizedWeight extends Layer implements FrozenWeight {
   readonly scale_scales: Tensor | null
   readonly scale_offset: Tensor | null
   readonly mins: Tensor | null
+  /** Six numbers, made once: they are asked for at every product. */
+  readonly #layout: readonly number[]
 
   /** Takes over tensors that fit `partsOf(spec, shape)` and are kept. */
   constructor(spec: QuantSpec, shape: readonly number[], parts: Readonly<Record<string, Tensor>>) {
@@ -28,6 +30,8 @@ export class QuantizedWeight extends Layer implements FrozenWeight {
     this.scale_scales = parts.scale_scales ?? null
     this.scale_offset = parts.scale_offset ?? null
     this.mins = parts.mins ?? null
+    const [rows = 0, columns = 0] = shape
+    this.#layout = [0, this.parts.length, rows, columns, codeBits(spec.format), spec.blockSize || columns]
   }
 
   get format(): QuantFormat {
@@ -66,8 +70,7 @@ export class QuantizedWeight extends Layer implements FrozenWeight {
   }
 
   get layout(): readonly number[] {
-    const [rows = 0, columns = 0] = this.shape
-    return [0, this.parts.length, rows, columns, codeBits(this.format), this.spec.blockSize || columns]
+    return this.#layout
   }
 }
 

@@ -9,13 +9,12 @@ import { tensorSource } from '../../checkpoint/safetensors/tensor-bytes.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { UsageError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
-import { addLora, loraPlus } from '../../methods/lora/lora.ts'
+import { loraPlus } from '../../methods/lora/lora.ts'
 import { mergeAndUnload } from '../../methods/lora/merge.ts'
 import type { AnyModel } from '../../model/any-model.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { Finetuning } from './finetuning.ts'
-import { inKeys } from './in-keys.ts'
-import { LORA_KEYS } from './lora-tuning.ts'
+import { addConfiguredLora } from './lora-tuning.ts'
 
 /** What a checkpoint of a LoRA run has of the weights. */
 const STEM = 'trainable'
@@ -44,17 +43,7 @@ export function reload(directory: string, { stage }: TrainConfig, device = 'cpu'
 
 /** Adapters beside the frozen matrices, and the head, which moves as a whole. They are merged at the end. */
 export function headedLora(model: AnyModel, config: TrainConfig, resumeFrom: string | undefined): Finetuning {
-  inKeys(LORA_KEYS, () =>
-    addLora(model, {
-      r: config.lora_r!,
-      loraAlpha: config.lora_alpha!,
-      loraDropout: config.lora_dropout!,
-      targetModules: config.lora_target_modules!,
-      useRslora: config.use_rslora!,
-      useDora: config.use_dora!,
-      seed: config.seed,
-    }),
-  )
+  addConfiguredLora(model, config)
   const trained = new Map<string, Tensor>()
   for (const [path, parameter] of model.parameters()) {
     if (/^(?:head|score)\./.test(path)) parameter.requiresGrad = true

@@ -13,6 +13,7 @@ import { needsReference } from '../../methods/dpo/losses.ts'
 import { loadLora, saveLora } from '../../methods/lora/adapter-files.ts'
 import { addLora, loraPlus, withAdapters } from '../../methods/lora/lora.ts'
 import { scaleOf } from '../../methods/lora/lora-linear.ts'
+import type { AnyModel } from '../../model/any-model.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { noGrad, scope, type Tensor } from '../../torch/index.ts'
 import type { Finetuning } from './finetuning.ts'
@@ -20,7 +21,7 @@ import { inKeys } from './in-keys.ts'
 import { saveStops } from './stop-tokens.ts'
 
 /** Our options of LoRA by the keys that people wrote. */
-export const LORA_KEYS = {
+const LORA_KEYS = {
   r: 'lora_r',
   loraAlpha: 'lora_alpha',
   loraDropout: 'lora_dropout',
@@ -33,6 +34,22 @@ const BEST = 'best'
 /** The adapter as the run starts from it, frozen, where preferences are compared with it. */
 const START = 'start'
 
+/** Puts a new adapter on `model`, as `config` describes it. */
+export function addConfiguredLora(model: AnyModel, config: TrainConfig): void {
+  // `completeDefaults` has filled in all of these.
+  inKeys(LORA_KEYS, () =>
+    addLora(model, {
+      r: config.lora_r!,
+      loraAlpha: config.lora_alpha!,
+      loraDropout: config.lora_dropout!,
+      targetModules: config.lora_target_modules!,
+      useRslora: config.use_rslora!,
+      useDora: config.use_dora!,
+      seed: config.seed,
+    }),
+  )
+}
+
 /** Puts the adapter of the configuration on `model`, with the values that the checkpoint `resumeFrom` has. */
 export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: string | undefined): Finetuning {
   const { adapter_name_or_path: start } = config
@@ -41,20 +58,7 @@ export function loraTuning(model: Decoder, config: TrainConfig, resumeFrom: stri
   if (start !== undefined) {
     if (keepsStart) loadLora(model, start, { name: START })
     loadLora(model, start, { trainable: true })
-  }
-  // `completeDefaults` has filled in all of these.
-  else
-    inKeys(LORA_KEYS, () =>
-      addLora(model, {
-        r: config.lora_r!,
-        loraAlpha: config.lora_alpha!,
-        loraDropout: config.lora_dropout!,
-        targetModules: config.lora_target_modules!,
-        useRslora: config.use_rslora!,
-        useDora: config.use_dora!,
-        seed: config.seed,
-      }),
-    )
+  } else addConfiguredLora(model, config)
   const trained = new Map([...model.parameters()].filter(([, parameter]) => parameter.requiresGrad))
   if (resumeFrom !== undefined) {
     if (start === undefined) checkScale(resumeFrom, config) // one to go on from has its own

@@ -15,6 +15,11 @@ export interface AddedToken {
   readonly special: boolean
 }
 
+/** A token that is matched as it is written and takes no space beside it along. */
+export function plainAddedToken(id: number, content: string, special = true): AddedToken {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }
+}
+
 /** A piece of text: an added token with its id, or plain text with id −1. Offsets are UTF-16 units. */
 export interface TextPiece {
   readonly start: number
