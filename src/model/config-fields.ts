@@ -1,7 +1,7 @@
 // Typed reading of a JSON object from outside: every access checks the type, and what was never read can be listed.
 // It knows nothing of models; `config-read.ts` asks it for fields and refuses the ones nobody asked for.
 
-import { InputError } from '../errors.ts'
+import { InputError, UnsupportedError } from '../errors.ts'
 
 /** Any value that JSON can hold. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject
@@ -123,12 +123,20 @@ export class ConfigFields {
 
   /** The key as it appears in messages. */
   name(key: string): string {
-    return this.path === '' ? key : `${this.path}.${key}`
+    const short = key.length > 80 ? `${key.slice(0, 77)}...` : key
+    return this.path === '' ? short : `${this.path}.${short}`
   }
 
   /** Throws the one-line error for a wrong value. */
   fail(key: string, expected: string, got: unknown): never {
     throw new InputError(`model config in ${this.file}: ${this.name(key)}: expected ${expected}, got ${show(got)}`)
+  }
+
+  /** Throws the one-line error for a value that is well formed and not implemented. */
+  refuse(key: string, expected: string, got: unknown, advice = ''): never {
+    throw new UnsupportedError(
+      `model config in ${this.file}: ${this.name(key)}: expected ${expected}, got ${show(got)}${advice && `. ${advice}`}`,
+    )
   }
 }
 
@@ -149,7 +157,8 @@ function describe(kind: string, { min, max, above }: Bounds): string {
   return max === undefined ? kind : `${kind} of at most ${max}`
 }
 
-function show(value: unknown): string {
+/** A value as messages show it: short, on one line. */
+export function show(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (typeof value === 'number') return String(value)
   const text = JSON.stringify(value) ?? String(value)

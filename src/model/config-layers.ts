@@ -2,7 +2,6 @@
 // Overrides use Transformers 5's `per_layer_config`: `{"3": {"intermediate_size": 96, "skip": ["attention"]}}`. Two keys are our own:
 // `attention_output_bias` and `mlp_output_bias`, at the top or by layer, for a bias on o_proj or down_proj alone.
 
-import { UnsupportedError } from '../errors.ts'
 import type { AttentionConfig, LayerConfig, MlpConfig } from './config.ts'
 import { ConfigFields, type JsonValue } from './config-fields.ts'
 import { readRopes, readRotatingLayers } from './config-rope.ts'
@@ -73,9 +72,11 @@ export function readLayers(
     const skip = own?.list('skip', '"attention" or "mlp"', isBranch) ?? []
     const unknown = own?.unread()[0]
     if (own !== undefined && unknown !== undefined) {
-      throw new UnsupportedError(
-        `model config in ${fields.file}: ${own.name(unknown)}: expected num_attention_heads, num_key_value_heads, ` +
-          'intermediate_size, attention_output_bias, mlp_output_bias or skip, got something that may not differ between layers. Remove it.',
+      own.refuse(
+        unknown,
+        'num_attention_heads, num_key_value_heads, intermediate_size, attention_output_bias, mlp_output_bias or skip',
+        own.raw(unknown),
+        'Nothing else may differ between layers. Remove it.',
       )
     }
     return { attention: skip.includes('attention') ? null : attention, mlp: skip.includes('mlp') ? null : mlp }
@@ -129,9 +130,7 @@ function readActivation(fields: ConfigFields, family: Family): Activation {
   // Gemma 1 was published as "gelu" and trained with the tanh form (transformers#29402).
   if (family.architecture === 'GemmaForCausalLM' && name === 'gelu') return 'gelu_tanh'
   if (Object.hasOwn(ACTIVATIONS, name)) return ACTIVATIONS[name]!
-  throw new UnsupportedError(
-    `model config in ${fields.file}: ${key}: expected one of ${Object.keys(ACTIVATIONS).join(', ')}, got "${name}".`,
-  )
+  return fields.refuse(key, `one of ${Object.keys(ACTIVATIONS).join(', ')}`, name)
 }
 
 /** The window of each layer, null where the layer sees everything. */

@@ -202,6 +202,25 @@ describe('readModelConfig', () => {
     expect(() => read(value)).toThrow(/top level: expected an object/)
   })
 
+  it.each([
+    ['of many', Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`${'k'.repeat(30)}${i}`, -1e100]))],
+    ['with a long name', { ['z'.repeat(900)]: 1 }],
+    ['that are texts', 'x'.repeat(3000)],
+    ['that are lists', Array(3000).fill('y')],
+  ])('tells of values %s in short lines', (_, value) => {
+    for (const key of [...Object.keys(llama), 'a key nobody knows']) {
+      for (const each of [value, { inner: value }]) {
+        let message = ''
+        try {
+          read({ ...llama, [key]: each })
+        } catch (error) {
+          message = (error as Error).message
+        }
+        expect(message.length, `${key}: ${message}`).toBeLessThan(500)
+      }
+    }
+  })
+
   it('answers any change of any key with a description or a one-line error', () => {
     const bases = models.map((model) => json(model))
     const numRuns = process.env.ANNEAL_LONG === '1' ? 200_000 : 3_000

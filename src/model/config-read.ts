@@ -4,7 +4,7 @@
 
 import { UnsupportedError } from '../errors.ts'
 import type { DecoderConfig, DropoutConfig, WeightDtype } from './config.ts'
-import { ConfigFields, isNumber, isObject, type JsonObject, type JsonValue } from './config-fields.ts'
+import { ConfigFields, isNumber, isObject, type JsonObject, type JsonValue, show } from './config-fields.ts'
 import { INERT_KEYS, isWithoutEffect } from './config-inert-keys.ts'
 import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
 import { isEncoderType } from './encoder/families.ts'
@@ -61,9 +61,11 @@ export function readModelConfig(json: unknown, file: string, pooled?: PooledHead
   for (const name of [...INERT_KEYS, ...family.inert]) fields.raw(name)
   const unread = fields.unread().find((key) => !isWithoutEffect(key, fields))
   if (unread !== undefined) {
-    throw new UnsupportedError(
-      `model config in ${file}: ${unread}: expected a key known for model_type "${modelType}", got ${JSON.stringify(fields.raw(unread))}. ` +
-        'It may change what the model computes; if you know that it does not, remove it from the file.',
+    fields.refuse(
+      unread,
+      `a key known for model_type "${modelType}"`,
+      fields.raw(unread),
+      'It may change what the model computes; if you know that it does not, remove it from the file.',
     )
   }
   return config
@@ -74,13 +76,11 @@ function readModelType(fields: ConfigFields): ModelType {
   if (Object.hasOwn(FAMILIES, modelType)) return modelType as ModelType
   const text = fields.raw('text_config')
   const hint = isEncoderType(modelType)
-    ? ' An encoder reads both ways and continues no text: it is trained with stage: classify or mlm, and used by classify.'
+    ? 'An encoder reads both ways and continues no text: it is trained with stage: classify or mlm, and used by classify.'
     : isObject(text)
-      ? ` Its text part is a ${brief(text.model_type ?? null)}.`
+      ? `Its text part is a ${show(text.model_type)}.`
       : ''
-  throw new UnsupportedError(
-    `model config in ${fields.file}: model_type: expected one of ${Object.keys(FAMILIES).join(', ')}, got "${modelType}".${hint}`,
-  )
+  return fields.refuse('model_type', `one of ${Object.keys(FAMILIES).join(', ')}`, modelType, hint)
 }
 
 /** Keys that are accepted only while they are off, with what to do otherwise. */
@@ -99,9 +99,7 @@ function refuseUnsupportedFeatures(fields: ConfigFields, family: Family, isPoole
   for (const [key, advice] of Object.entries(MUST_BE_OFF)) {
     const value = fields.raw(key)
     if (value === null || value === false || (isObject(value) && Object.keys(value).length === 0)) continue
-    throw new UnsupportedError(
-      `model config in ${fields.file}: ${key}: expected it off, got ${brief(value)}. ${advice}`,
-    )
+    fields.refuse(key, 'it off', value, advice)
   }
   const isText = (entry: JsonValue): entry is string => typeof entry === 'string'
   const architectures = fields.list('architectures', 'class names', isText) ?? []
@@ -111,9 +109,7 @@ function refuseUnsupportedFeatures(fields: ConfigFields, family: Family, isPoole
     const advice = architectures.includes(classifier)
       ? 'A classifier gives labels and continues no text: it is trained with stage: classify, and used by classify.'
       : 'Only causal language models are supported.'
-    throw new UnsupportedError(
-      `model config in ${fields.file}: architectures: expected ${wanted.join(' or ')}, got ${brief(architectures)}. ${advice}`,
-    )
+    fields.refuse('architectures', wanted.join(' or '), architectures, advice)
   }
 }
 
@@ -128,24 +124,25 @@ export function refuseForeignQuantization(fields: ConfigFields): void {
   const value = fields.raw('quantization_config')
   const mlx = fields.raw('quantization')
   if (mlx !== null || (isObject(value) && !('quant_method' in value) && 'group_size' in value)) {
-    throw new UnsupportedError(
-      `model config in ${fields.file}: ${mlx === null ? 'quantization_config' : 'quantization'}: expected full-precision weights, ` +
-        `got ${brief(mlx ?? value)}, the format of MLX for Apple computers. ` +
-        'Take the model that it was made from, or make it dense there: mlx_lm.convert --dequantize.',
+    fields.refuse(
+      mlx === null ? 'quantization_config' : 'quantization',
+      'full-precision weights',
+      mlx ?? value,
+      'This is the format of MLX for Apple computers. Take the model that it was made from, or make it dense there: mlx_lm.convert --dequantize.',
     )
   }
   if (value === null || (isObject(value) && value.quant_method === 'anneal')) return
   const method = isObject(value) ? (value.quant_method ?? null) : value
-  throw new UnsupportedError(
-    `model config in ${fields.file}: quantization_config.quant_method: expected "anneal", got ${brief(method)}. ` +
-      'Load the unquantized weights, and quantize them here.',
+  fields.refuse(
+    'quantization_config.quant_method',
+    '"anneal"',
+    method,
+    'Load the unquantized weights, and quantize them here.',
   )
 }
 
 /** The first converted checkpoints wrote LLaMAForCausalLM. */
 const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
-
-const brief = (value: JsonValue): string => JSON.stringify(value).slice(0, 60)
 
 function readDropout(fields: ConfigFields, family: Family): DropoutConfig {
   const rate = (key: string | null): number =>

@@ -2,7 +2,7 @@
 // and `rope_scaling`, v5's `rope_parameters`, and the spellings of single families. The formulas are `nn/rope-frequencies.ts`.
 
 import { isDeepStrictEqual } from 'node:util'
-import { InputError, UnsupportedError } from '../errors.ts'
+import { InputError } from '../errors.ts'
 import { longropeAttentionScale, type RopeConfig, yarnAttentionScale } from '../nn/rope-frequencies.ts'
 import { ConfigFields, type JsonValue } from './config-fields.ts'
 import type { Family } from './families.ts'
@@ -181,9 +181,7 @@ function readType(source: ConfigFields, family: Family): RopeConfig['type'] {
   const types = ['default', 'linear', 'dynamic', 'llama3', 'yarn', 'longrope'] as const
   const type = types.find((known) => known === name)
   if (type !== undefined) return type
-  throw new UnsupportedError(
-    `model config in ${source.file}: ${source.name('rope_type')}: expected one of ${types.join(', ')}, got "${name}".`,
-  )
+  return source.refuse('rope_type', `one of ${types.join(', ')}`, name)
 }
 
 /** How many channels of a head are rotated. */
@@ -194,9 +192,7 @@ function readRotaryDim(source: ConfigFields, fields: ConfigFields, family: Famil
   const factor = source.number('partial_rotary_factor', share, outer)
   fields.raw(key)
   if (factor !== 1 && !family.hasPartialRotary) {
-    throw new UnsupportedError(
-      `model config in ${fields.file}: ${key}: expected 1 for ${family.architecture}, got ${factor}.`,
-    )
+    fields.refuse(key, `1 for ${family.architecture}`, factor)
   }
   const rotaryDim = Math.trunc(headDim * factor)
   if (rotaryDim < 2 || 2 * Math.ceil(rotaryDim / 2) > headDim) {
@@ -224,8 +220,10 @@ function refuseUnread(source: ConfigFields): void {
   for (const key of KNOWN_KEYS) source.raw(key)
   const unread = source.unread()[0]
   if (unread === undefined) return
-  throw new UnsupportedError(
-    `model config in ${source.file}: ${source.name(unread)}: expected a key of a known rotation, got ${JSON.stringify(source.raw(unread))}. ` +
-      'Remove it if it does not change the rotation.',
+  source.refuse(
+    unread,
+    'a key of a known rotation',
+    source.raw(unread),
+    'Remove it if it does not change the rotation.',
   )
 }

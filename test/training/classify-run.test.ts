@@ -24,6 +24,7 @@ const write = (name: string, rows: readonly unknown[]): string => {
 beforeAll(() => {
   process.env.ANNEAL_CACHE = at('cache')
   write('rows.jsonl', labelledRows(60))
+  write('many-rows.jsonl', labelledRows(200))
 })
 afterAll(() => {
   for (const { remove } of models.values()) remove()
@@ -52,18 +53,19 @@ function withoutHead(name: string): string {
 describe.each([
   ['bert-mlm', 'full', '4e-3'],
   ['roberta-classify', 'full', '4e-3'],
-  ['modernbert-mlm', 'lora', '3e-2'],
+  ['modernbert-mlm', 'lora', '1e-2'],
   ['distilbert-classify', 'dora', '1e-2'],
   ['llama-classify', 'full', '4e-3'],
   ['llama-classify', 'lora', '3e-2'],
 ])('a classifier of %s, %s', (name, finetuning, rate) => {
   const own = at(`${name}-${finetuning}`)
   const keys = {
+    dataset: at('many-rows.jsonl'),
     finetuning,
     learning_rate: rate,
     val_split: '0.25',
-    max_steps: '80',
-    save_steps: '40',
+    max_steps: '120',
+    save_steps: '60',
     output_dir: own,
     get model(): string {
       return name.endsWith('-classify') ? withoutHead(name) : fixture(name)
@@ -89,10 +91,10 @@ describe.each([
 
   it('goes on from a checkpoint to the same bits', async () => {
     const whole = hashWeights(own)
-    rmSync(join(own, 'checkpoint-80'), { recursive: true })
+    rmSync(join(own, 'checkpoint-120'), { recursive: true })
     const ended = await train({ ...keys, resume_from_checkpoint: 'auto' })
     expect(ended.code, ended.err).toBe(0)
-    expect(ofType(ended.events, 'run-start')[0]!.startStep).toBe(40)
+    expect(ofType(ended.events, 'run-start')[0]!.startStep).toBe(60)
     expect(hashWeights(own)).toBe(whole)
   }, 60_000)
 })

@@ -25,9 +25,7 @@ export function readEncoderConfig(json: unknown, file: string, head?: HeadWish):
   const fields = new ConfigFields(json, file)
   const modelType = fields.string('model_type') as EncoderType
   if (!isEncoderType(modelType))
-    throw new UnsupportedError(
-      `model config in ${file}: model_type: expected an encoder (${Object.keys(ENCODER_FAMILIES).join(', ')}), got "${modelType}"`,
-    )
+    fields.refuse('model_type', `an encoder (${Object.keys(ENCODER_FAMILIES).join(', ')})`, modelType)
   const family = ENCODER_FAMILIES[modelType]
   refuse(fields)
   const hiddenSize = fields.integer(family.keys.hidden, SIZE)
@@ -82,9 +80,11 @@ export function readEncoderConfig(json: unknown, file: string, head?: HeadWish):
   for (const name of [...INERT_KEYS, ...family.inert]) fields.raw(name)
   const unread = fields.unread().find((key) => !isWithoutEffect(key, fields))
   if (unread !== undefined)
-    throw new UnsupportedError(
-      `model config in ${file}: ${unread}: expected a key known for model_type "${modelType}", got ${JSON.stringify(fields.raw(unread))}. ` +
-        'It may change what the model computes; if you know that it does not, remove it from the file.',
+    fields.refuse(
+      unread,
+      `a key known for model_type "${modelType}"`,
+      fields.raw(unread),
+      'It may change what the model computes; if you know that it does not, remove it from the file.',
     )
   return whole
 }
@@ -129,18 +129,15 @@ function refuse(fields: ConfigFields): void {
   for (const [key, values] of Object.entries(off)) {
     const value = fields.raw(key)
     if (value === null || values.includes(value)) continue
-    throw new UnsupportedError(
-      `model config in ${fields.file}: ${key}: expected ${values.map((each) => JSON.stringify(each)).join(' or ')}, got ${JSON.stringify(value)}. Only encoders with attention both ways are supported`,
-    )
+    const expected = values.map((each) => JSON.stringify(each)).join(' or ')
+    fields.refuse(key, expected, value, 'Only encoders with attention both ways are supported.')
   }
 }
 
 function readActivation(fields: ConfigFields, key: string): Activation {
   const name = fields.string(key, 'gelu')
   if (Object.hasOwn(ACTIVATIONS, name)) return ACTIVATIONS[name]!
-  throw new UnsupportedError(
-    `model config in ${fields.file}: ${key}: expected one of ${Object.keys(ACTIVATIONS).join(', ')}, got "${name}".`,
-  )
+  return fields.refuse(key, `one of ${Object.keys(ACTIVATIONS).join(', ')}`, name)
 }
 
 function readLayers(

@@ -1,6 +1,5 @@
 // Which head stands on an encoder: as `architectures` in config.json says, or as the caller wants.
 
-import { UnsupportedError } from '../../errors.ts'
 import type { ConfigFields, JsonValue } from '../config-fields.ts'
 import type { Activation } from '../families.ts'
 import { readLabels } from '../labels.ts'
@@ -36,9 +35,7 @@ export function readHead(
   const labels = readLabels(fields)
   if (kind === 'none') return null
   if (family.classes[kind] === undefined)
-    throw new UnsupportedError(
-      `model config in ${fields.file}: head: expected one of ${Object.keys(family.classes).join(', ')} on a ${config.modelType}, got ${kind}`,
-    )
+    fields.refuse('head', `one of ${Object.keys(family.classes).join(', ')} on a ${config.modelType}`, kind)
   const names = wish !== undefined && 'labels' in wish && wish.labels !== undefined ? wish.labels : labels
   const isPooled = kind === 'classify'
   const hasDense = kind !== 'token' || isModern
@@ -65,8 +62,10 @@ function kindOf(fields: ConfigFields, { classes, wider }: EncoderFamily): HeadKi
     if (found !== undefined) return found[0] as HeadKind | 'none'
     if (wider[name] !== undefined) return wider[name]
   }
-  throw new UnsupportedError(
-    `model config in ${fields.file}: architectures: expected one of ${[...Object.values(classes), ...Object.keys(wider)].join(', ')}, got ${JSON.stringify(names)}`,
+  return fields.refuse(
+    'architectures',
+    `one of ${[...Object.values(classes), ...Object.keys(wider)].join(', ')}`,
+    names,
   )
 }
 
