@@ -59,6 +59,23 @@ export class OutOfMemoryError extends AnnealError {
   override readonly exitCode = 7
 }
 
+/** The hub, or the way to it: it cannot be reached, refuses, does not know what is asked for, or answers with something else. Exit 8. */
+export class HubError extends AnnealError {
+  override readonly exitCode = 8
+  /** Status of the answer; undefined where there was none. */
+  readonly status: number | undefined
+  /** The hub's own word for the fault, such as `RepoNotFound` or `GatedRepo`; '' where it has none. */
+  readonly code: string
+  constructor(
+    message: string,
+    { status, code = '', ...options }: ErrorOptions & { status?: number; code?: string } = {},
+  ) {
+    super(message, options)
+    this.status = status
+    this.code = code
+  }
+}
+
 /** LibTorch refused an operation. Carries the operator's name and the shapes of its tensor arguments. */
 export class NativeError extends AnnealError {
   readonly op: string

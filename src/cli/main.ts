@@ -27,6 +27,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'train a small model from text in a few minutes, fine-tune it, and report',
     load: () => import('./demo.ts'),
   },
+  pull: { summary: 'download a model or adapter from the Hugging Face hub, by name', load: () => import('./pull.ts') },
   'tokenizer train': {
     summary: 'train a byte-level BPE tokenizer on your text',
     load: () => import('./tokenizer-train.ts'),

@@ -1,0 +1,45 @@
+// `anneal pull ORG/NAME[@revision][:file or quantization]`: a model, adapter or tokenizer from the hub into the cache that Hugging Face's tools share.
+import { amount } from '../report/amounts.ts'
+import { eventsOf } from '../work.ts'
+import { type Command, defineCommand } from './command.ts'
+import { reportEvents } from './report-events.ts'
+
+export const command: Command = defineCommand({
+  summary: 'download a model or adapter from the Hugging Face hub, by name',
+  positionals: {
+    name: 'NAME',
+    summary: 'ORG/NAME, with @ a branch, tag or commit, with : a file or a quantization of it, such as :Q4_K_M',
+    min: 1,
+    max: 1,
+  },
+  options: {
+    'at-once': {
+      kind: 'integer',
+      value: 'N',
+      summary: 'files that are downloaded at once',
+      default: 4,
+      min: 1,
+      max: 32,
+    },
+  },
+  examples: [
+    'pull HuggingFaceTB/SmolLM2-135M-Instruct',
+    'pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M',
+    'pull HuggingFaceTB/SmolLM2-135M-Instruct@main --json',
+  ],
+  run: async ({ positionals, options, output }) => {
+    const { pull } = await import('../hub/pull.ts')
+    const pulled = await reportEvents(
+      eventsOf((watch) => pull(positionals[0]!, { watch, atOnce: options.atOnce })),
+      output,
+    )
+    const { files, path, repo, commit, downloaded } = pulled
+    for (const { path: file, size } of files) output.note(`${amount(size, 'bytes').padStart(8)}  ${file}`)
+    const all = files.reduce((sum, { size }) => sum + size, 0)
+    output.note(
+      `${repo} at commit ${commit}: ${amount(all, 'bytes')}, of which ${downloaded === 0 ? 'nothing was missing' : `${amount(downloaded, 'bytes')} came now`}`,
+    )
+    output.emit(pulled)
+    output.result(path)
+  },
+})

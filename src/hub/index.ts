@@ -1,0 +1,8 @@
+// The subpath `anneal/hub`: models and datasets by name, from the Hugging Face hub or a mirror into huggingface_hub's cache.
+export { RepoCache, type RepoFile, type RepoType } from './cache.ts'
+export { formatHubName, type HubName, isHubName, parseHubName } from './hub-name.ts'
+export type { HubContext } from './hub-request.ts'
+export { type HubSettings, hubSettings } from './hub-settings.ts'
+export { downloadFiles, type Pulled, type PullOptions, pull } from './pull.ts'
+export { openRepository, type Repository } from './repository.ts'
+export type { Need } from './wanted-files.ts'
