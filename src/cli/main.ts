@@ -32,6 +32,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'train a byte-level BPE tokenizer on your text',
     load: () => import('./tokenizer-train.ts'),
   },
+  'language train': {
+    summary: 'train an identifier of languages or varieties on your texts',
+    load: () => import('./language-train.ts'),
+  },
+  'language identify': { summary: 'languages or varieties of texts', load: () => import('./language-identify.ts') },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
   prune: { summary: 'remove neurons and heads from a model', load: () => import('./prune.ts') },
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },

@@ -3,6 +3,15 @@ export { type Batch, type BatchSource, IGNORE_INDEX } from './batch.ts'
 export { type BatchOptions, batches } from './batches.ts'
 export { type CalibrationOptions, calibrationBatches } from './calibration.ts'
 export { LabelCounts } from './label-counts.ts'
+export type { Identification, IdentifyOptions, LanguageIdentifier } from './language/identifier.ts'
+export { loadLanguageIdentifier, saveLanguageIdentifier } from './language/identifier-file.ts'
+export { identifyLanguage, openLanguageIdentifier } from './language/identify-language.ts'
+export { LanguageModel, type LanguageModelParts } from './language/language-model.ts'
+export {
+  type LanguageSample,
+  type LanguageTrainOptions,
+  trainLanguageIdentifier,
+} from './language/train-identifier.ts'
 export type { LengthReport } from './length-report.ts'
 export { type MaskingOptions, maskedBatches } from './masking.ts'
 export type { OnOverlong } from './packing/overlong.ts'
