@@ -5,6 +5,10 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { loadDecoder } from '../src/checkpoint/model-directory/load.ts'
 import type { PairBatch } from '../src/data/tuning/preferences.ts'
+import { evaluate } from '../src/eval/evaluate.ts'
+import { findTasks } from '../src/eval/find-tasks.ts'
+import { resultsOf } from '../src/eval/results.ts'
+import { loadTask } from '../src/eval/task.ts'
 import { loadGguf } from '../src/gguf/load-model.ts'
 import { Engine } from '../src/infer/engine.ts'
 import type { Generation } from '../src/lm/lm.ts'
@@ -13,6 +17,7 @@ import { loadLora } from '../src/methods/lora/adapter-files.ts'
 import { addLora, withoutAdapter } from '../src/methods/lora/lora.ts'
 import type { Decoder } from '../src/model/decoder.ts'
 import type { QuantFormat } from '../src/nn/quant/format.ts'
+import { openEvalModel } from '../src/run/eval/open-model.ts'
 import { autocast, backward, engineInfo, inference, ops, scope, setThreads, Tensor } from '../src/torch/index.ts'
 import { languageModeling, type Objective } from '../src/train/objective.ts'
 import { train } from '../src/train/train.ts'
@@ -30,6 +35,7 @@ const { values, positionals } = parseArgs({
     finetuning: { type: 'string', default: 'full' },
     adapter: { type: 'string' },
     quantize: { type: 'string' },
+    tasks: { type: 'string' },
     objective: { type: 'string', default: 'lm' },
     'new-tokens': { type: 'string', default: '64' },
     repeats: { type: 'string', default: '3' },
@@ -212,11 +218,26 @@ async function* overhead(): AsyncGenerator<object> {
   }
 }
 
+/** Documents a second of a whole evaluation, prompts and scores included; the model is opened anew each time, so nothing is known. */
+async function* evaluation(): AsyncGenerator<object> {
+  const { tasks: configs } = await findTasks([values.tasks!], { notice: () => {} })
+  const task = await loadTask(configs[0]!, { notice: () => {} })
+  for await (const _ of turns()) {
+    const { model, free } = await openEvalModel(values.model!, { dtype: 'f32' })
+    const begun = seconds()
+    const runs = await evaluate(model, [task])
+    const { results } = resultsOf(runs, [], 0)
+    const documents_per_second = task.docs.length / (seconds() - begun)
+    free()
+    yield { documents_per_second, peak_rss_mib: peakMemory(), scores: results[task.name] }
+  }
+}
+
 function repeat(call: () => unknown, count: number): void {
   for (let i = 0; i < count; i++) call()
 }
 
-const COMMANDS: Record<string, () => AsyncGenerator<object>> = { parity, step, decode, overhead }
+const COMMANDS: Record<string, () => AsyncGenerator<object>> = { parity, step, decode, overhead, evaluation }
 
 async function main(): Promise<void> {
   setThreads(Number(values.threads))

@@ -13,6 +13,7 @@ const shapes = { '1M': [512, 8, 128], '22M': [8192, 4, 256], '135M': [49152, 2, 
 type Shape = keyof typeof shapes
 
 const hasPeer = works([python, '-c', 'import torch, transformers'])
+const hasLmEval = works([python, '-c', 'import lm_eval'])
 const hasLlamaCpp = process.env.BENCH_LLAMA_CPP !== undefined
 const ours = (...list: string[]): Command => tsx('ours.ts', ...list)
 const peer = (...list: string[]): Command => [python, join(here, 'peers/transformers_peer.py'), ...list]
@@ -149,6 +150,22 @@ async function together(model: string, sequences: number, quantize: string | und
   })
 }
 
+/** One task of 135M against lm-evaluation-harness's `hf` backend, which reads eight requests at a time (one at a time is slower). */
+function againstLmEval(model: string, kind: string): Promise<Row> {
+  const corpus = join(scratch, 'task-corpus.txt')
+  writeFileSync(corpus, markdown(join(here, '../node_modules'), 5e6))
+  run(tsx('make-tasks.ts', model, corpus, scratch))
+  const task = join(scratch, `${kind}.yaml`)
+  return duel({
+    name: `evaluation, 135M, fp32, ${kind}`,
+    ours: ours('evaluation', '--model', model, '--tasks', task),
+    peer: hasLmEval ? [python, join(here, 'peers/lm_eval_peer.py'), model, task, '8', '2'] : undefined,
+    figure: 'documents_per_second',
+    goal: '≥ 2',
+    isMet: (ratio) => ratio >= 2,
+  })
+}
+
 async function main(): Promise<void> {
   const rows: Row[] = []
   const take = async (name: string, make: () => Promise<Row>): Promise<void> => {
@@ -251,6 +268,8 @@ async function main(): Promise<void> {
     await take(`together-${count}-f32`, () => together(modelOf('135M').model, count, undefined, f32))
     await take(`together-${count}-int8`, () => together(modelOf('135M').model, count, 'int8', int8))
   }
+  for (const kind of ['endings', 'letters', 'pages', 'writing'] as const)
+    await take(`evaluate-${kind}`, () => againstLmEval(modelOf('135M').model, kind))
   await take('qlora-bytes', async () => {
     const { before, after } = run(tsx('qlora-bytes.ts', modelOf('135M').model)) as Record<'before' | 'after', Bytes>
     const ratio = after.blocks / before.blocks
