@@ -39,10 +39,10 @@ export const command: Command = defineCommand({
     'train run.yaml --learning_rate 1e-3 --resume_from_checkpoint auto',
   ],
   run: async ({ positionals, options, overrides, output }) => {
-    const file = positionals[0]
+    const file = await dataOf(positionals[0], output)
     // A run that follows from data goes on from a model that is there: `--model base` is a directory, not the size of a fresh one.
     const { holdsData } = await import('../data/read/files.ts')
-    const isData = file !== undefined && holdsData(file)
+    const isData = file !== undefined && (holdsData(file) || file !== positionals[0])
     const given = overrides.map((each) =>
       isData && each.key === 'model' ? { ...each, key: 'model_name_or_path' } : each,
     )
@@ -72,6 +72,19 @@ export const command: Command = defineCommand({
   },
 })
 
+/** Data by its name on the hub, which is downloaded to see what it is for; anything else as it stands. */
+async function dataOf(file: string | undefined, output: Output): Promise<string | undefined> {
+  const { isNameOfData, resolveData } = await import('../run/resolve-data.ts')
+  if (file === undefined || !isNameOfData(file)) return file
+  const { eventsOf } = await import('../work.ts')
+  const { reportEvents } = await import('./report-events.ts')
+  const resolved = await reportEvents(
+    eventsOf((watch) => resolveData([file], watch)),
+    output,
+  )
+  return resolved[0]
+}
+
 /** The column names that are given on the command line. */
 function columnsOf(overrides: readonly Override[]): Record<string, string | null> {
   const given = readOverrides(trainKind, overrides).filter(({ key }) => key === 'columns' || key === 'columns.*')
@@ -89,7 +102,7 @@ async function configFor(file: string, overrides: readonly Override[], output: O
     stage,
     finetuning: 'lora',
     dataset: file,
-    output_dir: `runs/${basename(resolve(file)).replace(/(?:\.[a-z]+)?(?:\.gz)?$/i, '')}`,
+    output_dir: `runs/${basename(resolve(file.replace(/@.*/, ''))).replace(/(?:\.[a-z]+)?(?:\.gz)?$/i, '')}`,
     per_device_train_batch_size: 2,
     gradient_accumulation_steps: 4,
     learning_rate: stage === 'dpo' ? 5e-6 : 2e-4,

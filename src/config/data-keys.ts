@@ -18,7 +18,9 @@ export interface DataKeys {
 }
 
 export const dataKeys: Shape<DataKeys> = {
-  dataset: paths.describe('Files or folders to train on: text, Markdown, JSONL (also .gz), CSV, TSV, Parquet.'),
+  dataset: paths.describe(
+    'Files or folders to train on: text, Markdown, JSONL (also .gz), CSV, TSV, Parquet; or a dataset of the hub by name, ORG/NAME[@revision][:config/split or file].',
+  ),
   text_column: path.default('text').describe('Column or field that holds the text.'),
   add_bos_token: z
     .boolean()
@@ -38,7 +40,9 @@ export const dataKeys: Shape<DataKeys> = {
     .describe(
       'Share of the lines, and of the bytes, that may be unreadable and left out. One line may be unless it is 0.',
     ),
-  eval_dataset: paths.optional().describe('Files or folders to evaluate on.'),
+  eval_dataset: paths
+    .optional()
+    .describe('Files or folders to evaluate on, or a dataset of the hub by name, with its split.'),
   val_split: z
     .number()
     .min(0)

@@ -4,5 +4,6 @@ export { formatHubName, type HubName, isHubName, parseHubName } from './hub-name
 export type { HubContext } from './hub-request.ts'
 export { type HubSettings, hubSettings } from './hub-settings.ts'
 export { downloadFiles, type Pulled, type PullOptions, pull } from './pull.ts'
+export { type PulledDataset, pullDataset } from './pull-dataset.ts'
 export { openRepository, type Repository } from './repository.ts'
 export type { Need } from './wanted-files.ts'

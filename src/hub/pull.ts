@@ -147,7 +147,7 @@ function checkSpace({ cache, name }: Repository, blobs: readonly RepoFile[]): nu
 }
 
 /** What offline work goes by: which commit the revision was, and what is in it. A cache that may only be read stays as it is. */
-function remember({ cache, name, commit, files }: Repository): void {
+export function remember({ cache, name, commit, files }: Repository): void {
   try {
     if (cache.readTree(commit) === undefined) cache.writeTree(commit, files)
     cache.writeRef(name.revision, commit)

@@ -8,6 +8,7 @@ import { InputError } from '../errors.ts'
 import { checkOutputFile } from '../files/output-file.ts'
 import { counted } from '../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
+import { resolveData } from './resolve-data.ts'
 
 /** What to read, and what to make of it. */
 export interface TrainIdentifierOptions {
@@ -46,7 +47,10 @@ export interface TrainedIdentifier {
 export async function* trainIdentifier(options: TrainIdentifierOptions): AsyncGenerator<WorkEvent, TrainedIdentifier> {
   checkOutputFile(options.out, 'out')
   yield { type: 'started', work: 'language identifier' }
-  const result = yield* eventsOf(({ tell }) => work(options, tell), { signal: options.signal })
+  const result = yield* eventsOf(
+    async (watch) => work({ ...options, paths: await resolveData(options.paths, watch) }, watch.tell),
+    { signal: options.signal },
+  )
   const lines = [
     `${counted(result.labels.length, 'label')} from ${counted(result.texts, 'text')}; macro-F1 of held-out texts ${result.macro_f1.toFixed(3)} → ${result.out}`,
   ]

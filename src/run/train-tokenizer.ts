@@ -9,6 +9,7 @@ import { counted } from '../report/amounts.ts'
 import { type BpeOptions, trainBpe } from '../text/bpe.ts'
 import { END_OF_TEXT, SPECIAL_TOKENS } from '../text/special-tokens.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
+import { resolveData } from './resolve-data.ts'
 
 export interface TrainTokenizerOptions {
   /** Files or folders: text, Markdown, JSONL (.gz), CSV, TSV, Parquet. */
@@ -59,7 +60,10 @@ export async function* trainTokenizer(options: TrainTokenizerOptions): AsyncGene
   const giveBack = takeOutputDirectory(out, 'out')
   try {
     yield { type: 'started', work: 'tokenizer' }
-    const result = yield* eventsOf(({ tell }) => train(options, specialTokens, tell), { signal })
+    const result = yield* eventsOf(
+      async (watch) => train({ ...options, paths: await resolveData(options.paths, watch) }, specialTokens, watch.tell),
+      { signal },
+    )
     const lines = [`${counted(result.vocab_size, 'token')} from ${counted(result.documents, 'document')} → ${out}`]
     yield { type: 'result', result, lines }
     return result

@@ -1,10 +1,21 @@
 // Which files are meant by a list of paths, and in which format each one is.
 // Directories are walked in name order, so that the same tree gives the same documents in the same order everywhere.
 
-import { accessSync, closeSync, constants, lstatSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { hasCode, InputError, UnsupportedError } from '../../errors.ts'
 import { openPlainFile } from '../../files/open-plain-file.ts'
+import { cachedDataset } from '../../hub/pull-dataset.ts'
 import { readChunks } from './formats/chunks.ts'
 import type { ReadContext } from './formats/read-context.ts'
 import { leftOutFiles } from './left-out-files.ts'
@@ -44,7 +55,7 @@ const WRAPPED = new RegExp(
 )
 
 /**
- * The data files under the paths. In a directory: those with a known extension, or one of `extensions` (`.md`). `notice` hears of
+ * The data files under the paths; of a dataset's name on the hub, those of it that are in the cache. In a directory: those with a known extension, or one of `extensions` (`.md`). `notice` hears of
  * files that are left out, of links that lead nowhere and of linked folders, which are not walked.
  */
 export function listFiles(
@@ -53,6 +64,8 @@ export function listFiles(
   notice: (message: string) => void = () => {},
 ): string[] {
   return paths.flatMap((path) => {
+    const named = existsSync(path) ? undefined : cachedDataset(path)
+    if (named !== undefined) return named
     const status = statusOf(path)
     if (status.isDirectory()) {
       const unknown: { path: string; extension: string }[] = []

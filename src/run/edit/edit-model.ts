@@ -18,6 +18,7 @@ import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { type LoadedModel, loadModel } from '../load-model.ts'
 import { modelNotices } from '../model-notices.ts'
 import { type ModelSource, modelSource, sourceConfig } from '../model-source.ts'
+import { resolveData } from '../resolve-data.ts'
 import { bringCompanions, hashAll, hashSource } from '../source-files.ts'
 import { checkTarget, takeTarget } from './edit-target.ts'
 import { drawWindows, fittingTokenizer, resolveWindows, type WindowOptions, type Windows } from './edit-windows.ts'
@@ -101,11 +102,13 @@ async function run<Figures extends object>(
   options: EditOptions,
   watch: Watch,
 ): Promise<EditResult<Figures>> {
-  const { out, data = [] } = options
+  const { out } = options
+  const data = await resolveData(options.data ?? [], watch)
+  const evalData = options.evalData && (await resolveData(options.evalData, watch, { usual: null }))
   const source = modelSource(options.model, options.adapter)
   const config = sourceConfig(source)
   method.check({ source, config, hasText: data.length > 0 })
-  const wanted = resolveWindows({ ...options, data }, config)
+  const wanted = resolveWindows({ ...options, data, evalData }, config)
   checkTarget(source, out, options.overwrite ?? false)
   const device = resolveDevice(options.device ?? 'auto')
   const takeAway = takeTarget(out)

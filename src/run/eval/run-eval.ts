@@ -21,6 +21,7 @@ import { hashText } from '../../files/hash.ts'
 import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import type { LoadLmOptions } from '../load-lm.ts'
+import { resolveData, resolveDataFile } from '../resolve-data.ts'
 import { evalPage } from './eval-page.ts'
 import { openEvalModel } from './open-model.ts'
 
@@ -71,11 +72,13 @@ async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: 
   const { tell } = watch
   const notice = (message: string): void => tell({ type: 'notice', message })
   if (options.tasks.length === 0) throw new UsageError('tasks: expected at least one task, got none')
+  const data = options.data && (await resolveDataFile(options.data, watch))
+  const trainingText = options.trainingText && (await resolveData(options.trainingText, watch))
   const baseline = options.baseline === undefined ? undefined : readResults(options.baseline)
-  const { tasks: configs, groups } = await findTasks(options.tasks, { data: options.data, notice })
+  const { tasks: configs, groups } = await findTasks(options.tasks, { data, notice })
   const { numFewshot } = options
   const tasks = []
-  for (const config of configs) tasks.push(await loadTask(config, { data: options.data, numFewshot, notice }))
+  for (const config of configs) tasks.push(await loadTask(config, { data, numFewshot, notice }))
   const documents = tasks.reduce((sum, { docs }) => sum + docs.length, 0)
   tell({
     type: 'started',
@@ -93,9 +96,7 @@ async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: 
     const runs = await evaluate(model, tasks, asking)
     const results = resultsOf(runs, groups, options.bootstrap ?? 100_000)
     const rounds = options.euroeval ? { euroeval: await euroeval(model, tasks, asking) } : {}
-    const overlap = options.trainingText?.length
-      ? { contamination: await contamination(runs, options.trainingText, watch) }
-      : {}
+    const overlap = trainingText?.length ? { contamination: await contamination(runs, trainingText, watch) } : {}
     const report: EvalReport = { ...results, ...rounds, ...overlap, ...facts(options, model, runs, date, started) }
     const samples = new Map(runs.map(({ task, samples }): [string, readonly Sample[]] => [task.name, samples]))
     const comparison =

@@ -177,7 +177,7 @@ const shape: Shape<QprunerConfig> = {
   model_name_or_path: path.describe(
     'The model to make smaller: a directory (config.json and safetensors), a .gguf file, or an adapter, which is merged into its model.',
   ),
-  dataset: paths.describe('Text to measure on and to recover with: files or folders.'),
+  dataset: paths.describe('Text to measure on and to recover with: files or folders, or a dataset of the hub by name.'),
   eval_dataset: paths.optional().describe('Text for the evaluation. Default: other windows of dataset.'),
   text_column: path.default(WINDOW_DEFAULTS.textColumn).describe('Column or field that holds the text.'),
   output_dir: path.describe('Folder of the stages, the results and the report.'),

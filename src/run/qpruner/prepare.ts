@@ -11,6 +11,7 @@ import { drawWindows, fittingTokenizer, resolveWindows } from '../edit/edit-wind
 import { loadModel } from '../load-model.ts'
 import { modelNotices } from '../model-notices.ts'
 import { modelSource, sourceConfig } from '../model-source.ts'
+import { resolveData } from '../resolve-data.ts'
 import { hashAll } from '../source-files.ts'
 import { inKeys } from '../train/in-keys.ts'
 import type { QprunerConfig } from './config.ts'
@@ -49,7 +50,9 @@ export async function prepareQpruner(
   const source = modelSource(model_name_or_path)
   const decoder = sourceConfig(source)
   const { samples, max_length: maxLength, batch_size: batchSize } = calibration
-  const text = { data: dataset, evalData: eval_dataset, samples, maxLength, batchSize, textColumn: text_column, seed }
+  const data = await resolveData(dataset, watch)
+  const evalData = eval_dataset && (await resolveData(eval_dataset, watch, { usual: null }))
+  const text = { data, evalData, samples, maxLength, batchSize, textColumn: text_column, seed }
   refuseQuantized({ source, config: decoder }, 'prune and quantize')
   const wanted = inKeys(KEYS, () => {
     if (config.prune) resolveOptions(pruneOptionsOf(config.prune, seed), decoder.layers.length)

@@ -1,0 +1,79 @@
+// A dataset by name → its files in the cache that Python's datasets and huggingface_hub share (`datasets--org--name`), and a name with a commit
+// that means the same for ever. Whoever reads data is given that name and finds the files without asking anybody.
+import { existsSync, statSync } from 'node:fs'
+import { InputError } from '../errors.ts'
+import { readBounded } from '../files/bounded-read.ts'
+import { RepoCache } from './cache.ts'
+import { type ChosenFiles, chooseFiles } from './dataset-files.ts'
+import { COMMIT, formatHubName, type HubName, isHubName, parseHubName } from './hub-name.ts'
+import type { HubContext } from './hub-request.ts'
+import { hubSettings } from './hub-settings.ts'
+import { downloadFiles, type PullOptions, remember } from './pull.ts'
+import { openRepository } from './repository.ts'
+
+/** What {@link pullDataset} brought. */
+export interface PulledDataset {
+  /** `ORG/NAME@commit:split`: what to give to whoever reads data. */
+  name: string
+  commit: string
+  /** Where the files lie, in the order in which they are read. */
+  paths: readonly string[]
+  /** Bytes that were not in the cache. */
+  downloaded: number
+}
+
+const README = 'README.md'
+const MAX_README_BYTES = 16 << 20
+
+/**
+ * Downloads the files of a split. `usual` is the split that is meant where there are several and none is named; a notice says so. HubError for what
+ * the hub or the network does; InputError where the name fits nothing or several things.
+ *
+ * @example
+ * const { paths } = await pullDataset('HuggingFaceTB/smoltalk:everyday-conversations/train')
+ */
+export async function pullDataset(
+  text: string | HubName,
+  { usual, atOnce, ...given }: Omit<PullOptions, 'need'> & { usual?: string | undefined } = {},
+): Promise<PulledDataset> {
+  const name = typeof text === 'string' ? parseHubName(text) : text
+  const context: HubContext = { ...given, settings: given.settings ?? hubSettings() }
+  const repository = await openRepository(name, context, 'dataset')
+  const { cache, commit, files: all } = repository
+  const card = all.filter(({ path }) => path === README)
+  if (!repository.isCached || existsSync(cache.pointer(commit, README))) await downloadFiles(repository, card, context)
+  const { files, part, others } = chooseFiles(all, readmeOf(cache, commit), name, usual)
+  const pinned = formatHubName({ repo: name.repo, revision: commit, part })
+  if (others.length > 0)
+    context.watch?.tell?.({
+      type: 'notice',
+      message: `${formatHubName(name)}: no split is named; taking ${part}. There ${others.length === 1 ? 'is' : 'are'} ${others.join(', ')} besides`,
+    })
+  const downloaded = await downloadFiles(repository, files, context, atOnce)
+  if (!repository.isCached) remember(repository)
+  return { name: pinned, commit, paths: files.map(({ path }) => cache.pointer(commit, path)), downloaded }
+}
+
+/** Where the cache has the files that a dataset's name means, asking nobody; undefined where `text` is no name or the cache does not know it. */
+export function cachedDataset(text: string): string[] | undefined {
+  if (!isHubName(text)) return undefined
+  const name = parseHubName(text)
+  const cache = new RepoCache(hubSettings().cache, 'dataset', name.repo)
+  const commit = COMMIT.test(name.revision) ? name.revision : cache.readRef(name.revision)
+  if (commit === undefined) return undefined
+  const files = cache.readTree(commit) ?? cache.snapshotFiles(commit)
+  if (files.length === 0) return undefined
+  const chosen: ChosenFiles = chooseFiles(files, readmeOf(cache, commit), name)
+  return chosen.files.map(({ path, size }) => {
+    const file = cache.pointer(commit, path)
+    if (statSync(file, { throwIfNoEntry: false })?.size !== size)
+      throw new InputError(`${text}: expected all of its files in the cache, got it without ${path}. Pull it again`)
+    cache.checkInside(commit, path)
+    return file
+  })
+}
+
+function readmeOf(cache: RepoCache, commit: string): string | undefined {
+  const file = cache.pointer(commit, README)
+  return existsSync(file) ? readBounded(file, MAX_README_BYTES).toString('utf8') : undefined
+}
