@@ -99,14 +99,14 @@ export class HubServer {
     if (file) return this.#resolve(asked, response, { repository, commit, name: name!, body })
     const search = /^\/api\/(models|datasets)$/.exec(where)
     if (search) {
-      const wanted = new URLSearchParams(query).get('search')?.toLowerCase() ?? ''
+      const { search: word = '', author = '' } = Object.fromEntries(new URLSearchParams(query))
       const names = [...this.repositories.keys()]
         .filter((key) => key.startsWith(`${search[1]}/`))
         .map((key) => key.slice(search[1]!.length + 1))
       return json(
         response,
         names
-          .filter((each) => each.toLowerCase().includes(wanted.slice(0, 4)))
+          .filter((each) => each.includes(word) && each.startsWith(author && `${author}/`))
           .map((id) => ({ _id: id, id, modelId: id })),
       )
     }

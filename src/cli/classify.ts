@@ -3,10 +3,12 @@
 import { InputError, UsageError } from '../errors.ts'
 import { counted } from '../report/amounts.ts'
 import type { TextClassifier } from '../run/load-classifier.ts'
+import { eventsOf } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { readInput } from './read-input.ts'
+import { reportEvents } from './report-events.ts'
 import { parseIds } from './score.ts'
 import { sevenDigits } from './write-reply.ts'
 
@@ -17,8 +19,9 @@ export const command: Command = defineCommand({
   options: {
     model: {
       kind: 'text',
-      value: 'DIR',
-      summary: 'directory of a classifier (Hugging Face layout), such as stage: classify leaves',
+      value: 'MODEL',
+      summary:
+        'directory of a classifier (Hugging Face layout), such as stage: classify leaves, or its name on the hub',
       required: true,
     },
     text: { kind: 'text', value: 'FILE', summary: 'UTF-8 file with a text in each line; - for standard input' },
@@ -41,7 +44,10 @@ export const command: Command = defineCommand({
     const { setThreads } = await import('../torch/index.ts')
     if (threads !== undefined) setThreads(threads)
     const { loadTextClassifier } = await import('../run/load-classifier.ts')
-    const classifier = await loadTextClassifier(model, { device })
+    const classifier = await reportEvents(
+      eventsOf((watch) => loadTextClassifier(model, { device }, watch)),
+      output,
+    )
     let progress: Progress | undefined
     try {
       const rows =

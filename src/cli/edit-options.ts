@@ -11,12 +11,16 @@ import type { Output } from './output.ts'
 export const EDIT_OPTIONS = {
   model: {
     kind: 'text',
-    value: 'DIR',
+    value: 'MODEL',
     summary:
-      'model directory (Hugging Face layout), .gguf file, or adapter (PEFT layout), which is merged into its model',
+      'model directory (Hugging Face layout), .gguf file, adapter (PEFT layout), which is merged into its model, or a name on the hub: ORG/NAME[@revision]',
     required: true,
   },
-  adapter: { kind: 'list', value: 'DIR', summary: 'LoRA that is merged into it first (PEFT layout)' },
+  adapter: {
+    kind: 'list',
+    value: 'ADAPTER',
+    summary: 'LoRA that is merged into it first (PEFT layout), or its name on the hub',
+  },
   out: { kind: 'text', value: 'DIR', summary: 'folder of the new model, new or empty', required: true },
   overwrite: { kind: 'flag', summary: 'replace a model that is in --out; other files there stay' },
 } as const

@@ -12,7 +12,7 @@ export const command: Command = defineCommand({
   options: {
     to: { kind: 'choice', choices: ['gguf', 'hf'], summary: 'kind of files', required: true },
     model: MODEL_OPTIONS.model,
-    adapter: { kind: 'list', value: 'DIR', summary: 'LoRA adapter, merged into the model' },
+    adapter: { kind: 'list', value: 'ADAPTER', summary: 'LoRA adapter, or its name on the hub, merged into the model' },
     out: { kind: 'text', value: 'PATH', summary: 'file (gguf) or directory (hf) to write', required: true },
     quantize: {
       kind: 'choice',

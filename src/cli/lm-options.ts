@@ -8,12 +8,16 @@ import type { OptionValues } from './command.ts'
 export const MODEL_OPTIONS = {
   model: {
     kind: 'text',
-    value: 'DIR',
+    value: 'MODEL',
     summary:
-      'model directory (Hugging Face layout), .gguf file, or adapter (PEFT layout), which stands for its model with it',
+      'model directory (Hugging Face layout), .gguf file, adapter (PEFT layout), which stands for its model with it, or a name on the hub: ORG/NAME[@revision][:quantization]',
     required: true,
   },
-  adapter: { kind: 'list', value: 'DIR', summary: 'LoRA or soft prompt on top of it (PEFT layout)' },
+  adapter: {
+    kind: 'list',
+    value: 'ADAPTER',
+    summary: 'LoRA or soft prompt on top of it (PEFT layout), or its name on the hub',
+  },
   device: {
     kind: 'choice',
     choices: ['auto', 'cpu', 'cuda'],

@@ -31,7 +31,7 @@ export const modelKeys: Shape<ModelKeys> = {
   model_name_or_path: path
     .optional()
     .describe(
-      'Directory of the model to go on from (config.json and safetensors), or of a LoRA adapter, which stands for its model with it, or a GGUF file for lora, dora and prompt; also --model DIR. Give this, model or config_path.',
+      'Directory of the model to go on from (config.json and safetensors), or of a LoRA adapter, which stands for its model with it, or a GGUF file for lora, dora and prompt, or a name on the hub, ORG/NAME[@revision]; also --model. Give this, model or config_path.',
     ),
   model: z
     .union([z.enum(PRESET_NAMES), z.record(z.string(), z.unknown())], {
@@ -40,10 +40,12 @@ export const modelKeys: Shape<ModelKeys> = {
     .optional()
     .describe(
       'A fresh model with random weights: a preset name, or the keys of a Hugging Face config.json (model_type, ' +
-        'hidden_size, …); a directory is taken for model_name_or_path. vocab_size comes from the tokenizer where it is not given.',
+        'hidden_size, …); a directory or a name on the hub is taken for model_name_or_path. vocab_size comes from the tokenizer where it is not given.',
     ),
   config_path: path.optional().describe('A fresh model with random weights from this config.json.'),
   tokenizer_name_or_path: path
     .optional()
-    .describe('Directory with tokenizer.json, or a GGUF file. Default: model_name_or_path; a fresh model needs it.'),
+    .describe(
+      'Directory with tokenizer.json, a GGUF file, or a name on the hub. Default: model_name_or_path; a fresh model needs it.',
+    ),
 }

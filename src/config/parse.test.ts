@@ -174,7 +174,7 @@ describe('parseConfig', () => {
     const { config, notices } = parse('stage: pretrain\nmodel: ./dir\ndataset: d\noutput_dir: o\n')
     expect(config.model_name_or_path).toBe('./dir')
     expect(notices).toEqual([
-      'model: a directory is called model_name_or_path here; model is for presets and fresh models',
+      'model: a directory or a name on the hub is called model_name_or_path here; model is for presets and fresh models',
     ])
   })
 })

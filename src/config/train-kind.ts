@@ -35,7 +35,8 @@ export const trainKind: ConfigKind<z.infer<typeof trainSchema>> = {
     key === 'model' && typeof value === 'string' && !isPreset(value)
       ? {
           key: 'model_name_or_path',
-          notice: 'model: a directory is called model_name_or_path here; model is for presets and fresh models',
+          notice:
+            'model: a directory or a name on the hub is called model_name_or_path here; model is for presets and fresh models',
         }
       : undefined,
 }

@@ -142,13 +142,18 @@ async function withNearest(error: unknown, { repo }: HubName, context: HubContex
     error.code !== 'RevisionNotFound'
   if (!isMissing) return error
   try {
-    const [, name] = repo.split('/') as [string, string]
-    const address = `${context.settings.endpoint}/api/${type}s?search=${encodeURIComponent(name)}&limit=20`
-    const { json } = await hubJson(address, repo, context)
-    const names = (Array.isArray(json) ? json : []).map((entry: { id?: unknown } | null) => String(entry?.id))
+    const [owner, name] = repo.split('/') as [string, string]
+    const names: string[] = []
+    for (const query of [
+      `search=${encodeURIComponent(name)}&limit=20`,
+      `author=${encodeURIComponent(owner)}&limit=100`,
+    ]) {
+      const { json } = await hubJson(`${context.settings.endpoint}/api/${type}s?${query}`, repo, context)
+      names.push(...(Array.isArray(json) ? json : []).map((entry: { id?: unknown } | null) => String(entry?.id)))
+    }
     const meant = didYouMean(repo, names)
-    const others = names.filter((other) => other !== repo).slice(0, 3)
-    const hint = meant || (others.length > 0 ? `. The hub has ${others.join(', ')}` : '')
+    const others = [...new Set(names)].filter((other) => other !== repo).slice(0, 3)
+    const hint = meant ? `.${meant}` : others.length > 0 ? `. The hub has ${others.join(', ')}` : ''
     return new HubError(`${error.message}${hint}`, {
       cause: error,
       code: error.code,

@@ -8,6 +8,7 @@ import { Tokenizer } from '../text/tokenizer.ts'
 import { hasTokenizer } from '../text/tokenizer-files.ts'
 import { noGrad, resolveDevice, scope } from '../torch/index.ts'
 import { Count, turn, type Watch } from '../work.ts'
+import { resolveModelPath } from './resolve-model.ts'
 
 /** What a classifier says of one text. */
 export interface Classification {
@@ -85,16 +86,18 @@ export class TextClassifier {
 }
 
 /**
- * Loads a classifier with its tokenizer, where there is one. InputError and UnsupportedError say what is wrong with the directory.
+ * Loads a classifier with its tokenizer, where there is one, from a directory or by its name on the hub. InputError and UnsupportedError say what is wrong with the directory.
  *
  * @example
  * const classifier = await loadTextClassifier('runs/reviews')
  * const [answer] = await classifier.classify([classifier.encode('I liked it').ids])
  */
 export async function loadTextClassifier(
-  directory: string,
+  name: string,
   { device = 'auto' }: { device?: 'auto' | 'cpu' | 'cuda' } = {},
+  watch?: Watch,
 ): Promise<TextClassifier> {
+  const directory = await resolveModelPath(name, watch)
   if (storedLabels(directory) === undefined)
     throw new InputError(
       `${directory}: expected a classifier, whose config.json names a class …ForSequenceClassification, got another model. Train one with stage: classify`,

@@ -7,9 +7,10 @@ import { readJsonFile } from '../files/read-json.ts'
 import { type EmbedderOptions, EncoderEmbedder } from '../infer/encoder-embedder.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { resolveDevice } from '../torch/index.ts'
+import { resolveModelPath } from './resolve-model.ts'
 
 /**
- * Loads an encoder, whatever its head, and its tokenizer. Without `pooling` it is what a directory of sentence-transformers says, else the
+ * Loads an encoder, whatever its head, and its tokenizer, from a directory or by its name on the hub. Without `pooling` it is what a directory of sentence-transformers says, else the
  * mean of the tokens.
  *
  * @example
@@ -17,9 +18,10 @@ import { resolveDevice } from '../torch/index.ts'
  * const [a, b] = await embedder.embed(['a cat', 'a dog'])
  */
 export async function loadEmbedder(
-  directory: string,
+  name: string,
   { device = 'auto', ...options }: EmbedderOptions & { device?: 'auto' | 'cpu' | 'cuda' } = {},
 ): Promise<EncoderEmbedder> {
+  const directory = await resolveModelPath(name)
   const model = loadEncoder(directory, { head: { kind: 'none' }, device: resolveDevice(device) })
   try {
     const tokenizer = await Tokenizer.fromDirectory(directory)

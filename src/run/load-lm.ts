@@ -6,6 +6,7 @@ import { rowAdapters } from '../methods/lora/row-adapters.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { LOADING, type LoadModelOptions, loadModel } from './load-model.ts'
 import { checkAdapterPath, type ModelSource, modelInfo } from './model-source.ts'
+import { resolveModelPath } from './resolve-model.ts'
 
 /** How a model is loaded, and how many texts it continues together. */
 export interface LoadLmOptions extends LoadModelOptions {
@@ -41,8 +42,9 @@ export async function loadLm(path: string | ModelSource, options: LoadLmOptions 
       'adapters: expected a model without an active adapter, got one. Name that one in adapters, too',
     )
   for (const [name, directory] of named) {
-    checkAdapterPath(directory)
-    loadLora(model, directory, { name })
+    const path = await resolveModelPath(directory)
+    checkAdapterPath(path)
+    loadLora(model, path, { name })
   }
   const info = modelInfo(source)
   const choices = named.length > 0 ? rowAdapters(model) : undefined

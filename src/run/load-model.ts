@@ -20,6 +20,7 @@ import type { QuantSpec } from '../nn/quant/format.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { type DType, inference, resolveDevice } from '../torch/index.ts'
+import type { Watch } from '../work.ts'
 import {
   type ModelSource,
   modelSource,
@@ -28,6 +29,7 @@ import {
   sourceGenerationConfig,
   sourceLineage,
 } from './model-source.ts'
+import { resolveModels } from './resolve-model.ts'
 
 /** What is put on a model, and where and how it is loaded. */
 export interface LoadModelOptions {
@@ -73,7 +75,8 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a model directory, a GGUF file, or an adapter's directory (the model that it names, with it on top). A tokenizer and sampling
+ * Loads a model directory, a GGUF file, an adapter's directory (the model that it names, with it on top), or any of them by its name on the
+ * hub. A tokenizer and sampling
  * settings beside an adapter win over the base's. `model.free()` gives its memory back.
  *
  * @example
@@ -82,7 +85,7 @@ export interface LoadedModel {
 export async function loadModel(path: string | ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   checkOptionNames('loadModel', options, LOADING)
   const { adapter, onto, device: wish = 'auto', dtype = 'auto', tell } = options
-  const source = typeof path === 'string' ? modelSource(path, adapter) : path
+  const source = typeof path === 'string' ? await openSource(path, adapter, tell) : path
   const device = resolveDevice(wish)
   const config = sourceConfig(source)
   const own = await loadTokenizer(source)
@@ -94,6 +97,17 @@ export async function loadModel(path: string | ModelSource, options: LoadModelOp
   const keepsBlocks = source.isGguf && dtype === 'auto' && device === 'cpu'
   const loading = { onto, device, tell, dtype: keepsBlocks ? undefined : loadDtype(dtype, config.dtype, device) }
   return { ...loadWeights(source, loading), tokenizer, generationConfig, lineage, source }
+}
+
+/** What is at a path, or has a name on the hub. */
+async function openSource(
+  model: string,
+  adapter: LoadModelOptions['adapter'],
+  tell: LoadModelOptions['tell'],
+): Promise<ModelSource> {
+  const watch: Watch = { tell: (event) => event.type === 'notice' && tell?.(event.message) }
+  const { model: path, adapter: adapters } = await resolveModels({ model, adapter }, watch)
+  return modelSource(path, adapters)
 }
 
 type Loading = { device: string; dtype: DType | undefined; tell?: LoadModelOptions['tell'] }

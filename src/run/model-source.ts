@@ -13,6 +13,8 @@ import { isGguf } from '../gguf/load-parts.ts'
 import { stringAt } from '../gguf/metadata-fields.ts'
 import { configFromGguf } from '../gguf/model-config.ts'
 import { readGguf } from '../gguf/read.ts'
+import { formatHubName } from '../hub/hub-name.ts'
+import { nameOfSnapshot } from '../hub/snapshot.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
 import type { ModelInfo } from '../lm/lm.ts'
 import type { DecoderConfig } from '../model/config.ts'
@@ -25,7 +27,7 @@ export interface AdapterSource {
 
 /** Where a model comes from. */
 export interface ModelSource {
-  /** Last part of the path that was given, for titles. */
+  /** Last part of the path or name that was given, for titles. */
   name: string
   /** The model directory or GGUF file below all adapters. */
   base: string
@@ -34,13 +36,12 @@ export interface ModelSource {
   adapters: readonly AdapterSource[]
 }
 
-/** A model as the cache of Hugging Face's tools keeps it: its repository, and the commit that was downloaded. */
-const SNAPSHOT = /(?:^|[/\\])models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})$/
-
 /** The name of a model, and which version of it, as far as its path tells. */
 export function modelInfo({ name, base, adapters }: ModelSource): ModelInfo {
-  const [, owner, repository, revision] = (adapters.length === 0 && SNAPSHOT.exec(resolve(base))) || []
-  return revision === undefined ? { name } : { name: `${owner}/${repository}`, revision }
+  const known = adapters.length === 0 ? nameOfSnapshot(base) : undefined
+  if (known === undefined) return { name }
+  const { revision } = known
+  return { name: formatHubName({ ...known, revision: 'main' }), revision }
 }
 
 const ADAPTER = 'adapter_config.json'
@@ -58,7 +59,7 @@ export function modelSource(path: string, adapter: string | readonly string[] = 
   const above = typeof adapter === 'string' ? [adapter] : [...adapter]
   checkModelPath(path)
   for (const directory of above) checkAdapterPath(directory)
-  const name = basename(resolve(above.at(-1) ?? path)).replace(/\.gguf$/i, '')
+  const name = titleOf(above.at(-1) ?? path)
   const below: string[] = []
   let base = path
   while (isAdapter(base)) {
@@ -79,12 +80,21 @@ export function modelSource(path: string, adapter: string | readonly string[] = 
   return { name, base, isGguf: isGguf(base), adapters }
 }
 
+/** What a model at `path` is called: as its file or folder, or on the hub, where the folder is a commit. */
+export function titleOf(path: string): string {
+  const { repo, part } = nameOfSnapshot(path) ?? {}
+  return basename(part ?? repo ?? resolve(path)).replace(/\.gguf$/i, '')
+}
+
 /** InputError unless something that may be a model is at `path`. */
 export function checkModelPath(path: string): void {
   const status = statSync(path, { throwIfNoEntry: false })
   if (status?.isDirectory() || (status?.isFile() && isGguf(path))) return
   const expected = `${path}: expected a directory or a .gguf file, got`
-  if (status === undefined) throw new InputError(`${expected} nothing. Check the path`)
+  if (status === undefined)
+    throw new InputError(
+      `${expected} nothing. Check the path${/^[./~\\]/.test(path) ? '' : ', or give a name on the hub: ORG/NAME'}`,
+    )
   if (/\.ya?ml$/i.test(path))
     throw new InputError(`${expected} a YAML file. Give the model; a configuration is run with anneal train`)
   throw new InputError(`${expected} ${kindOf(status)}. Check the path`)
@@ -115,8 +125,8 @@ function readAdapterConfig(directory: string): AdapterFile {
 
 /** The model that an adapter belongs to: as written, from the adapter's own directory or from here. */
 function baseOf(directory: string): string {
-  const { base_model_name_or_path: base } = readAdapterConfig(directory)
-  const { found, tried } = base === null ? { found: undefined, tried: [] } : findBaseModel(directory, base)
+  const { base_model_name_or_path: base, revision } = readAdapterConfig(directory)
+  const { found, tried } = base === null ? { found: undefined, tried: [] } : findBaseModel(directory, base, revision)
   if (found !== undefined) return found
   throw new InputError(
     `${join(directory, ADAPTER)}:base_model_name_or_path: expected the directory of its model, got ${base === null ? 'nothing' : `${JSON.stringify(base)}, which is not there (looked for ${tried.join(' and ')})`}. Give the model, and this as its adapter`,

@@ -7,6 +7,8 @@ import { InputError, UnsupportedError } from '../../errors.ts'
 export interface LoraFile {
   peft_type: 'LORA'
   base_model_name_or_path: string | null
+  /** Of the base, where that is a name on the hub. */
+  revision?: string | null | undefined
   r: number
   lora_alpha: number
   lora_dropout: number
@@ -23,6 +25,8 @@ export interface LoraFile {
 export interface PromptFile {
   peft_type: 'PROMPT_TUNING'
   base_model_name_or_path: string | null
+  /** Of the base, where that is a name on the hub. */
+  revision?: string | null | undefined
   num_virtual_tokens: number
   token_dim: number
   num_layers: number | null
@@ -41,6 +45,7 @@ const finite = z.number().refine(Number.isFinite)
 const lora = z.object({
   peft_type: z.literal('LORA'),
   base_model_name_or_path: z.string().nullish().default(null),
+  revision: z.string().nullish(),
   r: count.default(8),
   lora_alpha: finite.default(8),
   lora_dropout: z.number().min(0).lt(1).default(0),
@@ -55,6 +60,7 @@ const lora = z.object({
 const prompt = z.object({
   peft_type: z.literal('PROMPT_TUNING'),
   base_model_name_or_path: z.string().nullish().default(null),
+  revision: z.string().nullish(),
   num_virtual_tokens: count,
   token_dim: count,
   num_layers: count.nullish().default(null),
@@ -77,7 +83,6 @@ const INERT = new Set([
   'megatron_core',
   'peft_version',
   'qalora_group_size',
-  'revision',
   'runtime_config',
   'task_type',
   'tokenizer_kwargs',
@@ -137,7 +142,7 @@ function isOff(value: unknown): boolean {
 export function formatAdapterConfig(config: AdapterFile): string {
   const shared = {
     auto_mapping: null,
-    revision: null,
+    revision: config.revision ?? null,
     inference_mode: true,
     task_type: 'CAUSAL_LM',
     peft_version: '0.17.0',

@@ -118,7 +118,7 @@ describe('parseAdapterConfig', () => {
 
   it('reads again what formatAdapterConfig writes, with every key that other programs look for', () => {
     const text = formatAdapterConfig({ ...plain, rank_pattern: { 'a.b': 3 } })
-    expect(parseAdapterConfig(JSON.parse(text), 'f')).toEqual({ ...plain, rank_pattern: { 'a.b': 3 } })
+    expect(parseAdapterConfig(JSON.parse(text), 'f')).toEqual({ ...plain, revision: null, rank_pattern: { 'a.b': 3 } })
     const ours = Object.keys(JSON.parse(text))
     expect(ours).toEqual([...ours].sort())
     const optional = [

@@ -62,7 +62,7 @@ export function writeAdapter(
   const sources = noGrad(() => Array.from(tensors, ([name, tensor]) => tensorSource(name, tensor.detach())))
   const section = formatQuantization(baseFormats)
   const { base_model_name_or_path: base } = given
-  const config = { ...given, base_model_name_or_path: base && namedFromAnywhere(base) }
+  const config = base === null ? given : { ...given, ...namedFromAnywhere(base) }
   return [
     ...writeModelWeights(directory, sources, {
       stem: STEM,

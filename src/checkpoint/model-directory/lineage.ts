@@ -22,6 +22,8 @@ export interface LineageStep {
   /** ISO 8601, UTC. */
   date: string
   annealVersion: string
+  /** What the step started from, where that came from the hub: `ORG/NAME@commit`. */
+  parent?: string | undefined
   /** sha256 of the weights that the step started from. */
   parentSha256?: string | undefined
 }
@@ -44,6 +46,7 @@ export const lineageSchema: z.ZodType<LineageStep[]> = z.array(
     report: z.record(z.string(), z.unknown()),
     date: z.iso.datetime(),
     annealVersion: z.string().min(1),
+    parent: z.string().optional(),
     parentSha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/)

@@ -2,6 +2,7 @@
 // all. Of a model that was there before nothing stays; other entries do.
 import { join } from 'node:path'
 import { type WrittenFile, writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-write.ts'
+import { nameOfSnapshot, pinnedName } from '../../hub/snapshot.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { type StoredDType, storedDtype } from '../../model/dtype.ts'
 import { VERSION } from '../../version.ts'
@@ -49,15 +50,20 @@ export async function writeModel(target: string, parts: ModelParts): Promise<Wri
   return [...written]
 }
 
-/** Steps as lineage has them: of now and of this version, the first one made from weights with the hash `parentSha256`. */
-export function datedSteps(steps: readonly PassRecord[], parentSha256?: string): LineageStep[] {
+/**
+ * Steps as lineage has them: of now and of this version, the first one made from weights with the hash `parentSha256`, which lay at `parent`:
+ * of what came from the hub, its name and commit are kept.
+ */
+export function datedSteps(steps: readonly PassRecord[], parentSha256?: string, parent = ''): LineageStep[] {
   const date = new Date().toISOString()
+  const name = nameOfSnapshot(parent) && pinnedName(parent)
   return steps.map(({ pass, options, report }, i) => ({
     pass,
     options,
     report,
     date,
     annealVersion: VERSION,
+    ...(i === 0 && name !== undefined && { parent: name }),
     ...(i === 0 && parentSha256 !== undefined && { parentSha256 }),
   }))
 }
@@ -73,6 +79,6 @@ export async function saveEdited(model: Decoder, from: string, to: string, step:
   await writeModel(to, {
     model,
     companions: (directory) => copyCompanions(from, directory),
-    lineage: [...readLineage(from), ...datedSteps([step], hashWeights(from))],
+    lineage: [...readLineage(from), ...datedSteps([step], hashWeights(from), from)],
   })
 }

@@ -48,7 +48,9 @@ export const preferenceKeys: Shape<PreferenceKeys> = {
     .describe('dpo: adds this much of the ordinary loss on the chosen answers, so that they stay likely. Default: 0.'),
   ref_model: path
     .optional()
-    .describe('dpo: directory of the reference model. Default: the model that the run starts from.'),
+    .describe(
+      'dpo: directory of the reference model, or its name on the hub. Default: the model that the run starts from.',
+    ),
   precompute_ref_log_probs: z
     .boolean()
     .optional()

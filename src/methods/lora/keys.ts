@@ -48,7 +48,7 @@ export const loraKeys: Shape<LoraKeys> = {
   adapter_name_or_path: path
     .optional()
     .describe(
-      'LoRA: directory of an adapter to go on from, with its own rank, alpha and modules. Default: a fresh one.',
+      'LoRA: directory of an adapter to go on from, or its name on the hub, with its own rank, alpha and modules. Default: a fresh one.',
     ),
 }
 

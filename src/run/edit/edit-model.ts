@@ -19,6 +19,7 @@ import { type LoadedModel, loadModel } from '../load-model.ts'
 import { modelNotices } from '../model-notices.ts'
 import { type ModelSource, modelSource, sourceConfig } from '../model-source.ts'
 import { resolveData } from '../resolve-data.ts'
+import { resolveModels } from '../resolve-model.ts'
 import { bringCompanions, hashAll, hashSource } from '../source-files.ts'
 import { checkTarget, takeTarget } from './edit-target.ts'
 import { drawWindows, fittingTokenizer, resolveWindows, type WindowOptions, type Windows } from './edit-windows.ts'
@@ -27,7 +28,7 @@ import { type Summary, summaryLines } from './summary.ts'
 
 /** What every edit is given. */
 export interface EditOptions extends Partial<WindowOptions> {
-  /** A model directory, a GGUF file, or an adapter's directory. */
+  /** A model directory, a GGUF file, an adapter's directory, or a name on the hub. */
   model: string
   /** LoRAs that are merged into it first. */
   adapter?: string | readonly string[]
@@ -99,9 +100,10 @@ export function editModel<Figures extends object>(
 
 async function run<Figures extends object>(
   method: EditMethod<Figures>,
-  options: EditOptions,
+  given: EditOptions,
   watch: Watch,
 ): Promise<EditResult<Figures>> {
+  const options = await resolveModels(given, watch)
   const { out } = options
   const data = await resolveData(options.data ?? [], watch)
   const evalData = options.evalData && (await resolveData(options.evalData, watch, { usual: null }))
@@ -171,7 +173,7 @@ async function editLoaded<Figures extends object>(
     await writeModel(out, {
       model: edited.write ?? model,
       companions: (directory) => bringCompanions(source, directory),
-      lineage: [...lineage, ...datedSteps([...steps, step], parentSha256)],
+      lineage: [...lineage, ...datedSteps([...steps, step], parentSha256, source.base)],
       files: { ...files, [`${method.name}.html`]: page },
     })
     for (const notice of notices) tellNotice(watch, notice)

@@ -5,9 +5,11 @@ import type { EvalModel } from '../../eval/model.ts'
 import { serverModel } from '../../eval/server-model.ts'
 import { fileMark } from '../../files/file-mark.ts'
 import { hashOf } from '../../files/hash.ts'
+import type { Watch } from '../../work.ts'
 import { type LoadLmOptions, loadLm } from '../load-lm.ts'
 import { modelNotices } from '../model-notices.ts'
 import { modelSource } from '../model-source.ts'
+import { resolveModels } from '../resolve-model.ts'
 import { sourceWeights } from '../source-files.ts'
 
 /** A model that answers; `free` gives back what it holds. */
@@ -16,12 +18,21 @@ export interface OpenedModel {
   free: () => void
 }
 
-/** Opens a directory, a GGUF file, an adapter, or an OpenAI-compatible server (`http://…`). */
-export async function openEvalModel(path: string, { tell, ...options }: LoadLmOptions): Promise<OpenedModel> {
+/** Opens a directory, a GGUF file, an adapter, any of them by its name on the hub, or an OpenAI-compatible server (`http://…`). */
+export async function openEvalModel(
+  path: string,
+  { tell, ...options }: LoadLmOptions,
+  watch?: Watch,
+): Promise<OpenedModel> {
   if (/^https?:\/\//.test(path)) return { model: await serverModel(path), free: () => {} }
-  const engine = await loadLm(path, { ...options, ...(tell !== undefined && { tell }) })
+  const resolved = await resolveModels({ model: path, adapter: options.adapter }, watch)
+  const engine = await loadLm(resolved.model, {
+    ...options,
+    adapter: resolved.adapter ?? [],
+    ...(tell !== undefined && { tell }),
+  })
   for (const notice of modelNotices(engine.model.config, engine.tokenizer)) tell?.(notice)
-  const source = modelSource(path, options.adapter)
+  const source = modelSource(resolved.model, resolved.adapter)
   const { config } = engine.model
   const marks = sourceWeights(source).map(fileMark)
   const tokenizer = engine.tokenizer

@@ -27,7 +27,7 @@ import { openEvalModel } from './open-model.ts'
 
 /** What is evaluated, on what, and where the results go. */
 export interface RunEvalOptions extends LoadLmOptions {
-  /** A model directory, a GGUF file, an adapter, or the address of a server. */
+  /** A model directory, a GGUF file, an adapter, a name on the hub, or the address of a server. */
   model: string
   /** Names of built-in tasks, and task files (.yaml, .ts, .js). */
   tasks: readonly string[]
@@ -87,7 +87,7 @@ async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: 
   })
   const started = performance.now()
   const date = new Date()
-  const { model, free } = await openEvalModel(options.model, { ...loading(options), tell: notice })
+  const { model, free } = await openEvalModel(options.model, { ...loading(options), tell: notice }, watch)
   try {
     const folder = options.outputPath === undefined ? undefined : join(options.outputPath, sanitizedName(model.name))
     if (folder !== undefined) mkdirSync(folder, { recursive: true })

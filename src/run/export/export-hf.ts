@@ -58,7 +58,7 @@ export async function exportDirectory(
     },
     lineage: (written) => {
       const step = { pass: 'export', options: { to: 'hf', dtype }, report: { bytes: bytesOf(written) } }
-      return [...lineage, ...datedSteps([...steps, step], parentSha256)]
+      return [...lineage, ...datedSteps([...steps, step], parentSha256, source.base)]
     },
   })
   return { path: out, bytes: bytesOf(files), dtype, notices }

@@ -16,12 +16,13 @@ import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { checkTarget, takeTarget } from '../edit/edit-target.ts'
 import { type LoadedModel, loadModel } from '../load-model.ts'
 import { modelSource } from '../model-source.ts'
+import { resolveModels } from '../resolve-model.ts'
 import { type ExportedDirectory, exportDirectory, type HuggingFaceTarget } from './export-hf.ts'
 import { adapterLines, directoryLines, ggufLines } from './export-lines.ts'
 import { ggufCard } from './gguf-card.ts'
 
 interface CommonOptions {
-  /** A model directory, a GGUF file, or an adapter's directory. */
+  /** A model directory, a GGUF file, an adapter's directory, or a name on the hub. */
   model: string
   /** LoRAs that are merged into it. */
   adapter?: string | readonly string[]
@@ -60,7 +61,8 @@ export function exportModel(
   return eventsOf((watch) => run(options, watch), { signal })
 }
 
-async function run(options: ExportOptions, watch: Watch): Promise<ExportResult> {
+async function run(given: ExportOptions, watch: Watch): Promise<ExportResult> {
+  const options = await resolveModels(given, watch)
   const { out, to, overwrite = false } = options
   if (to === 'hf') checkTarget(modelSource(options.model, options.adapter), out, overwrite)
   const takeAway = takeTarget(out)

@@ -175,7 +175,7 @@ const calibration = z.strictObject({
 
 const shape: Shape<QprunerConfig> = {
   model_name_or_path: path.describe(
-    'The model to make smaller: a directory (config.json and safetensors), a .gguf file, or an adapter, which is merged into its model.',
+    'The model to make smaller: a directory (config.json and safetensors), a .gguf file, an adapter, which is merged into its model, or a name on the hub.',
   ),
   dataset: paths.describe('Text to measure on and to recover with: files or folders, or a dataset of the hub by name.'),
   eval_dataset: paths.optional().describe('Text for the evaluation. Default: other windows of dataset.'),

@@ -12,6 +12,7 @@ import { loadModel } from '../load-model.ts'
 import { modelNotices } from '../model-notices.ts'
 import { modelSource, sourceConfig } from '../model-source.ts'
 import { resolveData } from '../resolve-data.ts'
+import { resolveModelPath } from '../resolve-model.ts'
 import { hashAll } from '../source-files.ts'
 import { inKeys } from '../train/in-keys.ts'
 import type { QprunerConfig } from './config.ts'
@@ -47,7 +48,7 @@ export async function prepareQpruner(
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads)
   const { model_name_or_path, output_dir: root, calibration, dataset, eval_dataset, text_column, seed } = config
-  const source = modelSource(model_name_or_path)
+  const source = modelSource(await resolveModelPath(model_name_or_path, watch))
   const decoder = sourceConfig(source)
   const { samples, max_length: maxLength, batch_size: batchSize } = calibration
   const data = await resolveData(dataset, watch)

@@ -105,7 +105,7 @@ async function writeStage(
   await writeModel(directory, {
     model,
     companions: (to) => bringCompanions(source, to),
-    lineage: [...lineage, ...datedSteps([...steps, step], hashSource(source))],
+    lineage: [...lineage, ...datedSteps([...steps, step], hashSource(source), source.base)],
   })
 }
 

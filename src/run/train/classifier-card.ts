@@ -3,6 +3,7 @@
 import { basename, join, resolve } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import { nameOfSnapshot } from '../../hub/snapshot.ts'
 import { formatNumber } from '../../report/scale.ts'
 
 /** What is said of a classifier. */
@@ -22,7 +23,7 @@ export function writeClassifierCard(
   { labels, evaluation, step }: ClassifierFacts,
 ): WrittenFile {
   const { model_name_or_path, finetuning } = config
-  const base = model_name_or_path && basename(resolve(model_name_or_path))
+  const base = model_name_or_path && (nameOfSnapshot(model_name_or_path)?.repo ?? basename(resolve(model_name_or_path)))
   const name = basename(resolve(directory))
   const measured = MEASURED.filter((key) => evaluation[key] !== undefined)
   const from = base === undefined ? 'from fresh weights' : `from \`${base}\``

@@ -12,6 +12,7 @@ import type { AnyModel } from '../../model/any-model.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { engineInfo } from '../../torch/index.ts'
 import { VERSION } from '../../version.ts'
+import { pinnedConfig } from './resolve-names.ts'
 
 const FILE = 'fingerprint.json'
 const DIGITS = 16
@@ -71,7 +72,7 @@ export function leftFingerprint(config: TrainConfig): Fingerprint | undefined {
 }
 
 function configHash(config: TrainConfig): string {
-  const kept = Object.entries(config).filter(([key, value]) => !PLACES.has(key) && value !== undefined)
+  const kept = Object.entries(pinnedConfig(config)).filter(([key, value]) => !PLACES.has(key) && value !== undefined)
   return shortened(hashOf(JSON.stringify(kept.sort(([a], [b]) => (a < b ? -1 : 1)))))
 }
 

@@ -108,7 +108,7 @@ export function modelOf(
           : { model: loadDecoder(path, { device, ...(quantize && { quantize }) }), steps: [] }
     fitted(tokenizer, model.config)
     checkTrainable(model, config)
-    return { model, merged: steps.length > 0 ? datedSteps(steps, hashSource(source)) : [] }
+    return { model, merged: steps.length > 0 ? datedSteps(steps, hashSource(source), source.base) : [] }
   }
   // Weights are drawn on the CPU, so that a seed means the same model on every device.
   const take = initialise(fresh, new Generator(config.seed))

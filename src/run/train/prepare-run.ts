@@ -21,6 +21,7 @@ import { makeFinetuning } from './make-finetuning.ts'
 import { tokenizerOf } from './model-of.ts'
 import { readStage } from './read-stage.ts'
 import { resolveDatasets } from './resolve-datasets.ts'
+import { resolveNames } from './resolve-names.ts'
 import { resumePoint } from './resume-point.ts'
 import type { RunWatch } from './run-events.ts'
 import { continueOrigin, type RunOrigin, runOrigin } from './run-origin.ts'
@@ -50,7 +51,7 @@ export interface Run {
  */
 export async function prepareRun(given: TrainConfig, watch: RunWatch, isTrial = false): Promise<Run> {
   const notice = (message: string): void => watch.tell({ type: 'notice', message })
-  const config = resolveStart(await resolveDatasets(given, watch), notice)
+  const config = resolveStart(await resolveNames(await resolveDatasets(given, watch), watch), notice)
   const device = resolveDevice(config.device)
   const bf16 = computesInBf16(config, device)
   if (config.threads !== undefined) setThreads(config.threads)

@@ -14,6 +14,7 @@ import { VERSION } from '../../version.ts'
 import { modelSource, sourceLineage } from '../model-source.ts'
 import type { Finetuning } from './finetuning.ts'
 import { passedBest } from './passed-best.ts'
+import { pinnedConfig } from './resolve-names.ts'
 import type { RunLog } from './run-log.ts'
 import type { RunOrigin } from './run-origin.ts'
 
@@ -85,7 +86,7 @@ export async function saveFinal(
     ...(origin.merged ?? []),
     {
       pass: config.stage,
-      options: JSON.parse(JSON.stringify(config)),
+      options: JSON.parse(JSON.stringify(pinnedConfig(config))),
       report: { steps: keptStep, ...(origin.changes.length > 0 && { changes: origin.changes }) },
       date: new Date().toISOString(),
       annealVersion: VERSION,

@@ -17,6 +17,7 @@ import { isAdapter, modelSource } from '../model-source.ts'
 import { sourceWeights } from '../source-files.ts'
 import { PLACES } from './fingerprint.ts'
 import { freshConfigOf } from './model-of.ts'
+import { pinnedConfig } from './resolve-names.ts'
 
 /** A key that a resumed run has otherwise than the run that saved its checkpoint. */
 export interface ConfigChange {
@@ -75,7 +76,7 @@ const SILENT: ReadonlySet<string> = new Set([...PLACES, 'run_name', 'device', 't
 /** What a run of this configuration is made from. `tokenizerHash` stands for all that decides its ids. */
 export function runOrigin(config: TrainConfig, tokenizer: Tokenizer, tokenizerHash: string): RunOrigin {
   return {
-    config: JSON.parse(JSON.stringify(config)),
+    config: JSON.parse(JSON.stringify(pinnedConfig(config))),
     model: modelMark(config, tokenizer),
     tokenizer: tokenizerHash.slice(0, 16),
     data: joined(listFiles(config.dataset).map(fileMark)),

@@ -16,6 +16,7 @@ import { leaveFingerprint } from './fingerprint.ts'
 import { finishedRun } from './finished-run.ts'
 import { loopOptions } from './loop-options.ts'
 import { prepareRun, type Run } from './prepare-run.ts'
+import { pinnedConfig } from './resolve-names.ts'
 import type { RunEvent, RunOnlyEvent, RunTell, TrainResult } from './run-events.ts'
 import { saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
@@ -66,9 +67,10 @@ export async function* runTraining(
       }
       return finished
     }
+    const kept = { config: pinnedConfig(config), origins }
     writeFileAtomic(
       join(config.output_dir, 'train_config.yaml'),
-      dumpConfig(trainKind, { config, origins }, ['Resolved configuration: every key, and where its value came from.']),
+      dumpConfig(trainKind, kept, ['Resolved configuration: every key, and where its value came from.']),
     )
     const warmup = stepsOf(config.warmup_steps, steps)
     if (warmup >= steps && warmup > 0)
@@ -80,7 +82,7 @@ export async function* runTraining(
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log, origin: run.origin }
     const perEpoch = stepsIn(1, batchesPerEpoch, accumulation)
     const options = loopOptions(run, parts, { steps, perEpoch, stop: signal, tell })
-    page = new TrainingPage({ config, origins }, log, { rules: options.rules ?? [], stage: data.figures }, tell)
+    page = new TrainingPage(kept, log, { rules: options.rules ?? [], stage: data.figures }, tell)
     let result: TrainResult = nothingDone(config)
     for await (const event of train(finetuning.model, data.train, objective, options)) {
       yield* told.splice(0)
