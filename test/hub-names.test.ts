@@ -9,7 +9,7 @@ import { loadModel } from '../src/run/load-model.ts'
 import { commitOf, HubServer } from './hub-server.ts'
 import { textSink } from './run-command.ts'
 import { tinyModelDirectory } from './tiny-model.ts'
-import { annealHere, makeWorkspace, type Workspace } from './training/tiny-run.ts'
+import { annealHere, corpus, makeWorkspace, type Workspace } from './training/tiny-run.ts'
 
 let server: HubServer
 let workspace: Workspace
@@ -40,6 +40,7 @@ beforeAll(async () => {
   ;({ directory: base, remove } = await tinyModelDirectory({ generationConfig: { temperature: 0 } }))
   Object.assign(process.env, { HF_HOME: home, HF_ENDPOINT: server.endpoint, HF_HUB_OFFLINE: '0' })
   server.add('models/org/base', filesOf(base), FIRST)
+  server.add('datasets/org/rows', { 'train.jsonl': corpus(20) }, FIRST)
 })
 beforeEach(() => {
   process.env.HF_HUB_OFFLINE = '0'
@@ -98,12 +99,30 @@ function ids(): string {
   return file
 }
 
+describe('a model from the hub that is none', () => {
+  it.each([
+    ['a header of 2 GB', 2n ** 31n],
+    ['a header longer than any file', 2n ** 63n],
+  ])('with %s is refused by what reads it', async (_, length) => {
+    const weights = Buffer.alloc(64)
+    weights.writeBigUInt64LE(length)
+    server.add('models/org/hostile', { ...filesOf(base), 'model.safetensors': weights })
+    const started = performance.now()
+    const { code, err } = await anneal('generate', '--model', 'org/hostile', ...PROMPT)
+    expect(code).toBe(3)
+    expect(err).toMatch(/model\.safetensors/)
+    expect(performance.now() - started).toBeLessThan(60_000)
+    rmSync(at('hub', 'models--org--hostile'), { recursive: true })
+  })
+})
+
 describe('a training run from a name', () => {
   const words = (name: string, config: Record<string, unknown> = {}): string[] =>
     workspace.words(name, {
       model: undefined,
       tokenizer_name_or_path: undefined,
       model_name_or_path: 'org/base',
+      dataset: 'org/rows',
       finetuning: 'lora',
       lora_r: 2,
       max_steps: 4,
@@ -122,6 +141,9 @@ describe('a training run from a name', () => {
     const repository = server.repositories.get('models/org/base')!
     repository.commits[SECOND] = other
     repository.refs.main = SECOND
+    const rows = server.repositories.get('datasets/org/rows')!
+    rows.commits[SECOND] = { 'train.jsonl': '{"text":"other rows"}\n' }
+    rows.refs.main = SECOND
     try {
       const resumed = await annealHere([...words('stopped'), '--resume_from_checkpoint', 'auto'])
       expect(resumed.code, resumed.err).toBe(0)
@@ -133,6 +155,7 @@ describe('a training run from a name', () => {
     const config = parse(readFileSync(join(workspace.outputOf('stopped'), 'train_config.yaml'), 'utf8'))
     expect(config.model_name_or_path).toBe(`org/base@${FIRST}`)
     expect(config.tokenizer_name_or_path).toBe(`org/base@${FIRST}`)
+    expect(config.dataset).toEqual([`org/rows@${FIRST}:train`])
     const [step] = JSON.parse(readFileSync(join(workspace.outputOf('stopped'), 'lineage.json'), 'utf8'))
     expect(step.options.model_name_or_path).toBe(`org/base@${FIRST}`)
     for (const directory of ['', 'checkpoint-4'])

@@ -1,8 +1,9 @@
 // What people give as data → what is read: a path that is there stays, a name on the hub is pulled and gets the commit that it has now. The one
 // step that asks the network, before anything is read; the readers then find the files of such a name in the cache.
 import { existsSync } from 'node:fs'
-import { HubError, InputError } from '../errors.ts'
+import { InputError } from '../errors.ts'
 import { COMMIT, formatHubName, type HubName, isHubName, parseHubName } from '../hub/hub-name.ts'
+import { norAPath } from '../hub/nor-a-path.ts'
 import { type PulledDataset, pullDataset } from '../hub/pull-dataset.ts'
 import type { Watch } from '../work.ts'
 
@@ -48,18 +49,7 @@ export function isNameOfData(path: string): boolean {
 }
 
 async function pulled(name: HubName, watch: Watch | undefined, usual: string | null): Promise<PulledDataset> {
-  try {
-    return await pullDataset(name, { watch, ...(usual !== null && { usual }) })
-  } catch (error) {
-    if (!(error instanceof HubError) || (error.status !== undefined && error.status !== 401 && error.status !== 404))
-      throw error
-    const { status, code } = error
-    throw new HubError(`${error.message}. Nothing has this path here, either`, {
-      cause: error,
-      code,
-      ...(status !== undefined && { status }),
-    })
-  }
+  return norAPath(pullDataset(name, { watch, ...(usual !== null && { usual }) }))
 }
 
 /** A run that is resumed goes on with the rows that it began with, wherever the branch is now. */

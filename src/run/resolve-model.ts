@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { findBaseModel } from '../checkpoint/adapter/base-model.ts'
-import { HubError } from '../errors.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { type HubName, isHubName, parseHubName } from '../hub/hub-name.ts'
+import { norAPath } from '../hub/nor-a-path.ts'
 import { pull } from '../hub/pull.ts'
 import { nameOfSnapshot } from '../hub/snapshot.ts'
 import type { Need } from '../hub/wanted-files.ts'
@@ -42,15 +42,7 @@ export async function resolveModels<T extends { model: string; adapter?: string 
 }
 
 async function pulled(name: HubName, watch: Watch | undefined, need: Need): Promise<string> {
-  try {
-    return (await pull(name, { watch, need })).path
-  } catch (error) {
-    if (!(error instanceof HubError) || (error.status !== undefined && error.status !== 401 && error.status !== 404))
-      throw error
-    const { status, code } = error
-    const message = `${error.message}${error.message.endsWith('?') ? '' : '.'} Nothing has this path here, either`
-    throw new HubError(message, { cause: error, code, ...(status !== undefined && { status }) })
-  }
+  return (await norAPath(pull(name, { watch, need }))).path
 }
 
 /** Downloads the models that adapters name, where they are names; `modelSource` then finds them in the cache. */

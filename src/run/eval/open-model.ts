@@ -45,6 +45,7 @@ export async function openEvalModel(
     ),
     facts: {
       model_source: 'anneal',
+      ...(engine.info?.revision !== undefined && { model_sha: engine.info.revision }),
       max_length: engine.contextLength,
       tokenizer_pad_token: token(tokenizer?.padTokenId),
       tokenizer_eos_token: token(tokenizer?.eosTokenId),

@@ -179,7 +179,7 @@ function facts(
     seed = 1234,
     bootstrap = 100_000,
   } = options
-  const { chat_template: template = null, ...more } = model.facts
+  const { chat_template: template = null, model_sha: commit, ...more } = model.facts
   const shown = applyChatTemplate ? template : null
   return {
     config: {
@@ -189,6 +189,7 @@ function facts(
         ...(options.adapter?.length && { peft: options.adapter }),
         dtype: options.dtype ?? 'auto',
       },
+      ...(commit !== undefined && { model_sha: commit }),
       batch_size: options.batchSize ?? null,
       device: options.device ?? 'auto',
       limit,

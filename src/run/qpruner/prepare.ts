@@ -2,6 +2,7 @@
 // What is wrong is said here, before anything is written.
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
+import { pinnedName } from '../../hub/snapshot.ts'
 import { resolveOptions } from '../../methods/prune/options.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { resolveDevice, setThreads } from '../../torch/index.ts'
@@ -48,11 +49,19 @@ export async function prepareQpruner(
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads)
   const { model_name_or_path, output_dir: root, calibration, dataset, eval_dataset, text_column, seed } = config
-  const source = modelSource(await resolveModelPath(model_name_or_path, watch))
+  const path = await resolveModelPath(model_name_or_path, watch)
+  const source = modelSource(path)
   const decoder = sourceConfig(source)
   const { samples, max_length: maxLength, batch_size: batchSize } = calibration
   const data = await resolveData(dataset, watch)
   const evalData = eval_dataset && (await resolveData(eval_dataset, watch, { usual: null }))
+  // Kept with the commits that its names have now.
+  const own = {
+    ...config,
+    model_name_or_path: pinnedName(path),
+    dataset: data,
+    ...(evalData && { eval_dataset: evalData }),
+  }
   const text = { data, evalData, samples, maxLength, batchSize, textColumn: text_column, seed }
   refuseQuantized({ source, config: decoder }, 'prune and quantize')
   const wanted = inKeys(KEYS, () => {
@@ -68,13 +77,13 @@ export async function prepareQpruner(
     for (const message of modelNotices(decoder, tokenizer)) watch.tell?.({ type: 'notice', message })
     const windows = await drawWindows(tokenizer, wanted, watch)
     const context: StageContext = {
-      config,
+      config: own,
       original: source,
       windows,
       watch,
       load: (from, onto) => loadModel(from, { device, dtype, ...(onto && { onto }) }),
     }
-    const plan = planStages(config, hashAll(source), windows)
+    const plan = planStages(own, hashAll(source), windows)
     if (!overwrite) refuseOtherStages(plan, root)
     return { context, plan, close }
   } catch (error) {

@@ -93,12 +93,12 @@ export function checkQpruner(
 }
 
 async function pipeline(
-  config: QprunerConfig,
+  given: QprunerConfig,
   { origins, overwrite }: Pick<RunQprunerOptions, 'origins' | 'overwrite'>,
   watch: PipelineWatch,
 ): Promise<QprunerResult> {
-  const { context, plan, close } = await prepareQpruner(config, watch as Watch, { overwrite })
-  const { original } = context
+  const { context, plan, close } = await prepareQpruner(given, watch as Watch, { overwrite })
+  const { original, config } = context
   const { output_dir: root, quantize } = config
   /** Makes a stage, or says that it is there. */
   const make = async (stage: Stage, fill: (directory: string) => Promise<void>): Promise<void> => {

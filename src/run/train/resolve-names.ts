@@ -45,7 +45,10 @@ function asBegun(text: string, before: unknown): string {
 }
 
 /** The configuration in the newest checkpoint that the run may go on from; empty where there is none. What is wrong with it is said elsewhere. */
-function beginningOf({ resume_from_checkpoint: wish, output_dir }: TrainConfig): Readonly<Record<string, unknown>> {
+export function beginningOf({
+  resume_from_checkpoint: wish,
+  output_dir,
+}: TrainConfig): Readonly<Record<string, unknown>> {
   if (wish === undefined) return {}
   const places = wish === 'auto' ? findCheckpoints(output_dir).map(({ path }) => path) : [wish]
   for (const place of places) {
