@@ -14,7 +14,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { commitOf, HUB_FILES, HubServer, refuse, sha256 } from '../../test/hub-server.ts'
 import { describeError, exitCodeOf } from '../errors.ts'
 import { RepoCache } from './cache.ts'
@@ -182,6 +182,23 @@ describe('what is in between', () => {
     )
     location = '/again'
     expect((await failure('org/tiny'))[1]).toBe('org/tiny: expected at most 10 redirects from HUB, got more')
+  })
+  it('cannot lead from https to http, where it would read along', async () => {
+    const asked: string[] = []
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (address) => {
+      asked.push(String(address))
+      return new Response(null, { status: 302, headers: { location: 'http://hub.example/api/models/org/tiny' } })
+    })
+    try {
+      const [code, line] = await failure('org/tiny', { HF_ENDPOINT: 'https://hub.example', HF_TOKEN: 'hf_right' })
+      expect(code).toBe(8)
+      expect(line).toMatch(/expected hub\.example to lead on to an https address, got "http:\/\/hub\.example/)
+      expect(asked).toEqual([
+        expect.stringMatching(/^https:\/\/hub\.example\/api\/models\/org\/tiny\/revision\/main\?/),
+      ])
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
   it('is told when nobody is there, at once', async () => {
     const closed = createServer()
