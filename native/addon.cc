@@ -161,6 +161,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   registerDispatch(env, exports);
   registerTensors(env, exports);
   registerAutograd(env, exports);
+  registerReplay(env, exports);
   return exports;
 }
 

@@ -198,7 +198,9 @@ napi_value call(napi_env env, napi_callback_info info) {
         stack.push_back(readArgument(env, state, argument, values[i + 1]));
       }
     }
+    if (state.recording != nullptr) recordCall(*state.recording, index, stack);
     op.handle.callBoxed(&stack);
+    if (state.recording != nullptr) recordResults(*state.recording, op.returnsSelf, stack);
     if (op.returnsSelf || stack.empty()) {
       napi_get_undefined(env, &result);
     } else if (stack.size() == 1) {

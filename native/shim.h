@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/version.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,8 @@ struct Op {
   bool returnsSelf;  // in-place operators hand back an argument; JavaScript already has its handle
 };
 
+struct Recording;
+
 /** All state of one JavaScript environment. Tensors and generators are known to JavaScript by index. */
 struct Env {
   std::vector<at::Tensor> tensors{at::Tensor()};  // handle 0 means "no tensor"
@@ -45,6 +48,8 @@ struct Env {
   std::vector<at::Generator> generators;
   std::vector<Op> ops;
   std::vector<c10::IValue> stack;
+  std::shared_ptr<Recording> recording;  // the one that is being made
+  std::vector<std::shared_ptr<Recording>> recordings;
   napi_ref makeError = nullptr;
   std::vector<int64_t> adopted;  // bytes of the tensors that only the garbage collector will free, by handle
   int64_t adoptedBytes = 0, reportedBytes = 0;
@@ -135,7 +140,13 @@ template <size_t N> std::array<napi_value, N> arguments(napi_env env, napi_callb
 void registerDispatch(napi_env env, napi_value exports);
 void registerTensors(napi_env env, napi_value exports);
 void registerAutograd(napi_env env, napi_value exports);
+void registerReplay(napi_env env, napi_value exports);
 void define(napi_env env, napi_value exports, const char* name, napi_callback callback);
+
+// replay.cc: what a call takes, before it is made, and what it gave
+void recordCall(Recording& recording, size_t op, const std::vector<c10::IValue>& stack);
+void recordResults(Recording& recording, bool returnsSelf, const std::vector<c10::IValue>& stack);
+void spoil(Recording& recording);
 
 // allocator.cc
 struct MemoryStats {

@@ -57,10 +57,16 @@ napi_value fromData(napi_env env, napi_callback_info info) {
   });
 }
 
+/** What JavaScript reads may decide what it does next. */
+void noteRead(napi_env env) {
+  if (Env& state = envOf(env); state.recording != nullptr) spoil(*state.recording);
+}
+
 /** toData(handle, typedArray): copies the values out, in row-major order. */
 napi_value toData(napi_env env, napi_callback_info info) {
   auto values = arguments<2>(env, info);
   return guarded(env, "data", [&]() -> napi_value {
+    noteRead(env);
     auto tensor = envOf(env).get(readHandle(env, values[0])).detach().cpu().contiguous();
     Bytes bytes = bytesOf(env, values[1]);
     TORCH_CHECK(bytes.length == tensor.nbytes(), "expected room for ", tensor.nbytes(), " bytes, got ", bytes.length);
@@ -71,7 +77,10 @@ napi_value toData(napi_env env, napi_callback_info info) {
 
 napi_value item(napi_env env, napi_callback_info info) {
   auto values = arguments<1>(env, info);
-  return guarded(env, "item", [&] { return makeNumber(env, envOf(env).get(readHandle(env, values[0])).item().toDouble()); });
+  return guarded(env, "item", [&] {
+    noteRead(env);
+    return makeNumber(env, envOf(env).get(readHandle(env, values[0])).item().toDouble());
+  });
 }
 
 template <class Read> napi_value property(napi_env env, napi_callback_info info, const char* name, Read read) {

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 
 /** From the ground up. Rooms on one line stand side by side. */
 const FLOORS = [
-  ['nearest.ts', 'printable.ts', 'rate-meter.ts', 'shell-word.ts', 'system-error.ts'],
+  ['nearest.ts', 'printable.ts', 'rate-meter.ts', 'retry-after.ts', 'shell-word.ts', 'system-error.ts'],
   ['errors.ts', 'version.ts', 'work.ts'],
   ['option-names.ts'],
   ['files', 'report'],

@@ -106,3 +106,9 @@ it('refuses a model without labels', async () => {
   )
   remove()
 })
+
+it('takes no table for lines of text', async () => {
+  const { code, err } = await runCommand(command, ['--model', 'any', '--text', 'rows.csv'])
+  expect(code).toBe(2)
+  expect(err).toMatch(/rows\.csv, a table \(\.csv\), whose every line would be read as a text/)
+})

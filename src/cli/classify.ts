@@ -38,6 +38,11 @@ export const command: Command = defineCommand({
     const { model, text, ids, device, threads, batchSize } = options
     if ((text === undefined) === (ids === undefined))
       throw new UsageError(`--text: expected either it or --ids, got ${text === undefined ? 'neither' : 'both'}`)
+    const table = text === undefined ? undefined : /\.(csv|tsv|jsonl|json|parquet)$/i.exec(text)?.[1]
+    if (table !== undefined)
+      throw new UsageError(
+        `--text: expected a file with a text in each line, got ${text}, a table (.${table}), whose every line would be read as a text. Write its column of texts to a .txt file, a line each`,
+      )
     const content = await readInput((text ?? ids)!)
     const lists = ids === undefined ? undefined : parseIds(content, ids)
     const texts = text === undefined ? undefined : linesOf(content, text)

@@ -14,6 +14,9 @@ interface Body {
 }
 
 let fails = 0
+/** Answers of the server that it is asked too much, and how long it wants to be left alone, in seconds. */
+let refuses: string | undefined
+let refusedAt = 0
 /** What is sent as it stands. */
 let sent: string | undefined
 let isStarted = false
@@ -28,6 +31,12 @@ const server = createServer(async (request, response) => {
   const body = JSON.parse(await textOf(request)) as Body
   asked.push(body)
   if (body.prompt.includes('refuse')) return send(400, { error: 'no' })
+  if (refuses !== undefined) {
+    response.setHeader('retry-after', refuses)
+    refuses = undefined
+    refusedAt = performance.now()
+    return send(429, { error: 'slow down' })
+  }
   if (fails-- > 0) return send(503, { error: 'busy' })
   if (!body.echo) return send(200, { choices: [{ text: ` ${body.prompt.length}\nmore` }] })
   const start = isStarted ? ['<s>'] : []
@@ -142,6 +151,16 @@ it.each([
   await model.answer([pair('ab', ' c')], { take: (_index, answer) => void answers.push(answer), seed: 0 })
   sent = undefined
   expect(answers).toEqual([{ failed: expect.stringMatching(message) }])
+})
+
+it('comes back when a server says that it may', async () => {
+  const model = await serverModel(address, { model: 'words', pause: 1 })
+  refuses = '1'
+  const request: EvalRequest = { kind: 'generate_until', context: 'a', generation: { until: [] }, repeat: 0 }
+  const answers: Answer[] = []
+  await model.answer([request], { take: (_index, answer) => void answers.push(answer), seed: 0 })
+  expect(performance.now() - refusedAt).toBeGreaterThan(990)
+  expect(answers).toEqual([{ text: ' 1\nmore' }])
 })
 
 it('takes no number for a text, and no page for a list of models', async () => {

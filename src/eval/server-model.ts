@@ -1,7 +1,9 @@
 // A model behind an address: any server with OpenAI's `/v1/completions`. Likelihoods come from `echo` with `logprobs`, where the text that was
 // sent is told back token by token; where the continuation begins is told by `text_offset`.
 
+import { setTimeout } from 'node:timers/promises'
 import { InputError, UsageError } from '../errors.ts'
+import { retryAfter } from '../retry-after.ts'
 import { beforeStops, newTokensOf, samplingOf, stopsOf } from './lm-model.ts'
 import type { Answer, AnswerOptions, EvalModel } from './model.ts'
 import type { EvalRequest } from './requests.ts'
@@ -9,6 +11,8 @@ import { brief } from './task-config.ts'
 
 const AT_ONCE = 8
 const TRIES = 3
+/** Seconds that a server is waited for at most when it says how long. */
+const LONGEST_WAIT = 120
 
 /** How a server is asked. */
 export interface ServerOptions {
@@ -188,9 +192,10 @@ class Server {
   /** One completion, or why there is none: after three tries where the server or the way to it fails, at once where it refuses. */
   async complete(body: object, signal: AbortSignal | undefined): Promise<{ choice?: Completion; failed?: string }> {
     let failed = ''
+    let asked: number | undefined
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, this.#pause * 2 ** attempt))
-      signal?.throwIfAborted()
+      const wait = asked === undefined ? this.#pause * 2 ** attempt : Math.min(asked, LONGEST_WAIT) * 1000
+      if (attempt > 0) await setTimeout(wait, undefined, { signal }).catch(() => signal?.throwIfAborted())
       try {
         const response = await fetch(`${this.#address}/completions`, {
           method: 'POST',
@@ -206,6 +211,7 @@ class Server {
           failed = answer === undefined ? `expected JSON, got ${brief(text)}` : 'an answer without choices'
           continue
         }
+        asked = retryAfter(response.headers)
         failed = `HTTP ${response.status} ${(await response.text()).slice(0, 200)}`.trim()
         if (response.status < 500 && response.status !== 429 && response.status !== 408) break
       } catch (error) {

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HubError, hasCode } from '../errors.ts'
 import { parseJson } from '../files/read-json.ts'
+import { retryAfter } from '../retry-after.ts'
 import { VERSION } from '../version.ts'
 import type { Watch } from '../work.ts'
 import { answerError, reasonOf } from './hub-faults.ts'
@@ -167,16 +168,6 @@ function isHopeless(error: unknown): boolean {
   return (
     hasCode(cause, 'ENOTFOUND', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH') || /CERT|^ERR_TLS|^ERR_SSL/.test(code)
   )
-}
-
-/** Seconds: `Retry-After` as a number or a date, else the `t=` of the hub's `RateLimit`. */
-function retryAfter(headers: Headers): number | undefined {
-  const text = headers.get('retry-after') ?? ''
-  if (/^\d+$/.test(text)) return Number(text)
-  const date = Date.parse(text)
-  if (Number.isFinite(date)) return Math.max(0, (date - Date.now()) / 1000)
-  const reset = /\bt=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
-  return reset === undefined ? undefined : Number(reset)
 }
 
 function hostOf(address: string): string {

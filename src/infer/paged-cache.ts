@@ -13,11 +13,17 @@ export const BLOCK_TOKENS = 16
 
 /** Blocks of one layer, for the pool's capacity, laid out for the kernel: keys [blocks, heads, D, 16], values [blocks, heads, 16, D filled up to a multiple of 16]; or for operators of LibTorch, both [blocks, 16, heads, D]. */
 interface LayerBlocks {
+  pool: BlockPool
+  heads: number
+  width: number
+  dtype: DType
   /** How many blocks there is room for. */
   capacity: number
   keys: Tensor
   values: Tensor
 }
+
+type EmptyLayer = Omit<LayerBlocks, 'keys' | 'values'> & { keys: null; values: null }
 
 /** One sequence in a cache. */
 export interface CachedText {
@@ -59,13 +65,12 @@ export interface PagedCacheOptions {
 export class PagedCache {
   readonly #pools: BlockPool[]
   readonly #layers = new Map<number, LayerBlocks>()
-  /** Which pool a layer's blocks belong to. */
-  readonly #windows = new Map<number, number | null>()
   readonly #contents = new Map<string, BlockContent>()
   readonly #dtype: DType | undefined
   readonly #device: string
   readonly #hasKernel: boolean
   #serial = 0
+  #generation = 0
 
   constructor({ windows, tokens, dtype, computed = { dtype: 'f32', device: 'cpu' } }: PagedCacheOptions) {
     this.#device = computed.device
@@ -79,6 +84,11 @@ export class PagedCache {
   /** Blocks that sequences use, in the pool where most are. */
   get usedBlocks(): number {
     return Math.max(0, ...this.#pools.map(({ used }) => used))
+  }
+
+  /** Another number once the blocks of a layer lie in other tensors. */
+  get generation(): number {
+    return this.#generation
   }
 
   /** A text that begins with what is known of `ids`, at most `most` of them, in whole blocks. `salt` keeps apart what equal ids do not make equal. */
@@ -139,14 +149,19 @@ export class PagedCache {
         rows[row++] = text.length + i
       }
     const tablesOf = (pool: BlockPool): number[][] => texts.map(({ text }) => (text as Text).tables[pool.index]!)
+    for (const [layer, blocks] of this.#layers) this.#grow(layer, blocks)
+    const inputs: Tensor[] = []
     const attentions = new Map(
       this.#pools.map((pool) => [
         pool.window,
-        this.#hasKernel ? this.#kernel(pool, rows, tablesOf(pool)) : this.#composed(pool, texts, tablesOf(pool)),
+        this.#hasKernel
+          ? this.#kernel(pool, rows, tablesOf(pool), inputs)
+          : this.#composed(pool, texts, tablesOf(pool)),
       ]),
     )
     return {
       positions: rows.filter((_, i) => i % 2 === 1),
+      inputs: this.#hasKernel ? inputs : null,
       attend: (layer, q, k, v, how) => attentions.get(how.window)!(layer, q, k, v, how),
     }
   }
@@ -227,12 +242,18 @@ export class PagedCache {
   }
 
   /** The tables as tensors, made before the layers' scopes begin. */
-  #kernel(pool: BlockPool, rows: Int32Array, blocks: readonly (readonly number[])[]): KeyValueCache['attend'] {
+  #kernel(
+    pool: BlockPool,
+    rows: Int32Array,
+    blocks: readonly (readonly number[])[],
+    inputs: Tensor[],
+  ): KeyValueCache['attend'] {
     const width = Math.max(1, ...blocks.map(({ length }) => length))
     const table = new Int32Array(blocks.length * width)
     for (const [at, ids] of blocks.entries()) table.set(ids, at * width)
     const tables = Tensor.from(table, [blocks.length, width])
     const places = Tensor.from(rows, [rows.length / 2, 2])
+    inputs.push(tables, places)
     return (layer, q, k, v, { rotary, scale, window, softcap }) => {
       const { keys, values } = this.#blocksOf(layer, pool, k)
       const [cos, sin] = [rotary?.cos ?? null, rotary?.sin ?? null]
@@ -253,34 +274,42 @@ export class PagedCache {
     }
   }
 
+  /** Keys tell of the layer's heads when it is first seen. */
   #blocksOf(layer: number, pool: BlockPool, key: Tensor): LayerBlocks {
     const known = this.#layers.get(layer)
-    if (known !== undefined && known.capacity >= pool.capacity) return known
-    const has = known?.capacity ?? 0
+    if (known !== undefined) return known
     const [heads = 1, width = 1] = key.shape.slice(-2)
-    const dtype = this.#dtype ?? key.dtype
-    const grown = (shape: number[], old: Tensor | undefined): Tensor => {
-      const blocks = ops.empty([pool.capacity, ...shape], dtype, null, key.device).keep()
-      if (old !== undefined) blocks.narrow(0, 0, has).copy_(old)
+    const empty = { capacity: 0, pool, heads, width, dtype: this.#dtype ?? key.dtype, keys: null, values: null }
+    return this.#grow(layer, empty)
+  }
+
+  /** Room for all blocks of the layer's pool. */
+  #grow(layer: number, known: LayerBlocks | EmptyLayer): LayerBlocks {
+    const { pool, heads, width, dtype, capacity } = known
+    if (known.keys !== null && capacity >= pool.capacity) return known
+    const grown = (shape: number[], old: Tensor | null): Tensor => {
+      const blocks = ops.empty([pool.capacity, ...shape], dtype, null, this.#device).keep()
+      if (old !== null) blocks.narrow(0, 0, capacity).copy_(old)
       old?.free()
       return blocks
     }
     const padded = Math.ceil(width / BLOCK_TOKENS) * BLOCK_TOKENS
     const rows = [BLOCK_TOKENS, heads, width]
     const made = {
+      ...known,
       capacity: pool.capacity,
-      keys: grown(this.#hasKernel ? [heads, width, BLOCK_TOKENS] : rows, known?.keys),
-      values: grown(this.#hasKernel ? [heads, BLOCK_TOKENS, padded] : rows, known?.values),
+      keys: grown(this.#hasKernel ? [heads, width, BLOCK_TOKENS] : rows, known.keys),
+      values: grown(this.#hasKernel ? [heads, BLOCK_TOKENS, padded] : rows, known.values),
     }
-    this.#windows.set(layer, pool.window)
+    this.#generation++
     this.#layers.set(layer, made)
     return made
   }
 
   #copy(pool: BlockPool, from: number, to: number): void {
     for (const [layer, blocks] of this.#layers) {
-      if (this.#windows.get(layer) !== pool.window) continue
-      const { keys, values } = this.#blocksOf(layer, pool, blocks.keys.select(this.#hasKernel ? 3 : 1, 0))
+      if (blocks.pool !== pool) continue
+      const { keys, values } = this.#grow(layer, blocks)
       for (const tensor of [keys, values]) tensor.select(0, to).copy_(tensor.select(0, from))
     }
   }

@@ -9,6 +9,7 @@ import { addLora, setAdapters } from '../methods/lora/lora.ts'
 import { rowAdapters } from '../methods/lora/row-adapters.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { Generator, noGrad, ops, scope, setThreads, Tensor } from '../torch/index.ts'
+import { CachedRows } from './cached-rows.ts'
 import { Engine, type EngineParts } from './engine.ts'
 
 afterEach(() => setThreads(1))
@@ -161,6 +162,43 @@ describe('the scheduler', () => {
     await setImmediate()
     expect(engine.load).toEqual({ usedBlocks: 0, waiting: 0, running: 0 })
     engine.free()
+  })
+
+  it.runIf(DEVICE === 'cpu')('plays the blocks for one token more, and says what JavaScript says', async () => {
+    const model = load('gemma2')
+    const engine = engineOf(model)
+    const calls: number[] = []
+    const { runBlocks } = model
+    model.runBlocks = function (states, ...rest) {
+      calls.push(states.shape[1]!)
+      return runBlocks.call(this, states, ...rest)
+    }
+    const ids = [5, 6, 7]
+    const said = await engine.generateAll(
+      [0, 1].map((first) => ({ ids: [first, ...ids], maxNewTokens: 90, ignoreEos: true, temperature: 0 })),
+    )
+    // The prompts, and for each number of rows two calls after each growth of the cache.
+    expect(calls.length).toBeLessThan(20)
+    model.runBlocks = runBlocks
+    const rows = new CachedRows(model, 2)
+    let pieces = [0, 1].map((first) => [first, ...ids])
+    const expected: number[][] = [[], []]
+    for (let i = 0; i < 90; i++) {
+      const logits = scope(() => rows.forward(pieces).toArray())
+      const width = model.config.vocabSize
+      let row = -1
+      pieces = pieces.map((piece, text) => {
+        row += piece.length
+        const own = logits.slice(row * width, (row + 1) * width)
+        const best = own.indexOf(own.reduce((a, b) => Math.max(a, b)))
+        expected[text]!.push(best)
+        return [best]
+      })
+    }
+    expect(said.map(({ tokenIds }) => [...tokenIds])).toEqual(expected)
+    rows.free()
+    engine.free()
+    model.free()
   })
 
   it('reads what many texts begin with once', async () => {

@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
 import type { Decoder } from '../model/decoder.ts'
-import { inference, scope, Tensor } from '../torch/index.ts'
+import { inference, Replay, scope, Tensor } from '../torch/index.ts'
 import { hasLengthDependentRope, isReadAgain } from './context.ts'
 import { LogitRows } from './logit-rows.ts'
 import type { ModelAdapters, RowSpan } from './model-adapters.ts'
@@ -69,6 +69,11 @@ export class Scheduler {
   #state: readonly unknown[] = []
   readonly #begun = new WeakSet<Task>()
   #isPumping = false
+  /** Calls of the model as they are played, while texts run: with the blocks of one generation of the cache. */
+  readonly #replay = new Replay()
+  #generation = -1
+  /** No rule runs JavaScript between the operators. */
+  #isPlain = false
 
   constructor(model: Decoder, options: SchedulerOptions) {
     this.#model = model
@@ -104,6 +109,7 @@ export class Scheduler {
     for (const { task } of [...this.#running, ...this.#waiting.map((task) => ({ task }))])
       task.fail(new UsageError('engine: expected all texts to end before it is freed, got one that goes on'))
     this.sweep()
+    this.#replay.free()
     this.#cache?.free()
     this.#cache = undefined
   }
@@ -136,11 +142,15 @@ export class Scheduler {
       for (const { task } of failed) task.fail(error)
     }
     this.sweep()
+    if (this.#running.length === 0) this.#replay.free()
   }
 
   /** Another cache where the model is no longer what the old one was filled by. */
   #renewCache(): void {
     const state = modelState(this.#model)
+    this.#isPlain = this.#model.model.layers.every(
+      ({ attention, feedForward }) => attention.rules.length + feedForward.rules.length === 0,
+    )
     if (this.#cache !== undefined && this.#isFilledBy(state)) return
     this.#cache?.free()
     this.#cache = this.#options.makeCache(this.#model)
@@ -235,7 +245,16 @@ export class Scheduler {
     )
     const inputIds = Tensor.from(ids, [1, ids.length]).to(model.device)
     const step = cache.step(sorted.map(({ text, ids }) => ({ text, count: ids.length })))
-    const run = (): Tensor => model.hidden({ inputIds, cache: step }).view(ids.length, -1)
+    if (cache.generation !== this.#generation) this.#replay.free()
+    this.#generation = cache.generation
+    const run = (): Tensor => {
+      const { states, call } = model.enter({ inputIds, cache: step })
+      const leave = (): Tensor => model.leave(states, call)
+      const isPlayed = this.#isPlain && ids.length <= MOST_PLAYED && sorted.every(({ task }) => task.adapter === null)
+      const inputs = isPlayed ? call.inputs : null
+      const made = inputs === null ? leave() : this.#replay.run(`${ids.length}`, [states, ...inputs], leave)
+      return made.view(ids.length, -1)
+    }
     const hidden = this.#through(
       sorted.map(({ task, ids }) => ({ adapter: task.adapter, count: ids.length })),
       run,
@@ -301,6 +320,9 @@ export class Scheduler {
     }
   }
 }
+
+/** Rows of a call that is played: those of prompts are of many lengths, and their work is large. */
+const MOST_PLAYED = 32
 
 interface Wanted {
   part: Part

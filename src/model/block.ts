@@ -22,6 +22,8 @@ export interface Call {
   rotary(rope: RopeConfig): RotaryTable
   mask(window: number | null): Mask
   generator: Generator | null
+  /** All tensors that the blocks take besides their weights and states, for a call with a cache; null where they are not all. */
+  inputs: readonly Tensor[] | null
 }
 
 /** x + attention(norm(x)), then x + mlp(norm(x)); Gemma also norms what comes out, OLMo 2 only that, BERT the sum, NeoX adds both at once. */

@@ -77,6 +77,11 @@ export class Decoder extends Layer {
   /** Hidden states after the last norm, [B, T, D]. */
   hidden(input: DecoderInput): Tensor {
     const { states, call } = this.enter(input)
+    return this.leave(states, call)
+  }
+
+  /** What comes after `enter`: all blocks and the last norm, [B, T, D]. */
+  leave(states: Tensor, call: Call): Tensor {
     return this.model.norm.forward(this.runBlocks(states, call))
   }
 
@@ -184,6 +189,7 @@ export class Decoder extends Layer {
       generator: this.generator,
       rotary: (rope) => rotary.get(this.tables.nameOf(rope))!,
       mask: (window) => masks.get(window)!,
+      inputs: cache?.inputs?.concat([...rotary.values()].flatMap(({ cos, sin }) => [cos, sin])) ?? null,
     }
   }
 }

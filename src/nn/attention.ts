@@ -22,6 +22,8 @@ export interface AttendCached {
 export interface KeyValueCache {
   /** Position of each row in its own sequence, [B·T]. */
   readonly positions: Int32Array
+  /** What tells this call from others of as many rows, as tensors; null where it is told by numbers, too. */
+  readonly inputs: readonly Tensor[] | null
   /** Rotates q [B, T, H, D] and k [B, T, Hkv, D], keeps k and v of layer `layer`, and attends: [B, T, H·D]. */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, how: AttendCached): Tensor
 }

@@ -16,5 +16,6 @@ export { type EngineInfo, hasOp, type MemoryStats } from './native.ts'
 /** Every operator that `native/ops.txt` allows, with the argument order of LibTorch. */
 export * as ops from './ops.gen.ts'
 export { Generator } from './random.ts'
+export { Replay } from './replay.ts'
 export { scope } from './scope.ts'
 export { Tensor } from './tensor.ts'

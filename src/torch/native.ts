@@ -34,6 +34,11 @@ export interface Native {
   releaseCache(): void
   synchronize(): void
   engineInfo(): EngineInfo
+  record(inputs: readonly number[]): void
+  recorded(result: number): number
+  sameRecordings(a: number, b: number): boolean
+  replay(recording: number, inputs: readonly number[]): number
+  forget(recording: number): void
   setGradEnabled(on: boolean): boolean
   setInference(on: boolean): boolean
   requiresGrad(handle: number): boolean

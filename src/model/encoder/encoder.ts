@@ -135,6 +135,7 @@ export class Encoder extends Layer {
       rows,
       length,
       cache: null,
+      inputs: null,
       generator: this.generator,
       rotary: (rope) => rotary.get(this.tables.nameOf(rope))!,
       mask: (window) => masks.get(window)!,
