@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { HubUploads } from './hub-uploads.ts'
 
 /** A repository of one or several commits. */
 export interface FakeRepository {
@@ -43,6 +44,8 @@ export class HubServer {
   fault: Fault = () => false
   /** A token that opens gated repositories. */
   token: string = 'hf_right'
+  /** What is written to it. */
+  readonly uploads: HubUploads = new HubUploads(this)
   readonly #hub: Server
   readonly #cdn: Server
 
@@ -95,6 +98,7 @@ export class HubServer {
     const [repository, commit, name] = file ? this.#file(file[1]!, file[2]!) : []
     const body = repository?.commits[commit!]?.[name!]
     if (this.fault(asked, response, body === undefined ? undefined : Buffer.from(body))) return
+    if (asked.method === 'POST' || asked.method === 'PUT') return this.uploads.answer(asked, request, response)
     if (host === 'cdn') return this.#bytes(asked, response, body!)
     if (file) return this.#resolve(asked, response, { repository, commit, name: name!, body })
     const search = /^\/api\/(models|datasets)$/.exec(where)

@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./demo.ts'),
   },
   pull: { summary: 'download a model or adapter from the Hugging Face hub, by name', load: () => import('./pull.ts') },
+  push: {
+    summary: 'upload a model, adapter, GGUF file or dataset to the Hugging Face hub',
+    load: () => import('./push.ts'),
+  },
   'tokenizer train': {
     summary: 'train a byte-level BPE tokenizer on your text',
     load: () => import('./tokenizer-train.ts'),

@@ -6,6 +6,7 @@ import { parseJson } from '../files/read-json.ts'
 import { retryAfter } from '../retry-after.ts'
 import { VERSION } from '../version.ts'
 import type { Watch } from '../work.ts'
+import { CountedBlob } from './counted-blob.ts'
 import { answerError, reasonOf } from './hub-faults.ts'
 import type { HubSettings } from './hub-settings.ts'
 
@@ -15,6 +16,18 @@ export interface HubContext {
   watch?: Watch | undefined
   /** Waits so many milliseconds before another try; tests give their own. */
   pause?: ((milliseconds: number) => Promise<void>) | undefined
+}
+
+/** A request, and who hears of it. */
+export interface HubRequest extends RequestInit {
+  /** Of what errors speak. */
+  subject: string
+  /** Hears of bytes of the body as they go; below 0 where some have to go again. */
+  sent?: ((bytes: number) => void) | undefined
+  /** What a refusal means where {@link answerError} would say something else. */
+  explain?: ((response: Response) => Promise<HubError | undefined>) | undefined
+  /** Whether it must not be made again where nobody knows if it was heard. */
+  isOnce?: boolean | undefined
 }
 
 /** Tries of one request, and of a download since its last byte. */
@@ -43,29 +56,36 @@ export async function pauseFor({ pause, watch }: HubContext, milliseconds: numbe
  */
 export async function hubRequest(
   address: string,
-  { subject, ...init }: RequestInit & { subject: string },
+  { subject, sent = () => {}, explain, isOnce, ...init }: HubRequest,
   context: HubContext,
 ): Promise<{ response: Response; idle: () => void }> {
   for (let attempt = 1; ; attempt++) {
     let error: HubError
     let wait = backoff(attempt)
+    let gone = 0
+    const count = (bytes: number): void => {
+      gone += bytes
+      sent(bytes)
+    }
     try {
-      const answer = await follow(address, { ...init, subject }, context)
+      const answer = await follow(address, { ...init, subject, sent: count }, context)
       const { response } = answer
       if (response.ok) return answer
-      error = await answerError(response, subject, context.settings)
+      sent(-gone)
+      error = (await explain?.(response)) ?? (await answerError(response, subject, context.settings))
       const asked = response.status === 429 ? retryAfter(response.headers) : undefined
       if (asked !== undefined && asked > MAX_WAIT_SECONDS) throw error
       if (asked !== undefined) wait = asked * 1000
-      if (![408, 429, 500, 502, 503, 504].includes(response.status)) throw error
+      if (!(isOnce ? [429, 503] : [408, 429, 500, 502, 503, 504]).includes(response.status)) throw error
     } catch (cause) {
       context.watch?.signal?.throwIfAborted()
       if (cause instanceof HubError) throw cause
+      sent(-gone)
       error = new HubError(
         `${subject}: expected an answer from ${hostOf(address)}, got ${reasonOf(cause)}. Check the network, HF_ENDPOINT for a mirror, or set HF_HUB_OFFLINE=1 for what the cache has`,
         { cause },
       )
-      if (isHopeless(cause)) throw error
+      if (isOnce || isHopeless(cause)) throw error
     }
     if (attempt >= TRIES) throw error
     context.watch?.tell?.({
@@ -116,7 +136,7 @@ export function strangeAnswer(subject: string, address: string, expected: string
 /** Follows redirects by hand: at each, what the token may be shown to is judged anew. */
 async function follow(
   address: string,
-  { subject, headers, ...init }: RequestInit & { subject: string },
+  { subject, headers, body, sent, ...init }: HubRequest,
   { settings, watch }: HubContext,
 ): Promise<{ response: Response; idle: () => void }> {
   let url = new URL(address)
@@ -132,8 +152,13 @@ async function follow(
     own.delete('authorization')
     if (settings.token !== undefined && url.origin === new URL(settings.endpoint).origin)
       own.set('authorization', `Bearer ${settings.token}`)
+    const moved = (bytes: number): void => {
+      timer.refresh()
+      sent?.(bytes)
+    }
     const response = await fetch(url.href, {
       ...init,
+      ...(body != null && { body: body instanceof Blob ? new CountedBlob(body, moved) : body }),
       headers: own,
       redirect: 'manual',
       signal: AbortSignal.any(signals),

@@ -30,6 +30,9 @@ export type { MemoryNeed } from './memory/memory-estimate.ts'
 export { type AdapterSource, type ModelSource, modelSource } from './model-source.ts'
 export type { PruneFigures } from './prune/prune-report.ts'
 export { type RunPruneOptions, runPrune } from './prune/run-prune.ts'
+export type { PushKind } from './push/describe-push.ts'
+export type { LeftOut } from './push/files-to-push.ts'
+export { type PushOptions, type PushResult, push } from './push/push.ts'
 export {
   type PruneSection,
   parseQprunerConfig,

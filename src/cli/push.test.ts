@@ -1,0 +1,190 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { parse } from 'yaml'
+import { HubServer } from '../../test/hub-server.ts'
+import { runCommand } from '../../test/run-command.ts'
+import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
+import { writeLineage } from '../checkpoint/model-directory/lineage.ts'
+import { metadataBlock } from '../hub/dataset-splits.ts'
+import { command } from './push.ts'
+
+let server: HubServer
+let base: string
+let remove: () => void
+let scratch: string
+let model: string
+
+beforeAll(async () => {
+  server = await HubServer.start()
+  ;({ directory: base, remove } = await tinyModelDirectory({ chatTemplate: TINY_CHAT_TEMPLATE }))
+})
+afterAll(async () => {
+  remove()
+  await server.close()
+})
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'anneal-push-'))
+  model = join(scratch, 'model')
+  cpSync(base, model, { recursive: true })
+  rmSync(join(model, 'expected.json'), { force: true })
+  for (const [name, value] of Object.entries({
+    HF_HOME: scratch,
+    HF_ENDPOINT: server.endpoint,
+    HF_TOKEN: 'hf_write',
+    HF_HUB_OFFLINE: '',
+  }))
+    vi.stubEnv(name, value)
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(scratch, { recursive: true })
+  server.repositories.clear()
+  server.uploads.clear()
+  server.requests.length = 0
+})
+
+const push = (...words: string[]): ReturnType<typeof runCommand> => runCommand(command, words)
+const onHub = (name: string): Record<string, Buffer | string> => {
+  const { commits, refs } = server.repositories.get(name)!
+  return commits[refs.main!]!
+}
+const card = (name: string): Record<string, unknown> => parse(metadataBlock(`${onHub(name)['README.md']}`)!)
+const write = (path: string, text = 'x'): void => {
+  mkdirSync(join(model, path, '..'), { recursive: true })
+  writeFileSync(join(model, path), text)
+}
+
+describe('anneal push', () => {
+  it('makes the repository, its card from the lineage, and one commit of all', async () => {
+    const step = { report: {}, date: '2026-11-27T00:00:00.000Z', annealVersion: '1.0.0' }
+    writeLineage(model, [
+      {
+        ...step,
+        pass: 'sft',
+        options: { model_name_or_path: 'org/base@main', dataset: ['/home/me/chats.jsonl'], learning_rate: 0.1 },
+      },
+    ])
+    const { code, err, out } = await push(
+      model,
+      'org/tiny',
+      '--create',
+      '--private',
+      '--license',
+      'mit',
+      '--message',
+      'First',
+    )
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining('lineage.json names a path of this machine (… chats.jsonl)'),
+    ])
+    expect(out).toContain(`${server.endpoint}/org/tiny/commit/`)
+    expect(server.uploads.made).toEqual([{ name: 'models/org/tiny', isPrivate: true }])
+    expect(server.uploads.commits).toMatchObject([{ message: 'First' }])
+    expect(Object.keys(onHub('models/org/tiny'))).toEqual(
+      expect.arrayContaining(['config.json', 'model.safetensors', 'tokenizer.json', 'lineage.json']),
+    )
+    expect(onHub('models/org/tiny')['model.safetensors']).toEqual(readFileSync(join(base, 'model.safetensors')))
+    expect(card('models/org/tiny')).toEqual({
+      license: 'mit',
+      base_model: 'org/base',
+      base_model_relation: 'finetune',
+      library_name: 'transformers',
+      pipeline_tag: 'text-generation',
+      tags: ['anneal'],
+    })
+    expect(`${onHub('models/org/tiny')['README.md']}`).toContain(
+      '1. sft (2026-11-27): model_name_or_path `org/base@main`, dataset `chats.jsonl`, learning_rate `0.1`',
+    )
+    expect((await push(model, 'org/tiny', '--license', 'mit')).out).toContain('nothing to commit')
+    expect(server.uploads.commits).toHaveLength(1)
+  })
+  it('leaves out secrets, hidden files, state, pickles and links out of the folder, with a word each', async () => {
+    for (const path of [
+      '.env',
+      'prod.env',
+      'token',
+      '.git/config',
+      'optimizer.safetensors',
+      'training_args.bin',
+      'checkpoint-5/optimizer.safetensors',
+      'logs/a.txt',
+    ])
+      write(path)
+    symlinkSync('/etc/hostname', join(model, 'host.txt'))
+    const { err, out } = await push(model, 'org/tiny', '--dry-run')
+    expect(server.requests).toEqual([])
+    for (const line of [
+      '.env stays here: may hold a secret',
+      'prod.env stays here: may hold a secret',
+      'token stays here: may hold a secret',
+      '.git/ stays here: hidden',
+      'optimizer.safetensors stays here: state of the training',
+      'training_args.bin stays here: state of the training',
+      'checkpoint-5/ stays here: a checkpoint',
+      'host.txt stays here: a link out of the folder',
+    ])
+      expect(err).toContain(line)
+    const going = out.split('\n').map((line) => line.trim().split('  ').at(-1))
+    expect(going).toContain('logs/a.txt')
+    for (const name of ['.env', 'token', 'optimizer.safetensors', 'host.txt']) expect(going).not.toContain(name)
+    const all = (await push(model, 'org/tiny', '--dry-run', '--all')).out
+    expect(all).toContain('checkpoint-5/optimizer.safetensors')
+    expect(all).not.toMatch(/\.env|token$|host\.txt/m)
+  })
+  it('sends nothing of what has a fault or holds a token, and says what it is', async () => {
+    write('train_config.yaml', `a: 1\nkey: hf_${'a'.repeat(34)}\n`)
+    expect(await push(model, 'org/tiny')).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/train_config\.yaml:2: expected no secrets, got what looks like a token \(hf_aaa…\)/),
+    })
+    rmSync(join(model, 'train_config.yaml'))
+    write(
+      'config.json',
+      readFileSync(join(base, 'config.json'), 'utf8').replace(/"vocab_size": *\d+/, '"vocab_size": 7'),
+    )
+    expect(await push(model, 'org/tiny')).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/expected files without faults, got .*Mend them \(anneal check/),
+    })
+    expect(server.requests).toEqual([])
+  })
+  it('keeps a card that is there, but for what its metadata lacks and paths of this machine', async () => {
+    write('README.md', `---\nbase_model: ${JSON.stringify(base)}\nlicense: apache-2.0\n---\nMine.\n`)
+    server.add('models/org/tiny', {})
+    const { err } = await push(model, 'org/tiny')
+    expect(err).toContain('README.md goes with library_name, pipeline_tag, tags in its metadata')
+    expect(err).not.toContain('no licence')
+    expect(card('models/org/tiny')).toEqual({
+      license: 'apache-2.0',
+      library_name: 'transformers',
+      pipeline_tag: 'text-generation',
+      tags: ['anneal'],
+    })
+    expect(`${onHub('models/org/tiny')['README.md']}`).toMatch(/---\nMine\.\n$/)
+    expect(readFileSync(join(model, 'README.md'), 'utf8')).toContain(base)
+  })
+  it('takes rows as a dataset, once they can be read', async () => {
+    const rows = join(scratch, 'rows')
+    mkdirSync(rows)
+    writeFileSync(join(rows, 'train.jsonl'), '{"text":"one"}\n')
+    server.add('datasets/org/rows', {})
+    expect((await push(rows, 'org/rows')).code).toBe(0)
+    expect(`${onHub('datasets/org/rows')['train.jsonl']}`).toBe('{"text":"one"}\n')
+    writeFileSync(join(rows, 'test.parquet'), 'no table')
+    expect(await push(rows, 'org/rows')).toMatchObject({ code: 3, err: expect.stringContaining('test.parquet') })
+    expect(server.uploads.commits).toHaveLength(1)
+  })
+  it('says what may not be', async () => {
+    expect((await push(model, 'tiny')).err).toContain('expected ORG/NAME')
+    expect((await push(model, 'org/tiny:a')).err).toContain('Leave out what stands behind the colon')
+    expect((await push(model, 'org/tiny', '--private')).err).toContain('--create')
+    expect((await push(join(scratch, 'none'), 'org/tiny')).err).toContain('got nothing. Check the path')
+    mkdirSync(join(scratch, 'empty'))
+    expect((await push(join(scratch, 'empty'), 'org/tiny')).err).toContain(
+      'expected a model, an adapter, GGUF files or files of rows',
+    )
+  })
+})

@@ -1,0 +1,182 @@
+// What lies in a folder that is to be pushed: a model, an adapter, GGUF files or a dataset; and what its card says of it.
+import { existsSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { LINEAGE, type LineageStep, readLineage } from '../../checkpoint/model-directory/lineage.ts'
+import { InputError } from '../../errors.ts'
+import { readJsonFile } from '../../files/read-json.ts'
+import type { RepoType } from '../../hub/cache.ts'
+import { holdsRows, metadataBlock } from '../../hub/dataset-splits.ts'
+import type { UploadFile } from '../../hub/upload.ts'
+import { baseName, licenceOf } from './push-card.ts'
+
+/** What is pushed. */
+export type PushKind = 'model' | 'adapter' | 'gguf' | 'dataset'
+
+/** What is known of it. */
+export interface PushFacts {
+  kind: PushKind
+  type: RepoType
+  what: string
+  metadata: Record<string, unknown>
+  lineage: readonly LineageStep[]
+  usage: readonly { language: string; code: string }[]
+  /** What people should know before others see it. */
+  notices: readonly string[]
+}
+
+/** What is known besides the files. */
+interface Known {
+  /** `ORG/NAME`. */
+  repo: string
+  /** As it was given. */
+  licence?: string | undefined
+  /** README.md, where there is one. */
+  card?: string | undefined
+}
+
+/** Tells what `files` of `place` are. InputError where they are none of it. */
+export function kindOfPush(place: string, files: readonly UploadFile[]): PushKind {
+  const has = (name: string): boolean => files.some(({ path }) => path === name)
+  if (has('adapter_config.json') && !has('config.json')) return 'adapter'
+  if (has('config.json') || files.some(({ path }) => /^[^/]+\.safetensors$/.test(path))) return 'model'
+  if (files.some(({ path }) => /\.gguf$/i.test(path))) return 'gguf'
+  if (files.some(({ path }) => holdsRows(path))) return 'dataset'
+  const shown = files.slice(0, 5).map(({ path }) => path)
+  throw new InputError(
+    `${place}: expected a model, an adapter, GGUF files or files of rows (Parquet, JSONL, CSV, text), got ${shown.join(', ') || 'nothing'}. Check the path`,
+  )
+}
+
+/** What its card says. */
+export function describePush(
+  place: string,
+  kind: PushKind,
+  files: readonly UploadFile[],
+  { repo, licence, card = '' }: Known,
+): PushFacts {
+  const directory = statSync(place).isDirectory() ? place : undefined
+  const lineage = directory === undefined ? [] : readLineage(directory)
+  const json = (name: string): Record<string, unknown> => {
+    const file = directory === undefined ? undefined : join(directory, name)
+    const value: unknown = file !== undefined && existsSync(file) ? readJsonFile(file) : {}
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  }
+  if (kind === 'dataset') return datasetFacts(files, lineage, { repo, licence, card })
+  const ownBase = json('adapter_config.json').base_model_name_or_path
+  const sources = lineage.flatMap((step) => [
+    (step as { parent?: unknown }).parent,
+    step.options.model_name_or_path,
+    step.options.model,
+  ])
+  const base = baseName([ownBase, ...sources])
+  const license = licence ?? (base === undefined ? undefined : licenceOf(base))
+  const config = json('config.json')
+  const isOwnFormat = config.quantization_config !== undefined || config.per_layer_config !== undefined
+  const notices = [
+    ...(license === undefined && !namesLicence(card)
+      ? ['no licence is known: give `license`, such as apache-2.0, or write it into README.md']
+      : []),
+    ...(license !== undefined && licence === undefined && !namesLicence(card)
+      ? [`license ${license}, as its base model ${base} has it`]
+      : []),
+    ...localPaths(lineage),
+    ...(typeof ownBase === 'string' && baseName([ownBase]) === undefined
+      ? [
+          `adapter_config.json: base_model_name_or_path is ${JSON.stringify(ownBase)}, a path of this machine: others have to give its model`,
+        ]
+      : []),
+  ]
+  const metadata = {
+    ...(license !== undefined && { license }),
+    ...(base !== undefined && { base_model: base, base_model_relation: relationOf(kind, lineage) }),
+    ...(kind !== 'gguf' && { library_name: kind === 'adapter' ? 'peft' : isOwnFormat ? 'anneal' : 'transformers' }),
+    pipeline_tag: taskOf(config),
+    tags: ['anneal', ...(kind === 'gguf' ? ['gguf'] : [])],
+  }
+  return {
+    kind,
+    type: 'model',
+    what: sentence(kind, base, files),
+    metadata,
+    lineage,
+    usage: usageOf(kind, repo),
+    notices,
+  }
+}
+
+function datasetFacts(
+  files: readonly UploadFile[],
+  lineage: readonly LineageStep[],
+  { repo, licence, card = '' }: Known,
+): PushFacts {
+  const rows = files.filter(({ path }) => holdsRows(path))
+  return {
+    kind: 'dataset',
+    type: 'dataset',
+    what: `Rows in ${rows.length === 1 ? 'one file' : `${rows.length} files`}: ${rows
+      .slice(0, 5)
+      .map(({ path }) => `\`${path}\``)
+      .join(', ')}${rows.length > 5 ? ', …' : ''}.`,
+    metadata: { ...(licence !== undefined && { license: licence }), tags: ['anneal'] },
+    lineage,
+    usage: [
+      { language: 'sh', code: `anneal train ${repo} --model MODEL` },
+      { language: 'python', code: `from datasets import load_dataset\nrows = load_dataset(${JSON.stringify(repo)})` },
+    ],
+    notices: [
+      ...(licence === undefined && !namesLicence(card)
+        ? ['no licence is known: give `license`, such as cc-by-4.0, or write it into README.md']
+        : []),
+      ...localPaths(lineage),
+    ],
+  }
+}
+
+function namesLicence(card: string): boolean {
+  return /^license(?:_name)?:/m.test(metadataBlock(card) ?? '')
+}
+
+const WHAT: Readonly<Record<Exclude<PushKind, 'dataset'>, string>> = {
+  model: 'A model',
+  adapter: 'An adapter',
+  gguf: 'A model as GGUF, for llama.cpp and what is built on it',
+}
+
+function sentence(kind: Exclude<PushKind, 'dataset'>, base: string | undefined, files: readonly UploadFile[]): string {
+  const of = base === undefined ? '' : kind === 'adapter' ? ` for \`${base}\`` : ` made from \`${base}\``
+  const models = files.filter(({ path }) => /\.gguf$/i.test(path)).map(({ path }) => `\`${path}\``)
+  return `${WHAT[kind]}${of}${kind === 'gguf' ? `: ${models.join(', ')}` : ''}.`
+}
+
+function relationOf(kind: PushKind, lineage: readonly LineageStep[]): string {
+  if (kind === 'adapter') return 'adapter'
+  const last = lineage.at(-1)?.pass
+  return kind === 'gguf' || last === 'quantize' ? 'quantized' : 'finetune'
+}
+
+function taskOf({ architectures }: Record<string, unknown>): string {
+  const name = Array.isArray(architectures) ? String(architectures[0]) : ''
+  if (/ForSequenceClassification$/.test(name)) return 'text-classification'
+  return /ForMaskedLM$/.test(name) ? 'fill-mask' : 'text-generation'
+}
+
+function usageOf(kind: PushKind, repo: string): PushFacts['usage'] {
+  const shell = { language: 'sh', code: `anneal chat --model ${repo}` }
+  if (kind === 'gguf') return [shell, { language: 'sh', code: `llama-cli -hf ${repo}` }]
+  return [shell]
+}
+
+/** Lineage keeps options as they were; whoever reads it learns what folders are called here. */
+function localPaths(lineage: readonly LineageStep[]): string[] {
+  const found = new Set<string>()
+  const look = (value: unknown): void => {
+    if (typeof value === 'string' && /^(?:\/|~\/|[A-Za-z]:\\)./.test(value)) found.add(value)
+    else if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) look(each)
+  }
+  look(lineage)
+  if (found.size === 0) return []
+  const shown = [...found].slice(0, 3).map((path) => basename(path))
+  return [
+    `${LINEAGE} names ${found.size === 1 ? 'a path' : `${found.size} paths`} of this machine (… ${shown.join(', … ')}): look whether others may read them`,
+  ]
+}

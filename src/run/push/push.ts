@@ -1,0 +1,187 @@
+// A folder or GGUF file → a repository on the hub: what goes is chosen and checked, the card is made where there is none, and all of it is one commit.
+import { statSync } from 'node:fs'
+import { basename } from 'node:path'
+import { check } from '../../check/check.ts'
+import { readRows } from '../../data/read/sources.ts'
+import { InputError, UsageError } from '../../errors.ts'
+import { holdsRows } from '../../hub/dataset-splits.ts'
+import { type HubName, parseHubName } from '../../hub/hub-name.ts'
+import type { HubContext } from '../../hub/hub-request.ts'
+import { hubSettings } from '../../hub/hub-settings.ts'
+import { type UploadFile, upload } from '../../hub/upload.ts'
+import { amount } from '../../report/amounts.ts'
+import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
+import { describePush, kindOfPush, type PushFacts, type PushKind } from './describe-push.ts'
+import { filesToPush, type LeftOut } from './files-to-push.ts'
+import { completeCard, makeCard, readCard } from './push-card.ts'
+
+/** What is pushed where. */
+export interface PushOptions extends Partial<Pick<HubContext, 'settings' | 'pause'>> {
+  /** A folder with a model, adapter, GGUF files or a dataset, or one GGUF file. */
+  path: string
+  /** `ORG/NAME`. */
+  to: string
+  /** Branch; default `main`. */
+  revision?: string | undefined
+  /** First line of the commit's message. */
+  message?: string | undefined
+  /** Makes the repository, and the branch, where they are not there. */
+  create?: boolean | undefined
+  /** Makes it for its owners alone. */
+  private?: boolean | undefined
+  /** Of the card's metadata, where it names none: `apache-2.0`. */
+  license?: string | undefined
+  /** Takes checkpoints with the state of their optimizer along, lines that could not be read, and pickles. */
+  all?: boolean | undefined
+  /** Says what would go, and asks nobody. */
+  dryRun?: boolean | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** The result's keys are those that programs read. */
+export interface PushResult {
+  kind: PushKind
+  repo: string
+  /** Of the commit; null where the hub had all of it, or in a dry run. */
+  commit: string | null
+  url: string | null
+  files: readonly { path: string; size: number }[]
+  left_out: readonly LeftOut[]
+  /** Bytes that went now. */
+  sent: number
+}
+
+/** Rows of each file of a dataset that are read before it is pushed. */
+const CHECKED_ROWS = 1000
+const SHOWN = 5
+
+/**
+ * Pushes. InputError, before anybody is asked, where `check` finds an error or a text holds a token; HubError for what the hub or the network does:
+ * nothing is committed then, and what went is not sent again.
+ *
+ * @example
+ * const { url } = await resultOf(push({ path: 'runs/chats', to: 'org/chats', create: true, private: true }))
+ */
+export function push(options: PushOptions): AsyncGenerator<WorkEvent, PushResult> {
+  return eventsOf((watch) => run(options, watch), { signal: options.signal })
+}
+
+async function run(options: PushOptions, watch: Watch): Promise<PushResult> {
+  const { path, all = false } = options
+  const notice = (message: string): void => watch.tell?.({ type: 'notice', message })
+  const name = targetOf(options)
+  const { files, leftOut } = chosen(path, all)
+  for (const { path: left, reason } of leftOut) notice(`${left} stays here: ${reason}`)
+  const kind = kindOfPush(path, files)
+  watch.tell?.({ type: 'started', work: 'push', message: `checking ${path}` })
+  await checkAll(path, kind, files, watch)
+  const card = statSync(path).isDirectory() ? readCard(path) : undefined
+  const facts = describePush(path, kind, files, { repo: name.repo, licence: options.license, card })
+  for (const message of facts.notices) notice(message)
+  const going = withCard(card, files, facts, name.repo, notice)
+  const kept = { kind, repo: name.repo, files: going.map(({ path, size }) => ({ path, size })), left_out: leftOut }
+  const bytes = going.reduce((sum, { size }) => sum + size, 0)
+  const counted = `${going.length === 1 ? 'one file' : `${going.length} files`}, ${amount(bytes, 'bytes')}`
+  if (options.dryRun) {
+    const lines = [
+      ...going.map(({ path, size }) => `${amount(size, 'bytes').padStart(9)}  ${path}`),
+      `would go to ${options.to} as one commit: ${counted}`,
+    ]
+    const result = { ...kept, commit: null, url: null, sent: 0 }
+    watch.tell?.({ type: 'result', result, lines })
+    return result
+  }
+  const context: HubContext = {
+    settings: options.settings ?? hubSettings(),
+    watch,
+    ...(options.pause && { pause: options.pause }),
+  }
+  const message = options.message ?? `Upload ${kind === 'gguf' ? 'GGUF' : kind} with Anneal`
+  const { commit, url, committed, sent } = await upload(
+    name,
+    facts.type,
+    going,
+    { message, create: options.create, isPrivate: options.private },
+    context,
+  )
+  const isNew = committed.length > 0
+  const result = { ...kept, commit: isNew ? commit : null, url, sent }
+  const lines = [
+    isNew
+      ? `${counted}, of which ${amount(sent, 'bytes')} went now, as commit ${commit.slice(0, 7)} of ${options.to}`
+      : `${options.to} has all of it already: nothing to commit`,
+    url,
+  ]
+  watch.tell?.({ type: 'result', result, lines })
+  return result
+}
+
+function targetOf({ to, revision, private: isPrivate, create }: PushOptions): HubName {
+  const name = parseHubName(to)
+  if (name.part !== undefined)
+    throw new UsageError(
+      `to: expected ORG/NAME, got ${JSON.stringify(to)} with a part of it. Leave out what stands behind the colon`,
+    )
+  if (revision !== undefined && name.revision !== 'main')
+    throw new UsageError(`revision: expected it once, got ${to} and ${revision}`)
+  if (isPrivate && !create)
+    throw new UsageError('private: expected `create` with it, got it alone. A repository that is there stays as it is')
+  return parseHubName(revision === undefined ? to : `${name.repo}@${revision}`)
+}
+
+function chosen(path: string, all: boolean): { files: UploadFile[]; leftOut: LeftOut[] } {
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status?.isDirectory()) return filesToPush(path, all)
+  if (status?.isFile() && /\.gguf$/i.test(path))
+    return { files: [{ path: basename(path), source: path, size: status.size }], leftOut: [] }
+  throw new InputError(
+    `${path}: expected a folder or a .gguf file to push, got ${status === undefined ? 'nothing' : 'something else'}. Check the path`,
+  )
+}
+
+/** What `anneal check` calls an error would be one for everybody who downloads it. */
+async function checkAll(path: string, kind: PushKind, files: readonly UploadFile[], watch: Watch): Promise<void> {
+  if (kind === 'dataset') {
+    for (const { path: name, source } of files) if (holdsRows(name)) await checkRows(source as string)
+    return
+  }
+  const places =
+    kind === 'gguf' ? files.filter(({ path }) => /\.gguf$/i.test(path)).map(({ source }) => source as string) : [path]
+  for (const place of places) {
+    const findings = await check(place)
+    const errors = findings.filter(({ severity }) => severity === 'error')
+    for (const { where, message } of findings.filter(({ severity }) => severity === 'warning'))
+      watch.tell?.({ type: 'notice', message: `check: ${where}: ${message}` })
+    if (errors.length === 0) continue
+    const shown = errors.slice(0, SHOWN).map(({ where, message }) => `${where}: ${message}`)
+    const more = errors.length > SHOWN ? `, and ${errors.length - SHOWN} more` : ''
+    throw new InputError(
+      `${place}: expected files without faults, got ${shown.join('; ')}${more}. Mend them (anneal check ${place} lists all), and push then`,
+    )
+  }
+}
+
+async function checkRows(file: string): Promise<void> {
+  let rows = 0
+  for await (const _ of readRows(file)) if (++rows >= CHECKED_ROWS) return
+}
+
+/** The files with a card among them. */
+function withCard(
+  own: string | undefined,
+  files: readonly UploadFile[],
+  facts: PushFacts,
+  repo: string,
+  notice: (message: string) => void,
+): UploadFile[] {
+  const { card, added } =
+    own === undefined ? { card: makeCard({ ...facts, repo }), added: [] } : completeCard(own, facts.metadata)
+  if (own === undefined) notice('README.md is made from what is known; write one beside the files to have your own')
+  else if (added.length > 0)
+    notice(`README.md goes with ${added.join(', ')} in its metadata; the file here stays as it is`)
+  const source = Buffer.from(card)
+  return [
+    ...files.filter((file) => file.path !== 'README.md'),
+    { path: 'README.md', source, size: source.length },
+  ].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
