@@ -235,6 +235,7 @@ describe('what is in between', () => {
       return true
     }
     expect((await pull('org/tiny', options())).path).toBe(path)
+    expect(waits).toEqual([])
     expect(notices.at(-1)).toMatch(
       /^org\/tiny: expected an answer from .*, got .*; going on with what the cache has, commit a{40}$/,
     )

@@ -14,6 +14,8 @@ import type { HubSettings } from './hub-settings.ts'
 export interface HubContext {
   settings: HubSettings
   watch?: Watch | undefined
+  /** Tries of a request; fewer where something stands in for an answer. */
+  tries?: number | undefined
   /** Waits so many milliseconds before another try; tests give their own. */
   pause?: ((milliseconds: number) => Promise<void>) | undefined
 }
@@ -87,7 +89,7 @@ export async function hubRequest(
       )
       if (isOnce || isHopeless(cause)) throw error
     }
-    if (attempt >= TRIES) throw error
+    if (attempt >= (context.tries ?? TRIES)) throw error
     context.watch?.tell?.({
       type: 'notice',
       message: `${error.message.split('. ')[0]}; trying again in ${(wait / 1000).toFixed(1)} s`,
@@ -191,7 +193,8 @@ function isHopeless(error: unknown): boolean {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? ''
   return (
-    hasCode(cause, 'ENOTFOUND', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH') || /CERT|^ERR_TLS|^ERR_SSL/.test(code)
+    hasCode(cause, 'ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH') ||
+    /CERT|^ERR_TLS|^ERR_SSL/.test(code)
   )
 }
 

@@ -135,6 +135,9 @@ describe('the cache of huggingface_hub', () => {
     expect(readFileSync(join(path, 'model.safetensors'), 'utf8')).toBe(HUB_FILES['model.safetensors'])
     const tokenizer = await pull('org/by-file@v1.0', { ...offline, need: 'tokenizer' })
     expect(tokenizer.files.map((file) => file.path)).toEqual(['config.json', 'tokenizer.json'])
+    await expect(pull('org/by-file@v1.0', offline)).rejects.toThrow(
+      'got config.json, tokenizer.json. This is what the cache has of it: pull it where the hub can be reached',
+    )
     expect(server.requests).toEqual([])
   })
   it('is laid out in the same way by us, to the byte', async () => {

@@ -1,6 +1,6 @@
 // A name on the hub → files in the cache: what is needed of one commit, several at once, all whole before anybody hears of them.
 import { rmSync, statSync } from 'node:fs'
-import { DiskFullError, HubError, hasCode } from '../errors.ts'
+import { DiskFullError, HubError, hasCode, InputError } from '../errors.ts'
 import { freeBytes } from '../files/atomic-write.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { Count } from '../work.ts'
@@ -53,8 +53,17 @@ export async function pull(text: string | HubName, options: PullOptions = {}): P
   const { need = 'model', atOnce = AT_ONCE, ...given } = options
   const context: HubContext = { ...given, settings: given.settings ?? hubSettings() }
   const repository = await openRepository(name, context)
-  const wanted = wantedFiles(repository.files, name.part, formatHubName(name), need)
+  const wanted = wantedOf(repository, need)
   return await download(repository, wanted, context, atOnce)
+}
+
+function wantedOf({ name, files, isCached }: Repository, need: Need): Wanted {
+  try {
+    return wantedFiles(files, name.part, formatHubName(name), need)
+  } catch (error) {
+    if (!isCached || !(error instanceof InputError)) throw error
+    throw new InputError(`${error.message}. This is what the cache has of it: pull it where the hub can be reached`)
+  }
 }
 
 /** Brings `files` of a repository into the cache, whole, and returns the bytes that were missing. */

@@ -46,22 +46,23 @@ export async function openRepository(
     const present = cache.snapshotFiles(commit)
     return present.length === 0 ? undefined : found(commit, cache.readTree(commit) ?? present, true)
   }
+  const cached = fromCache()
   if (context.settings.isOffline) {
-    const cached = fromCache()
     if (cached !== undefined) return cached
     throw new HubError(
       `${formatHubName(name)}: expected it in the cache (${context.settings.cache}), for HF_HUB_OFFLINE is set, got nothing. Unset it, or pull it where there is a network`,
     )
   }
+  // Nobody waits for a hub that is away when the cache has what was asked for.
+  const asking = cached === undefined ? context : { ...context, tries: 1 }
   try {
-    const commit = COMMIT.test(name.revision) ? name.revision : await commitOf(name, context, type)
+    const commit = COMMIT.test(name.revision) ? name.revision : await commitOf(name, asking, type)
     const known = cache.readTree(commit)
     if (known !== undefined) return found(commit, known, false)
-    const files = await list(name, commit, context, type)
+    const files = await list(name, commit, asking, type)
     return found(commit, files, false)
   } catch (error) {
-    const cached = isUnreachable(error) ? fromCache() : undefined
-    if (cached === undefined) throw error
+    if (cached === undefined || !isUnreachable(error)) throw error
     const message = `${(error as HubError).message.split('. ')[0]}; going on with what the cache has, commit ${cached.commit}`
     context.watch?.tell?.({ type: 'notice', message })
     return cached
