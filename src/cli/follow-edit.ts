@@ -9,8 +9,9 @@ import { stopOnSignals } from './stop-on-signals.ts'
 export async function followEdit(
   start: (signal: AbortSignal) => AsyncGenerator<RunEvent, unknown>,
   output: Output,
+  doing = 'stopping; what was measured is kept',
 ): Promise<number> {
-  const stop = stopOnSignals(output, 'stopping; what was measured is kept')
+  const stop = stopOnSignals(output, doing)
   stop.listen()
   try {
     await reportEvents(start(stop.signal), output)

@@ -94,7 +94,10 @@ describe('main', () => {
     [['--hlep'], "error: unknown option '--hlep'. Did you mean '--help'?\n"],
     [['schema', '--jsn'], "error: unknown option '--jsn'. Did you mean '--json'?\n"],
     [['methods', 'x'], "error: unexpected argument 'x'. Run with --help to see what goes there\n"],
-    [['schema', 'qprune'], "error: anneal schema: expected train or qpruner, got 'qprune'. Did you mean 'qpruner'?\n"],
+    [
+      ['schema', 'qprune'],
+      "error: anneal schema: expected train, qpruner or curate, got 'qprune'. Did you mean 'qpruner'?\n",
+    ],
   ])('answers %j with one line and exit code 2', async (words, err) => {
     expect(await run(...words)).toEqual({ code: 2, out: '', err })
   })

@@ -41,6 +41,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./language-train.ts'),
   },
   'language identify': { summary: 'languages or varieties of texts', load: () => import('./language-identify.ts') },
+  curate: {
+    summary: 'from raw files to text worth learning: languages, quality, duplicates, a report',
+    load: () => import('./curate.ts'),
+  },
+  'curate status': { summary: 'which shards of a curation are missing', load: () => import('./curate-status.ts') },
+  'curate merge': {
+    summary: 'join the shards of a curation: duplicates across them, files, report',
+    load: () => import('./curate-merge.ts'),
+  },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
   prune: { summary: 'remove neurons and heads from a model', load: () => import('./prune.ts') },
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },

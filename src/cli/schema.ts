@@ -1,19 +1,20 @@
-// `anneal schema [train|qpruner]`: the JSON Schema of a configuration, for editors (`# yaml-language-server: $schema=…`).
+// `anneal schema [train|qpruner|curate]`: the JSON Schema of a configuration, for editors (`# yaml-language-server: $schema=…`).
 
 import { jsonSchemaOf } from '../config/kind.ts'
 import { trainKind } from '../config/train-kind.ts'
 import { UsageError } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
+import { curateKind } from '../run/curate/config.ts'
 import { qprunerKind } from '../run/qpruner/config.ts'
 import { type Command, defineCommand } from './command.ts'
 
-const KINDS = { train: trainKind, qpruner: qprunerKind }
+const KINDS = { train: trainKind, qpruner: qprunerKind, curate: curateKind }
 
 export const command: Command = defineCommand({
   summary: 'print the JSON Schema of a configuration',
   positionals: {
     name: 'COMMAND',
-    summary: 'whose configuration: train, or qpruner; without one train',
+    summary: 'whose configuration: train, qpruner or curate; without one train',
     min: 0,
     max: 1,
   },
@@ -23,7 +24,10 @@ export const command: Command = defineCommand({
     if (!Object.hasOwn(KINDS, name)) {
       const names = Object.keys(KINDS)
       throw new UsageError(
-        `anneal schema: expected ${names.join(' or ')}, got '${name}'.${didYouMean(name, names)}`.replace(/\.$/, ''),
+        `anneal schema: expected ${names.slice(0, -1).join(', ')} or ${names.at(-1)}, got '${name}'.${didYouMean(name, names)}`.replace(
+          /\.$/,
+          '',
+        ),
       )
     }
     const schema = jsonSchemaOf(KINDS[name as keyof typeof KINDS])

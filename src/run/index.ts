@@ -16,6 +16,17 @@ export type { FreezeKeys } from '../methods/freeze/keys.ts'
 export type { MethodKeys } from '../methods/keys.ts'
 export type { LoraKeys } from '../methods/lora/keys.ts'
 export type { PromptKeys } from '../methods/prompt-tuning/keys.ts'
+export {
+  type CurateConfig,
+  type CurateConfigValues,
+  type CurateSource,
+  curateConfig,
+  parseCurateConfig,
+} from './curate/config.ts'
+export type { CurateSummary, Dropped } from './curate/curate-summary.ts'
+export type { UsedPreset } from './curate/plan.ts'
+export { type CurateResult, mergeCurate, type RunCurateOptions, runCurate } from './curate/run-curate.ts'
+export { type CurateStatus, curateStatus } from './curate/shards.ts'
 export type { EditOptions, EditResult, HeldOut } from './edit/edit-model.ts'
 export type { WindowOptions } from './edit/edit-windows.ts'
 export { type RunEvalOptions, runEval } from './eval/run-eval.ts'

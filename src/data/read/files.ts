@@ -30,6 +30,8 @@ export type FileFormat =
   | 'csv'
   | 'tsv'
   | 'parquet'
+  | 'html'
+  | 'warc'
 
 const FORMATS: Readonly<Record<string, FileFormat>> = {
   '.txt': 'text',
@@ -44,6 +46,15 @@ const FORMATS: Readonly<Record<string, FileFormat>> = {
   '.parquet': 'parquet',
 }
 
+/** What curation reads besides: pages that are no text before something is taken out of them. */
+const CORPUS_FORMATS: Readonly<Record<string, FileFormat>> = {
+  ...FORMATS,
+  '.html': 'html',
+  '.htm': 'html',
+  '.xhtml': 'html',
+  '.warc': 'warc',
+}
+
 /** What is looked at to tell JSON Lines from other JSON and from text. */
 const SNIFFED_BYTES = 64 * 1024
 
@@ -55,34 +66,37 @@ const WRAPPED = new RegExp(
 )
 
 /**
- * The data files under the paths; of a dataset's name on the hub, those of it that are in the cache. In a directory: those with a known extension, or one of `extensions` (`.md`). `notice` hears of
- * files that are left out, of links that lead nowhere and of linked folders, which are not walked.
+ * The data files under the paths; of a dataset's name on the hub, those of it that are in the cache. In a directory: those with a known
+ * extension, or one of `extensions` (`.md`). `notice` hears of files that are left out, of links that lead nowhere and of linked
+ * folders, which are not walked. With `isCorpus` also pages of the web.
  */
 export function listFiles(
   paths: readonly string[],
   extensions?: readonly string[],
   notice: (message: string) => void = () => {},
+  isCorpus = false,
 ): string[] {
+  const formats = isCorpus ? CORPUS_FORMATS : FORMATS
   return paths.flatMap((path) => {
     const named = existsSync(path) ? undefined : cachedDataset(path)
     if (named !== undefined) return named
     const status = statusOf(path)
     if (status.isDirectory()) {
       const unknown: { path: string; extension: string }[] = []
-      const found = filesUnder(path, extensions, notice, unknown)
+      const found = filesUnder(path, formats, extensions, notice, unknown)
       const leftOut = leftOutFiles(path, unknown)
       if (found.length > 0) {
         if (leftOut !== undefined) notice(leftOut)
         return found
       }
       throw new InputError(
-        `directory ${path}: expected a file ending in ${(extensions ?? Object.keys(FORMATS)).join(', ')}, got none`,
+        `directory ${path}: expected a file ending in ${(extensions ?? Object.keys(formats)).join(', ')}, got none`,
       )
     }
     if (!status.isFile()) throw new InputError(`path ${path}: expected a file or directory, got a device or pipe`)
-    if (extensionOf(path) in FORMATS) return [readable(path)]
+    if (extensionOf(path) in formats) return [readable(path)]
     throw new UnsupportedError(
-      `file ${path}: expected a name ending in ${Object.keys(FORMATS).join(', ')} (and .gz), got '${basename(path)}'. ` +
+      `file ${path}: expected a name ending in ${Object.keys(formats).join(', ')} (and .gz or .zst), got '${basename(path)}'. ` +
         'Rename it after what it holds',
     )
   })
@@ -90,6 +104,7 @@ export function listFiles(
 
 function filesUnder(
   directory: string,
+  formats: Readonly<Record<string, FileFormat>>,
   extensions: readonly string[] | undefined,
   notice: (message: string) => void,
   unknown: { path: string; extension: string }[],
@@ -101,9 +116,9 @@ function filesUnder(
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   return entries.flatMap((entry) => {
     const path = join(directory, entry.name)
-    if (entry.isDirectory()) return filesUnder(path, extensions, notice, unknown)
+    if (entry.isDirectory()) return filesUnder(path, formats, extensions, notice, unknown)
     const extension = extensionOf(path)
-    const isWanted = extension in FORMATS && (extensions === undefined || extensions.includes(extension))
+    const isWanted = extension in formats && (extensions === undefined || extensions.includes(extension))
     if (entry.isSymbolicLink()) {
       // A link to a file counts as the file; a link to a directory is not followed, so that a walk always ends.
       const target = statSync(path, { throwIfNoEntry: false })
@@ -138,8 +153,8 @@ export function orRefused<T>(path: string, action: () => T): T {
 /** The format of the context's file, from its name and, for JSON and text, its first bytes; says so where they differ. */
 export async function formatOf(context: ReadContext): Promise<FileFormat> {
   const { file } = context
-  const named = FORMATS[extensionOf(file)]!
-  if (named === 'csv' || named === 'tsv' || named === 'parquet') return named
+  const named = CORPUS_FORMATS[extensionOf(file)]!
+  if (named !== 'text' && !named.startsWith('json')) return named
   const start = (await startOf(context)).replace(/^\uFEFF/, '').trimStart()
   const found = sniffJson(start)
   if (named === 'text') {
@@ -159,6 +174,11 @@ export async function formatOf(context: ReadContext): Promise<FileFormat> {
   return found
 }
 
+/** Whether a file is JSON lines, by its name and its beginning, and not compressed: any line of it can be read by itself. */
+export function isPlainJsonLines(path: string): boolean {
+  return FORMATS[extensionOf(path)] === 'json-lines' && /^\s*["{]/.test(beginningOf(path).replace(/^\uFEFF/, ''))
+}
+
 /** Whether a file's name says that it is running text: a document and not rows. */
 export function isNamedText(path: string): boolean {
   return FORMATS[extensionOf(path)] === 'text'
@@ -173,7 +193,7 @@ export function holdsData(path: string): boolean {
   if (status?.isDirectory()) return true
   const extension = extensionOf(path)
   if (!(extension in FORMATS)) return false
-  if (FORMATS[extension] !== 'json-array' || /\.gz$/i.test(path)) return true
+  if (FORMATS[extension] !== 'json-array' || /\.(?:gz|zst)$/i.test(path)) return true
   if (status === undefined) return false
   const start = beginningOf(path)
     .replace(/^\uFEFF/, '')
@@ -220,9 +240,11 @@ async function startOf(context: ReadContext): Promise<string> {
   return start
 }
 
-/** The extension that tells the format, in lower case: `.jsonl` of `a.JSONL.gz`. */
+/** The extension that tells the format, in lower case: `.jsonl` of `a.JSONL.gz` and `a.jsonl.zst`. */
 export function extensionOf(path: string): string {
-  const name = basename(path).toLowerCase().replace(/\.gz$/, '')
+  const name = basename(path)
+    .toLowerCase()
+    .replace(/\.(?:gz|zst)$/, '')
   const dot = name.lastIndexOf('.')
   return dot === -1 ? '' : name.slice(dot)
 }

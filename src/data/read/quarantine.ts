@@ -24,6 +24,9 @@ export type BadReason =
   | 'missing-text'
   | 'truncated'
   | 'damaged'
+  | 'no-article'
+  | 'bad-warc'
+  | 'unreadable-file'
 
 /** A bad line as a reader reports it. `offset` and `length` are bytes of the (decompressed) file, `line` counts from 1. */
 export interface BadLine {

@@ -6,12 +6,14 @@ import { InputError, UsageError } from '../../errors.ts'
 import { counted } from '../../report/amounts.ts'
 import { type FileFormat, formatOf, listFiles } from './files.ts'
 import { readDelimited } from './formats/delimited.ts'
+import { readHtml } from './formats/html.ts'
 import { readJsonArray } from './formats/json-array.ts'
 import { readJsonLines } from './formats/json-lines.ts'
 import { readJsonObject } from './formats/json-object.ts'
 import { type ColumnChoice, readParquet } from './formats/parquet.ts'
 import type { FileRow, ReadContext } from './formats/read-context.ts'
 import { readTextDocuments } from './formats/text-documents.ts'
+import { readWarc } from './formats/warc.ts'
 import { emptyFiles } from './left-out-files.ts'
 import { type DataLimits, DEFAULT_LIMITS } from './limits.ts'
 import { type BadReason, Quarantine } from './quarantine.ts'
@@ -184,11 +186,12 @@ function contextOf(file: string, options: RowOptions, quarantine: Quarantine, re
   }
 }
 
-function openFile(
+/** The rows of one file; nothing but its name and its context is known of it. */
+export function openFile(
   context: ReadContext,
   format: FileFormat,
-  { columns: names }: RowOptions,
-  columns: ColumnChoice | undefined,
+  { columns: names }: Pick<RowOptions, 'columns'> = {},
+  columns?: ColumnChoice,
 ): AsyncGenerator<FileRow> {
   switch (format) {
     case 'text':
@@ -207,6 +210,10 @@ function openFile(
       return readDelimited(context, { delimiter: '\t', columns: names })
     case 'parquet':
       return readParquet(context, columns)
+    case 'html':
+      return readHtml(context)
+    case 'warc':
+      return readWarc(context)
   }
 }
 

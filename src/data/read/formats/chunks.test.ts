@@ -81,3 +81,22 @@ describe('gzip', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(300e6)
   })
 })
+
+describe('zstd', () => {
+  // Made by the command zstd of two lines of JSON.
+  const whole = Buffer.from('KLUv/QRYFQEA4HsidGV4dCI6ICJoZWoifQpyw7hkZ3LDuGQifQoBAGabSytuHfQ=', 'base64')
+
+  it('is read, whatever its name', async () => {
+    expect((await readAll(file('a.jsonl.zst', whole))).texts).toEqual(['hej', 'rødgrød'])
+    expect((await readAll(file('b.jsonl', Buffer.concat([whole, whole])))).texts).toHaveLength(4)
+  })
+
+  it('that is cut short gives what is whole, and says so', async () => {
+    const { texts, report } = await readAll(file('cut.jsonl.zst', Buffer.concat([whole, whole.subarray(0, -6)])), {
+      maxBadFraction: 1,
+    })
+    expect(texts).toEqual(['hej', 'rødgrød'])
+    expect(report.badByReason.truncated).toBe(1)
+    expect(report.notices).toEqual([expect.stringContaining('zstd stream is cut short')])
+  })
+})

@@ -17,6 +17,8 @@ export interface BadStretch {
 export interface ReadContext {
   readonly file: string
   readonly limits: DataLimits
+  /** What its text is encoded in, as `TextDecoder` names it; offsets are then those of the text in UTF-8. Default UTF-8. */
+  readonly encoding?: string | undefined
   bad(stretch: BadStretch): void
   /** Counts lines that were read well, and their bytes. */
   good(lines: number, bytes: number): void

@@ -1,0 +1,50 @@
+// What FineWeb2 (Penedo et al. 2025; its configs, Apache-2.0) holds for languages: chosen per language, so that the stop words are its own.
+// Made by scripts/goldens/fineweb2_languages.py.
+
+/** dup_line_frac, min_avg_word_length, max_avg_word_length, max_non_alpha_words_ratio, line_punct_thr, new_line_ratio; shares for the top 2-, 3-, 4-gram and repeated 5- to 10-grams; stop words. */
+export type LanguageRow = readonly [thresholds: readonly number[], grams: readonly number[], stopWords: string]
+
+/** By ISO 639-3 code. */
+export const FINEWEB2_LANGUAGES: Readonly<Record<string, LanguageRow>> = {
+  afr: [[0.412, 3, 11, 0.707, 0.053, 0.209], [0.707, 0.557, 0.418, 0.192, 0.162, 0.149, 0.128, 0.113, 0.101], 'die van in en is n het wat sy op the word'],
+  als: [[0.241, 1, 14, 0.788, 0.066, 0.273], [0.152, 0.136, 0.116, 0.131, 0.122, 0.113, 0.105, 0.096, 0.087], 'të e në dhe i një me nga për është që më u si'],
+  bre: [[0.196, 3, 12, 0.805, 0.062, 0.253], [0.242, 0.181, 0.157, 0.114, 0.099, 0.083, 0.075, 0.068, 0.062], 'e ar a an ha gant da en ur hag eus zo oa eo'],
+  cat: [[0.294, 2, 11, 0.832, 0.154, 0.118], [0.216, 0.189, 0.168, 0.159, 0.149, 0.137, 0.126, 0.116, 0.105], 'de el la a i d l\' en d\' que va els per un les una amb es'],
+  ces: [[0.311, 3, 11, 0.781, 0.06, 0.182], [0.206, 0.183, 0.165, 0.168, 0.157, 0.145, 0.133, 0.121, 0.109], 'v a se na je z s do'],
+  cym: [[0.269, 3, 9, 0.828, 0.25, 0.167], [0.258, 0.196, 0.165, 0.144, 0.131, 0.12, 0.108, 0.097, 0.088], 'yn y a ffilm o gan \'r ar mae yw cyfarwyddwr ei i oedd wedi'],
+  dan: [[0.305, 3, 11, 0.798, 0.1, 0.182], [0.367, 0.297, 0.232, 0.169, 0.158, 0.147, 0.134, 0.123, 0.112], 'i og af en til er den at som på for med det blev var der fra de han et'],
+  deu: [[0.263, 0, 15, 0.774, 0.0, 0.152], [0.169, 0.153, 0.137, 0.141, 0.134, 0.126, 0.117, 0.108, 0.098], 'der und die in von im den des mit das er dem als wurde für'],
+  ekk: [[0.363, 3, 13, 0.722, 0.143, 0.213], [0.345, 0.268, 0.215, 0.172, 0.161, 0.15, 0.139, 0.125, 0.113], 'ja on oli ta aastal eesti ka ning et mis kui aasta ei või see oma tema'],
+  eus: [[0.298, 4, 11, 0.788, 0.167, 0.25], [0.263, 0.227, 0.192, 0.152, 0.14, 0.129, 0.118, 0.108, 0.096], 'eta da ziren zen bat zuen zeuden izan'],
+  fao: [[0.371, 2, 12, 0.739, 0.0, 2.0], [0.374, 0.278, 0.224, 0.187, 0.172, 0.16, 0.147, 0.135, 0.123], 'í og er at á sum við av til f. kr var hann ein'],
+  fin: [[0.293, 3, 14, 0.755, 0.114, 0.161], [0.253, 0.202, 0.179, 0.153, 0.143, 0.133, 0.122, 0.112, 0.101], 'ja on oli hän vuonna myös joka se ei sen ovat sekä mutta että tai vuoden kanssa hänen s. jälkeen the'],
+  fra: [[0.264, 2, 11, 0.812, 0.1, 0.185], [0.161, 0.149, 0.134, 0.15, 0.141, 0.131, 0.121, 0.111, 0.1], 'de la le et à en l\' des du les est d\' un une il dans par au'],
+  fry: [[0.248, 2, 11, 0.811, 0.056, 0.181], [0.243, 0.213, 0.176, 0.12, 0.113, 0.102, 0.093, 0.083, 0.075], 'de fan yn it en in e op is mei dat'],
+  gla: [[0.276, 2, 12, 0.788, 0.0, 0.364], [0.487, 0.363, 0.267, 0.148, 0.138, 0.127, 0.118, 0.107, 0.097], 'an a ann na e tha agus air a\' am \'s bha'],
+  gle: [[0.395, 2, 11, 0.816, 0.0, 0.214], [0.533, 0.421, 0.379, 0.203, 0.181, 0.181, 0.155, 0.145, 0.132], 'an a na agus ar i is le sa go é ag sé bhí de'],
+  glg: [[0.906, 1, 10, 0.824, 0.136, 0.182], [0.629, 0.399, 0.354, 0.266, 0.242, 0.221, 0.2, 0.18, 0.159], 'de a e o en que do da un no os na é unha como'],
+  gsw: [[0.467, 3, 11, 0.765, 0.103, 0.183], [0.706, 0.485, 0.442, 0.262, 0.241, 0.221, 0.202, 0.182, 0.164], 'dr isch d und vo de im het in un s e vom vu mit z wo em'],
+  hrv: [[0.312, 2, 11, 0.751, 0.099, 0.198], [0.215, 0.19, 0.165, 0.173, 0.162, 0.15, 0.138, 0.126, 0.113], 'je u i se na su za od s a'],
+  hun: [[0.322, 3, 15, 0.766, 0.067, 0.231], [0.226, 0.198, 0.172, 0.169, 0.159, 0.148, 0.136, 0.124, 0.112], 'a az és is egy volt hogy nem meg de magyar első el között'],
+  ind: [[0.241, 3, 12, 0.805, 0.111, 0.157], [0.194, 0.166, 0.145, 0.166, 0.155, 0.144, 0.133, 0.122, 0.111], 'dan yang di pada dari ini dengan adalah untuk dalam'],
+  isl: [[0.292, 2, 13, 0.8, 0.095, 0.25], [0.21, 0.183, 0.163, 0.157, 0.15, 0.143, 0.126, 0.114, 0.104], 'og í á að sem er var til við en af um hann með'],
+  ita: [[0.246, 3, 21, 0.807, 0.025, 0.2], [0.198, 0.156, 0.133, 0.144, 0.136, 0.127, 0.118, 0.109, 0.1], 'di e il la in a del che è della un per nel l\' con da i una'],
+  lit: [[0.32, 3, 12, 0.688, 0.167, 0.19], [0.247, 0.21, 0.174, 0.175, 0.163, 0.15, 0.137, 0.126, 0.114], 'm ir buvo į nuo iš d su yra lietuvos a iki o kaip kad apie po km'],
+  ltz: [[0.409, 1, 16, 0.783, 0.048, 0.26], [0.616, 0.509, 0.445, 0.24, 0.218, 0.197, 0.177, 0.161, 0.143], 'de an der d\' vun a vum den am ass déi regie huet eng'],
+  lvs: [[0.329, 2, 13, 0.727, 0.125, 0.169], [0.526, 0.337, 0.242, 0.173, 0.16, 0.148, 0.135, 0.122, 0.109], 'un ir no ar gadā gada par bija arī'],
+  mlt: [[0.395, 3, 13, 0.823, 0.111, 0.162], [0.949, 0.746, 0.548, 0.212, 0.193, 0.175, 0.159, 0.142, 0.125], 'l- tal- u ta\' il- li fl- fil- mill-'],
+  nds: [[0.568, 3, 12, 0.59, 0.12, 0.162], [0.611, 0.542, 0.472, 0.351, 0.328, 0.292, 0.267, 0.245, 0.218], 'de in un vun dat is ’n en von to den an hett he'],
+  nld: [[0.296, 3, 17, 0.828, 0.102, 0.154], [0.213, 0.182, 0.158, 0.156, 0.146, 0.136, 0.126, 0.115, 0.104], 'de van in het een en is op voor met door zijn werd hij uit'],
+  nno: [[0.281, 3, 11, 0.815, 0.125, 0.195], [0.899, 0.705, 0.375, 0.16, 0.149, 0.135, 0.125, 0.114, 0.102], 'i og av er som til på ein det med for den han vart frå var dei'],
+  nob: [[0.283, 3, 12, 0.783, 0.107, 0.167], [0.204, 0.175, 0.15, 0.146, 0.139, 0.128, 0.119, 0.11, 0.099], 'i og av som en er til på for ble med den det var han de å fra'],
+  oci: [[0.521, 2, 12, 0.833, 0.091, 0.471], [0.651, 0.526, 0.411, 0.283, 0.253, 0.222, 0.202, 0.186, 0.164], 'de la e lo en a es per que un una del dins las'],
+  pol: [[0.32, 3, 12, 0.726, 0.087, 0.158], [0.222, 0.198, 0.176, 0.172, 0.16, 0.148, 0.136, 0.123, 0.111], 'w i na z do się roku od a jest przez po jako oraz o został był nie'],
+  por: [[0.287, 3, 13, 0.814, 0.077, 0.186], [0.371, 0.191, 0.163, 0.163, 0.153, 0.141, 0.13, 0.119, 0.108], 'de a e o em do da que um no uma com para na é foi'],
+  ron: [[0.289, 1, 14, 0.779, 0.081, 0.207], [0.161, 0.146, 0.131, 0.16, 0.149, 0.138, 0.127, 0.117, 0.106], 'de în a și din la o cu este un pe fost care al'],
+  slk: [[0.319, 2, 11, 0.752, 0.0, 0.214], [0.316, 0.218, 0.171, 0.176, 0.165, 0.152, 0.14, 0.127, 0.115], 'v a na sa je z roku s'],
+  slv: [[0.317, 2, 12, 0.781, 0.045, 0.273], [0.262, 0.225, 0.189, 0.17, 0.158, 0.146, 0.135, 0.123, 0.111], 'je v in na so se ki za leta z'],
+  spa: [[0.252, 3, 14, 0.825, 0.182, 0.138], [0.156, 0.14, 0.125, 0.145, 0.136, 0.127, 0.117, 0.108, 0.099], 'de la en el y a que del los se por un con una las su'],
+  swe: [[0.292, 3, 12, 0.841, 0.2, 0.135], [0.242, 0.195, 0.174, 0.156, 0.147, 0.136, 0.125, 0.116, 0.105], 'i och är av en som den med på till att för'],
+  swh: [[0.302, 3, 9, 0.802, 0.143, 0.167], [0.396, 0.282, 0.231, 0.193, 0.17, 0.155, 0.14, 0.126, 0.113], 'ya na wa katika kwa ni la za mwaka'],
+  tur: [[0.272, 3, 21, 0.773, 0.091, 0.222], [0.214, 0.168, 0.147, 0.154, 0.144, 0.134, 0.124, 0.113, 0.103], 've bir olarak bu ile için olan da de tarafından yılında sonra en daha ilk the'],
+}

@@ -1,0 +1,119 @@
+// The records of one job: its file, or the lines that begin in its stretch of bytes. Bad ones are reported with their place.
+
+import { createReadStream } from 'node:fs'
+import { InputError } from '../../errors.ts'
+import { formatOf } from '../read/files.ts'
+import { jsonRow } from '../read/formats/json-lines.ts'
+import { LineSplitter } from '../read/formats/line-splitter.ts'
+import type { BadStretch, FileRow, ReadContext } from '../read/formats/read-context.ts'
+import { DEFAULT_LIMITS } from '../read/limits.ts'
+import { openFile } from '../read/sources.ts'
+import { lineStart } from './jobs.ts'
+import type { Job, SourceSettings } from './settings.ts'
+
+/** A text with its place and the fields that go along. `recordBytes` is what it took in the file. */
+export interface JobRecord {
+  text: string
+  fields: Record<string, unknown>
+  /** Byte offset in the unpacked file; in Parquet the row. */
+  offset: number
+  recordBytes: number
+}
+
+/** What a job tells while it is read. */
+export interface JobReport {
+  bad(stretch: BadStretch): void
+  notice(message: string): void
+}
+
+/** Yields the documents of a job. A file that cannot be read on is one bad stretch from there. */
+export async function* readJob(job: Job, source: SourceSettings, report: JobReport): AsyncGenerator<JobRecord> {
+  const context: ReadContext = {
+    file: job.file,
+    limits: DEFAULT_LIMITS,
+    encoding: source.encoding,
+    bad: (stretch) => report.bad(stretch),
+    good: () => {},
+    notice: (message) => report.notice(message),
+  }
+  let last = 0
+  try {
+    const format = job.range === undefined ? await formatOf(context) : 'json-lines'
+    const rows = job.range === undefined ? openFile(context, format) : linesOf(job.file, job.range, context)
+    for await (const row of rows) {
+      last = row.offset
+      const found = textOf(row, source, report)
+      if (found === undefined) continue
+      if (format === 'text' && source.split !== 'file') yield* pieces(found, source.split)
+      else yield found
+    }
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    report.notice(error.message)
+    const lost = Math.max(1, job.size - last)
+    report.bad({ reason: 'unreadable-file', line: 0, offset: last, length: lost, detail: error.message })
+  }
+}
+
+/** Rows of the lines that begin within a stretch of a file of JSON lines; `line` is 0, as nobody has counted those before. */
+async function* linesOf(
+  file: string,
+  [from, to]: readonly [number, number],
+  context: ReadContext,
+): AsyncGenerator<FileRow> {
+  const start = await lineStart(file, from)
+  const end = await lineStart(file, to)
+  if (start >= end) return
+  const splitter = new LineSplitter({ maxLineBytes: context.limits.maxLineBytes })
+  const moved: ReadContext = {
+    ...context,
+    bad: (stretch) => context.bad({ ...stretch, offset: start + stretch.offset, line: 0 }),
+  }
+  const rows = function* (lines: ReturnType<LineSplitter['push']>): Generator<FileRow> {
+    for (const line of lines) {
+      if (line.length === 0 || /^[ \t\r]*$/.test(line.bytes.subarray(0, 64).toString('latin1'))) continue
+      const row = jsonRow(line, moved)
+      if (row !== undefined) yield { ...row, offset: start + row.offset, line: 0 }
+    }
+  }
+  for await (const chunk of createReadStream(file, { start, end: end - 1, highWaterMark: 1 << 20 }))
+    yield* rows(splitter.push(chunk as Buffer))
+  yield* rows(splitter.end())
+}
+
+function textOf(row: FileRow, { textKey, keep }: SourceSettings, report: JobReport): JobRecord | undefined {
+  const fields = typeof row.row === 'string' ? { [textKey]: row.row } : row.row
+  // Running text and pages have their text in `text`, whatever the rows of other files call it.
+  const text = Object.hasOwn(fields, textKey) ? fields[textKey] : undefined
+  if (typeof text !== 'string') {
+    const columns = Object.keys(fields).slice(0, 20).join(', ')
+    const { row: _, ...place } = row
+    const detail = `expected a text in '${textKey}', found columns ${columns}. Name the one that holds it: text_column`
+    report.bad({ ...place, reason: 'missing-text', detail })
+    return undefined
+  }
+  const kept: Record<string, unknown> = {}
+  for (const key of keep) if (key !== textKey && Object.hasOwn(fields, key)) kept[key] = fields[key]
+  return { text, fields: kept, offset: row.offset, recordBytes: row.length }
+}
+
+/** Running text by paragraphs or lines; offsets count bytes with LF for line ends. */
+function* pieces(record: JobRecord, split: 'blank-line' | 'line'): Generator<JobRecord> {
+  const between = split === 'line' ? /\n/g : /\n[ \t]*\n\s*/g
+  let from = 0
+  let offset = record.offset
+  const piece = (to: number, next: number): JobRecord => {
+    const text = record.text.slice(from, to)
+    const bytes = Buffer.byteLength(record.text.slice(from, next))
+    const made = { ...record, text, offset, recordBytes: bytes }
+    from = next
+    offset += bytes
+    return made
+  }
+  for (const match of record.text.matchAll(between)) {
+    const made = piece(match.index, match.index + match[0].length)
+    if (made.text.trim() !== '') yield made
+  }
+  const last = piece(record.text.length, record.text.length)
+  if (last.text.trim() !== '') yield last
+}

@@ -1,0 +1,348 @@
+// Whole curations of small made-up corpora: the same bytes however the work is shared, ordered or broken off, and books that balance.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { afterAll, describe, expect, it } from 'vitest'
+import { hashFile } from '../../files/hash.ts'
+import { resultOf } from '../../work.ts'
+import { type CurateConfigValues, curateConfig } from './config.ts'
+import { type CurateResult, mergeCurate, type RunCurateOptions, runCurate } from './run-curate.ts'
+import { arrayOf, curateStatus, shardOfEnvironment } from './shards.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'anneal-curate-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+let made = 0
+const place = (name = 'out'): string => join(folder, `${name}-${made++}`)
+
+function file(name: string, content: string | Buffer): string {
+  const path = join(folder, name)
+  mkdirSync(join(path, '..'), { recursive: true })
+  writeFileSync(path, content)
+  return path
+}
+const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+
+const WORDS =
+  'hest ko ged gris kat hund mus fugl fisk bi myre hval ulv ræv bjørn elg hare grævling egern pindsvin'.split(' ')
+/** A sentence of its own for each number. */
+function text(seed: number, words = 60): string {
+  let state = seed * 2654435761 + 12345
+  const next = (): number => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
+    return state >> 8
+  }
+  return `${Array.from({ length: words }, () => `${WORDS[next() % WORDS.length]}${'abcdefghij'[next() % 10]}`).join(' ')}.`
+}
+
+async function curate(
+  values: CurateConfigValues & { inputs: string | string[] },
+  options: RunCurateOptions = {},
+): Promise<CurateResult & { notices: string[]; texts: string[] }> {
+  const out = values.output_dir ?? place()
+  const notices: string[] = []
+  const config = curateConfig({ preset: 'none', ...values, output_dir: out })
+  const result = await resultOf(runCurate(config, { workers: 1, ...options }), (event) => {
+    if (event.type === 'notice') notices.push(event.message)
+  })
+  return { ...result, notices, texts: textsOf(out) }
+}
+function textsOf(out: string): string[] {
+  if (!existsSync(join(out, 'data'))) return []
+  return readdirSync(join(out, 'data'))
+    .sort()
+    .flatMap((name) =>
+      readFileSync(join(out, 'data', name), 'utf8')
+        .trimEnd()
+        .split('\n'),
+    )
+    .filter(Boolean)
+    .map((line) => (JSON.parse(line) as { text: string }).text)
+}
+/** What must be the same to the byte. */
+const hashes = (out: string): string[] =>
+  [...readdirSync(join(out, 'data')).map((name) => join('data', name)), 'summary.json', 'report.html'].map(
+    (name) => `${name} ${hashFile(join(out, name))}`,
+  )
+
+// Three sources with duplicates within and across them, near-duplicates, and a bad line.
+const a = file(
+  'corpus/a.jsonl',
+  `${jsonl(Array.from({ length: 40 }, (_, i) => ({ text: text(i), url: `u${i}` })))}{"text": broken\n${jsonl([{ text: text(3) }])}`,
+)
+const b = file(
+  'corpus/b.jsonl.gz',
+  gzipSync(jsonl(Array.from({ length: 30 }, (_, i) => ({ text: `${text(i + 30)}${i % 2 ? ' tilføjelse' : ''}` })))),
+)
+const c = file('corpus/c.txt', Array.from({ length: 20 }, (_, i) => text(i + 50)).join('\n\n'))
+const corpus = { inputs: [a, b, c], documents: 'blank-line' as const, max_bad: 0.1, output: { file_mb: 0.005 } }
+
+describe('a curation', () => {
+  it('keeps one of equal and of nearly equal texts, with where each came from, and its books balance', async () => {
+    const { out, summary, texts, notices } = await curate({ ...corpus, keep_columns: ['url'] })
+    // 90 different texts begin it; 30–39 come twice and 50–59 too, half of each with an addition; text 3 once more.
+    expect(summary).toMatchObject({ records: 92, quarantined: 1, read: { documents: 91 }, kept: { documents: 70 } })
+    expect(new Set(texts).size).toBe(70)
+    expect(summary!.dropped.map(({ step, documents }) => [step, documents])).toEqual([
+      ['exact', 11],
+      ['near', 10],
+    ])
+    expect(notices.join('\n')).toMatch(/1 bad record of 92 \(1 bad-json\).*a\.jsonl, byte \d+/)
+    const rows = readdirSync(join(out, 'data'))
+      .sort()
+      .flatMap((name) =>
+        readFileSync(join(out, 'data', name), 'utf8')
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)),
+      )
+    expect(rows[0]).toMatchObject({ text: text(0), source: 'a.jsonl', file: a, offset: 0, url: 'u0', cluster_size: 1 })
+    expect(rows.find((row) => row.text === text(3))).toMatchObject({ cluster_size: 2 })
+    expect(rows.reduce((sum, row) => sum + row.cluster_size, 0)).toBe(91)
+    const bad = JSON.parse(readFileSync(join(out, 'quarantine', readdirSync(join(out, 'quarantine'))[0]!), 'utf8'))
+    const bytes = readFileSync(a)
+      .subarray(bad.offset, bad.offset + bad.length)
+      .toString()
+    expect(bytes).toBe('{"text": broken')
+  })
+
+  it('is the same for any number of workers, shards, and any order of files', async () => {
+    const one = await curate(corpus)
+    const two = await curate({ ...corpus, inputs: [c, a, b] }, { workers: 2 })
+    expect(hashes(two.out)).toEqual(hashes(one.out))
+    for (const shards of [2, 5]) {
+      const out = place('sharded')
+      for (let shard = shards - 1; shard >= 0; shard--) await curate({ ...corpus, output_dir: out }, { shards, shard })
+      expect(existsSync(join(out, 'data'))).toBe(false)
+      await resultOf(mergeCurate(out))
+      expect(hashes(out)).toEqual(hashes(one.out))
+    }
+  }, 60_000)
+
+  it('goes on where it was killed, to the same bytes', async () => {
+    const whole = await curate(corpus)
+    const out = place('killed')
+    const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+    const line = [
+      'curate',
+      c,
+      b,
+      a,
+      '--out',
+      out,
+      '--documents',
+      'blank-line',
+      '--max-bad',
+      '0.1',
+      '--preset',
+      'none',
+      '--output.file_mb',
+      '0.005',
+      '--workers',
+      '1',
+    ]
+    const points = ['created:2', 'renamed:3', 'written:6', 'synced:9', 'renamed:8']
+    for (const point of points) {
+      const child = spawn(process.execPath, ['--import', 'tsx', main, ...line], {
+        env: { ...process.env, ANNEAL_FAULT: point },
+        stdio: 'ignore',
+      })
+      await once(child, 'exit')
+    }
+    await curate({ ...corpus, output_dir: out })
+    expect(hashes(out)).toEqual(hashes(whole.out))
+    expect(readdirSync(join(out, 'data')).filter((name) => !name.startsWith('part-'))).toEqual([])
+  }, 60_000)
+
+  it('does nothing twice', async () => {
+    const { out } = await curate(corpus)
+    const before = hashes(out)
+    const part = join(out, 'work', '000000.json')
+    const manifest = readFileSync(part, 'utf8')
+    await curate({ ...corpus, output_dir: out })
+    expect(readFileSync(part, 'utf8')).toBe(manifest)
+    expect(hashes(out)).toEqual(before)
+  })
+
+  it('keeps 1,000 different texts of three words, and one of two equal ones', async () => {
+    const rows = Array.from({ length: 1000 }, (_, i) => ({
+      text: `${WORDS[i % 20]} ${WORDS[Math.floor(i / 20) % 20]}x ${WORDS[Math.floor(i / 400)]}y`,
+    }))
+    const { texts } = await curate({
+      inputs: file('short.jsonl', jsonl([...rows, rows[17]!, { text: rows[5]!.text.toUpperCase() }])),
+    })
+    expect(texts.length).toBe(1000)
+  })
+
+  it('does not take a chain of neighbours for one text, unless it is told to', async () => {
+    // Each differs from the one before in 6 of 60 words: neighbours share 70 % of their shingles, the ends nothing.
+    const words = text(1).split(' ')
+    const rows = Array.from({ length: 11 }, (_, i) => {
+      if (i > 0) for (let j = 0; j < 3; j++) words[(i - 1) * 6 + j] = `ny${'abcdefghijk'[i]}${'abc'[j]}`
+      return { text: words.join(' ') }
+    })
+    const inputs = file('chain.jsonl', jsonl(rows))
+    const checked = await curate({ inputs, dedup: { bands: 56, rows: 2, threshold: 0.8 } })
+    const joined = await curate({ inputs, dedup: { bands: 56, rows: 2, near: 'datatrove' } })
+    expect(joined.texts.length).toBe(1)
+    expect(checked.texts.length).toBeGreaterThan(4)
+  })
+
+  it('takes out what an evaluation holds, and says which items', async () => {
+    const items = file('evals/test.jsonl', jsonl([{ question: text(7, 15), answer: 'ja' }, { question: 'For kort' }]))
+    const { summary, texts } = await curate({ ...corpus, contamination: { files: items } })
+    expect(texts).not.toContain(text(7))
+    expect(texts.length).toBe(69)
+    expect(summary!.contaminated).toEqual([{ file: items, row: 1, documents: 1 }])
+  })
+
+  it('judges each source by its own rules', async () => {
+    const one = file('sources/wiki/1.txt', `Hest er et dyr\nRediger\n${text(1)}`)
+    const two = file('sources/forum/2.txt', text(2, 10))
+    const { texts, summary } = await curate({
+      inputs: join(folder, 'sources'),
+      rules: { min_doc_words: 5 },
+      sources: [
+        { path: join(folder, 'sources/wiki'), drop_lines: ['^Rediger$'], licence: 'CC BY-SA' },
+        { path: join(folder, 'sources/forum'), name: 'forum', rules: { min_doc_words: 20 } },
+      ],
+    })
+    expect([one, two]).toHaveLength(2)
+    expect(texts).toEqual([`Hest er et dyr\n${text(1)}`])
+    expect(Object.keys(summary!.sources)).toEqual(['forum', 'wiki'])
+    expect(summary!.presets.forum!.overrides).toEqual({ min_doc_words: { preset: null, used: 20 } })
+  })
+
+  it('reads lines of large files in stretches, each line once', async () => {
+    const { listJobs } = await import('../../data/curate/jobs.ts')
+    const { readJob } = await import('../../data/curate/read-job.ts')
+    const source = { textKey: 'text', keep: [], split: 'file' } as never
+    for (const bytes of [64, 257, 1000, 1e6]) {
+      const found: string[] = []
+      const bad: number[] = []
+      for (const job of listJobs(
+        [a],
+        () => 0,
+        () => {},
+        bytes,
+      ))
+        for await (const record of readJob(job, source, { bad: ({ offset }) => bad.push(offset), notice: () => {} }))
+          found.push(record.text)
+      expect(found).toEqual([...Array.from({ length: 40 }, (_, i) => text(i)), text(3)])
+      expect(bad).toEqual([readFileSync(a).indexOf('{"text": broken')])
+    }
+  })
+})
+
+describe('languages', () => {
+  const da = 'Der var engang en bonde, som havde tre sønner, og de boede sammen på en gård ude på landet.'
+  const de = 'Es war einmal ein Bauer, der hatte drei Söhne, und sie wohnten zusammen auf einem Hof auf dem Lande.'
+  it('stay that are wanted; what is too short is dropped unless it is asked for', async () => {
+    const inputs = file('languages.jsonl', jsonl([{ text: da }, { text: de }, { text: 'Ok!' }]))
+    const { texts, summary } = await curate({ inputs, lang: 'da' })
+    expect(texts).toEqual([da])
+    expect(summary!.dropped.map(({ reason }) => reason)).toEqual(['de', 'und'])
+    expect((await curate({ inputs, lang: 'dan', language: { keep_undetermined: true } })).texts).toEqual([da, 'Ok!'])
+    await expect(curate({ inputs, lang: 'klingon' })).rejects.toThrow(
+      /lang: expected a language that the identifier eld knows \(.* da .*got 'klingon'/,
+    )
+  })
+  it('bring their own preset', async () => {
+    const inputs = file('preset.jsonl', jsonl([{ text: da }]))
+    const config = curateConfig({ inputs, output_dir: place(), lang: 'da' })
+    await expect(resultOf(runCurate(config, { workers: 1 }))).rejects.toThrow(
+      /documents: expected some to be kept, got none of 1. 1 went by min_doc_words \(quality\). Change or switch off `rules.min_doc_words`/,
+    )
+  })
+})
+
+describe('bad input', () => {
+  it('of nothing, or of nothing but empty files, is said', async () => {
+    await expect(curate({ inputs: join(folder, 'nothing') })).rejects.toThrow(/got nothing there/)
+    await expect(curate({ inputs: file('empty.txt', '') })).rejects.toThrow(
+      /inputs .*empty.txt: expected some text, got an empty file/,
+    )
+    const { notices, texts } = await curate({ inputs: [file('empty2.txt', ''), c] })
+    expect(notices.join('\n')).toMatch(/empty: .*empty2.txt/)
+    expect(texts).toHaveLength(1)
+  })
+
+  it('in another encoding is said with its offset and the key that reads it', async () => {
+    const latin = 'Hvad der høres på gården\n'.repeat(20)
+    const inputs = file('latin.txt', Buffer.concat([Buffer.from('Godt begyndt\n'), Buffer.from(latin, 'latin1')]))
+    await expect(curate({ inputs })).rejects.toThrow(
+      /bad records in .*latin.txt, byte 13: .*invalid-utf8.*`encoding: windows-1252`/,
+    )
+    const { texts } = await curate({ inputs, encoding: 'windows-1252' })
+    expect(texts[0]).toBe(`Godt begyndt\n${latin.trim()}`)
+    const wide = file('wide.txt', Buffer.from('\ufeffHøns i gården', 'utf16le'))
+    await expect(curate({ inputs: wide })).rejects.toThrow(/expected UTF-8, got UTF-16/)
+    expect((await curate({ inputs: wide, encoding: 'utf-16le' })).texts).toEqual(['Høns i gården'])
+  })
+
+  it('cut short gives what is whole, says so, and fails above the rate', async () => {
+    const whole = gzipSync(jsonl(Array.from({ length: 200 }, (_, i) => ({ text: text(i) }))))
+    const inputs = file('cut.jsonl.gz', whole.subarray(0, whole.length * 0.7))
+    const out = place()
+    await expect(curate({ inputs, output_dir: out, max_bad: 0 })).rejects.toThrow(/truncated.*what was good is kept/)
+    const { texts, notices } = await curate({ inputs, output_dir: out, max_bad: 0.1 })
+    expect(texts.length).toBeGreaterThan(50)
+    expect(texts[0]).toBe(text(0))
+    expect(notices.join('\n')).toMatch(/cut short/)
+  })
+
+  it('is refused where settings do not fit', async () => {
+    await expect(curate(corpus, { shards: 3, shard: 3 })).rejects.toThrow(/shard: expected 0 to 2, got 3/)
+    await expect(curate(corpus, { shards: 3 })).rejects.toThrow(/shard: expected a number beside shards/)
+    expect(() => shardOfEnvironment({ SLURM_ARRAY_TASK_ID: 'x' })).toThrow(
+      /SLURM_ARRAY_TASK_ID: expected a whole number/,
+    )
+    expect(shardOfEnvironment({ JOB_COMPLETION_INDEX: '7' })).toBe(7)
+    await expect(curate({ ...corpus, rules: { min_doc_word: 1 } })).rejects.toThrow(
+      /rules.min_doc_word: .*'min_doc_words'/,
+    )
+    await expect(curate({ ...corpus, sources: [{ path: 'elsewhere' }] })).rejects.toThrow(
+      /sources: expected a path of an input, got elsewhere/,
+    )
+    const { out } = await curate(corpus)
+    await expect(curate({ ...corpus, output_dir: out, pii: { email: false } })).rejects.toThrow(
+      /output_dir: .*made from other inputs or settings/,
+    )
+    await curate({ ...corpus, output_dir: out, pii: { email: false } }, { overwrite: true })
+  })
+
+  it('warns of a source that loses half and of a cluster of one in a hundred', async () => {
+    const same = Array.from({ length: 30 }, (_, i) => ({ text: `${text(1)} ${'abcdefghijklmnopqrstuvwxyzæøå0'[i]}` }))
+    const { notices } = await curate({ inputs: file('same.jsonl', jsonl(same)) })
+    expect(notices.join('\n')).toMatch(/source same.jsonl lost 96.\d % of its words, most of it .* by near \(near\)/)
+    expect(notices.join('\n')).toMatch(/one cluster of near-duplicates holds 30 documents, 100 % of all/)
+  })
+})
+
+describe('shards', () => {
+  it('that are missing are named as an array, and a merge refuses', async () => {
+    const out = place('status')
+    const parts = join(folder, 'parts')
+    for (let i = 0; i < 7; i++) file(`parts/${i}.jsonl`, jsonl([{ text: text(i) }]))
+    const values = { inputs: parts, output_dir: out }
+    await curate(values, { shards: 7, shard: 2 })
+    await curate(values, { shards: 7, shard: 6 })
+    expect(curateStatus(out)).toMatchObject({ parts: 7, parts_done: 2, shards: 7, array: '0-1,3-5', merged: false })
+    await expect(resultOf(mergeCurate(out))).rejects.toThrow(
+      /expected all 7, got 2. Run what is missing of shards 0-1,3-5 first/,
+    )
+    for (const shard of [0, 1, 3, 4, 5]) await curate(values, { shards: 7, shard })
+    // One of them broken afterwards is missing again.
+    const copy = place('copy')
+    cpSync(out, copy, { recursive: true })
+    writeFileSync(join(copy, 'work', '000004.signatures'), '')
+    expect(curateStatus(copy).array).toBe('4')
+    await resultOf(mergeCurate(out))
+    expect(curateStatus(out)).toMatchObject({ array: '', merged: true })
+    expect(() => curateStatus(parts)).toThrow(/expected one of anneal curate/)
+    expect(arrayOf([3, 17, 40, 41, 42, 43, 44])).toBe('3,17,40-44')
+  })
+})
