@@ -77,7 +77,12 @@ function checkTiedHead(
   const { name, aliases } = checkpointTensors(config)[0]!
   const embedding = [name, ...aliases].map((candidate) => tensors.get(candidate)).find((info) => info !== undefined)
   if (embedding === undefined) return
-  if (haveSameBytes(embedding, tensors.get(head)!)) {
+  if (findings.headersOnly) {
+    findings.notice(
+      `${file}:${head}`,
+      'beside the embedding although tie_word_embeddings is true: needless if it is a copy, lost by loaders if not, which headers do not tell',
+    )
+  } else if (haveSameBytes(embedding, tensors.get(head)!)) {
     findings.notice(`${file}:${head}`, 'a copy of the embedding, which tie_word_embeddings makes needless')
   } else {
     findings.error(

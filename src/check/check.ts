@@ -6,12 +6,19 @@ import { hasPickleSuffix } from '../checkpoint/model-directory/foreign-format.ts
 import { InputError } from '../errors.ts'
 import { type Consumer, Findings, findingsFor } from './finding.ts'
 
-/** Checks whatever is at `path`; findings for one program, or for all. InputError where that is no model and no adapter. */
-export async function check(path: string, consumer?: Consumer): Promise<ReturnType<typeof findingsFor>> {
+/**
+ * Checks whatever is at `path`; findings for one program, or for all. InputError where that is no model and no adapter. `headersOnly`: of the files of
+ * weights only the headers are there, and no value is looked at.
+ */
+export async function check(
+  path: string,
+  consumer?: Consumer,
+  { headersOnly = false }: { headersOnly?: boolean } = {},
+): Promise<ReturnType<typeof findingsFor>> {
   const status = statSync(path, { throwIfNoEntry: false })
   if (status === undefined)
     throw new InputError(`${path}: expected a directory or a .gguf file, got nothing. Check the path`)
-  const findings = new Findings()
+  const findings = new Findings(headersOnly)
   if (!status.isDirectory()) (await import('./check-gguf.ts')).checkGguf(path, findings)
   else if (existsSync(join(path, 'adapter_config.json')) && !existsSync(join(path, 'config.json'))) {
     ;(await import('./check-adapter.ts')).checkAdapter(path, findings)

@@ -25,6 +25,12 @@ export interface Finding {
 /** Collects findings in the order in which they are made. */
 export class Findings {
   readonly all: Finding[] = []
+  /** Whether the values of weights are not there to be looked at. */
+  readonly headersOnly: boolean
+
+  constructor(headersOnly = false) {
+    this.headersOnly = headersOnly
+  }
 
   error(where: string, message: string, ...consumers: Consumer[]): void {
     this.all.push({ severity: 'error', where, message, for: consumers })

@@ -6,18 +6,29 @@ import { InputError } from '../errors.ts'
 
 const CHUNK_BYTES = 1 << 20
 
+/** A header goes on behind the bytes that are there; at least `needed` would be. */
+export class HeaderCutError extends InputError {
+  readonly needed: number
+  constructor(file: string, needed: number) {
+    super(`truncated ${file}: expected at least ${needed} bytes, got fewer. Get it again`)
+    this.needed = needed
+  }
+}
+
 /** A position in an open file that only moves forward. */
 export class FileCursor {
   readonly file: string
   readonly size: number
   position = 0
   readonly #descriptor: number
+  readonly #available: number
   #buffer: Buffer = Buffer.alloc(0)
   #start = 0
 
-  /** Opens a plain file; an InputError for a directory, a pipe or nothing. */
-  constructor(file: string) {
+  /** Opens a plain file; an InputError for a directory, a pipe or nothing. Of a file of which only the first bytes came, `available` says how many. */
+  constructor(file: string, available: number = Number.POSITIVE_INFINITY) {
     this.file = file
+    this.#available = available
     try {
       // Opening a named pipe would wait for a writer.
       if (!statSync(file).isFile()) throw new InputError(`cannot read ${file}: expected a file, got something else`)
@@ -39,6 +50,7 @@ export class FileCursor {
   /** The next `length` bytes, valid until the next call. */
   bytes(length: number, what: string): Buffer {
     if (length > this.remaining) this.fail(what, `${length} bytes`, `${this.remaining} to the end of the file`)
+    if (this.position + length > this.#available) throw new HeaderCutError(this.file, this.position + length)
     const offset = this.position - this.#start
     if (offset + length > this.#buffer.length) this.#fill(length)
     const from = this.position - this.#start

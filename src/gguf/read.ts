@@ -50,9 +50,9 @@ const MAX_ALIGNMENT = 1 << 20
 /** Bytes of metadata and tensor infos; the largest vocabularies take a tenth. */
 const MAX_HEADER_BYTES = 256 << 20
 
-/** Reads and checks the header of a GGUF file; throws an InputError, naming the byte, for anything that is not one. */
-export function readGguf(file: string): GgufHeader {
-  const cursor = new FileCursor(file)
+/** Reads and checks the header of a GGUF file; throws an InputError, naming the byte, for anything that is not one. `available`: bytes of it that are there. */
+export function readGguf(file: string, available?: number): GgufHeader {
+  const cursor = new FileCursor(file, available)
   try {
     return readHeader(cursor)
   } finally {

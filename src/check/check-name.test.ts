@@ -1,0 +1,129 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { commitOf, HubServer } from '../../test/hub-server.ts'
+import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
+import type { GgufValue } from '../gguf/values.ts'
+import { writeGguf } from '../gguf/write.ts'
+import { hubSettings } from '../hub/hub-settings.ts'
+import { check } from './check.ts'
+import { type CheckedName, checkName } from './check-name.ts'
+
+let server: HubServer
+let base: string
+let remove: () => void
+let home: string
+let files: Record<string, Buffer>
+
+beforeAll(async () => {
+  server = await HubServer.start()
+  ;({ directory: base, remove } = await tinyModelDirectory({ chatTemplate: TINY_CHAT_TEMPLATE }))
+  const names = readdirSync(base).filter((name) => !['expected.json', 'packed.json'].includes(name))
+  files = Object.fromEntries(names.map((name) => [name, readFileSync(join(base, name))]))
+})
+afterAll(async () => {
+  remove()
+  await server.close()
+})
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'anneal-hub-'))
+})
+afterEach(() => {
+  rmSync(home, { recursive: true })
+  server.repositories.clear()
+  server.requests.length = 0
+  server.fault = () => false
+})
+
+const checked = (name: string): Promise<CheckedName> =>
+  checkName(name, undefined, {
+    settings: hubSettings({ HF_HOME: home, HF_ENDPOINT: server.endpoint }),
+    pause: async () => {},
+  })
+const small = (): number =>
+  Object.entries(files).reduce((sum, [name, bytes]) => sum + (name.endsWith('.safetensors') ? 0 : bytes.length), 0)
+
+describe('checkName', () => {
+  it('finds in headers what check finds in the directory, and reads little', async () => {
+    const config = JSON.parse(`${files['config.json']}`)
+    for (const [key, value] of [
+      ['vocab_size', config.vocab_size],
+      ['hidden_size', 32],
+      ['model_type', undefined],
+    ] as const) {
+      const changed = { ...files, 'config.json': Buffer.from(JSON.stringify({ ...config, [key]: value })) }
+      const here = mkdtempSync(join(home, 'here-'))
+      for (const [name, bytes] of Object.entries(changed)) writeFileSync(join(here, name), bytes)
+      server.add('models/org/tiny', changed, commitOf(`${key.length % 10}`))
+      const { name, findings, read, total } = await checked('org/tiny')
+      expect(findings).toEqual(await check(here))
+      expect(name).toBe(`org/tiny@${commitOf(`${key.length % 10}`)}`)
+      expect(read).toBeLessThanOrEqual(small() + (1 << 16) + 100)
+      expect(total).toBeGreaterThan(700_000)
+    }
+    const ranges = server.requests.filter(({ path, host }) => host === 'cdn' && path.endsWith('model.safetensors'))
+    expect(ranges.map(({ range }) => range)).toEqual(Array(3).fill('bytes=0-65535'))
+  })
+  it('looks at no values, but at names of pickles', async () => {
+    const weights = Buffer.from(files['model.safetensors']!)
+    weights.fill(0xff, weights.length - 64)
+    server.add('models/org/tiny', { ...files, 'model.safetensors': weights, 'pytorch_model.bin': 'x' })
+    const { findings } = await checked('org/tiny')
+    expect(findings.filter(({ message }) => /NaN/.test(message))).toEqual([])
+    expect(findings).toContainEqual(expect.objectContaining({ severity: 'warning', where: 'pytorch_model.bin' }))
+    expect(server.asked.some((each) => each.includes('pytorch_model'))).toBe(false)
+  })
+  it('reads as much of a GGUF file as its header has', async () => {
+    const file = join(home, 'tiny-Q8_0.gguf')
+    const text = (value: string): GgufValue => ({ type: 'string', value })
+    const metadata = new Map<string, GgufValue>([
+      ['general.architecture', text('llama')],
+      ['general.description', text('d'.repeat(3 << 20))],
+      ['tokenizer.ggml.model', text('no_vocab')],
+    ])
+    const bytes = Buffer.alloc(4 << 20)
+    writeGguf(file, metadata, [
+      { name: 'token_embd.weight', type: 'F32', shape: [1 << 10, 1 << 10], bytes: () => bytes },
+    ])
+    server.add('models/org/tiny', { 'tiny-Q8_0.gguf': readFileSync(file) })
+    const { name, findings, read, total } = await checked('org/tiny:Q8_0')
+    expect(findings).toEqual(JSON.parse(JSON.stringify(await check(file)).replaceAll(`${home}/`, '')))
+    expect(name).toBe(`org/tiny@${commitOf('a')}:Q8_0`)
+    expect(total).toBe(readFileSync(file).length)
+    expect(read).toBeLessThan(4.1 * 2 ** 20)
+    expect(read).toBeGreaterThan(3 << 20)
+  })
+  it('goes on after a cut, and with a server that knows no ranges', async () => {
+    server.add('models/org/tiny', files)
+    const whole = await checked('org/tiny')
+    let cuts = 0
+    server.fault = ({ host, range }, response, body) => {
+      if (host !== 'cdn') return false
+      const from = Number(/\d+/.exec(range!)![0])
+      if (cuts++ < 2) {
+        response.writeHead(206, { 'content-length': 65536 - from })
+        response.write(body!.subarray(from, from + 1000), () => response.destroy())
+      } else response.end(body)
+      return true
+    }
+    expect((await checked('org/tiny')).findings).toEqual(whole.findings)
+    expect(cuts).toBe(3)
+  })
+  it('says in one line what is no model, what is a page, and what claims too much', async () => {
+    server.add('models/org/tiny', { 'README.md': 'x' })
+    await expect(checked('org/tiny')).rejects.toThrow(/^org\/tiny: expected model\.safetensors/)
+    const weights = Buffer.from(files['model.safetensors']!)
+    weights.writeBigUInt64LE(2n << 30n)
+    server.add('models/org/tiny', { ...files, 'model.safetensors': weights }, commitOf('b'))
+    const { findings } = await checked('org/tiny')
+    expect(findings.find(({ where }) => where === 'model.safetensors')!.message).toMatch(
+      /^header too large in model\.safetensors:0: expected at most 100000000 bytes, got 2147483648/,
+    )
+    server.fault = ({ host }, response) =>
+      host === 'cdn' && !!response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
+    await expect(checked('org/tiny')).rejects.toThrow(
+      /org\/tiny:model\.safetensors: expected bytes from .*, got text\/html/,
+    )
+  })
+})
