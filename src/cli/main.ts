@@ -71,6 +71,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'score stored samples again with other metrics or filters, and join shards',
     load: () => import('./eval-rescore.ts'),
   },
+  dynamics: {
+    summary: 'how a run moved its model: weights, tokens and scores of every checkpoint',
+    load: () => import('./dynamics.ts'),
+  },
   export: { summary: 'write a model as GGUF or as a Hugging Face directory', load: () => import('./export.ts') },
   check: { summary: 'find faults in the files of a model or adapter', load: () => import('./check.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },
