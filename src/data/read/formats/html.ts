@@ -134,7 +134,6 @@ export function textOf(root: HtmlNode): string {
     else if (name === 'TD' || name === 'TH') parts.push(' ')
     for (let i = 0; i < node.childNodes.length; i++) walk(node.childNodes[i]!, isPre || name === 'PRE')
     if (isBlock) parts.push('\n\n')
-    else if (name === 'LI' || name === 'TR') parts.push('\n')
   }
   walk(root, false)
   return parts

@@ -2,7 +2,7 @@
 // record that does not hold what it says is reported and the next one is looked for; a file that is cut gives what is whole.
 
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { readChunks } from './chunks.ts'
+import { readMembers } from './gzip-members.ts'
 import { decodePage, pageText } from './html.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
 
@@ -55,7 +55,7 @@ async function* recordsOf(context: ReadContext): AsyncGenerator<WarcRecord> {
   }
   const bad = (length: number, detail: string): void =>
     context.bad({ reason: 'bad-warc', line, offset, length, detail, bytes: pending.subarray(0, 200) })
-  const chunks = readChunks(context)
+  const chunks = readMembers(context)
   let isOver = false
   const more = async (): Promise<boolean> => {
     const next = await chunks.next()
