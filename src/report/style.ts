@@ -89,7 +89,7 @@ th { color: var(--soft); font-weight: 500; white-space: nowrap }
 th.number, td.number { text-align: right; overflow-wrap: normal } td.number { white-space: nowrap } th:last-child, td:last-child { padding-right: 0 }
 .samples { list-style: none; margin: 20px 0; padding: 0 }
 .samples li { display: grid; grid-template-columns: 92px 1fr; gap: 20px; padding: 14px 0; border-top: 1px solid var(--line) }
-.samples .when { color: var(--soft); font-size: 13px; padding-top: 3px }
+.samples .when { color: var(--soft); font-size: 13px; padding-top: 3px; overflow-wrap: anywhere }
 blockquote { margin: 0; font: 16px/1.6 "Iowan Old Style", Charter, Georgia, "Noto Serif", "DejaVu Serif", serif;
   white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate }
 blockquote b { font-weight: 600; color: var(--s1) }

@@ -15,6 +15,9 @@ export interface MapOptions {
   progress?: (bytes: number) => void
 }
 
+/** Progress is told after so many bytes. */
+export const TOLD_BYTES: number = 1 << 19
+
 /** Does the jobs and returns their manifests in the order of the jobs. Throws the first error; what is done by then stays. */
 export async function mapJobs(
   jobs: readonly Job[],
@@ -26,10 +29,18 @@ export async function mapJobs(
   if (threads > 1) return mapInWorkers(jobs, settings, out, threads, progress, watch)
   const mapper = await Mapper.create(settings)
   const manifests: JobManifest[] = []
+  let bytes = 0
+  const told = (more: number): void => {
+    bytes += more
+    if (bytes < TOLD_BYTES) return
+    progress(bytes)
+    bytes = 0
+  }
   for (const job of jobs) {
-    manifests.push(await mapper.run(job, out, progress))
+    manifests.push(await mapper.run(job, out, told))
     await turn(watch)
   }
+  progress(bytes)
   return manifests
 }
 

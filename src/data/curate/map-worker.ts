@@ -13,7 +13,7 @@ parentPort!.on('message', async (job: Job) => {
     let bytes = 0
     const manifest = await (await mapper).run(job, out, (more) => {
       bytes += more
-      if (bytes < 1 << 20) return
+      if (bytes < 1 << 19) return
       parentPort!.postMessage({ progress: bytes })
       bytes = 0
     })

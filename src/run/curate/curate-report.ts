@@ -1,5 +1,6 @@
 // The page of a curation: what was kept of each source at each step, what went and looked how, clusters, and what the settings were.
 
+import { basename } from 'node:path'
 import type { GlobalResult } from '../../data/curate/global-step.ts'
 import { type Amount, Ledger, type SourceAccount, STEPS, type Step } from '../../data/curate/ledger.ts'
 import { detection, type MINHASH } from '../../data/curate/minhash.ts'
@@ -168,7 +169,10 @@ function exampleSections({ dropped }: CurateSummary, examples: GlobalResult['exa
     const key = `${step} ${reason}`
     const samples = groups.get(key) ?? []
     groups.set(key, samples)
-    samples.push({ label: `${source} · ${file}:${offset}`, text })
+    samples.push({
+      label: basename(file) === source ? `${source}:${offset}` : `${source} · ${basename(file)}:${offset}`,
+      text,
+    })
     if (of !== undefined) samples.push({ label: 'stays in its place', text: of })
   }
   const order = [...groups.keys()].sort((a, b) => (count.get(b) ?? 0) - (count.get(a) ?? 0) || (a < b ? -1 : 1))
