@@ -27,7 +27,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'train a small model from text in a few minutes, fine-tune it, and report',
     load: () => import('./demo.ts'),
   },
-  pull: { summary: 'download a model or adapter from the Hugging Face hub, by name', load: () => import('./pull.ts') },
+  pull: {
+    summary: 'download a model, adapter or dataset from the Hugging Face hub, by name',
+    load: () => import('./pull.ts'),
+  },
   push: {
     summary: 'upload a model, adapter, GGUF file or dataset to the Hugging Face hub',
     load: () => import('./push.ts'),

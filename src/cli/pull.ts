@@ -1,11 +1,11 @@
-// `anneal pull ORG/NAME[@revision][:file or quantization]`: a model, adapter or tokenizer from the hub into the cache that Hugging Face's tools share.
+// `anneal pull ORG/NAME[@revision][:file or quantization]`: a model, adapter, tokenizer or dataset from the hub into the cache that Hugging Face's tools share.
 import { amount } from '../report/amounts.ts'
 import { eventsOf } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
-  summary: 'download a model or adapter from the Hugging Face hub, by name',
+  summary: 'download a model, adapter or dataset from the Hugging Face hub, by name',
   positionals: {
     name: 'NAME',
     summary: 'ORG/NAME, with @ a branch, tag or commit, with : a file or a quantization of it, such as :Q4_K_M',
@@ -13,6 +13,10 @@ export const command: Command = defineCommand({
     max: 1,
   },
   options: {
+    dataset: {
+      kind: 'flag',
+      summary: 'NAME is a dataset, with : a configuration, a split, both (config/split) or a file of it',
+    },
     'at-once': {
       kind: 'integer',
       value: 'N',
@@ -26,8 +30,22 @@ export const command: Command = defineCommand({
     'pull HuggingFaceTB/SmolLM2-135M-Instruct',
     'pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M',
     'pull HuggingFaceTB/SmolLM2-135M-Instruct@main --json',
+    'pull --dataset HuggingFaceTB/smoltalk:everyday-conversations/train',
   ],
   run: async ({ positionals, options, output }) => {
+    if (options.dataset) {
+      const { pullDataset } = await import('../hub/pull-dataset.ts')
+      const rows = await reportEvents(
+        eventsOf((watch) => pullDataset(positionals[0]!, { watch, atOnce: options.atOnce, usual: 'train' })),
+        output,
+      )
+      output.note(
+        `${rows.name}: ${rows.downloaded === 0 ? 'nothing was missing' : `${amount(rows.downloaded, 'bytes')} came now`}`,
+      )
+      output.emit(rows)
+      for (const path of rows.paths) output.result(path)
+      return
+    }
     const { pull } = await import('../hub/pull.ts')
     const pulled = await reportEvents(
       eventsOf((watch) => pull(positionals[0]!, { watch, atOnce: options.atOnce })),

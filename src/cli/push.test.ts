@@ -177,6 +177,20 @@ describe('anneal push', () => {
     expect(await push(rows, 'org/rows')).toMatchObject({ code: 3, err: expect.stringContaining('test.parquet') })
     expect(server.uploads.commits).toHaveLength(1)
   })
+  it('takes what a curation leaves, and says which of it are the rows', async () => {
+    const out = join(scratch, 'curated')
+    for (const path of ['data/000.jsonl', 'work/0.jsonl', 'quarantine/0.jsonl', 'summary.json', 'plan.json']) {
+      mkdirSync(join(out, path, '..'), { recursive: true })
+      writeFileSync(join(out, path), '{"text":"one"}\n')
+    }
+    server.add('datasets/org/rows', {})
+    const { err } = await push(out, 'org/rows')
+    for (const name of ['work/', 'plan.json', 'quarantine/']) expect(err).toContain(`${name} stays here: `)
+    expect(Object.keys(onHub('datasets/org/rows')).sort()).toEqual(['README.md', 'data/000.jsonl', 'summary.json'])
+    expect(card('datasets/org/rows').configs).toEqual([
+      { config_name: 'default', data_files: [{ split: 'train', path: 'data/*' }] },
+    ])
+  })
   it('says what may not be', async () => {
     expect((await push(model, 'tiny')).err).toContain('expected ORG/NAME')
     expect((await push(model, 'org/tiny:a')).err).toContain('Leave out what stands behind the colon')

@@ -38,9 +38,9 @@ describe('splits of a dataset by names', () => {
   })
   it('are all rows as train where no name says more: the commonest format, and nothing hidden', () => {
     expect(
-      splits(['b.jsonl', 'a.jsonl.gz', 'other.csv', '.x.jsonl', '__c/d.jsonl', 'dataset_infos.json', 'rows.py']),
+      splits(['b.jsonl.zst', 'a.jsonl.gz', 'other.csv', '.x.jsonl', '__c/d.jsonl', 'dataset_infos.json', 'rows.py']),
     ).toEqual({
-      'default/train': ['a.jsonl.gz', 'b.jsonl'],
+      'default/train': ['a.jsonl.gz', 'b.jsonl.zst'],
     })
     expect(splits(['rows.py', 'README.md', 'rows.arrow'])).toEqual({})
   })

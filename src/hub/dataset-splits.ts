@@ -12,7 +12,7 @@ export interface DatasetSplits {
 }
 
 /** Files of rows, as they are read here. */
-const ROWS = /\.(?:parquet|(?:jsonl|ndjson|json|csv|tsv|txt)(?:\.gz)?)$/i
+const ROWS = /\.(?:parquet|(?:jsonl|ndjson|json|csv|tsv|txt)(?:\.(?:gz|zst))?)$/i
 /** Beside the rows: descriptions of them, and what nobody means who names a dataset. */
 const NO_ROWS =
   /^(?:README|LICENSE|NOTICE)\b|^(?:config|dataset_info|dataset_infos|dataset_dict)\.json$|^requirements\.txt$/i
@@ -176,7 +176,7 @@ function byName(paths: readonly string[], folder: string): Map<string, string[]>
 
 /** Of files in several formats those of the commonest: the others hold the same rows, or are something else. */
 function commonest(paths: readonly string[]): string[] {
-  const kinds = grouped(paths, (path) => /\.([a-z]+)(?:\.gz)?$/i.exec(path)?.[1]?.toLowerCase())
+  const kinds = grouped(paths, (path) => /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(path)?.[1]?.toLowerCase())
   return [...kinds.values()].sort((a, b) => b.length - a.length)[0] ?? []
 }
 

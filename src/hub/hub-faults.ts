@@ -12,7 +12,8 @@ export async function answerError(response: Response, subject: string, settings:
   const error = (expected: string, todo: string): HubError =>
     new HubError(`${subject}: expected ${expected}, got ${status}${said && ` (${said})`}. ${todo}`, { status, code })
   const { endpoint, token, tokenFrom } = settings
-  const repository = subject.split(/[@:]/)[0]
+  const isDataset = /^\/(?:api\/)?datasets\//.test(URL.canParse(response.url) ? new URL(response.url).pathname : '')
+  const repository = `${isDataset ? 'datasets/' : ''}${subject.split(/[@:]/)[0]}`
   const login = token === undefined ? ` and set HF_TOKEN to a token of yours (${endpoint}/settings/tokens)` : ''
   if (code === 'GatedRepo' || /\bgated\b|access to model .* is restricted/i.test(said))
     return error('access to what its makers let only some have', `Ask for it at ${endpoint}/${repository}${login}`)

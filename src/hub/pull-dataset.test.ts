@@ -84,6 +84,12 @@ describe('pullDataset', () => {
       'org/rows: expected one of its 2 configurations after :, got none. There are org/rows:en/train, org/rows:fo/train',
     )
   })
+  it('says where to ask for one that only some may read', async () => {
+    server.add('datasets/org/rows', ROWS).isGated = true
+    await expect(pullDataset('org/rows:train', options())).rejects.toThrow(
+      `Ask for it at ${server.endpoint}/datasets/org/rows`,
+    )
+  })
   it('runs no program and says so', async () => {
     server.add('datasets/org/rows', { 'README.md': '', 'rows.py': 'import os' })
     await expect(pullDataset('org/rows', options())).rejects.toThrow(

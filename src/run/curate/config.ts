@@ -148,7 +148,7 @@ const output = z.strictObject({
 
 const shape: Shape<CurateConfig> = {
   inputs: paths.describe(
-    'Files or folders: text, Markdown, HTML, JSONL, JSON, CSV, TSV, Parquet, WARC; .gz and .zst of them.',
+    'Files or folders: text, Markdown, HTML, JSONL, JSON, CSV, TSV, Parquet, WARC; .gz and .zst of them; or datasets of the hub by name.',
   ),
   output_dir: path.describe('Folder of the result, its report, and the work in between.'),
   text_column: path.default('text').describe('Column or field that holds the text.'),

@@ -14,6 +14,8 @@ import { InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashOf } from '../../files/hash.ts'
 import { openPlainFile } from '../../files/open-plain-file.ts'
+import { parseHubName } from '../../hub/hub-name.ts'
+import { isNameOfData } from '../resolve-data.ts'
 import type { CurateConfig, CurateSource } from './config.ts'
 
 /** Raised where parts of an older release are not what this one makes. */
@@ -45,7 +47,7 @@ export async function makePlan(config: CurateConfig, notice: (message: string) =
   const standard = standardPreset(config, notice)
   const sourceOf = (file: string, input: string): number => {
     const own = config.sources.find(({ path }) => isUnder(file, path))
-    const name = own?.name ?? basename(resolve(own?.path ?? input))
+    const name = own?.name ?? (isNameOfData(input) ? parseHubName(input).repo : basename(resolve(own?.path ?? input)))
     const known = byName.get(name)
     if (known !== undefined) return known
     const { rules, record } = rulesOf(config, own, standard)

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { hashFile } from '../../files/hash.ts'
 import { resultOf } from '../../work.ts'
 import { type CurateConfigValues, curateConfig } from './config.ts'
@@ -323,6 +323,12 @@ describe('bad input', () => {
 })
 
 describe('shards', () => {
+  it('takes a dataset of the hub by name, which is the name of its source', async () => {
+    vi.stubEnv('HF_HUB_CACHE', fileURLToPath(new URL('../../../test/fixtures/hub-cache', import.meta.url)))
+    const { texts, summary } = await curate({ inputs: 'org/rows' }).finally(() => vi.unstubAllEnvs())
+    expect(texts).toEqual(['one'])
+    expect(Object.keys(summary!.sources)).toEqual(['org/rows'])
+  })
   it('that are missing are named as an array, and a merge refuses', async () => {
     const out = place('status')
     const parts = join(folder, 'parts')

@@ -16,6 +16,7 @@ import { takeOutputDirectory } from '../../files/output-directory.ts'
 import { lockOutput } from '../../files/output-lock.ts'
 import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type Watch, type WorkEvent } from '../../work.ts'
+import { resolveData } from '../resolve-data.ts'
 import type { CurateConfig } from './config.ts'
 import { curateReport } from './curate-report.ts'
 import { type CurateSummary, curateLines, curateSummary, lossNotices } from './curate-summary.ts'
@@ -65,7 +66,11 @@ export async function* runCurate(
   yield { type: 'started', work: 'curate' }
   const result = yield* eventsOf(
     async ({ tell, signal: stopped }) => {
-      const plan = await makePlan(config, (message) => tell({ type: 'notice', message }))
+      const watch = { tell, signal: stopped }
+      const inputs = await resolveData(config.inputs, watch)
+      const files = await resolveData(config.contamination.files, watch, { usual: null })
+      const named = { ...config, inputs, contamination: { ...config.contamination, files } }
+      const plan = await makePlan(named, (message) => tell({ type: 'notice', message }))
       if (shards !== undefined) plan.shards = shards
       // Machines that share a folder each hold a lock of their own.
       const giveBack = shards === undefined ? takeOutputDirectory(out, 'output_dir') : () => {}

@@ -5,7 +5,7 @@ import { LINEAGE, type LineageStep, readLineage } from '../../checkpoint/model-d
 import { InputError } from '../../errors.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import type { RepoType } from '../../hub/cache.ts'
-import { holdsRows, metadataBlock } from '../../hub/dataset-splits.ts'
+import { datasetSplits, holdsRows, metadataBlock } from '../../hub/dataset-splits.ts'
 import type { UploadFile } from '../../hub/upload.ts'
 import { baseName, licenceOf } from './push-card.ts'
 
@@ -117,7 +117,7 @@ function datasetFacts(
       .slice(0, 5)
       .map(({ path }) => `\`${path}\``)
       .join(', ')}${rows.length > 5 ? ', …' : ''}.`,
-    metadata: { ...(licence !== undefined && { license: licence }), tags: ['anneal'] },
+    metadata: { ...(licence !== undefined && { license: licence }), tags: ['anneal'], ...configsOf(rows) },
     lineage,
     usage: [
       { language: 'sh', code: `anneal train ${repo} --model MODEL` },
@@ -130,6 +130,16 @@ function datasetFacts(
       ...localPaths(lineage),
     ],
   }
+}
+
+/** Rows in `data/` with others beside it, such as a summary: that those are the rows, names alone do not say. */
+function configsOf(rows: readonly UploadFile[]): { configs?: unknown } {
+  const inside = rows.filter(({ path }) => path.startsWith('data/'))
+  if (inside.length === 0 || inside.length === rows.length) return {}
+  const files = inside.map(({ path, size }) => ({ path, size, etag: undefined }))
+  const splits = datasetSplits(files, undefined, 'data').configs.get('default')
+  if (splits?.size !== 1 || !splits.has('train')) return {}
+  return { configs: [{ config_name: 'default', data_files: [{ split: 'train', path: 'data/*' }] }] }
 }
 
 function namesLicence(card: string): boolean {

@@ -1,5 +1,5 @@
 // What of a folder goes to the hub, and what stays here, with the reason: secrets, hidden files, what only goes on training, leftovers and pickles.
-import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { hasPickleSuffix } from '../../checkpoint/model-directory/foreign-format.ts'
 import { InputError } from '../../errors.ts'
@@ -17,6 +17,8 @@ const SECRET =
 /** What goes on training and nothing else. */
 const STATE = /^(?:optimizer|scheduler|rng_state|scaler)\b.*|^training_args\.bin$/i
 const CHECKPOINT = /^checkpoint-\d+$/
+/** Beside the rows of a curation. */
+const OF_CURATION: readonly string[] = ['plan.json', 'work', 'shards']
 /** Tokens of the hub and of other services, which lie in configurations by accident. */
 const TOKEN = /\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{32,}|ghp_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16})\b/
 const TEXT = /\.(?:json|jsonl|ya?ml|md|txt|html|jinja|toml|csv|log)$|^[^.]+$/i
@@ -29,12 +31,14 @@ export function filesToPush(directory: string, all = false): { files: UploadFile
   const files: UploadFile[] = []
   const leftOut: LeftOut[] = []
   const root = realpathSync(directory)
+  const isCuration = OF_CURATION.every((name) => name === 'shards' || existsSync(join(root, name)))
   const walk = (folder: string, prefix: string): void => {
     for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = `${prefix}${entry.name}`
       const place = join(folder, entry.name)
+      const isOfWork = !all && isCuration && prefix === '' && OF_CURATION.includes(entry.name)
       const reason =
-        reasonToLeave(entry.name, entry.isDirectory(), all) ??
+        (isOfWork ? 'what the curation goes on from' : reasonToLeave(entry.name, entry.isDirectory(), all)) ??
         (entry.isDirectory() ? undefined : reasonOfKind(place, root))
       if (reason !== undefined) leftOut.push({ path: entry.isDirectory() ? `${path}/` : path, reason })
       else if (entry.isDirectory()) walk(place, `${path}/`)
