@@ -164,6 +164,11 @@ describe('anneal push', () => {
       tags: ['anneal'],
     })
     expect(`${onHub('models/org/tiny')['README.md']}`).toMatch(/---\nMine\.\n$/)
+    // With nothing else in its metadata.
+    write('README.md', `---\nbase_model: ${JSON.stringify(base)}\n---\nMine.\n`)
+    await push(model, 'org/tiny', '--license', 'mit')
+    expect(card('models/org/tiny')).toMatchObject({ license: 'mit', tags: ['anneal'] })
+    expect(`${onHub('models/org/tiny')['README.md']}`).toMatch(/^---\nlicense: mit\n[\s\S]*- anneal\n---\n\nMine\.\n$/)
     expect(readFileSync(join(model, 'README.md'), 'utf8')).toContain(base)
   })
   it('takes rows as a dataset, once they can be read', async () => {

@@ -39,16 +39,17 @@ export const command: Command = defineCommand({
     'train run.yaml --learning_rate 1e-3 --resume_from_checkpoint auto',
   ],
   run: async ({ positionals, options, overrides, output }) => {
-    const file = await dataOf(positionals[0], output)
+    const file = positionals[0]
+    const data = await dataOf(file, output)
     // A run that follows from data goes on from a model that is there: `--model base` is a directory, not the size of a fresh one.
     const { holdsData } = await import('../data/read/files.ts')
-    const isData = file !== undefined && (holdsData(file) || file !== positionals[0])
+    const isData = file !== undefined && (data !== file || holdsData(file))
     const given = overrides.map((each) =>
       isData && each.key === 'model' ? { ...each, key: 'model_name_or_path' } : each,
     )
     const parsed = isData
       ? parseConfig(undefined, file, given, {
-          values: await configFor(file, given, output),
+          values: await configFor(file, data!, given, output),
           origin: `told from ${file}`,
         })
       : parseConfig(file === undefined ? undefined : readConfigFile(file), file ?? 'command line', given)
@@ -72,7 +73,7 @@ export const command: Command = defineCommand({
   },
 })
 
-/** Data by its name on the hub, which is downloaded to see what it is for; anything else as it stands. */
+/** Data by its name on the hub as it is now, downloaded to see what it is for; anything else as it stands. */
 async function dataOf(file: string | undefined, output: Output): Promise<string | undefined> {
   const { isNameOfData, resolveData } = await import('../run/resolve-data.ts')
   if (file === undefined || !isNameOfData(file)) return file
@@ -95,14 +96,19 @@ function isFields(value: unknown): value is Record<string, string | null> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A careful run for data alone. Every key can be given on the command line. */
-async function configFor(file: string, overrides: readonly Override[], output: Output): Promise<TrainConfigValues> {
-  const stage = await stageFor(file, overrides, output)
+/** A careful run for data alone, which lies at `data`. Every key can be given on the command line. */
+async function configFor(
+  file: string,
+  data: string,
+  overrides: readonly Override[],
+  output: Output,
+): Promise<TrainConfigValues> {
+  const stage = await stageFor(data, overrides, output)
   return {
     stage,
     finetuning: 'lora',
     dataset: file,
-    output_dir: `runs/${basename(resolve(file.replace(/@.*/, ''))).replace(/(?:\.[a-z]+)?(?:\.gz)?$/i, '')}`,
+    output_dir: `runs/${basename(resolve(data === file ? file : file.replace(/[@:].*/, ''))).replace(/(?:\.[a-z]+)?(?:\.gz)?$/i, '')}`,
     per_device_train_batch_size: 2,
     gradient_accumulation_steps: 4,
     learning_rate: stage === 'dpo' ? 5e-6 : 2e-4,

@@ -30,6 +30,8 @@ export interface HubRequest extends RequestInit {
   explain?: ((response: Response) => Promise<HubError | undefined>) | undefined
   /** Whether it must not be made again where nobody knows if it was heard. */
   isOnce?: boolean | undefined
+  /** Milliseconds without an answer or a byte, where they may be more than the settings say: some answers take work. */
+  patience?: number | undefined
 }
 
 /** Tries of one request, and of a download since its last byte. */
@@ -138,13 +140,14 @@ export function strangeAnswer(subject: string, address: string, expected: string
 /** Follows redirects by hand: at each, what the token may be shown to is judged anew. */
 async function follow(
   address: string,
-  { subject, headers, body, sent, ...init }: HubRequest,
+  { subject, headers, body, sent, patience = 0, ...init }: HubRequest,
   { settings, watch }: HubContext,
 ): Promise<{ response: Response; idle: () => void }> {
   let url = new URL(address)
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const stalled = new AbortController()
-    const timer = setTimeout(() => stalled.abort(new StalledError(settings.timeout)), settings.timeout)
+    const limit = Math.max(patience, settings.timeout)
+    const timer = setTimeout(() => stalled.abort(new StalledError(limit)), limit)
     timer.unref()
     const signals = [stalled.signal, watch?.signal, init.signal].filter((signal) => signal != null)
     const own = new Headers(headers)

@@ -42,6 +42,9 @@ export interface Uploaded {
   sent: number
 }
 
+/** The hub looks through all that it is given before it answers. */
+const PATIENCE_MS = 300_000
+
 /** Uploads. HubError for what the hub or the network does: there is no commit then, and what went is not sent again the next time. */
 export async function upload(
   name: HubName,
@@ -222,6 +225,7 @@ function asker(
       subject: of,
       explain: (response) => uploadError(response, of, context.settings),
       isOnce: isCommit,
+      patience: PATIENCE_MS,
       ...(path !== undefined && { sent: (bytes) => sent(path, bytes) }),
     }
     const { response } = await hubRequest(String(address), request, context)

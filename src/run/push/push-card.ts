@@ -64,7 +64,10 @@ export function completeCard(
   const lacking = Object.entries(metadata).filter(([key]) => !Object.hasOwn(known, key))
   if (lacking.length === 0) return { card, added: [] }
   const more = stringify(Object.fromEntries(lacking))
-  const text = own === undefined ? `${block(metadata)}\n${card}` : card.replace(own, () => `${own}${more}`)
+  const text =
+    own === undefined || own.trim() === ''
+      ? `${block(metadata)}\n${own === undefined ? card : card.replace(/^\uFEFF?---\s*?\n\s*---[^\n]*\n?/, '')}`
+      : card.replace(own, () => `${own}${more}`)
   return { card: text, added: lacking.map(([key]) => key) }
 }
 
