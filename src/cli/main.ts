@@ -78,6 +78,26 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'how a run moved its model: weights, tokens and scores of every checkpoint',
     load: () => import('./dynamics.ts'),
   },
+  datamap: {
+    summary: 'map the examples of a classification run: easy, ambiguous, likely wrong, likely common',
+    load: () => import('./datamap.ts'),
+  },
+  'datamap crossfit': {
+    summary: 'train a classifier for each fold of the data and map what it says of texts that it did not learn from',
+    load: () => import('./datamap-crossfit.ts'),
+  },
+  'datamap select': {
+    summary: 'write a subset of the examples of a run, by where they are on its map or by their ids',
+    load: () => import('./datamap-select.ts'),
+  },
+  'datamap queue': {
+    summary: 'write a queue for annotation: likely errors or common examples of a run, the most telling first',
+    load: () => import('./datamap-queue.ts'),
+  },
+  'datamap apply': {
+    summary: 'write the data of a run with the decisions of annotation queues in it',
+    load: () => import('./datamap-apply.ts'),
+  },
   export: { summary: 'write a model as GGUF or as a Hugging Face directory', load: () => import('./export.ts') },
   check: { summary: 'find faults in the files of a model or adapter', load: () => import('./check.ts') },
   methods: { summary: 'list the methods that Anneal implements', load: () => import('./methods.ts') },

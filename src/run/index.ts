@@ -29,6 +29,16 @@ export { type CurateResult, mergeCurate, type RunCurateOptions, runCurate } from
 export { type CurateStatus, curateStatus } from './curate/shards.ts'
 export type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics/dynamics.ts'
 export { type RunDynamicsOptions, runDynamics } from './dynamics/run-dynamics.ts'
+export {
+  applyDecisions,
+  type NewVersion,
+  type QueueOptions,
+  type SelectOptions,
+  selectVersion,
+  writeQueue,
+} from './datamap/new-version.ts'
+export { type CrossfitOptions, runCrossfit } from './datamap/run-crossfit.ts'
+export { type DatamapOptions, type DatamapResult, runDatamap } from './datamap/run-datamap.ts'
 export type { EditOptions, EditResult, HeldOut } from './edit/edit-model.ts'
 export type { WindowOptions } from './edit/edit-windows.ts'
 export { type RunEvalOptions, runEval } from './eval/run-eval.ts'
