@@ -8,6 +8,10 @@ import { path, type Shape } from '../methods/fields.ts'
 export interface EncoderKeys {
   label_column: string | undefined
   class_weights: 'balanced' | Record<string, number> | undefined
+  training_dynamics: 'during' | 'after' | 'crossfit' | undefined
+  crossfit_folds: number | undefined
+  crossfit_fold: number | undefined
+  id_column: string | undefined
   mlm_probability: number | undefined
   whole_word_mask: boolean | undefined
 }
@@ -22,6 +26,32 @@ export const encoderKeys: Shape<EncoderKeys> = {
     .describe(
       'classify: how much each label counts: balanced = rare labels as much as frequent ones, or weights by label. Default: all alike.',
     ),
+  training_dynamics: z
+    .enum(['during', 'after', 'crossfit'])
+    .optional()
+    .describe(
+      'classify: keep the logits of every example and epoch in output_dir/training_dynamics, for anneal datamap: during = as each was learnt from, after = all of them after each epoch, crossfit = those of one fold, from which nothing is learnt. Default: none are kept.',
+    ),
+  crossfit_folds: z
+    .number()
+    .int()
+    .min(2)
+    .max(1000)
+    .optional()
+    .describe('training_dynamics: crossfit: parts of the data, told by the texts alone. Default: 5.'),
+  crossfit_fold: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      'training_dynamics: crossfit: the part that is left out and judged, from 0; anneal datamap takes the runs of all of them. Default: 0.',
+    ),
+  id_column: path
+    .optional()
+    .describe(
+      'classify: column that names a row in training_dynamics. Default: its file and line, which change where rows do.',
+    ),
   mlm_probability: z
     .number()
     .gt(0)
@@ -35,7 +65,14 @@ export const encoderKeys: Shape<EncoderKeys> = {
 
 /** Fills in what counts with the stage; the rest stays open, so that a resolved configuration can be read again. */
 export function encoderDefaults(stage: string, keys: EncoderKeys): Partial<EncoderKeys> {
-  if (stage === 'classify') return { label_column: keys.label_column ?? 'label' }
+  if (stage === 'classify')
+    return {
+      label_column: keys.label_column ?? 'label',
+      ...(keys.training_dynamics === 'crossfit' && {
+        crossfit_folds: keys.crossfit_folds ?? 5,
+        crossfit_fold: keys.crossfit_fold ?? 0,
+      }),
+    }
   if (stage !== 'mlm') return {}
   return { mlm_probability: keys.mlm_probability ?? 0.15, whole_word_mask: keys.whole_word_mask ?? false }
 }

@@ -129,7 +129,7 @@ const PLACES: readonly { keys: readonly ConfigKey[]; place: 'stage' | 'finetunin
   { keys: ['packing', 'mask_history'], place: 'stage', values: ['sft'] },
   { keys: ['on_overlong', 'columns'], place: 'stage', values: ['sft', 'dpo'] },
   { keys: ['add_bos_token'], place: 'stage', values: ['pretrain'] },
-  { keys: ['label_column', 'class_weights'], place: 'stage', values: ['classify'] },
+  { keys: ['label_column', 'class_weights', 'training_dynamics'], place: 'stage', values: ['classify'] },
   { keys: ['mlm_probability', 'whole_word_mask'], place: 'stage', values: ['mlm'] },
   { keys: ['split_special_tokens'], place: 'stage', values: ['pretrain', 'sft', 'dpo'] },
 ]
@@ -159,7 +159,12 @@ function checkPreferences(config: AllKeys, complain: Complain<ConfigKey>): void 
 
 /** What is about continuing text, or is done to decoders alone. */
 function checkHeaded(config: AllKeys, complain: Complain<ConfigKey>): void {
-  const { stage, finetuning } = config
+  const { stage, finetuning, training_dynamics: dynamics } = config
+  for (const key of ['crossfit_folds', 'crossfit_fold'] as const)
+    if (config[key] !== undefined && dynamics !== 'crossfit')
+      complain(key, `expected it with training_dynamics: crossfit, got ${dynamics ?? 'none'}. Leave it out`)
+  if (config.id_column !== undefined && dynamics === undefined)
+    complain('id_column', 'expected it with training_dynamics, got none. Leave it out')
   if (!isHeadedStage(stage)) return
   if (finetuning === 'freeze' || finetuning === 'prompt')
     complain('finetuning', `expected full, lora or dora with ${stage}, got ${finetuning}`)

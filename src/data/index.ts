@@ -9,6 +9,24 @@ export { type Judged, judge } from './curate/quality.ts'
 export { differences, type NgramLimits, type Rules, withOverrides } from './curate/rules.ts'
 export { TextView } from './curate/text-view.ts'
 export type { OutputFile } from './curate/write-output.ts'
+export { type CoordinateOptions, type Coordinates, coordinatesOf, type Track } from './datamap/coordinates.ts'
+export { type Detection, detectionOf } from './datamap/detection.ts'
+export {
+  type Dynamics,
+  type DynamicsExample,
+  type DynamicsHeader,
+  type DynamicsTime,
+  readDynamics,
+} from './datamap/dynamics-files.ts'
+export {
+  type Flag,
+  flagsOf,
+  type Region,
+  regionsOf,
+  type SelectionMetric,
+  type SelectionOptions,
+  selectExamples,
+} from './datamap/regions.ts'
 export { LabelCounts } from './label-counts.ts'
 export type { Identification, IdentifyOptions, LanguageIdentifier } from './language/identifier.ts'
 export { loadLanguageIdentifier, saveLanguageIdentifier } from './language/identifier-file.ts'
@@ -63,7 +81,13 @@ export type { Columns, Purpose, Shape, ShapeGuess } from './rows/shapes.ts'
 export type { Dataset, Sample } from './sample.ts'
 export { onSide, type Side, type SplitOptions, sideOf } from './split.ts'
 export type { FramingTokenizer } from './tuning/framed-text.ts'
-export { type LabelledData, type LabelledOptions, LabelledSamples, readLabelled } from './tuning/labelled.ts'
+export {
+  type LabelledData,
+  type LabelledOptions,
+  type LabelledRow,
+  LabelledSamples,
+  readLabelled,
+} from './tuning/labelled.ts'
 export { type Pair, type PairBatch, type PreferenceData, pairBatches, readPreferences } from './tuning/preferences.ts'
 export type { SupervisedOptions } from './tuning/supervised.ts'
 export {

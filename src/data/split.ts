@@ -29,6 +29,11 @@ export function rankOf(text: string, { fraction, salt = '' }: SplitOptions): num
   return digest.readUIntBE(0, 6) / 2 ** 48
 }
 
+/** The part, 0 … folds − 1, that a text belongs to: by its text alone, so equal texts are never on both sides of one. */
+export function foldOf(text: string, folds: number): number {
+  return Math.floor(rankOf(text, { fraction: 1, salt: 'fold' }) * folds)
+}
+
 /**
  * The fraction below which ranks are held out. With many texts it is the one asked for; with so few that their number is a matter of luck
  * it is moved to where the share comes out, with one text at least on either side.

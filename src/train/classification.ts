@@ -7,7 +7,7 @@ import type { Objective } from './objective.ts'
 
 /**
  * Cross-entropy (nats) of the label of each row, which stands at the row's first position; with `weights` by label id it is their weighted
- * mean, as PyTorch's. Adds `accuracy`, weighted alike; an evaluation adds `accuracy`, `macro_f1` and `mcc`, which no weight touches.
+ * mean, as PyTorch's. Its outputs are the logits, [rows, labels]. Adds `accuracy`, weighted alike; an evaluation adds `accuracy`, `macro_f1` and `mcc`, which no weight touches.
  */
 export function classification(labels: number, weights?: ArrayLike<number>): Objective<Batch, AnyModel> {
   const weightOf = (label: number): number => weights?.[label] ?? 1
@@ -22,13 +22,13 @@ export function classification(labels: number, weights?: ArrayLike<number>): Obj
       const losses = ops.gather(logits.logSoftmax(-1), 1, index.unsqueeze(1)).squeeze(1).neg()
       const given = noGrad(() => logits.detach().argmax(-1))
       const correct = noGrad(() => ops.eq(given, index).to('f32').mul(scale).sum())
-      return { loss: losses.mul(scale).sum(), metrics: { accuracy: correct }, outputs: given }
+      return { loss: losses.mul(scale).sum(), metrics: { accuracy: correct }, outputs: logits.detach() }
     },
     tally: () => {
       const counts = new LabelCounts(labels)
       return {
-        add: (batch, given) => {
-          const chosen = given.to('f32').toArray()
+        add: (batch, logits) => {
+          const chosen = logits.argmax(-1).to('f32').toArray()
           for (const [row, label] of labelsOf(batch).entries()) counts.add(label, chosen[row]!)
         },
         metrics: () => ({ accuracy: counts.accuracy, macro_f1: counts.macroF1, mcc: counts.mcc }),

@@ -21,7 +21,7 @@ export interface Objective<B = Batch, M extends Trainable = Decoder> {
 export interface ObjectiveResult {
   loss: Tensor
   metrics: Record<string, Tensor>
-  /** What the model answered, for a tally. */
+  /** What the model answered, without a graph: for a tally, or whoever records it. */
   outputs?: Tensor
 }
 

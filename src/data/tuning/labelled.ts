@@ -16,6 +16,10 @@ export interface LabelledOptions {
   /** Columns. Default `text` and `label`. */
   textColumn?: string
   labelColumn?: string
+  /** Column that names a row. Default: its file and line. */
+  idColumn?: string | undefined
+  /** Keeps rows with their texts beside the samples, for `rowOf`. */
+  keepRows?: boolean
   /** The labels that there may be, in the order of their ids. Default: those of the rows, sorted. */
   labels?: readonly string[]
   /** Holds some rows out, told by their text alone. */
@@ -23,10 +27,22 @@ export interface LabelledOptions {
   rows?: RowOptions
 }
 
+/** The row that a sample was made of. */
+export interface LabelledRow {
+  /** What `idColumn` says, or `file:line`; unique. */
+  id: string
+  file: string
+  line: number
+  text: string
+  /** By name. */
+  label: string
+}
+
 /** Samples whose first position has the label's id as its own; the others carry none. */
 export class LabelledSamples implements Dataset<Sample> {
   private readonly ids: Int32Array[] = []
   private readonly labels: number[] = []
+  private readonly rows: LabelledRow[] = []
 
   get length(): number {
     return this.ids.length
@@ -37,9 +53,22 @@ export class LabelledSamples implements Dataset<Sample> {
     return this.labels[index]!
   }
 
-  add(ids: Int32Array, label: number): void {
+  /** The row of a sample, where rows were kept. */
+  rowOf(index: number): LabelledRow {
+    return this.rows[index]!
+  }
+
+  add(ids: Int32Array, label: number, row?: LabelledRow): void {
     this.ids.push(ids)
     this.labels.push(label)
+    if (row !== undefined) this.rows.push(row)
+  }
+
+  /** The samples whose row passes. */
+  where(isIn: (row: LabelledRow) => boolean): LabelledSamples {
+    const chosen = new LabelledSamples()
+    for (const [i, row] of this.rows.entries()) if (isIn(row)) chosen.add(this.ids[i]!, this.labels[i]!, row)
+    return chosen
   }
 
   get(index: number): Sample {
@@ -66,7 +95,15 @@ export interface LabelledData {
 /** Reads files and directories of labelled rows; InputError, with file, line and column, for a row that is none. */
 export async function readLabelled(paths: string | readonly string[], options: LabelledOptions): Promise<LabelledData> {
   const { textColumn = 'text', labelColumn = 'label', maxLength, tokenizer, validation = { fraction: 0 } } = options
-  const found: { ids: Int32Array; label: string; rank: number; place: string; twin: number | undefined }[] = []
+  const found: {
+    ids: Int32Array
+    label: string
+    rank: number
+    place: string
+    twin: number | undefined
+    row: LabelledRow | undefined
+  }[] = []
+  const placeOfId = new Map<string, string>()
   const empty = { count: 0, first: '' }
   const cut = { count: 0, longest: 0 }
   const unread = new Set<string>()
@@ -75,7 +112,7 @@ export async function readLabelled(paths: string | readonly string[], options: L
   const contrary = { count: 0, first: '' }
   for await (const row of readRows(paths, options.rows)) {
     const { text, label, place, others } = fieldsOf(row, textColumn, labelColumn)
-    for (const column of others) unread.add(column)
+    for (const column of others) if (column !== options.idColumn) unread.add(column)
     if (text.trim() === '') {
       if (empty.count++ === 0) empty.first = place
       continue
@@ -86,7 +123,8 @@ export async function readLabelled(paths: string | readonly string[], options: L
     if (length > ids.length) cut.count++
     cut.longest = Math.max(cut.longest, length)
     tokens += ids.length
-    found.push({ ids, label, rank: validation.fraction > 0 ? rankOf(text, validation) : 1, place, twin })
+    const kept = options.keepRows ? rowFor(row, { text, label, place }, options.idColumn, placeOfId) : undefined
+    found.push({ ids, label, rank: validation.fraction > 0 ? rankOf(text, validation) : 1, place, twin, row: kept })
   }
   const files = typeof paths === 'string' ? paths : paths.join(', ')
   if (found.length === 0)
@@ -100,7 +138,7 @@ export async function readLabelled(paths: string | readonly string[], options: L
     validation.fraction,
   )
   const data = { train: new LabelledSamples(), validation: new LabelledSamples() }
-  for (const { ids, label, rank, place, twin } of found) {
+  for (const { ids, label, rank, place, twin, row } of found) {
     const id = idOf.get(label)
     if (id === undefined)
       throw new InputError(
@@ -108,7 +146,7 @@ export async function readLabelled(paths: string | readonly string[], options: L
           'The classifier knows no other: correct the row, or train a new one from a model without this head',
       )
     if (twin !== undefined && idOf.get(found[twin]!.label) !== id && contrary.count++ === 0) contrary.first = place
-    data[rank < fraction ? 'validation' : 'train'].add(ids, id)
+    data[rank < fraction ? 'validation' : 'train'].add(ids, id, row)
   }
   const notices = [
     ...(empty.count > 0
@@ -127,6 +165,27 @@ export async function readLabelled(paths: string | readonly string[], options: L
     ...(unread.size > 0 ? [`columns that are not read: ${[...unread].slice(0, 20).join(', ')}`] : []),
   ]
   return { ...data, report: { labels, rows: found.length, tokens, notices } }
+}
+
+function rowFor(
+  { row, id: { file, line } }: SourceRow,
+  { text, label, place }: { text: string; label: string; place: string },
+  idColumn: string | undefined,
+  placeOfId: Map<string, string>,
+): LabelledRow {
+  const given = idColumn === undefined || typeof row === 'string' ? place : row[idColumn]
+  if ((typeof given !== 'string' && typeof given !== 'number') || given === '')
+    throw new InputError(
+      `${place}, field '${idColumn}': expected a name of the row, got ${JSON.stringify(given) ?? 'nothing'}. Give each row one, or leave id_column out`,
+    )
+  const id = String(given)
+  const before = placeOfId.get(id)
+  if (before !== undefined)
+    throw new InputError(
+      `${place}, field '${idColumn}': expected a name of its own, got ${id}, which ${before} has. Give each row one, or leave id_column out`,
+    )
+  placeOfId.set(id, place)
+  return { id, file, line, text, label }
 }
 
 /** Distinct labels: numbers by their value, words as they are sorted by their characters. */

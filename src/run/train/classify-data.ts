@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
+import { foldOf } from '../../data/split.ts'
 import { type LabelledSamples, readLabelled } from '../../data/tuning/labelled.ts'
 import { ConfigError } from '../../errors.ts'
 import { counted } from '../../report/amounts.ts'
@@ -40,6 +41,8 @@ export async function classifyData(
       maxLength,
       textColumn: config.text_column,
       labelColumn: config.label_column!,
+      idColumn: config.id_column,
+      keepRows: config.training_dynamics !== undefined,
       ...(labels && { labels }),
       validation: { fraction },
       rows: {
@@ -51,7 +54,8 @@ export async function classifyData(
     for (const notice of data.report.notices) onNotice(notice)
     return data
   }
-  const { train, validation, report } = await read(config.dataset, 'train', config.val_split, ownLabels(config))
+  const { train: all, validation, report } = await read(config.dataset, 'train', config.val_split, ownLabels(config))
+  const { train, recorded } = recordedOf(config, all)
   const { labels, rows, tokens } = report
   const held =
     config.eval_dataset !== undefined
@@ -88,10 +92,29 @@ export async function classifyData(
     objective: () => classification(labels.length, weights),
     figures: labelFigures,
     labels,
+    ...(recorded && {
+      recorded: { samples: recorded, batches: evaluation(recorded) },
+    }),
     stopTokenIds: [],
     chatTemplate: undefined,
     close: () => {},
   }
+}
+
+/** What is learnt from, and whose logits are kept: the same samples, or a fold of them and the others. */
+function recordedOf(
+  { training_dynamics: when, crossfit_folds: folds = 0, crossfit_fold: fold = 0 }: TrainConfig,
+  all: LabelledSamples,
+): { train: LabelledSamples; recorded: LabelledSamples | undefined } {
+  if (when !== 'crossfit') return { train: all, recorded: when && all }
+  if (fold >= folds)
+    throw new ConfigError(`crossfit_fold: expected one of the ${folds} folds, 0 to ${folds - 1}, got ${fold}`)
+  const recorded = all.where(({ text }) => foldOf(text, folds) === fold)
+  if (recorded.length === 0)
+    throw new ConfigError(
+      `crossfit_fold: expected texts in fold ${fold} of ${folds}, got none among ${counted(all.length, 'text')}. Use fewer folds`,
+    )
+  return { train: all.where(({ text }) => foldOf(text, folds) !== fold), recorded }
 }
 
 /** What its page shows of held-out texts. */

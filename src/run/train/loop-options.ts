@@ -9,6 +9,7 @@ import type { AnyModel } from '../../model/any-model.ts'
 import { Decoder } from '../../model/decoder.ts'
 import { withoutDropout } from '../../model/without-dropout.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import type { Rule } from '../../train/rule.ts'
 import { makeSchedule } from '../../train/schedule.ts'
 import type { TrainOptions } from '../../train/train.ts'
 import type { Finetuning } from './finetuning.ts'
@@ -21,11 +22,17 @@ import { type RunParts, saveCheckpoint } from './run-files.ts'
 
 const SAMPLE_TOKENS = 48
 
-/** `perEpoch`: optimizer steps, which need not be whole. `stop`: finish the step, save, and end. */
+/** `perEpoch`: optimizer steps, which need not be whole. `stop`: finish the step, save, and end. `more`: rules of the stage's own. */
 export function loopOptions(
   run: Run,
   parts: RunParts,
-  { steps, perEpoch, stop, tell }: { steps: number; perEpoch: number; stop: AbortSignal | undefined; tell: RunTell },
+  {
+    steps,
+    perEpoch,
+    stop,
+    tell,
+    more,
+  }: { steps: number; perEpoch: number; stop: AbortSignal | undefined; tell: RunTell; more: readonly Rule[] },
 ): TrainOptions<Batch, AnyModel> {
   const { config, data, bf16, tokenizer, resumeFrom } = run
   const { model, rateOf, reader = model instanceof Decoder ? { model } : undefined } = run.finetuning
@@ -52,7 +59,7 @@ export function loopOptions(
     seed: config.seed,
     onNonFinite: config.on_nonfinite,
     reportNonFinite: (report) => saveNonFinite(config.output_dir, report),
-    rules: model instanceof Decoder ? rulesOf(config, model) : [],
+    rules: [...(model instanceof Decoder ? rulesOf(config, model) : []), ...more],
     ...(stop && { stop }),
     ...(evaluateEvery !== undefined &&
       held && {

@@ -16,6 +16,7 @@ import { leaveFingerprint } from './fingerprint.ts'
 import { finishedRun } from './finished-run.ts'
 import { loopOptions } from './loop-options.ts'
 import { prepareRun, type Run } from './prepare-run.ts'
+import { DynamicsRecording } from './record-dynamics.ts'
 import { pinnedConfig } from './resolve-names.ts'
 import type { RunEvent, RunOnlyEvent, RunTell, TrainResult } from './run-events.ts'
 import { saveFinal } from './run-files.ts'
@@ -81,10 +82,19 @@ export async function* runTraining(
     const log = new RunLog(config, steps, (message) => tell({ type: 'notice', message }), resumeFrom)
     const parts = { config, finetuning, tokenizer, chatTemplate: data.chatTemplate, log, origin: run.origin }
     const perEpoch = stepsIn(1, batchesPerEpoch, accumulation)
-    const options = loopOptions(run, parts, { steps, perEpoch, stop: signal, tell })
+    const { labels = [], recorded } = data
+    const recording =
+      recorded && new DynamicsRecording(config, recorded, { labels, batchesPerEpoch, bf16: run.bf16, tell })
+    const options = loopOptions(run, parts, { steps, perEpoch, stop: signal, tell, more: recording?.rules() ?? [] })
     page = new TrainingPage(kept, log, { rules: options.rules ?? [], stage: data.figures }, tell)
     let result: TrainResult = nothingDone(config)
-    for await (const event of train(finetuning.model, data.train, objective, options)) {
+    for await (const event of train(
+      finetuning.model,
+      data.train,
+      recording?.objective(objective) ?? objective,
+      options,
+    )) {
+      await recording?.take(event, finetuning.model)
       yield* told.splice(0)
       log.take(event)
       page.take(event)

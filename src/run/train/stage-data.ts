@@ -6,6 +6,7 @@ import type { StepMetrics } from '../../train/events.ts'
 import type { Objective } from '../../train/objective.ts'
 import type { Drawn } from '../../train/rule.ts'
 import type { Finetuning } from './finetuning.ts'
+import type { Recorded } from './record-dynamics.ts'
 import type { RunWatch } from './run-events.ts'
 
 /** How the run that asks for the objective begins. */
@@ -39,6 +40,8 @@ export interface StageData<B extends Batch = Batch> {
   readonly stopTokenIds: readonly number[]
   /** The labels by id, where they are what is learnt. */
   readonly labels?: readonly string[]
+  /** Whose logits are kept after each epoch, where they are. */
+  readonly recorded?: Recorded
   /** The chat template that the data was written with; saved with the tokenizer. */
   readonly chatTemplate: string | undefined
   close(): void
