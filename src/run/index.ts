@@ -27,8 +27,6 @@ export type { CurateSummary, Dropped } from './curate/curate-summary.ts'
 export type { UsedPreset } from './curate/plan.ts'
 export { type CurateResult, mergeCurate, type RunCurateOptions, runCurate } from './curate/run-curate.ts'
 export { type CurateStatus, curateStatus } from './curate/shards.ts'
-export type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics/dynamics.ts'
-export { type RunDynamicsOptions, runDynamics } from './dynamics/run-dynamics.ts'
 export {
   applyDecisions,
   type NewVersion,
@@ -39,6 +37,8 @@ export {
 } from './datamap/new-version.ts'
 export { type CrossfitOptions, runCrossfit } from './datamap/run-crossfit.ts'
 export { type DatamapOptions, type DatamapResult, runDatamap } from './datamap/run-datamap.ts'
+export type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics/dynamics.ts'
+export { type RunDynamicsOptions, runDynamics } from './dynamics/run-dynamics.ts'
 export type { EditOptions, EditResult, HeldOut } from './edit/edit-model.ts'
 export type { WindowOptions } from './edit/edit-windows.ts'
 export { type RunEvalOptions, runEval } from './eval/run-eval.ts'
