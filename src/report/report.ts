@@ -1,7 +1,6 @@
 // One HTML file that says what a run did: no scripts, no requests, opens anywhere, prints well. Deterministic: the
 // same input gives the same bytes, so dates and versions are the caller's to pass.
 
-import { createHash } from 'node:crypto'
 import { type BarChart, renderBarChart } from './bar-chart.ts'
 import {
   type KeyFigure,
@@ -16,6 +15,7 @@ import {
   withCode,
 } from './blocks.ts'
 import { escapeHtml, escapeWords } from './html.ts'
+import { contentPolicy } from './policy.ts'
 import { STYLE } from './style.ts'
 import { renderXyChart, type XyChart } from './xy-chart.ts'
 
@@ -59,9 +59,7 @@ export interface Report {
  * ] }] })
  */
 export function renderReport({ title, subtitle, about = [], sections, footer }: Report): string {
-  const hash = createHash('sha256').update(STYLE).digest('base64')
-  // Nothing may load or run, whatever a text tries; only this style sheet is allowed, by its hash.
-  const policy = `default-src 'none'; style-src 'sha256-${hash}'; img-src data:; base-uri 'none'; form-action 'none'`
+  const policy = contentPolicy({ style: STYLE })
   const under = subtitle ? `<p class="subtitle">${escapeWords(subtitle)}</p>` : ''
   const which = about.length > 0 ? `<p class="about">${escapeWords(about.join(' · '))}</p>` : ''
   return [

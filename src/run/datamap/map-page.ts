@@ -1,11 +1,11 @@
 // A data map as one HTML file that needs nothing else: some numbers, the map of all examples, and what is chosen in it.
 
-import { createHash } from 'node:crypto'
 import type { Coordinates, Track } from '../../data/datamap/coordinates.ts'
 import type { Dynamics } from '../../data/datamap/dynamics-files.ts'
 import type { Flag, Region } from '../../data/datamap/regions.ts'
 import { type KeyFigure, renderKeyFigures } from '../../report/blocks.ts'
 import { escapeHtml, escapeWords } from '../../report/html.ts'
+import { contentPolicy } from '../../report/policy.ts'
 import { STYLE } from '../../report/style.ts'
 import { MAP_SCRIPT } from './map-script.ts'
 import { MAP_STYLE } from './map-style.ts'
@@ -35,8 +35,7 @@ const LONGEST = 600
 /** One HTML document. Texts are data in it, never markup. */
 export function mapPage({ title, about, dynamics, tracks, flags, figures, lead, footer }: MapPageOptions): string {
   const style = STYLE + MAP_STYLE
-  const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-  const policy = `default-src 'none'; style-src ${hash(style)}; script-src ${hash(MAP_SCRIPT)}; img-src data:; base-uri 'none'; form-action 'none'`
+  const policy = contentPolicy({ style, script: MAP_SCRIPT })
   const options = (names: readonly (readonly [string, string])[]): string =>
     names.map(([value, name]) => `<option value="${value}">${escapeHtml(name)}</option>`).join('')
   const colours = [
