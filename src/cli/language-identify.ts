@@ -52,11 +52,18 @@ export const command: Command = defineCommand({
     const { among, plausible, minLetters, minProbability, textColumn } = options
     const { openLanguageIdentifier } = await import('../data/language/identify-language.ts')
     const { readDocuments } = await import('../data/read/sources.ts')
+    const { resolveData } = await import('../run/resolve-data.ts')
+    const { eventsOf } = await import('../work.ts')
+    const { reportEvents } = await import('./report-events.ts')
     const identifier = await openLanguageIdentifier(options.identifier)
     const asked = { minLetters, minProbability, ...(among.length > 0 && { among }) }
     const counts = new Map<string, number>()
     const onNotice = (message: string): void => output.note(`notice: ${message}`)
-    for await (const { text, id } of readDocuments(positionals, { textKey: textColumn, onNotice })) {
+    const paths = await reportEvents(
+      eventsOf((watch) => resolveData(positionals, watch)),
+      output,
+    )
+    for await (const { text, id } of readDocuments(paths, { textKey: textColumn, onNotice })) {
       const { language, probability, ranking, undetermined } = identifier.identify(text, asked)
       counts.set(language, (counts.get(language) ?? 0) + 1)
       const share = plausible === undefined ? undefined : identifier.plausible(text, plausible)
