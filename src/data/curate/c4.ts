@@ -1,13 +1,12 @@
 // The rules of C4: lines that are no sentences go, and documents of too few sentences, of placeholder text or code.
 
-import { isTerminal } from './characters.ts'
+import { characterClasses, isTerminal, SPACE } from './characters.ts'
 import { splitLines, strip } from './lines.ts'
 import type { Rules } from './rules.ts'
 import { codePoints, TextView } from './text-view.ts'
 
 const CITATIONS = /\[\d*\]|\[edit\]|\[citation needed\]/g
 const POLICIES = ['terms of use', 'privacy policy', 'cookie policy', 'uses cookies', 'use of cookies', 'use cookies']
-const SPACE = /[\s\x1c-\x1f\x85]+/
 
 /** True where any of the rules is on. */
 export function asksC4(rules: Rules): boolean {
@@ -31,9 +30,9 @@ export function c4(text: string, rules: Rules): { text: string; lines: number } 
   let dropped = 0
   for (const raw of splitLines(text)) {
     let line = strip(raw)
-    const words = line === '' ? [] : line.split(SPACE)
     const longest = rules.max_word_length
-    if (longest !== null && words.some((word) => word.length > longest && codePoints(word) > longest)) {
+    const words = wordsOf(line, longest ?? Number.POSITIVE_INFINITY)
+    if (words === undefined) {
       dropped++
       continue
     }
@@ -42,7 +41,7 @@ export function c4(text: string, rules: Rules): { text: string; lines: number } 
       dropped++
       continue
     }
-    if (rules.min_words_per_line !== null && words.length < rules.min_words_per_line) {
+    if (rules.min_words_per_line !== null && words < rules.min_words_per_line) {
       dropped++
       continue
     }
@@ -68,18 +67,40 @@ function endsSentence(line: string): boolean {
   return /[.?!"']$/.test(line) && !line.endsWith('...')
 }
 
+/** Words between white space; undefined where one has more than `longest` code points. */
+function wordsOf(line: string, longest: number): number | undefined {
+  const classes = characterClasses()
+  let words = 0
+  for (let at = 0; at < line.length; at++) {
+    if (classes[line.charCodeAt(at)] === SPACE) continue
+    const start = at
+    while (at < line.length && classes[line.charCodeAt(at)] !== SPACE) at++
+    words++
+    if (at - start > longest && codePoints(line.slice(start, at)) > longest) return undefined
+  }
+  return words
+}
+
 /** Sentences of a line: a new one begins with the first word after a sign that ends one. */
 export function numSentences(line: string): number {
-  const { count, starts, ends, isSymbol } = new TextView(line)
-  if (count === 0) return 0
+  // Only around such signs it matters how words are cut, and most lines have few.
+  if (!/[^\s\w,;:'"()-]/.test(line)) return /\S/.test(line) ? 1 : 0
+  const view = new TextView(line)
+  if (view.count === 0) return 0
   let sentences = 1
   let isOver = false
-  for (let i = 0; i < count; i++) {
-    if (isOver && isSymbol[i] === 0) {
+  for (let i = 0; i < view.count; i++) {
+    const isSymbol = view.isSymbol(i)
+    if (isOver && !isSymbol) {
       sentences++
       isOver = false
-    } else if (isSymbol[i] === 1 && ends[i]! - starts[i]! <= 2 && isTerminal(line.codePointAt(starts[i]!)!))
-      isOver = true
+    } else if (isSymbol && view.end(i) - view.start(i) <= 2 && isEnd(line, view.start(i), view.end(i))) isOver = true
   }
   return sentences
+}
+
+/** One sign that ends a sentence; two full stops do not. */
+function isEnd(line: string, start: number, end: number): boolean {
+  const code = line.codePointAt(start)!
+  return isTerminal(code) && (end - start === 1 || code > 0xffff)
 }

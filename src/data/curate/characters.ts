@@ -139,6 +139,7 @@ function expand(ranges: readonly (number | readonly [number, number])[]): number
 
 const terminal: ReadonlySet<number> = new Set(expand(TERMINAL))
 const punctuation: ReadonlySet<number> = new Set([...expand(TERMINAL), ...expand(OTHER)])
+const ASCII_PUNCTUATION = Uint8Array.from({ length: 0x80 }, (_, code) => (punctuation.has(code) ? 1 : 0))
 /** The part of it that simplifying turns into spaces. */
 export const SIMPLIFIED_PUNCTUATION: readonly number[] = expand(OTHER)
 
@@ -171,5 +172,5 @@ export function isTerminal(code: number): boolean {
 
 /** Whether it is punctuation, ends of sentences included. */
 export function isPunctuation(code: number): boolean {
-  return punctuation.has(code)
+  return code < 0x80 ? ASCII_PUNCTUATION[code] === 1 : punctuation.has(code)
 }

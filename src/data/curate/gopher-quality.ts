@@ -7,15 +7,15 @@ import { ratio, type TextView } from './text-view.ts'
 
 /** The rule that a text breaks; undefined for none. */
 export function gopherQuality(view: TextView, rules: Rules): string | undefined {
-  const { text, count, lengths, hasLetter, isSymbol } = view
+  const { text, count } = view
   let words = 0
   let characters = 0
   let withLetter = 0
   for (let i = 0; i < count; i++) {
-    withLetter += hasLetter[i]!
-    if (isSymbol[i] === 1) continue
+    if (view.hasLetter(i)) withLetter++
+    if (view.isSymbol(i)) continue
     words++
-    characters += lengths[i]!
+    characters += view.lengthOf(i)
   }
   const isOn = (limit: number | null): limit is number => limit !== null && limit > 0
   if (isOn(rules.min_doc_words) && words < rules.min_doc_words) return 'min_doc_words'
@@ -64,6 +64,6 @@ function stopWords(view: TextView, words: readonly string[], enough: number): nu
   const wanted = new Set(words)
   const longest = Math.max(0, ...words.map((word) => word.length))
   for (let i = 0; i < view.count && words.length - wanted.size < enough; i++)
-    if (view.ends[i]! - view.starts[i]! <= longest) wanted.delete(view.word(i))
+    if (view.end(i) - view.start(i) <= longest) wanted.delete(view.word(i))
   return words.length - wanted.size
 }

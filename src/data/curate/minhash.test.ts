@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { asSet, detection, jaccard, MINHASH, MinHasher } from './minhash.ts'
-import { simplifiedWords, simplify } from './simplify.ts'
+import { SIMPLIFIERS, simplifiedWords, simplify } from './simplify.ts'
 
 interface Golden {
   text: string
@@ -19,6 +19,25 @@ const hex = (signature: BigUint64Array): string =>
 describe('MinHasher', () => {
   it('simplifies as the reference does', () => {
     for (const { text, simplified } of goldens) expect(simplify(text)).toBe(simplified)
+  })
+
+  it('simplifies in one pass what it does in steps', () => {
+    const pieces =
+      'a b æ å é e\u0301 \u0301 1 2.5 3,14 ٣٫١ . , … « - _ ß ǆ ﬁ ≠ 한 漢 \u00a0 \u2028 \ufeff Ω 𝟏 ½ ı'.split(' ')
+    let passes = 0
+    for (let seed = 1; seed < 3000; seed++) {
+      const text = Array.from({ length: 12 }, (_, i) => {
+        const at = Math.imul(seed, 2654435761 + 40503 * i) >>> 7
+        return pieces[at % pieces.length]! + (at & 64 ? ' ' : '')
+      })
+        .join('')
+        .toLowerCase()
+      const once = SIMPLIFIERS.onePass(text)
+      if (once === undefined) continue
+      passes++
+      expect(once).toBe(SIMPLIFIERS.steps(text))
+    }
+    expect(passes).toBeGreaterThan(300)
   })
 
   it('hashes by xxHash64', () => {

@@ -69,11 +69,12 @@ class Runs {
   private slots = new Int32Array(0)
   private rounds = new Int32Array(0)
   private round = 0
+  private mask = 0
   private counts = new Int32Array(0)
 
   take(view: TextView): void {
     this.view = view
-    const { count, starts, ends, lengths, text } = view
+    const { count, text } = view
     this.reserve(count, text.length)
     const { units, places, sizes, prefix } = this
     let at = 0
@@ -82,13 +83,13 @@ class Runs {
     sizes[0] = 0
     prefix[0] = 0
     for (let word = 0; word < count; word++) {
-      for (let i = starts[word]!; i < ends[word]!; i++) {
+      for (let i = view.start(word), end = view.end(word); i < end; i++) {
         const unit = text.charCodeAt(i)
         units[at++] = unit
         hash = (Math.imul(hash, BASE) + unit + 1) | 0
       }
       places[word + 1] = at
-      sizes[word + 1] = sizes[word]! + lengths[word]!
+      sizes[word + 1] = sizes[word]! + view.lengthOf(word)
       prefix[word + 1] = hash
     }
     this.identify()
@@ -98,7 +99,7 @@ class Runs {
   top(n: number): number {
     const { ids, sizes, slots, rounds, counts } = this
     const runs = this.view.count - n + 1
-    const mask = slots.length - 1
+    const { mask } = this
     const round = ++this.round
     let best = 0
     for (let run = 0; run < runs; run++) {
@@ -121,7 +122,7 @@ class Runs {
   repeated(n: number): number {
     const { sizes, slots, rounds } = this
     const last = this.view.count - n
-    const mask = slots.length - 1
+    const { mask } = this
     const round = ++this.round
     let characters = 0
     for (let run = 0; run <= last; ) {
@@ -141,7 +142,7 @@ class Runs {
 
   private identify(): void {
     const { ids, slots, rounds } = this
-    const mask = slots.length - 1
+    const { mask } = this
     const round = ++this.round
     for (let word = 0; word < this.view.count; word++) {
       let slot = mix(this.hashOf(word, 1)) & mask
@@ -190,14 +191,14 @@ class Runs {
       this.prefix = new Int32Array(room)
       this.counts = new Int32Array(room)
     }
-    // At most half full, and not much larger than the text needs: the cache is small.
+    // At most half full, and no more of the table than the text needs: the cache is small.
     let slots = 64
     while (slots < 2 * words) slots *= 2
-    if (this.slots.length !== slots) {
-      this.slots = new Int32Array(slots)
-      this.rounds = new Int32Array(slots)
-      this.round = 0
-    }
+    this.mask = slots - 1
+    if (this.slots.length >= slots && this.round < 0x7fff_ff00) return
+    this.slots = new Int32Array(Math.max(slots, this.slots.length))
+    this.rounds = new Int32Array(this.slots.length)
+    this.round = 0
   }
 }
 

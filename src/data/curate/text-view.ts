@@ -19,6 +19,11 @@ const RIGHT_QUOTE = 0x2019
 const FULL_STOP = 0x2e
 const COMMA = 0x2c
 
+/** Numbers for each word: where it begins and ends, and its code points with two flags. */
+const FIELDS = 3
+const HAS_LETTER = 1
+const IS_SYMBOL = 2
+
 /** Where words begin and end in UTF-16 units, and what is known of each. */
 export class TextView {
   readonly text: string
@@ -26,126 +31,123 @@ export class TextView {
   readonly length: number
   /** Words. */
   readonly count: number
-  readonly starts: Int32Array
-  readonly ends: Int32Array
-  /** Code points of each word. */
-  readonly lengths: Int32Array
-  /** Whether a word has a letter, and whether it has something that is no punctuation. */
-  readonly hasLetter: Uint8Array
-  readonly isSymbol: Uint8Array
+  private readonly words: Int32Array
 
   constructor(text: string) {
     this.text = text
-    const words = new WordList(text.length)
-    const units = scan(text, words)
-    this.length = units
-    this.count = words.count
-    this.starts = words.starts.subarray(0, words.count)
-    this.ends = words.ends.subarray(0, words.count)
-    this.lengths = words.lengths.subarray(0, words.count)
-    this.hasLetter = words.hasLetter.subarray(0, words.count)
-    this.isSymbol = words.isSymbol.subarray(0, words.count)
+    this.length = scan(text)
+    this.count = found
+    this.words = scratch.slice(0, FIELDS * found)
+  }
+
+  start(word: number): number {
+    return this.words[FIELDS * word]!
+  }
+
+  end(word: number): number {
+    return this.words[FIELDS * word + 1]!
+  }
+
+  /** Code points of a word. */
+  lengthOf(word: number): number {
+    return this.words[FIELDS * word + 2]! >> 2
+  }
+
+  hasLetter(word: number): boolean {
+    return (this.words[FIELDS * word + 2]! & HAS_LETTER) !== 0
+  }
+
+  /** Whether it is nothing but punctuation. */
+  isSymbol(word: number): boolean {
+    return (this.words[FIELDS * word + 2]! & IS_SYMBOL) !== 0
   }
 
   word(index: number): string {
-    return this.text.slice(this.starts[index], this.ends[index])
+    return this.text.slice(this.start(index), this.end(index))
   }
 }
 
-/** Arrays that grow. */
-class WordList {
-  count = 0
-  starts: Int32Array
-  ends: Int32Array
-  lengths: Int32Array
-  hasLetter: Uint8Array
-  isSymbol: Uint8Array
+/** Words of the text that is being cut, and how many there are. Made once: memory for each text takes longer than the text. */
+let scratch = new Int32Array(FIELDS * 4096)
+let found = 0
 
-  constructor(units: number) {
-    const room = Math.max(16, units >> 2)
-    this.starts = new Int32Array(room)
-    this.ends = new Int32Array(room)
-    this.lengths = new Int32Array(room)
-    this.hasLetter = new Uint8Array(room)
-    this.isSymbol = new Uint8Array(room)
+function add(start: number, end: number, length: number, flags: number): void {
+  const at = FIELDS * found
+  if (at + FIELDS > scratch.length) {
+    const longer = new Int32Array(2 * scratch.length)
+    longer.set(scratch)
+    scratch = longer
   }
-
-  add(start: number, end: number, length: number, hasLetter: boolean, isSymbol: boolean): void {
-    if (this.count === this.starts.length) this.grow()
-    this.starts[this.count] = start
-    this.ends[this.count] = end
-    this.lengths[this.count] = length
-    this.hasLetter[this.count] = hasLetter ? 1 : 0
-    this.isSymbol[this.count] = isSymbol ? 1 : 0
-    this.count++
-  }
-
-  private grow(): void {
-    const room = 2 * this.starts.length
-    const longer = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
-      to.set(from)
-      return to
-    }
-    this.starts = longer(this.starts, new Int32Array(room))
-    this.ends = longer(this.ends, new Int32Array(room))
-    this.lengths = longer(this.lengths, new Int32Array(room))
-    this.hasLetter = longer(this.hasLetter, new Uint8Array(room))
-    this.isSymbol = longer(this.isSymbol, new Uint8Array(room))
-  }
+  scratch[at] = start
+  scratch[at + 1] = end
+  scratch[at + 2] = (length << 2) | flags
+  found++
 }
 
 /** Finds the words; returns the code points of the text. */
-function scan(text: string, words: WordList): number {
+function scan(text: string): number {
   const classes = characterClasses()
   const end = text.length
   let codePoints = end
   let at = 0
+  found = 0
   while (at < end) {
     const unit = text.charCodeAt(at)
     let kind = classes[unit]!
+    if (kind === SPACE) {
+      at++
+      continue
+    }
     let width = 1
     if (kind === ASTRAL) {
       const code = text.codePointAt(at)!
       width = code > 0xffff ? 2 : 1
       kind = classOf(code)
       codePoints -= width - 1
+      if (kind === SPACE) {
+        at += width
+        continue
+      }
     }
-    if (kind === SPACE) {
-      at += width
-    } else if (kind === LETTER || kind === DIGIT || kind === MARK) {
+    if (kind <= MARK) {
       const start = at
       let astral = width - 1
-      let hasLetter = kind === LETTER
+      let flags = kind === LETTER ? HAS_LETTER : 0
       let last = kind
       at += width
       while (at < end) {
         const next = text.charCodeAt(at)
-        let nextKind = classes[next]!
-        let nextWidth = 1
+        const nextKind = classes[next]!
+        if (nextKind !== SPACE && nextKind <= MARK) {
+          if (nextKind === LETTER) flags = HAS_LETTER
+          last = nextKind
+          at++
+          continue
+        }
+        if (nextKind === SPACE) break
         if (nextKind === ASTRAL) {
           const code = text.codePointAt(at)!
-          nextWidth = code > 0xffff ? 2 : 1
-          nextKind = classOf(code)
+          const wide = classOf(code)
+          if (code <= 0xffff || wide === SPACE || wide > MARK) break
+          if (wide === LETTER) flags = HAS_LETTER
+          last = wide
+          astral++
+          codePoints--
+          at += 2
+          continue
         }
-        if (nextKind === LETTER || nextKind === DIGIT || nextKind === MARK) {
-          hasLetter ||= nextKind === LETTER
-          astral += nextWidth - 1
-          codePoints -= nextWidth - 1
-          at += nextWidth
-          last = nextKind
-        } else if (joins(next, last, at + 1 < end ? classes[text.charCodeAt(at + 1)]! : SPACE)) {
-          at += 1
-        } else break
+        if (!joins(next, last, at + 1 < end ? classes[text.charCodeAt(at + 1)]! : SPACE)) break
+        at++
       }
-      words.add(start, at, at - start - astral, hasLetter, false)
+      add(start, at, at - start - astral, flags)
     } else if (unit === FULL_STOP) {
       const start = at
       while (at < end && text.charCodeAt(at) === FULL_STOP) at++
-      words.add(start, at, at - start, false, true)
+      add(start, at, at - start, IS_SYMBOL)
     } else {
       // A control character is punctuation, and so is a sign that ends sentences.
       const code = width === 2 ? text.codePointAt(at)! : unit
-      words.add(at, at + width, 1, kind === IDEOGRAPH, kind !== IDEOGRAPH && isPunctuation(code))
+      add(at, at + width, 1, kind === IDEOGRAPH ? HAS_LETTER : isPunctuation(code) ? IS_SYMBOL : 0)
       at += width
     }
   }
