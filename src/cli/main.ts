@@ -53,6 +53,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'join the shards of a curation: duplicates across them, files, report',
     load: () => import('./curate-merge.ts'),
   },
+  'tokenizer fertility': {
+    summary: 'tokens a word, and the share of words that are cut, of tokenizers on your texts',
+    load: () => import('./tokenizer-fertility.ts'),
+  },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
   prune: { summary: 'remove neurons and heads from a model', load: () => import('./prune.ts') },
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },

@@ -49,6 +49,12 @@ export { type Classification, loadTextClassifier, TextClassifier } from './load-
 export { loadEmbedder } from './load-embedder.ts'
 export { type LoadLmOptions, loadLm } from './load-lm.ts'
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.ts'
+export {
+  type FertilityTable,
+  type MeasuredFertility,
+  type MeasureFertilityOptions,
+  measureFertility,
+} from './measure-fertility.ts'
 export type { MemoryNeed } from './memory/memory-estimate.ts'
 export { type AdapterSource, type ModelSource, modelSource } from './model-source.ts'
 export type { PruneFigures } from './prune/prune-report.ts'

@@ -205,7 +205,7 @@ describe('a damaged quantized model directory', () => {
         Object.assign(config, { quantization_config: { ...(method && { quant_method: method }), bits: 4 } }),
       )
       expect(load).toThrow(
-        `quantization_config.quant_method: expected "anneal", got ${JSON.stringify(method ?? null)}. Load the`,
+        `quantization_config.quant_method: expected "anneal", got ${method === undefined ? 'nothing' : JSON.stringify(method)}. Load the`,
       )
     },
   )
