@@ -102,6 +102,43 @@ describe('training dynamics', () => {
     await expect(readDynamics([at('folds', 'fold-0'), at('folds', 'fold-0')])).rejects.toThrow(/every example once/)
   }, 60_000)
 
+  it('of all folds are made and mapped by one command, from which a queue goes out', async () => {
+    const usual = {
+      model: model.directory,
+      dataset: at('rows.jsonl'),
+      stage: 'classify',
+      finetuning: 'full',
+      device: 'cpu',
+    }
+    const keys = {
+      ...usual,
+      num_train_epochs: '2',
+      save_strategy: 'no',
+      learning_rate: '4e-3',
+      output_dir: at('crossfit'),
+    }
+    const words = Object.entries(keys).flatMap(([key, value]) => [`--${key}`, value])
+    const ended = await annealHere(['datamap', 'crossfit', '--json', '--folds', '3', ...words])
+    expect(ended.code, ended.err).toBe(0)
+    expect(
+      readFileSync(at('crossfit', 'datamap', 'datamap.jsonl'), 'utf8')
+        .trim()
+        .split('\n'),
+    ).toHaveLength(60)
+    expect(readFileSync(at('crossfit', 'datamap', 'datamap.html'), 'utf8')).toContain('id="points"')
+    const queued = await annealHere(['datamap', 'queue', at('crossfit'), '--top', '5', '--out', at('queue.jsonl')])
+    expect(queued.code, queued.err).toBe(0)
+    expect(readFileSync(at('queue.jsonl'), 'utf8').trim().split('\n')).toHaveLength(5)
+    const quarter = ['--metric', 'variability', '--fraction', '0.25', '--out', at('part.jsonl')]
+    const selected = await annealHere(['datamap', 'select', at('crossfit'), ...quarter])
+    expect(selected.code, selected.err).toBe(0)
+    const part = readFileSync(at('part.jsonl'), 'utf8').trim().split('\n')
+    expect(part).toHaveLength(15)
+    expect(rows).toContainEqual(JSON.parse(part[0]!))
+    const unclear = await annealHere(['datamap', 'select', at('crossfit'), '--out', at('part.jsonl')])
+    expect(unclear.err).toMatch(/--metric: expected either it or --ids, got neither/)
+  }, 60_000)
+
   it.each([
     [
       'a fold that is not there',

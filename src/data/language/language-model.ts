@@ -37,7 +37,7 @@ export interface LanguageModelParts {
 /** A text is cut there: a language shows long before. */
 const MAX_CHARACTERS = 4000
 /** So many standard deviations below the usual log-frequency, a text is unlike all that was learnt. */
-const UNLIKE = 5
+const UNLIKE = 3
 
 /** Answers from weights that `trainLanguageIdentifier` made or `loadLanguageIdentifier` read. */
 export class LanguageModel implements LanguageIdentifier {

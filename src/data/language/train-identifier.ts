@@ -40,6 +40,8 @@ interface Prepared {
 
 /** Bytes of a table whose size nobody chose. */
 const TABLE_BYTES = 2 ** 19
+/** Variance of texts' mean log-frequency, in nats²: texts of one source may differ by less than others in the same language. */
+const LEAST_SPREAD = 0.01
 /** Texts are also learnt cut to a part, so that probabilities hold for short ones too: shortest part, in characters. */
 const SHORTEST_PART = 20
 
@@ -261,7 +263,7 @@ function typicality(
   const covariance = average(points.map((_, i) => (inverses[i]! - x) * (squares[i]! - y)))
   const variance = average(inverses.map((inverse) => (inverse - x) ** 2))
   const slope = variance === 0 ? 0 : Math.max(0, covariance / variance)
-  return { usual, spread: [Math.max(y - slope * x, y / 10), slope] }
+  return { usual, spread: [Math.max(y - slope * x, LEAST_SPREAD), slope] }
 }
 
 function score(
