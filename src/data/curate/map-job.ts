@@ -80,6 +80,8 @@ export function doneJob(out: string, index: number, plan: string): JobManifest |
   }
 }
 
+/** Bad records of one job that are written down one by one; a file that is rubbish has millions, and they are counted all the same. */
+const MOST_QUARANTINED = 100_000
 /** Bytes of a bad record that are written down; offset and length find the rest. */
 const EXCERPT_BYTES = 200
 /** Bytes that are put together before they are written. */
@@ -166,7 +168,10 @@ export class Mapper {
       return
     }
     mkdirSync(join(out, 'quarantine'), { recursive: true })
-    writeFileAtomic(path, work.quarantined.map((bad) => `${JSON.stringify({ file, ...bad })}\n`).join(''))
+    const lines = work.quarantined.map((bad) => `${JSON.stringify({ file, ...bad })}\n`)
+    const more = work.numBad - work.quarantined.length
+    if (more > 0) lines.push(`${JSON.stringify({ file, reason: 'and more', records: more })}\n`)
+    writeFileAtomic(path, lines.join(''))
   }
 
   /** Takes one document through the steps. */
@@ -269,6 +274,8 @@ class JobWork implements JobReport {
   readonly examples = new Examples()
   readonly notices: string[] = []
   readonly quarantined: Quarantined[] = []
+  /** All of them; the list may end before. */
+  numBad = 0
   documents = 0
   private readonly source: string
 
@@ -284,6 +291,8 @@ class JobWork implements JobReport {
   bad({ reason, line, offset, length, detail, bytes }: BadStretch): void {
     this.ledger.quarantine(this.source, reason, length)
     const encoding = reason === 'invalid-utf8' && bytes !== undefined ? likelyEncoding(bytes) : undefined
+    this.numBad++
+    if (this.quarantined.length >= MOST_QUARANTINED) return
     // Lossy on purpose: the excerpt is for people, the offset is for tools.
     const excerpt = bytes === undefined ? '' : Buffer.from(bytes.subarray(0, EXCERPT_BYTES)).toString('utf8')
     this.quarantined.push({
