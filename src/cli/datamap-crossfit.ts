@@ -8,7 +8,7 @@ import { reportEvents } from './report-events.ts'
 import { stopOnSignals } from './stop-on-signals.ts'
 
 export const command: Command = defineCommand({
-  summary: 'train a classifier for each fold of the data and map what it says of texts that it did not learn from',
+  summary: 'map the data by classifiers that did not learn from what they judge: one for each fold',
   positionals: { name: 'CONFIG', summary: 'YAML file of a run with stage: classify', min: 0, max: 1 },
   options: {
     folds: {

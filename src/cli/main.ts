@@ -87,7 +87,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./datamap.ts'),
   },
   'datamap crossfit': {
-    summary: 'train a classifier for each fold of the data and map what it says of texts that it did not learn from',
+    summary: 'map the data by classifiers that did not learn from what they judge: one for each fold',
     load: () => import('./datamap-crossfit.ts'),
   },
   'datamap select': {
