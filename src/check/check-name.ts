@@ -65,7 +65,7 @@ export async function checkName(
   const folder = mkdtempSync(join(tmpdir(), 'anneal-check-'))
   try {
     const hollow = new HollowCopy(repository, folder, context)
-    const { files, index, entry } = wantedFiles(repository.files, name.part, text)
+    const { files, index, entry, aside } = wantedFiles(repository.files, name.part, text)
     const sides = files.filter(({ path }) => !WEIGHTS.test(path))
     await hollow.whole(sides)
     const shards =
@@ -79,6 +79,7 @@ export async function checkName(
     const found = await check(entry === undefined ? folder : join(folder, entry), consumer, { headersOnly: true })
     const own = (words: string): string => words.replaceAll(`${folder}/`, '').replaceAll(folder, pinned)
     const findings = found.map((finding) => ({ ...finding, where: own(finding.where), message: own(finding.message) }))
+    if (aside !== undefined) findings.push({ severity: 'warning', where: 'model.safetensors', message: aside, for: [] })
     return { name: pinned, findings, read: hollow.read, total: bytesOf([...sides, ...weights]) }
   } catch (error) {
     // Nobody knows the folder.

@@ -3,7 +3,7 @@
 
 import { closeSync, openSync, readSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import type { ModelWeights } from '../checkpoint/model-directory/model-weights.ts'
+import { type ModelWeights, secondSet } from '../checkpoint/model-directory/model-weights.ts'
 import { readQuantization } from '../checkpoint/model-directory/quantization-config.ts'
 import { openTextWeights } from '../checkpoint/model-directory/text-weights.ts'
 import type { TensorInfo } from '../checkpoint/safetensors/safetensors.ts'
@@ -22,6 +22,8 @@ export function checkWeights(
   raw: JsonObject,
   findings: Findings,
 ): void {
+  const second = secondSet(directory)
+  if (second !== undefined) findings.warning('model.safetensors', second)
   const weights = findings.attempt('model.safetensors', () => openTextWeights(directory, config ?? {}))
   if (weights === undefined) return
   const file = basename(weights.files[0]!)

@@ -2,7 +2,9 @@
 //   models--org--name/blobs/<etag>                 contents: named by sha256 (LFS) or by git's sha1
 //   models--org--name/refs/<revision>              the commit that a branch or tag was
 //   models--org--name/snapshots/<commit>/<path>    links to blobs
-//   models--org--name/trees/<commit>.json          what the commit holds, as the hub listed it
+//   models--org--name/trees/<commit>.json          what the commit holds, as the hub listed it: Python takes a snapshot without any of it for
+//                                                  one that was cut off, so that it is written where all of it is there
+//   models--org--name/trees/<commit>.listed.json   the same where some was not wanted, for ourselves
 //   .locks/models--org--name/                      who downloads what
 import { createHash } from 'node:crypto'
 import {
@@ -115,21 +117,28 @@ export class RepoCache {
     writeFileAtomic(file, commit)
   }
 
-  /** What the commit holds, where it was listed before. */
-  readTree(commit: string): RepoFile[] | undefined {
-    const file = join(this.folder, 'trees', `${commit}.json`)
-    if (!existsSync(file)) return undefined
-    const tree = readJsonFile(file, MAX_TREE_BYTES) as {
-      format_version?: unknown
-      files?: Record<string, TreeEntry>
-    } | null
-    if (tree?.format_version !== 1 || typeof tree.files !== 'object' || tree.files === null) return undefined
-    return Object.entries(tree.files).map(([path, { size, blob_id: blobId, lfs_sha256: sha256, xet_hash: xetHash }]) =>
-      checkedFile({ path, size, etag: sha256 ?? blobId, blobId, xetHash }, file),
-    )
+  /** What the commit holds, where it was listed before. A list that is damaged is none: `tell` hears of it. */
+  readTree(commit: string, tell: (message: string) => void = () => {}): RepoFile[] | undefined {
+    for (const isWhole of [true, false]) {
+      const file = this.#tree(commit, isWhole)
+      if (!existsSync(file)) continue
+      try {
+        return readEntries(file)
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error
+        tell(`${error.message.split('. ')[0]}; going on without this list`)
+      }
+    }
+    return undefined
   }
 
-  writeTree(commit: string, files: readonly RepoFile[]): void {
+  /** Whether a sound list is kept, where `isWhole` for Python, too. */
+  hasTree(commit: string, isWhole: boolean): boolean {
+    return this.readTree(commit) !== undefined && (!isWhole || existsSync(this.#tree(commit, true)))
+  }
+
+  /** Keeps what the commit holds; `isWhole`: all of it is in the snapshot. */
+  writeTree(commit: string, files: readonly RepoFile[], isWhole: boolean): void {
     const entries = [...files]
       .sort((a, b) => (a.path < b.path ? -1 : 1))
       .map(({ path, size, etag, blobId, xetHash }) => [
@@ -143,7 +152,11 @@ export class RepoCache {
       ])
     mkdirSync(join(this.folder, 'trees'), { recursive: true })
     const tree = { format_version: 1, files: Object.fromEntries(entries) }
-    writeFileAtomic(join(this.folder, 'trees', `${commit}.json`), JSON.stringify(tree, null, 1))
+    writeFileAtomic(this.#tree(commit, isWhole), JSON.stringify(tree, null, 1))
+  }
+
+  #tree(commit: string, isWhole: boolean): string {
+    return join(this.folder, 'trees', `${commit}${isWhole ? '' : '.listed'}.json`)
   }
 
   /** What lies in a snapshot, listed by nobody but the disk. */
@@ -183,7 +196,8 @@ export class RepoCache {
   checkInside(commit: string, path: string): void {
     const pointer = this.pointer(commit, path)
     const real = realpathSync(pointer)
-    if (real.startsWith(realpathSync(this.root) + sep)) return
+    // The folder of a repository may have been moved to another disk.
+    if ([this.root, this.folder].some((folder) => real.startsWith(realpathSync(folder) + sep))) return
     throw new InputError(
       `${pointer}: expected a link to a file of the cache, got one to ${real}. Remove it, and pull again`,
     )
@@ -198,10 +212,29 @@ interface TreeEntry {
   xet_hash?: string
 }
 
+/** The files in a list of the cache, without those of no path here. InputError where it is no such list. */
+function readEntries(file: string): RepoFile[] {
+  const wrong = (got: unknown): InputError =>
+    new InputError(`${file}: expected a list of files, got ${(JSON.stringify(got) ?? 'nothing').slice(0, 100)}`)
+  const tree = readJsonFile(file, MAX_TREE_BYTES) as { format_version?: unknown; files?: unknown } | null
+  const { format_version: version, files } = tree ?? {}
+  if (version !== 1 || typeof files !== 'object' || files === null || Array.isArray(files)) throw wrong(tree)
+  return Object.entries(files as Record<string, TreeEntry | null>).flatMap(([path, entry]) => {
+    if (typeof entry !== 'object' || entry === null) throw wrong({ [path]: entry })
+    const { size, blob_id: blobId, lfs_sha256: sha256, xet_hash: xetHash } = entry
+    return isRepoPath(path) ? [checkedFile({ path, size, etag: sha256 ?? blobId, blobId, xetHash }, file)] : []
+  })
+}
+
+/** Whether a path of a repository can be one of a file here, on any system. Others are nobody's weights, and never wanted. */
+export function isRepoPath(path: string): boolean {
+  return isRelativeName(path) && path.split('/').every((segment) => segment.length <= 255)
+}
+
 /** An entry of a listing, which becomes paths and sizes here. InputError, naming `where`, for one that cannot be. */
 export function checkedFile(file: RepoFile, where: string): RepoFile {
   const { path, size, etag } = file
-  if (typeof path !== 'string' || !isRelativeName(path) || path.split('/').some((segment) => segment.length > 255))
+  if (typeof path !== 'string' || !isRepoPath(path))
     throw new InputError(`${where}: expected paths inside the repository, got ${JSON.stringify(path)?.slice(0, 100)}`)
   if (!Number.isSafeInteger(size) || size < 0)
     throw new InputError(`${where}: expected bytes as the size of ${path}, got ${JSON.stringify(size)}`)

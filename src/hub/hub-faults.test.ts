@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -307,11 +308,6 @@ describe('contents', () => {
 
 describe('a listing', () => {
   it.each([
-    [{ path: '../../../etc/cron.d/x' }, 'expected paths inside the repository, got "../../../etc/cron.d/x"'],
-    [{ path: '/etc/passwd' }, 'expected paths inside the repository, got "/etc/passwd"'],
-    [{ path: 'a\\..\\b' }, 'expected paths inside the repository'],
-    [{ path: `${'a'.repeat(300)}.json` }, 'expected paths inside the repository'],
-    [{ path: 'x\u0007.json' }, 'expected paths inside the repository'],
     [{ path: 5 }, 'expected paths inside the repository, got 5'],
     [{ size: -1 }, 'expected bytes as the size of config.json, got -1'],
     [{ size: '5' }, 'expected bytes as the size of config.json, got "5"'],
@@ -324,6 +320,26 @@ describe('a listing', () => {
     expect(code).toBe(3)
     expect(line).toContain(`org/tiny, listing of its files: ${message}`)
     expect(existsSync(join(home, 'hub'))).toBe(false)
+  })
+})
+
+describe('a path that can be none here', () => {
+  it.each([
+    '../../../etc/cron.d/x',
+    '/etc/passwd',
+    'a\\..\\b',
+    `${'a'.repeat(300)}.json`,
+    'x\u0007.json',
+    'runs/2024-01-01 10:33:22.log',
+  ])("%j is nobody's to want, and keeps nobody from the rest", async (odd) => {
+    server.repositories.get('models/org/tiny')!.listing = (entries) =>
+      entries.map((entry) => (entry.path === 'README.md' ? { ...entry, path: odd } : entry))
+    const names = ['chat_template.jinja', 'config.json', 'model.safetensors', 'tokenizer.json']
+    for (const offline of ['0', '1']) {
+      const { path } = await pull('org/tiny', options({ HF_HUB_OFFLINE: offline }))
+      expect(readdirSync(path, { recursive: true }).sort()).toEqual(names)
+    }
+    await expect(pull(`org/tiny:${odd}`, options())).rejects.toThrow(/expected a file/)
   })
 })
 
@@ -341,11 +357,93 @@ describe('a snapshot', () => {
   })
   it('that is not whole is said offline', async () => {
     const { path } = await pull('org/tiny', options())
+    rmSync(join(path, 'README.md'))
+    expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).files.map((file) => file.path)).not.toContain(
+      'README.md',
+    )
     rmSync(join(path, 'tokenizer.json'))
     await expect(pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).rejects.toThrow(
       'org/tiny: expected all of its files in the cache, got it without tokenizer.json. Pull it where the hub can be reached, without HF_HUB_OFFLINE',
     )
     expect(readdirSync(join(folder(), 'refs'))).toEqual(['main'])
     expect(readFileSync(join(folder(), 'refs', 'main'), 'utf8')).toBe(commitOf('a'))
+  })
+  it('may have moved to another disk', async () => {
+    await pull('org/tiny', options())
+    const elsewhere = join(home, 'elsewhere')
+    renameSync(folder(), elsewhere)
+    symlinkSync(elsewhere, folder())
+    for (const offline of ['0', '1'])
+      expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: offline }))).downloaded).toBe(0)
+  })
+  it('with a damaged list of its files is listed again', async () => {
+    const { path } = await pull('org/tiny', options())
+    const list = join(folder(), 'trees', `${commitOf('a')}.listed.json`)
+    const right = readFileSync(list, 'utf8')
+    const entry = { format_version: 1, files: { 'config.json': null } }
+    for (const wrong of ['', 'garbage', 'null', '[]', '{"format_version":1,"files":[]}', JSON.stringify(entry)]) {
+      writeFileSync(list, wrong)
+      notices.length = 0
+      expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).path).toBe(path)
+      expect(readFileSync(list, 'utf8')).toBe(wrong)
+      expect((await pull('org/tiny', options())).path).toBe(path)
+      expect(notices.join()).toMatch(/listed\.json: expected .*; going on without this list/)
+      expect(readFileSync(list, 'utf8')).toBe(right)
+    }
+  })
+  it('stands in where something in between refuses, and not where the hub does', async () => {
+    const { path } = await pull('org/tiny', options())
+    for (const status of [403, 404, 451]) {
+      server.fault = (_, response) => !!response.writeHead(status).end()
+      expect((await pull('org/tiny', options())).path).toBe(path)
+      expect(notices.at(-1)).toMatch(new RegExp(`got ${status}; going on with what the cache has`))
+    }
+    server.fault = (_, response) => {
+      refuse(response, 403, 'GatedRepo', 'no')
+      return true
+    }
+    await expect(pull('org/tiny', options())).rejects.toThrow('expected access to what its makers let only some have')
+  })
+  it('is whole though a ref cannot be kept beside another', async () => {
+    const repository = server.repositories.get('models/org/tiny')!
+    Object.assign(repository.refs, { feat: commitOf('a'), 'feat/x': commitOf('a') })
+    for (const names of [
+      ['feat', 'feat/x'],
+      ['feat/x', 'feat'],
+    ]) {
+      notices.length = 0
+      const [first, second] = [
+        await pull(`org/tiny@${names[0]}`, options()),
+        await pull(`org/tiny@${names[1]}`, options()),
+      ]
+      expect(second.path).toBe(first.path)
+      expect(notices).toEqual([expect.stringMatching(`the cache does not keep which commit ${names[1]} is`)])
+      rmSync(folder(), { recursive: true })
+    }
+  })
+})
+
+describe('a store that the hub leads on to', () => {
+  it('is asked by a new address where it refuses one, and never speaks of tokens', async () => {
+    let times = 1
+    server.fault = ({ host }, response) => host === 'cdn' && times-- > 0 && !!response.writeHead(403).end()
+    expect((await pull('org/tiny', options())).downloaded).toBeGreaterThan(0)
+    expect(server.asked.filter((each) => each.endsWith('/model.safetensors') && !each.includes('/cdn/'))).toHaveLength(
+      2,
+    )
+    rmSync(folder(), { recursive: true })
+    server.requests.length = 0
+    times = 100
+    const [code, line] = await failure('org/tiny', { HF_TOKEN: 'hf_right' })
+    expect([code, line]).toEqual([
+      8,
+      expect.stringMatching(
+        /model\.safetensors: expected bytes from localhost:\d+, where the hub leads on to, got 403\./,
+      ),
+    ])
+    expect(line).not.toContain('token')
+    expect(server.requests.filter(({ host }) => host === 'cdn')).toHaveLength(5)
+    server.fault = (_, response) => !!response.writeHead(403).end()
+    expect((await failure('org/tiny'))[1]).not.toContain('token')
   })
 })

@@ -12,7 +12,13 @@ export async function answerError(response: Response, subject: string, settings:
   const error = (expected: string, todo: string): HubError =>
     new HubError(`${subject}: expected ${expected}, got ${status}${said && ` (${said})`}. ${todo}`, { status, code })
   const { endpoint, token, tokenFrom } = settings
-  const isDataset = /^\/(?:api\/)?datasets\//.test(URL.canParse(response.url) ? new URL(response.url).pathname : '')
+  const answering = URL.canParse(response.url) ? new URL(response.url) : undefined
+  if (answering !== undefined && answering.origin !== new URL(endpoint).origin && status < 500 && status !== 429)
+    return error(
+      `bytes from ${answering.host}, where the hub leads on to`,
+      'The address may have expired, or something in between refuses it: try again, or check the network',
+    )
+  const isDataset = /^\/(?:api\/)?datasets\//.test(answering?.pathname ?? '')
   const repository = `${isDataset ? 'datasets/' : ''}${subject.split(/[@:]/)[0]}`
   const login = token === undefined ? ` and set HF_TOKEN to a token of yours (${endpoint}/settings/tokens)` : ''
   if (code === 'GatedRepo' || /\bgated\b|access to model .* is restricted/i.test(said))
@@ -36,7 +42,12 @@ export async function answerError(response: Response, subject: string, settings:
         : 'Check the name, and what the token may read',
     )
   if (status === 403)
-    return error('the right to read it', `Check what the token in ${tokenFrom || 'HF_TOKEN'} may read`)
+    return error(
+      'the right to read it',
+      token === undefined
+        ? `Check HF_ENDPOINT (${endpoint}) and what is in between`
+        : `Check what the token in ${tokenFrom || 'HF_TOKEN'} may read`,
+    )
   if (status === 429) {
     const after = headers.get('retry-after')
     return error(

@@ -80,7 +80,9 @@ export async function hubRequest(
       const asked = response.status === 429 ? retryAfter(response.headers) : undefined
       if (asked !== undefined && asked > MAX_WAIT_SECONDS) throw error
       if (asked !== undefined) wait = asked * 1000
-      if (!(isOnce ? [429, 503] : [408, 429, 500, 502, 503, 504]).includes(response.status)) throw error
+      // Where the hub leads on to a store, the address is signed for a while: asked again, the hub gives a new one.
+      const isExpired = [401, 403, 410].includes(response.status) && isElsewhere(response.url, address)
+      if (!isExpired && !(isOnce ? [429, 503] : [408, 429, 500, 502, 503, 504]).includes(response.status)) throw error
     } catch (cause) {
       context.watch?.signal?.throwIfAborted()
       if (cause instanceof HubError) throw cause
@@ -199,6 +201,10 @@ function isHopeless(error: unknown): boolean {
     hasCode(cause, 'ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH') ||
     /CERT|^ERR_TLS|^ERR_SSL/.test(code)
   )
+}
+
+function isElsewhere(url: string, address: string): boolean {
+  return URL.canParse(url) && new URL(url).origin !== new URL(address).origin
 }
 
 function hostOf(address: string): string {

@@ -50,7 +50,7 @@ export async function pullDataset(
       message: `${formatHubName(name)}: no split is named; taking ${part}. There ${others.length === 1 ? 'is' : 'are'} ${others.join(', ')} besides`,
     })
   const downloaded = await downloadFiles(repository, files, context, atOnce)
-  if (!repository.isCached) remember(repository)
+  if (!repository.isCached) remember(repository, context)
   return { name: pinned, commit, paths: files.map(({ path }) => cache.pointer(commit, path)), downloaded }
 }
 

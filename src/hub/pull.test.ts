@@ -82,6 +82,29 @@ describe('pull', () => {
       'model.safetensors.index.json',
     ])
   })
+  it('takes the one file where there is an index, too, as Transformers does, and says so', async () => {
+    server.add('models/org/tiny', { ...MODEL, 'model.safetensors.index.json': 'stale' })
+    await pull('org/tiny', options())
+    expect(notices).toEqual([])
+    server.add(
+      'models/org/tiny',
+      { ...MODEL, 'model.safetensors.index.json': '{}', 'model-00001-of-00002.safetensors': 'x' },
+      commitOf('b'),
+    )
+    expect(tree((await pull('org/tiny', options())).path)).toEqual(WANTED)
+    expect(notices).toEqual([expect.stringMatching(/^org\/tiny: two sets of weights: model\.safetensors is taken/)])
+  })
+  it('leaves a list that Python goes by only where all of it is there, and needs no more itself', async () => {
+    const { 'pytorch_model.bin': _, ...clean } = HUB_FILES
+    const whole = Object.fromEntries(WANTED.map((path) => [path, clean[path]!]))
+    server.add('models/org/tiny', whole)
+    const list = join(folder(), 'trees', `${commitOf('a')}.json`)
+    await pull('org/tiny:config.json', options())
+    expect(existsSync(list)).toBe(false)
+    expect((await pull('org/tiny:config.json', options({ HF_HUB_OFFLINE: '1' }))).path).toMatch(/config\.json$/)
+    await pull('org/tiny', options())
+    expect(existsSync(list)).toBe(true)
+  })
   it('goes on where a cut connection left off, and tells of nothing but the cut', async () => {
     server.add('models/org/tiny', MODEL)
     let cuts = 0
@@ -145,7 +168,8 @@ describe('the cache of huggingface_hub', () => {
       tree(path).flatMap((name) => {
         const status = lstatSync(join(path, name))
         if (status.isSymbolicLink()) return [[name, `→ ${readlinkSync(join(path, name))}`]]
-        return [[name, status.isFile() ? readFileSync(join(path, name), 'utf8') : '/']]
+        // Python takes a snapshot with less than its list for one that was cut off.
+        return [[name.replace('.listed.json', '.json'), status.isFile() ? readFileSync(join(path, name), 'utf8') : '/']]
       })
     server.add('models/org/tiny', HUB_FILES)
     await pull('org/tiny', options())

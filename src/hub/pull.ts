@@ -1,6 +1,6 @@
 // A name on the hub → files in the cache: what is needed of one commit, several at once, all whole before anybody hears of them.
 import { rmSync, statSync } from 'node:fs'
-import { DiskFullError, HubError, hasCode, InputError } from '../errors.ts'
+import { DiskFullError, HubError, hasCode, InputError, UsageError } from '../errors.ts'
 import { freeBytes } from '../files/atomic-write.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { Count } from '../work.ts'
@@ -10,7 +10,7 @@ import { formatHubName, type HubName, parseHubName } from './hub-name.ts'
 import type { HubContext } from './hub-request.ts'
 import { hubSettings } from './hub-settings.ts'
 import { fileAddress, openRepository, type Repository } from './repository.ts'
-import { type Need, shardsOf, type Wanted, wantedFiles } from './wanted-files.ts'
+import { isNeeded, type Need, shardsOf, type Wanted, wantedFiles } from './wanted-files.ts'
 
 /** How {@link pull} goes about it. All of it may be absent. */
 export interface PullOptions extends Partial<HubContext> {
@@ -103,15 +103,18 @@ export async function downloadFiles(
 
 async function download(repository: Repository, wanted: Wanted, context: HubContext, atOnce: number): Promise<Pulled> {
   const { cache, commit, name, files: all } = repository
-  let files = wanted.files
+  // Without the hub, what is only of use to people may be missing.
+  let files = wanted.files.filter((file) => !repository.isCached || isNeeded(file.path) || isThere(repository, file))
   let downloaded = 0
+  if (wanted.aside !== undefined)
+    context.watch?.tell?.({ type: 'notice', message: `${formatHubName(name)}: ${wanted.aside}` })
   if (wanted.index !== undefined) {
     downloaded += await downloadFiles(repository, [wanted.index], context)
     const index = readJsonFile(cache.pointer(commit, wanted.index.path), MAX_INDEX_BYTES)
     files = [...files, ...shardsOf(index, all, formatHubName(name))]
   }
   downloaded += await downloadFiles(repository, files, context, atOnce)
-  if (!repository.isCached) remember(repository)
+  if (!repository.isCached) remember(repository, context)
   const directory = cache.snapshot(commit)
   const path = wanted.entry === undefined ? directory : cache.pointer(commit, wanted.entry)
   return {
@@ -155,13 +158,21 @@ function checkSpace({ cache, name }: Repository, blobs: readonly RepoFile[]): nu
   )
 }
 
-/** What offline work goes by: which commit the revision was, and what is in it. A cache that may only be read stays as it is. */
-export function remember({ cache, name, commit, files }: Repository): void {
+/**
+ * What offline work goes by: which commit the revision was, and what is in it. A cache that may only be read stays as it is; so does a ref of
+ * which another one is a part (`feat` and `feat/x`, a branch and a tag), and that is said.
+ */
+export function remember(repository: Repository, { watch }: HubContext): void {
+  const { cache, name, commit, files } = repository
   try {
-    if (cache.readTree(commit) === undefined) cache.writeTree(commit, files)
+    const isWhole = files.every((file) => isThere(repository, file))
+    if (!cache.hasTree(commit, isWhole)) cache.writeTree(commit, files, isWhole)
     cache.writeRef(name.revision, commit)
   } catch (error) {
-    if (!hasCode(error, 'EROFS', 'EACCES', 'EPERM')) throw error
+    if (hasCode(error, 'EROFS', 'EACCES', 'EPERM')) return
+    if (!(hasCode(error, 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY') || error instanceof UsageError)) throw error
+    const message = `${formatHubName(name)}: the cache does not keep which commit ${name.revision} is, for another branch or tag has a part of its name: without the hub, name the commit, ${commit}`
+    watch?.tell?.({ type: 'notice', message })
   }
 }
 

@@ -2,7 +2,7 @@
 // reached, what the cache knows stands in, and that is said.
 import { HubError, InputError } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
-import { checkedFile, RepoCache, type RepoFile, type RepoType } from './cache.ts'
+import { checkedFile, isRepoPath, RepoCache, type RepoFile, type RepoType } from './cache.ts'
 import { COMMIT, formatHubName, type HubName } from './hub-name.ts'
 import { type HubContext, hubJson } from './hub-request.ts'
 
@@ -40,11 +40,12 @@ export async function openRepository(
     isCached,
     cache,
   })
+  const tell = (message: string): void => context.watch?.tell?.({ type: 'notice', message })
   const fromCache = (): Repository | undefined => {
     const commit = COMMIT.test(name.revision) ? name.revision : cache.readRef(name.revision)
     if (commit === undefined) return undefined
     const present = cache.snapshotFiles(commit)
-    return present.length === 0 ? undefined : found(commit, cache.readTree(commit) ?? present, true)
+    return present.length === 0 ? undefined : found(commit, cache.readTree(commit, tell) ?? present, true)
   }
   const cached = fromCache()
   if (context.settings.isOffline) {
@@ -57,14 +58,13 @@ export async function openRepository(
   const asking = cached === undefined ? context : { ...context, tries: 1 }
   try {
     const commit = COMMIT.test(name.revision) ? name.revision : await commitOf(name, asking, type)
-    const known = cache.readTree(commit)
+    const known = cache.readTree(commit, cached?.commit === commit ? undefined : tell)
     if (known !== undefined) return found(commit, known, false)
     const files = await list(name, commit, asking, type)
     return found(commit, files, false)
   } catch (error) {
     if (cached === undefined || !isUnreachable(error)) throw error
-    const message = `${(error as HubError).message.split('. ')[0]}; going on with what the cache has, commit ${cached.commit}`
-    context.watch?.tell?.({ type: 'notice', message })
+    tell(`${(error as HubError).message.split('. ')[0]}; going on with what the cache has, commit ${cached.commit}`)
     return cached
   }
 }
@@ -75,9 +75,15 @@ export function fileAddress({ type, name, commit }: Repository, path: string, { 
   return `${settings.endpoint}/${prefix}${name.repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`
 }
 
-/** No answer, or one that tells of a fault of the hub's own: what was asked for may be there all the same. */
+/**
+ * No answer, or one that tells of a fault of the hub's own, or a refusal without the hub's word for it, as those in between give it: what was
+ * asked for may be there all the same.
+ */
 function isUnreachable(error: unknown): boolean {
-  return error instanceof HubError && (error.status === undefined || error.status === 429 || error.status >= 500)
+  if (!(error instanceof HubError)) return false
+  const { status, code } = error
+  if (status === undefined || status === 429 || status >= 500) return true
+  return code === '' && [403, 404, 407, 410, 451].includes(status)
 }
 
 async function commitOf(name: HubName, context: HubContext, type: RepoType): Promise<string> {
@@ -110,6 +116,8 @@ async function list(name: HubName, commit: string, context: HubContext, type: Re
     for await (const entry of listFiles({ repo, revision: commit, recursive: true, ...asker(subject, context) })) {
       if (entry.type !== 'file') continue
       const { path, size, oid: blobId, lfs, xetHash } = entry
+      // A colon in the name of a log must not keep anybody from the weights beside it.
+      if (typeof path === 'string' && !isRepoPath(path)) continue
       files.push(
         checkedFile(
           { path, size: lfs?.size ?? size, etag: lfs?.oid ?? blobId, blobId, xetHash },

@@ -12,6 +12,8 @@ export interface Wanted {
   index?: RepoFile | undefined
   /** The GGUF file (the first of several) or the one file that was named. */
   entry?: string | undefined
+  /** What to say of a second set of weights, which is left where it is. */
+  aside?: string | undefined
 }
 
 /** What a place needs of a repository: a model or adapter with its weights, or what makes and reads tokens. */
@@ -23,13 +25,25 @@ const SHARD = /-\d{5}-of-\d{5}(?=\.gguf$)/i
 const QUANTIZATION = /(?:^|[-._])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|MXFP4\w*|BF16|F16|F32))$/i
 const INDEX = 'model.safetensors.index.json'
 const WHOLE = 'model.safetensors'
+const OF_INDEX = /^model-\d{5}-of-\d{5}\.safetensors$/
 const ADAPTER = 'adapter_model.safetensors'
+/** Said of a repository with both. */
+const TWO_SETS = `two sets of weights: ${WHOLE} is taken, as Transformers does, and the shards of ${INDEX} are left`
 /** Beside the weights: configurations, tokenizers, templates, the card and the licence; in folders, further templates and how vectors are pooled. */
 const SIDE_FILE =
   /^(?:[^/]+\.json|[^/]+\.jinja|vocab\.txt|merges\.txt|tokenizer\.model|[^/]+\.tiktoken|README\.md|(?:LICENSE|NOTICE)[^/]*|additional_chat_templates\/[^/]+\.jinja|1_Pooling\/config\.json)$/i
 /** Of other formats' weights, or of the run that made them: nothing that anybody here reads. */
 const FOREIGN =
   /^(?:(?:pytorch_model|tf_model|flax_model|consolidated|diffusion)\b.*|trainer_state\.json|.*\.safetensors\.index\.json)$/i
+
+/** Beside the weights, what changes what a model does; the rest of the side files is for people. */
+const READ =
+  /^(?:(?:config|generation_config|adapter_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template|modules|sentence_bert_config)\.json|[^/]+\.jinja|vocab\.txt|merges\.txt|tokenizer\.model|[^/]+\.tiktoken|additional_chat_templates\/.*|1_Pooling\/.*)$/
+
+/** Whether what was chosen by {@link wantedFiles} cannot do without the file at `path`. */
+export function isNeeded(path: string): boolean {
+  return READ.test(path) || !SIDE_FILE.test(path) || path === INDEX
+}
 
 /** Chooses among `files` of `name`; `part` is a file's path or a quantization. InputError, with what there is, where nothing or several fit. */
 export function wantedFiles(
@@ -46,10 +60,12 @@ export function wantedFiles(
       throw new InputError(`${name}: expected a repository with tokenizer.json, got ${shownPaths(files)}`)
     return { files: sides }
   }
-  const index = byPath.get(INDEX)
-  const whole = index === undefined ? byPath.get(WHOLE) : undefined
+  // One file goes before an index, as Transformers has it.
+  const whole = byPath.get(WHOLE)
+  const index = whole === undefined ? byPath.get(INDEX) : undefined
   const weights = [index, whole, byPath.get(ADAPTER)].filter((file) => file !== undefined)
-  if (weights.length > 0) return { files: [...sides, ...weights], index }
+  const isTwice = whole !== undefined && byPath.has(INDEX) && files.some(({ path }) => OF_INDEX.test(path))
+  if (weights.length > 0) return { files: [...sides, ...weights], index, ...(isTwice && { aside: TWO_SETS }) }
   const models = ggufModels(files)
   if (models.size === 1) return wantedGguf([...models.values()][0]!)
   if (models.size > 1)

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { findBaseModel } from '../checkpoint/adapter/base-model.ts'
+import { secondSet } from '../checkpoint/model-directory/model-weights.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { type HubName, isHubName, parseHubName } from '../hub/hub-name.ts'
 import { norAPath } from '../hub/nor-a-path.ts'
@@ -25,6 +26,8 @@ const MAX_BASES = 8
 export async function resolveModelPath(text: string, watch?: Watch, need: Need = 'model'): Promise<string> {
   const path = existsSync(text) || !isHubName(text) ? text : await pulled(parseHubName(text), watch, need)
   if (need === 'model') await bringBases(path, watch)
+  const second = need === 'model' ? secondSet(path) : undefined
+  if (second !== undefined) watch?.tell?.({ type: 'notice', message: `${path}: ${second}` })
   return path
 }
 

@@ -42,7 +42,6 @@ export function openModelWeights(directory: string, stem: string = 'model'): Mod
   const single = join(directory, `${stem}.safetensors`)
   const index = `${single}.index.json`
   if (existsSync(single)) {
-    refuseTwoSets(single, index)
     return { ...readHeader(single), files: [single] }
   }
   if (existsSync(index)) return openShards(index)
@@ -92,14 +91,24 @@ export function isWeightFile(name: string, stem: string = 'model'): boolean {
   return name.startsWith(stem) && /^(?:-\d{5}-of-\d{5})?\.safetensors(?:\.index\.json)?$/.test(name.slice(stem.length))
 }
 
-/** One of them is left from another save, and which one cannot be seen; an index whose shards are gone is harmless. */
-function refuseTwoSets(single: string, index: string): void {
-  if (!existsSync(index)) return
-  const shard = [...new Set(readIndex(index).values())].find((name) => existsSync(join(dirname(index), name)))
-  if (shard === undefined || join(dirname(index), shard) === single) return
-  throw new InputError(
-    `two sets of weights in ${dirname(single)}: expected one file or the shards of an index, got ${basename(single)} and ${shard} with an index. Remove those of the older save`,
-  )
+/**
+ * What to say of a folder that holds one file of weights and the shards of an index besides: the file is read, as Transformers does; undefined where
+ * there is one set, also where the index is damaged or its shards are gone, since nobody reads it.
+ */
+export function secondSet(directory: string): string | undefined {
+  const single = join(directory, 'model.safetensors')
+  const index = `${single}.index.json`
+  if (!existsSync(single) || !existsSync(index)) return undefined
+  let shards: Set<string>
+  try {
+    shards = new Set(readIndex(index).values())
+  } catch (error) {
+    if (error instanceof InputError) return undefined
+    throw error
+  }
+  const shard = [...shards].find((name) => existsSync(join(directory, name)))
+  if (shard === undefined || join(directory, shard) === single) return undefined
+  return `two sets of weights: ${basename(single)} is taken, as Transformers does, and ${shard} and what else ${basename(index)} names are left. Remove those of the older save`
 }
 
 function openShards(index: string): ModelWeights {
