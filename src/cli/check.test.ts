@@ -184,7 +184,9 @@ describe('anneal check', () => {
     const index = { weight_map: { 'model.norm.weight': 'model-00001-of-00002.safetensors' } }
     writeFileSync(join(directory, 'model.safetensors.index.json'), JSON.stringify(index))
     expect(await found(directory)).toContainEqual(
-      expect.stringMatching(/^warning model\.safetensors two sets of weights: model\.safetensors is taken.*Remove those of the older save/),
+      expect.stringMatching(
+        /^warning model\.safetensors two sets of weights: model\.safetensors is taken.*Remove those of the older save/,
+      ),
     )
     rmSync(join(directory, 'model-00001-of-00002.safetensors'))
     expect((await found(directory)).filter((line) => line.startsWith('error'))).toEqual([])
