@@ -12,6 +12,7 @@ export interface FakeRepository {
   /** Branch or tag → commit. */
   refs: Record<string, string>
   isGated?: boolean
+  isPrivate?: boolean
   /** Listed with contents of another kind: what a hub that is wrong would do. */
   listing?: (entries: Record<string, unknown>[]) => unknown[]
 }
@@ -78,7 +79,7 @@ export class HubServer {
 
   /** A repository of one commit, `main`. */
   add(name: string, files: Record<string, Buffer | string>, commit: string = commitOf('a')): FakeRepository {
-    const repository = { commits: { [commit]: files }, refs: { main: commit } }
+    const repository: FakeRepository = { commits: { [commit]: files }, refs: { main: commit } }
     this.repositories.set(name, repository)
     return repository
   }
@@ -130,7 +131,7 @@ export class HubServer {
       return json(response, {
         _id: '0123456789abcdef01234567',
         id,
-        private: false,
+        private: known.isPrivate ?? false,
         gated: known.isGated ? 'manual' : false,
         likes: 0,
         downloads: 0,

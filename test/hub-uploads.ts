@@ -16,7 +16,7 @@ export class HubUploads {
   /** Large files that are there, by sha256. */
   readonly stored: Map<string, Buffer> = new Map()
   readonly commits: { message: string; paths: string[]; branch: string }[] = []
-  readonly made: { name: string; isPrivate: boolean }[] = []
+  readonly made: { name: string; isPrivate: boolean | undefined }[] = []
   /** Who may write. */
   token: string = 'hf_write'
   readonly #parts: Map<string, Buffer[]> = new Map()
@@ -50,8 +50,9 @@ export class HubUploads {
       const { name, organization, type, visibility } = JSON.parse(`${body}`)
       const full = `${type}s/${organization}/${name}`
       if (this.#server.repositories.has(full)) return refuse(response, 409, '', 'You already created this repo')
-      this.#server.add(full, { '.gitattributes': '' }, '0'.repeat(40))
-      this.made.push({ name: full, isPrivate: visibility === 'private' })
+      const isPrivate = visibility === undefined ? undefined : visibility === 'private'
+      this.#server.add(full, { '.gitattributes': '' }, '0'.repeat(40)).isPrivate = isPrivate === true
+      this.made.push({ name: full, isPrivate })
       return json({ url: `${this.#server.endpoint}/${organization}/${name}`, id: `${organization}/${name}` })
     }
     const batch = /^\/((?:datasets\/)?[^/]+\/[^/]+)\.git\/info\/lfs\/objects\/batch$/.exec(path)
@@ -107,6 +108,11 @@ export class HubUploads {
       const large = key === 'lfsFile' ? this.stored.get(value.oid) : undefined
       if (key === 'lfsFile' && large === undefined) return refuse(response, 400, '', 'LFS pointer to nothing')
       if (large !== undefined) files[value.path] = large
+      if (key === 'deletedFile') {
+        if (files[value.path] === undefined)
+          return refuse(response, 400, '', `A file with the name ${value.path} does not exist`)
+        delete files[value.path]
+      }
     }
     const commitOid = createHash('sha1').update(text).digest('hex')
     repository.commits[commitOid] = files

@@ -7,7 +7,7 @@ import { HubServer } from '../../test/hub-server.ts'
 import { runCommand } from '../../test/run-command.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
 import { writeLineage } from '../checkpoint/model-directory/lineage.ts'
-import { metadataBlock } from '../hub/dataset-splits.ts'
+import { metadataBlock } from '../hub/metadata-block.ts'
 import { command } from './push.ts'
 
 let server: HubServer
@@ -168,8 +168,48 @@ describe('anneal push', () => {
     write('README.md', `---\nbase_model: ${JSON.stringify(base)}\n---\nMine.\n`)
     await push(model, 'org/tiny', '--license', 'mit')
     expect(card('models/org/tiny')).toMatchObject({ license: 'mit', tags: ['anneal'] })
-    expect(`${onHub('models/org/tiny')['README.md']}`).toMatch(/^---\nlicense: mit\n[\s\S]*- anneal\n---\n\nMine\.\n$/)
+    expect(`${onHub('models/org/tiny')['README.md']}`).toMatch(/^---\nlicense: mit\n[\s\S]*- anneal\n---\nMine\.\n$/)
     expect(readFileSync(join(model, 'README.md'), 'utf8')).toContain(base)
+  })
+  it('leaves a card that somebody wrote on the hub, with its licence, and makes no commit of the same again', async () => {
+    const theirs = '---\n# ours\nlicense: mit\n---\nWritten by hand.\n'
+    server.add('models/org/tiny', { 'README.md': theirs })
+    const { err } = await push(model, 'org/tiny', '--license', 'apache-2.0')
+    expect(err).toContain('README.md on the hub goes with library_name, pipeline_tag, tags in its metadata')
+    expect(err).toContain('license mit, as README.md has it; --license is for a card that names none')
+    expect(onHub('models/org/tiny')['README.md']!.toString()).toMatch(
+      /^---\n# ours\nlicense: mit\nlibrary_name: transformers\n[\s\S]*---\nWritten by hand\.\n$/,
+    )
+    const again = await push(model, 'org/tiny')
+    expect(again.out).toContain('nothing to commit')
+    expect(again.err).toContain('README.md on the hub stays as it is')
+    // A card of the folder without a licence does not take that of the hub away.
+    write('README.md', 'Mine.\n')
+    expect((await push(model, 'org/tiny')).err).toContain('license mit, as README.md on the hub has it')
+    expect(card('models/org/tiny').license).toBe('mit')
+    expect(`${onHub('models/org/tiny')['README.md']}`).toMatch(/---\n\nMine\.\n$/)
+  })
+  it('deletes the shards that a single file replaces, in the same commit', async () => {
+    const old = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'model.safetensors.index.json']
+    server.add('models/org/tiny', Object.fromEntries([...old, 'other.safetensors'].map((path) => [path, 'old'])))
+    const { err } = await push(model, 'org/tiny')
+    expect(err).toContain(`${old.join(', ')} on the hub are deleted: what goes replaces them`)
+    const there = Object.keys(onHub('models/org/tiny'))
+    expect(there).toEqual(expect.arrayContaining(['other.safetensors', 'model.safetensors']))
+    for (const path of old) expect(there).not.toContain(path)
+    expect(server.uploads.commits).toHaveLength(1)
+  })
+  it('does not publish what is to be private, and leaves to the hub what is seen where nothing is said', async () => {
+    server.add('models/org/tiny', {})
+    expect(await push(model, 'org/tiny', '--create', '--private')).toMatchObject({
+      code: 8,
+      err: expect.stringContaining(
+        'org/tiny: expected a private repository, got one that everybody sees. Nothing was sent',
+      ),
+    })
+    expect(server.requests.filter(({ method }) => method !== 'GET')).toEqual([])
+    await push(model, 'org/new', '--create')
+    expect(server.uploads.made).toEqual([{ name: 'models/org/new', isPrivate: undefined }])
   })
   it('takes rows as a dataset, once they can be read', async () => {
     const rows = join(scratch, 'rows')

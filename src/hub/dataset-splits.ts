@@ -1,8 +1,8 @@
 // Which files of a dataset belong to which split of which configuration: as the metadata block of its README says (`configs`), else by the
 // names of files and folders, after the hub's conventions (huggingface.co/docs/hub/datasets-data-files-configuration).
-import { parse } from 'yaml'
 import { InputError } from '../errors.ts'
 import type { RepoFile } from './cache.ts'
+import { metadataBlock, metadataFields } from './metadata-block.ts'
 
 /** Configuration → split → paths in the repository, in the order in which they are read. */
 export interface DatasetSplits {
@@ -51,11 +51,6 @@ export function holdsRows(path: string): boolean {
   return ROWS.test(path) && !NO_ROWS.test(path.slice(path.lastIndexOf('/') + 1))
 }
 
-/** The YAML between two lines of `---` at the start of a README; undefined where there is none. */
-export function metadataBlock(readme: string): string | undefined {
-  return /^\uFEFF?---[ \t]*\r?\n([\s\S]*?)^---[ \t]*$/m.exec(readme)?.[1]
-}
-
 interface DeclaredConfig {
   name: string
   /** `data/` or ''. */
@@ -72,13 +67,12 @@ function declaredConfigs(readme: string, subject: string): DeclaredConfig[] {
     new InputError(
       `${subject}, README.md:${field}: expected ${expected}, got ${(JSON.stringify(got) ?? 'nothing').slice(0, 100)}. Name a file after :`,
     )
-  let metadata: unknown
+  let configs: unknown
   try {
-    metadata = parse(block, { maxAliasCount: 100, logLevel: 'error' })
+    configs = metadataFields(block)?.configs
   } catch (error) {
     throw wrong('metadata', 'YAML', (error as Error).message.split('\n')[0])
   }
-  const configs = (metadata as { configs?: unknown } | null)?.configs
   if (configs === undefined || configs === null) return []
   if (!Array.isArray(configs)) throw wrong('configs', 'a list', configs)
   return configs.map((config: unknown, i) => {

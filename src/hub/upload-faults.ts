@@ -28,7 +28,7 @@ export async function uploadError(
       `Check that ${token} may write (${endpoint}/settings/tokens), and that you belong to ${subject.split('/')[0]}`,
     )
   if (status === 404)
-    return error('a repository and a branch that are there', 'Check the name, or give `create` to make them')
+    return error('a repository and a branch that are there', 'Check the name, or give --create to make them')
   if (status === 409 || status === 412)
     return error('a branch that stays as it is meanwhile', 'Somebody else has changed it: push again')
   if (status === 413)

@@ -148,7 +148,7 @@ describe('upload', () => {
   })
   it('makes a repository and a branch where that is asked for', async () => {
     await expect(push('org/new')).rejects.toThrow(
-      'org/new: expected a repository that is there and open to you, got none. Check the name, or give `create`',
+      'org/new: expected a repository that is there and open to you, got none. Check the name, or give --create',
     )
     await push('org/new@v2', { create: true, isPrivate: true })
     expect(server.uploads.made).toEqual([{ name: 'models/org/new', isPrivate: true }])

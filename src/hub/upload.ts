@@ -8,7 +8,7 @@ import { Count } from '../work.ts'
 import type { RepoFile, RepoType } from './cache.ts'
 import { formatHubName, type HubName } from './hub-name.ts'
 import { type HubContext, type HubRequest, hubRequest, strangeAnswer } from './hub-request.ts'
-import { openRepository, type Repository } from './repository.ts'
+import { fileAddress, openRepository, type Repository } from './repository.ts'
 import { uploadError } from './upload-faults.ts'
 
 /** A file that goes to the hub. */
@@ -21,14 +21,30 @@ export interface UploadFile {
   size: number
 }
 
+/** What lies on the hub before anything goes there. */
+export interface Remote {
+  files: readonly RepoFile[]
+  /** The text of a small file; undefined where there is none. */
+  read: (path: string) => Promise<string | undefined>
+}
+
+/** What one commit does. */
+export interface UploadPlan {
+  files: readonly UploadFile[]
+  /** Paths that are on the hub. */
+  deleted: readonly string[]
+}
+
 /** How {@link upload} goes about it. */
 export interface UploadOptions {
   /** First line of the commit's message. */
   message: string
   /** Makes the repository and the branch where they are not there. */
   create?: boolean | undefined
-  /** Whether a repository that is made can be seen by its owners alone. */
+  /** Whether its owners alone may see the repository: one that is made is made so, and one that others see is refused. */
   isPrivate?: boolean | undefined
+  /** Hears what is there before the first byte goes, and says what goes instead and what is deleted with the same commit. */
+  prepare?: ((there: Remote) => Promise<UploadPlan>) | undefined
 }
 
 /** What {@link upload} did. */
@@ -38,12 +54,15 @@ export interface Uploaded {
   url: string
   /** Paths in the commit; none where the hub had all of it. */
   committed: readonly string[]
+  /** Paths that were deleted with it. */
+  deleted: readonly string[]
   /** Bytes that went now; the rest was there. */
   sent: number
 }
 
 /** The hub looks through all that it is given before it answers. */
 const PATIENCE_MS = 300_000
+const MAX_TEXT_BYTES = 16 << 20
 
 /** Uploads. HubError for what the hub or the network does: there is no commit then, and what went is not sent again the next time. */
 export async function upload(
@@ -63,11 +82,16 @@ export async function upload(
     )
   const repository = await openTarget(name, type, options, context)
   const remote = new Map(repository.files.map((file) => [file.path, file]))
+  const read = (path: string): Promise<string | undefined> => readText(repository, path, context)
+  const { files: going, deleted } = (await options.prepare?.({ files: repository.files, read })) ?? {
+    files,
+    deleted: [],
+  }
   const fresh: UploadFile[] = []
-  for (const file of files) if (!(await isSame(file, remote.get(file.path), context))) fresh.push(file)
+  for (const file of going) if (!(await isSame(file, remote.get(file.path), context))) fresh.push(file)
   const web = `${settings.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name.repo}`
-  if (fresh.length === 0)
-    return { commit: repository.commit, url: `${web}/tree/${repository.commit}`, committed: [], sent: 0 }
+  if (fresh.length + deleted.length === 0)
+    return { commit: repository.commit, url: `${web}/tree/${repository.commit}`, committed: [], deleted, sent: 0 }
 
   const sizes = new Map(fresh.map(({ path, size }) => [path, size]))
   const sent = new Map<string, number>()
@@ -83,11 +107,14 @@ export async function upload(
     repo: { type, name: name.repo },
     branch: name.revision,
     parentCommit: repository.commit,
-    operations: fresh.map(({ path, source }) => ({
-      operation: 'addOrUpdate' as const,
-      path,
-      content: typeof source === 'string' ? pathToFileURL(realpathSync(source)) : new Blob([Uint8Array.from(source)]),
-    })),
+    operations: [
+      ...deleted.map((path) => ({ operation: 'delete' as const, path })),
+      ...fresh.map(({ path, source }) => ({
+        operation: 'addOrUpdate' as const,
+        path,
+        content: typeof source === 'string' ? pathToFileURL(realpathSync(source)) : new Blob([Uint8Array.from(source)]),
+      })),
+    ],
     hubUrl: settings.endpoint,
     fetch: ask,
     // The hub takes both; of the two this one needs nothing but what tests can speak, and goes on where it was cut.
@@ -118,7 +145,8 @@ export async function upload(
           `${subject}: expected the commit that was made from ${settings.endpoint}, got none. Check HF_ENDPOINT`,
         )
       const bytes = [...sizes].reduce((sum, [path, size]) => sum + (sent.has(path) ? sent.get(path)! : size), 0)
-      return { commit, url: `${web}/commit/${commit}`, committed: fresh.map(({ path }) => path), sent: bytes }
+      const committed = fresh.map(({ path }) => path)
+      return { commit, url: `${web}/commit/${commit}`, committed, deleted, sent: bytes }
     }
   } catch (error) {
     watch?.signal?.throwIfAborted()
@@ -156,9 +184,13 @@ async function openTarget(
       `${subject}: expected the hub to answer, got nothing from ${context.settings.endpoint}. Check the network`,
     )
   }
+  const finish = async (repository: Repository): Promise<Repository> => {
+    if (isPrivate) await refusePublic(name, type, context)
+    return repository
+  }
   const isMissing = (error: unknown, code: string): boolean => error instanceof HubError && error.code === code
   try {
-    return await open()
+    return await finish(await open())
   } catch (error) {
     const isRepository = isMissing(error, 'RepoNotFound')
     if (!isRepository && !isMissing(error, 'RevisionNotFound')) throw error
@@ -166,7 +198,7 @@ async function openTarget(
       ? 'a repository that is there and open to you'
       : `a branch '${name.revision}' that is there`
     if (!create)
-      throw new HubError(`${subject}: expected ${what}, got none. Check the name, or give \`create\` to make it`, {
+      throw new HubError(`${subject}: expected ${what}, got none. Check the name, or give --create to make it`, {
         cause: error,
         code: (error as HubError).code,
         status: 404,
@@ -174,7 +206,29 @@ async function openTarget(
     if (isRepository) await makeRepository(name, type, isPrivate, context)
   }
   if (name.revision !== 'main') await makeBranch(name, type, context)
-  return await open()
+  return await finish(await open())
+}
+
+/** Whoever asks for a private repository does not mean to publish. */
+async function refusePublic({ repo, revision }: HubName, type: RepoType, context: HubContext): Promise<void> {
+  const { modelInfo, datasetInfo } = await import('@huggingface/hub')
+  const asking = { name: repo, revision, hubUrl: context.settings.endpoint, fetch: asker(repo, context) }
+  const info = await (type === 'dataset' ? datasetInfo(asking) : modelInfo(asking))
+  if (info.private) return
+  throw new HubError(
+    `${repo}: expected a private repository, got one that everybody sees. Nothing was sent. Make it private in its settings (${context.settings.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${repo}/settings), or push without --private`,
+  )
+}
+
+async function readText(repository: Repository, path: string, context: HubContext): Promise<string | undefined> {
+  const there = repository.files.find((file) => file.path === path)
+  if (there === undefined) return undefined
+  const subject = `${repository.name.repo}:${path}`
+  if (there.size > MAX_TEXT_BYTES)
+    throw new HubError(`${subject}: expected at most ${MAX_TEXT_BYTES} bytes, got ${there.size}. Look what it is`)
+  const { response } = await hubRequest(fileAddress(repository, path, context), { subject }, context)
+  // As it is: text() would take a mark of the byte order away.
+  return Buffer.from(await response.arrayBuffer()).toString('utf8')
 }
 
 async function makeRepository(
@@ -188,7 +242,8 @@ async function makeRepository(
     repo: { type, name: repo },
     hubUrl: context.settings.endpoint,
     fetch: asker(repo, context),
-    ...(isPrivate !== undefined && { visibility: isPrivate ? ('private' as const) : ('public' as const) }),
+    // Without a word, what the organization has chosen for its repositories holds.
+    ...(isPrivate && { visibility: 'private' as const }),
   }
   try {
     // The token is put in where it is known whom it is shown to.

@@ -10,6 +10,7 @@ import { openModelWeights, writeModelWeights } from '../model-directory/model-we
 import { formatQuantization, parseQuantization } from '../model-directory/quantization-config.ts'
 import { readTensors } from '../model-directory/read-tensors.ts'
 import { tensorSource } from '../safetensors/tensor-bytes.ts'
+import { adapterCard } from './adapter-card.ts'
 import { type AdapterFile, formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts'
 import { namedFromAnywhere } from './base-model.ts'
 
@@ -69,7 +70,7 @@ export function writeAdapter(
       ...(section && { metadata: { format: 'pt', [BASE_QUANTIZATION]: JSON.stringify(section) } }),
     }),
     writeFileAtomic(join(directory, CONFIG), formatAdapterConfig(config)),
-    writeFileAtomic(join(directory, 'README.md'), readme(config, notices)),
+    writeFileAtomic(join(directory, 'README.md'), adapterCard(config, notices)),
   ]
 }
 
@@ -124,20 +125,4 @@ export function* nameLoraTensors(modules: Iterable<[string, LoraTensors]>): Iter
     yield [`${PREFIX}${module}.lora_B.weight`, B]
     if (magnitude !== null) yield [`${PREFIX}${module}.lora_magnitude_vector`, magnitude]
   }
-}
-
-function readme(config: AdapterFile, notices: readonly string[]): string {
-  const base = config.base_model_name_or_path
-  const what = config.peft_type === 'LORA' ? (config.use_dora ? 'A DoRA adapter' : 'A LoRA adapter') : 'A soft prompt'
-  return [
-    '---',
-    ...(base === null ? [] : [`base_model: ${JSON.stringify(base)}`]),
-    'library_name: peft',
-    'pipeline_tag: text-generation',
-    '---',
-    '',
-    `${what}${base === null ? '' : ` for \`${base}\``}, trained with Anneal, in the format of PEFT.`,
-    ...(notices.length === 0 ? [] : ['', ...notices.map((notice) => `- ${notice}`)]),
-    '',
-  ].join('\n')
 }

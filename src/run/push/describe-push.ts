@@ -5,9 +5,9 @@ import { LINEAGE, type LineageStep, readLineage } from '../../checkpoint/model-d
 import { InputError } from '../../errors.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import type { RepoType } from '../../hub/cache.ts'
-import { datasetSplits, holdsRows, metadataBlock } from '../../hub/dataset-splits.ts'
+import { datasetSplits, holdsRows } from '../../hub/dataset-splits.ts'
 import type { UploadFile } from '../../hub/upload.ts'
-import { baseName, licenceOf } from './push-card.ts'
+import { baseName, isCanonicalName, isLocalPath, licenceOf } from './push-card.ts'
 
 /** What is pushed. */
 export type PushKind = 'model' | 'adapter' | 'gguf' | 'dataset'
@@ -30,8 +30,6 @@ interface Known {
   repo: string
   /** As it was given. */
   licence?: string | undefined
-  /** README.md, where there is one. */
-  card?: string | undefined
 }
 
 /** Tells what `files` of `place` are. InputError where they are none of it. */
@@ -52,7 +50,7 @@ export function describePush(
   place: string,
   kind: PushKind,
   files: readonly UploadFile[],
-  { repo, licence, card = '' }: Known,
+  { repo, licence }: Known,
 ): PushFacts {
   const directory = statSync(place).isDirectory() ? place : undefined
   const lineage = directory === undefined ? [] : readLineage(directory)
@@ -61,26 +59,23 @@ export function describePush(
     const value: unknown = file !== undefined && existsSync(file) ? readJsonFile(file) : {}
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   }
-  if (kind === 'dataset') return datasetFacts(files, lineage, { repo, licence, card })
+  if (kind === 'dataset') return datasetFacts(files, lineage, { repo, licence })
   const ownBase = json('adapter_config.json').base_model_name_or_path
   const sources = lineage.flatMap((step) => [
     (step as { parent?: unknown }).parent,
     step.options.model_name_or_path,
     step.options.model,
   ])
-  const base = baseName([ownBase, ...sources])
+  const base =
+    typeof ownBase === 'string' && isCanonicalName(ownBase) && !existsSync(ownBase)
+      ? ownBase
+      : baseName([ownBase, ...sources])
   const license = licence ?? (base === undefined ? undefined : licenceOf(base))
   const config = json('config.json')
   const isOwnFormat = config.quantization_config !== undefined || config.per_layer_config !== undefined
   const notices = [
-    ...(license === undefined && !namesLicence(card)
-      ? ['no licence is known: give `license`, such as apache-2.0, or write it into README.md']
-      : []),
-    ...(license !== undefined && licence === undefined && !namesLicence(card)
-      ? [`license ${license}, as its base model ${base} has it`]
-      : []),
     ...localPaths(lineage),
-    ...(typeof ownBase === 'string' && baseName([ownBase]) === undefined
+    ...(typeof ownBase === 'string' && (isLocalPath(ownBase) || existsSync(ownBase))
       ? [
           `adapter_config.json: base_model_name_or_path is ${JSON.stringify(ownBase)}, a path of this machine: others have to give its model`,
         ]
@@ -107,7 +102,7 @@ export function describePush(
 function datasetFacts(
   files: readonly UploadFile[],
   lineage: readonly LineageStep[],
-  { repo, licence, card = '' }: Known,
+  { repo, licence }: Known,
 ): PushFacts {
   const rows = files.filter(({ path }) => holdsRows(path))
   return {
@@ -123,12 +118,7 @@ function datasetFacts(
       { language: 'sh', code: `anneal train ${repo} --model MODEL` },
       { language: 'python', code: `from datasets import load_dataset\nrows = load_dataset(${JSON.stringify(repo)})` },
     ],
-    notices: [
-      ...(licence === undefined && !namesLicence(card)
-        ? ['no licence is known: give `license`, such as cc-by-4.0, or write it into README.md']
-        : []),
-      ...localPaths(lineage),
-    ],
+    notices: localPaths(lineage),
   }
 }
 
@@ -140,10 +130,6 @@ function configsOf(rows: readonly UploadFile[]): { configs?: unknown } {
   const splits = datasetSplits(files, undefined, 'data').configs.get('default')
   if (splits?.size !== 1 || !splits.has('train')) return {}
   return { configs: [{ config_name: 'default', data_files: [{ split: 'train', path: 'data/*' }] }] }
-}
-
-function namesLicence(card: string): boolean {
-  return /^license(?:_name)?:/m.test(metadataBlock(card) ?? '')
 }
 
 const WHAT: Readonly<Record<Exclude<PushKind, 'dataset'>, string>> = {

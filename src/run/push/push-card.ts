@@ -1,15 +1,16 @@
-// README.md of what is pushed: what it is, how it was made, as its lineage tells, and the metadata block by which the hub finds it. A card that is
-// there stays as it is; only what its metadata lacks is put in.
+// README.md of what is pushed: what it is, how it was made, as its lineage tells, and the metadata block by which the hub finds it. A card that
+// somebody wrote, here or on the hub, stays as it is; only what its metadata lacks is put in.
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import { InputError } from '../../errors.ts'
 import { readBounded } from '../../files/bounded-read.ts'
 import { RepoCache } from '../../hub/cache.ts'
-import { metadataBlock } from '../../hub/dataset-splits.ts'
-import { isHubName, isRepoName, parseHubName } from '../../hub/hub-name.ts'
+import { isHubName, parseHubName } from '../../hub/hub-name.ts'
 import { hubSettings } from '../../hub/hub-settings.ts'
+import { cardParts, metadataBlock, metadataFields } from '../../hub/metadata-block.ts'
+import { withKeys, withoutValues } from './edit-metadata.ts'
 
 /** What is known of what is pushed. */
 export interface CardFacts {
@@ -19,6 +20,8 @@ export interface CardFacts {
   metadata: Readonly<Record<string, unknown>>
   /** One sentence: what it is. */
   what: string
+  /** Lines of a list: what people should know who use it. */
+  notes?: readonly string[] | undefined
   lineage: readonly LineageStep[]
   /** How it is used: lines of code by language. */
   usage: readonly { language: string; code: string }[]
@@ -41,8 +44,8 @@ const TOLD = [
 ] as const
 
 /** A card where there is none. */
-export function makeCard({ repo, metadata, what, lineage, usage }: CardFacts): string {
-  const lines = [`# ${repo.split('/')[1]}`, '', what]
+export function makeCard({ repo, metadata, what, notes = [], lineage, usage }: CardFacts): string {
+  const lines = [`# ${repo.split('/')[1]}`, '', what, ...(notes.length > 0 ? ['', ...notes] : [])]
   if (lineage.length > 0) lines.push('', '## How it was made', '', ...lineage.map(stepLine))
   if (lineage.length > 0)
     lines.push(
@@ -53,22 +56,51 @@ export function makeCard({ repo, metadata, what, lineage, usage }: CardFacts): s
   return `${block(metadata)}\n${lines.join('\n')}\n`
 }
 
-/** The same card with the keys that its metadata lacks, and their names. A base model that is a path of this machine is none to others. */
+/** The same card with the keys that its metadata lacks, and their names. */
 export function completeCard(
-  given: string,
+  card: string,
   metadata: Readonly<Record<string, unknown>>,
 ): { card: string; added: string[] } {
-  const card = withoutLocalBase(given)
-  const own = metadataBlock(card)
-  const known = own === undefined ? {} : fieldsOf(own)
-  const lacking = Object.entries(metadata).filter(([key]) => !Object.hasOwn(known, key))
+  const parts = cardParts(card)
+  const known = cardFields(card)
+  if (known === undefined) return { card: `${block(metadata)}\n${card}`, added: Object.keys(metadata) }
+  // license_name and license_link tell of a licence that has no identifier.
+  const isKnown = (key: string): boolean => Object.hasOwn(known, key) || (key === 'license' && namesLicence(known))
+  const lacking = Object.entries(metadata).filter(([key, value]) => value !== undefined && !isKnown(key))
   if (lacking.length === 0) return { card, added: [] }
-  const more = stringify(Object.fromEntries(lacking))
-  const text =
-    own === undefined || own.trim() === ''
-      ? `${block(metadata)}\n${own === undefined ? card : card.replace(/^\uFEFF?---\s*?\n\s*---[^\n]*\n?/, '')}`
-      : card.replace(own, () => `${own}${more}`)
-  return { card: text, added: lacking.map(([key]) => key) }
+  const { head, block: own, rest } = parts!
+  return { card: `${head}${withKeys(own, Object.fromEntries(lacking))}${rest}`, added: lacking.map(([key]) => key) }
+}
+
+/** The card without base models that are paths of this machine, which are none to others; and those paths. */
+export function withoutLocalBase(card: string): { card: string; removed: string[] } {
+  const parts = cardParts(card)
+  const base = cardFields(card)?.base_model
+  const removed = [base].flat().filter((each): each is string => typeof each === 'string' && isLocalPath(each))
+  if (parts === undefined || removed.length === 0) return { card, removed: [] }
+  return { card: `${parts.head}${withoutValues(parts.block, 'base_model', isLocalPath)}${parts.rest}`, removed }
+}
+
+/** What a card's metadata says; undefined where it has none. InputError where they are no YAML. */
+export function cardFields(card: string): Record<string, unknown> | undefined {
+  const own = metadataBlock(card)
+  return own === undefined ? undefined : fieldsOf(own)
+}
+
+/** Whether metadata say under which licence. */
+export function namesLicence(fields: Readonly<Record<string, unknown>> | undefined): boolean {
+  return (fields?.license ?? fields?.license_name ?? null) !== null
+}
+
+/** Whether a text means a place on this machine and no name on the hub: `gpt2` and `org/name` are names even where such a folder is here. */
+export function isLocalPath(text: string): boolean {
+  if (/^(?:[/\\]|\.{1,2}(?:[/\\]|$)|~(?:[/\\]|$)|[A-Za-z]:[/\\]|file:)/.test(text)) return true
+  return !isCanonicalName(text) && !isHubName(text) && existsSync(text)
+}
+
+/** Models of the hub's first years have names without an organization: `gpt2`. */
+export function isCanonicalName(text: string): boolean {
+  return isHubName(`org/${text}`) && !text.includes(':') && !text.includes('@')
 }
 
 /** The name on the hub of what it was made from, without its commit; undefined where it was made from nothing, or from what only lies here. */
@@ -84,9 +116,8 @@ export function licenceOf(repo: string): string | undefined {
   const commit = cache.readRef('main')
   const file = commit === undefined ? undefined : cache.pointer(commit, 'README.md')
   if (file === undefined || !existsSync(file)) return undefined
-  const own = metadataBlock(readBounded(file, MAX_CARD_BYTES).toString('utf8'))
   try {
-    const { license } = fieldsOf(own ?? '')
+    const license = cardFields(readBounded(file, MAX_CARD_BYTES).toString('utf8'))?.license
     return typeof license === 'string' && /^[\w.+-]{1,60}$/.test(license) ? license : undefined
   } catch {
     return undefined // a card that cannot be read names none
@@ -99,25 +130,13 @@ export function readCard(directory: string): string | undefined {
   return existsSync(file) ? readBounded(file, MAX_CARD_BYTES).toString('utf8') : undefined
 }
 
-function withoutLocalBase(card: string): string {
-  const own = metadataBlock(card)
-  const { base_model: base, ...rest } = own === undefined ? {} : fieldsOf(own)
-  if (typeof base !== 'string' || (isRepoName(base) && !existsSync(base))) return card
-  return card.replace(own!, () => (Object.keys(rest).length === 0 ? '' : stringify(rest)))
-}
-
-function fieldsOf(block: string): Record<string, unknown> {
+function fieldsOf(own: string): Record<string, unknown> | undefined {
   try {
-    const fields: unknown = parse(block, { maxAliasCount: 100, logLevel: 'error' })
-    return isFields(fields) ? fields : {}
+    return metadataFields(own)
   } catch (error) {
     const got = (error as Error).message.split('\n')[0]
     throw new InputError(`README.md:metadata: expected YAML between two lines of ---, got ${got}. Correct it`)
   }
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function block(metadata: Readonly<Record<string, unknown>>): string {

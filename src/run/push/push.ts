@@ -8,12 +8,14 @@ import { holdsRows } from '../../hub/dataset-splits.ts'
 import { type HubName, parseHubName } from '../../hub/hub-name.ts'
 import type { HubContext } from '../../hub/hub-request.ts'
 import { hubSettings } from '../../hub/hub-settings.ts'
-import { type UploadFile, upload } from '../../hub/upload.ts'
+import { type Remote, type UploadFile, type UploadPlan, upload } from '../../hub/upload.ts'
 import { amount } from '../../report/amounts.ts'
 import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
-import { describePush, kindOfPush, type PushFacts, type PushKind } from './describe-push.ts'
+import { cardToPush } from './card-to-push.ts'
+import { describePush, kindOfPush, type PushKind } from './describe-push.ts'
 import { filesToPush, type LeftOut } from './files-to-push.ts'
-import { completeCard, makeCard, readCard } from './push-card.ts'
+import { readCard } from './push-card.ts'
+import { staleWeights } from './stale-weights.ts'
 
 /** What is pushed where. */
 export interface PushOptions extends Partial<Pick<HubContext, 'settings' | 'pause'>> {
@@ -47,6 +49,8 @@ export interface PushResult {
   url: string | null
   files: readonly { path: string; size: number }[]
   left_out: readonly LeftOut[]
+  /** Weights on the hub that those which went replace under other names. */
+  deleted: readonly string[]
   /** Bytes that went now. */
   sent: number
 }
@@ -75,19 +79,27 @@ async function run(options: PushOptions, watch: Watch): Promise<PushResult> {
   const kind = kindOfPush(path, files)
   watch.tell?.({ type: 'started', work: 'push', message: `checking ${path}` })
   await checkAll(path, kind, files, watch)
-  const card = statSync(path).isDirectory() ? readCard(path) : undefined
-  const facts = describePush(path, kind, files, { repo: name.repo, licence: options.license, card })
+  const own = statSync(path).isDirectory() ? readCard(path) : undefined
+  const facts = describePush(path, kind, files, { repo: name.repo, licence: options.license })
   for (const message of facts.notices) notice(message)
-  const going = withCard(card, files, facts, name.repo, notice)
-  const kept = { kind, repo: name.repo, files: going.map(({ path, size }) => ({ path, size })), left_out: leftOut }
-  const bytes = going.reduce((sum, { size }) => sum + size, 0)
-  const counted = `${going.length === 1 ? 'one file' : `${going.length} files`}, ${amount(bytes, 'bytes')}`
+  const plan = (there: string | undefined): UploadFile[] => {
+    const { card, notices } = cardToPush(facts, { repo: name.repo, own, there, licence: options.license })
+    for (const message of notices) notice(message)
+    return withCard(card, files)
+  }
+  const resultOf = (going: readonly UploadFile[]): Pick<PushResult, 'kind' | 'repo' | 'files' | 'left_out'> => ({
+    kind,
+    repo: name.repo,
+    files: going.map(({ path, size }) => ({ path, size })),
+    left_out: leftOut,
+  })
   if (options.dryRun) {
+    const going = plan(undefined)
     const lines = [
       ...going.map(({ path, size }) => `${amount(size, 'bytes').padStart(9)}  ${path}`),
-      `would go to ${options.to} as one commit: ${counted}`,
+      `would go to ${options.to} as one commit: ${counted(going)}. A README.md that is there already stays, where the folder has none`,
     ]
-    const result = { ...kept, commit: null, url: null, sent: 0 }
+    const result = { ...resultOf(going), deleted: [], commit: null, url: null, sent: 0 }
     watch.tell?.({ type: 'result', result, lines })
     return result
   }
@@ -97,23 +109,37 @@ async function run(options: PushOptions, watch: Watch): Promise<PushResult> {
     ...(options.pause && { pause: options.pause }),
   }
   const message = options.message ?? `Upload ${kind === 'gguf' ? 'GGUF' : kind} with Anneal`
-  const { commit, url, committed, sent } = await upload(
+  let going: UploadFile[] = []
+  const prepare = async ({ files: there, read }: Remote): Promise<UploadPlan> => {
+    going = plan(await read('README.md'))
+    const paths = (all: readonly { path: string }[]): string[] => all.map(({ path }) => path)
+    const deleted = staleWeights(paths(going), paths(there))
+    if (deleted.length > 0)
+      notice(`${deleted.join(', ')} on the hub ${deleted.length === 1 ? 'is' : 'are'} deleted: what goes replaces them`)
+    return { files: going, deleted }
+  }
+  const { commit, url, committed, deleted, sent } = await upload(
     name,
     facts.type,
-    going,
-    { message, create: options.create, isPrivate: options.private },
+    files,
+    { message, create: options.create, isPrivate: options.private, prepare },
     context,
   )
-  const isNew = committed.length > 0
-  const result = { ...kept, commit: isNew ? commit : null, url, sent }
+  const isNew = committed.length + deleted.length > 0
+  const result = { ...resultOf(going), deleted, commit: isNew ? commit : null, url, sent }
   const lines = [
     isNew
-      ? `${counted}, of which ${amount(sent, 'bytes')} went now, as commit ${commit.slice(0, 7)} of ${options.to}`
+      ? `${counted(going)}, of which ${amount(sent, 'bytes')} went now, as commit ${commit.slice(0, 7)} of ${options.to}`
       : `${options.to} has all of it already: nothing to commit`,
     url,
   ]
   watch.tell?.({ type: 'result', result, lines })
   return result
+}
+
+function counted(going: readonly UploadFile[]): string {
+  const bytes = going.reduce((sum, { size }) => sum + size, 0)
+  return `${going.length === 1 ? 'one file' : `${going.length} files`}, ${amount(bytes, 'bytes')}`
 }
 
 function targetOf({ to, revision, private: isPrivate, create }: PushOptions): HubName {
@@ -166,22 +192,10 @@ async function checkRows(file: string): Promise<void> {
   for await (const _ of readRows(file)) if (++rows >= CHECKED_ROWS) return
 }
 
-/** The files with a card among them. */
-function withCard(
-  own: string | undefined,
-  files: readonly UploadFile[],
-  facts: PushFacts,
-  repo: string,
-  notice: (message: string) => void,
-): UploadFile[] {
-  const { card, added } =
-    own === undefined ? { card: makeCard({ ...facts, repo }), added: [] } : completeCard(own, facts.metadata)
-  if (own === undefined) notice('README.md is made from what is known; write one beside the files to have your own')
-  else if (added.length > 0)
-    notice(`README.md goes with ${added.join(', ')} in its metadata; the file here stays as it is`)
+/** The files with a card among them; without one where that on the hub stays. */
+function withCard(card: string | undefined, files: readonly UploadFile[]): UploadFile[] {
+  const others = files.filter(({ path }) => path !== 'README.md')
+  if (card === undefined) return others
   const source = Buffer.from(card)
-  return [
-    ...files.filter((file) => file.path !== 'README.md'),
-    { path: 'README.md', source, size: source.length },
-  ].sort((a, b) => (a.path < b.path ? -1 : 1))
+  return [...others, { path: 'README.md', source, size: source.length }].sort((a, b) => (a.path < b.path ? -1 : 1))
 }

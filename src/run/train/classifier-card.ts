@@ -3,6 +3,7 @@
 import { basename, join, resolve } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
 import { type WrittenFile, writeFileAtomic } from '../../files/atomic-write.ts'
+import { cardParts } from '../../hub/metadata-block.ts'
 import { nameOfSnapshot } from '../../hub/snapshot.ts'
 import { formatNumber } from '../../report/scale.ts'
 
@@ -59,4 +60,22 @@ export function writeClassifierCard(
     '',
   ]
   return writeFileAtomic(join(directory, 'README.md'), lines.join('\n'))
+}
+
+const OURS =
+  /^# .+\n\nA classifier of texts, trained with Anneal .+\n\nLabels: .+\n\n(?:Nothing was held out.*|(?:\|.*\n)*\|.*)\n\n```sh\nanneal classify --model .+ --text texts\.txt\n```\n\n```python\nfrom transformers import pipeline\nprint\(pipeline\("text-classification", .+\)\("a text"\)\)\n```\n$/
+
+/** A card that {@link writeClassifierCard} wrote and nobody has changed, with the name of its repository in place of the folder's; else undefined. */
+export function classifierCardFor(card: string, repo: string): string | undefined {
+  const rest = cardParts(card)?.rest.replace(/^---[^\n]*\n+/, '')
+  if (rest === undefined || !OURS.test(rest)) return undefined
+  const named = rest
+    .replace(/^# .+/, () => `# ${repo.split('/')[1]}`)
+    .replace(/^anneal classify --model .+ --text/m, () => `anneal classify --model ${repo} --text`)
+    .replace(
+      /pipeline\("text-classification", .+\)\("a text"\)/,
+      () => `pipeline("text-classification", ${JSON.stringify(repo)})("a text")`,
+    )
+  // A base without an organization was a folder.
+  return card.slice(0, card.length - rest.length).replace(/^base_model: "[^"/]*"\n/m, '') + named
 }
