@@ -12,6 +12,8 @@ export interface ChosenFiles {
   part: string
   /** Splits that are there besides, where the one that was taken was not named. */
   others: readonly string[]
+  /** What else people should know of it. */
+  notices: readonly string[]
 }
 
 /**
@@ -27,14 +29,16 @@ export function chooseFiles(
   const { part } = name
   const own = formatHubName({ ...name, part: undefined })
   const byPath = new Map(files.map((file) => [file.path, file]))
+  let notices: readonly string[] = []
   const found = (paths: readonly string[], as: string, others: readonly string[] = []): ChosenFiles => {
     const unread = paths.find((path) => !holdsRows(path))
     if (unread !== undefined && unread !== part) throw unreadable(own, unread)
-    return { files: paths.map((path) => byPath.get(path)!), part: as, others }
+    return { files: paths.map((path) => byPath.get(path)!), part: as, others, notices }
   }
   if (part !== undefined && byPath.has(part)) return found([part], part)
   const splits = datasetSplits(files, readme, own)
   const { configs, defaultConfig } = splits
+  notices = splits.notices
   if (configs.size === 0) throw noRows(own, files)
   const partOf = (config: string, split: string): string => (configs.size > 1 ? `${config}/${split}` : split)
   const named = nameSplit(splits, part)
@@ -57,7 +61,9 @@ export function chooseFiles(
       `${own}: expected one of its ${configs.size} configurations after :, got none. There ${listed(own, splits)}`,
     )
   const there = [...configs.get(config)!.keys()]
-  const split = there.length === 1 ? there[0]! : there.find((each) => each === usual)
+  // Whoever trains does not mean the rows that tests are made of, only because there are no others.
+  const only = there.length === 1 && !(usual === 'train' && there[0] === 'test') ? there[0] : undefined
+  const split = only ?? there.find((each) => each === usual)
   if (split === undefined)
     throw new InputError(
       `${formatHubName(name)}: expected one of its splits after :, got none. There ${listed(own, splits)}`,

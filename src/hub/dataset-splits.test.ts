@@ -44,6 +44,19 @@ describe('splits of a dataset by names', () => {
     })
     expect(splits(['rows.py', 'README.md', 'rows.arrow'])).toEqual({})
   })
+  it('are told by names first and by formats after, JSONL by any name being one', () => {
+    expect(splits(['train.jsonl', 'notes.txt', 'more.txt'])).toEqual({ 'default/train': ['train.jsonl'] })
+    expect(splits(['a.json', 'b.jsonl', 'c.ndjson.gz', 'd.csv', 'e.csv'])).toEqual({
+      'default/train': ['a.json', 'b.jsonl', 'c.ndjson.gz'],
+    })
+    expect(splits(['rows.jsonl', 'notes.txt'])).toEqual({ 'default/train': ['rows.jsonl'] })
+    const mixed = ['train.jsonl', 'test-1.csv', 'test-2.csv', 'extra.jsonl']
+    expect(splits(mixed)).toEqual({ 'default/train': ['train.jsonl'], 'default/test': ['test-1.csv', 'test-2.csv'] })
+    expect(datasetSplits(files(...mixed), undefined, '').notices).toEqual([
+      'extra.jsonl is in no split, by name and format',
+      'its splits are in several formats: train in json, test in csv',
+    ])
+  })
   it("are those of the hub's converter, by configuration", () => {
     const found = datasetSplits(
       files('en/train/0000.parquet', 'en/test/0000.parquet', 'fo/partial-train/0000.parquet'),
@@ -77,6 +90,17 @@ describe('splits of a dataset by its metadata', () => {
       'fo/test': ['fo/test.jsonl'],
     })
     expect(datasetSplits(files(...paths), readme, '').defaultConfig).toBe('fo')
+  })
+  it('are rows alone where a pattern fits more, hidden ones where it says so, and what fits nothing is said', () => {
+    const all = ['README.md', 'config.json', 'a.jsonl', '.b/c.jsonl', 'notes.txt']
+    expect(splits(all, block('configs:\n- data_files: "*"'))).toEqual({ 'default/train': ['a.jsonl'] })
+    expect(splits(all, block('configs:\n- data_files: ".b/*.jsonl"'))).toEqual({ 'default/train': ['.b/c.jsonl'] })
+    expect(datasetSplits(files(...all), block('configs:\n- data_files: ["a.jsonl", "x*"]'), '').notices).toEqual([
+      'README.md:configs: "x*" of default fits no file',
+    ])
+  })
+  it('are read from the beginning of a card alone', () => {
+    expect(splits(['a.jsonl'], '# Rows\n\n---\nHow: they: were made\n---\n')).toEqual({ 'default/train': ['a.jsonl'] })
   })
   it('are looked for in its folder', () => {
     expect(splits(paths, block('configs:\n- config_name: fo\n  data_dir: ./fo/'))).toEqual({

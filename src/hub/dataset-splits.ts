@@ -9,6 +9,8 @@ export interface DatasetSplits {
   configs: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>
   /** The configuration that is meant where none is named; undefined where one has to be. */
   defaultConfig: string | undefined
+  /** What of it people may not expect: rows that are in no split, patterns that fit nothing. */
+  notices: readonly string[]
 }
 
 /** Files of rows, as they are read here. */
@@ -24,31 +26,42 @@ const KEYWORDS: readonly [split: string, words: string][] = [
   ['validation', 'validation|valid|dev|val'],
   ['test', 'test|testing|eval|evaluation'],
 ]
+/** Of two that are as common, the first is meant: text is what notes are written in. */
+const FORMATS: readonly string[] = ['parquet', 'json', 'csv', 'txt']
 /** Longer than any pattern that says where files lie. */
 const MAX_PATTERN = 500
 
 /** Reads the splits of `files`; `readme` is the text of README.md. InputError, naming `subject`, for a metadata block that cannot be read. */
 export function datasetSplits(files: readonly RepoFile[], readme: string | undefined, subject: string): DatasetSplits {
-  const paths = files
-    .map(({ path }) => path)
-    .filter((path) => isVisible(path))
-    .sort()
+  const all = files.map(({ path }) => path).sort()
+  const paths = all.filter((path) => isVisible(path))
+  const notices: string[] = []
   const declared = readme === undefined ? [] : declaredConfigs(readme, subject)
   const configs = new Map<string, ReadonlyMap<string, readonly string[]>>()
   for (const { name, folder, patterns } of declared) {
     const own = paths.filter((path) => path.startsWith(folder))
-    const splits = patterns === undefined ? byName(own, folder) : byPatterns(patterns, paths, folder)
+    const splits = patterns === undefined ? byName(own, folder) : byPatterns(patterns, all, folder)
+    for (const pattern of [...(patterns?.values() ?? [])].flat())
+      if (fitting(pattern, all, folder).length === 0)
+        notices.push(`README.md:configs: ${JSON.stringify(pattern)} of ${name} fits no file`)
     if (splits.size > 0) configs.set(name, splits)
   }
-  if (declared.length === 0) for (const [name, splits] of undeclared(paths)) configs.set(name, splits)
+  if (declared.length === 0) {
+    for (const [name, splits] of undeclared(paths)) configs.set(name, splits)
+    notices.push(...unexpected(configs, paths.filter(holdsRows)))
+  }
   const named = declared.find(({ isDefault }) => isDefault)?.name ?? 'default'
   const only = configs.size === 1 ? [...configs.keys()][0] : undefined
-  return { configs, defaultConfig: only ?? (configs.has(named) ? named : undefined) }
+  return { configs, defaultConfig: only ?? (configs.has(named) ? named : undefined), notices }
 }
 
 /** Whether a file of this name holds rows. */
 export function holdsRows(path: string): boolean {
-  return ROWS.test(path) && !NO_ROWS.test(path.slice(path.lastIndexOf('/') + 1))
+  return ROWS.test(path) && !isBeside(path)
+}
+
+function isBeside(path: string): boolean {
+  return NO_ROWS.test(path.slice(path.lastIndexOf('/') + 1))
 }
 
 interface DeclaredConfig {
@@ -123,13 +136,36 @@ function byPatterns(
 ): Map<string, string[]> {
   const splits = new Map<string, string[]>()
   for (const [split, own] of patterns) {
-    const found = own.flatMap((pattern) => {
-      const shape = globExpression(folder + pattern.replace(/^(?:\.\/)+/, ''))
-      return paths.filter((path) => shape.test(path))
-    })
+    const found = own.flatMap((pattern) => fitting(pattern, paths, folder))
     if (found.length > 0) splits.set(split, [...new Set(found)])
   }
   return splits
+}
+
+/** A file that is named is meant; of what a pattern fits, rows in one format, and nothing hidden but where the pattern says so itself. */
+function fitting(pattern: string, paths: readonly string[], folder: string): string[] {
+  const whole = folder + pattern.replace(/^(?:\.\/)+/, '')
+  if (paths.includes(whole)) return [whole]
+  const shape = globExpression(whole)
+  const isHidden = !isVisible(whole)
+  const found = paths.filter((path) => shape.test(path) && (isHidden || isVisible(path)))
+  return found.some(holdsRows) ? inOneFormat(found.filter(holdsRows)) : found.filter((path) => !isBeside(path))
+}
+
+/** What a person who names the dataset would not see otherwise. */
+function unexpected(configs: DatasetSplits['configs'], rows: readonly string[]): string[] {
+  const taken = new Set([...configs.values()].flatMap((splits) => [...splits.values()].flat()))
+  const left = rows.filter((path) => !taken.has(path))
+  const shown = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}`
+  const formats = [...configs.values()].flatMap((splits) =>
+    [...splits].map(([split, [path]]) => ({ split, format: formatOf(path!) })),
+  )
+  return [
+    ...(left.length > 0 ? [`${shown} ${left.length === 1 ? 'is' : 'are'} in no split, by name and format`] : []),
+    ...(new Set(formats.map(({ format }) => format)).size > 1
+      ? [`its splits are in several formats: ${formats.map(({ split, format }) => `${split} in ${format}`).join(', ')}`]
+      : []),
+  ]
 }
 
 function undeclared(paths: readonly string[]): Map<string, Map<string, string[]>> {
@@ -148,9 +184,13 @@ function undeclared(paths: readonly string[]): Map<string, Map<string, string[]>
   return splits.size === 0 ? new Map() : new Map([['default', splits]])
 }
 
-/** By shards in `data/`, else by the words in names of folders, else of files; where there are none, all of it is `train`. */
+/** By shards in `data/`, else by the words in names of folders, else of files; where there are none, all of it is `train`. Then each in one format. */
 function byName(paths: readonly string[], folder: string): Map<string, string[]> {
-  const all = commonest(paths.filter(holdsRows))
+  const splits = byWords(paths.filter(holdsRows), folder)
+  return new Map([...splits].map(([split, own]) => [split, inOneFormat(own)]))
+}
+
+function byWords(all: readonly string[], folder: string): Map<string, string[]> {
   const shards = grouped(all, (path) => SHARD.exec(path.slice(folder.length))?.[1])
   if (shards.size > 0) return shards
   for (const inFolder of [true, false]) {
@@ -165,13 +205,20 @@ function byName(paths: readonly string[], folder: string): Map<string, string[]>
     }
     if (found.size > 0) return found
   }
-  return all.length === 0 ? new Map() : new Map([['train', all]])
+  return all.length === 0 ? new Map() : new Map([['train', [...all]]])
 }
 
-/** Of files in several formats those of the commonest: the others hold the same rows, or are something else. */
-function commonest(paths: readonly string[]): string[] {
-  const kinds = grouped(paths, (path) => /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(path)?.[1]?.toLowerCase())
-  return [...kinds.values()].sort((a, b) => b.length - a.length)[0] ?? []
+/** Of files of one split in several formats those of the commonest, of two as common the first: the others hold the same rows, or are something else. */
+function inOneFormat(paths: readonly string[]): string[] {
+  const kinds = grouped(paths, formatOf)
+  const rank = (format: string): number => FORMATS.indexOf(format)
+  return [...kinds].sort(([a, own], [b, others]) => others.length - own.length || rank(a) - rank(b))[0]?.[1] ?? []
+}
+
+/** As rows are read: JSONL by any of its names is one format, and so are CSV and TSV. */
+function formatOf(path: string): string {
+  const ending = /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(path)?.[1]?.toLowerCase() ?? ''
+  return { jsonl: 'json', ndjson: 'json', tsv: 'csv' }[ending] ?? ending
 }
 
 function grouped(paths: readonly string[], keyOf: (path: string) => string | undefined): Map<string, string[]> {

@@ -42,8 +42,10 @@ export async function pullDataset(
   const { cache, commit, files: all } = repository
   const card = all.filter(({ path }) => path === README)
   if (!repository.isCached || existsSync(cache.pointer(commit, README))) await downloadFiles(repository, card, context)
-  const { files, part, others } = chooseFiles(all, readmeOf(cache, commit), name, usual)
+  const { files, part, others, notices } = chooseFiles(all, readmeOf(cache, commit), name, usual)
   const pinned = formatHubName({ repo: name.repo, revision: commit, part })
+  for (const message of notices)
+    context.watch?.tell?.({ type: 'notice', message: `${formatHubName(name)}: ${message}` })
   if (others.length > 0)
     context.watch?.tell?.({
       type: 'notice',
