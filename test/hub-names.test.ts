@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { main } from '../src/cli/main.ts'
+import { openEvalModel } from '../src/run/eval/open-model.ts'
 import { loadModel } from '../src/run/load-model.ts'
 import { commitOf, HubServer } from './hub-server.ts'
 import { textSink } from './run-command.ts'
@@ -175,6 +176,16 @@ describe('a training run from a name', () => {
       expect(beside.source.adapters.map(({ directory }) => directory)).toEqual(
         source.adapters.map(({ directory }) => directory),
       )
+      const out = at('merged')
+      expect((await anneal('export', '--to', 'hf', '--model', 'org/lora', '--out', out)).code).toBe(0)
+      const steps = JSON.parse(readFileSync(join(out, 'lineage.json'), 'utf8')) as { options: { adapter?: string } }[]
+      expect(steps.map(({ options }) => options.adapter)).toContain(`org/lora@${commitOf('3')}`)
+      const measured = await openEvalModel('org/base', { adapter: ['org/lora'] })
+      expect(measured.model.facts).toMatchObject({ model_sha: FIRST, peft_sha: commitOf('3') })
+      measured.free()
+      rmSync(at('another'), { recursive: true })
+      expect((await anneal('pull', 'org/lora')).code).toBe(0)
+      expect(existsSync(join(source.base, 'model.safetensors'))).toBe(true)
       const checked = await anneal('check', 'org/lora')
       expect(checked.err).not.toMatch(/base_model_name_or_path/)
     } finally {

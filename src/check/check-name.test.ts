@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -7,6 +7,7 @@ import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts
 import type { GgufValue } from '../gguf/values.ts'
 import { writeGguf } from '../gguf/write.ts'
 import { hubSettings } from '../hub/hub-settings.ts'
+import { pull } from '../hub/pull.ts'
 import { check } from './check.ts'
 import { type CheckedName, checkName } from './check-name.ts'
 
@@ -64,6 +65,55 @@ describe('checkName', () => {
     }
     const ranges = server.requests.filter(({ path, host }) => host === 'cdn' && path.endsWith('model.safetensors'))
     expect(ranges.map(({ range }) => range)).toEqual(Array(3).fill('bytes=0-65535'))
+  })
+  it('leaves no snapshot, and takes from the cache what is there', async () => {
+    server.add('models/org/tiny', files)
+    const first = await checked('org/tiny')
+    expect(existsSync(join(home, 'hub', 'models--org--tiny', 'snapshots'))).toBe(false)
+    const settings = hubSettings({ HF_HOME: home, HF_ENDPOINT: server.endpoint })
+    await pull('org/tiny', { settings })
+    const again = await checked('org/tiny')
+    expect(again.findings).toEqual(first.findings)
+    expect(again.read).toBe(first.read - small())
+  })
+  it('tells of a second set of weights as check does, which are not read', async () => {
+    const index = JSON.stringify({ weight_map: { x: 'model-00001-of-00001.safetensors' } })
+    const twice = { 'model.safetensors.index.json': index, 'model-00001-of-00001.safetensors': 'x' }
+    server.add('models/org/tiny', { ...files, ...twice })
+    const here = mkdtempSync(join(home, 'here-'))
+    for (const [name, bytes] of Object.entries({ ...files, ...twice })) writeFileSync(join(here, name), bytes)
+    const second = expect.objectContaining({ severity: 'warning', where: 'model.safetensors' })
+    const { findings } = await checked('org/tiny')
+    expect(findings).toContainEqual(second)
+    expect(await check(here)).toContainEqual(second)
+    expect(findings).toHaveLength((await check(here)).length)
+  })
+  it('knows the base of an adapter that the hub has, and refuses a file that is no model', async () => {
+    server.add('models/org/tiny', files)
+    const config = { peft_type: 'LORA', r: 2, lora_alpha: 2, target_modules: ['q_proj'] }
+    const adapter = (base: string): Record<string, string> => ({
+      'adapter_config.json': JSON.stringify({ ...config, base_model_name_or_path: base }),
+      'adapter_model.safetensors': 'x',
+    })
+    const isMissing = async (): Promise<boolean> =>
+      (await checked('org/lora')).findings.some(({ where }) => where.endsWith('base_model_name_or_path'))
+    server.add('models/org/lora', adapter('org/tiny'))
+    expect(await isMissing()).toBe(false)
+    server.add('models/org/lora', adapter('org/nobody'), commitOf('b'))
+    expect(await isMissing()).toBe(true)
+    await expect(checked('org/tiny:config.json')).rejects.toThrow(
+      'org/tiny:config.json: expected a model to check, got one of its files. Check all of it: org/tiny',
+    )
+  })
+  it('says what a pointer of Git LFS is', async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 5000\n`
+    server.add('models/org/tiny', { ...files, 'model.safetensors': pointer })
+    const { findings } = await checked('org/tiny')
+    expect(findings.find(({ where }) => where === 'model.safetensors')!.message).toMatch(
+      /expected weights, got a pointer of Git LFS/,
+    )
+    server.add('models/org/gguf', { 'm.gguf': pointer })
+    expect((await checked('org/gguf')).findings[0]!.message).toMatch(/expected weights, got a pointer of Git LFS/)
   })
   it('looks at no values, but at names of pickles', async () => {
     const weights = Buffer.from(files['model.safetensors']!)

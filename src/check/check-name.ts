@@ -2,11 +2,13 @@
 // otherwise hollow, on which the same checks run as on a directory. What asks for values is left out, and that is said.
 import {
   closeSync,
+  existsSync,
   ftruncateSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -15,12 +17,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { hasPickleSuffix } from '../checkpoint/model-directory/foreign-format.ts'
 import { MAX_HEADER_BYTES } from '../checkpoint/safetensors/safetensors.ts'
-import { InputError } from '../errors.ts'
+import { HubError, InputError } from '../errors.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { HeaderCutError } from '../gguf/file-cursor.ts'
 import { readGguf } from '../gguf/read.ts'
-import type { RepoFile } from '../hub/cache.ts'
-import { formatHubName, parseHubName } from '../hub/hub-name.ts'
+import { RepoCache, type RepoFile } from '../hub/cache.ts'
+import { formatHubName, isHubName, parseHubName } from '../hub/hub-name.ts'
 import type { HubContext } from '../hub/hub-request.ts'
 import { hubSettings } from '../hub/hub-settings.ts'
 import { downloadFiles, pull } from '../hub/pull.ts'
@@ -45,6 +47,7 @@ export interface CheckedName {
 const FIRST_BYTES: number = 1 << 16
 const FIRST_GGUF_BYTES = 1 << 20
 const MAX_INDEX_BYTES = 64 << 20
+const BASE = 'adapter_config.json:base_model_name_or_path'
 const WEIGHTS = /\.(?:safetensors|gguf)$/i
 
 /** Checks a model, adapter or GGUF file by its name on the hub. InputError where it is none of them; HubError for what the hub or the network does. */
@@ -62,23 +65,33 @@ export async function checkName(
     const { path, files } = await pull(name, context)
     return { name: pinned, findings: await check(path, consumer), read: 0, total: bytesOf(files) }
   }
-  const folder = mkdtempSync(join(tmpdir(), 'anneal-check-'))
+  const root = mkdtempSync(join(tmpdir(), 'anneal-check-'))
+  const folder = join(root, 'files')
+  mkdirSync(folder)
   try {
-    const hollow = new HollowCopy(repository, folder, context)
+    const hollow = new HollowCopy(repository, root, context)
     const { files, index, entry, aside } = wantedFiles(repository.files, name.part, text)
+    if (entry !== undefined && files.some(({ path }) => path === entry) && !/\.gguf$/i.test(entry))
+      throw new InputError(
+        `${text}: expected a model to check, got one of its files. Check all of it: ${formatHubName({ ...name, part: undefined })}`,
+      )
     const sides = files.filter(({ path }) => !WEIGHTS.test(path))
     await hollow.whole(sides)
     const shards =
       index === undefined
         ? []
-        : shardsOf(readJsonFile(join(folder, index.path), MAX_INDEX_BYTES), repository.files, text)
+        : shardsOf(readJsonFile(join(folder, index.path), MAX_INDEX_BYTES), index, repository.files, text)
     const weights = [...files.filter(({ path }) => WEIGHTS.test(path)), ...shards]
     await hollow.headers(weights)
     for (const { path } of repository.files)
       if (!path.includes('/') && hasPickleSuffix(path)) writeFileSync(join(folder, path), '', { flag: 'a' })
     const found = await check(entry === undefined ? folder : join(folder, entry), consumer, { headersOnly: true })
+    const isBaseThere = await hasBase(entry === undefined ? folder : join(folder, entry), context)
     const own = (words: string): string => words.replaceAll(`${folder}/`, '').replaceAll(folder, pinned)
-    const findings = found.map((finding) => ({ ...finding, where: own(finding.where), message: own(finding.message) }))
+    const kept = isBaseThere
+      ? found.filter(({ where, message }) => !(where === BASE && /is not there/.test(message)))
+      : found
+    const findings = kept.map((finding) => ({ ...finding, where: own(finding.where), message: own(finding.message) }))
     if (aside !== undefined) findings.push({ severity: 'warning', where: 'model.safetensors', message: aside, for: [] })
     return { name: pinned, findings, read: hollow.read, total: bytesOf([...sides, ...weights]) }
   } catch (error) {
@@ -86,7 +99,22 @@ export async function checkName(
     if (error instanceof InputError) error.message = error.message.replaceAll(folder, pinned)
     throw error
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+/** Whether the adapter in `folder` names a base that the hub has. */
+async function hasBase(folder: string, context: HubContext): Promise<boolean> {
+  if (!existsSync(join(folder, 'adapter_config.json'))) return false
+  try {
+    const json = readJsonFile(join(folder, 'adapter_config.json')) as Record<string, unknown> | null
+    const { base_model_name_or_path: base, revision } = json ?? {}
+    if (typeof base !== 'string' || !isHubName(base)) return false
+    await openRepository({ ...parseHubName(base), ...(typeof revision === 'string' && { revision }) }, context)
+    return true
+  } catch (error) {
+    if (error instanceof InputError || error instanceof HubError) return false // which is a finding
+    throw error
   }
 }
 
@@ -96,19 +124,26 @@ class HollowCopy {
   read = 0
   readonly #repository: Repository
   readonly #folder: string
+  readonly #cache: RepoCache
   readonly #context: HubContext
 
-  constructor(repository: Repository, folder: string, context: HubContext) {
+  constructor(repository: Repository, root: string, context: HubContext) {
     this.#repository = repository
-    this.#folder = folder
+    this.#folder = join(root, 'files')
+    this.#cache = new RepoCache(join(root, 'cache'), repository.type, repository.name.repo)
     this.#context = context
   }
 
-  /** Small files come whole, by way of the cache: who pulls the model later has them. */
+  /** Small files come whole: those that the cache has from there, others not into it, where a part of a snapshot looks like all of it. */
   async whole(files: readonly RepoFile[]): Promise<void> {
-    this.read += await downloadFiles(this.#repository, files, this.#context)
     const { cache, commit } = this.#repository
-    for (const { path } of files) symlinkSync(cache.pointer(commit, path), this.#place(path))
+    for (const file of files) {
+      const isCached = statSync(cache.pointer(commit, file.path), { throwIfNoEntry: false })?.size === file.size
+      const from = isCached ? cache : this.#cache
+      if (isCached) cache.checkInside(commit, file.path)
+      else this.read += await downloadFiles({ ...this.#repository, cache: from }, [file], this.#context)
+      symlinkSync(from.pointer(commit, file.path), this.#place(file.path))
+    }
   }
 
   /** Of each its header, in a file of its length. */

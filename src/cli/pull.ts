@@ -8,7 +8,7 @@ export const command: Command = defineCommand({
   summary: 'download a model, adapter or dataset from the Hugging Face hub, by name',
   positionals: {
     name: 'NAME',
-    summary: 'ORG/NAME, with @ a branch, tag or commit, with : a file or a quantization of it, such as :Q4_K_M',
+    summary: 'ORG/NAME, with @ a branch, tag or commit, with : a file, folder or quantization of it, such as :Q4_K_M',
     min: 1,
     max: 1,
   },
@@ -47,8 +47,13 @@ export const command: Command = defineCommand({
       return
     }
     const { pull } = await import('../hub/pull.ts')
+    const { bringBases } = await import('../run/resolve-model.ts')
     const pulled = await reportEvents(
-      eventsOf((watch) => pull(positionals[0]!, { watch, atOnce: options.atOnce })),
+      eventsOf(async (watch) => {
+        const all = await pull(positionals[0]!, { watch, atOnce: options.atOnce, need: 'any' })
+        await bringBases(all.path, watch)
+        return all
+      }),
       output,
     )
     const { files, path, repo, commit, downloaded } = pulled

@@ -4,6 +4,7 @@
 // Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md; checks as in llama.cpp's gguf.cpp, which are stricter.
 
 import { closeSync, openSync, readSync } from 'node:fs'
+import { lfsPointer } from '../checkpoint/model-directory/foreign-format.ts'
 import { InputError } from '../errors.ts'
 import { FileCursor } from './file-cursor.ts'
 import { GGML_TYPES, type GgmlType, ggmlTypeOf } from './ggml-types.ts'
@@ -82,6 +83,7 @@ export function readTensorBytes(header: GgufHeader, { begin, end }: GgufTensor):
 
 function readHeader(cursor: FileCursor): GgufHeader {
   const magic = cursor.u32('magic')
+  if (magic === 0x73726576) throw lfsPointer(cursor.file) // `vers`
   if (magic !== MAGIC) cursor.fail('magic', '"GGUF"', `0x${magic.toString(16)}`, 0)
   const version = cursor.u32('version')
   if (version !== 2 && version !== 3) {

@@ -120,3 +120,12 @@ describe('splits of a dataset by its metadata', () => {
     expect(() => splits(paths, block('a: [b'))).toThrow(/README.md:metadata: expected YAML, got .*Name a file after :/)
   })
 })
+
+it('says which patterns of a README match nothing, where none does', () => {
+  const readme = block('configs:\n- config_name: a\n  data_files: rows/*.jsonl')
+  expect(() => splits(['data/train.jsonl'], readme)).toThrow(
+    'org/rows, README.md:configs[0].data_files: expected files of the repository, got ["rows/*.jsonl"], which match nothing. Name a file after :',
+  )
+  const two = block('configs:\n- config_name: a\n  data_files: rows/*.jsonl\n- config_name: b\n  data_files: data/*')
+  expect(splits(['data/train.jsonl'], two)).toEqual({ 'b/train': ['data/train.jsonl'] })
+})

@@ -46,6 +46,14 @@ export function datasetSplits(files: readonly RepoFile[], readme: string | undef
         notices.push(`README.md:configs: ${JSON.stringify(pattern)} of ${name} fits no file`)
     if (splits.size > 0) configs.set(name, splits)
   }
+  const unmatched = declared.findIndex(({ patterns }) => patterns !== undefined)
+  if (configs.size === 0 && unmatched >= 0) {
+    const { folder, patterns } = declared[unmatched]!
+    const shown = [...patterns!.values()].flat().map((pattern) => folder + pattern)
+    throw new InputError(
+      `${subject}, README.md:configs[${unmatched}].data_files: expected files of the repository, got ${JSON.stringify(shown).slice(0, 200)}, which match nothing. Name a file after :`,
+    )
+  }
   if (declared.length === 0) {
     for (const [name, splits] of undeclared(paths)) configs.set(name, splits)
     notices.push(...unexpected(configs, paths.filter(holdsRows)))

@@ -80,6 +80,13 @@ describe('a hub that refuses', () => {
       /got 404 \(Repository not found\)\. Check the name, and what the token may read\. Did you mean 'org\/tiny'\?$/,
     )
   })
+  it("says that the name is a dataset's", async () => {
+    server.add('datasets/org/rows', { 'train.jsonl': '{}' })
+    expect(await failure('org/rows')).toEqual([
+      8,
+      'org/rows: expected a model, got the name of a dataset. Give it as one: anneal pull --dataset org/rows',
+    ])
+  })
   it('says where its branches are', async () => {
     expect(await failure('org/tiny@v9')).toEqual([
       8,

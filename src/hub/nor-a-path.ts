@@ -7,6 +7,7 @@ export async function norAPath<T>(work: Promise<T>): Promise<T> {
     return await work
   } catch (error) {
     if (!(error instanceof HubError) || ![undefined, 401, 404].includes(error.status)) throw error
+    if (!['', 'RepoNotFound'].includes(error.code)) throw error
     const { status, code } = error
     const message = `${error.message}${error.message.endsWith('?') ? '' : '.'} Nothing has this path here, either`
     throw new HubError(message, { cause: error, code, ...(status !== undefined && { status }) })

@@ -104,14 +104,16 @@ export async function downloadFiles(
 async function download(repository: Repository, wanted: Wanted, context: HubContext, atOnce: number): Promise<Pulled> {
   const { cache, commit, name, files: all } = repository
   // Without the hub, what is only of use to people may be missing.
-  let files = wanted.files.filter((file) => !repository.isCached || isNeeded(file.path) || isThere(repository, file))
+  let files = wanted.files.filter(
+    (file) => !repository.isCached || isNeeded(file.path, wanted) || isThere(repository, file),
+  )
   let downloaded = 0
   if (wanted.aside !== undefined)
     context.watch?.tell?.({ type: 'notice', message: `${formatHubName(name)}: ${wanted.aside}` })
   if (wanted.index !== undefined) {
     downloaded += await downloadFiles(repository, [wanted.index], context)
     const index = readJsonFile(cache.pointer(commit, wanted.index.path), MAX_INDEX_BYTES)
-    files = [...files, ...shardsOf(index, all, formatHubName(name))]
+    files = [...files, ...shardsOf(index, wanted.index, all, formatHubName(name))]
   }
   downloaded += await downloadFiles(repository, files, context, atOnce)
   if (!repository.isCached) remember(repository, context)

@@ -143,6 +143,18 @@ function asker(subject: string, context: HubContext): { hubUrl: string; fetch: t
   return { hubUrl: context.settings.endpoint, fetch: ask }
 }
 
+/** Code of an error of a name that is one of the other kind of repository. */
+export const OTHER_KIND = 'OtherKind'
+
+async function isThere(repo: string, type: RepoType, context: HubContext): Promise<boolean> {
+  try {
+    await hubJson(`${context.settings.endpoint}/api/${type}s/${repo}/revision/main`, repo, { ...context, tries: 1 })
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** The same error with a name that is nearly the one asked for, where the repository is not there and the hub knows one. */
 async function withNearest(error: unknown, { repo }: HubName, context: HubContext, type: RepoType): Promise<unknown> {
   const isMissing =
@@ -151,6 +163,12 @@ async function withNearest(error: unknown, { repo }: HubName, context: HubContex
     error.code !== 'RevisionNotFound'
   if (!isMissing) return error
   try {
+    const other = type === 'model' ? 'dataset' : 'model'
+    if (await isThere(repo, other, context))
+      return new HubError(
+        `${repo}: expected a ${type}, got the name of a ${other}. ${other === 'dataset' ? `Give it as one: anneal pull --dataset ${repo}` : 'Give it as the model'}`,
+        { cause: error, code: OTHER_KIND, status: 404 },
+      )
     const [owner, name] = repo.split('/') as [string, string]
     const names: string[] = []
     for (const query of [

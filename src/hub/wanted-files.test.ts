@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RepoFile } from './cache.ts'
-import { shardsOf, wantedFiles } from './wanted-files.ts'
+import { isNeeded, shardsOf, wantedFiles } from './wanted-files.ts'
 
 const files = (...paths: string[]): RepoFile[] => paths.map((path) => ({ path, size: 1, etag: '0'.repeat(40) }))
 const wanted = (paths: string[], part?: string, need?: 'tokenizer'): string[] =>
@@ -92,6 +92,28 @@ describe('wantedFiles', () => {
     )
     expect(() => wanted(['model.safetensors', 'pytorch_model.bin'], 'pytorch_model.bin')).toThrow('got a pickle')
   })
+  it('takes one file before an index, a tokenizer where anything will do, and a folder as if it were the repository', () => {
+    const index = 'model.safetensors.index.json'
+    expect(wanted(['config.json', 'model.safetensors', index, 'model-00001-of-00001.safetensors'])).toEqual([
+      'config.json',
+      'model.safetensors',
+    ])
+    const only = files('tokenizer.json', 'tokenizer_config.json', 'run.py')
+    expect(wantedFiles(only, undefined, 'org/x', 'any').files).toEqual(only.slice(0, 2))
+    expect(() => wantedFiles(only, undefined, 'org/x')).toThrow('expected model.safetensors')
+    const nested = files(
+      'checkpoint-10/config.json',
+      `checkpoint-10/${index}`,
+      'checkpoint-10/a.safetensors',
+      'a.safetensors',
+    )
+    const inFolder = wantedFiles(nested, 'checkpoint-10', 'org/x:checkpoint-10')
+    expect(inFolder).toEqual({ files: nested.slice(0, 2), index: nested[1], entry: 'checkpoint-10' })
+    expect(shardsOf({ weight_map: { a: 'a.safetensors' } }, inFolder.index!, nested, 'org/x')).toEqual([nested[2]])
+    expect(isNeeded('checkpoint-10/config.json', inFolder)).toBe(true)
+    expect(isNeeded('checkpoint-10/README.md', inFolder)).toBe(false)
+    expect(() => wanted(['data/x.txt'], 'data')).toThrow(/^org\/x:data: expected model\.safetensors/)
+  })
   it('says what is there instead', () => {
     expect(() => wanted(['README.md'])).toThrow(
       /^org\/x: expected model\.safetensors, .* or a \.gguf file, got README\.md$/,
@@ -103,9 +125,10 @@ describe('wantedFiles', () => {
 
 it('takes of an index what is there, and nothing by another name', () => {
   const there = files('model-00001-of-00001.safetensors', 'pytorch_model.bin')
-  expect(shardsOf({ weight_map: { a: there[0]!.path, b: there[0]!.path } }, there, 'org/x')).toEqual([there[0]])
+  const index = files('model.safetensors.index.json')[0]!
+  expect(shardsOf({ weight_map: { a: there[0]!.path, b: there[0]!.path } }, index, there, 'org/x')).toEqual([there[0]])
   for (const wrong of ['../../etc/passwd', 'pytorch_model.bin', 'missing.safetensors', 5])
-    expect(() => shardsOf({ weight_map: { a: wrong } }, there, 'org/x')).toThrow(
+    expect(() => shardsOf({ weight_map: { a: wrong } }, index, there, 'org/x')).toThrow(
       /^org\/x, model\.safetensors\.index\.json: expected shards that are there, got/,
     )
 })

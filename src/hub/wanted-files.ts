@@ -10,19 +10,20 @@ export interface Wanted {
   files: readonly RepoFile[]
   /** The index of a model in several files. */
   index?: RepoFile | undefined
-  /** The GGUF file (the first of several) or the one file that was named. */
+  /** The GGUF file (the first of several), or the one file or the folder that was named. */
   entry?: string | undefined
   /** What to say of a second set of weights, which is left where it is. */
   aside?: string | undefined
 }
 
-/** What a place needs of a repository: a model or adapter with its weights, or what makes and reads tokens. */
-export type Need = 'model' | 'tokenizer'
+/** What a place needs of a repository: a model or adapter with its weights, what makes and reads tokens, or whichever of them is there. */
+export type Need = 'model' | 'tokenizer' | 'any'
 
 const PICKLE = /\.(?:bin|pt|pth|ckpt|pkl|pickle|msgpack|h5|joblib|npy|npz)$/i
 const SHARD = /-\d{5}-of-\d{5}(?=\.gguf$)/i
 /** `Q4_K_M`, `IQ2_XXS`, `UD-Q4_K_XL`, `bf16`, `mxfp4_moe` at the end of a GGUF file's name, before the number of a shard. */
 const QUANTIZATION = /(?:^|[-._])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|MXFP4\w*|BF16|F16|F32))$/i
+const TOKENIZERS = ['tokenizer.json', 'vocab.txt']
 const INDEX = 'model.safetensors.index.json'
 const WHOLE = 'model.safetensors'
 const OF_INDEX = /^model-\d{5}-of-\d{5}\.safetensors$/
@@ -41,8 +42,10 @@ const READ =
   /^(?:(?:config|generation_config|adapter_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template|modules|sentence_bert_config)\.json|[^/]+\.jinja|vocab\.txt|merges\.txt|tokenizer\.model|[^/]+\.tiktoken|additional_chat_templates\/.*|1_Pooling\/.*)$/
 
 /** Whether what was chosen by {@link wantedFiles} cannot do without the file at `path`. */
-export function isNeeded(path: string): boolean {
-  return READ.test(path) || !SIDE_FILE.test(path) || path === INDEX
+export function isNeeded(path: string, { entry }: Wanted): boolean {
+  if (path === entry) return true
+  const own = path.startsWith(`${entry}/`) ? path.slice(entry!.length + 1) : path
+  return READ.test(own) || !SIDE_FILE.test(own) || own === INDEX
 }
 
 /** Chooses among `files` of `name`; `part` is a file's path or a quantization. InputError, with what there is, where nothing or several fit. */
@@ -52,11 +55,11 @@ export function wantedFiles(
   name: string,
   need: Need = 'model',
 ): Wanted {
-  if (part !== undefined) return wantedPart(files, part, name)
+  if (part !== undefined) return wantedPart(files, part, name, need)
   const byPath = new Map(files.map((file) => [file.path, file]))
   const sides = files.filter(({ path }) => SIDE_FILE.test(path) && !FOREIGN.test(path))
   if (need === 'tokenizer') {
-    if (!['tokenizer.json', 'vocab.txt'].some((path) => byPath.has(path)))
+    if (!TOKENIZERS.some((path) => byPath.has(path)))
       throw new InputError(`${name}: expected a repository with tokenizer.json, got ${shownPaths(files)}`)
     return { files: sides }
   }
@@ -77,24 +80,26 @@ export function wantedFiles(
     throw new InputError(
       `${name}: expected weights as safetensors, got pickles alone (${pickle.path}), which run whatever program is in them. Look for a version with safetensors (its makers', or @refs/pr/1 by the hub's converter), or convert it with Transformers: AutoModelForCausalLM.from_pretrained(…).save_pretrained(DIR)`,
     )
+  if (need === 'any' && TOKENIZERS.some((path) => byPath.has(path))) return { files: sides }
   throw new InputError(`${name}: expected ${WHOLE}, ${INDEX}, ${ADAPTER} or a .gguf file, got ${shownPaths(files)}`)
 }
 
-/** The shards that a model's index names, as files of the repository. */
-export function shardsOf(index: unknown, files: readonly RepoFile[], name: string): RepoFile[] {
-  const map = (index as { weight_map?: unknown } | null)?.weight_map
+/** The shards that a model's `index` names, `json` being what it holds, as files of the repository. */
+export function shardsOf(json: unknown, index: RepoFile, files: readonly RepoFile[], name: string): RepoFile[] {
+  const folder = index.path.slice(0, -INDEX.length)
+  const map = (json as { weight_map?: unknown } | null)?.weight_map
   const names = new Set(typeof map === 'object' && map !== null ? Object.values(map) : [])
   const byPath = new Map(files.map((file) => [file.path, file]))
   return [...names].map((shard) => {
-    const file = typeof shard === 'string' && shard.endsWith('.safetensors') ? byPath.get(shard) : undefined
+    const file = typeof shard === 'string' && shard.endsWith('.safetensors') ? byPath.get(folder + shard) : undefined
     if (file !== undefined) return file
     throw new InputError(
-      `${name}, ${INDEX}: expected shards that are there, got ${JSON.stringify(shard)?.slice(0, 100)}`,
+      `${name}, ${index.path}: expected shards that are there, got ${JSON.stringify(shard)?.slice(0, 100)}`,
     )
   })
 }
 
-function wantedPart(files: readonly RepoFile[], part: string, name: string): Wanted {
+function wantedPart(files: readonly RepoFile[], part: string, name: string, need: Need): Wanted {
   const models = ggufModels(files)
   const own = name.endsWith(`:${part}`) ? name.slice(0, -part.length - 1) : name
   const file = files.find(({ path }) => path === part)
@@ -106,6 +111,10 @@ function wantedPart(files: readonly RepoFile[], part: string, name: string): Wan
     const model = models.get(part.replace(SHARD, ''))
     return model === undefined ? { files: [file], entry: part } : wantedGguf(model)
   }
+  // Of a folder without GGUF files: in those it may be a quantization.
+  const inside = files.filter(({ path }) => path.startsWith(`${part}/`))
+  if (inside.length > 0 && !inside.some(({ path }) => /\.gguf$/i.test(path)))
+    return wantedFolder(inside, part, name, need)
   const fitting = new Map([...models].filter(([path]) => quantizationOf(path)?.toLowerCase() === part.toLowerCase()))
   if (fitting.size === 1) return wantedGguf([...fitting.values()][0]!)
   if (fitting.size > 1) {
@@ -126,6 +135,23 @@ function wantedPart(files: readonly RepoFile[], part: string, name: string): Wan
   throw new InputError(
     `${name}: expected a file or quantization of the repository after :, got '${part}'. There are ${suggestions(own, models)}`,
   )
+}
+
+/** A model in a folder of its own, such as a checkpoint, as if the folder were the repository. */
+function wantedFolder(inside: readonly RepoFile[], folder: string, name: string, need: Need): Wanted {
+  const own = new Map(inside.map((file) => [file.path.slice(folder.length + 1), file]))
+  const { files, index, aside } = wantedFiles(
+    [...own].map(([path, file]) => ({ ...file, path })),
+    undefined,
+    name,
+    need,
+  )
+  return {
+    files: files.map(({ path }) => own.get(path)!),
+    index: index && own.get(index.path)!,
+    entry: folder,
+    ...(aside !== undefined && { aside }),
+  }
 }
 
 /** GGUF models by their path without a shard's number, each with its files in order. What goes with a model (pictures, matrices of importance) is none. */

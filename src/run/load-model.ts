@@ -7,6 +7,7 @@ import { isQuantized, loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { InputError } from '../errors.ts'
 import { loadGguf } from '../gguf/load-model.ts'
 import { loadGgufTokenizer } from '../gguf/load-parts.ts'
+import { nameOfSnapshot, pinnedName } from '../hub/snapshot.ts'
 import type { GenerationConfig } from '../infer/generation-config.ts'
 import { loadLoras } from '../methods/lora/adapter-files.ts'
 import { mergeAndUnload } from '../methods/lora/merge.ts'
@@ -166,7 +167,7 @@ function putAdapters(model: Decoder, { adapters }: ModelSource): Pick<LoadedMode
 function loadMerged(source: ModelSource, onto: MergeBase, device: string): Pick<LoadedModel, 'model' | 'steps'> {
   const directories = source.adapters.map(({ directory }) => directory)
   const step = ({ pass, options, report }: LoadedModel['steps'][number]): LoadedModel['steps'] => [
-    { pass, options: { ...options, adapter: directories.map((each) => basename(resolve(each))).join(', ') }, report },
+    { pass, options: { ...options, adapter: directories.map(adapterName).join(', ') }, report },
   ]
   if (!source.isGguf && formatsOf(source).size > 0) {
     const options = { baseDirectory: source.base, adapterDirectory: directories, device }
@@ -195,4 +196,9 @@ function formatsOf({ adapters }: ModelSource): Map<string, QuantSpec> {
     )
   }
   return first.formats
+}
+
+/** By its name and commit what came from the hub, by its folder any other. */
+function adapterName(directory: string): string {
+  return nameOfSnapshot(directory) === undefined ? basename(resolve(directory)) : pinnedName(directory)
 }

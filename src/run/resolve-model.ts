@@ -48,8 +48,8 @@ async function pulled(name: HubName, watch: Watch | undefined, need: Need): Prom
   return (await norAPath(pull(name, { watch, need }))).path
 }
 
-/** Downloads the models that adapters name, where they are names; `modelSource` then finds them in the cache. */
-async function bringBases(path: string, watch: Watch | undefined): Promise<void> {
+/** Downloads the models that the adapter at `path` names, where they are names on the hub; `modelSource` then finds them in the cache. */
+export async function bringBases(path: string, watch?: Watch): Promise<void> {
   let place = path
   for (let i = 0; i < MAX_BASES && isAdapter(place); i++) {
     const json = readJsonFile(join(place, 'adapter_config.json')) as Record<string, unknown> | null

@@ -53,7 +53,20 @@ export function refuseForeignFormat(file: string, head: Uint8Array): void {
   if (found !== undefined) throw refusal(`${file}:0`, found[0])
   // Protocol 0 of pickle is text and has no magic; these are how its objects begin in practice.
   const text = Buffer.from(head).toString('latin1')
+  if (isLfsPointer(text)) throw lfsPointer(file)
   if (/^(?:\(?[cd][\w.]*\n|\(?[dl]p\d|ccopy_reg|\(i)/.test(text)) throw refusal(`${file}:0`, 'a text pickle')
+}
+
+/** Whether a file begins as the pointers do that git has in place of large files. */
+function isLfsPointer(text: string): boolean {
+  return text.startsWith('version https://git-lfs')
+}
+
+/** The InputError for a pointer in place of weights: the clone was made without Git LFS. */
+export function lfsPointer(file: string): InputError {
+  return new InputError(
+    `${file}: expected weights, got a pointer of Git LFS that stands for them. Get them: git lfs pull in its folder, or anneal pull ORG/NAME`,
+  )
 }
 
 function refusal(where: string, got: string): InputError {

@@ -5,10 +5,11 @@ import type { EvalModel } from '../../eval/model.ts'
 import { serverModel } from '../../eval/server-model.ts'
 import { fileMark } from '../../files/file-mark.ts'
 import { hashOf } from '../../files/hash.ts'
+import { nameOfSnapshot } from '../../hub/snapshot.ts'
 import type { Watch } from '../../work.ts'
 import { type LoadLmOptions, loadLm } from '../load-lm.ts'
 import { modelNotices } from '../model-notices.ts'
-import { modelSource } from '../model-source.ts'
+import { type ModelSource, modelSource } from '../model-source.ts'
 import { resolveModels } from '../resolve-model.ts'
 import { sourceWeights } from '../source-files.ts'
 
@@ -45,7 +46,7 @@ export async function openEvalModel(
     ),
     facts: {
       model_source: 'anneal',
-      ...(engine.info?.revision !== undefined && { model_sha: engine.info.revision }),
+      ...commitsOf(source),
       max_length: engine.contextLength,
       tokenizer_pad_token: token(tokenizer?.padTokenId),
       tokenizer_eos_token: token(tokenizer?.eosTokenId),
@@ -55,4 +56,11 @@ export async function openEvalModel(
     },
   })
   return { model: { ...model, name: path }, free: () => engine.free() }
+}
+
+/** Which versions of a base and of its adapters on the hub were measured, as lm-evaluation-harness names them. */
+function commitsOf({ base, adapters }: ModelSource): { model_sha?: string; peft_sha?: string } {
+  const model = nameOfSnapshot(base)?.revision
+  const peft = adapters.map(({ directory }) => nameOfSnapshot(directory)?.revision).filter((each) => each !== undefined)
+  return { ...(model !== undefined && { model_sha: model }), ...(peft.length > 0 && { peft_sha: peft.join(', ') }) }
 }

@@ -179,7 +179,7 @@ function facts(
     seed = 1234,
     bootstrap = 100_000,
   } = options
-  const { chat_template: template = null, model_sha: commit, ...more } = model.facts
+  const { chat_template: template = null, model_sha: commit, peft_sha: adapter, ...more } = model.facts
   const shown = applyChatTemplate ? template : null
   return {
     config: {
@@ -190,6 +190,7 @@ function facts(
         dtype: options.dtype ?? 'auto',
       },
       ...(commit !== undefined && { model_sha: commit }),
+      ...(adapter !== undefined && { peft_sha: adapter }),
       batch_size: options.batchSize ?? null,
       device: options.device ?? 'auto',
       limit,
