@@ -78,7 +78,7 @@ describe('anneal push', () => {
     )
     expect([code, err]).toEqual([
       0,
-      expect.stringContaining('lineage.json names a path of this machine (… chats.jsonl)'),
+      expect.stringContaining('paths of this machine stand in lineage.json (… chats.jsonl)'),
     ])
     expect(out).toContain(`${server.endpoint}/org/tiny/commit/`)
     expect(server.uploads.made).toEqual([{ name: 'models/org/tiny', isPrivate: true }])
@@ -111,6 +111,10 @@ describe('anneal push', () => {
       'training_args.bin',
       'checkpoint-5/optimizer.safetensors',
       'logs/a.txt',
+      'runs/events.out.tfevents.1.host.7.0',
+      'wandb/debug.log',
+      'hf_token.txt',
+      'kaggle.json',
     ])
       write(path)
     symlinkSync('/etc/hostname', join(model, 'host.txt'))
@@ -121,6 +125,10 @@ describe('anneal push', () => {
       'prod.env stays here: may hold a secret',
       'token stays here: may hold a secret',
       '.git/ stays here: hidden',
+      'wandb/ stays here: logs of',
+      'hf_token.txt stays here: may hold a secret',
+      'kaggle.json stays here: may hold a secret',
+      'runs/events.out.tfevents.1.host.7.0 stays here: a log of TensorBoard',
       'optimizer.safetensors stays here: state of the training',
       'training_args.bin stays here: state of the training',
       'checkpoint-5/ stays here: a checkpoint',
@@ -134,11 +142,25 @@ describe('anneal push', () => {
     expect(all).toContain('checkpoint-5/optimizer.safetensors')
     expect(all).not.toMatch(/\.env|token$|host\.txt/m)
   })
+  it('says which files name paths of this machine', async () => {
+    write('train_config.yaml', 'model_name_or_path: /nas/models/base\nreport: text/html\n')
+    write('training.html', `<p>from ${scratch}/chats.jsonl</p>`)
+    write('README.md', 'Made of `/home/me/base`.\n')
+    expect((await push(model, 'org/tiny', '--dry-run')).err).toContain(
+      'paths of this machine stand in README.md (… base), train_config.yaml (… base), training.html (… chats.jsonl): look',
+    )
+  })
   it('sends nothing of what has a fault or holds a token, and says what it is', async () => {
     write('train_config.yaml', `a: 1\nkey: hf_${'a'.repeat(34)}\n`)
     expect(await push(model, 'org/tiny')).toMatchObject({
       code: 3,
-      err: expect.stringMatching(/train_config\.yaml:2: expected no secrets, got what looks like a token \(hf_aaa…\)/),
+      err: expect.stringMatching(
+        /expected no secrets, got what looks like a token: train_config\.yaml:2 \(hf_aaa…\)\. .*--allow-secrets/,
+      ),
+    })
+    expect(await push(model, 'org/tiny', '--dry-run', '--allow-secrets')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('goes with what looks like a token: train_config.yaml:2'),
     })
     rmSync(join(model, 'train_config.yaml'))
     write(

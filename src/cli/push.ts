@@ -20,6 +20,7 @@ export const command: Command = defineCommand({
       kind: 'flag',
       summary: 'with checkpoints and the state of their optimizer, lines that could not be read, and pickles',
     },
+    'allow-secrets': { kind: 'flag', summary: 'let go what looks like tokens, keys or passwords, and is none' },
     'dry-run': { kind: 'flag', summary: 'check, and list what would go; nobody is asked' },
   },
   examples: [

@@ -1,7 +1,7 @@
 // What lies in a folder that is to be pushed: a model, an adapter, GGUF files or a dataset; and what its card says of it.
 import { existsSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { LINEAGE, type LineageStep, readLineage } from '../../checkpoint/model-directory/lineage.ts'
+import { join } from 'node:path'
+import { type LineageStep, readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { InputError } from '../../errors.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import type { RepoType } from '../../hub/cache.ts'
@@ -74,7 +74,6 @@ export function describePush(
   const config = json('config.json')
   const isOwnFormat = config.quantization_config !== undefined || config.per_layer_config !== undefined
   const notices = [
-    ...localPaths(lineage),
     ...(typeof ownBase === 'string' && (isLocalPath(ownBase) || existsSync(ownBase))
       ? [
           `adapter_config.json: base_model_name_or_path is ${JSON.stringify(ownBase)}, a path of this machine: others have to give its model`,
@@ -118,7 +117,7 @@ function datasetFacts(
       { language: 'sh', code: `anneal train ${repo} --model MODEL` },
       { language: 'python', code: `from datasets import load_dataset\nrows = load_dataset(${JSON.stringify(repo)})` },
     ],
-    notices: localPaths(lineage),
+    notices: [],
   }
 }
 
@@ -160,19 +159,4 @@ function usageOf(kind: PushKind, repo: string): PushFacts['usage'] {
   const shell = { language: 'sh', code: `anneal chat --model ${repo}` }
   if (kind === 'gguf') return [shell, { language: 'sh', code: `llama-cli -hf ${repo}` }]
   return [shell]
-}
-
-/** Lineage keeps options as they were; whoever reads it learns what folders are called here. */
-function localPaths(lineage: readonly LineageStep[]): string[] {
-  const found = new Set<string>()
-  const look = (value: unknown): void => {
-    if (typeof value === 'string' && /^(?:\/|~\/|[A-Za-z]:\\)./.test(value)) found.add(value)
-    else if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) look(each)
-  }
-  look(lineage)
-  if (found.size === 0) return []
-  const shown = [...found].slice(0, 3).map((path) => basename(path))
-  return [
-    `${LINEAGE} names ${found.size === 1 ? 'a path' : `${found.size} paths`} of this machine (… ${shown.join(', … ')}): look whether others may read them`,
-  ]
 }

@@ -1,5 +1,5 @@
 // What of a folder goes to the hub, and what stays here, with the reason: secrets, hidden files, what only goes on training, leftovers and pickles.
-import { closeSync, existsSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { hasPickleSuffix } from '../../checkpoint/model-directory/foreign-format.ts'
 import { InputError } from '../../errors.ts'
@@ -13,17 +13,12 @@ export interface LeftOut {
 
 /** Whoever may read a repository may read these. */
 const SECRET =
-  /^(?:\.env(?:\..+)?|.+\.env|token|.*[_.-]token|stored_tokens|\.?netrc|_netrc|credentials(?:\..+)?|secrets?(?:\..+)?|id_(?:rsa|dsa|ecdsa|ed25519)|.+\.(?:pem|key|p12|pfx|keystore))$/i
+  /^(?:\.env(?:\..+)?|.+\.env|token(?:\.(?:json|txt))?|.*[_.-]token|(?:hf|hub|api|access|auth|github)[_.-]token\.(?:json|txt)|kaggle\.json|passwords?(?:\..+)?|stored_tokens|\.?netrc|_netrc|credentials(?:\..+)?|secrets?(?:\..+)?|id_(?:rsa|dsa|ecdsa|ed25519)|.+\.(?:pem|key|p12|pfx|keystore))$/i
 /** What goes on training and nothing else. */
 const STATE = /^(?:optimizer|scheduler|rng_state|scaler)\b.*|^training_args\.bin$/i
 const CHECKPOINT = /^checkpoint-\d+$/
 /** Beside the rows of a curation. */
 const OF_CURATION: readonly string[] = ['plan.json', 'work', 'shards']
-/** Tokens of the hub and of other services, which lie in configurations by accident. */
-const TOKEN = /\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{32,}|ghp_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16})\b/
-const TEXT = /\.(?:json|jsonl|ya?ml|md|txt|html|jinja|toml|csv|log)$|^[^.]+$/i
-/** Beginnings of texts that are looked through. */
-const SCANNED_BYTES = 4 << 20
 const MAX_FILES = 100_000
 
 /** The files under `directory`, by name; `all` takes checkpoints, quarantine and pickles along, never secrets and hidden files. */
@@ -42,10 +37,7 @@ export function filesToPush(directory: string, all = false): { files: UploadFile
         (entry.isDirectory() ? undefined : reasonOfKind(place, root))
       if (reason !== undefined) leftOut.push({ path: entry.isDirectory() ? `${path}/` : path, reason })
       else if (entry.isDirectory()) walk(place, `${path}/`)
-      else {
-        refuseTokens(place, path)
-        files.push({ path, source: place, size: statSync(place).size })
-      }
+      else files.push({ path, source: place, size: statSync(place).size })
       if (files.length > MAX_FILES) throw new InputError(`${directory}: expected at most ${MAX_FILES} files, got more`)
     }
   }
@@ -53,29 +45,13 @@ export function filesToPush(directory: string, all = false): { files: UploadFile
   return { files, leftOut }
 }
 
-/** InputError where a text holds what looks like a token of some service. */
-export function refuseTokens(place: string, path: string): void {
-  if (!TEXT.test(basename(path))) return
-  const descriptor = openSync(place, 'r')
-  try {
-    const bytes = Buffer.alloc(Math.min(statSync(place).size, SCANNED_BYTES))
-    const text = bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, bytes.length, 0))
-    const found = TOKEN.exec(text)
-    if (found === null) return
-    const line = text.slice(0, found.index).split('\n').length
-    throw new InputError(
-      `${place}:${line}: expected no secrets, got what looks like a token (${found[0].slice(0, 6)}…). Remove it, and renew the token if others may have seen it`,
-    )
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
 function reasonToLeave(name: string, isFolder: boolean, all: boolean): string | undefined {
   if (SECRET.test(name)) return 'may hold a secret'
   if (name.startsWith('.')) return 'hidden'
   if (['__pycache__', 'node_modules'].includes(name)) return 'of programs'
+  if (isFolder && name === 'wandb') return 'logs of Weights & Biases, which tell of this machine'
   if (all) return undefined
+  if (!isFolder && /^events\.out\.tfevents\./.test(name)) return 'a log of TensorBoard, which names this machine'
   if (isFolder && CHECKPOINT.test(name)) return 'a checkpoint, with the state of its optimizer'
   if (isFolder && name === 'quarantine') return 'lines that could not be read'
   if (!isFolder && STATE.test(name)) return 'state of the training'

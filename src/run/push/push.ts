@@ -14,6 +14,8 @@ import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { cardToPush } from './card-to-push.ts'
 import { describePush, kindOfPush, type PushKind } from './describe-push.ts'
 import { filesToPush, type LeftOut } from './files-to-push.ts'
+import { findLocalPaths, tellLocalPaths } from './find-local-paths.ts'
+import { findSecrets, type Secret } from './find-secrets.ts'
 import { readCard } from './push-card.ts'
 import { staleWeights } from './stale-weights.ts'
 
@@ -37,6 +39,8 @@ export interface PushOptions extends Partial<Pick<HubContext, 'settings' | 'paus
   all?: boolean | undefined
   /** Says what would go, and asks nobody. */
   dryRun?: boolean | undefined
+  /** Lets go what looks like tokens, keys and passwords, and is none. */
+  allowSecrets?: boolean | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -58,6 +62,7 @@ export interface PushResult {
 /** Rows of each file of a dataset that are read before it is pushed. */
 const CHECKED_ROWS = 1000
 const SHOWN = 5
+const SHOWN_SECRETS = 50
 
 /**
  * Pushes. InputError, before anybody is asked, where `check` finds an error or a text holds a token; HubError for what the hub or the network does:
@@ -78,14 +83,18 @@ async function run(options: PushOptions, watch: Watch): Promise<PushResult> {
   for (const { path: left, reason } of leftOut) notice(`${left} stays here: ${reason}`)
   const kind = kindOfPush(path, files)
   watch.tell?.({ type: 'started', work: 'push', message: `checking ${path}` })
+  await refuseSecrets(path, files, options.allowSecrets ?? false, watch)
   await checkAll(path, kind, files, watch)
+  const others = findLocalPaths(files.filter(({ path }) => path !== 'README.md'))
   const own = statSync(path).isDirectory() ? readCard(path) : undefined
   const facts = describePush(path, kind, files, { repo: name.repo, licence: options.license })
   for (const message of facts.notices) notice(message)
   const plan = (there: string | undefined): UploadFile[] => {
     const { card, notices } = cardToPush(facts, { repo: name.repo, own, there, licence: options.license })
-    for (const message of notices) notice(message)
-    return withCard(card, files)
+    const going = withCard(card, files)
+    const places = new Map([...findLocalPaths(going.filter(({ path }) => path === 'README.md')), ...others])
+    for (const message of [...notices, ...tellLocalPaths(places)]) notice(message)
+    return going
   }
   const resultOf = (going: readonly UploadFile[]): Pick<PushResult, 'kind' | 'repo' | 'files' | 'left_out'> => ({
     kind,
@@ -163,6 +172,26 @@ function chosen(path: string, all: boolean): { files: UploadFile[]; leftOut: Lef
   throw new InputError(
     `${path}: expected a folder or a .gguf file to push, got ${status === undefined ? 'nothing' : 'something else'}. Check the path`,
   )
+}
+
+/** InputError, with all that was found, where a text holds what looks like a secret of some service. */
+async function refuseSecrets(
+  folder: string,
+  files: readonly UploadFile[],
+  isAllowed: boolean,
+  { tell, signal }: Watch,
+): Promise<void> {
+  const found: Secret[] = []
+  for (const { path, source } of files) found.push(...(await findSecrets(source as string, path, signal)))
+  if (found.length === 0) return
+  const shown = found.slice(0, SHOWN_SECRETS).map(({ path, line, shown }) => `${path}:${line} (${shown})`)
+  const more = found.length > SHOWN_SECRETS ? ` and ${found.length - SHOWN_SECRETS} more` : ''
+  const got = `what looks like ${found.length === 1 ? 'a token' : `${found.length} tokens, keys or passwords`}: ${shown.join(', ')}${more}`
+  if (!isAllowed)
+    throw new InputError(
+      `${folder}: expected no secrets, got ${got}. Remove them, and renew what others may have seen; where they are none, push with --allow-secrets`,
+    )
+  tell?.({ type: 'notice', message: `${folder} goes with ${got}` })
 }
 
 /** What `anneal check` calls an error would be one for everybody who downloads it. */
