@@ -7,7 +7,10 @@ import { HubServer } from '../../test/hub-server.ts'
 import { runCommand } from '../../test/run-command.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
 import { writeLineage } from '../checkpoint/model-directory/lineage.ts'
+import { loadDecoder } from '../checkpoint/model-directory/load.ts'
+import { exportGguf } from '../gguf/export-gguf.ts'
 import { metadataBlock } from '../hub/metadata-block.ts'
+import { originMetadata } from '../run/push/gguf-origin.ts'
 import { command } from './push.ts'
 
 let server: HubServer
@@ -237,8 +240,16 @@ describe('anneal push', () => {
     const rows = join(scratch, 'rows')
     mkdirSync(rows)
     writeFileSync(join(rows, 'train.jsonl'), '{"text":"one"}\n')
+    writeFileSync(join(rows, 'test.jsonl'), '')
+    writeFileSync(join(rows, 'more.jsonl'), '{"text":"one"}\n'.repeat(1001))
+    symlinkSync('self.jsonl', join(rows, 'self.jsonl'))
     server.add('datasets/org/rows', {})
-    expect((await push(rows, 'org/rows')).code).toBe(0)
+    const { code, err } = await push(rows, 'org/rows')
+    expect(code).toBe(0)
+    for (const word of ['test.jsonl stays here: an empty file', 'self.jsonl stays here: a link to itself'])
+      expect(err).toContain(word)
+    expect(err).toContain('of more.jsonl the first 1000 rows were looked at, and no others')
+    expect(onHub('datasets/org/rows')['test.jsonl']).toBeUndefined()
     expect(`${onHub('datasets/org/rows')['train.jsonl']}`).toBe('{"text":"one"}\n')
     writeFileSync(join(rows, 'test.parquet'), 'no table')
     expect(await push(rows, 'org/rows')).toMatchObject({ code: 3, err: expect.stringContaining('test.parquet') })
@@ -258,11 +269,42 @@ describe('anneal push', () => {
       { config_name: 'default', data_files: [{ split: 'train', path: 'data/*' }] },
     ])
   })
+  it('takes the card that exporting wrote beside a GGUF file, and what the file says of its base', async () => {
+    const folder = join(scratch, 'export')
+    mkdirSync(folder)
+    const loaded = await loadDecoder(base)
+    const file = join(folder, 'tiny.gguf')
+    const metadata = originMetadata({ base: 'org/base', licence: 'mit' })
+    await exportGguf(loaded, file, { format: 'f32', metadata, check: false })
+    loaded.free()
+    server.add('models/org/tiny', {})
+    writeFileSync(`${file}.md`, '# tiny: how close\n')
+    const { err, code } = await push(file, 'org/tiny')
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining('license mit, as the file or its base model org/base has it'),
+    ])
+    expect(card('models/org/tiny')).toMatchObject({
+      license: 'mit',
+      base_model: 'org/base',
+      base_model_relation: 'quantized',
+    })
+    expect(`${onHub('models/org/tiny')['README.md']}`).toContain('# tiny: how close')
+  })
   it('says what may not be', async () => {
+    expect((await push(model, `org/tiny@${'a'.repeat(40)}`)).err).toContain('expected a branch after @, got a commit')
+    expect((await push(model, 'org/tiny', '--license', 'my own')).err).toContain('license: expected an identifier')
+    expect((await push(model, 'org/tiny', '--message', ' ')).err).toContain('message: expected the first line')
+    expect((await push(join(model, 'config.json'), 'org/tiny')).err).toContain('Put it into a folder with what belongs')
     expect((await push(model, 'tiny')).err).toContain('expected ORG/NAME')
     expect((await push(model, 'org/tiny:a')).err).toContain('Leave out what stands behind the colon')
     expect((await push(model, 'org/tiny', '--private')).err).toContain('--create')
     expect((await push(join(scratch, 'none'), 'org/tiny')).err).toContain('got nothing. Check the path')
+    const saved = join(scratch, 'saved')
+    mkdirSync(saved)
+    for (const name of ['state.json', 'dataset_info.json', 'data-00000-of-00001.arrow'])
+      writeFileSync(join(saved, name), '{}')
+    expect((await push(saved, 'org/tiny')).err).toContain('what save_to_disk of Python')
     mkdirSync(join(scratch, 'empty'))
     expect((await push(join(scratch, 'empty'), 'org/tiny')).err).toContain(
       'expected a model, an adapter, GGUF files or files of rows',

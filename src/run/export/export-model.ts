@@ -8,6 +8,7 @@ import { exportAdapterGguf } from '../../gguf/export-adapter.ts'
 import { type CheckedGguf, exportGguf } from '../../gguf/export-gguf.ts'
 import { modelfile } from '../../gguf/modelfile.ts'
 import type { GgufFormat } from '../../gguf/tensor-types.ts'
+import { nameOfSnapshot } from '../../hub/snapshot.ts'
 import { loraLayers } from '../../methods/lora/lora.ts'
 import { scaleOf } from '../../methods/lora/lora-linear.ts'
 import type { MergeBase } from '../../methods/lora/quantized-base.ts'
@@ -16,6 +17,8 @@ import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { checkTarget, takeTarget } from '../edit/edit-target.ts'
 import { type LoadedModel, loadModel } from '../load-model.ts'
 import { modelSource } from '../model-source.ts'
+import { originMetadata } from '../push/gguf-origin.ts'
+import { baseOf, licenceOf } from '../push/push-card.ts'
 import { resolveModels } from '../resolve-model.ts'
 import { type ExportedDirectory, exportDirectory, type HuggingFaceTarget } from './export-hf.ts'
 import { adapterLines, directoryLines, ggufLines } from './export-lines.ts'
@@ -104,7 +107,10 @@ async function ggufOf(
   const format = wish === 'auto' ? storedDtype(model.config.dtype) : wish
   mkdirSync(dirname(resolve(out)), { recursive: true })
   const { eosTokenIds } = generationConfig
-  const options = { format, tokenizer, name: source.name, eosTokenIds, check: !skipCheck }
+  // Who has the file alone learns where it comes from.
+  const base = nameOfSnapshot(source.base)?.repo ?? baseOf(loaded.lineage)
+  const metadata = originMetadata({ base, licence: base === undefined ? undefined : licenceOf(base) })
+  const options = { format, tokenizer, name: source.name, eosTokenIds, metadata, check: !skipCheck }
   const file = await exportGguf(model, out, options, watch)
   const special = (id: number | undefined): string | undefined =>
     id === undefined ? undefined : tokenizer?.idToToken(id)

@@ -10,6 +10,8 @@ export interface Cards {
   repo: string
   /** README.md of the folder. */
   own: string | undefined
+  /** The card that exporting wrote beside a GGUF file that goes alone. */
+  beside?: string | undefined
   /** README.md on the hub. */
   there: string | undefined
   /** As it was given. */
@@ -19,10 +21,10 @@ export interface Cards {
 /** The text, or undefined where the one on the hub stays to the byte; and what to say. */
 export function cardToPush(
   facts: PushFacts,
-  { repo, own, there, licence }: Cards,
+  { repo, own, beside, there, licence }: Cards,
 ): { card: string | undefined; notices: string[] } {
   const notes = own === undefined ? undefined : adapterCardNotices(own)
-  const ofTraining = own === undefined ? undefined : classifierCardFor(own, repo)
+  const ofTraining = own === undefined ? beside : classifierCardFor(own, repo)
   const isOwn = own !== undefined && notes === undefined && ofTraining === undefined
   const isTheirs = !isOwn && there !== undefined && adapterCardNotices(there) === undefined
   const old = there === undefined ? undefined : cardFields(there)
@@ -61,9 +63,11 @@ function ofLicence(
   if (licence !== undefined && name !== licence)
     return [`license ${name}, as README.md has it; --license is for a card that names none`]
   if (isFromHub) return [`license ${name}, as README.md on the hub has it`]
-  return licence === undefined && name === facts.metadata.license
-    ? [`license ${name}, as its base model ${String(facts.metadata.base_model)} has it`]
-    : []
+  const { license, base_model: base } = facts.metadata
+  if (licence !== undefined || name !== license) return []
+  return [
+    `license ${name}, as ${base === undefined ? 'the file says' : `the file or its base model ${String(base)} has it`}`,
+  ]
 }
 
 function licenceOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

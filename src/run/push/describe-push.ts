@@ -1,13 +1,14 @@
 // What lies in a folder that is to be pushed: a model, an adapter, GGUF files or a dataset; and what its card says of it.
 import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type LineageStep, readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { InputError } from '../../errors.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import type { RepoType } from '../../hub/cache.ts'
 import { datasetSplits, holdsRows } from '../../hub/dataset-splits.ts'
 import type { UploadFile } from '../../hub/upload.ts'
-import { baseName, isCanonicalName, isLocalPath, licenceOf } from './push-card.ts'
+import { type GgufOrigin, ggufOrigin } from './gguf-origin.ts'
+import { baseName, baseOf, isCanonicalName, isLocalPath, licenceOf } from './push-card.ts'
 
 /** What is pushed. */
 export type PushKind = 'model' | 'adapter' | 'gguf' | 'dataset'
@@ -38,6 +39,10 @@ export function kindOfPush(place: string, files: readonly UploadFile[]): PushKin
   if (has('adapter_config.json') && !has('config.json')) return 'adapter'
   if (has('config.json') || files.some(({ path }) => /^[^/]+\.safetensors$/.test(path))) return 'model'
   if (files.some(({ path }) => /\.gguf$/i.test(path))) return 'gguf'
+  if ((has('state.json') && files.some(({ path }) => path.endsWith('.arrow'))) || has('dataset_dict.json'))
+    throw new InputError(
+      `${place}: expected rows as Parquet, JSONL, CSV or text, got what save_to_disk of Python's datasets wrote. Write it with to_parquet (load_from_disk(…).to_parquet('train.parquet')), and push that`,
+    )
   if (files.some(({ path }) => holdsRows(path))) return 'dataset'
   const shown = files.slice(0, 5).map(({ path }) => path)
   throw new InputError(
@@ -53,7 +58,7 @@ export function describePush(
   { repo, licence }: Known,
 ): PushFacts {
   const directory = statSync(place).isDirectory() ? place : undefined
-  const lineage = directory === undefined ? [] : readLineage(directory)
+  const lineage = readLineage(directory ?? dirname(place))
   const json = (name: string): Record<string, unknown> => {
     const file = directory === undefined ? undefined : join(directory, name)
     const value: unknown = file !== undefined && existsSync(file) ? readJsonFile(file) : {}
@@ -61,16 +66,11 @@ export function describePush(
   }
   if (kind === 'dataset') return datasetFacts(files, lineage, { repo, licence })
   const ownBase = json('adapter_config.json').base_model_name_or_path
-  const sources = lineage.flatMap((step) => [
-    (step as { parent?: unknown }).parent,
-    step.options.model_name_or_path,
-    step.options.model,
-  ])
-  const base =
-    typeof ownBase === 'string' && isCanonicalName(ownBase) && !existsSync(ownBase)
-      ? ownBase
-      : baseName([ownBase, ...sources])
-  const license = licence ?? (base === undefined ? undefined : licenceOf(base))
+  const model = kind === 'gguf' ? files.find(({ path }) => /\.gguf$/i.test(path)) : undefined
+  const origin: GgufOrigin = model === undefined ? {} : ggufOrigin(model.source as string)
+  const isName = typeof ownBase === 'string' && isCanonicalName(ownBase) && !existsSync(ownBase)
+  const base = origin.base ?? (isName ? ownBase : (baseName([ownBase]) ?? baseOf(lineage)))
+  const license = licence ?? origin.licence ?? (base === undefined ? undefined : licenceOf(base))
   const config = json('config.json')
   const isOwnFormat = config.quantization_config !== undefined || config.per_layer_config !== undefined
   const notices = [

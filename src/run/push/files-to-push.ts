@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { hasPickleSuffix } from '../../checkpoint/model-directory/foreign-format.ts'
-import { InputError } from '../../errors.ts'
+import { hasCode, InputError } from '../../errors.ts'
 import type { UploadFile } from '../../hub/upload.ts'
 
 /** A file or folder that stays here. */
@@ -60,7 +60,13 @@ function reasonToLeave(name: string, isFolder: boolean, all: boolean): string | 
 
 /** Links stay in the folder, or in the cache that it is a part of: nobody publishes another file by chance. */
 function reasonOfKind(place: string, root: string): string | undefined {
-  const status = statSync(place, { throwIfNoEntry: false })
+  let status: ReturnType<typeof statSync>
+  try {
+    status = statSync(place, { throwIfNoEntry: false })
+  } catch (error) {
+    if (hasCode(error, 'ELOOP')) return 'a link to itself'
+    throw error
+  }
   if (status === undefined) return 'a link to nothing'
   if (status.isDirectory()) return 'a link to a folder'
   if (!status.isFile()) return 'a device or pipe'

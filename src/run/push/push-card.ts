@@ -110,6 +110,11 @@ export function baseName(candidates: readonly unknown[]): string | undefined {
   return undefined
 }
 
+/** The same of what its lineage names. */
+export function baseOf(lineage: readonly LineageStep[]): string | undefined {
+  return baseName(lineage.flatMap(({ parent, options }) => [parent, options.model_name_or_path, options.model]))
+}
+
 /** The licence that the card of a model on the hub names, where the cache has it: what is made from a model has its terms. */
 export function licenceOf(repo: string): string | undefined {
   const cache = new RepoCache(hubSettings().cache, 'model', repo)
@@ -125,8 +130,8 @@ export function licenceOf(repo: string): string | undefined {
 }
 
 /** The card in `directory`. */
-export function readCard(directory: string): string | undefined {
-  const file = join(directory, 'README.md')
+export function readCard(directory: string, name = 'README.md'): string | undefined {
+  const file = join(directory, name)
   return existsSync(file) ? readBounded(file, MAX_CARD_BYTES).toString('utf8') : undefined
 }
 

@@ -1,11 +1,11 @@
 // A folder or GGUF file → a repository on the hub: what goes is chosen and checked, the card is made where there is none, and all of it is one commit.
 import { statSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { check } from '../../check/check.ts'
 import { readRows } from '../../data/read/sources.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { holdsRows } from '../../hub/dataset-splits.ts'
-import { type HubName, parseHubName } from '../../hub/hub-name.ts'
+import { COMMIT, type HubName, parseHubName } from '../../hub/hub-name.ts'
 import type { HubContext } from '../../hub/hub-request.ts'
 import { hubSettings } from '../../hub/hub-settings.ts'
 import { type Remote, type UploadFile, type UploadPlan, upload } from '../../hub/upload.ts'
@@ -79,18 +79,23 @@ async function run(options: PushOptions, watch: Watch): Promise<PushResult> {
   const { path, all = false } = options
   const notice = (message: string): void => watch.tell?.({ type: 'notice', message })
   const name = targetOf(options)
-  const { files, leftOut } = chosen(path, all)
+  const { files: found, leftOut } = chosen(path, all)
+  const kind = kindOfPush(path, found)
+  const isEmpty = ({ path, size }: UploadFile): boolean => kind === 'dataset' && size === 0 && holdsRows(path)
+  const files = found.filter((file) => !isEmpty(file))
+  for (const { path: empty } of found.filter(isEmpty)) leftOut.push({ path: empty, reason: 'an empty file' })
   for (const { path: left, reason } of leftOut) notice(`${left} stays here: ${reason}`)
-  const kind = kindOfPush(path, files)
   watch.tell?.({ type: 'started', work: 'push', message: `checking ${path}` })
   await refuseSecrets(path, files, options.allowSecrets ?? false, watch)
   await checkAll(path, kind, files, watch)
   const others = findLocalPaths(files.filter(({ path }) => path !== 'README.md'))
-  const own = statSync(path).isDirectory() ? readCard(path) : undefined
+  const isFolder = statSync(path).isDirectory()
+  const own = isFolder ? readCard(path) : undefined
+  const beside = isFolder ? undefined : readCard(dirname(path), `${basename(path)}.md`)
   const facts = describePush(path, kind, files, { repo: name.repo, licence: options.license })
   for (const message of facts.notices) notice(message)
   const plan = (there: string | undefined): UploadFile[] => {
-    const { card, notices } = cardToPush(facts, { repo: name.repo, own, there, licence: options.license })
+    const { card, notices } = cardToPush(facts, { repo: name.repo, own, beside, there, licence: options.license })
     const going = withCard(card, files)
     const places = new Map([...findLocalPaths(going.filter(({ path }) => path === 'README.md')), ...others])
     for (const message of [...notices, ...tellLocalPaths(places)]) notice(message)
@@ -151,7 +156,7 @@ function counted(going: readonly UploadFile[]): string {
   return `${going.length === 1 ? 'one file' : `${going.length} files`}, ${amount(bytes, 'bytes')}`
 }
 
-function targetOf({ to, revision, private: isPrivate, create }: PushOptions): HubName {
+function targetOf({ to, revision, private: isPrivate, create, license, message }: PushOptions): HubName {
   const name = parseHubName(to)
   if (name.part !== undefined)
     throw new UsageError(
@@ -159,8 +164,20 @@ function targetOf({ to, revision, private: isPrivate, create }: PushOptions): Hu
     )
   if (revision !== undefined && name.revision !== 'main')
     throw new UsageError(`revision: expected it once, got ${to} and ${revision}`)
+  if (license !== undefined && !/^[a-z0-9][a-z0-9.+-]{0,59}$/i.test(license))
+    throw new UsageError(
+      `license: expected an identifier of the hub, such as apache-2.0, got ${JSON.stringify(license)}. Other licences stand in README.md: license: other, license_name, license_link`,
+    )
+  if (message !== undefined && message.trim() === '')
+    throw new UsageError(
+      'message: expected the first line of the commit message, got nothing. Leave it out, or write one',
+    )
+  if (COMMIT.test(revision ?? name.revision))
+    throw new UsageError(
+      `to: expected a branch after @, got a commit, to which nothing can be added. Leave it out, or name a branch`,
+    )
   if (isPrivate && !create)
-    throw new UsageError('private: expected `create` with it, got it alone. A repository that is there stays as it is')
+    throw new UsageError('private: expected --create with it, got it alone. A repository that is there stays as it is')
   return parseHubName(revision === undefined ? to : `${name.repo}@${revision}`)
 }
 
@@ -170,7 +187,7 @@ function chosen(path: string, all: boolean): { files: UploadFile[]; leftOut: Lef
   if (status?.isFile() && /\.gguf$/i.test(path))
     return { files: [{ path: basename(path), source: path, size: status.size }], leftOut: [] }
   throw new InputError(
-    `${path}: expected a folder or a .gguf file to push, got ${status === undefined ? 'nothing' : 'something else'}. Check the path`,
+    `${path}: expected a folder or a .gguf file to push, got ${status === undefined ? 'nothing. Check the path' : 'another file. Put it into a folder with what belongs to it (config.json and tokenizer.json beside weights), and push that'}`,
   )
 }
 
@@ -197,7 +214,14 @@ async function refuseSecrets(
 /** What `anneal check` calls an error would be one for everybody who downloads it. */
 async function checkAll(path: string, kind: PushKind, files: readonly UploadFile[], watch: Watch): Promise<void> {
   if (kind === 'dataset') {
-    for (const { path: name, source } of files) if (holdsRows(name)) await checkRows(source as string)
+    const more: string[] = []
+    for (const { path: name, source } of files)
+      if (holdsRows(name) && (await checkRows(source as string))) more.push(name)
+    if (more.length > 0)
+      watch.tell?.({
+        type: 'notice',
+        message: `of ${more.length === 1 ? more[0] : `${more.length} files`} the first ${CHECKED_ROWS} rows were looked at, and no others`,
+      })
     return
   }
   const places =
@@ -216,9 +240,11 @@ async function checkAll(path: string, kind: PushKind, files: readonly UploadFile
   }
 }
 
-async function checkRows(file: string): Promise<void> {
+/** Whether there may be more than was looked at. */
+async function checkRows(file: string): Promise<boolean> {
   let rows = 0
-  for await (const _ of readRows(file)) if (++rows >= CHECKED_ROWS) return
+  for await (const _ of readRows(file)) if (++rows > CHECKED_ROWS) return true
+  return false
 }
 
 /** The files with a card among them; without one where that on the hub stays. */
