@@ -7,6 +7,8 @@ import { parse } from 'yaml'
 import { main } from '../src/cli/main.ts'
 import { openEvalModel } from '../src/run/eval/open-model.ts'
 import { loadModel } from '../src/run/load-model.ts'
+import { resolveModelPath } from '../src/run/resolve-model.ts'
+import type { Watch } from '../src/work.ts'
 import { commitOf, HubServer } from './hub-server.ts'
 import { textSink } from './run-command.ts'
 import { tinyModelDirectory } from './tiny-model.ts'
@@ -82,6 +84,19 @@ describe('a name on the hub', () => {
       expect((await anneal('generate', '--model', 'org/other', ...PROMPT)).code).toBe(0)
     } finally {
       process.chdir(here)
+    }
+  })
+  it('is not hidden by an empty folder', async () => {
+    mkdirSync(at('here', 'org', 'base'), { recursive: true })
+    const where = process.cwd()
+    process.chdir(at('here'))
+    try {
+      const notices: string[] = []
+      const watch: Watch = { tell: (event) => void (event.type === 'notice' && notices.push(event.message)) }
+      expect(await resolveModelPath('org/base', watch)).toBe(at('hub', 'models--org--base', 'snapshots', FIRST))
+      expect(notices).toEqual(['org/base: an empty folder; taking what the hub has of this name'])
+    } finally {
+      process.chdir(where)
     }
   })
   it('is kept with its commit in the lineage of what is made of it', async () => {

@@ -3,10 +3,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import {
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   readSync,
   renameSync,
@@ -39,20 +41,21 @@ export interface BlobDownload {
 }
 
 /**
- * Downloads a blob unless it is there; waits where another process of this machine does. HubError or InputError after the tries are used up;
+ * Downloads a blob unless it is there; waits where another process of this machine does, and returns false then. HubError or InputError after the tries are used up;
  * what came until then stays for the next time, unless its hash was wrong.
  */
-export async function downloadBlob(download: BlobDownload, context: HubContext): Promise<void> {
-  const { file, cache, count } = download
+export async function downloadBlob(download: BlobDownload, context: HubContext): Promise<boolean> {
+  const { file, cache } = download
   const etag = file.etag!
   const unlock = await lockBlob(cache, etag, context)
-  if (unlock === undefined) return count(file.size)
+  if (unlock === undefined) return false
   try {
     const path = cache.incomplete(etag)
     await withDiskFullError(path, file.size, () => fill(path, download, context))
     faultPoint('blob-filled')
     renameSync(path, cache.blob(etag))
     syncPath(dirname(path))
+    return true
   } finally {
     unlock()
   }
@@ -61,21 +64,18 @@ export async function downloadBlob(download: BlobDownload, context: HubContext):
 /** Bytes of a blob that an earlier download left. */
 export function bytesThere(cache: RepoCache, { etag, size }: RepoFile): number {
   const path = cache.incomplete(etag!)
-  if (!existsSync(path)) return 0
-  const descriptor = openSync(path, 'r')
-  try {
-    return Math.min(fstatSync(descriptor).size, size)
-  } finally {
-    closeSync(descriptor)
-  }
+  return Math.min(lstatSync(path, { throwIfNoEntry: false })?.size ?? 0, size)
 }
 
 /** The lock of a blob, when it is free; undefined when the blob is there, made by another process. */
 async function lockBlob(cache: RepoCache, etag: string, context: HubContext): Promise<(() => void) | undefined> {
   for (let isTold = false; ; ) {
     if (existsSync(cache.blob(etag))) return undefined
+    const lock = cache.lock(etag)
+    if (lstatSync(lock, { throwIfNoEntry: false })?.isDirectory())
+      throw new InputError(`${lock}: expected a file that locks a download, got a folder. Remove it, and pull again`)
     try {
-      const unlock = lockOutput(cache.lock(etag), cache.blob(etag), 'cache')
+      const unlock = lockOutput(lock, cache.blob(etag), 'cache')
       if (!existsSync(cache.blob(etag))) return unlock
       unlock()
     } catch (error) {
@@ -195,7 +195,13 @@ class Partial {
   #hash: Hash
 
   constructor(path: string, file: RepoFile) {
-    this.#descriptor = openSync(path, 'a+')
+    // A link here would have a download write into a file of somebody else's choice.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
+      throw new InputError(
+        `${path}: expected the beginning of a download, got no plain file. Remove it, and pull again`,
+      )
+    const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW = 0 } = constants
+    this.#descriptor = openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o666)
     this.#file = file
     this.#hash = this.#fresh()
   }

@@ -454,3 +454,35 @@ describe('a store that the hub leads on to', () => {
     expect((await failure('org/tiny'))[1]).not.toContain('token')
   })
 })
+
+describe('a download', () => {
+  const cache = (): RepoCache => {
+    const made = new RepoCache(join(home, 'hub'), 'model', 'org/tiny')
+    made.makeFolders()
+    return made
+  }
+  it('follows no link to where it lies until it is whole', async () => {
+    const outside = join(home, 'outside')
+    writeFileSync(outside, 'mine')
+    symlinkSync(outside, cache().incomplete(sha256(weights)))
+    await expect(pull('org/tiny', options())).rejects.toThrow(
+      'incomplete: expected the beginning of a download, got no plain file',
+    )
+    expect(readFileSync(outside, 'utf8')).toBe('mine')
+  })
+  it('says which lock is none', async () => {
+    const lock = cache().lock(sha256(weights))
+    mkdirSync(lock)
+    await expect(pull('org/tiny', options())).rejects.toThrow(
+      `${lock}: expected a file that locks a download, got a folder`,
+    )
+  })
+})
+
+it('reads no page of a list twice', async () => {
+  server.fault = ({ path }, response) => {
+    if (path.includes('/tree/')) response.setHeader('link', `<${server.endpoint}${path}>; rel="next"`)
+    return false
+  }
+  expect((await failure('org/tiny'))[1]).toMatch(/expected a list that ends from HUB, got the same page again/)
+})

@@ -21,6 +21,7 @@ describe('a name on the hub', () => {
   })
   it.each([
     'model',
+    'gpt2',
     'a/b/c',
     '/etc/passwd',
     './org/model',
@@ -53,7 +54,8 @@ describe('a name on the hub', () => {
     'org/model:a\\b',
     'org/model:a\nb',
     `org/model:${'a'.repeat(1025)}`,
-    'https://huggingface.co/org/model',
+    'https://huggingface.co/org/model/tree/main',
+    'https://example.com/org/model',
     'örg/model',
     '',
   ])('%j is none', (text) => {
@@ -106,4 +108,14 @@ describe('the variables of huggingface_hub', () => {
       /^HF_TOKEN: expected a token of the hub, which is one word, got something else\. Correct or unset it$/,
     )
   })
+})
+
+it('is understood as a browser shows it, and with the owner that a name of old has now', () => {
+  for (const text of [
+    'hf.co/org/x@v2:Q4_0',
+    'https://huggingface.co/org/x@v2:Q4_0',
+    'https://hf.co/datasets/org/x@v2:Q4_0',
+  ])
+    expect(parseHubName(text)).toEqual({ repo: 'org/x', revision: 'v2', part: 'Q4_0' })
+  expect(() => parseHubName('gpt2')).toThrow('got "gpt2". Did you mean \'openai-community/gpt2\'?')
 })

@@ -21,6 +21,26 @@ const MAX_REVISION = 255
 /** A commit as git writes it in full. */
 export const COMMIT: RegExp = /^[0-9a-f]{40}$/
 
+/** What stands before the name where somebody takes it from a browser. */
+const ADDRESS = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/(?:datasets\/)?(?=[^/]+\/[^/]+$)/
+
+/** Names without an owner, from the hub's first days: the hub leads on from them, and they are written with one now. */
+const OLD_NAMES: Readonly<Record<string, string>> = {
+  gpt2: 'openai-community/gpt2',
+  'gpt2-medium': 'openai-community/gpt2-medium',
+  'gpt2-large': 'openai-community/gpt2-large',
+  'gpt2-xl': 'openai-community/gpt2-xl',
+  distilgpt2: 'distilbert/distilgpt2',
+  'bert-base-uncased': 'google-bert/bert-base-uncased',
+  'roberta-base': 'FacebookAI/roberta-base',
+}
+
+/** ` Did you mean …?` for a name without an owner that has one now; '' for any other. */
+export function ownerHint(text: string): string {
+  const name = Object.hasOwn(OLD_NAMES, text) ? OLD_NAMES[text] : undefined
+  return name === undefined ? '' : `. Did you mean '${name}'?`
+}
+
 /** Endings that files have and repositories do not: such a word is a path that is not there. */
 const FILE_ENDING = /\.(?:gguf|safetensors|bin|pt|pth|ya?ml|jsonl?|ndjson|txt|md|csv|tsv|parquet|arrow|gz|zst)$/i
 
@@ -32,7 +52,8 @@ const FILE_ENDING = /\.(?:gguf|safetensors|bin|pt|pth|ya?ml|jsonl?|ndjson|txt|md
  * parseHubName('org/model@v2:Q4_K_M') // { repo: 'org/model', revision: 'v2', part: 'Q4_K_M' }
  */
 export function parseHubName(text: string): HubName {
-  const [, repo = '', revision = 'main', part] = /^([^@:]*)(?:@([^:]*))?(?::(.*))?$/s.exec(text) ?? []
+  const name = text.replace(ADDRESS, '')
+  const [, repo = '', revision = 'main', part] = /^([^@:]*)(?:@([^:]*))?(?::(.*))?$/s.exec(name) ?? []
   if (!isRepoName(repo)) throw nameError(text, 'ORG/NAME[@revision][:file or quantization]')
   if (!isRevision(revision)) throw nameError(text, 'a branch, tag or commit after @')
   if (part !== undefined && !isRelativeName(part))
@@ -71,5 +92,7 @@ function isRevision(revision: string): boolean {
 
 function nameError(text: string, expected: string): UsageError {
   const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text
-  return new UsageError(`name on the hub: expected ${expected}, got ${JSON.stringify(shown)}. Check it`)
+  return new UsageError(
+    `name on the hub: expected ${expected}, got ${JSON.stringify(shown)}${ownerHint(text) || '. Check it'}`,
+  )
 }

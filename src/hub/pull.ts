@@ -75,6 +75,7 @@ export async function downloadFiles(
 ): Promise<number> {
   const { cache, commit, name } = repository
   const missing = files.filter((file) => !isThere(repository, file))
+  let waited = 0
   if (repository.isCached && missing.length > 0)
     throw new HubError(
       `${formatHubName(name)}: expected all of its files in the cache, got it without ${missing[0]!.path}. Pull it where the hub can be reached, without HF_HUB_OFFLINE`,
@@ -93,12 +94,17 @@ export async function downloadFiles(
     await eachAtOnce(blobs, atOnce, context, async (file, own) => {
       const address = fileAddress(repository, file.path, own)
       const subject = `${formatHubName({ ...name, part: undefined })}:${file.path}`
-      await downloadBlob({ file, address, subject, cache, count: (bytes) => counted(count, bytes) }, own)
+      const before = bytesThere(cache, file)
+      const isOurs = await downloadBlob({ file, address, subject, cache, count: (bytes) => counted(count, bytes) }, own)
+      if (isOurs) return
+      // What another process brought is no work of this one.
+      count.total -= file.size - before
+      waited += file.size
     })
     for (const { path, etag } of missing) cache.link(commit, path, etag!)
   }
   for (const { path } of files) cache.checkInside(commit, path)
-  return missing.reduce((sum, { size }) => sum + size, 0)
+  return missing.reduce((sum, { size }) => sum + size, 0) - waited
 }
 
 async function download(repository: Repository, wanted: Wanted, context: HubContext, atOnce: number): Promise<Pulled> {

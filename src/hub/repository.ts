@@ -8,6 +8,8 @@ import { type HubContext, hubJson } from './hub-request.ts'
 
 /** More files than a model or dataset has that a person would pull. */
 const MAX_FILES = 100_000
+/** A page of a listing has 1000 of them, or fewer. */
+const MAX_PAGES = 1000
 
 /** A repository as it is at one commit. */
 export interface Repository {
@@ -135,7 +137,13 @@ async function list(name: HubName, commit: string, context: HubContext, type: Re
 
 /** What makes the library ask in our way: with our token, tries, bounds and errors. */
 function asker(subject: string, context: HubContext): { hubUrl: string; fetch: typeof fetch } {
+  const pages = new Set<string>()
   const ask = async (address: unknown): Promise<Response> => {
+    if (pages.has(String(address)) || pages.size >= MAX_PAGES)
+      throw new HubError(
+        `${subject}: expected a list that ends from ${context.settings.endpoint}, got ${pages.size >= MAX_PAGES ? `more than ${MAX_PAGES} pages` : 'the same page again'}. Check HF_ENDPOINT`,
+      )
+    pages.add(String(address))
     const { json, headers } = await hubJson(String(address), subject, context)
     const link = headers.get('link')
     return Response.json(json, { headers: link === null ? {} : { link } })

@@ -13,7 +13,7 @@ import { isGguf } from '../gguf/load-parts.ts'
 import { stringAt } from '../gguf/metadata-fields.ts'
 import { configFromGguf } from '../gguf/model-config.ts'
 import { readGguf } from '../gguf/read.ts'
-import { formatHubName } from '../hub/hub-name.ts'
+import { formatHubName, ownerHint } from '../hub/hub-name.ts'
 import { nameOfSnapshot } from '../hub/snapshot.ts'
 import { type GenerationConfig, readGenerationConfig } from '../infer/generation-config.ts'
 import type { ModelInfo } from '../lm/lm.ts'
@@ -93,7 +93,7 @@ export function checkModelPath(path: string): void {
   const expected = `${path}: expected a directory or a .gguf file, got`
   if (status === undefined)
     throw new InputError(
-      `${expected} nothing. Check the path${/^[./~\\]/.test(path) ? '' : ', or give a name on the hub: ORG/NAME'}`,
+      `${expected} nothing. Check the path${/^[./~\\]/.test(path) ? '' : ', or give a name on the hub: ORG/NAME'}${ownerHint(path)}`,
     )
   if (/\.ya?ml$/i.test(path))
     throw new InputError(`${expected} a YAML file. Give the model; a configuration is run with anneal train`)

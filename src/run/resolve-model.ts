@@ -1,6 +1,6 @@
 // What people give for a model or adapter → a path: one that is there, else a name on the hub, which is downloaded into the cache. The one step
 // that asks the network, before anything reads weights.
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { findBaseModel } from '../checkpoint/adapter/base-model.ts'
 import { secondSet } from '../checkpoint/model-directory/model-weights.ts'
@@ -24,7 +24,11 @@ const MAX_BASES = 8
  * const path = await resolveModelPath('HuggingFaceTB/SmolLM2-135M-Instruct')
  */
 export async function resolveModelPath(text: string, watch?: Watch, need: Need = 'model'): Promise<string> {
-  const path = existsSync(text) || !isHubName(text) ? text : await pulled(parseHubName(text), watch, need)
+  const isEmpty = isHubName(text) && isEmptyFolder(text)
+  if (isEmpty)
+    watch?.tell?.({ type: 'notice', message: `${text}: an empty folder; taking what the hub has of this name` })
+  const isPath = (existsSync(text) && !isEmpty) || !isHubName(text)
+  const path = isPath ? text : await pulled(parseHubName(text), watch, need)
   if (need === 'model') await bringBases(path, watch)
   const second = need === 'model' ? secondSet(path) : undefined
   if (second !== undefined) watch?.tell?.({ type: 'notice', message: `${path}: ${second}` })
@@ -64,4 +68,8 @@ export async function bringBases(path: string, watch?: Watch): Promise<void> {
         ? found!
         : await pulled({ ...name, ...(typeof revision === 'string' && { revision }) }, watch, 'model')
   }
+}
+
+function isEmptyFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(path).length === 0
 }

@@ -5,6 +5,7 @@ import type { EvalModel } from '../../eval/model.ts'
 import { serverModel } from '../../eval/server-model.ts'
 import { fileMark } from '../../files/file-mark.ts'
 import { hashOf } from '../../files/hash.ts'
+import { isHubName } from '../../hub/hub-name.ts'
 import { nameOfSnapshot } from '../../hub/snapshot.ts'
 import type { Watch } from '../../work.ts'
 import { type LoadLmOptions, loadLm } from '../load-lm.ts'
@@ -25,7 +26,7 @@ export async function openEvalModel(
   { tell, ...options }: LoadLmOptions,
   watch?: Watch,
 ): Promise<OpenedModel> {
-  if (/^https?:\/\//.test(path)) return { model: await serverModel(path), free: () => {} }
+  if (/^https?:\/\//.test(path) && !isHubName(path)) return { model: await serverModel(path), free: () => {} }
   const resolved = await resolveModels({ model: path, adapter: options.adapter }, watch)
   const engine = await loadLm(resolved.model, {
     ...options,
