@@ -66,7 +66,11 @@ describe('anneal push', () => {
       {
         ...step,
         pass: 'sft',
-        options: { model_name_or_path: 'org/base@main', dataset: ['/home/me/chats.jsonl'], learning_rate: 0.1 },
+        options: {
+          model_name_or_path: 'org/base@main',
+          dataset: ['/home/me/chats.jsonl', 'org/rows@main:train'],
+          learning_rate: 0.1,
+        },
       },
     ])
     const { code, err, out } = await push(
@@ -94,12 +98,13 @@ describe('anneal push', () => {
       license: 'mit',
       base_model: 'org/base',
       base_model_relation: 'finetune',
+      datasets: ['org/rows'],
       library_name: 'transformers',
       pipeline_tag: 'text-generation',
       tags: ['anneal'],
     })
     expect(`${onHub('models/org/tiny')['README.md']}`).toContain(
-      '1. sft (2026-11-27): model_name_or_path `org/base@main`, dataset `chats.jsonl`, learning_rate `0.1`',
+      '1. sft (2026-11-27): model_name_or_path `org/base@main`, dataset `chats.jsonl` and `org/rows@main:train`, learning_rate `0.1`',
     )
     expect((await push(model, 'org/tiny', '--license', 'mit')).out).toContain('nothing to commit')
     expect(server.uploads.commits).toHaveLength(1)

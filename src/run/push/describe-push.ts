@@ -8,7 +8,7 @@ import type { RepoType } from '../../hub/cache.ts'
 import { datasetSplits, holdsRows } from '../../hub/dataset-splits.ts'
 import type { UploadFile } from '../../hub/upload.ts'
 import { type GgufOrigin, ggufOrigin } from './gguf-origin.ts'
-import { baseName, baseOf, isCanonicalName, isLocalPath, licenceOf } from './push-card.ts'
+import { baseName, baseOf, datasetsOf, isCanonicalName, isLocalPath, licenceOf } from './push-card.ts'
 
 /** What is pushed. */
 export type PushKind = 'model' | 'adapter' | 'gguf' | 'dataset'
@@ -71,6 +71,7 @@ export function describePush(
   const isName = typeof ownBase === 'string' && isCanonicalName(ownBase) && !existsSync(ownBase)
   const base = origin.base ?? (isName ? ownBase : (baseName([ownBase]) ?? baseOf(lineage)))
   const license = licence ?? origin.licence ?? (base === undefined ? undefined : licenceOf(base))
+  const datasets = datasetsOf(lineage)
   const config = json('config.json')
   const isOwnFormat = config.quantization_config !== undefined || config.per_layer_config !== undefined
   const notices = [
@@ -83,6 +84,7 @@ export function describePush(
   const metadata = {
     ...(license !== undefined && { license }),
     ...(base !== undefined && { base_model: base, base_model_relation: relationOf(kind, lineage) }),
+    ...(datasets.length > 0 && { datasets }),
     ...(kind !== 'gguf' && { library_name: kind === 'adapter' ? 'peft' : isOwnFormat ? 'anneal' : 'transformers' }),
     pipeline_tag: taskOf(config),
     tags: ['anneal', ...(kind === 'gguf' ? ['gguf'] : [])],

@@ -115,6 +115,12 @@ export function baseOf(lineage: readonly LineageStep[]): string | undefined {
   return baseName(lineage.flatMap(({ parent, options }) => [parent, options.model_name_or_path, options.model]))
 }
 
+/** The names on the hub of the datasets that a lineage tells of, without their commits. */
+export function datasetsOf(lineage: readonly LineageStep[]): string[] {
+  const named = lineage.flatMap(({ options }) => [options.dataset, options.data].flat())
+  return [...new Set(named.map((each) => baseName([each])).filter((each) => each !== undefined))]
+}
+
 /** The licence that the card of a model on the hub names, where the cache has it: what is made from a model has its terms. */
 export function licenceOf(repo: string): string | undefined {
   const cache = new RepoCache(hubSettings().cache, 'model', repo)
