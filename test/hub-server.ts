@@ -53,6 +53,8 @@ export class HubServer {
   private constructor() {
     this.#hub = createServer((request, response) => this.#answer('hub', request, response))
     this.#cdn = createServer((request, response) => this.#answer('cdn', request, response))
+    // On a busy machine a pause between two requests is longer than the usual five seconds, and the client would meet a closed connection.
+    for (const each of [this.#hub, this.#cdn]) each.keepAliveTimeout = 600_000
   }
 
   static async start(): Promise<HubServer> {
