@@ -94,12 +94,9 @@ it('cuts a text at the window and says so, and refuses ids beyond it', async () 
 
 it('refuses a model without labels', async () => {
   const { directory, remove } = tinyEncoderDirectory('bert-mlm')
-  const { code, err } = await runCommand(command, [
-    '--model',
-    directory,
-    '--text',
-    join(directory, 'tokenizer_config.json'),
-  ])
+  const text = join(directory, 'lines.txt')
+  writeFileSync(text, 'sun\n')
+  const { code, err } = await runCommand(command, ['--model', directory, '--text', text])
   expect(code).toBe(3)
   expect(err).toMatch(
     /expected a classifier, whose config\.json names a class …ForSequenceClassification, got another model/,
