@@ -161,9 +161,9 @@ describe('anneal push', () => {
   it('sends nothing of what has a fault or holds a token, and says what it is', async () => {
     write('train_config.yaml', `a: 1\nkey: hf_${'a'.repeat(34)}\n`)
     expect(await push(model, 'org/tiny')).toMatchObject({
-      code: 3,
+      code: 2,
       err: expect.stringMatching(
-        /expected no secrets, got what looks like a token: train_config\.yaml:2 \(hf_aaa…\)\. .*--allow-secrets/,
+        /--allow-secrets: expected no secrets in .*, got what looks like a token: train_config\.yaml:2 \(hf_aaa…\)\. .*--allow-secrets/,
       ),
     })
     expect(await push(model, 'org/tiny', '--dry-run', '--allow-secrets')).toMatchObject({
@@ -206,7 +206,7 @@ describe('anneal push', () => {
     server.add('models/org/tiny', { 'README.md': theirs })
     const { err } = await push(model, 'org/tiny', '--license', 'apache-2.0')
     expect(err).toContain('README.md on the hub goes with library_name, pipeline_tag, tags in its metadata')
-    expect(err).toContain('license mit, as README.md has it; --license is for a card that names none')
+    expect(err).toContain('license mit, as README.md has it; one that is given is for a card that names none')
     expect(onHub('models/org/tiny')['README.md']!.toString()).toMatch(
       /^---\n# ours\nlicense: mit\nlibrary_name: transformers\n[\s\S]*---\nWritten by hand\.\n$/,
     )

@@ -58,10 +58,10 @@ function ofLicence(
   { licence, isFromHub, facts }: { licence: string | undefined; isFromHub: boolean; facts: PushFacts },
 ): string[] {
   const such = facts.type === 'dataset' ? 'cc-by-4.0' : 'apache-2.0'
-  if (!namesLicence(named)) return [`no licence is known: give --license, such as ${such}, or write it into README.md`]
+  if (!namesLicence(named)) return [`no licence is known: name one (license: ${such}), or write it into README.md`]
   const name = String(named!.license ?? named!.license_name)
   if (licence !== undefined && name !== licence)
-    return [`license ${name}, as README.md has it; --license is for a card that names none`]
+    return [`license ${name}, as README.md has it; one that is given is for a card that names none`]
   if (isFromHub) return [`license ${name}, as README.md on the hub has it`]
   const { license, base_model: base } = facts.metadata
   if (licence !== undefined || name !== license) return []

@@ -65,7 +65,7 @@ const SHOWN = 5
 const SHOWN_SECRETS = 50
 
 /**
- * Pushes. InputError, before anybody is asked, where `check` finds an error or a text holds a token; HubError for what the hub or the network does:
+ * Pushes. InputError, before anybody is asked, where `check` finds an error, UsageError where a text holds a token; HubError for what the hub or the network does:
  * nothing is committed then, and what went is not sent again.
  *
  * @example
@@ -177,7 +177,7 @@ function targetOf({ to, revision, private: isPrivate, create, license, message }
       `to: expected a branch after @, got a commit, to which nothing can be added. Leave it out, or name a branch`,
     )
   if (isPrivate && !create)
-    throw new UsageError('private: expected --create with it, got it alone. A repository that is there stays as it is')
+    throw new UsageError('private: expected `create` with it, got it alone. A repository that is there stays as it is')
   return parseHubName(revision === undefined ? to : `${name.repo}@${revision}`)
 }
 
@@ -191,7 +191,7 @@ function chosen(path: string, all: boolean): { files: UploadFile[]; leftOut: Lef
   )
 }
 
-/** InputError, with all that was found, where a text holds what looks like a secret of some service. */
+/** UsageError, with all that was found, where a text holds what looks like a secret of some service. */
 async function refuseSecrets(
   folder: string,
   files: readonly UploadFile[],
@@ -205,8 +205,8 @@ async function refuseSecrets(
   const more = found.length > SHOWN_SECRETS ? ` and ${found.length - SHOWN_SECRETS} more` : ''
   const got = `what looks like ${found.length === 1 ? 'a token' : `${found.length} tokens, keys or passwords`}: ${shown.join(', ')}${more}`
   if (!isAllowed)
-    throw new InputError(
-      `${folder}: expected no secrets, got ${got}. Remove them, and renew what others may have seen; where they are none, push with --allow-secrets`,
+    throw new UsageError(
+      `allowSecrets: expected no secrets in ${folder}, got ${got}. Remove them, and renew what others may have seen; where they are none, give \`allowSecrets\``,
     )
   tell?.({ type: 'notice', message: `${folder} goes with ${got}` })
 }
