@@ -14,9 +14,8 @@ import {
   type TextSample,
   withCode,
 } from './blocks.ts'
-import { escapeHtml, escapeWords } from './html.ts'
-import { contentPolicy } from './policy.ts'
-import { STYLE } from './style.ts'
+import { escapeWords } from './html.ts'
+import { renderPage } from './page.ts'
 import { renderXyChart, type XyChart } from './xy-chart.ts'
 
 /** One thing on a page; `kind` says which. */
@@ -59,31 +58,7 @@ export interface Report {
  * ] }] })
  */
 export function renderReport({ title, subtitle, about = [], sections, footer }: Report): string {
-  const policy = contentPolicy({ style: STYLE })
-  const under = subtitle ? `<p class="subtitle">${escapeWords(subtitle)}</p>` : ''
-  const which = about.length > 0 ? `<p class="about">${escapeWords(about.join(' · '))}</p>` : ''
-  return [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="referrer" content="no-referrer">',
-    '<link rel="icon" href="data:,">',
-    `<title>${escapeHtml([title, ...about].join(' · '))}</title>`,
-    `<style>${STYLE}</style>`,
-    '</head>',
-    '<body>',
-    '<main>',
-    `<header><h1>${escapeWords(title)}</h1>${under}${which}</header>`,
-    ...sections.map(renderSection),
-    footer ? `<footer>${escapeWords(footer)}</footer>` : '',
-    '</main>',
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n')
+  return renderPage({ title, subtitle, about, body: sections.map(renderSection), footer })
 }
 
 function renderSection({ title, lead, blocks }: ReportSection): string {

@@ -5,8 +5,7 @@ import type { Dynamics } from '../../data/datamap/dynamics-files.ts'
 import type { Flag, Region } from '../../data/datamap/regions.ts'
 import { type KeyFigure, renderKeyFigures } from '../../report/blocks.ts'
 import { escapeHtml, escapeWords } from '../../report/html.ts'
-import { contentPolicy } from '../../report/policy.ts'
-import { STYLE } from '../../report/style.ts'
+import { renderPage } from '../../report/page.ts'
 import { MAP_SCRIPT } from './map-script.ts'
 import { MAP_STYLE } from './map-style.ts'
 
@@ -34,8 +33,6 @@ const LONGEST = 600
 
 /** One HTML document. Texts are data in it, never markup. */
 export function mapPage({ title, about, dynamics, tracks, flags, figures, lead, footer }: MapPageOptions): string {
-  const style = STYLE + MAP_STYLE
-  const policy = contentPolicy({ style, script: MAP_SCRIPT })
   const options = (names: readonly (readonly [string, string])[]): string =>
     names.map(([value, name]) => `<option value="${value}">${escapeHtml(name)}</option>`).join('')
   const colours = [
@@ -45,21 +42,7 @@ export function mapPage({ title, about, dynamics, tracks, flags, figures, lead, 
     ['correctness', 'epochs right'],
     ['flag', 'flag'],
   ] as const
-  return [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="referrer" content="no-referrer">',
-    '<link rel="icon" href="data:,">',
-    `<title>${escapeHtml([title, ...about].join(' · '))}</title>`,
-    `<style>${style}</style>`,
-    '</head>',
-    '<body>',
-    '<main>',
-    `<header><h1>${escapeWords(title)}</h1><p class="about">${escapeWords(about.join(' · '))}</p></header>`,
+  const body = [
     renderKeyFigures(figures),
     `<section><h2>Map</h2><p class="lead">${escapeWords(lead)}</p>`,
     '<div class="tools">',
@@ -78,14 +61,9 @@ export function mapPage({ title, about, dynamics, tracks, flags, figures, lead, 
     '<section class="chosen" id="chosen" hidden><h2 id="chosen-title"></h2>',
     '<div class="tools"><button id="export" type="button">Save ids</button><button id="queue" type="button">Save for annotation</button><button id="clear" type="button">Clear</button></div>',
     '<div class="scroll"><table><thead><tr><th>Text</th><th>Label</th><th>Predicted</th><th class="optional">Loss</th><th class="optional">Flag</th></tr></thead><tbody id="rows"></tbody></table></div><p class="note" id="more"></p></section>',
-    `<footer>${escapeWords(footer)}</footer>`,
-    '</main>',
-    `<script type="application/json" id="points">${dataOf(dynamics, tracks, flags)}</script>`,
-    `<script>${MAP_SCRIPT}</script>`,
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n')
+  ]
+  const data = [`<script type="application/json" id="points">${dataOf(dynamics, tracks, flags)}</script>`]
+  return renderPage({ title, about, body, footer, style: MAP_STYLE, script: MAP_SCRIPT, data })
 }
 
 function dataOf(
