@@ -1,74 +1,18 @@
-// Everything that a hub, a network or a cache can do to a download: one line of the right class each, and nothing half-written.
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+// Everything that a hub or a network can do to a download: one line of the right class each, and nothing half-written.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { commitOf, HUB_FILES, HubServer, refuse, sha256 } from '../../test/hub-server.ts'
-import { describeError, exitCodeOf } from '../errors.ts'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { HUB_FILES, refuse, sha256 } from '../../test/hub-server.ts'
+import { useHub } from '../../test/use-hub.ts'
 import { RepoCache } from './cache.ts'
-import { hubSettings } from './hub-settings.ts'
-import { type PullOptions, pull } from './pull.ts'
+import { pull } from './pull.ts'
 
-let server: HubServer
-let home: string
-const notices: string[] = []
-const waits: number[] = []
-
-beforeAll(async () => {
-  server = await HubServer.start()
-})
-afterAll(() => server.close())
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'anneal-hub-faults-'))
-  server.add('models/org/tiny', HUB_FILES)
-})
-afterEach(() => {
-  rmSync(home, { recursive: true, force: true })
-  server.repositories.clear()
-  server.requests.length = 0
-  server.fault = () => false
-  notices.length = 0
-  waits.length = 0
-})
-
-const options = (environment: Record<string, string> = {}): PullOptions => ({
-  settings: hubSettings({ HF_HOME: home, HF_ENDPOINT: server.endpoint, ...environment }),
-  watch: { tell: (event) => void (event.type === 'notice' && notices.push(event.message)) },
-  pause: async (milliseconds) => void waits.push(milliseconds),
-})
-const folder = (): string => join(home, 'hub', 'models--org--tiny')
+const hub = useHub()
+const { notices, waits, options, folder, failure } = hub
 const weights = HUB_FILES['model.safetensors']!
-
-/** The line that people see, and the exit code. */
-async function failure(name: string, environment: Record<string, string> = {}): Promise<[number, string]> {
-  try {
-    await pull(name, options(environment))
-  } catch (error) {
-    const line = describeError(error)
-    expect(line).not.toContain('\n')
-    expect(line).not.toContain('hf_')
-    expect(existsSync(join(folder(), 'snapshots'))).toBe(false)
-    expect(existsSync(join(folder(), 'refs'))).toBe(false)
-    return [
-      exitCodeOf(error),
-      line.replace('error: ', '').replaceAll(server.endpoint, 'HUB').replaceAll(server.endpoint.slice(7), 'HUB'),
-    ]
-  }
-  throw new Error('nothing was refused')
-}
+beforeEach(() => hub.server.add('models/org/tiny', HUB_FILES))
 
 describe('a hub that refuses', () => {
   it('says which names are near one that is not there', async () => {
@@ -81,7 +25,7 @@ describe('a hub that refuses', () => {
     )
   })
   it("says that the name is a dataset's", async () => {
-    server.add('datasets/org/rows', { 'train.jsonl': '{}' })
+    hub.server.add('datasets/org/rows', { 'train.jsonl': '{}' })
     expect(await failure('org/rows')).toEqual([
       8,
       'org/rows: expected a model, got the name of a dataset. Give it as one: anneal pull --dataset org/rows',
@@ -94,7 +38,7 @@ describe('a hub that refuses', () => {
     ])
   })
   it('says where access to a gated model is asked for, and opens it for the right token', async () => {
-    server.repositories.get('models/org/tiny')!.isGated = true
+    hub.server.repositories.get('models/org/tiny')!.isGated = true
     const [code, line] = await failure('org/tiny')
     expect(code).toBe(8)
     expect(line).toMatch(
@@ -106,20 +50,20 @@ describe('a hub that refuses', () => {
     await pull('org/tiny', options({ HF_TOKEN: 'hf_right' }))
   })
   it('says whose token is wrong', async () => {
-    server.fault = (_, response) => {
+    hub.server.fault = (_, response) => {
       refuse(response, 401, '', 'Invalid credentials in Authorization header')
       return true
     }
-    mkdirSync(home, { recursive: true })
-    writeFileSync(join(home, 'token'), 'hf_old\n')
+    mkdirSync(hub.home, { recursive: true })
+    writeFileSync(join(hub.home, 'token'), 'hf_old\n')
     expect(await failure('org/tiny')).toEqual([
       8,
-      `org/tiny: expected a token that HUB takes, got 401 (Invalid credentials in Authorization header). Renew the one in ${join(home, 'token')} (HUB/settings/tokens)`,
+      `org/tiny: expected a token that HUB takes, got 401 (Invalid credentials in Authorization header). Renew the one in ${join(hub.home, 'token')} (HUB/settings/tokens)`,
     ])
   })
   it('is waited for as long as it says, within bounds', async () => {
     let times = 2
-    server.fault = (_, response) => {
+    hub.server.fault = (_, response) => {
       if (times-- <= 0) return false
       response.writeHead(429, { 'retry-after': '7' }).end()
       return true
@@ -128,7 +72,7 @@ describe('a hub that refuses', () => {
     expect(waits).toEqual([7000, 7000])
     expect(notices[0]).toMatch(/^org\/tiny: expected a hub that has time, got 429; trying again in 7\.0 s$/)
     rmSync(folder(), { recursive: true })
-    server.fault = (_, response) => {
+    hub.server.fault = (_, response) => {
       response.writeHead(429, { 'retry-after': '3600' }).end()
       return true
     }
@@ -138,7 +82,7 @@ describe('a hub that refuses', () => {
     ])
   })
   it('is asked again after faults of its own, later each time', async () => {
-    server.fault = (_, response) => {
+    hub.server.fault = (_, response) => {
       response.writeHead(503).end()
       return true
     }
@@ -154,7 +98,7 @@ describe('a hub that refuses', () => {
 describe('what is in between', () => {
   it('cannot pass a page for an answer or for weights', async () => {
     const page = '<html>Welcome to the hotel. Log in!</html>'
-    server.fault = ({ path }, response) => {
+    hub.server.fault = ({ path }, response) => {
       if (!path.startsWith('/api/')) return false
       response.writeHead(200, { 'content-type': 'text/html' }).end(page)
       return true
@@ -164,7 +108,7 @@ describe('what is in between', () => {
     expect(line).toMatch(
       /^org\/tiny: expected JSON from HUB, got text\/html\. Something in between may answer in its place, such as a network that one has to log in to/,
     )
-    server.fault = ({ path }, response) => {
+    hub.server.fault = ({ path }, response) => {
       if (!path.endsWith('model.safetensors')) return false
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
       return true
@@ -172,7 +116,7 @@ describe('what is in between', () => {
     expect((await failure('org/tiny'))[1]).toMatch(
       /^org\/tiny:model\.safetensors: expected the bytes of a file from HUB, got text\/html/,
     )
-    server.fault = ({ path }, response) => {
+    hub.server.fault = ({ path }, response) => {
       if (!path.startsWith('/api/')) return false
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"sha": ')
       return true
@@ -181,7 +125,7 @@ describe('what is in between', () => {
   })
   it('cannot lead away from https, or round in a circle', async () => {
     let location = 'file:///etc/passwd'
-    server.fault = (_, response) => {
+    hub.server.fault = (_, response) => {
       response.writeHead(302, { location }).end()
       return true
     }
@@ -221,11 +165,11 @@ describe('what is in between', () => {
     expect(waits).toEqual([])
   })
   it('is not waited for when it says nothing', async () => {
-    server.fault = () => true
+    hub.server.fault = () => true
     const [code, line] = await failure('org/tiny', { HF_HUB_DOWNLOAD_TIMEOUT: '0.1' })
     expect(code).toBe(8)
     expect(line).toMatch(/^org\/tiny: expected an answer from HUB, got nothing for 0\.1 s\./)
-    server.fault = ({ host }, response, body) => {
+    hub.server.fault = ({ host }, response, body) => {
       if (host !== 'cdn') return false
       response.writeHead(200, { 'content-length': body!.length })
       response.write(body!.subarray(0, 10))
@@ -238,7 +182,7 @@ describe('what is in between', () => {
   })
   it('does not matter where the cache has it', async () => {
     const { path } = await pull('org/tiny', options())
-    server.fault = (_, response) => {
+    hub.server.fault = (_, response) => {
       response.destroy()
       return true
     }
@@ -252,7 +196,7 @@ describe('what is in between', () => {
 
 describe('contents', () => {
   it('end a download that are longer than the hub lists them', async () => {
-    server.fault = ({ host }, response) => {
+    hub.server.fault = ({ host }, response) => {
       if (host !== 'cdn') return false
       response.end(Buffer.alloc(10_000))
       return true
@@ -263,22 +207,22 @@ describe('contents', () => {
     ])
   })
   it('are started anew where a server does not know of ranges, and where what lies there is not the beginning of them', async () => {
-    const cache = new RepoCache(join(home, 'hub'), 'model', 'org/tiny')
+    const cache = new RepoCache(join(hub.home, 'hub'), 'model', 'org/tiny')
     cache.makeFolders()
     const left = cache.incomplete(sha256(weights))
     writeFileSync(left, weights.slice(0, 300))
-    server.fault = ({ host }, response, body) => {
+    hub.server.fault = ({ host }, response, body) => {
       if (host !== 'cdn') return false
       response.end(body)
       return true
     }
     const { path } = await pull('org/tiny', options())
-    expect(server.requests.find(({ host }) => host === 'cdn')?.range).toBe('bytes=300-')
+    expect(hub.server.requests.find(({ host }) => host === 'cdn')?.range).toBe('bytes=300-')
     expect(readFileSync(join(path, 'model.safetensors'), 'utf8')).toBe(weights)
 
     for (const wrong of ['x'.repeat(300), 'x'.repeat(800), 'x'.repeat(9000)]) {
       rmSync(folder(), { recursive: true })
-      server.fault = () => false
+      hub.server.fault = () => false
       notices.length = 0
       cache.makeFolders()
       writeFileSync(left, wrong)
@@ -300,7 +244,7 @@ describe('contents', () => {
     ])
   })
   it('must fit on the disk before any of them comes', async () => {
-    server.repositories.get('models/org/tiny')!.listing = (entries) =>
+    hub.server.repositories.get('models/org/tiny')!.listing = (entries) =>
       entries.map((entry) =>
         entry.lfs ? { ...entry, size: 1e15, lfs: { ...(entry.lfs as object), size: 1e15 } } : entry,
       )
@@ -309,7 +253,7 @@ describe('contents', () => {
     expect(line).toMatch(
       /^org\/tiny: expected 1000000000\d+ free bytes and 67108864 to spare in .*, got \d+\. Free some space, or have HF_HUB_CACHE name a folder on another disk$/,
     )
-    expect(server.requests.filter(({ path }) => path.includes('/resolve/'))).toEqual([])
+    expect(hub.server.requests.filter(({ path }) => path.includes('/resolve/'))).toEqual([])
   })
 })
 
@@ -321,12 +265,12 @@ describe('a listing', () => {
     [{ oid: '../../x' }, 'expected a sha1 or sha256 for config.json, got "../../x"'],
     [{ oid: undefined }, 'expected a sha1 or sha256 for config.json'],
   ])('with %j is refused', async (change, message) => {
-    server.repositories.get('models/org/tiny')!.listing = (entries) =>
+    hub.server.repositories.get('models/org/tiny')!.listing = (entries) =>
       entries.map((entry) => (entry.path === 'config.json' ? { ...entry, ...change } : entry))
     const [code, line] = await failure('org/tiny')
     expect(code).toBe(3)
     expect(line).toContain(`org/tiny, listing of its files: ${message}`)
-    expect(existsSync(join(home, 'hub'))).toBe(false)
+    expect(existsSync(join(hub.home, 'hub'))).toBe(false)
   })
 })
 
@@ -339,7 +283,7 @@ describe('a path that can be none here', () => {
     'x\u0007.json',
     'runs/2024-01-01 10:33:22.log',
   ])("%j is nobody's to want, and keeps nobody from the rest", async (odd) => {
-    server.repositories.get('models/org/tiny')!.listing = (entries) =>
+    hub.server.repositories.get('models/org/tiny')!.listing = (entries) =>
       entries.map((entry) => (entry.path === 'README.md' ? { ...entry, path: odd } : entry))
     const names = ['chat_template.jinja', 'config.json', 'model.safetensors', 'tokenizer.json']
     for (const offline of ['0', '1']) {
@@ -348,141 +292,4 @@ describe('a path that can be none here', () => {
     }
     await expect(pull(`org/tiny:${odd}`, options())).rejects.toThrow(/expected a file/)
   })
-})
-
-describe('a snapshot', () => {
-  it('with a link out of the cache is refused', async () => {
-    const { path } = await pull('org/tiny', options())
-    const outside = join(home, 'secret.json')
-    writeFileSync(outside, HUB_FILES['config.json']!)
-    rmSync(join(path, 'config.json'))
-    symlinkSync(outside, join(path, 'config.json'))
-    for (const offline of ['0', '1'])
-      await expect(pull('org/tiny', options({ HF_HUB_OFFLINE: offline }))).rejects.toThrow(
-        `expected a link to a file of the cache, got one to ${outside}. Remove it, and pull again`,
-      )
-  })
-  it('that is not whole is said offline', async () => {
-    const { path } = await pull('org/tiny', options())
-    rmSync(join(path, 'README.md'))
-    expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).files.map((file) => file.path)).not.toContain(
-      'README.md',
-    )
-    rmSync(join(path, 'tokenizer.json'))
-    await expect(pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).rejects.toThrow(
-      'org/tiny: expected all of its files in the cache, got it without tokenizer.json. Pull it where the hub can be reached, without HF_HUB_OFFLINE',
-    )
-    expect(readdirSync(join(folder(), 'refs'))).toEqual(['main'])
-    expect(readFileSync(join(folder(), 'refs', 'main'), 'utf8')).toBe(commitOf('a'))
-  })
-  it('may have moved to another disk', async () => {
-    await pull('org/tiny', options())
-    const elsewhere = join(home, 'elsewhere')
-    renameSync(folder(), elsewhere)
-    symlinkSync(elsewhere, folder())
-    for (const offline of ['0', '1'])
-      expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: offline }))).downloaded).toBe(0)
-  })
-  it('with a damaged list of its files is listed again', async () => {
-    const { path } = await pull('org/tiny', options())
-    const list = join(folder(), 'trees', `${commitOf('a')}.listed.json`)
-    const right = readFileSync(list, 'utf8')
-    const entry = { format_version: 1, files: { 'config.json': null } }
-    for (const wrong of ['', 'garbage', 'null', '[]', '{"format_version":1,"files":[]}', JSON.stringify(entry)]) {
-      writeFileSync(list, wrong)
-      notices.length = 0
-      expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).path).toBe(path)
-      expect(readFileSync(list, 'utf8')).toBe(wrong)
-      expect((await pull('org/tiny', options())).path).toBe(path)
-      expect(notices.join()).toMatch(/listed\.json: expected .*; going on without this list/)
-      expect(readFileSync(list, 'utf8')).toBe(right)
-    }
-  })
-  it('stands in where something in between refuses, and not where the hub does', async () => {
-    const { path } = await pull('org/tiny', options())
-    for (const status of [403, 404, 451]) {
-      server.fault = (_, response) => !!response.writeHead(status).end()
-      expect((await pull('org/tiny', options())).path).toBe(path)
-      expect(notices.at(-1)).toMatch(new RegExp(`got ${status}; going on with what the cache has`))
-    }
-    server.fault = (_, response) => {
-      refuse(response, 403, 'GatedRepo', 'no')
-      return true
-    }
-    await expect(pull('org/tiny', options())).rejects.toThrow('expected access to what its makers let only some have')
-  })
-  it('is whole though a ref cannot be kept beside another', async () => {
-    const repository = server.repositories.get('models/org/tiny')!
-    Object.assign(repository.refs, { feat: commitOf('a'), 'feat/x': commitOf('a') })
-    for (const names of [
-      ['feat', 'feat/x'],
-      ['feat/x', 'feat'],
-    ]) {
-      notices.length = 0
-      const [first, second] = [
-        await pull(`org/tiny@${names[0]}`, options()),
-        await pull(`org/tiny@${names[1]}`, options()),
-      ]
-      expect(second.path).toBe(first.path)
-      expect(notices).toEqual([expect.stringMatching(`the cache does not keep which commit ${names[1]} is`)])
-      rmSync(folder(), { recursive: true })
-    }
-  })
-})
-
-describe('a store that the hub leads on to', () => {
-  it('is asked by a new address where it refuses one, and never speaks of tokens', async () => {
-    let times = 1
-    server.fault = ({ host }, response) => host === 'cdn' && times-- > 0 && !!response.writeHead(403).end()
-    expect((await pull('org/tiny', options())).downloaded).toBeGreaterThan(0)
-    expect(server.asked.filter((each) => each.endsWith('/model.safetensors') && !each.includes('/cdn/'))).toHaveLength(
-      2,
-    )
-    rmSync(folder(), { recursive: true })
-    server.requests.length = 0
-    times = 100
-    const [code, line] = await failure('org/tiny', { HF_TOKEN: 'hf_right' })
-    expect([code, line]).toEqual([
-      8,
-      expect.stringMatching(
-        /model\.safetensors: expected bytes from localhost:\d+, where the hub leads on to, got 403\./,
-      ),
-    ])
-    expect(line).not.toContain('token')
-    expect(server.requests.filter(({ host }) => host === 'cdn')).toHaveLength(5)
-    server.fault = (_, response) => !!response.writeHead(403).end()
-    expect((await failure('org/tiny'))[1]).not.toContain('token')
-  })
-})
-
-describe('a download', () => {
-  const cache = (): RepoCache => {
-    const made = new RepoCache(join(home, 'hub'), 'model', 'org/tiny')
-    made.makeFolders()
-    return made
-  }
-  it('follows no link to where it lies until it is whole', async () => {
-    const outside = join(home, 'outside')
-    writeFileSync(outside, 'mine')
-    symlinkSync(outside, cache().incomplete(sha256(weights)))
-    await expect(pull('org/tiny', options())).rejects.toThrow(
-      'incomplete: expected the beginning of a download, got no plain file',
-    )
-    expect(readFileSync(outside, 'utf8')).toBe('mine')
-  })
-  it('says which lock is none', async () => {
-    const lock = cache().lock(sha256(weights))
-    mkdirSync(lock)
-    await expect(pull('org/tiny', options())).rejects.toThrow(
-      `${lock}: expected a file that locks a download, got a folder`,
-    )
-  })
-})
-
-it('reads no page of a list twice', async () => {
-  server.fault = ({ path }, response) => {
-    if (path.includes('/tree/')) response.setHeader('link', `<${server.endpoint}${path}>; rel="next"`)
-    return false
-  }
-  expect((await failure('org/tiny'))[1]).toMatch(/expected a list that ends from HUB, got the same page again/)
 })

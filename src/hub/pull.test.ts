@@ -1,48 +1,22 @@
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { commitOf, gitSha, HUB_FILES, HubServer, sha256 } from '../../test/hub-server.ts'
-import { hubSettings } from './hub-settings.ts'
-import { type PullOptions, pull } from './pull.ts'
+import { describe, expect, it } from 'vitest'
+import { commitOf, gitSha, HUB_FILES, sha256 } from '../../test/hub-server.ts'
+import { useHub } from '../../test/use-hub.ts'
+import { pull } from './pull.ts'
 
-let server: HubServer
-let home: string
-const notices: string[] = []
-const waits: number[] = []
-
-beforeAll(async () => {
-  server = await HubServer.start()
-})
-afterAll(() => server.close())
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'anneal-hub-'))
-})
-afterEach(() => {
-  rmSync(home, { recursive: true })
-  server.repositories.clear()
-  server.requests.length = 0
-  server.fault = () => false
-  notices.length = 0
-  waits.length = 0
-})
-
-const options = (environment: Record<string, string> = {}): PullOptions => ({
-  settings: hubSettings({ HF_HOME: home, HF_ENDPOINT: server.endpoint, ...environment }),
-  watch: { tell: (event) => void (event.type === 'notice' && notices.push(event.message)) },
-  pause: async (milliseconds) => void waits.push(milliseconds),
-})
+const hub = useHub()
+const { notices, options, folder } = hub
 const weights = Buffer.alloc(300_000, 'weights ')
 const MODEL = { ...HUB_FILES, 'model.safetensors': weights }
 const WANTED = ['README.md', 'chat_template.jinja', 'config.json', 'model.safetensors', 'tokenizer.json']
-const folder = (): string => join(home, 'hub', 'models--org--tiny')
 const PYTHONS = fileURLToPath(new URL('../../test/fixtures/hub-cache', import.meta.url))
 const tree = (path: string): string[] => readdirSync(path, { recursive: true, encoding: 'utf8' }).sort()
 
 describe('pull', () => {
   it('lays out what is needed as huggingface_hub does, and asks nothing twice', async () => {
-    server.add('models/org/tiny', MODEL)
+    hub.server.add('models/org/tiny', MODEL)
     const { path, commit, files, downloaded, repo } = await pull('org/tiny', options())
     expect({ path, commit, repo }).toEqual({
       path: join(folder(), 'snapshots', commitOf('a')),
@@ -58,17 +32,17 @@ describe('pull', () => {
     expect(readFileSync(join(folder(), 'refs', 'main'), 'utf8')).toBe(commitOf('a'))
     expect(readdirSync(join(folder(), 'blobs'))).toHaveLength(WANTED.length)
 
-    server.requests.length = 0
+    hub.server.requests.length = 0
     expect((await pull('org/tiny', options())).downloaded).toBe(0)
-    expect(server.asked).toEqual(['GET /api/models/org/tiny/revision/main'])
-    server.requests.length = 0
+    expect(hub.server.asked).toEqual(['GET /api/models/org/tiny/revision/main'])
+    hub.server.requests.length = 0
     expect((await pull(`org/tiny@${commitOf('a')}`, options())).path).toBe(path)
     expect((await pull('org/tiny', options({ HF_HUB_OFFLINE: '1' }))).path).toBe(path)
-    expect(server.asked).toEqual([])
+    expect(hub.server.asked).toEqual([])
   })
   it('takes the shards that an index names, and no others', async () => {
     const index = { weight_map: { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' } }
-    server.add('models/org/tiny', {
+    hub.server.add('models/org/tiny', {
       'config.json': '{}',
       'model.safetensors.index.json': JSON.stringify(index),
       'model-00001-of-00002.safetensors': 'first',
@@ -83,10 +57,10 @@ describe('pull', () => {
     ])
   })
   it('takes the one file where there is an index, too, as Transformers does, and says so', async () => {
-    server.add('models/org/tiny', { ...MODEL, 'model.safetensors.index.json': 'stale' })
+    hub.server.add('models/org/tiny', { ...MODEL, 'model.safetensors.index.json': 'stale' })
     await pull('org/tiny', options())
     expect(notices).toEqual([])
-    server.add(
+    hub.server.add(
       'models/org/tiny',
       { ...MODEL, 'model.safetensors.index.json': '{}', 'model-00001-of-00002.safetensors': 'x' },
       commitOf('b'),
@@ -97,7 +71,7 @@ describe('pull', () => {
   it('leaves a list that Python goes by only where all of it is there, and needs no more itself', async () => {
     const { 'pytorch_model.bin': _, ...clean } = HUB_FILES
     const whole = Object.fromEntries(WANTED.map((path) => [path, clean[path]!]))
-    server.add('models/org/tiny', whole)
+    hub.server.add('models/org/tiny', whole)
     const list = join(folder(), 'trees', `${commitOf('a')}.json`)
     await pull('org/tiny:config.json', options())
     expect(existsSync(list)).toBe(false)
@@ -106,9 +80,9 @@ describe('pull', () => {
     expect(existsSync(list)).toBe(true)
   })
   it('goes on where a cut connection left off, and tells of nothing but the cut', async () => {
-    server.add('models/org/tiny', MODEL)
+    hub.server.add('models/org/tiny', MODEL)
     let cuts = 0
-    server.fault = ({ host, range }, response, body) => {
+    hub.server.fault = ({ host, range }, response, body) => {
       if (host !== 'cdn' || cuts++ >= 2) return false
       const from = Number(/\d+/.exec(range ?? '')?.[0] ?? 0)
       response.writeHead(range ? 206 : 200, {
@@ -119,23 +93,23 @@ describe('pull', () => {
       return true
     }
     await pull('org/tiny', options())
-    const ranges = server.requests.filter(({ host }) => host === 'cdn').map(({ range }) => range)
+    const ranges = hub.server.requests.filter(({ host }) => host === 'cdn').map(({ range }) => range)
     expect(ranges).toHaveLength(3)
     expect(ranges[0]).toBeUndefined()
     for (const range of ranges.slice(1)) expect(range).toMatch(/^bytes=[1-9]\d*-$/)
     expect(readFileSync(join(folder(), 'snapshots', commitOf('a'), 'model.safetensors'))).toEqual(weights)
   })
   it('sends the token to the hub and to nobody else', async () => {
-    server.add('models/org/tiny', MODEL)
+    hub.server.add('models/org/tiny', MODEL)
     await pull('org/tiny', options({ HF_TOKEN: 'hf_right' }))
     const seen = (host: string): Set<string | undefined> =>
-      new Set(server.requests.filter((each) => each.host === host).map((each) => each.authorization))
+      new Set(hub.server.requests.filter((each) => each.host === host).map((each) => each.authorization))
     expect(seen('hub')).toEqual(new Set(['Bearer hf_right']))
     expect(seen('cdn')).toEqual(new Set([undefined]))
   })
   it('leaves nothing where contents have another hash than the hub says', async () => {
-    server.add('models/org/tiny', MODEL)
-    server.fault = ({ host }, response, body) => {
+    hub.server.add('models/org/tiny', MODEL)
+    hub.server.fault = ({ host }, response, body) => {
       if (host !== 'cdn') return false
       response.end(Buffer.alloc(body!.length, 'x'))
       return true
@@ -161,7 +135,7 @@ describe('the cache of huggingface_hub', () => {
     await expect(pull('org/by-file@v1.0', offline)).rejects.toThrow(
       'got config.json, tokenizer.json. This is what the cache has of it: pull it where the hub can be reached',
     )
-    expect(server.requests).toEqual([])
+    expect(hub.server.requests).toEqual([])
   })
   it('is laid out in the same way by us, to the byte', async () => {
     const contents = (path: string): [string, string][] =>
@@ -171,7 +145,7 @@ describe('the cache of huggingface_hub', () => {
         // Python takes a snapshot with less than its list for one that was cut off.
         return [[name.replace('.listed.json', '.json'), status.isFile() ? readFileSync(join(path, name), 'utf8') : '/']]
       })
-    server.add('models/org/tiny', HUB_FILES)
+    hub.server.add('models/org/tiny', HUB_FILES)
     await pull('org/tiny', options())
     expect(contents(folder())).toEqual(contents(join(PYTHONS, 'models--org--tiny')))
   })
