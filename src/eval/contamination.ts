@@ -1,13 +1,10 @@
 // Whether a model may have seen the documents: runs of words that they share with given training text (Brown et al. 2020, appendix C).
 
 import { readDocuments } from '../data/read/sources.ts'
+import { WordRuns } from '../data/word-runs.ts'
 import { turn, type Watch } from '../work.ts'
 import type { TaskRun } from './evaluate.ts'
 import { taskMetrics } from './results.ts'
-
-/** Words of a run; a shorter document is one run, if it has at least `LEAST` words. */
-const WORDS = 13
-const LEAST = 5
 
 /** What was found of a task. */
 export interface Contamination {
@@ -28,34 +25,19 @@ export async function contamination(
   paths: readonly string[],
   watch: Watch = {},
 ): Promise<Record<string, Contamination>> {
-  const wanted = new Map<string, { run: number; id: number }[]>()
-  const lengths = new Set<number>()
+  const runsOfWords = new WordRuns()
+  const documents: { run: number; id: number }[] = []
   const short = runs.map(() => 0)
   const looked = runs.map(() => 0)
-  for (const [run, { task, samples }] of runs.entries()) {
-    for (const sample of new Map(samples.map((each) => [each.doc_id, each])).values()) {
-      const words = wordsOf(queryOf(task, sample.doc, sample.doc_id))
-      const n = Math.min(WORDS, words.length)
-      if (n < LEAST) {
-        short[run]!++
-        continue
-      }
-      looked[run]!++
-      lengths.add(n)
-      for (let i = 0; i + n <= words.length; i++) {
-        const key = words.slice(i, i + n).join(' ')
-        const places = wanted.get(key)
-        if (places === undefined) wanted.set(key, [{ run, id: sample.doc_id }])
-        else places.push({ run, id: sample.doc_id })
-      }
+  for (const [run, { task, samples }] of runs.entries())
+    for (const { doc, doc_id: id } of new Map(samples.map((each) => [each.doc_id, each])).values()) {
+      if (runsOfWords.add(queryOf(task, doc, id), documents.length)) looked[run]!++
+      else short[run]!++
+      documents.push({ run, id })
     }
-  }
   const found = runs.map(() => new Set<number>())
   for await (const { text } of readDocuments(paths)) {
-    const words = wordsOf(text)
-    for (const n of lengths)
-      for (let i = 0; i + n <= words.length; i++)
-        for (const { run, id } of wanted.get(words.slice(i, i + n).join(' ')) ?? []) found[run]!.add(id)
+    for (const document of runsOfWords.find(text)) found[documents[document]!.run]!.add(documents[document]!.id)
     await turn(watch)
   }
   return Object.fromEntries(
@@ -85,5 +67,3 @@ function queryOf(task: TaskRun['task'], doc: TaskRun['samples'][number]['doc'], 
   if (task.config.doc_to_choice === undefined) return `${task.text(doc, id)} ${String(task.target(doc, id))}`
   return `${task.text(doc, id)} ${task.choices(doc, id).join(' ')}`
 }
-
-const wordsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? []

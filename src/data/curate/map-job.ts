@@ -114,7 +114,7 @@ export class Mapper {
   static async create(settings: MapSettings): Promise<Mapper> {
     const hasher = new MinHasher(settings.dedup.shape)
     const { contamination } = settings
-    const index = contamination === undefined ? undefined : await ContaminationIndex.read(contamination, hasher)
+    const index = contamination === undefined ? undefined : await ContaminationIndex.read(contamination)
     const { language } = settings
     const identifier = language === undefined ? undefined : await openLanguageIdentifier(language.identifier)
     return new Mapper(settings, hasher, index, identifier)
@@ -243,8 +243,6 @@ export class Mapper {
     setText(masked.text)
     ledger.pass(name, 'pii', view.count, bytes)
 
-    const isCompared = settings.dedup.near !== 'none' || this.index !== undefined
-    const simplified = isCompared ? simplifiedWords(text) : ''
     const hash = createHash('sha256').update(text).digest()
     const row = {
       id: hash.toString('hex', 0, 16),
@@ -260,9 +258,9 @@ export class Mapper {
       hash: hash.subarray(0, 16),
       words: view.count,
       bytes,
-      contaminated: this.index?.find(simplified) ?? 0,
+      contaminated: this.index?.find(text) ?? 0,
       source: job.source,
-      keys: settings.dedup.near === 'none' ? undefined : this.hasher.bandKeys(simplified),
+      keys: settings.dedup.near === 'none' ? undefined : this.hasher.bandKeys(simplifiedWords(text)),
     })
     return undefined
   }

@@ -108,9 +108,13 @@ function inSteps(lower: string): string {
 
 /** The same, with a word for each character of a script that writes no spaces. */
 export function simplifiedWords(text: string): string {
-  const simple = simplify(text)
-  if (!UNSPACED.test(simple)) return simple
-  return trimSpaces(simple.replace(UNSPACED_ALL, ' $& ').replace(/ +/g, ' '))
+  return wordsApart(simplify(text))
+}
+
+/** Words with one space between them, and spaces around every character of a script that writes none. */
+export function wordsApart(words: string): string {
+  if (!UNSPACED.test(words)) return words
+  return trimSpaces(words.replace(UNSPACED_ALL, ' $& ').replace(/ +/g, ' '))
 }
 
 function trimSpaces(text: string): string {

@@ -4,7 +4,7 @@
 import { ContaminationIndex } from '../../data/curate/contamination.ts'
 import type { GlobalResult } from '../../data/curate/global-step.ts'
 import { type Amount, Ledger, type SourceAccount, STEPS } from '../../data/curate/ledger.ts'
-import { detection, MinHasher } from '../../data/curate/minhash.ts'
+import { detection } from '../../data/curate/minhash.ts'
 import type { OutputFile } from '../../data/curate/write-output.ts'
 import { counted, percent } from '../../report/amounts.ts'
 import { VERSION } from '../../version.ts'
@@ -56,7 +56,7 @@ export async function curateSummary(
   const items =
     settings.contamination === undefined || found.contaminated.length === 0
       ? []
-      : (await ContaminationIndex.read(settings.contamination, new MinHasher(shape))).items
+      : (await ContaminationIndex.read(settings.contamination)).items
   return {
     plan: settings.plan,
     version: VERSION,
