@@ -1,5 +1,6 @@
 // `anneal pull ORG/NAME[@revision][:file or quantization]`: a model, adapter, tokenizer or dataset from the hub into the cache that Hugging Face's tools share.
-import { amount } from '../report/amounts.ts'
+import { UsageError } from '../errors.ts'
+import { amount, counted } from '../report/amounts.ts'
 import { eventsOf } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
 import { reportEvents } from './report-events.ts'
@@ -17,6 +18,18 @@ export const command: Command = defineCommand({
       kind: 'flag',
       summary: 'NAME is a dataset, with : a configuration, a split, both (config/split) or a file of it',
     },
+    out: {
+      kind: 'text',
+      value: 'FILE.jsonl',
+      summary:
+        'with --dataset: write its rows there as JSON lines, read on the hub as they come; nothing is kept in the cache',
+    },
+    'max-samples': {
+      kind: 'integer',
+      value: 'N',
+      summary: 'with --out: only the first N rows; little more than those is downloaded',
+      min: 1,
+    },
     'at-once': {
       kind: 'integer',
       value: 'N',
@@ -31,8 +44,27 @@ export const command: Command = defineCommand({
     'pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M',
     'pull HuggingFaceTB/SmolLM2-135M-Instruct@main --json',
     'pull --dataset HuggingFaceTB/smoltalk:everyday-conversations/train',
+    'pull --dataset HuggingFaceFW/fineweb:sample-10BT --max-samples 1000 --out sample.jsonl',
   ],
   run: async ({ positionals, options, output }) => {
+    const { out, maxSamples } = options
+    if (out === undefined ? maxSamples !== undefined : !options.dataset)
+      throw new UsageError(
+        out === undefined
+          ? '--max-samples: expected --out as well, got none. Name the file for the rows'
+          : '--out: expected --dataset as well, got none. Models lie in the cache: see the path that is printed',
+      )
+    if (out !== undefined) {
+      const { streamDataset } = await import('../run/stream-dataset.ts')
+      const streamed = await reportEvents(
+        eventsOf((watch) => streamDataset(positionals[0]!, { watch, out, maxSamples, usual: 'train' })),
+        output,
+      )
+      output.note(`${streamed.name}: ${counted(streamed.rows, 'row')}, ${amount(streamed.bytes, 'bytes')}`)
+      output.emit(streamed)
+      output.result(out)
+      return
+    }
     if (options.dataset) {
       const { pullDataset } = await import('../hub/pull-dataset.ts')
       const rows = await reportEvents(

@@ -1,4 +1,5 @@
 // The subpath `anneal/data`: files → rows and documents → examples → tokens → batches. Nothing here needs LibTorch.
+export type { ByteSource } from '../files/byte-source.ts'
 export { type Batch, type BatchSource, IGNORE_INDEX } from './batch.ts'
 export { type BatchOptions, batches } from './batches.ts'
 export { type CalibrationOptions, calibrationBatches } from './calibration.ts'

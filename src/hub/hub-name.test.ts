@@ -54,13 +54,31 @@ describe('a name on the hub', () => {
     'org/model:a\\b',
     'org/model:a\nb',
     `org/model:${'a'.repeat(1025)}`,
-    'https://huggingface.co/org/model/tree/main',
+    'https://huggingface.co/org/model/discussions/1',
+    'https://huggingface.co/org/model/blob/main/%2e%2e/x',
+    'https://huggingface.co/org/model/blob/main/%zz',
     'https://example.com/org/model',
     'örg/model',
     '',
   ])('%j is none', (text) => {
     expect(() => parseHubName(text)).toThrow(/^name on the hub: expected/)
     expect(isHubName(text)).toBe(false)
+  })
+  it.each([
+    ['https://huggingface.co/org/model', 'org/model'],
+    ['huggingface.co/org/model/', 'org/model'],
+    ['https://huggingface.co/org/model/tree/main', 'org/model'],
+    ['https://huggingface.co/org/model/tree/refs%2Fpr%2F1?show=all', 'org/model@refs/pr/1'],
+    ['https://hf.co/org/model/blob/v2/sub/model%20a.gguf', 'org/model@v2:sub/model a.gguf'],
+    ['https://huggingface.co/datasets/org/rows/resolve/main/en.csv?download=true', 'org/rows:en.csv'],
+    ['https://huggingface.co/datasets/org/rows#card', 'org/rows'],
+  ])('is read from the address %s', (address, name) => {
+    expect(formatHubName(parseHubName(address))).toBe(name)
+    expect(isHubName(address)).toBe(true)
+  })
+  it('may have a colon in the configuration of a dataset', () => {
+    expect(parseHubName('org/rows@v1:en:formal/train').part).toBe('en:formal/train')
+    expect(formatHubName(parseHubName('org/rows@v1:en:formal/train'))).toBe('org/rows@v1:en:formal/train')
   })
   it('is not what ends as a file does', () => {
     for (const text of ['runs/model.gguf', 'data/rows.jsonl', 'recipes/run.yaml']) expect(isHubName(text)).toBe(false)

@@ -21,8 +21,9 @@ const MAX_REVISION = 255
 /** A commit as git writes it in full. */
 export const COMMIT: RegExp = /^[0-9a-f]{40}$/
 
-/** What stands before the name where somebody takes it from a browser. */
-const ADDRESS = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/(?:datasets\/)?(?=[^/]+\/[^/]+$)/
+/** Where somebody takes it from a browser: the page of a repository, of a version, of a folder or file in it. */
+const ADDRESS =
+  /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/(?:datasets\/)?([^/?#]+\/[^/?#]+)(?:\/(?:tree|blob|resolve)\/([^/?#]+)(?:\/([^?#]+?))?)?\/?(?:[?#].*)?$/
 
 /** Names without an owner, from the hub's first days: the hub leads on from them, and they are written with one now. */
 const OLD_NAMES: Readonly<Record<string, string>> = {
@@ -52,13 +53,25 @@ const FILE_ENDING = /\.(?:gguf|safetensors|bin|pt|pth|ya?ml|jsonl?|ndjson|txt|md
  * parseHubName('org/model@v2:Q4_K_M') // { repo: 'org/model', revision: 'v2', part: 'Q4_K_M' }
  */
 export function parseHubName(text: string): HubName {
-  const name = text.replace(ADDRESS, '')
+  const name = fromAddress(text)
   const [, repo = '', revision = 'main', part] = /^([^@:]*)(?:@([^:]*))?(?::(.*))?$/s.exec(name) ?? []
   if (!isRepoName(repo)) throw nameError(text, 'ORG/NAME[@revision][:file or quantization]')
   if (!isRevision(revision)) throw nameError(text, 'a branch, tag or commit after @')
-  if (part !== undefined && !isRelativeName(part))
+  // Configurations of datasets may have colons, which are none of a path.
+  if (part !== undefined && !isRelativeName(part.replaceAll(':', '_')))
     throw nameError(text, 'a file or quantization of the repository after :')
   return { repo, revision, part }
+}
+
+function fromAddress(text: string): string {
+  const [, repo, revision, part] = ADDRESS.exec(text) ?? []
+  if (repo === undefined) return text
+  try {
+    const name = { repo, revision: decodeURIComponent(revision ?? 'main'), part: part && decodeURIComponent(part) }
+    return formatHubName(name)
+  } catch {
+    return text // a percent sign that means nothing
+  }
 }
 
 /** Whether `text` has the shape of a name on the hub; a path may have it, too, and a path that is there wins. */

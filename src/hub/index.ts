@@ -4,7 +4,13 @@ export { formatHubName, type HubName, isHubName, parseHubName } from './hub-name
 export type { HubContext } from './hub-request.ts'
 export { type HubSettings, hubSettings } from './hub-settings.ts'
 export { downloadFiles, type Pulled, type PullOptions, pull } from './pull.ts'
-export { type PulledDataset, pullDataset } from './pull-dataset.ts'
+export {
+  type DatasetOptions,
+  openDataset,
+  type PulledDataset,
+  pullDataset,
+  type RemoteDataset,
+} from './pull-dataset.ts'
 export { openRepository, type Repository } from './repository.ts'
 export { type Remote, type Uploaded, type UploadFile, type UploadOptions, type UploadPlan, upload } from './upload.ts'
 export type { Need } from './wanted-files.ts'

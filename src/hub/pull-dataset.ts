@@ -1,15 +1,17 @@
 // A dataset by name → its files in the cache that Python's datasets and huggingface_hub share (`datasets--org--name`), and a name with a commit
 // that means the same for ever. Whoever reads data is given that name and finds the files without asking anybody.
 import { existsSync, statSync } from 'node:fs'
-import { InputError } from '../errors.ts'
+import { HubError, InputError } from '../errors.ts'
 import { readBounded } from '../files/bounded-read.ts'
-import { RepoCache } from './cache.ts'
+import type { ByteSource } from '../files/byte-source.ts'
+import { RepoCache, type RepoFile } from './cache.ts'
 import { type ChosenFiles, chooseFiles } from './dataset-files.ts'
 import { COMMIT, formatHubName, type HubName, isHubName, parseHubName } from './hub-name.ts'
 import type { HubContext } from './hub-request.ts'
 import { hubSettings } from './hub-settings.ts'
 import { downloadFiles, type PullOptions, remember } from './pull.ts'
-import { openRepository } from './repository.ts'
+import { readRange } from './read-range.ts'
+import { openRepository, type Repository } from './repository.ts'
 
 /** What {@link pullDataset} brought. */
 export interface PulledDataset {
@@ -25,17 +27,60 @@ export interface PulledDataset {
 const README = 'README.md'
 const MAX_README_BYTES = 16 << 20
 
+/** A split whose files are read where they lie. */
+export interface RemoteDataset {
+  /** `ORG/NAME@commit:split`. */
+  name: string
+  commit: string
+  /** Its files in the order in which they are read. */
+  files: readonly ByteSource[]
+}
+
+/** How {@link pullDataset} and {@link openDataset} go about it. `usual` is the split that is meant where there are several and none is named. */
+export type DatasetOptions = Omit<PullOptions, 'need'> & { usual?: string | undefined }
+
 /**
- * Downloads the files of a split. `usual` is the split that is meant where there are several and none is named; a notice says so. HubError for what
- * the hub or the network does; InputError where the name fits nothing or several things.
+ * Downloads the files of a split; a notice says so where it was not named. HubError for what the hub or the network does; InputError where the
+ * name fits nothing or several things.
  *
  * @example
  * const { paths } = await pullDataset('HuggingFaceTB/smoltalk:everyday-conversations/train')
  */
-export async function pullDataset(
+export async function pullDataset(text: string | HubName, options: DatasetOptions = {}): Promise<PulledDataset> {
+  const { repository, files, name, context } = await chooseSplit(text, options)
+  const { cache, commit } = repository
+  const downloaded = await downloadFiles(repository, files, context, options.atOnce)
+  if (!repository.isCached) remember(repository, context)
+  return { name, commit, paths: files.map(({ path }) => cache.pointer(commit, path)), downloaded }
+}
+
+/**
+ * A split whose files are read on the hub, as far as they are wanted, and kept nowhere: their hashes are therefore not checked. Errors as of
+ * {@link pullDataset}; a read is a HubError where the bytes cannot be had.
+ */
+export async function openDataset(text: string | HubName, options: DatasetOptions = {}): Promise<RemoteDataset> {
+  const { repository, files, name, context } = await chooseSplit(text, options)
+  if (repository.isCached)
+    throw new HubError(
+      `${name}: expected the hub to read it from, got only the cache. Unset HF_HUB_OFFLINE, or check the network; what was pulled before is read by its name as it is`,
+    )
+  const own = formatHubName({ ...parseHubName(name), part: undefined })
+  return {
+    name,
+    commit: repository.commit,
+    files: files.map((file) => ({
+      name: `${own}:${file.path}`,
+      size: file.size,
+      read: (from, to) => readRange(repository, file, from, to, context),
+    })),
+  }
+}
+
+/** Which files are meant, at which commit. The card is downloaded: it says what belongs to what. */
+async function chooseSplit(
   text: string | HubName,
-  { usual, atOnce, ...given }: Omit<PullOptions, 'need'> & { usual?: string | undefined } = {},
-): Promise<PulledDataset> {
+  { usual, atOnce: _, ...given }: DatasetOptions,
+): Promise<{ repository: Repository; files: readonly RepoFile[]; name: string; context: HubContext }> {
   const name = typeof text === 'string' ? parseHubName(text) : text
   const context: HubContext = { ...given, settings: given.settings ?? hubSettings() }
   const repository = await openRepository(name, context, 'dataset')
@@ -43,7 +88,6 @@ export async function pullDataset(
   const card = all.filter(({ path }) => path === README)
   if (!repository.isCached || existsSync(cache.pointer(commit, README))) await downloadFiles(repository, card, context)
   const { files, part, others, notices } = chooseFiles(all, readmeOf(cache, commit), name, usual)
-  const pinned = formatHubName({ repo: name.repo, revision: commit, part })
   for (const message of notices)
     context.watch?.tell?.({ type: 'notice', message: `${formatHubName(name)}: ${message}` })
   if (others.length > 0)
@@ -51,9 +95,7 @@ export async function pullDataset(
       type: 'notice',
       message: `${formatHubName(name)}: no split is named; taking ${part}. There ${others.length === 1 ? 'is' : 'are'} ${others.join(', ')} besides`,
     })
-  const downloaded = await downloadFiles(repository, files, context, atOnce)
-  if (!repository.isCached) remember(repository, context)
-  return { name: pinned, commit, paths: files.map(({ path }) => cache.pointer(commit, path)), downloaded }
+  return { repository, files, name: formatHubName({ repo: name.repo, revision: commit, part }), context }
 }
 
 /** Where the cache has the files that a dataset's name means, asking nobody; undefined where `text` is no name or the cache does not know it. */

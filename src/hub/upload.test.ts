@@ -160,6 +160,15 @@ describe('upload', () => {
     await expect(push('org/tiny', {}, { HF_HUB_OFFLINE: '1' })).rejects.toThrow('got HF_HUB_OFFLINE')
     faulty(/preupload/, (_, response) => !!response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'))
     await expect(push()).rejects.toThrow(/expected JSON from .*, got text\/html/)
+    for (const answer of ['null', '[]', '{"files":', '{"files":[null]}']) {
+      faulty(/preupload/, (_, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' }).end(answer)
+        return true
+      })
+      await expect(push()).rejects.toThrow(
+        /got an answer of a shape that is not the hub's \(http.*\). Check HF_ENDPOINT/,
+      )
+    }
     expect(server.uploads.commits).toEqual([])
   })
 })

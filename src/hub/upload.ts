@@ -158,14 +158,14 @@ export async function upload(
     if (error instanceof HubError) throw error
     // The library's own, about answers that are none.
     const { statusCode: status } = error as { statusCode?: number }
-    const said = (error as Error).message.replace(/\s+/g, ' ').slice(0, 300)
-    throw new HubError(
-      `${subject}: expected the hub to take the files, got: ${said}. Push again: what went is not sent again`,
-      {
-        cause: error,
-        ...(status !== undefined && { status }),
-      },
-    )
+    const isNone = error instanceof TypeError || error instanceof SyntaxError
+    const said = isNone
+      ? `an answer of a shape that is not the hub's (${settings.endpoint}). Check HF_ENDPOINT`
+      : `${(error as Error).message.replace(/\s+/g, ' ').slice(0, 300)}. Push again: what went is not sent again`
+    throw new HubError(`${subject}: expected the hub to take the files, got ${said}`, {
+      cause: error,
+      ...(status !== undefined && { status }),
+    })
   }
 }
 

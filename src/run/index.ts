@@ -79,6 +79,7 @@ export { type RunQuantizeOptions, runQuantize, type Unchanged } from './quantize
 export { resolveModelPath } from './resolve-model.ts'
 export { type RunSlebOptions, runSleb } from './sleb/run-sleb.ts'
 export type { SlebSummary } from './sleb/sleb-report.ts'
+export { type StreamDatasetOptions, type StreamedDataset, streamDataset } from './stream-dataset.ts'
 export { checkTraining } from './train/check-training.ts'
 export type { Fingerprint } from './train/fingerprint.ts'
 export type { RunEvent, RunOnlyEvent, TrainResult } from './train/run-events.ts'

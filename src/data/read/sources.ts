@@ -3,6 +3,7 @@
 // only line ends of plain text and tables become LF, and a byte order mark is dropped.
 
 import { InputError, UsageError } from '../../errors.ts'
+import type { ByteSource } from '../../files/byte-source.ts'
 import { counted } from '../../report/amounts.ts'
 import { type FileFormat, formatOf, listFiles } from './files.ts'
 import { readDelimited } from './formats/delimited.ts'
@@ -81,8 +82,14 @@ export interface Reading<T> extends AsyncIterable<T> {
 /** Rows without a text at the start of a file before we stop: the key is wrong, not the rows. */
 const MISSING_BEFORE_GIVING_UP = 20
 
-/** Reads the rows of files and directories (.txt .md .jsonl .ndjson .json .csv .tsv .parquet, all but the last also .gz). */
-export function readRows(paths: string | readonly string[], options: RowOptions = {}): Reading<SourceRow> {
+/**
+ * Reads the rows of files and directories (.txt .md .jsonl .ndjson .json .csv .tsv .parquet, all but the last also .gz and .zst), or of files that
+ * lie elsewhere.
+ */
+export function readRows(
+  paths: string | readonly (string | ByteSource)[],
+  options: RowOptions = {},
+): Reading<SourceRow> {
   return read(paths, options, undefined, {
     take: ({ row, offset, line }, { file }) => ({ row, id: { file, offset, line } }),
   })
@@ -110,7 +117,7 @@ interface Taker<T> {
 }
 
 function read<T>(
-  paths: string | readonly string[],
+  paths: string | readonly (string | ByteSource)[],
   options: RowOptions,
   columns: ColumnChoice | undefined,
   taker: Taker<T>,
@@ -133,7 +140,7 @@ function read<T>(
     // A second time would count every line twice.
     if (isStarted) throw new UsageError('data: expected to be read once, got a second reading. Call the reader again')
     isStarted = true
-    const list = typeof paths === 'string' ? [paths] : paths
+    const list: readonly (string | ByteSource)[] = typeof paths === 'string' ? [paths] : paths
     try {
       const notice = (message: string): void => {
         report.notices.push(message)
@@ -141,9 +148,13 @@ function read<T>(
       }
       const empty: string[] = []
       // What the walk meets is no part of the report either: it is another one where a cached report is told again.
-      for (const file of listFiles(list, options.extensions, options.onNotice)) {
+      const inputs = list.flatMap<string | ByteSource>((path) =>
+        typeof path === 'string' ? listFiles([path], options.extensions, options.onNotice) : [path],
+      )
+      for (const input of inputs) {
         const before = { rows: report.documents, bad: quarantine.bad }
-        const context = contextOf(file, options, quarantine, report)
+        const context = contextOf(input, options, quarantine, report)
+        const { file } = context
         const format = await formatOf(context)
         report.files++
         for await (const row of openFile(context, format, options, columns)) {
@@ -165,7 +176,7 @@ function read<T>(
       const leftOut = quarantine.leftOut()
       if (leftOut !== undefined) options.onNotice?.(leftOut)
       if (report.documents === 0)
-        throw new InputError(`data in ${list.join(', ')}: expected at least one row, got none`)
+        throw new InputError(`data in ${list.map(nameOf).join(', ')}: expected at least one row, got none`)
     } finally {
       quarantine.close()
     }
@@ -173,9 +184,20 @@ function read<T>(
   return { report, [Symbol.asyncIterator]: stream }
 }
 
-function contextOf(file: string, options: RowOptions, quarantine: Quarantine, report: ReadReport): ReadContext {
+function nameOf(input: string | ByteSource): string {
+  return typeof input === 'string' ? input : input.name
+}
+
+function contextOf(
+  input: string | ByteSource,
+  options: RowOptions,
+  quarantine: Quarantine,
+  report: ReadReport,
+): ReadContext {
+  const file = nameOf(input)
   return {
     file,
+    source: typeof input === 'string' ? undefined : input,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     bad: (stretch) => quarantine.add({ file, ...stretch }),
     good: (lines, bytes) => quarantine.addGood(lines, bytes),

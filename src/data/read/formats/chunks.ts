@@ -5,6 +5,7 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { InputError, UnsupportedError } from '../../../errors.ts'
+import { piecesOf } from '../../../files/byte-source.ts'
 import { convertAdvice } from '../convert-advice.ts'
 import type { ReadContext } from './read-context.ts'
 
@@ -26,7 +27,7 @@ async function* decoded(chunks: AsyncGenerator<Buffer>, encoding: string): Async
 
 /** The bytes as they are in the file, unpacked. */
 async function* readBytes(context: ReadContext): AsyncGenerator<Buffer> {
-  const magic = bytesAt(context.file, 0, 4)
+  const magic = await beginning(context)
   const isZstd = magic.readUInt32BE(0) === 0x28b52ffd
   if (!isZstd && context.file.endsWith('.zst')) {
     throw new InputError(
@@ -41,15 +42,24 @@ async function* readBytes(context: ReadContext): AsyncGenerator<Buffer> {
   }
   if (isGzip) await refuseBomb(context)
   let isFirst = true
-  for await (const chunk of isGzip
-    ? gunzip(context)
-    : isZstd
-      ? unzstd(context)
-      : createReadStream(context.file, { highWaterMark: PLAIN_CHUNK_BYTES })) {
+  for await (const chunk of isGzip ? gunzip(context) : isZstd ? unzstd(context) : raw(context, PLAIN_CHUNK_BYTES)) {
     if (isFirst && context.encoding === undefined) refuseUtf16(context.file, chunk)
     isFirst = false
     yield chunk
   }
+}
+
+/** The bytes as they are stored. */
+function raw({ file, source }: ReadContext, pieceBytes: number): AsyncIterable<Buffer> {
+  return source === undefined ? createReadStream(file, { highWaterMark: pieceBytes }) : piecesOf(source, pieceBytes)
+}
+
+/** The first four bytes, zeros where there are fewer. */
+async function beginning({ file, source }: ReadContext): Promise<Buffer> {
+  if (source === undefined) return bytesAt(file, 0, 4)
+  const bytes = Buffer.alloc(4)
+  bytes.set(await source.read(0, Math.min(4, source.size)))
+  return bytes
 }
 
 /**
@@ -57,7 +67,9 @@ async function* readBytes(context: ReadContext): AsyncGenerator<Buffer> {
  * then refused before its first row is worked on, and a file that is cut, whose last bytes say something else, is read all the same.
  */
 async function refuseBomb(context: ReadContext): Promise<void> {
-  const { file, limits } = context
+  const { file, limits, source } = context
+  // What lies elsewhere is not fetched twice: its rows are worked on until the limit is met.
+  if (source !== undefined) return
   const { size } = statSync(file)
   const expanded = size < 18 ? 0 : bytesAt(file, size - 4, 4).readUInt32LE(0)
   if (expanded <= limits.freeExpansionBytes || expanded <= limits.maxExpansion * size) return
@@ -92,7 +104,7 @@ async function* gunzip(context: ReadContext): AsyncGenerator<Buffer> {
     return taken
   }
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: GZIP_CHUNK_BYTES })) {
+    for await (const chunk of raw(context, GZIP_CHUNK_BYTES)) {
       compressed += chunk.length
       await step((done) => stream.write(chunk, done))
       yield* take()
@@ -141,9 +153,9 @@ async function* unzstd(context: ReadContext): AsyncGenerator<Buffer> {
     checkExpansion(context, compressed, expanded, 'zstd')
     return taken
   }
-  for await (const chunk of createReadStream(file, { highWaterMark: GZIP_CHUNK_BYTES })) {
-    compressed += (chunk as Buffer).length
-    yield* push(chunk as Buffer, false)
+  for await (const chunk of raw(context, GZIP_CHUNK_BYTES)) {
+    compressed += chunk.length
+    yield* push(chunk, false)
     if (fault !== undefined) break
   }
   if (fault === undefined) {

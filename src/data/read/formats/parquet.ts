@@ -6,6 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import {
   type AsyncBuffer,
+  type ColumnMetaData,
   type FileMetaData,
   type ParquetScan,
   parquetMetadata,
@@ -13,9 +14,14 @@ import {
   parquetSchema,
 } from 'hyparquet'
 import { InputError } from '../../../errors.ts'
+import type { ByteSource } from '../../../files/byte-source.ts'
 import { boundedCompressors, checkPages, checkRowGroup } from './parquet-checks.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
 
+/** The metadata's length and the mark of the format. */
+const TAIL_BYTES = 8
+/** So much that nobody wants is read along rather than asked around. */
+const GAP_BYTES = 64 * 1024
 const MAX_METADATA_BYTES = 64 * 1024 * 1024
 /** No value in real metadata has so many bytes above 127 in a row; a number written so would take minutes to read. */
 const MAX_HIGH_BYTES = 32 * 1024
@@ -40,10 +46,13 @@ export interface ColumnChoice {
  */
 export async function* readParquet(context: ReadContext, columns?: ColumnChoice): AsyncGenerator<FileRow> {
   const { file, limits } = context
-  const handle = openSync(file, 'r')
+  const buffer = context.source === undefined ? new FileBytes(file) : new SourceBytes(context.source)
   try {
-    const buffer = bufferOf(handle)
-    const metadata = attempt(file, () => readMetadata(buffer))
+    const { byteLength } = buffer
+    await buffer.load([[Math.max(0, byteLength - TAIL_BYTES), byteLength]])
+    const footer = attempt(file, () => footerRange(buffer))
+    await buffer.load([footer])
+    const metadata = attempt(file, () => readMetadata(buffer, footer))
     const wanted = wantedColumns(metadata, context, columns)
     const raw = new Set(wanted.filter((name) => name !== columns?.required && holdsRawBytes(metadata, name)))
     const scan = await parquetScan({
@@ -60,17 +69,16 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
     for (const [group, { num_rows }] of metadata.row_groups.entries()) {
       const rows = Number(num_rows)
       if (rows === 0) continue
+      const chunks = attempt(file, () => [...checkRowGroup(file, byteLength, metadata, group, wanted, limits)])
+      await buffer.load(chunks.map(rangeOf))
       attempt(file, () => {
-        for (const chunk of checkRowGroup(file, buffer.byteLength, metadata, group, wanted, limits)) {
-          const start = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset)
-          checkPages(file, buffer.slice(start, start + Number(chunk.total_compressed_size)), chunk, metadata, limits)
-        }
+        for (const chunk of chunks) checkPages(file, buffer.slice(...rangeOf(chunk)), chunk, metadata, limits)
       })
       const values = await readGroup(scan, wanted, first, rows).catch((error: unknown) => damaged(file, error))
       for (let i = 0; i < rows; i++) {
         const row = rowAt(wanted, values, i, raw)
         for (const value of Object.values(row)) if (typeof value === 'string') expanded += value.length
-        if (expanded > limits.freeExpansionBytes && expanded > limits.maxExpansion * buffer.byteLength) {
+        if (expanded > limits.freeExpansionBytes && expanded > limits.maxExpansion * byteLength) {
           throw new InputError(
             `expanded size in ${file}:${first + i}: expected at most ${limits.maxExpansion} characters per byte of the ` +
               'file, got more. This looks like a decompression bomb; write it anew as JSON lines if it is real data',
@@ -81,7 +89,7 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
       first += rows
     }
   } finally {
-    closeSync(handle)
+    buffer.close()
   }
 }
 
@@ -168,14 +176,19 @@ function wantedColumns(metadata: FileMetaData, context: ReadContext, columns: Co
   )
 }
 
-function readMetadata(buffer: SyncBuffer): FileMetaData {
+/** Bytes `[from, to)` of the file in which the metadata and their end mark are. */
+function footerRange(buffer: ParquetBytes): Range {
   const size = buffer.byteLength
   if (size < 12) throw new Error(`expected at least 12 bytes, got ${size}`)
   const tail = Buffer.from(buffer.slice(size - 8, size))
   if (tail.toString('latin1', 4) !== 'PAR1') throw new Error(`expected PAR1 at the end, got ${tail.toString('hex', 4)}`)
   const length = tail.readUInt32LE(0)
   if (length > Math.min(MAX_METADATA_BYTES, size - 12)) throw new Error(`the metadata claims ${length} bytes`)
-  const footer = new Uint8Array(buffer.slice(size - 8 - length, size))
+  return [size - 8 - length, size]
+}
+
+function readMetadata(buffer: ParquetBytes, range: Range): FileMetaData {
+  const footer = new Uint8Array(buffer.slice(...range))
   let run = 0
   for (const byte of footer) {
     run = byte < 0x80 ? 0 : run + 1
@@ -184,25 +197,84 @@ function readMetadata(buffer: SyncBuffer): FileMetaData {
   return parquetMetadata(footer, { geoparquet: false })
 }
 
-/** hyparquet's file, narrowed: our slices are there at once. */
-interface SyncBuffer extends AsyncBuffer {
-  slice(start: number, end?: number): ArrayBuffer
+/** Where a column of a row group lies. */
+function rangeOf(chunk: ColumnMetaData): Range {
+  const start = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset)
+  return [start, start + Number(chunk.total_compressed_size)]
 }
 
-function bufferOf(handle: number): SyncBuffer {
-  const byteLength = fstatSync(handle).size
-  const slice = (start: number, end = byteLength): ArrayBuffer => {
-    if (!(start >= 0 && start <= end && end <= byteLength))
-      throw new Error(`bytes ${start} to ${end} lie outside the file`)
+type Range = [from: number, to: number]
+
+/** hyparquet's file, narrowed: slices of what was loaded are there at once. */
+interface ParquetBytes extends AsyncBuffer {
+  /** Has these ranges, and of what lies elsewhere no others, at hand. */
+  load(ranges: readonly Range[]): Promise<void>
+  slice(start: number, end?: number): ArrayBuffer
+  close(): void
+}
+
+class FileBytes implements ParquetBytes {
+  readonly byteLength: number
+  private readonly handle: number
+
+  constructor(file: string) {
+    this.handle = openSync(file, 'r')
+    this.byteLength = fstatSync(this.handle).size
+  }
+
+  async load(): Promise<void> {}
+
+  slice(start: number, end: number = this.byteLength): ArrayBuffer {
+    checkInside(start, end, this.byteLength)
     const bytes = new Uint8Array(end - start)
     for (let done = 0; done < bytes.length; ) {
-      const read = readSync(handle, bytes, done, bytes.length - done, start + done)
+      const read = readSync(this.handle, bytes, done, bytes.length - done, start + done)
       if (read === 0) throw new Error('the file became shorter while it was read')
       done += read
     }
     return bytes.buffer
   }
-  return { byteLength, slice }
+
+  close(): void {
+    closeSync(this.handle)
+  }
+}
+
+class SourceBytes implements ParquetBytes {
+  readonly byteLength: number
+  private readonly source: ByteSource
+  private loaded: { from: number; bytes: Buffer }[] = []
+
+  constructor(source: ByteSource) {
+    this.source = source
+    this.byteLength = source.size
+  }
+
+  async load(ranges: readonly Range[]): Promise<void> {
+    this.loaded = []
+    const joined: Range[] = []
+    for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
+      checkInside(from, to, this.byteLength)
+      const last = joined.at(-1)
+      if (last !== undefined && from - last[1] <= GAP_BYTES) last[1] = Math.max(last[1], to)
+      else joined.push([from, to])
+    }
+    for (const [from, to] of joined) this.loaded.push({ from, bytes: await this.source.read(from, to) })
+  }
+
+  slice(start: number, end: number = this.byteLength): ArrayBuffer {
+    const at = this.loaded.find(({ from, bytes }) => from <= start && end <= from + bytes.length)
+    if (at === undefined) throw new Error(`bytes ${start} to ${end} lie outside their column`)
+    return Uint8Array.from(at.bytes.subarray(start - at.from, end - at.from)).buffer
+  }
+
+  close(): void {
+    this.loaded = []
+  }
+}
+
+function checkInside(from: number, to: number, size: number): void {
+  if (!(from >= 0 && from <= to && to <= size)) throw new Error(`bytes ${from} to ${to} lie outside the file`)
 }
 
 function stringFromBytes(bytes: Uint8Array | undefined): string | NotText | undefined {

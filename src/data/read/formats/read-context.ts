@@ -1,5 +1,6 @@
 // What every format reader is given and what it yields, so that a new format is one small module.
 
+import type { ByteSource } from '../../../files/byte-source.ts'
 import type { DataLimits } from '../limits.ts'
 import type { BadReason } from '../quarantine.ts'
 
@@ -16,6 +17,8 @@ export interface BadStretch {
 /** The file being read, its limits, and where readers report. */
 export interface ReadContext {
   readonly file: string
+  /** Where its bytes are; without it, in the file of that name on this machine. */
+  readonly source?: ByteSource | undefined
   readonly limits: DataLimits
   /** What its text is encoded in, as `TextDecoder` names it; offsets are then those of the text in UTF-8. Default UTF-8. */
   readonly encoding?: string | undefined
