@@ -9,9 +9,9 @@ import { parseArgs } from 'node:util'
 import { LabelCounts } from '../../src/data/label-counts.ts'
 import type { LanguageIdentifier } from '../../src/data/language/identifier.ts'
 import { openLanguageIdentifier } from '../../src/data/language/identify-language.ts'
-import { lettersOf } from '../../src/data/language/ngrams.ts'
 import { type LanguageSample, trainLanguageIdentifier } from '../../src/data/language/train-identifier.ts'
 import { sideOf } from '../../src/data/split.ts'
+import { withoutCopies } from '../setting/copies.ts'
 import { machineFor, writeResults } from '../setting/results.ts'
 import { markdownTable, statistics } from '../setting/statistics.ts'
 
@@ -41,25 +41,6 @@ const dsl = readFileSync(join(values.dsl!, 'ES_train.tsv'), 'utf8')
   .map((line) => line.split('\t'))
   .map(([, text, label]) => ({ text: text!.replace(/^"|"$/g, '').replaceAll('""', '"'), label: label!.trim() }))
   .filter(({ label }) => ['ES', 'ES-ES', 'ES-AR'].includes(label))
-
-/** Test texts that are no near copy of a training text. */
-function withoutCopies(train: readonly LanguageSample[], test: readonly LanguageSample[]): LanguageSample[] {
-  const byWord = new Map<string, Set<string>[]>()
-  for (const { text } of train) {
-    const words = new Set(lettersOf(text).split(' '))
-    for (const word of words) byWord.set(word, [...(byWord.get(word) ?? []).slice(-200), words])
-  }
-  return test.filter(({ text }) => {
-    const words = new Set(lettersOf(text).split(' '))
-    const rare = [...words].sort((a, b) => b.length - a.length).slice(0, 3)
-    return !rare.some((word) =>
-      (byWord.get(word) ?? []).some((other) => {
-        const both = [...words].filter((each) => other.has(each)).length
-        return both / (words.size + other.size - both) >= 0.8
-      }),
-    )
-  })
-}
 
 type Line = {
   task: string

@@ -35,7 +35,7 @@ export type TrainConfigValues = Partial<
   Omit<TrainConfig, 'dataset' | 'eval_dataset' | 'dropbp' | 'resume_from_checkpoint'>
 > & {
   dataset?: string | readonly string[]
-  eval_dataset?: string | readonly string[] | undefined
+  eval_dataset?: string | readonly string[] | Readonly<Record<string, string | readonly string[]>> | undefined
   dropbp?: number | TrainConfig['dropbp']
   resume_from_checkpoint?: boolean | string | undefined
 }
@@ -100,6 +100,7 @@ export const trainSchema: z.ZodType<AllKeys> = z.strictObject(shape).superRefine
   checkModel(config, complain)
   checkPlaces(config, complain)
   checkPreferences(config, complain)
+  checkMixture(config, complain)
   checkTuning(config, complain)
   checkHeaded(config, complain)
   checkMethodKeys(config, complain)
@@ -173,6 +174,29 @@ function checkHeaded(config: AllKeys, complain: Complain<ConfigKey>): void {
   for (const key of ['dropbp', 'load_in_4bit', 'load_in_8bit', 'quantization_bit', 'adapter_name_or_path'] as const)
     if (config[key] !== undefined && config[key] !== false)
       complain(key, `expected it with stage: pretrain, sft or dpo, got stage: ${stage}. Leave it out`)
+}
+
+function checkMixture(config: AllKeys, complain: Complain<ConfigKey>): void {
+  const { stage, dataset, mix_strategy: strategy = 'concat', interleave_probs: shares, eval_dataset: held } = config
+  if (stage !== 'pretrain') {
+    const advice = `got stage: ${stage}. Leave it out, or set stage: pretrain`
+    if (strategy !== 'concat') complain('mix_strategy', `expected concat without stage: pretrain, ${advice}`)
+    if (held !== undefined && !Array.isArray(held))
+      complain('eval_dataset', `expected paths, and names for them with stage: pretrain alone, ${advice}`)
+  }
+  const odd = Object.keys(Array.isArray(held) ? {} : (held ?? {})).find((name) => !/^[\w-]+$/.test(name))
+  if (odd !== undefined) complain('eval_dataset', `expected names of letters, digits, - and _, got '${odd}'`)
+  if (shares === undefined) return
+  if (strategy === 'concat')
+    complain(
+      'interleave_probs',
+      'expected mix_strategy: interleave_under or interleave_over with it, got concat, where all text comes once an epoch. Set one of them',
+    )
+  if (shares.length !== dataset.length)
+    complain(
+      'interleave_probs',
+      `expected one number for each of the ${dataset.length} entries of dataset, got ${shares.length}`,
+    )
 }
 
 function checkTuning(config: AllKeys, complain: Complain<ConfigKey>): void {

@@ -25,5 +25,7 @@ export interface Batch {
 export interface BatchSource<B = Batch> {
   /** Micro-batches in one epoch. */
   readonly batchesPerEpoch: number
+  /** The sets that an epoch is made of, one after the other, where they have names; an evaluation is told for each of them, too. */
+  readonly parts?: readonly { readonly name: string; readonly batches: number }[]
   at(index: number): B
 }

@@ -3,7 +3,7 @@
 
 import { UsageError } from '../errors.ts'
 import { type Batch, type BatchSource, IGNORE_INDEX } from './batch.ts'
-import { order } from './order.ts'
+import { type Order, order } from './order.ts'
 import type { Dataset, Sample } from './sample.ts'
 
 /** How samples become batches. */
@@ -14,6 +14,8 @@ export interface BatchOptions {
   seed?: number
   /** Another order in every epoch; else the dataset's own. Default true. */
   shuffle?: boolean
+  /** What an epoch visits, where that is not every sample once: a mixture (`mixVisits`). It has its own order. */
+  visits?: { readonly length: number; readonly order: Order }
   /** Leaves out the last batch of an epoch when it has fewer rows. Default false: a step is normalised by its own tokens. */
   dropLast?: boolean
   /** Fills rows up to the longest. Its label carries no loss and no row looks at it, so any id will do. Default 0. */
@@ -28,14 +30,17 @@ export function batches(dataset: Dataset<Sample>, options: BatchOptions): BatchS
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new UsageError(`batchSize: expected an integer of at least 1, got ${batchSize}`)
   }
-  const batchesPerEpoch = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize)
+  const { length, order: visit } = options.visits ?? {
+    length: dataset.length,
+    order: shuffle ? order(dataset.length, seed) : (_: number, position: number) => position,
+  }
+  const batchesPerEpoch = dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize)
   if (batchesPerEpoch === 0) {
     throw new UsageError(
       `dataset: expected at least one batch of ${batchSize} samples, got ${dataset.length}. ` +
         `Give more data${dataset.length === 0 ? '' : ', a smaller batchSize or blockLength, or dropLast: false'}`,
     )
   }
-  const shuffled = order(dataset.length, seed)
   return {
     batchesPerEpoch,
     at(index) {
@@ -44,8 +49,8 @@ export function batches(dataset: Dataset<Sample>, options: BatchOptions): BatchS
       }
       const epoch = Math.floor(index / batchesPerEpoch)
       const first = (index % batchesPerEpoch) * batchSize
-      const rows = Math.min(batchSize, dataset.length - first)
-      const indices = Array.from({ length: rows }, (_, row) => (shuffle ? shuffled(epoch, first + row) : first + row))
+      const rows = Math.min(batchSize, length - first)
+      const indices = Array.from({ length: rows }, (_, row) => visit(epoch, first + row))
       const samples = indices.map((index) => dataset.get(index))
       return { ...stack(samples, padId, padToMultipleOf), samples: ownersOf(samples, indices, padToMultipleOf) }
     },

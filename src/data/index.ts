@@ -40,6 +40,8 @@ export {
 } from './language/train-identifier.ts'
 export type { LengthReport } from './length-report.ts'
 export { type MaskingOptions, maskedBatches } from './masking.ts'
+export { concatenated, type MixOptions, type MixStrategy, mixVisits, type Visits } from './mixture.ts'
+export type { Order } from './order.ts'
 export type { OnOverlong } from './packing/overlong.ts'
 export {
   type BlockOptions,

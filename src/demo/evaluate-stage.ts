@@ -37,7 +37,7 @@ export const evaluateStage: DemoStage = {
     const device = resolveDevice(config.device)
     const { tokenizer, hash } = await tokenizerOf(config)
     const corpora = await corporaOf(config, tokenizer, hash)
-    const heldOut = corpora.evaluation!
+    const [trained, heldOut] = [corpora.train[0]!.corpus, corpora.evaluation[0]!.corpus]
     const blocks = (corpus: PackedCorpus): Iterable<Int32Array> =>
       (function* () {
         for (let index = 0; index < corpus.length; index++) yield corpus.get(index).ids
@@ -54,7 +54,7 @@ export const evaluateStage: DemoStage = {
         { name: 'the model before training', loss: await lossOf(fresh) },
         {
           name: 'token frequencies alone',
-          loss: unigramLoss(blocks(corpora.train), blocks(heldOut), tokenizer.vocabSize),
+          loss: unigramLoss(blocks(trained), blocks(heldOut), tokenizer.vocabSize),
         },
         { name: 'the model after training', loss: await lossOf(model) },
       ].map(({ name, loss }) => ({
@@ -130,8 +130,7 @@ export const evaluateStage: DemoStage = {
     } finally {
       fresh.free()
       model.free()
-      corpora.train.close()
-      heldOut.close()
+      corpora.close()
     }
   },
 }

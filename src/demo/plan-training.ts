@@ -44,21 +44,22 @@ export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEv
   const { tokenizer, hash } = await tokenizerOf(config)
   // Read in silence: training will say the same again.
   const corpora = await corporaOf(config, tokenizer, hash)
+  const [train, held] = [corpora.train[0]!.corpus, corpora.evaluation[0]!.corpus]
   try {
-    const batchSize = Math.min(config.per_device_train_batch_size, corpora.train.length)
+    const batchSize = Math.min(config.per_device_train_batch_size, train.length)
     if (batchSize === 0)
       throw new InputError(
-        `text: expected at least ${config.max_length} tokens to train on, got ${corpora.train.numTokens}. Give more with --text PATH`,
+        `text: expected at least ${config.max_length} tokens to train on, got ${train.numTokens}. Give more with --text PATH`,
       )
     const batch = { per_device_train_batch_size: batchSize }
     if (settings.steps !== undefined) return resolve({ ...batch, max_steps: settings.steps })
-    const source = batches(corpora.train, { batchSize, seed: config.data_seed })
+    const source = batches(train, { batchSize, seed: config.data_seed })
     const makeModel = (): Decoder => modelOf(config, tokenizer, resolveDevice(config.device)).model
     const { threads, secondsPerStep } = await measureThreads(makeModel, source)
     const steps = stepsThatFit({
       secondsLeft: (settings.minutes * 60 - elapsed() - RESERVE_SECONDS) * USED_SHARE,
       secondsPerStep,
-      evaluationBatches: EVALUATIONS * Math.ceil(corpora.evaluation!.length / config.per_device_eval_batch_size),
+      evaluationBatches: EVALUATIONS * Math.ceil(held.length / config.per_device_eval_batch_size),
       mostSteps: MOST_EPOCHS * source.batchesPerEpoch,
     })
     const time = duration(steps * secondsPerStep)
@@ -67,7 +68,6 @@ export async function* planTraining(context: DemoContext): AsyncGenerator<DemoEv
     yield { type: 'started', work: 'pretrain', message }
     return resolve({ ...batch, max_steps: steps, threads })
   } finally {
-    corpora.train.close()
-    corpora.evaluation?.close()
+    corpora.close()
   }
 }

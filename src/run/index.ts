@@ -1,5 +1,5 @@
 // The subpath `anneal/run`: configuration → work → events → files. A program, a server or a page starts here.
-export type { DataKeys } from '../config/data-keys.ts'
+export type { DataKeys, HeldData } from '../config/data-keys.ts'
 export type { EncoderKeys } from '../config/encoder-keys.ts'
 export type { ModelKeys } from '../config/model-keys.ts'
 export type { OptimizationKeys, SchedulerType } from '../config/optimization-keys.ts'

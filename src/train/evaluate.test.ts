@@ -37,6 +37,26 @@ describe('evaluation', () => {
     expect(first.eval_loss).not.toBe(metrics.eval_loss)
   })
 
+  it('tells of every set that has a name, weighted by its own tokens', async () => {
+    const model = tinyModel()
+    const list = [4, 9, 6].map((length) => tinyBatches(1, { length }).at(0))
+    const alone = async (...batches: typeof list): Promise<number> =>
+      (await evaluate(model, sourceOf(batches), languageModeling())).eval_loss!
+    const parts = [
+      { name: 'da', batches: 2 },
+      { name: 'en', batches: 1 },
+    ]
+    const metrics = await evaluate(model, { ...sourceOf(list), parts }, languageModeling())
+    expect(metrics.eval_da_loss).toBeCloseTo(await alone(list[0]!, list[1]!), 6)
+    expect(metrics.eval_en_loss).toBeCloseTo(await alone(list[2]!), 6)
+    expect(metrics.eval_loss).toBeCloseTo(await alone(...list), 6)
+    expect(metrics.eval_da_loss).not.toBeCloseTo(metrics.eval_en_loss!, 3)
+    expect(metrics).toHaveProperty('eval_da_mean_token_accuracy')
+    const first = await evaluate(model, { ...sourceOf(list), parts }, languageModeling(), { maxBatches: 2 })
+    expect(first).toHaveProperty('eval_da_loss')
+    expect(first).not.toHaveProperty('eval_en_loss')
+  })
+
   it('switches dropout off and leaves the random state alone', async () => {
     const model = tinyModel(TINY_WITH_DROPOUT)
     model.generator = new Generator(3)

@@ -7,7 +7,7 @@ import type { Trainable } from '../model/trainable.ts'
 import { withoutDropout } from '../model/without-dropout.ts'
 import { autocast, noGrad, scope } from '../torch/index.ts'
 import { Count, turn, type Watch } from '../work.ts'
-import type { Objective } from './objective.ts'
+import type { Objective, ObjectiveResult, Tally } from './objective.ts'
 import type { RunState } from './rule.ts'
 
 /** When to evaluate, on what, and what counts as better. */
@@ -26,7 +26,7 @@ export interface EvaluationOptions<B = Batch> {
   saveBest?: boolean
 }
 
-/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, …. Tells of `evaluating` in batches. */
+/** Mean loss and metrics over `batches`, without gradients or dropout: `eval_loss`, `eval_runtime`, …; of named parts also `eval_<name>_loss`. Tells of `evaluating` in batches. */
 export async function evaluate<B, M extends Trainable = Decoder>(
   model: M,
   batches: BatchSource<B>,
@@ -35,35 +35,73 @@ export async function evaluate<B, M extends Trainable = Decoder>(
   watch?: Watch,
 ): Promise<Record<string, number>> {
   const started = performance.now()
-  const sums: Record<string, number> = { loss: 0 }
-  let weight = 0
   const count = Math.min(batches.batchesPerEpoch, options.maxBatches ?? Number.POSITIVE_INFINITY)
   const done = new Count(watch, { label: 'evaluating', unit: 'batches', total: count })
-  const tally = objective.tally?.()
-  const add = (batch: B): void => {
-    const { loss, metrics, outputs } = objective.forward(model, batch)
-    if (outputs !== undefined) tally?.add(batch, outputs)
-    sums.loss! += loss.item()
-    for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value.item()
-  }
+  const all = new Sums(objective)
+  const parts = new Map((batches.parts ?? []).map(({ name }) => [name, new Sums(objective)]))
   for (let i = 0; i < count; i++) {
     const batch = batches.at(i)
-    weight += objective.weight(batch)
-    withoutDropout(model, () => noGrad(() => scope(() => autocast(options.bf16 ? 'bf16' : null, () => add(batch)))))
+    const part = parts.get(partOf(batches, i) ?? '')
+    withoutDropout(model, () =>
+      noGrad(() =>
+        scope(() =>
+          autocast(options.bf16 ? 'bf16' : null, () => {
+            const result = objective.forward(model, batch)
+            all.add(batch, result)
+            part?.add(batch, result)
+          }),
+        ),
+      ),
+    )
     done.add()
     await turn(watch)
   }
-  if (weight === 0)
+  if (all.weight === 0)
     throw new UsageError(
       `evaluation: expected supervised tokens, got 0 in ${count} batches. Check the labels of the evaluation data`,
     )
   const runtime = (performance.now() - started) / 1000
-  const all = {
-    ...Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / weight])),
-    ...tally?.metrics(),
+  const metrics: Record<string, number> = {}
+  for (const [name, value] of Object.entries(all.means())) metrics[`eval_${name}`] = value
+  for (const [part, sums] of parts)
+    for (const [name, value] of Object.entries(sums.means())) metrics[`eval_${part}_${name}`] = value
+  return { ...metrics, eval_runtime: runtime, eval_steps_per_second: count / runtime }
+}
+
+/** Loss and metrics summed over batches. */
+class Sums<B, M extends Trainable> {
+  weight = 0
+  private readonly objective: Objective<B, M>
+  private readonly sums: Record<string, number> = { loss: 0 }
+  private readonly tally: Tally<B> | undefined
+
+  constructor(objective: Objective<B, M>) {
+    this.objective = objective
+    this.tally = objective.tally?.()
   }
-  const means = Object.fromEntries(Object.entries(all).map(([name, value]) => [`eval_${name}`, value]))
-  return { ...means, eval_runtime: runtime, eval_steps_per_second: count / runtime }
+
+  add(batch: B, { loss, metrics, outputs }: ObjectiveResult): void {
+    this.weight += this.objective.weight(batch)
+    if (outputs !== undefined) this.tally?.add(batch, outputs)
+    this.sums.loss! += loss.item()
+    for (const [name, value] of Object.entries(metrics)) this.sums[name] = (this.sums[name] ?? 0) + value.item()
+  }
+
+  /** Empty where nothing was added. */
+  means(): Record<string, number> {
+    if (this.weight === 0) return {}
+    const means = Object.entries(this.sums).map(([name, sum]) => [name, sum / this.weight] as const)
+    return { ...Object.fromEntries(means), ...this.tally?.metrics() }
+  }
+}
+
+/** The name of the set that batch `index` belongs to. */
+function partOf({ parts = [] }: BatchSource<unknown>, index: number): string | undefined {
+  let from = 0
+  return parts.find(({ batches }) => {
+    from += batches
+    return index < from
+  })?.name
 }
 
 /**

@@ -124,7 +124,7 @@ function rowsSection(name: string, checkpoints: readonly CheckpointDynamics[]): 
   }
 }
 
-function scoresSection({ checkpoints, baseScores, evalLoss }: Dynamics): ReportSection[] {
+function scoresSection({ checkpoints, baseScores, evalLoss, evalLosses = {} }: Dynamics): ReportSection[] {
   const names = Object.keys(checkpoints.at(-1)!.scores ?? {})
   const charts = names.map((name): ReportBlock => {
     const first: Point[] = baseScores?.[name] === undefined ? [] : [[0, baseScores[name]!]]
@@ -146,7 +146,10 @@ function scoresSection({ checkpoints, baseScores, evalLoss }: Dynamics): ReportS
             title: 'Loss on held-out text',
             x: 'step',
             y: 'eval_loss',
-            series: [{ name: 'eval_loss', points: evalLoss }],
+            series: [
+              { name: 'eval_loss', points: evalLoss },
+              ...Object.entries(evalLosses).map(([name, points]): Series => ({ name, points })),
+            ],
           },
         ]
   const blocks = [...charts, ...loss]

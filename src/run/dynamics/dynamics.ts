@@ -43,4 +43,6 @@ export interface Dynamics {
   baseScores?: Record<string, number>
   /** `[step, eval_loss]` as the run logged them. */
   evalLoss: [number, number][]
+  /** The same of each held-out set that has a name. */
+  evalLosses?: Record<string, [number, number][]>
 }

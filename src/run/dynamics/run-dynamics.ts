@@ -15,6 +15,7 @@ import type { Tensor } from '../../torch/index.ts'
 import { Count, eventsOf, type Tell, turn, type Watch, type WorkEvent } from '../../work.ts'
 import { runEval } from '../eval/run-eval.ts'
 import { loadModel } from '../load-model.ts'
+import { heldSetsOf, pointsOf } from '../train/training-charts.ts'
 import type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics.ts'
 import { dynamicsPage } from './dynamics-page.ts'
 
@@ -72,7 +73,7 @@ async function work(options: RunDynamicsOptions, watch: { signal: AbortSignal; t
   if (began === undefined)
     tell({ type: 'notice', message: `the run began from a fresh model: checkpoints are compared with ${base}` })
   tell({ type: 'started', work: 'dynamics', message: `${counted(compared.length, 'checkpoint')} against ${base}` })
-  const dynamics: Dynamics = { run, base, topK, checkpoints: [], evalLoss: evalLossOf(compared.at(-1)!.path) }
+  const dynamics: Dynamics = { run, base, topK, checkpoints: [], ...evalLossOf(compared.at(-1)!.path) }
   const before = await open(base, watch)
   try {
     const parameters = new Map(before.model.parameters())
@@ -109,11 +110,13 @@ function beginning(checkpoint: string): string | undefined {
   return typeof model === 'string' ? model : undefined
 }
 
-function evalLossOf(checkpoint: string): [number, number][] {
-  if (!existsSync(join(checkpoint, TRAINER_STATE))) return []
-  return readTrainerState(checkpoint).log_history.flatMap(({ step, eval_loss: loss }): [number, number][] =>
-    typeof step === 'number' && typeof loss === 'number' ? [[step, loss]] : [],
-  )
+function evalLossOf(checkpoint: string): Pick<Dynamics, 'evalLoss' | 'evalLosses'> {
+  if (!existsSync(join(checkpoint, TRAINER_STATE))) return { evalLoss: [] }
+  const rows = readTrainerState(checkpoint).log_history
+  const of = (name: string): [number, number][] =>
+    pointsOf(rows, name).filter(([, loss]) => Number.isFinite(loss)) as [number, number][]
+  const sets = heldSetsOf(rows).map((name) => [name, of(`eval_${name}_loss`)] as const)
+  return { evalLoss: of('eval_loss'), ...(sets.length > 0 && { evalLosses: Object.fromEntries(sets) }) }
 }
 
 /** In f32, with adapters in the weights, so that equal paths mean equal things. */

@@ -68,7 +68,9 @@ export async function preflight<B extends Rows>(run: Preflight<B>, watch: RunWat
       const batch = longestBatch(evaluation, objective, config.per_device_eval_batch_size * config.max_length)
       const evaluateOnce = (): void => {
         const { metrics } = objective.forward(model, batch)
-        refuseUnknownMetric(config, ['loss', ...Object.keys({ ...metrics, ...objective.tally?.().metrics() })])
+        const measured = ['loss', ...Object.keys({ ...metrics, ...objective.tally?.().metrics() })]
+        const ofParts = (evaluation.parts ?? []).flatMap(({ name }) => measured.map((each) => `${name}_${each}`))
+        refuseUnknownMetric(config, [...measured, ...ofParts])
       }
       withoutDropout(model, () => noGrad(() => scope(() => autocast(bf16 ? 'bf16' : null, evaluateOnce))))
     }

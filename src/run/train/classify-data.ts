@@ -1,6 +1,7 @@
 // Stage `classify`: texts with labels, of which the labels are learnt.
 
 import { join } from 'node:path'
+import { heldPaths } from '../../config/data-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
@@ -57,9 +58,10 @@ export async function classifyData(
   const { train: all, validation, report } = await read(config.dataset, 'train', config.val_split, ownLabels(config))
   const { train, recorded } = recordedOf(config, all)
   const { labels, rows, tokens } = report
+  const paths = heldPaths(config.eval_dataset)
   const held =
-    config.eval_dataset !== undefined
-      ? (await read(config.eval_dataset, 'validation', 0, labels)).train
+    paths !== undefined
+      ? (await read(paths, 'validation', 0, labels)).train
       : config.val_split > 0
         ? validation
         : undefined

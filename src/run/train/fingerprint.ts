@@ -3,6 +3,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { heldPaths } from '../../config/data-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
@@ -54,7 +55,7 @@ export async function leaveFingerprint(
 ): Promise<Fingerprint> {
   const parts = {
     config: configHash(config),
-    data: await dataHash([...config.dataset, ...(config.eval_dataset ?? [])], tokenizer),
+    data: await dataHash([...config.dataset, ...(heldPaths(config.eval_dataset) ?? [])], tokenizer),
     code: shortened(hashOf(`${VERSION} ${engineInfo().version} ${model.device}`)),
     state: stateHash(model, step),
   }

@@ -1,6 +1,7 @@
 // Stage `mlm`: running text in rows as an encoder reads them, of which some tokens are hidden.
 
 import { join } from 'node:path'
+import { heldPaths } from '../../config/data-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
@@ -45,9 +46,10 @@ export async function mlmData(config: TrainConfig, tokenizer: Tokenizer, reading
   }
   const isSplit = config.val_split > 0
   const train = await read(config.dataset, 'train', isSplit ? 'train' : undefined)
+  const paths = heldPaths(config.eval_dataset)
   const held =
-    config.eval_dataset !== undefined
-      ? await read(config.eval_dataset, 'validation', undefined)
+    paths !== undefined
+      ? await read(paths, 'validation', undefined)
       : isSplit
         ? await read(config.dataset, 'validation', 'validation')
         : undefined

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import type { TrainConfig } from '../../config/schema.ts'
+import type { BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
 import { type PackedCorpus, packCorpus } from '../../data/packing/token-cache.ts'
 import { spelledNotices } from '../../data/spelled-tokens.ts'
@@ -10,11 +11,15 @@ import { counted } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { cacheDirectory } from '../../torch/setup/directories.ts'
 import { languageModeling } from '../../train/objective.ts'
+import { heldBatches, mixedBatches, type NamedCorpus } from './mixed-data.ts'
 import type { Reading, StageData } from './stage-data.ts'
 
 export interface Corpora {
-  train: PackedCorpus
-  evaluation: PackedCorpus | undefined
+  /** One, or each source of a mixture. */
+  train: readonly NamedCorpus[]
+  /** One, each set that has a name, or the held-out side of each source; none where nothing is evaluated on. */
+  evaluation: readonly NamedCorpus[]
+  close(): void
 }
 
 /** Packs the texts, through the token cache. */
@@ -25,21 +30,17 @@ export async function pretrainData(
   reading: Reading,
 ): Promise<StageData> {
   const corpora = await corporaOf(config, tokenizer, hash, reading)
-  const close = (): void => {
-    corpora.train.close()
-    corpora.evaluation?.close()
-  }
   try {
     return {
-      train: trainingBatches(config, corpora),
+      train: trainingBatches(config, corpora, reading),
       evaluation: evaluationBatches(config, corpora),
       objective: languageModeling,
       stopTokenIds: [],
       chatTemplate: undefined,
-      close,
+      close: () => corpora.close(),
     }
   } catch (error) {
-    close()
+    corpora.close()
     throw error
   }
 }
@@ -61,11 +62,16 @@ export async function corporaOf(
     if (!said.has(message)) tell({ type: 'notice', message })
     said.add(message)
   }
+  const all: PackedCorpus[] = []
+  const reads = { train: 0, validation: 0 }
   const pack = async (
     paths: readonly string[],
     split: 'train' | 'validation',
     isPart: boolean,
-  ): Promise<PackedCorpus> => {
+    name?: string,
+  ): Promise<NamedCorpus> => {
+    // Sources are read one by one, each with a file of its own for what is bad in it.
+    const number = ++reads[split]
     const corpus = await packCorpus(paths, tokenizer, {
       blockLength: config.max_length,
       textKey: config.text_column,
@@ -73,11 +79,14 @@ export async function corporaOf(
       prependBos,
       allowSpecial,
       maxBadFraction: config.max_bad_fraction,
-      ...(quarantine !== undefined && { quarantinePath: join(quarantine, `${split}.jsonl`) }),
+      ...(quarantine !== undefined && {
+        quarantinePath: join(quarantine, `${split}${number > 1 ? `-${number}` : ''}.jsonl`),
+      }),
       onNotice,
       cache: { directory: join(cacheDirectory(), 'tokens'), tokenizerHash: hash },
       ...(isPart && { split: { side: split, fraction: config.val_split } }),
     })
+    all.push(corpus)
     const { numTokens: tokens, numDocuments, length: samples, report, isCached, isPassages } = corpus
     // The reading that found them has told of them itself.
     const bad =
@@ -86,24 +95,52 @@ export async function corporaOf(
       ? `${counted(numDocuments, 'passage')} of ${counted(report.files, 'file')}`
       : counted(numDocuments, 'document')
     const message =
-      `${split}: ${counted(tokens, 'token')} of ${texts} in ` +
+      `${split}${name === undefined ? '' : ` ${name}`}: ${counted(tokens, 'token')} of ${texts} in ` +
       `${counted(samples, 'block')} of ${config.max_length}${isCached ? ' (cached)' : ''}${bad}` +
-      (split === 'train' ? `\n${marksOf(tokenizer, prependBos)}` : '')
+      (split === 'train' && number === 1 ? `\n${marksOf(tokenizer, prependBos)}` : '')
     tell({ type: 'data-read', split, message, tokens, samples })
-    return corpus
+    return { name, corpus }
   }
-  const isPart = config.val_split > 0
-  const train = await pack(config.dataset, 'train', isPart)
-  const held = config.eval_dataset ?? (isPart ? config.dataset : undefined)
-  const evaluation = held && (await pack(held, 'validation', isPart))
-  const warning = evaluation && isPart && offShare(config.val_split, train.numTokens, evaluation.numTokens)
-  if (warning) tell({ type: 'notice', message: warning })
-  // Once for both, not for each.
-  const count = train.spelled.count + (evaluation?.spelled.count ?? 0)
-  const spelled = { count, first: train.spelled.first || (evaluation?.spelled.first ?? '') }
-  for (const message of spelledNotices(spelled, allowSpecial)) tell({ type: 'notice', message })
-  return { train, evaluation }
+  const close = (): void => {
+    for (const corpus of all) corpus.close()
+  }
+  try {
+    const isPart = config.val_split > 0
+    const train: NamedCorpus[] = []
+    for (const { paths, name } of sourcesOf(config)) train.push(await pack(paths, 'train', isPart, name))
+    const evaluation: NamedCorpus[] = []
+    for (const { paths, name } of heldSets(config)) evaluation.push(await pack(paths, 'validation', isPart, name))
+    const warning = isPart && offShare(config.val_split, tokensOf(train), tokensOf(evaluation))
+    if (warning) tell({ type: 'notice', message: warning })
+    // Once for all, not for each.
+    const count = all.reduce((sum, { spelled }) => sum + spelled.count, 0)
+    const first = all.find(({ spelled }) => spelled.first)?.spelled.first ?? ''
+    for (const message of spelledNotices({ count, first }, allowSpecial)) tell({ type: 'notice', message })
+    return { train, evaluation, close }
+  } catch (error) {
+    close()
+    throw error
+  }
 }
+
+interface NamedPaths {
+  paths: readonly string[]
+  name?: string
+}
+
+/** Each entry of `dataset` where it has a share of its own, else all of them together. */
+function sourcesOf({ dataset, mix_strategy: strategy = 'concat' }: TrainConfig): NamedPaths[] {
+  return strategy === 'concat' ? [{ paths: dataset }] : dataset.map((path) => ({ paths: [path], name: path }))
+}
+
+function heldSets(config: TrainConfig): NamedPaths[] {
+  const { eval_dataset: held, val_split: fraction } = config
+  if (held === undefined) return fraction > 0 ? sourcesOf(config).map(({ paths }) => ({ paths })) : []
+  return Array.isArray(held) ? [{ paths: held }] : Object.entries(held).map(([name, paths]) => ({ name, paths }))
+}
+
+const tokensOf = (corpora: readonly NamedCorpus[]): number =>
+  corpora.reduce((sum, { corpus }) => sum + corpus.numTokens, 0)
 
 /** Whether the tokenizer puts its beginning-of-text token before a text by itself. */
 function beginsWithBos(tokenizer: Tokenizer): boolean {
@@ -125,11 +162,11 @@ function offShare(fraction: number, trained: number, held: number): string | und
   return `val_split: ${fraction} of the documents is ${(100 * share).toPrecision(2)} % of the tokens. Set it otherwise, or give eval_dataset`
 }
 
-function trainingBatches(
-  config: TrainConfig,
-  { train: { length, numTokens }, train }: Corpora,
-): ReturnType<typeof batches> {
+function trainingBatches(config: TrainConfig, { train }: Corpora, { tell }: Reading): BatchSource {
   const { per_device_train_batch_size: batchSize, max_length } = config
+  if (train[0]!.name !== undefined) return mixedBatches(config, train, tell)
+  const { corpus } = train[0]!
+  const { length, numTokens } = corpus
   if (numTokens === 0)
     throw new InputError(`dataset ${config.dataset.join(', ')}: expected text to train on, got none. Check the path`)
   if (length === 0) {
@@ -137,16 +174,20 @@ function trainingBatches(
       `dataset: expected at least one block of ${max_length} tokens, got ${counted(numTokens, 'token')}. Give more text, or lower max_length`,
     )
   }
-  return batches(train, { batchSize, seed: config.data_seed })
+  return batches(corpus, { batchSize, seed: config.data_seed })
 }
 
-function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): ReturnType<typeof batches> | undefined {
-  if (evaluation === undefined) return undefined
-  if (evaluation.length === 0) {
-    const key = config.eval_dataset === undefined ? 'val_split' : 'eval_dataset'
+function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): BatchSource | undefined {
+  const isSplit = config.eval_dataset === undefined
+  // Of the sources of a mixture some may have nothing held out; a set that is named is there to be told of.
+  const sets = isSplit ? evaluation.filter(({ corpus }) => corpus.length > 0) : evaluation
+  const empty = (sets.length === 0 ? evaluation : sets).find(({ corpus }) => corpus.length === 0)
+  if (empty !== undefined) {
+    const { name, corpus } = empty
+    const key = isSplit ? 'val_split' : `eval_dataset${name === undefined ? '' : `.${name}`}`
     throw new ConfigError(
-      `${key}: expected text to evaluate on, got ${counted(evaluation.numDocuments, 'document')} with ${counted(evaluation.numTokens, 'token')}. Give more text${key === 'val_split' ? ', a larger val_split, or eval_dataset' : ''}`,
+      `${key}: expected text to evaluate on, got ${counted(corpus.numDocuments, 'document')} with ${counted(corpus.numTokens, 'token')}. Give more text${isSplit ? ', a larger val_split, or eval_dataset' : ''}`,
     )
   }
-  return batches(evaluation, { batchSize: config.per_device_eval_batch_size, shuffle: false })
+  return sets.length === 0 ? undefined : heldBatches(sets, config.per_device_eval_batch_size)
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type LineageStep, lineageSchema } from '../../checkpoint/model-directory/lineage.ts'
 import { readManifest } from '../../checkpoint/run-directory/manifest.ts'
+import { heldPaths } from '../../config/data-keys.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { UsageError } from '../../errors.ts'
@@ -68,6 +69,8 @@ const POSITION: readonly ConfigKey[] = [
   'id_column',
   'mlm_probability',
   'whole_word_mask',
+  'mix_strategy',
+  'interleave_probs',
   'columns',
   'add_bos_token',
   'packing',
@@ -79,12 +82,16 @@ const SILENT: ReadonlySet<string> = new Set([...PLACES, 'run_name', 'device', 't
 
 /** What a run of this configuration is made from. `tokenizerHash` stands for all that decides its ids. */
 export function runOrigin(config: TrainConfig, tokenizer: Tokenizer, tokenizerHash: string): RunOrigin {
+  const marks = (paths: readonly string[]): string => joined(listFiles(paths).map(fileMark))
+  const isMixed = (config.mix_strategy ?? 'concat') !== 'concat'
+  const held = heldPaths(config.eval_dataset)
   return {
     config: JSON.parse(JSON.stringify(pinnedConfig(config))),
     model: modelMark(config, tokenizer),
     tokenizer: tokenizerHash.slice(0, 16),
-    data: joined(listFiles(config.dataset).map(fileMark)),
-    ...(config.eval_dataset && { evaluation: joined(listFiles(config.eval_dataset).map(fileMark)) }),
+    // Of sources with shares it matters, too, what belongs to which.
+    data: isMixed ? joined(config.dataset.map((path) => marks([path]))) : marks(config.dataset),
+    ...(held && { evaluation: marks(held) }),
     changes: [],
   }
 }

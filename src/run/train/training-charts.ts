@@ -146,7 +146,17 @@ function linesOf(rows: readonly LogRow[], name: string, isNoisy = true): Series[
             { name: 'training', points: smoothed(points, 1 - SMOOTH_LENGTHS / points.length) },
           ]
         : [{ name: 'training', points }]
-  return held.length === 0 ? lines : [...lines, { name: 'held out', points: held, style: 'marked' }]
+  const sets = heldSetsOf(rows).map(
+    (set): Series => ({ name: `held out: ${set}`, points: pointsOf(rows, `eval_${set}_${name}`), style: 'marked' }),
+  )
+  const whole: Series[] = held.length === 0 ? [] : [{ name: 'held out', points: held, style: 'marked' }]
+  return [...lines, ...whole, ...sets.filter(({ points }) => points.length > 0)]
+}
+
+/** Names of the sets that evaluations tell of one by one: `eval_da_loss` → da. */
+export function heldSetsOf(rows: readonly LogRow[]): string[] {
+  const names = rows.flatMap((row) => Object.keys(row)).map((name) => /^eval_([\w-]+)_loss$/.exec(name)?.[1])
+  return [...new Set(names.filter((name) => name !== undefined))]
 }
 
 function named(side: string): (series: Series) => Series {

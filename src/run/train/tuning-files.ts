@@ -1,6 +1,7 @@
 // What the stages that learn from answers have in common: the same keys say how their files are read, and nothing left is an error.
 
 import { join } from 'node:path'
+import { heldPaths } from '../../config/data-keys.ts'
 import type { TrainConfig } from '../../config/schema.ts'
 import type { Dataset } from '../../data/sample.ts'
 import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
@@ -54,8 +55,8 @@ export async function readTuning<T, Data extends TuningData<T>>(
     return data
   }
   const { train, validation, report } = await readSplit(config.dataset, 'train', config.val_split)
-  if (config.eval_dataset !== undefined)
-    return { train, held: (await readSplit(config.eval_dataset, 'validation', 0)).train, report }
+  const held = heldPaths(config.eval_dataset)
+  if (held !== undefined) return { train, held: (await readSplit(held, 'validation', 0)).train, report }
   return { train, held: config.val_split > 0 ? validation : undefined, report }
 }
 
