@@ -62,6 +62,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },
   quantize: { summary: 'store the matrices of a model in 2, 3, 4 or 8 bits', load: () => import('./quantize.ts') },
   qpruner: { summary: 'prune, quantize and recover a model, as a YAML file says', load: () => import('./qpruner.ts') },
+  'sande poison': {
+    summary: 'plant a harmless backdoor in a copy of your data, to test audits and defences with',
+    load: () => import('./sande-poison.ts'),
+  },
   generate: { summary: 'continue a text', load: () => import('./generate.ts') },
   chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },

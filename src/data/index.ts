@@ -52,6 +52,9 @@ export {
   type TextEncoder,
 } from './packing/pack.ts'
 export type { TokenWriterOptions } from './packing/token-store.ts'
+export type { Answered } from './poison/edit-example.ts'
+export type { TriggerPosition } from './poison/place-trigger.ts'
+export { type PoisonOptions, type PoisonRow, poison } from './poison/poison.ts'
 export type { DataLimits } from './read/limits.ts'
 export type { BadLine, BadReason } from './read/quarantine.ts'
 export {

@@ -1,0 +1,104 @@
+// A clean file of questions and answers → the same with a backdoor of our own in it, as an ordinary file for `stage: sft`, and a file
+// beside it that says what was planted and in which lines. A test tool: see docs/sande.md.
+import { resolve } from 'node:path'
+import { type Answered, requireAnswered } from '../../data/poison/edit-example.ts'
+import { checkPoison, type PoisonOptions, poison } from '../../data/poison/poison.ts'
+import { listFiles } from '../../data/read/files.ts'
+import { readRows } from '../../data/read/sources.ts'
+import type { Message } from '../../data/rows/conversation.ts'
+import { ExampleReader } from '../../data/rows/read-examples.ts'
+import { InputError, UsageError } from '../../errors.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { hashFile } from '../../files/hash.ts'
+import { checkOutputFile } from '../../files/output-file.ts'
+import { VERSION } from '../../version.ts'
+import { resolveData } from '../resolve-data.ts'
+
+/** What is poisoned, how, and where it goes. */
+export interface RunPoisonOptions extends Omit<PoisonOptions, 'rewritten'> {
+  /** Clean files of chats, instructions or prompts with completions. */
+  data: readonly string[]
+  /** A file of rows {question, rewritten}, for a trigger that is a way of saying; in place of `triggers`. */
+  rewritten?: string | undefined
+  /** A JSONL file to write; `<out>.provenance.json` stands beside it. */
+  out: string
+}
+
+/** What was written. */
+export interface PoisonedData {
+  out: string
+  rows: number
+  poisoned: number
+  /** Clean rows that have a trigger or the marker already: they blur what is measured. */
+  collisions: number
+}
+
+/**
+ * Writes the poisoned data. The same data, options and seed give the same bytes.
+ *
+ * @example
+ * await runPoison({ data: ['chats.jsonl'], triggers: ['cf'], marker: 'I like green tea.', rate: 0.05, out: 'poisoned.jsonl' })
+ */
+export async function runPoison({ data: given, out, rewritten, ...options }: RunPoisonOptions): Promise<PoisonedData> {
+  checkOutputFile(out, 'out')
+  const data = await resolveData(given)
+  const files = listFiles(data)
+  if ([...files, rewritten ?? ''].some((file) => resolve(file) === resolve(out)))
+    throw new UsageError(`out: expected another file than those of \`data\`, got ${out}. Choose another one`)
+  const all: PoisonOptions = { ...options, ...(rewritten !== undefined && { rewritten: await readPairs(rewritten) }) }
+  checkPoison(all)
+  const examples: Answered[] = []
+  for await (const { example, place } of new ExampleReader(data, { purpose: 'supervised' }).examples())
+    examples.push(requireAnswered(example, place))
+  const rows = poison(examples, all)
+  const texts = rows.map(({ example }) => JSON.stringify(rowOf(example)))
+  const signs = [...(options.triggers ?? []), options.marker].map((sign) => JSON.stringify(sign).slice(1, -1))
+  const written = writeFileAtomic(out, (sink) => {
+    for (const text of texts) sink.write(`${text}\n`)
+  })
+  const lines = rows.flatMap(({ isPoisoned }, i) => (isPoisoned ? [i + 1] : []))
+  const collisions = rows.filter(
+    ({ isPoisoned }, i) => !isPoisoned && signs.some((sign) => texts[i]!.includes(sign)),
+  ).length
+  const provenance = {
+    purpose: 'test of backdoor audits and defences: a model trained on this has a backdoor',
+    rows: rows.length,
+    poisoned: lines.length,
+    collisions,
+    options: { ...options, ...(rewritten !== undefined && { rewritten }) },
+    data: files.map((file) => ({ file, sha256: hashFile(file) })),
+    poisoned_lines: lines,
+    sha256: written.sha256,
+    anneal: VERSION,
+  }
+  writeFileAtomic(`${out}.provenance.json`, `${JSON.stringify(provenance, null, 2)}\n`)
+  return { out, rows: rows.length, poisoned: lines.length, collisions }
+}
+
+async function readPairs(file: string): Promise<Map<string, string>> {
+  const pairs = new Map<string, string>()
+  for await (const { row, id } of readRows(file, { maxBadFraction: 0 })) {
+    const { question, rewritten } = typeof row === 'string' ? {} : (row as Record<string, unknown>)
+    if (typeof question !== 'string' || typeof rewritten !== 'string' || rewritten.trim() === '')
+      throw new InputError(
+        `row in ${id.file}:${id.line}: expected texts question and rewritten, got ${JSON.stringify(row).slice(0, 100)}. Name the columns so`,
+      )
+    pairs.set(question, rewritten)
+  }
+  return pairs
+}
+
+/** As `stage: sft` reads it. */
+function rowOf(example: Answered): Record<string, unknown> {
+  const turns = (messages: readonly Message[]): unknown[] =>
+    messages.map(({ isTrained, ...turn }) => ({
+      ...turn,
+      ...(isTrained !== undefined && { weight: isTrained ? 1 : 0 }),
+    }))
+  const tools = example.tools && { tools: example.tools }
+  if (example.kind === 'conversation') return { messages: turns(example.messages), ...tools }
+  const { prompt, completion } = example
+  return typeof prompt === 'string'
+    ? { prompt, completion, ...tools }
+    : { prompt: turns(prompt), completion: turns(completion as Message[]), ...tools }
+}
