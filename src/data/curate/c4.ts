@@ -1,4 +1,4 @@
-// The rules of C4: lines that are no sentences go, and documents of too few sentences, of placeholder text or code.
+// The rules of C4: lines that are no sentences go, and documents of too few sentences or paragraphs, of placeholder text or code.
 
 import { characterClasses, isTerminal, SPACE } from './characters.ts'
 import { splitLines, strip } from './lines.ts'
@@ -61,6 +61,16 @@ export function c4(text: string, rules: Rules): { text: string; lines: number } 
   }
   if (rules.min_num_sentences !== null && sentences < rules.min_num_sentences) return { reason: 'min_num_sentences' }
   return { text: strip(kept.join('\n')), lines: dropped }
+}
+
+/** The rule of paragraphs that a text breaks; undefined for none. */
+export function c4Paragraphs(
+  text: string,
+  { min_paragraphs: least, min_paragraph_length: length }: Rules,
+): string | undefined {
+  if (least === null || least === 0) return undefined
+  const isLong = (line: string): boolean => line.length >= (length ?? 200) && codePoints(line) >= (length ?? 200)
+  return text.split('\n').filter(isLong).length >= least ? undefined : 'min_paragraphs'
 }
 
 function endsSentence(line: string): boolean {

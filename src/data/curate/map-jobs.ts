@@ -3,7 +3,8 @@
 import { Worker } from 'node:worker_threads'
 import { AnnealError, DiskFullError, InputError, UsageError } from '../../errors.ts'
 import { turn, type Watch } from '../../work.ts'
-import { type JobManifest, Mapper } from './map-job.ts'
+import type { JobManifest } from './job-files.ts'
+import { Mapper } from './map-job.ts'
 import type { Job, MapSettings } from './settings.ts'
 
 /** Where jobs write, and on how many threads. */

@@ -1,4 +1,4 @@
-// Published sets of rules under their names: gopher (Rae et al. 2021), c4 (Raffel et al. 2020), fineweb (Penedo et al. 2024) for
+// Published sets of rules under their names: gopher (Rae et al. 2021), c4 (Raffel et al. 2020), mc4 (Xue et al. 2021), fineweb (Penedo et al. 2024) for
 // English, and fineweb2:<language> (Penedo et al. 2025), whose thresholds and stop words are the language's own.
 
 import { UsageError } from '../../errors.ts'
@@ -47,6 +47,7 @@ const C4: Partial<Rules> = {
   filter_lorem_ipsum: true,
   filter_curly_bracket: true,
   min_num_sentences: 5,
+  bad_words: 'en',
 }
 
 const FINEWEB: Partial<Rules> = {
@@ -61,7 +62,9 @@ const PRESETS: Readonly<Record<string, Partial<Rules>>> = {
   none: {},
   gopher: GOPHER,
   c4: C4,
-  fineweb: { ...GOPHER, ...C4, filter_no_terminal_punct: null, ...FINEWEB },
+  // mC4 has no rule of its own for lines; its list of bad words is that of the language.
+  mc4: { min_paragraphs: 3, min_paragraph_length: 200 },
+  fineweb: { ...GOPHER, ...C4, filter_no_terminal_punct: null, bad_words: null, ...FINEWEB },
 }
 
 /** Names of presets; those of FineWeb2 have a language after a colon. */

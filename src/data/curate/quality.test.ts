@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { c4 } from './c4.ts'
+import { c4, c4Paragraphs } from './c4.ts'
 import { fineweb } from './fineweb.ts'
 import { gopherQuality } from './gopher-quality.ts'
 import { preset } from './presets.ts'
@@ -89,6 +89,15 @@ describe('the filters', () => {
     expect(repetition(new TextView('ab c x a bc'), only({ dup_n_grams: [[2, 0.1]] }))).toBe('dup_2_gram')
   })
 
+  it('of paragraphs ask for three long lines, in characters', () => {
+    const rules = preset('mc4')
+    const long = '😀'.repeat(200)
+    expect(c4Paragraphs(`${long}\n${long}\nshort\n${long}`, rules)).toBeUndefined()
+    expect(c4Paragraphs(`${long}\n${long}\n${'😀'.repeat(199)}`, rules)).toBe('min_paragraphs')
+    expect(judge(new TextView(`one two\n${long}`), rules)).toEqual({ reason: 'min_paragraphs' })
+    expect(c4Paragraphs('short', preset('c4'))).toBeUndefined()
+  })
+
   it('take blank lines for no repetition', () => {
     expect(
       repetition(new TextView(`one${'\n'.repeat(40)}two`), only({ dup_line_frac: 0.3, dup_para_frac: 0.3 })),
@@ -141,7 +150,7 @@ describe('presets', () => {
   })
 
   it('name what is wrong with a name', () => {
-    expect(() => preset('gophr')).toThrow(/preset: expected none, gopher, c4, fineweb.*got 'gophr'.*'gopher'/)
+    expect(() => preset('gophr')).toThrow(/preset: expected none, gopher, c4, mc4, fineweb.*got 'gophr'.*'gopher'/)
     expect(() => preset('fineweb2:xxx')).toThrow(/expected fineweb2 of one of .* dan .*got 'xxx'/)
   })
 })

@@ -1,6 +1,7 @@
-// All rules of quality on one text, in FineWeb's order: repetition, Gopher, C4 (which takes lines away), FineWeb.
+// All rules of quality on one text, in FineWeb's order: repetition, Gopher, C4 (which takes lines away), paragraphs, FineWeb, bad words.
 
-import { asksC4, c4 } from './c4.ts'
+import { hasBadWord } from './bad-words.ts'
+import { asksC4, c4, c4Paragraphs } from './c4.ts'
 import { fineweb } from './fineweb.ts'
 import { gopherQuality } from './gopher-quality.ts'
 import { repetition } from './repetition.ts'
@@ -24,6 +25,8 @@ export function judge(first: TextView, rules: Rules): Judged {
     if (left.text !== view.text) view = new TextView(left.text)
     if (view.count === 0) return { reason: 'empty' }
   }
-  const last = fineweb(view, rules)
-  return last === undefined ? { text: view.text, view, linesDropped } : { reason: last }
+  const last = c4Paragraphs(view.text, rules) ?? fineweb(view, rules)
+  if (last !== undefined) return { reason: last }
+  if (rules.bad_words !== null && hasBadWord(view.text, rules.bad_words)) return { reason: 'bad_words' }
+  return { text: view.text, view, linesDropped }
 }

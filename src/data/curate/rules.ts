@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../errors.ts'
 import { didYouMean } from '../../nearest.ts'
+import { BAD_WORD_LANGUAGES } from './bad-words.ts'
 
 /** Shares for runs of so many words. */
 export type NgramLimits = readonly (readonly [n: number, share: number])[]
@@ -42,6 +43,11 @@ export interface Rules {
   filter_lorem_ipsum: boolean | null
   filter_curly_bracket: boolean | null
   min_num_sentences: number | null
+  /** C4: documents with a word of the list of a language, by its code, or with one of these words. */
+  bad_words: string | readonly string[] | null
+  /** mC4 (Xue et al. 2021): the least number of lines of at least `min_paragraph_length` characters. */
+  min_paragraphs: number | null
+  min_paragraph_length: number | null
   /** FineWeb (Penedo et al. 2024): the least share of lines that end as sentences do. */
   line_punct_thr: number | null
   /** A text in which no line ends so is kept all the same. */
@@ -81,6 +87,9 @@ export const NO_RULES: Rules = {
   filter_lorem_ipsum: null,
   filter_curly_bracket: null,
   min_num_sentences: null,
+  bad_words: null,
+  min_paragraphs: null,
+  min_paragraph_length: null,
   line_punct_thr: null,
   line_punct_exclude_zero: null,
   short_line_thr: null,
@@ -98,6 +107,7 @@ const FLAGS: ReadonlySet<string> = new Set([
   'filter_curly_bracket',
   'line_punct_exclude_zero',
 ])
+const LISTS = `a list of words, one of ${BAD_WORD_LANGUAGES.join(' ')}, or null`
 const NGRAMS: ReadonlySet<string> = new Set(['top_n_grams', 'dup_n_grams'])
 /** Names that others use. */
 const ALIASES: Readonly<Record<string, keyof Rules>> = {
@@ -129,6 +139,11 @@ function checked(name: string, value: unknown): unknown {
     const words = typeof value === 'string' ? value.split(/\s+/).filter(Boolean) : value
     const isList = Array.isArray(words) && words.every((word) => typeof word === 'string' && word !== '')
     return isList ? words : refuse('a list of words, or null')
+  }
+  if (name === 'bad_words') {
+    if (typeof value === 'string') return BAD_WORD_LANGUAGES.includes(value) ? value : refuse(LISTS)
+    const isList = Array.isArray(value) && value.every((word) => typeof word === 'string')
+    return isList ? value : refuse(LISTS)
   }
   if (NGRAMS.has(name)) {
     const isList =

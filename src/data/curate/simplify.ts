@@ -15,7 +15,7 @@ const GAPS = new RegExp(
 const NON_ASCII = /[^\x00-\x7f]/
 const MARKS = /\p{Mn}+/gu
 /** Scripts without spaces get one after each character, so that they have words at all. */
-const UNSPACED =
+export const UNSPACED: RegExp =
   /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}\p{sc=Tibetan}]/u
 const UNSPACED_ALL = new RegExp(UNSPACED.source, 'gu')
 

@@ -6,7 +6,7 @@ import { writeFileInTurns } from '../../files/atomic-write.ts'
 import { turn, type Watch } from '../../work.ts'
 import { LineSplitter } from '../read/formats/line-splitter.ts'
 import { type GlobalResult, REASON } from './global-step.ts'
-import { jobFiles } from './map-job.ts'
+import { type JobManifest, jobFiles } from './job-files.ts'
 import type { Job } from './settings.ts'
 
 /** How the output is written. */
@@ -30,14 +30,15 @@ export const DATA_FOLDER = 'data'
 /** Writes the files and returns what they are; files of an earlier run that are not among them go. */
 export async function writeOutput(
   jobs: readonly Job[],
-  { reasons, clusterSize, begins }: GlobalResult,
+  manifests: readonly JobManifest[],
+  { reasons, clusterSize }: GlobalResult,
   { format, fileBytes }: OutputSettings,
   out: string,
   watch: Watch = {},
 ): Promise<OutputFile[]> {
   const folder = join(out, DATA_FOLDER)
   mkdirSync(folder, { recursive: true })
-  const rows = keptRows(jobs, reasons, clusterSize, begins, out)
+  const rows = keptRows(jobs, manifests, reasons, clusterSize, out)
   const files: OutputFile[] = []
   let next = await rows.next()
   while (next.done !== true) {
@@ -90,19 +91,21 @@ export async function writeOutput(
 /** Lines of the documents that stay, with the number of documents that each stands for. */
 async function* keptRows(
   jobs: readonly Job[],
+  manifests: readonly JobManifest[],
   reasons: Uint8Array,
   clusterSize: Uint32Array,
-  begins: readonly number[],
   out: string,
 ): AsyncGenerator<string> {
-  for (const [i, { index }] of jobs.entries()) {
-    let document = begins[i]!
-    const splitter = new LineSplitter({ maxLineBytes: Number.MAX_SAFE_INTEGER })
-    for await (const chunk of createReadStream(jobFiles(out, index).lines, { highWaterMark: 1 << 20 }))
-      for (const { bytes } of splitter.push(chunk as Buffer)) {
-        if (reasons[document] === REASON.kept)
-          yield `${bytes.toString('utf8', 0, bytes.length - 1)},"cluster_size":${clusterSize[document]}}\n`
-        document++
-      }
-  }
+  let document = 0
+  for (const [i, { pieces }] of manifests.entries())
+    for (const piece of pieces.keys()) {
+      const { lines } = jobFiles(out, jobs[i]!.index, piece)
+      const splitter = new LineSplitter({ maxLineBytes: Number.MAX_SAFE_INTEGER })
+      for await (const chunk of createReadStream(lines, { highWaterMark: 1 << 20 }))
+        for (const { bytes } of splitter.push(chunk as Buffer)) {
+          if (reasons[document] === REASON.kept)
+            yield `${bytes.toString('utf8', 0, bytes.length - 1)},"cluster_size":${clusterSize[document]}}\n`
+          document++
+        }
+    }
 }

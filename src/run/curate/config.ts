@@ -159,7 +159,7 @@ const shape: Shape<CurateConfig> = {
   preset: preset
     .optional()
     .describe(
-      'Rules of quality: none, gopher, c4, fineweb, fineweb2:LANGUAGE. Default: of the language; without one none.',
+      'Rules of quality: none, gopher, c4, mc4, fineweb, fineweb2:LANGUAGE. Default: of the language; without one none.',
     ),
   rules: rules.default({}).describe('Single rules in place of the preset: min_doc_words: 20; null switches one off.'),
   sources: z.array(source).default([]).describe('What differs for some of the files.') as unknown as z.ZodType<

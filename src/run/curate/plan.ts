@@ -19,7 +19,7 @@ import { isNameOfData } from '../resolve-data.ts'
 import type { CurateConfig, CurateSource } from './config.ts'
 
 /** Raised where parts of an older release are not what this one makes. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** The preset of a source, and the rules in which it differs from that. */
 export interface UsedPreset {

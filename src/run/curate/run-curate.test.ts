@@ -1,7 +1,17 @@
 // Whole curations of small made-up corpora: the same bytes however the work is shared, ordered or broken off, and books that balance.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -156,6 +166,55 @@ describe('a curation', () => {
     expect(hashes(out)).toEqual(hashes(whole.out))
     expect(readdirSync(join(out, 'data')).filter((name) => !name.startsWith('part-'))).toEqual([])
   }, 60_000)
+
+  it('goes on inside of a large file, and is the same for any memory', async () => {
+    const { makePlan } = await import('./plan.ts')
+    const { Mapper } = await import('../../data/curate/map-job.ts')
+    const { globalStep } = await import('../../data/curate/global-step.ts')
+    const twice = file(
+      'twice.jsonl.gz',
+      gzipSync(
+        `${readFileSync(a)}${jsonl(Array.from({ length: 25 }, (_, i) => ({ text: `${text(i)} ${text(i % 5, 3)}` })))}{"broken`,
+      ),
+    )
+    const config = curateConfig({ preset: 'none', inputs: twice, output_dir: place() })
+    const { jobs, settings } = await makePlan(config, () => {})
+    const mapper = await Mapper.create(settings)
+    const map = async (out: string, stopAt: number): Promise<Awaited<ReturnType<typeof mapper.run>>> => {
+      let bytes = 0
+      const progress = (more: number): void => {
+        bytes += more
+        if (bytes > stopAt) throw new Error('stopped')
+      }
+      return mapper.run(jobs[0]!, out, progress, 4000)
+    }
+    const [whole, broken] = [place('pieces'), place('pieces')]
+    const manifest = await map(whole, 1e9)
+    expect(manifest.pieces.length).toBeGreaterThan(6)
+    const work = (out: string): string[] => readdirSync(join(out, 'work')).sort()
+    const pieces = (): number => work(broken).filter((name) => name.endsWith('.piece.json')).length
+    const modified = (): number[] =>
+      [0, 1].map((i) => statSync(join(broken, 'work', `000000${i ? '.1' : ''}.jsonl`)).mtimeMs)
+    await expect(map(broken, 9000)).rejects.toThrow('stopped')
+    expect(pieces()).toBe(2)
+    const before = modified()
+    await expect(map(broken, 25_000)).rejects.toThrow('stopped')
+    expect(pieces()).toBeGreaterThan(4)
+    expect(await map(broken, 1e9)).toEqual(manifest)
+    // What was done was not done again.
+    expect(modified()).toEqual(before)
+    expect(work(broken)).toEqual(work(whole))
+    for (const folder of ['work', 'quarantine'])
+      for (const name of readdirSync(join(whole, folder)))
+        expect([name, hashFile(join(broken, folder, name))]).toEqual([name, hashFile(join(whole, folder, name))])
+    for (const near of ['verified', 'datatrove'] as const) {
+      const chosen = { ...settings, dedup: { ...settings.dedup, near } }
+      const wide = await globalStep(jobs, [manifest], chosen, whole)
+      expect(await globalStep(jobs, [manifest], chosen, broken, {}, 500)).toEqual(wide)
+      // Text 3 comes twice, and each of 25 is nearly another.
+      expect([1, 2].map((reason) => wide.reasons.filter((each) => each === reason).length)).toEqual([1, 25])
+    }
+  })
 
   it('does nothing twice', async () => {
     const { out } = await curate(corpus)

@@ -5,8 +5,8 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { globalStep } from '../../data/curate/global-step.ts'
+import { doneJob, type JobManifest } from '../../data/curate/job-files.ts'
 import { Ledger } from '../../data/curate/ledger.ts'
-import { doneJob, type JobManifest } from '../../data/curate/map-job.ts'
 import { mapJobs } from '../../data/curate/map-jobs.ts'
 import type { Job } from '../../data/curate/settings.ts'
 import { type OutputFile, writeOutput } from '../../data/curate/write-output.ts'
@@ -187,7 +187,7 @@ async function finish(plan: CuratePlan, manifests: JobManifest[], out: string, w
   const { settings, jobs, output } = plan
   const found = await globalStep(jobs, manifests, settings, out, watch)
   const { format, file_mb } = output
-  const files = await writeOutput(jobs, found, { format, fileBytes: file_mb * 1e6 }, out, watch)
+  const files = await writeOutput(jobs, manifests, found, { format, fileBytes: file_mb * 1e6 }, out, watch)
   const kept = files.reduce((sum, { documents }) => sum + documents, 0)
   if (kept !== found.ledger.kept().documents)
     throw new Error(`ledger: ${found.ledger.kept().documents} documents are kept, ${kept} were written`)

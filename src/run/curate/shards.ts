@@ -2,8 +2,8 @@
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { doneJob, type JobManifest } from '../../data/curate/job-files.ts'
 import { Ledger } from '../../data/curate/ledger.ts'
-import { doneJob, type JobManifest } from '../../data/curate/map-job.ts'
 import type { Job } from '../../data/curate/settings.ts'
 import { UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
