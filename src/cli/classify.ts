@@ -2,7 +2,7 @@
 
 import { InputError, UsageError } from '../errors.ts'
 import { counted } from '../report/amounts.ts'
-import type { TextClassifier } from '../run/load-classifier.ts'
+import type { Classification, TextClassifier } from '../run/load-classifier.ts'
 import { eventsOf } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
@@ -26,6 +26,14 @@ export const command: Command = defineCommand({
     },
     text: { kind: 'text', value: 'FILE', summary: 'UTF-8 file with a text in each line; - for standard input' },
     ids: { kind: 'text', value: 'FILE', summary: 'JSON with lists of token ids, [[1, 2, …], …]; - for standard input' },
+    threshold: {
+      kind: 'number',
+      value: 'P',
+      summary:
+        'probability from which a text has a label, of a classifier of several (default: as its training found, else 0.5)',
+      min: 0,
+      max: 1,
+    },
     'batch-size': { kind: 'integer', value: 'N', summary: 'texts at once', min: 1, default: 16 },
     device: MODEL_OPTIONS.device,
     threads: MODEL_OPTIONS.threads,
@@ -35,7 +43,7 @@ export const command: Command = defineCommand({
     'classify --model runs/reviews --ids tokens.json --json',
   ],
   run: async ({ options, output }) => {
-    const { model, text, ids, device, threads, batchSize } = options
+    const { model, text, ids, threshold, device, threads, batchSize } = options
     if ((text === undefined) === (ids === undefined))
       throw new UsageError(`--text: expected either it or --ids, got ${text === undefined ? 'neither' : 'both'}`)
     const table = text === undefined ? undefined : /\.(csv|tsv|jsonl|json|parquet)$/i.exec(text)?.[1]
@@ -50,7 +58,7 @@ export const command: Command = defineCommand({
     if (threads !== undefined) setThreads(threads)
     const { loadTextClassifier } = await import('../run/load-classifier.ts')
     const classifier = await reportEvents(
-      eventsOf((watch) => loadTextClassifier(model, { device }, watch)),
+      eventsOf((watch) => loadTextClassifier(model, { device, threshold }, watch)),
       output,
     )
     let progress: Progress | undefined
@@ -74,20 +82,25 @@ export const command: Command = defineCommand({
       progress?.end()
       progress = undefined
       output.emit({
-        labels: answers.map(({ label }) => label),
+        labels: answers.map(({ label, labels }) => (classifier.thresholds === null ? label : labels)),
         probabilities: answers.map(({ probabilities }) => probabilities.map(sevenDigits)),
         logits: answers.map(({ logits }) => logits.map(sevenDigits)),
       })
-      for (const [i, { label, probabilities }] of answers.entries()) {
-        const sure = Math.max(...probabilities).toFixed(3)
-        output.result(`${sure}  ${label}${texts === undefined ? '' : `  ${shortened(texts[i]!)}`}`)
-      }
+      for (const [i, answer] of answers.entries())
+        output.result(`${shownLabels(answer, classifier)}${texts === undefined ? '' : `  ${shortened(texts[i]!)}`}`)
     } finally {
       progress?.end()
       classifier.free()
     }
   },
 })
+
+/** `0.912  es`, or of several labels each with its probability: `0.912 es, 0.630 pt`. */
+function shownLabels({ labels, probabilities }: Classification, { labels: all, thresholds }: TextClassifier): string {
+  const sure = (label: string): string => probabilities[all.indexOf(label)]!.toFixed(3)
+  if (thresholds === null) return `${sure(labels[0]!)}  ${labels[0]}`
+  return labels.length === 0 ? 'none' : labels.map((label) => `${sure(label)} ${label}`).join(', ')
+}
 
 /** The texts of a file, one a line. */
 function linesOf(content: string, file: string): string[] {

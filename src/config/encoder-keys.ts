@@ -3,10 +3,13 @@
 
 import { z } from 'zod'
 import { path, type Shape } from '../methods/fields.ts'
+import { PROBLEM_TYPES, type ProblemType } from '../model/labels.ts'
 
 /** Keys of `stage: classify` and `stage: mlm`. */
 export interface EncoderKeys {
   label_column: string | undefined
+  problem_type: ProblemType | undefined
+  label_separator: string | undefined
   class_weights: 'balanced' | Record<string, number> | undefined
   training_dynamics: 'during' | 'after' | 'crossfit' | undefined
   crossfit_folds: number | undefined
@@ -18,13 +21,26 @@ export interface EncoderKeys {
 
 export const encoderKeys: Shape<EncoderKeys> = {
   label_column: path.optional().describe('classify: column or field that holds the label. Default: label.'),
+  problem_type: z
+    .enum(PROBLEM_TYPES)
+    .optional()
+    .describe(
+      'classify: how many labels a text may have: single_label_classification = one, multi_label_classification = any number from one on, each told by itself. Default: as the model to go on from says, else one.',
+    ),
+  label_separator: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'problem_type: multi_label_classification: what stands between the labels of a text; lists (JSONL, Parquet) need none. Default: a comma.',
+    ),
   class_weights: z
     .union([z.literal('balanced'), z.record(z.string(), z.number().positive())], {
       error: 'balanced, or a weight for each label',
     })
     .optional()
     .describe(
-      'classify: how much each label counts: balanced = rare labels as much as frequent ones, or weights by label. Default: all alike.',
+      'classify: how much each label counts: balanced = rare labels as much as frequent ones, or weights by label. Where a text may have several, it is how much having the label counts as against not having it; balanced = as often as it is not there for each time that it is. Default: all alike.',
     ),
   training_dynamics: z
     .enum(['during', 'after', 'crossfit'])

@@ -130,7 +130,11 @@ const PLACES: readonly { keys: readonly ConfigKey[]; place: 'stage' | 'finetunin
   { keys: ['packing', 'mask_history'], place: 'stage', values: ['sft'] },
   { keys: ['on_overlong', 'columns'], place: 'stage', values: ['sft', 'dpo'] },
   { keys: ['add_bos_token'], place: 'stage', values: ['pretrain'] },
-  { keys: ['label_column', 'class_weights', 'training_dynamics'], place: 'stage', values: ['classify'] },
+  {
+    keys: ['label_column', 'problem_type', 'label_separator', 'class_weights', 'training_dynamics'],
+    place: 'stage',
+    values: ['classify'],
+  },
   { keys: ['mlm_probability', 'whole_word_mask'], place: 'stage', values: ['mlm'] },
   { keys: ['split_special_tokens'], place: 'stage', values: ['pretrain', 'sft', 'dpo'] },
 ]
@@ -164,6 +168,10 @@ function checkHeaded(config: AllKeys, complain: Complain<ConfigKey>): void {
   for (const key of ['crossfit_folds', 'crossfit_fold'] as const)
     if (config[key] !== undefined && dynamics !== 'crossfit')
       complain(key, `expected it with training_dynamics: crossfit, got ${dynamics ?? 'none'}. Leave it out`)
+  if (config.label_separator !== undefined && config.problem_type === 'single_label_classification')
+    complain('label_separator', 'expected it where a text may have several labels, got one. Leave it out')
+  if (dynamics !== undefined && config.problem_type === 'multi_label_classification')
+    complain('training_dynamics', 'expected it where a text has one label, got any number of them. Leave it out')
   if (config.id_column !== undefined && dynamics === undefined)
     complain('id_column', 'expected it with training_dynamics, got none. Leave it out')
   if (!isHeadedStage(stage)) return

@@ -29,6 +29,7 @@ export {
   selectExamples,
 } from './datamap/regions.ts'
 export { LabelCounts } from './label-counts.ts'
+export { LabelSets } from './label-sets.ts'
 export type { Identification, IdentifyOptions, LanguageIdentifier } from './language/identifier.ts'
 export { loadLanguageIdentifier, saveLanguageIdentifier } from './language/identifier-file.ts'
 export { identifyLanguage, openLanguageIdentifier } from './language/identify-language.ts'

@@ -21,6 +21,11 @@ export function labelsOf(model: Classifier): readonly string[] {
   return model instanceof Encoder ? (model.config.head?.labels ?? []) : model.config.labels!
 }
 
+/** Probabilities from which a text has a label, by id, where it may have any number of them; null where it has one. */
+export function labelThresholdsOf(model: Classifier): readonly number[] | null {
+  return (model instanceof Encoder ? model.config.head?.labelThresholds : model.config.labelThresholds) ?? null
+}
+
 /** Logits of the labels in f32, [B, L]. */
 export function labelLogits(model: Classifier, input: EncoderInput): Tensor {
   if (!isClassifier(model))

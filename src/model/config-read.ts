@@ -9,20 +9,15 @@ import { INERT_KEYS, isWithoutEffect } from './config-inert-keys.ts'
 import { MAX_SIZE, readLayers, readSoftcapping } from './config-layers.ts'
 import { isEncoderType } from './encoder/families.ts'
 import { FAMILIES, type Family, type ModelType } from './families.ts'
-import { readLabels } from './labels.ts'
+import { type LabelWish, readLabels, readLabelThresholds } from './labels.ts'
 import { textPartOf } from './text-part.ts'
-
-/** A head of labels: these, or those that the file names. */
-export interface PooledHead {
-  readonly labels?: readonly string[]
-}
 
 /**
  * Reads a parsed config.json; `file` is used in messages. Throws {@link UnsupportedError} for an architecture, value or
  * key that would change the result and is not implemented, {@link InputError} for wrong types and impossible sizes. With `pooled` the
  * model has a head of labels in the place of the vocabulary's.
  */
-export function readModelConfig(json: unknown, file: string, pooled?: PooledHead): DecoderConfig {
+export function readModelConfig(json: unknown, file: string, pooled?: LabelWish): DecoderConfig {
   const part = textPartOf(json as JsonValue, file)
   const source = part?.json ?? json
   const fields = new ConfigFields(source, file, part === undefined ? '' : 'text_config')
@@ -56,7 +51,7 @@ export function readModelConfig(json: unknown, file: string, pooled?: PooledHead
     dtype: readDtype(fields),
     raw: source as JsonObject,
     ...(part !== undefined && { wrapperType: part.wrapperType }),
-    ...(pooled !== undefined && { labels: pooled.labels ?? readLabels(fields) }),
+    ...(pooled !== undefined && readHead(fields, pooled)),
   }
   for (const name of [...INERT_KEYS, ...family.inert]) fields.raw(name)
   const unread = fields.unread().find((key) => !isWithoutEffect(key, fields))
@@ -170,4 +165,10 @@ export function readDtype(fields: ConfigFields): WeightDtype | null {
   const wrong = found.indexOf(undefined)
   if (wrong !== -1) fields.fail('dtype', `one of ${dtypes.join(', ')}`, values[wrong])
   return found[0] ?? null
+}
+
+function readHead(fields: ConfigFields, wish: LabelWish): Pick<DecoderConfig, 'labels' | 'labelThresholds'> {
+  const own = readLabels(fields)
+  const labels = wish.labels ?? own
+  return { labels, labelThresholds: readLabelThresholds(fields, labels, wish.problemType) }
 }

@@ -36,7 +36,7 @@ export function writeModelConfig(config: DecoderConfig): JsonObject {
  */
 export function formatModelConfig(json: JsonObject): string {
   const floats =
-    'rms_norm_eps|layer_norm_eps|layer_norm_epsilon|initializer_range|(?:attn|final)_logit_softcapping|' +
+    '(?:(?:rms|layer)_)?norm_eps|layer_norm_epsilon|initializer_range|initializer_cutoff_factor|logit_scale|(?:attn|final)_logit_softcapping|' +
     'rope_theta|rope_local_base_freq|rotary_emb_base|rotary_pct|partial_rotary_factor|' +
     'factor|attention_factor|low_freq_factor|high_freq_factor|beta_fast|beta_slow'
   const wholeFloat = new RegExp(`^(\\s*"(?:${floats})": -?\\d+)(,?)$`, 'gm')
@@ -73,7 +73,7 @@ function spell(config: DecoderConfig): JsonObject {
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length > 1 ? [...config.eosTokenIds] : (config.eosTokenIds[0] ?? null),
     pad_token_id: config.padTokenId,
-    ...labelKeys(config.labels ?? [], true),
+    ...labelKeys(config.labels ?? [], config.labelThresholds ?? null),
   }
   if (config.dtype !== null) json.torch_dtype = config.dtype
   if (family.softcapping !== undefined) json.final_logit_softcapping = config.finalLogitSoftcapping

@@ -35,6 +35,8 @@ export interface DecoderConfig {
   readonly wrapperType?: string
   /** Names of the labels of a decoder with a pooled head, which has none for the vocabulary (pooled-decoder.ts). */
   readonly labels?: readonly string[]
+  /** Probabilities from which a text has a label, by id; null where it has one label. See `readLabelThresholds`. */
+  readonly labelThresholds?: readonly number[] | null
 }
 
 /** What blocks are made from, in a decoder and in an encoder. */

@@ -51,7 +51,7 @@ describe.each(['llama-classify', 'gpt2-classify'])('%s', (name) => {
       saveModel(loadClassifier(directory), target)
       const read = (path: string): string[] => [...openModelWeights(path).tensors.keys()].sort()
       expect(read(target)).toEqual(read(directory))
-      expect(storedLabels(target)).toEqual(['no', 'perhaps', 'yes'])
+      expect(storedLabels(target)).toEqual({ labels: ['no', 'perhaps', 'yes'], labelThresholds: null })
       expect(JSON.parse(readFileSync(join(target, 'config.json'), 'utf8')).architectures).toEqual([
         expected.architecture,
       ])

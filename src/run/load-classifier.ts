@@ -1,9 +1,10 @@
 // A model directory → something that gives labels to texts, a few rows at a time.
 import { loadClassifier, storedLabels } from '../checkpoint/model-directory/classifier-directory.ts'
 import { stack } from '../data/batches.ts'
+import { labelsAbove } from '../data/label-set-counts.ts'
 import { framedText } from '../data/tuning/framed-text.ts'
-import { InputError } from '../errors.ts'
-import { type Classifier, labelLogits, labelsOf, longestRow, padIdOf } from '../model/any-model.ts'
+import { InputError, UsageError } from '../errors.ts'
+import { type Classifier, labelLogits, labelsOf, labelThresholdsOf, longestRow, padIdOf } from '../model/any-model.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { hasTokenizer } from '../text/tokenizer-files.ts'
 import { noGrad, resolveDevice, scope } from '../torch/index.ts'
@@ -14,7 +15,9 @@ import { resolveModelPath } from './resolve-model.ts'
 export interface Classification {
   /** The most probable label. */
   label: string
-  /** Of every label, in the order of `labels`. */
+  /** What the text has: that label; or, where it may have several, all that are as probable as their thresholds, the most probable first, maybe none. */
+  labels: string[]
+  /** Of every label, in the order of the classifier's `labels`; they sum to one where a text has one label. */
   probabilities: number[]
   logits: number[]
 }
@@ -24,11 +27,20 @@ export class TextClassifier {
   readonly model: Classifier
   /** Names by id. */
   readonly labels: readonly string[]
+  /** Probabilities from which a text has a label, by id; null where it has one label. */
+  readonly thresholds: readonly number[] | null
   private readonly tokenizer: Tokenizer | undefined
 
-  constructor(model: Classifier, tokenizer?: Tokenizer) {
+  /** `threshold` takes the place of the model's own thresholds; UsageError where a text has one label. */
+  constructor(model: Classifier, tokenizer?: Tokenizer, threshold?: number) {
     this.model = model
     this.labels = labelsOf(model)
+    const own = labelThresholdsOf(model)
+    if (threshold !== undefined && own === null)
+      throw new UsageError(
+        `threshold: expected it with a classifier of several labels, got one that gives a text one label (problem_type in its config.json). Leave it out`,
+      )
+    this.thresholds = threshold === undefined ? own : this.labels.map(() => threshold)
     this.tokenizer = tokenizer
   }
 
@@ -74,15 +86,19 @@ export class TextClassifier {
   }
 
   private described(logits: number[]): Classification {
-    const highest = Math.max(...logits)
-    const weights = logits.map((logit) => Math.exp(logit - highest))
-    const sum = weights.reduce((a, b) => a + b, 0)
-    return {
-      label: this.labels[logits.indexOf(highest)]!,
-      probabilities: weights.map((weight) => weight / sum),
-      logits,
-    }
+    const label = this.labels[logits.indexOf(Math.max(...logits))]!
+    if (this.thresholds === null) return { label, labels: [label], probabilities: softmax(logits), logits }
+    const probabilities = logits.map((logit) => 1 / (1 + Math.exp(-logit)))
+    const above = labelsAbove(probabilities, this.thresholds).sort((a, b) => probabilities[b]! - probabilities[a]!)
+    return { label, labels: above.map((id) => this.labels[id]!), probabilities, logits }
   }
+}
+
+function softmax(logits: readonly number[]): number[] {
+  const highest = Math.max(...logits)
+  const weights = logits.map((logit) => Math.exp(logit - highest))
+  const sum = weights.reduce((a, b) => a + b, 0)
+  return weights.map((weight) => weight / sum)
 }
 
 /**
@@ -94,7 +110,7 @@ export class TextClassifier {
  */
 export async function loadTextClassifier(
   name: string,
-  { device = 'auto' }: { device?: 'auto' | 'cpu' | 'cuda' } = {},
+  { device = 'auto', threshold }: { device?: 'auto' | 'cpu' | 'cuda'; threshold?: number | undefined } = {},
   watch?: Watch,
 ): Promise<TextClassifier> {
   const directory = await resolveModelPath(name, watch)
@@ -105,7 +121,7 @@ export async function loadTextClassifier(
   const model = loadClassifier(directory, { device: resolveDevice(device) })
   try {
     const tokenizer = hasTokenizer(directory) ? await Tokenizer.fromDirectory(directory) : undefined
-    return new TextClassifier(model, tokenizer?.fit(model.config.vocabSize))
+    return new TextClassifier(model, tokenizer?.fit(model.config.vocabSize), threshold)
   } catch (error) {
     model.free()
     throw error

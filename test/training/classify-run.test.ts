@@ -99,6 +99,90 @@ describe.each([
   }, 60_000)
 })
 
+describe.each([
+  ['modernbert-mlm', 'full', '1e-2'],
+  ['llama-classify', 'full', '1e-2'],
+])('a classifier of several labels, of %s, %s', (name, finetuning, rate) => {
+  const own = at(`several-${name}`)
+  const keys = () => ({
+    model: name.endsWith('-classify') ? withoutHead(name) : fixture(name),
+    dataset: write('several.jsonl', severalRows(200)),
+    problem_type: 'multi_label_classification',
+    label_separator: '+',
+    class_weights: 'balanced',
+    metric_for_best_model: 'macro_f1',
+    finetuning,
+    learning_rate: rate,
+    val_split: '0.25',
+    max_steps: '240',
+    save_steps: '120',
+    output_dir: own,
+  })
+
+  it('learns each by itself, and keeps the thresholds that held-out texts had best', async () => {
+    const ended = await train(keys())
+    expect(ended.code, ended.err).toBe(0)
+    const { metrics } = ofType(ended.events, 'evaluation-done').at(-1)!
+    expect(metrics.eval_macro_f1).toBeGreaterThan(0.9)
+    expect(metrics.eval_micro_f1).toBeGreaterThan(0.9)
+    const config = JSON.parse(readFileSync(join(own, 'config.json'), 'utf8'))
+    expect(config.problem_type).toBe('multi_label_classification')
+    expect(config.id2label).toEqual({ 0: 'north', 1: 'south' })
+    expect(config.label_thresholds).toEqual([metrics.eval_threshold_north, metrics.eval_threshold_south])
+    expect(ended.err).toContain(
+      'labels are given from these probabilities on, the best on the held-out texts: north 0.',
+    )
+    const file = at('lines.txt')
+    writeFileSync(file, 'the vos che and b\nthe vos tio and b\n')
+    const shown = await annealHere(['classify', '--model', own, '--text', file, '--device', 'cpu'])
+    expect(shown.out).toMatch(
+      /^0\.\d{3} south {2}the vos che and b\n(?:0\.\d{3} south, 0\.\d{3} north|0\.\d{3} north, 0\.\d{3} south) {2}the vos tio and b\n$/,
+    )
+    const { labels, probabilities, logits } = JSON.parse(
+      (await annealHere(['classify', '--model', own, '--text', file, '--device', 'cpu', '--json'])).out,
+    )
+    expect(labels.map((each: string[]) => each.toSorted())).toEqual([['south'], ['north', 'south']])
+    for (const [i, row] of logits.entries())
+      for (const [j, logit] of row.entries()) expect(probabilities[i][j]).toBeCloseTo(1 / (1 + Math.exp(-logit)), 5)
+    const none = await annealHere(['classify', '--model', own, '--text', file, '--device', 'cpu', '--threshold', '1'])
+    expect(none.out).toBe('none  the vos che and b\nnone  the vos tio and b\n')
+  }, 60_000)
+
+  it('goes on from a checkpoint to the same bits', async () => {
+    const whole = hashWeights(own)
+    rmSync(join(own, 'checkpoint-240'), { recursive: true })
+    const ended = await train({ ...keys(), resume_from_checkpoint: 'auto' })
+    expect(ended.code, ended.err).toBe(0)
+    expect(hashWeights(own)).toBe(whole)
+  }, 60_000)
+
+  it('is gone on from as what it is, without its thresholds', async () => {
+    const { problem_type: _, class_weights: __, ...rest } = keys()
+    const ended = await train({
+      ...rest,
+      finetuning: 'full',
+      model: own,
+      max_steps: '1',
+      output_dir: at('on'),
+      val_split: '0',
+    })
+    expect(ended.code, ended.err).toBe(0)
+    const config = JSON.parse(readFileSync(join(at('on'), 'config.json'), 'utf8'))
+    expect(config.problem_type).toBe('multi_label_classification')
+    rmSync(at('on'), { recursive: true })
+  }, 60_000)
+})
+
+/** Texts with words of the north, of the south, or of both. */
+function severalRows(count: number): { text: string; label: string }[] {
+  const words = { south: ['vos', 'che', 'sol', 'mar'], north: ['tio', 'bus', 'pan', 'luz'] }
+  return Array.from({ length: count }, (_, i) => {
+    const own = ([['south'], ['north'], ['south', 'north']] as const)[i % 3]!
+    const said = own.flatMap((side) => [words[side][i % 4]!, ...(own.length === 1 ? [words[side][(i >> 2) % 4]!] : [])])
+    return { text: ['the', ...said, 'and', 'abcdefgh'[i % 8]].join(' '), label: own.join('+') }
+  })
+}
+
 describe('a masked language model', () => {
   it('learns what was hidden, and goes on from a checkpoint to the same bits', async () => {
     const keys = {
@@ -184,6 +268,34 @@ describe('bad input is said in one line', () => {
           val_split: '0.1',
         })(),
       /val_split: expected labelled texts to evaluate on, got none at 0\.1\. .* or eval_dataset/,
+    ],
+    [
+      'several labels where a text has one',
+      bert({ label_separator: ';' }),
+      /label_separator: expected it where a text may have several labels, got one\. Set problem_type: multi_label_classification/,
+    ],
+    [
+      'a map of texts with several labels',
+      bert({ problem_type: 'multi_label_classification', training_dynamics: 'after' }),
+      /training_dynamics: expected it where a text has one label, got any number of them\. Leave it out/,
+    ],
+    [
+      'an empty list of labels',
+      () =>
+        bert({
+          dataset: write('none.jsonl', [...rows, { text: 'che', label: [] }]),
+          problem_type: 'multi_label_classification',
+        })(),
+      /none\.jsonl:13, field 'label': expected one label or more, got an empty list/,
+    ],
+    [
+      'a separator that is not between the labels',
+      () =>
+        bert({
+          dataset: write('semicolon.jsonl', [...rows, { text: 'che', label: 'north;south' }]),
+          problem_type: 'multi_label_classification',
+        })(),
+      /got "north;south", which is north and south with ";" between them\. Set label_separator: ';'/,
     ],
     ['frozen layers', bert({ finetuning: 'freeze' }), /expected full, lora or dora with classify, got freeze/],
     ['samples of a text', bert({ sample_prompts: '[hello]' }), /sample_prompts: expected none with classify/],

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { LabelSets } from '../label-sets.ts'
 import { type LabelledOptions, readLabelled, sortedLabels } from './labelled.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'labelled-'))
@@ -94,6 +95,56 @@ describe('labelled rows', () => {
       ['b', 0],
       ['c', 1],
     ])
+  })
+
+  it('may have several labels, between separators or in lists', async () => {
+    const sets = new LabelSets()
+    const several = { sets, separator: ',' }
+    const labelsOf = ({ train }: Awaited<ReturnType<typeof readLabelled>>) =>
+      Array.from({ length: train.length }, (_, i) => sets.of(train.labelOf(i)))
+    const data = await read('several.tsv', 'text\tlabel\na\tES-ES, ES-AR\nb\tES-AR\nc\tES-AR,ES-ES\n', { several })
+    expect(data.report.labels).toEqual(['ES-AR', 'ES-ES'])
+    expect(labelsOf(data)).toEqual([[0, 1], [0], [0, 1]])
+    const lines = [
+      { text: 'a', label: ['x', 'y'] },
+      { text: 'b', label: 'y' },
+    ]
+    const lists = await read('lists.jsonl', lines.map((line) => JSON.stringify(line)).join('\n'), { several })
+    expect(labelsOf(lists)).toEqual([[0, 1], [1]])
+  })
+
+  it('says that a label reads like several where texts have one', async () => {
+    const data = await read('joined.tsv', 'text\tlabel\na\tx\nb\ty\nc\tx,y\n')
+    expect(data.report.labels).toEqual(['x', 'x,y', 'y'])
+    expect(data.report.notices).toEqual([
+      "label x,y reads like x and y, which are labels too: it is learnt as one more. Where a text may have several, set problem_type: multi_label_classification and label_separator: ','",
+    ])
+  })
+
+  it.each([
+    [
+      'an empty list of labels',
+      { text: 'a', label: [] },
+      /bad\.jsonl:1, field 'label': expected one label or more, got an empty list\. Leave the row out, or label it/,
+    ],
+    ['an empty text of labels', { text: 'a', label: ' ' }, /expected one label or more, got an empty list/],
+    [
+      'an empty label among others',
+      { text: 'a', label: 'x,,y' },
+      /field 'label': expected labels with "," between them, got "x,,y", of which one is empty\. Correct the row/,
+    ],
+    ['a list of what are no labels', { text: 'a', label: [{}] }, /expected labels, got \[\{\}\]\. Correct the row/],
+    [
+      'another separator than was said',
+      { text: 'a', label: 'x;y' },
+      /bad\.jsonl:1, field 'label': expected labels with "," between them, got "x;y", which is x and y with ";" between them\. Set label_separator: ';'/,
+    ],
+  ])('says what is wrong with %s', async (_, row, message) => {
+    const rows = [row, { text: 'b', label: 'x' }, { text: 'c', label: 'y' }]
+    const several = { sets: new LabelSets(), separator: ',' }
+    await expect(read('bad.jsonl', rows.map((each) => JSON.stringify(each)).join('\n'), { several })).rejects.toThrow(
+      message,
+    )
   })
 
   it.each([

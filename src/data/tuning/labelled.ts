@@ -1,12 +1,14 @@
-// Rows of a text and its label → samples of one label each, and the labels that there are.
+// Rows of a text and its label, or labels → samples of one number each, and the labels that there are.
 
 import { InputError } from '../../errors.ts'
 import { counted } from '../../report/amounts.ts'
 import { IGNORE_INDEX } from '../batch.ts'
+import type { LabelSets } from '../label-sets.ts'
 import { type RowOptions, readRows, type SourceRow } from '../read/sources.ts'
 import type { Dataset, Sample } from '../sample.ts'
 import { fractionFor, rankOf, type SplitOptions } from '../split.ts'
 import { type FramingTokenizer, framedText } from './framed-text.ts'
+import { joinedLabel, labelsOfField } from './label-field.ts'
 
 /** How labelled rows are read. */
 export interface LabelledOptions {
@@ -22,6 +24,8 @@ export interface LabelledOptions {
   keepRows?: boolean
   /** The labels that there may be, in the order of their ids. Default: those of the rows, sorted. */
   labels?: readonly string[]
+  /** Texts may have several labels, and a sample carries the id of their combination in `sets`; `separator` stands between them where they are no list. */
+  several?: { sets: LabelSets; separator: string }
   /** Holds some rows out, told by their text alone. */
   validation?: SplitOptions
   rows?: RowOptions
@@ -38,7 +42,7 @@ export interface LabelledRow {
   label: string
 }
 
-/** Samples whose first position has the label's id as its own; the others carry none. */
+/** Samples whose first position has the id of the label, or of the combination of labels, as its own; the others carry none. */
 export class LabelledSamples implements Dataset<Sample> {
   private readonly ids: Int32Array[] = []
   private readonly labels: number[] = []
@@ -48,7 +52,7 @@ export class LabelledSamples implements Dataset<Sample> {
     return this.ids.length
   }
 
-  /** The label's id of a sample. */
+  /** The id of a sample's label, or of its combination. */
   labelOf(index: number): number {
     return this.labels[index]!
   }
@@ -97,7 +101,7 @@ export async function readLabelled(paths: string | readonly string[], options: L
   const { textColumn = 'text', labelColumn = 'label', maxLength, tokenizer, validation = { fraction: 0 } } = options
   const found: {
     ids: Int32Array
-    label: string
+    labels: string[]
     rank: number
     place: string
     twin: number | undefined
@@ -110,8 +114,9 @@ export async function readLabelled(paths: string | readonly string[], options: L
   let tokens = 0
   const firstOf = new Map<string, number>()
   const contrary = { count: 0, first: '' }
+  const { sets, separator } = options.several ?? {}
   for await (const row of readRows(paths, options.rows)) {
-    const { text, label, place, others } = fieldsOf(row, textColumn, labelColumn)
+    const { text, labels: own, place, others } = fieldsOf(row, textColumn, labelColumn, separator)
     for (const column of others) if (column !== options.idColumn) unread.add(column)
     if (text.trim() === '') {
       if (empty.count++ === 0) empty.first = place
@@ -123,34 +128,56 @@ export async function readLabelled(paths: string | readonly string[], options: L
     if (length > ids.length) cut.count++
     cut.longest = Math.max(cut.longest, length)
     tokens += ids.length
-    const kept = options.keepRows ? rowFor(row, { text, label, place }, options.idColumn, placeOfId) : undefined
-    found.push({ ids, label, rank: validation.fraction > 0 ? rankOf(text, validation) : 1, place, twin, row: kept })
+    const kept = options.keepRows
+      ? rowFor(row, { text, label: own.join(separator), place }, options.idColumn, placeOfId)
+      : undefined
+    found.push({
+      ids,
+      labels: own,
+      rank: validation.fraction > 0 ? rankOf(text, validation) : 1,
+      place,
+      twin,
+      row: kept,
+    })
   }
   const files = typeof paths === 'string' ? paths : paths.join(', ')
   if (found.length === 0)
     throw new InputError(
       `data in ${files}: expected rows with a text, got ${counted(empty.count, 'row')} whose ${textColumn} is empty`,
     )
-  const labels = options.labels ?? sortedLabels(found.map(({ label }) => label))
+  const labels = options.labels ?? sortedLabels(found.flatMap((each) => each.labels))
+  const joined = options.labels === undefined ? joinedLabel(labels) : undefined
+  if (joined !== undefined && separator !== undefined)
+    throw new InputError(
+      `${found.find((each) => each.labels.includes(joined.label))!.place}, field '${labelColumn}': expected labels with ${JSON.stringify(separator)} between them, got "${joined.label}", which is ${joined.parts.join(' and ')} with ${JSON.stringify(joined.separator)} between them. Set label_separator: '${joined.separator}'`,
+    )
   const idOf = labelReader(labels)
   const fraction = fractionFor(
     found.map(({ rank }) => rank),
     validation.fraction,
   )
   const data = { train: new LabelledSamples(), validation: new LabelledSamples() }
-  for (const { ids, label, rank, place, twin, row } of found) {
-    const id = idOf.get(label)
-    if (id === undefined)
+  const given: number[] = []
+  for (const { ids, labels: own, rank, place, twin, row } of found) {
+    const unknown = own.find((label) => !idOf.has(label))
+    if (unknown !== undefined)
       throw new InputError(
-        `${place}, field '${labelColumn}': expected one of the ${labels.length} labels ${shown(labels)}, got ${JSON.stringify(label)}. ` +
+        `${place}, field '${labelColumn}': expected one of the ${labels.length} labels ${shown(labels)}, got ${JSON.stringify(unknown)}. ` +
           'The classifier knows no other: correct the row, or train a new one from a model without this head',
       )
-    if (twin !== undefined && idOf.get(found[twin]!.label) !== id && contrary.count++ === 0) contrary.first = place
+    const id = sets?.idOf(own.map((label) => idOf.get(label)!)) ?? idOf.get(own[0]!)!
+    given.push(id)
+    if (twin !== undefined && given[twin] !== id && contrary.count++ === 0) contrary.first = place
     data[rank < fraction ? 'validation' : 'train'].add(ids, id, row)
   }
   const notices = [
     ...(empty.count > 0
       ? [`${counted(empty.count, 'row')} with an empty text left out (the first: ${empty.first})`]
+      : []),
+    ...(joined !== undefined
+      ? [
+          `label ${joined.label} reads like ${joined.parts.join(' and ')}, which are labels too: it is learnt as one more. Where a text may have several, set problem_type: multi_label_classification and label_separator: '${joined.separator}'`,
+        ]
       : []),
     ...(contrary.count > 0
       ? [
@@ -206,7 +233,8 @@ function fieldsOf(
   { row, id }: SourceRow,
   textColumn: string,
   labelColumn: string,
-): { text: string; label: string; place: string; others: string[] } {
+  separator: string | undefined,
+): { text: string; labels: string[]; place: string; others: string[] } {
   const place = `${id.file}:${id.line}`
   const fields: Readonly<Record<string, unknown>> = typeof row === 'string' ? { text: row } : row
   for (const [column, key] of [
@@ -218,17 +246,11 @@ function fieldsOf(
         `${place}: expected a column '${column}', got ${Object.keys(fields).slice(0, 20).join(', ')}. Name the right one with ${key}`,
       )
   const text = fields[textColumn]
-  const label = fields[labelColumn]
   if (typeof text !== 'string' && text !== null)
     throw new InputError(`${place}, field '${textColumn}': expected a text, got ${JSON.stringify(text)}`)
-  const isLabel =
-    typeof label === 'string' ? label.trim() !== '' : typeof label === 'number' || typeof label === 'boolean'
-  if (!isLabel)
-    throw new InputError(
-      `${place}, field '${labelColumn}': expected a label, got ${label === '' ? 'an empty one' : JSON.stringify(label)}. Leave the row out, or label it`,
-    )
+  const labels = labelsOfField(fields[labelColumn], separator, { place, column: labelColumn })
   const others = Object.keys(fields).filter((field) => field !== textColumn && field !== labelColumn)
-  return { text: text ?? '', label: String(label).trim(), place, others }
+  return { text: text ?? '', labels, place, others }
 }
 
 function shown(labels: readonly string[]): string {

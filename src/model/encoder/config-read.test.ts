@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { InputError, UnsupportedError } from '../../errors.ts'
 import { readModelConfig } from '../config-read.ts'
+import { formatModelConfig } from '../config-write.ts'
 import { readEncoderConfig, writeEncoderConfig } from './config-read.ts'
 
 // Keys as published models have them.
@@ -186,6 +187,36 @@ describe('an encoder config', () => {
       expect(json).toMatchObject({ id2label: { 0: 'no', 1: 'yes' }, problem_type: 'single_label_classification' })
       expect({ ...readEncoderConfig(json, 'config.json'), raw: null }).toEqual({ ...config, raw: null })
     }
+  })
+
+  it('may give a text several labels, each from a probability on', () => {
+    const several = { kind: 'classify', labels: ['no', 'yes'], problemType: 'multi_label_classification' } as const
+    for (const base of [bertBase, modernBase]) {
+      const config = readEncoderConfig(base, 'config.json', several)
+      expect(config.head!.labelThresholds).toEqual([0.5, 0.5])
+      const json = writeEncoderConfig(config)
+      expect(json).toMatchObject({ problem_type: 'multi_label_classification' })
+      expect(json).not.toHaveProperty('label_thresholds')
+      const fitted = readEncoderConfig({ ...json, label_thresholds: [0.25, 0.75] }, 'config.json')
+      expect(fitted.head!.labelThresholds).toEqual([0.25, 0.75])
+      expect(writeEncoderConfig(fitted).label_thresholds).toEqual([0.25, 0.75])
+      // Those of other labels are none of this head's.
+      const other = { ...json, label_thresholds: [0.25, 0.75] }
+      const three = readEncoderConfig(other, 'config.json', { ...several, labels: ['a', 'b', 'c'] })
+      expect(three.head!.labelThresholds).toEqual([0.5, 0.5, 0.5])
+      expect(() => readEncoderConfig({ ...json, label_thresholds: [2, 0] }, 'config.json')).toThrow(
+        'label_thresholds: expected a list of probabilities',
+      )
+      expect(() => readEncoderConfig({ ...json, problem_type: 'regression' }, 'config.json')).toThrow(
+        'problem_type: expected single_label_classification or multi_label_classification, got "regression"',
+      )
+    }
+  })
+
+  it('keeps the decimal point of what Python declares as a float', () => {
+    const text = formatModelConfig(writeEncoderConfig(readEncoderConfig({ ...modernBase, norm_eps: 1 }, 'config.json')))
+    expect(text).toContain('"initializer_cutoff_factor": 2.0')
+    expect(text).toContain('"norm_eps": 1.0')
   })
 
   it.each([

@@ -102,7 +102,7 @@ export function writeEncoderConfig(config: EncoderConfig): JsonObject {
     vocab_size: config.vocabSize,
     pad_token_id: config.padTokenId,
     ...(dtype !== null && { torch_dtype: dtype }),
-    ...labelKeys(labels, head?.kind === 'classify'),
+    ...labelKeys(labels, head?.kind === 'classify' ? head.labelThresholds : undefined),
   }
 }
 

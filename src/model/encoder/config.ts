@@ -2,11 +2,12 @@
 
 import type { DecoderConfig } from '../config.ts'
 import type { Activation } from '../families.ts'
+import type { LabelWish } from '../labels.ts'
 import type { EncoderType, HeadKind } from './families.ts'
 
 /** An encoder in full: shapes and formulas of every layer and of its head, all defaults filled in. */
 export interface EncoderConfig
-  extends Omit<DecoderConfig, 'modelType' | 'embeddingScale' | 'finalLogitSoftcapping' | 'labels'> {
+  extends Omit<DecoderConfig, 'modelType' | 'embeddingScale' | 'finalLogitSoftcapping' | 'labels' | 'labelThresholds'> {
   readonly modelType: EncoderType
   /** Width of the embeddings; where it is not `hiddenSize`, a matrix is between (ELECTRA). */
   readonly embeddingSize: number
@@ -34,12 +35,15 @@ export interface HeadConfig {
   readonly dropsFirst: boolean
   /** Names of the outputs, of `classify` and `token`. */
   readonly labels: readonly string[]
+  /** Of `classify`: probabilities from which a text has a label, by id; null where it has one label. */
+  readonly labelThresholds: readonly number[] | null
 }
 
 /** Which head a model is to have, whatever its file says. */
 export type HeadWish =
   | { readonly kind: 'none' | 'mlm' | 'rtd' }
-  | { readonly kind: 'token' | 'classify'; readonly labels?: readonly string[] }
+  | { readonly kind: 'token'; readonly labels?: readonly string[] }
+  | ({ readonly kind: 'classify' } & LabelWish)
 
 /** Anything that config.json may describe. */
 export type ModelConfig = DecoderConfig | EncoderConfig

@@ -2,7 +2,7 @@
 
 import type { ConfigFields, JsonValue } from '../config-fields.ts'
 import type { Activation } from '../families.ts'
-import { readLabels } from '../labels.ts'
+import { readLabels, readLabelThresholds } from '../labels.ts'
 import type { EncoderConfig, HeadConfig, HeadWish } from './config.ts'
 import type { EncoderFamily, HeadKind } from './families.ts'
 
@@ -37,6 +37,7 @@ export function readHead(
   if (family.classes[kind] === undefined)
     fields.refuse('head', `one of ${Object.keys(family.classes).join(', ')} on a ${config.modelType}`, kind)
   const names = wish !== undefined && 'labels' in wish && wish.labels !== undefined ? wish.labels : labels
+  const problemType = wish?.kind === 'classify' ? wish.problemType : undefined
   const isPooled = kind === 'classify'
   const hasDense = kind !== 'token' || isModern
   return {
@@ -50,6 +51,7 @@ export function readHead(
     dropout: kind === 'mlm' || kind === 'rtd' ? 0 : dropout,
     dropsFirst: isPooled && family.pooler.dropsFirst,
     labels: kind === 'classify' || kind === 'token' ? names : [],
+    labelThresholds: kind === 'classify' ? readLabelThresholds(fields, names, problemType) : null,
   }
 }
 

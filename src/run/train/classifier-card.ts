@@ -10,18 +10,20 @@ import { formatNumber } from '../../report/scale.ts'
 /** What is said of a classifier. */
 export interface ClassifierFacts {
   readonly labels: readonly string[]
+  /** Probabilities from which a text has a label; undefined where it has one label, or nothing was held out. */
+  readonly thresholds?: readonly number[] | undefined
   /** Of the evaluation of the weights that were kept; empty where nothing was evaluated. */
   readonly evaluation: Readonly<Record<string, string | number | null>>
   readonly step: number
 }
 
-const MEASURED = ['eval_macro_f1', 'eval_mcc', 'eval_accuracy', 'eval_loss'] as const
+const MEASURED = ['eval_macro_f1', 'eval_micro_f1', 'eval_mcc', 'eval_accuracy', 'eval_loss'] as const
 
 /** Writes README.md into `directory`. */
 export function writeClassifierCard(
   directory: string,
   config: TrainConfig,
-  { labels, evaluation, step }: ClassifierFacts,
+  { labels, thresholds, evaluation, step }: ClassifierFacts,
 ): WrittenFile {
   const { model_name_or_path, finetuning } = config
   const base = model_name_or_path && (nameOfSnapshot(model_name_or_path)?.repo ?? basename(resolve(model_name_or_path)))
@@ -39,7 +41,7 @@ export function writeClassifierCard(
     '',
     `A classifier of texts, trained with Anneal ${from} for ${step.toLocaleString('en')} steps (${finetuning === 'full' ? 'all weights' : `${finetuning}, merged`}).`,
     '',
-    `Labels: ${labels.map((label) => `\`${label}\``).join(', ')}.`,
+    `Labels: ${labels.map((label, id) => `\`${label}\`${thresholds ? ` from a probability of ${formatNumber(thresholds[id]!)} on` : ''}`).join(', ')}${thresholds ? '; a text may have several. What was measured is with one half for all' : ''}.`,
     '',
     ...(measured.length === 0
       ? ['Nothing was held out, so nothing is known of how well it does.']

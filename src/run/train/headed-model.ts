@@ -3,6 +3,7 @@ import {
   isEncoderDirectory,
   loadClassifier,
   loadClassifierConfig,
+  type StoredLabels,
   storedLabels,
 } from '../../checkpoint/model-directory/classifier-directory.ts'
 import { loadEncoder, loadEncoderConfig } from '../../checkpoint/model-directory/encoder-directory.ts'
@@ -38,21 +39,22 @@ export function checkHeadedStart({ stage, model_name_or_path: path }: TrainConfi
 
 /** What the model is, with the stage's head: read from its directory, or from the keys of a fresh one. Its labels may not be known yet. */
 export function headedConfig(
-  { stage, model_name_or_path: path }: TrainConfig,
+  { stage, model_name_or_path: path, problem_type: problemType }: TrainConfig,
   fresh: Readonly<Record<string, unknown>>,
   file: string,
   labels: readonly string[] = [],
 ): ModelConfig {
+  const wish = { labels, ...(problemType && { problemType }) }
   if (path !== undefined)
-    return stage === 'mlm' ? loadEncoderConfig(path, { kind: 'mlm' }) : loadClassifierConfig(path, labels)
+    return stage === 'mlm' ? loadEncoderConfig(path, { kind: 'mlm' }) : loadClassifierConfig(path, wish)
   if (stage === 'mlm') return readEncoderConfig(fresh, file, { kind: 'mlm' })
   return isEncoderType(fresh.model_type)
-    ? readEncoderConfig(fresh, file, { kind: 'classify', labels })
-    : readModelConfig(fresh, file, { labels })
+    ? readEncoderConfig(fresh, file, { kind: 'classify', ...wish })
+    : readModelConfig(fresh, file, wish)
 }
 
 /** The labels that the model to go on from has already; undefined where it has none, or is new. */
-export function ownLabels({ model_name_or_path: path }: TrainConfig): readonly string[] | undefined {
+export function ownLabels({ model_name_or_path: path }: TrainConfig): StoredLabels | undefined {
   return path === undefined ? undefined : storedLabels(path)
 }
 
@@ -63,7 +65,7 @@ export function headedModel(
   tokenizer: Tokenizer,
   { labels, device, tell }: { labels: readonly string[]; device: string; tell: (message: string) => void },
 ): AnyModel {
-  const { stage, seed, model_name_or_path: path } = config
+  const { stage, seed, model_name_or_path: path, problem_type: problemType } = config
   const model = path === undefined ? fresh(described, seed, device) : load(path)
   // Transformers finds the end of a row by its padding.
   if (!isEncoderConfig(model.config) && model.config.padTokenId === null && 'lm_head' in model)
@@ -76,7 +78,7 @@ export function headedModel(
     const loaded =
       stage === 'mlm'
         ? loadEncoder(directory, { ...options, head: { kind: 'mlm' } })
-        : loadClassifier(directory, { ...options, labels })
+        : loadClassifier(directory, { ...options, labels, ...(problemType && { problemType }) })
     if (drawn.length > 0)
       tell(
         `${directory} has no ${drawn.join(', ')}: ${drawn.length === 1 ? 'it begins' : 'they begin'} with numbers drawn by the seed`,

@@ -14,6 +14,7 @@ import { eventsOf } from '../../work.ts'
 import { writeClassifierCard } from './classifier-card.ts'
 import { leaveFingerprint } from './fingerprint.ts'
 import { finishedRun } from './finished-run.ts'
+import { keepThresholds } from './keep-thresholds.ts'
 import { loopOptions } from './loop-options.ts'
 import { prepareRun, type Run } from './prepare-run.ts'
 import { DynamicsRecording } from './record-dynamics.ts'
@@ -105,7 +106,7 @@ export async function* runTraining(
     }
     // What was stopped goes on from its checkpoint; a final model would say that it is done.
     if (signal?.aborted) result = { ...result, reason: 'stopped' }
-    else result = yield* finish(run, parts, result)
+    else result = yield* finish(run, parts, result, tell)
     page.end(result.fingerprint)
     yield* told.splice(0)
     return result
@@ -141,16 +142,17 @@ async function* finish(
   { config, tokenizer, finetuning, data }: Run,
   parts: Parameters<typeof saveFinal>[0],
   result: TrainResult,
+  tell: RunTell,
 ): AsyncGenerator<RunEvent, TrainResult> {
   const { step } = result
   const { keptStep, notices } = await saveFinal(parts, step)
   for (const message of notices) yield { type: 'notice', message }
-  if (data.labels !== undefined)
-    writeClassifierCard(config.output_dir, config, {
-      labels: data.labels,
-      evaluation: parts.log.evaluationAt(keptStep),
-      step: keptStep,
-    })
+  if (data.labels !== undefined) {
+    const { labels } = data
+    const evaluation = parts.log.evaluationAt(keptStep)
+    const thresholds = keepThresholds(config.output_dir, labels, evaluation, tell)
+    writeClassifierCard(config.output_dir, config, { labels, thresholds, evaluation, step: keptStep })
+  }
   yield { type: 'saved', what: 'model', path: config.output_dir }
   const fingerprint = await leaveFingerprint(config, tokenizer, finetuning.model, step)
   yield { type: 'fingerprint', fingerprint }
