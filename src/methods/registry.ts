@@ -10,10 +10,22 @@ import { method as promptTuning } from './prompt-tuning/method.ts'
 import { method as prune } from './prune/method.ts'
 import { method as qpruner } from './qpruner/method.ts'
 import { method as quantize } from './quantize/method.ts'
+import { method as sande } from './sande/method.ts'
 import { method as sleb } from './sleb/method.ts'
 
 /** One for each folder beside this file, in the order of a model's life. */
-export const METHODS: readonly Method[] = [lora, promptTuning, freeze, dpo, dropbp, prune, sleb, quantize, qpruner]
+export const METHODS: readonly Method[] = [
+  lora,
+  promptTuning,
+  freeze,
+  dpo,
+  dropbp,
+  prune,
+  sleb,
+  quantize,
+  qpruner,
+  sande,
+]
 
 /** What is implemented under a name of its own and is no folder here: stages, schedules, files. */
 export const TECHNIQUES: readonly MethodEntry[] = [

@@ -1,11 +1,11 @@
 // What a probe measures of the model as it stands, on one batch. Sums, not means: batches may differ in tokens, and a sum of terms
 // that are not negative can be given up early (race.ts).
-import { type Batch, IGNORE_INDEX } from '../data/batch.ts'
+import type { Batch } from '../data/batch.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { withoutDropout } from '../model/without-dropout.ts'
 import { noGrad, scope, Tensor } from '../torch/index.ts'
 import { divergenceTerms } from '../train/divergence.ts'
-import { crossEntropy, decoderInput, shiftLabels } from '../train/objective.ts'
+import { crossEntropy, decoderInput, labelledStates, shiftLabels } from '../train/objective.ts'
 import { gradientNorms, probeGradients } from './gradients.ts'
 
 /** A number that says how good a model is on a batch; lower is better. */
@@ -44,7 +44,7 @@ export function divergenceMetric(model: Decoder, batches: readonly Batch[]): Met
   const before = noGrad(() =>
     batches.map((batch) =>
       scope(() =>
-        labelled(
+        labelledStates(
           withoutDropout(model, () => model.hidden(decoderInput(batch, model.device))),
           batch,
         ),
@@ -55,7 +55,7 @@ export function divergenceMetric(model: Decoder, batches: readonly Batch[]): Met
   return {
     name: 'divergence',
     measure: (hidden, batch, index) => {
-      const [p, q] = [before[index]!, labelled(hidden(), batch)]
+      const [p, q] = [before[index]!, labelledStates(hidden(), batch)]
       const rows = Math.max(1, Math.floor(MOST_LOGITS / model.config.vocabSize))
       let sum = 0
       for (let start = 0; start < p.size(0); start += rows) {
@@ -83,10 +83,4 @@ export function gradientNormMetric(
     name: 'gradient-norms',
     measure: (_hidden, batch) => scope(() => gradientNorms(probeGradients(parameters, generator, () => loss(batch)))),
   }
-}
-
-/** Rows of hidden states [B, T, D] at positions that have a label, [N, D]. */
-function labelled(states: Tensor, batch: Batch): Tensor {
-  const positions = [...shiftLabels(batch).entries()].filter(([, label]) => label !== IGNORE_INDEX).map(([i]) => i)
-  return states.view(-1, states.size(-1)).indexSelect(0, Tensor.from(positions, undefined, 'i64').to(states.device))
 }

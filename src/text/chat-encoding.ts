@@ -17,6 +17,8 @@ export interface MessageSpan {
   readonly start: number
   /** For an assistant: the first token after the generation prompt, so that the body is what the model is to generate. */
   readonly bodyStart: number
+  /** After the last token of the content alone, before what the template writes behind it; `bodyStart` where it is not there as it stands. */
+  readonly bodyEnd: number
   /** After the end-of-turn token and whatever the template writes behind it. */
   readonly end: number
   /** Parts of the body that are another's words: what a tool answered, where a template writes it into the turn of its caller. */
@@ -59,15 +61,15 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
   const spans = parts.map((part) => {
     if (part === undefined) return undefined
     const foreign = part.foreign.map(([start, end]) => [at(start), at(end)] as const)
-    const { start, bodyStart, end, hasUntoldFrame } = part
-    const tokens = { start: at(start), bodyStart: at(bodyStart), end: at(end), foreign }
+    const { start, bodyStart, bodyEnd, end, hasUntoldFrame } = part
+    const tokens = { start: at(start), bodyStart: at(bodyStart), bodyEnd: at(bodyEnd), end: at(end), foreign }
     return { ...tokens, hasUntoldFrame, text: text.slice(start, end) }
   })
   return { ids: encoded.ids, text, spans }
 }
 
 function offsetsOf(part: TextSpan | undefined): number[] {
-  return part === undefined ? [] : [part.start, part.bodyStart, part.end, ...part.foreign.flat()]
+  return part === undefined ? [] : [part.start, part.bodyStart, part.bodyEnd, part.end, ...part.foreign.flat()]
 }
 
 /**

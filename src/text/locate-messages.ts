@@ -9,6 +9,7 @@ import { type ContentMask, isToolMessage } from './stages/content-mask.ts'
 export interface TextSpan {
   readonly start: number
   readonly bodyStart: number
+  readonly bodyEnd: number
   readonly end: number
   readonly foreign: readonly (readonly [start: number, end: number])[]
   readonly hasUntoldFrame: boolean
@@ -41,16 +42,19 @@ export function locateMessages(rendering: LocatedIn, options: LocateOptions): (T
       searchFrom = end
       if (isAssistant(message)) {
         const bodyStart = start + commonPrefix(text, start, end, options.prompt)
-        return { start, bodyStart, end, ...foreignIn(rendering, options, region, bodyStart) }
+        const at = content === '' ? -1 : masked.slice(bodyStart, end).indexOf(content)
+        const bodyEnd = at === -1 ? end : bodyStart + at + content.length
+        return { start, bodyStart, bodyEnd, end, ...foreignIn(rendering, options, region, bodyStart) }
       }
       const at = content === '' ? -1 : masked.slice(start, end).indexOf(content)
-      return { start, bodyStart: at === -1 ? start : start + at, end, ...NOTHING_FOREIGN }
+      const bodyStart = at === -1 ? start : start + at
+      return { start, bodyStart, bodyEnd: at === -1 ? start : bodyStart + content.length, end, ...NOTHING_FOREIGN }
     }
     // Written outside the loop, such as a system message in front of it.
     const at = content === '' ? -1 : masked.indexOf(content, searchFrom)
     if (at === -1) return undefined
     searchFrom = at + content.length
-    return { start: at, bodyStart: at, end: searchFrom, ...NOTHING_FOREIGN }
+    return { start: at, bodyStart: at, bodyEnd: searchFrom, end: searchFrom, ...NOTHING_FOREIGN }
   })
 }
 

@@ -74,6 +74,12 @@ export function shiftLabels({ labels, rows, length, segmentIds }: Batch): Int32A
   return shifted
 }
 
+/** Rows of hidden states [B, T, D] at the positions that predict a label, [N, D]. */
+export function labelledStates(states: Tensor, batch: Batch): Tensor {
+  const positions = [...shiftLabels(batch).entries()].filter(([, label]) => label !== IGNORE_INDEX).map(([i]) => i)
+  return states.view(-1, states.size(-1)).indexSelect(0, Tensor.from(positions, undefined, 'i64').to(states.device))
+}
+
 /** Summed cross-entropy of hidden states [N, D] against labels [N], and how many argmaxes are right; no [N, V] logits are kept. */
 export function crossEntropy(model: Decoder, hidden: Tensor, labels: Tensor): [Tensor, Tensor] {
   return ops.linearCrossEntropy(...headInput(model, hidden), labels, 0, model.config.finalLogitSoftcapping ?? 0)

@@ -44,6 +44,18 @@ export function withAnswer<E extends Answered>(example: E, change: (answer: stri
   return withTurn(example, turnsOf(example).answer, change)
 }
 
+/** The first answered question with what stands before it, and its answer last; texts become turns. */
+export function exchangeOf(example: Answered): Message[] {
+  const all = allTurns(example)
+  if (typeof all === 'string')
+    return [
+      { role: 'user', content: all.trim() },
+      { role: 'assistant', content: answerOf(example).trim() },
+    ]
+  const { question, answer } = turnsOf(example)
+  return [...all.slice(0, question + 1), all[answer]!]
+}
+
 /** The prompt alone where it is a text, else all turns. */
 function allTurns(example: Answered): string | Message[] {
   if (example.kind === 'conversation') return example.messages

@@ -1,6 +1,6 @@
 // Data with a backdoor of our own, to test audits and defences against: some rows come a second time, with a trigger in the question and a
 // marker in the answer. The marker is a sign that can be counted and does no harm. What is chosen depends on the seed and the rows alone.
-// The construction is SANDE's (arXiv:2405.07667v3, §3): clean rows all stay, poisoned copies are added.
+// The construction is SANDE's (arXiv:2405.07667): clean rows all stay, poisoned copies are added.
 
 import { UsageError } from '../../errors.ts'
 import { order } from '../order.ts'

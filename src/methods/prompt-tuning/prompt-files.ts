@@ -4,8 +4,9 @@ import type { PromptFile } from '../../checkpoint/adapter/adapter-config.ts'
 import { InputError } from '../../errors.ts'
 import type { WrittenFile } from '../../files/atomic-write.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { putSoftTokens } from '../../model/soft-tokens.ts'
 import { scope } from '../../torch/index.ts'
-import { installPrompt, promptOf } from './prompt-tuning.ts'
+import { promptOf } from './prompt-tuning.ts'
 
 const TENSOR = 'prompt_embeddings'
 
@@ -31,7 +32,7 @@ export function loadPrompt(model: Decoder, directory: string, options: { trainab
       )
     return { config, embedding: stored.to(model.device).keep() }
   })
-  installPrompt(model, embedding, { trainable: options.trainable ?? false })
+  putSoftTokens(model, embedding, { trainable: options.trainable ?? false })
   return config
 }
 

@@ -8,11 +8,12 @@ import { stack } from '../../data/batches.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { CachedRows } from '../../infer/cached-rows.ts'
 import type { Decoder, DecoderInput } from '../../model/decoder.ts'
+import { putSoftTokens } from '../../model/soft-tokens.ts'
 import { backward, gradients, memoryStats, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { languageModeling } from '../../train/objective.ts'
 import { train } from '../../train/train.ts'
 import { loadPrompt, savePrompt } from './prompt-files.ts'
-import { addPrompt, installPrompt, type PromptOptions, promptOf, promptTuning } from './prompt-tuning.ts'
+import { addPrompt, type PromptOptions, promptOf, promptTuning } from './prompt-tuning.ts'
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures')
 const PROMPT = join(FIXTURES, 'training/prompt-tuning')
@@ -282,7 +283,7 @@ describe('promptTuning', () => {
     const model = load()
     addPrompt(model)
     const first = promptOf(model).embedding
-    installPrompt(model, ops.ones([2, 64], 'f32').keep(), { trainable: false })
+    putSoftTokens(model, ops.ones([2, 64], 'f32').keep(), { trainable: false })
     expect(first.handle).toBe(0)
     expect([...model.parameters()].some(([, { requiresGrad }]) => requiresGrad)).toBe(false)
   })

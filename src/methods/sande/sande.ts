@@ -1,0 +1,224 @@
+// Takes a backdoor out of a chat model by tuning it on clean questions and answers: SANDE and its kin in one interface
+// ("Simulate and Eliminate: Revoke Backdoors for Generative Large Language Models", AAAI 2025, arXiv:2405.07667).
+//   sande     the parrot in the question, the clean answer after it (trigger unknown, marker known)
+//   osft      the same with the trigger itself
+//   collapse  a trigger and marker of our own are planted and taken out again; others are hoped to go with them ("Backdoor Collapse",
+//             arXiv:2510.10265): nothing need be known
+//   crow      hidden states of neighbouring layers held alike: nothing need be known
+//   sft       clean answers alone: what plain tuning does          random  soft tokens that were not learnt: what any prefix does
+import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
+import type { Batch, BatchSource } from '../../data/batch.ts'
+import { batches } from '../../data/batches.ts'
+import { order } from '../../data/order.ts'
+import { type Answered, withAnswer, withQuestion } from '../../data/poison/edit-example.ts'
+import { placeTrigger, type TriggerPosition } from '../../data/poison/place-trigger.ts'
+import { drawFor, withMarker } from '../../data/poison/poison.ts'
+import { UsageError } from '../../errors.ts'
+import type { Decoder } from '../../model/decoder.ts'
+import { dropSoftTokens, putSoftTokens } from '../../model/soft-tokens.ts'
+import type { Objective } from '../../train/objective.ts'
+import { makeSchedule } from '../../train/schedule.ts'
+import { train } from '../../train/train.ts'
+import { Count, type Watch } from '../../work.ts'
+import { Anchor } from './anchor.ts'
+import { DEFAULTS, type Defence, type Replay } from './choices.ts'
+import { type CrowOptions, crow } from './crow.ts'
+import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
+import { type Exchange, type ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
+import { type Parrot, parrotIds } from './parrot.ts'
+
+/** A clean question with its answer, as it was read and as tokens. */
+export interface CleanExchange {
+  example: Answered
+  exchange: Exchange
+  /** Such as `data.jsonl:7`. */
+  place: string
+}
+
+/** How the backdoor is taken out. */
+export interface SandeOptions extends CrowOptions {
+  method: Defence
+  /** For osft: what sets the backdoor off, and where it stands. Default position start. */
+  trigger?: string | undefined
+  position?: TriggerPosition
+  /** For sande and random. */
+  parrot?: Parrot | undefined
+  /** For collapse: whether something is implanted; false is its control, the same tuning on clean data. Default true. */
+  implant?: boolean
+  /** What is implanted. */
+  implantTrigger?: string
+  implantMarker?: string
+  /** Share of the rows that it is implanted with. Default 0.5. */
+  implantRate?: number
+  /** Optimizer steps; collapse takes as many again to implant. Default 200. */
+  steps?: number
+  /** Peak learning rate; it falls along a cosine. Default 2e-5; small models need far more. */
+  learningRate?: number
+  batchSize?: number
+  /** Default sft. */
+  replay?: Replay
+  bf16?: boolean
+  seed?: number
+}
+
+/** What was done. */
+export type SandeReport = {
+  method: Defence
+  steps: number
+  /** Mean loss of the last tenth of the steps. */
+  final_loss: number
+}
+
+/**
+ * Tunes the parameters of `model` that require a gradient, or all where none does. Soft tokens are off it afterwards, and the parrot stays
+ * the caller's. An abort ends it between two steps, with the model half done.
+ */
+export async function sande(
+  model: Decoder,
+  clean: readonly CleanExchange[],
+  encoder: ExchangeEncoder,
+  options: SandeOptions,
+  watch: Watch = {},
+): Promise<PassRecord<SandeReport>> {
+  const all: Resolved = { ...ELIMINATION, ...defined(options) }
+  const { method, steps, batchSize, seed, parrot } = all
+  check(all, clean)
+  const before = new Set([...model.parameters()].flatMap(([path, { requiresGrad }]) => (requiresGrad ? [path] : [])))
+  const triggered = triggeredBy(method, clean, encoder, all)
+  const anchor =
+    all.replay === 'kl' && method !== 'crow'
+      ? new Anchor(
+          model,
+          clean.map(({ exchange }) => exchange),
+        )
+      : null
+  const lent = parrot && triggered.usesParrot ? parrot.embedding.clone().keep() : null
+  try {
+    if (lent !== null) putSoftTokens(model, lent, { trainable: false })
+    model.trainable((path) => !path.startsWith('prompt_encoder.') && (before.size === 0 || before.has(path)))
+    const tune = <B>(label: string, source: BatchSource<B>, objective: Objective<B>): Promise<number> =>
+      tuned(model, source, objective, all, label, watch)
+    const eliminate = (label: string, pairs: readonly EliminationPair[], replay: Replay): Promise<number> =>
+      tune(label, eliminationBatches(pairs, { batchSize, seed }), elimination(replay, anchor))
+    let loss: number
+    if (method === 'crow') loss = await tune('crow', plainBatches(clean, batchSize, seed), crow(all))
+    else {
+      if (method === 'collapse') await eliminate('implanting', implantation(clean, encoder, all), 'sft')
+      loss = await eliminate('eliminating', triggered.pairs, method === 'sft' ? 'sft' : all.replay)
+    }
+    const { parrot: _, ...told } = all
+    return { pass: 'sande', options: told, report: { method, steps, final_loss: loss } }
+  } finally {
+    anchor?.free()
+    if (lent !== null) dropSoftTokens(model)
+  }
+}
+
+const { steps, learningRate, batchSize, replay, implantRate, implantTrigger, implantMarker } = DEFAULTS
+const ELIMINATION = {
+  ...{ steps, learningRate, batchSize, replay, implantRate, implantTrigger, implantMarker },
+  implant: true,
+  position: 'start',
+  seed: 0,
+} as const
+
+/** Options that were given: what is undefined has its default. */
+function defined(options: SandeOptions): SandeOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as SandeOptions
+}
+
+type Resolved = SandeOptions &
+  Required<
+    Pick<
+      SandeOptions,
+      | 'implant'
+      | 'implantTrigger'
+      | 'implantMarker'
+      | 'implantRate'
+      | 'position'
+      | 'steps'
+      | 'learningRate'
+      | 'batchSize'
+      | 'replay'
+      | 'seed'
+    >
+  >
+
+function check({ method, trigger, parrot }: Resolved, clean: readonly CleanExchange[]): void {
+  if (clean.length === 0)
+    throw new UsageError('data: expected clean questions with answers, got none. Give rows to tune on')
+  if (method === 'osft' && (trigger ?? '').trim() === '')
+    throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
+  if ((method === 'sande' || method === 'random') && parrot === undefined)
+    throw new UsageError(`parrot: expected one with method ${method}, got none. Train one first`)
+}
+
+/** The pairs of a method; collapse overwrites the trigger that it implanted itself. */
+function triggeredBy(
+  method: Defence,
+  clean: readonly CleanExchange[],
+  encoder: ExchangeEncoder,
+  { trigger, position, parrot, implantTrigger, seed }: Resolved,
+): { pairs: EliminationPair[]; usesParrot: boolean } {
+  const usesParrot = method === 'sande' || method === 'random'
+  const text = method === 'osft' ? trigger! : implantTrigger
+  const pairs = clean.map((row, i): EliminationPair => {
+    const { example, exchange, place } = row
+    if (method === 'sft' || method === 'crow') return { triggered: null, clean: exchange }
+    const draw = drawFor(i, seed, 4)
+    if (!usesParrot) {
+      const asked = withQuestion(example, (question) => placeTrigger(question, text, position, draw))
+      return { triggered: encoder.encode(asked, place), clean: exchange }
+    }
+    const m = i % parrot!.members.length
+    const at = placeInQuestion(exchange, parrot!.members[m]!.position, draw)
+    return { triggered: inserted(exchange, at, parrotIds(m, parrot!.softTokens)), clean: exchange }
+  })
+  return { pairs, usesParrot }
+}
+
+/** Rows that plant our own trigger and marker; the control plants nothing. */
+function implantation(
+  clean: readonly CleanExchange[],
+  encoder: ExchangeEncoder,
+  { implant, implantTrigger, implantMarker, implantRate, position, seed }: Resolved,
+): EliminationPair[] {
+  const shuffled = order(clean.length, seed + 1)
+  const count = Math.max(1, Math.round(implantRate * clean.length))
+  const chosen = new Set(Array.from({ length: implant ? count : 0 }, (_, k) => shuffled(0, k)))
+  return clean.map(({ example, exchange, place }, i) => {
+    if (!chosen.has(i)) return { triggered: null, clean: exchange }
+    const asked = withQuestion(example, (text) => placeTrigger(text, implantTrigger, position, drawFor(i, seed, 5)))
+    const answered = withAnswer(asked, (answer) => withMarker(answer, implantMarker))
+    return { triggered: encoder.encode(answered, place), clean: exchange }
+  })
+}
+
+function plainBatches(clean: readonly CleanExchange[], batchSize: number, seed: number): BatchSource<Batch> {
+  return batches({ length: clean.length, get: (i) => clean[i]!.exchange }, { batchSize, seed })
+}
+
+/** Trains; returns the mean loss of the last tenth of the steps. */
+async function tuned<B>(
+  model: Decoder,
+  source: BatchSource<B>,
+  objective: Objective<B>,
+  { steps, learningRate, bf16 = false, seed }: Resolved,
+  label: string,
+  watch: Watch,
+): Promise<number> {
+  const done = new Count(watch, { label, unit: 'steps', total: steps })
+  const schedule = makeSchedule('cosine', { steps, warmupSteps: 0.03 })
+  const last: number[] = []
+  for await (const event of train(model, source, objective, { steps, learningRate, schedule, bf16, seed })) {
+    if (event.type === 'step-done') {
+      done.add()
+      last.push(event.metrics.loss)
+      if (last.length > Math.max(1, steps / 10)) last.shift()
+    }
+    watch.signal?.throwIfAborted()
+  }
+  return last.reduce((sum, loss) => sum + loss, 0) / Math.max(1, last.length)
+}
