@@ -1,6 +1,6 @@
 // Against datatrove, document by document: do the filters keep the same ones, are the signatures the same, what does it cost?
-//   tsx experiments/curate/peer.ts --data PATH… --python PYTHON [--language dan] [--words ours] [--rounds 5] [--out out/curate-peer]
-// PYTHON has datatrove. `--words own` lets it cut words by itself and counts on how many documents the verdicts then differ.
+//   tsx experiments/curate/peer.ts --data PATH… --python PYTHON [--language dan] [--words ours] [--rounds 5] [--every 4] [--out out/curate-peer]
+// PYTHON has datatrove. `--every 4` takes one document in four. `--words own` lets it cut words by itself and counts on how many documents the verdicts then differ.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -33,6 +33,7 @@ const { values } = parseArgs({
     language: { type: 'string', default: 'dan' },
     words: { type: 'string', default: 'ours' },
     rounds: { type: 'string', default: '5' },
+    every: { type: 'string', default: '1' },
     out: { type: 'string', default: 'out/curate-peer' },
   },
 })
@@ -207,7 +208,7 @@ async function pipeline(texts: readonly string[], command: readonly string[]): P
 }
 
 mkdirSync(values.out, { recursive: true })
-const texts = await realDocuments(values.data)
+const texts = (await realDocuments(values.data)).filter((_, i) => i % Number(values.every) === 0)
 const file = join(values.out, 'documents.jsonl')
 writeFileSync(file, texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
 const settings = join(values.out, 'settings.json')

@@ -17,13 +17,17 @@ export function pathBeside(target: string, role: Role): string {
   return join(dirname(target), `.${basename(target)}.${role}-${process.pid}-${randomBytes(6).toString('hex')}`)
 }
 
-/** Cleans `directory` of what dead processes left half-done and returns the paths that it removed or put back. */
-export function sweepLeftovers(directory: string): string[] {
+/**
+ * Cleans `directory` of what dead processes left half-done and returns the paths that it removed or put back. `own` also takes what this
+ * process has not finished, where whoever wrote it is gone: a thread that was ended.
+ */
+export function sweepLeftovers(directory: string, { own = false }: { own?: boolean } = {}): string[] {
   const swept: string[] = []
   for (const name of existsSync(directory) ? readdirSync(directory) : []) {
     const [, original, role, pid] = PATTERN.exec(name) ?? []
     const path = join(directory, name)
-    if (original === undefined || isInUse(path, Number(pid))) continue
+    if (original === undefined) continue
+    if (!(own && Number(pid) === process.pid) && isInUse(path, Number(pid))) continue
     const target = join(directory, original)
     try {
       if (role === 'old' && !existsSync(target)) renameSync(path, target)

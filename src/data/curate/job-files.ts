@@ -52,6 +52,9 @@ export interface JobManifest extends Omit<PieceManifest, 'seen' | 'isLast' | 'li
   pieces: { documents: number; lines: FileMark; signatures: FileMark }[]
 }
 
+/** Folders that jobs write into. */
+export const WORK_FOLDERS: readonly string[] = ['work', 'quarantine']
+
 /** Names of what a job writes for a piece; the manifest of the job has no piece. */
 export function jobFiles(
   out: string,

@@ -39,7 +39,7 @@ export class PieceWork implements JobReport {
 
   bad({ reason, line, offset, length, detail, bytes }: BadStretch): void {
     this.ledger.quarantine(this.source, reason, length)
-    const encoding = reason === 'invalid-utf8' && bytes !== undefined ? likelyEncoding(bytes) : undefined
+    const encoding = bytes === undefined ? undefined : encodingOf(reason, bytes)
     this.numBad++
     if (this.quarantined.length >= MOST_QUARANTINED) return
     // Lossy on purpose: the excerpt is for people, the offset is for tools.
@@ -67,6 +67,14 @@ export class PieceWork implements JobReport {
     if (more > 0) lines.push(`${JSON.stringify({ file, reason: 'and more', records: more })}\n`)
     writeFileAtomic(path, lines.join(''))
   }
+}
+
+/** What a record that is no UTF-8 is perhaps encoded in, as `encoding` takes it. */
+function encodingOf(reason: BadStretch['reason'], bytes: Uint8Array): string | undefined {
+  if (reason !== 'invalid-utf8' && reason !== 'nul') return undefined
+  const likely = likelyEncoding(bytes)
+  if (likely === 'UTF-16') return bytes[0] === 0 ? 'UTF-16BE' : 'UTF-16LE'
+  return likely === 'UTF-32' ? undefined : likely
 }
 
 /** Lines and signatures of the documents that stay, put together before they are written. */

@@ -1,24 +1,30 @@
 // Files → jobs. Sorted by path, so that the order in which they were given does not matter; large files of plain JSON lines are
 // several jobs, any other file is one.
 
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { isPlainJsonLines, listFiles } from '../read/files.ts'
 import type { Job } from './settings.ts'
 
 /** Bytes of a job of a file of JSON lines. */
 const JOB_BYTES = 16 * 1024 * 1024
 
-/** Jobs of all files under the paths, each file once; `sourceOf` names the source by its number. */
+/** Jobs of all files under the paths, each file once, whatever ways lead to it; `sourceOf` names the source by its number; undefined leaves it out. */
 export function listJobs(
   paths: readonly string[],
-  sourceOf: (file: string, path: string) => number,
+  sourceOf: (file: string, path: string) => number | undefined,
   notice: (message: string) => void,
   jobBytes: number = JOB_BYTES,
 ): Job[] {
   const sources = new Map<string, number>()
+  const seen = new Set<string>()
   for (const path of [...paths].sort())
-    for (const file of listFiles([path], undefined, notice, true))
-      if (!sources.has(file)) sources.set(file, sourceOf(file, path))
+    for (const file of listFiles([path], undefined, notice, true)) {
+      const place = realpathSync(file)
+      if (seen.has(place)) continue
+      seen.add(place)
+      const source = sourceOf(file, path)
+      if (source !== undefined) sources.set(file, source)
+    }
   const files = [...sources.keys()].sort((a, b) => (a < b ? -1 : 1))
   const jobs: Job[] = []
   for (const file of files) {

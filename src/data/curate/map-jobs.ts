@@ -1,9 +1,11 @@
 // All jobs, on as many threads as are wanted. What comes out does not depend on how many there are.
 
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { AnnealError, DiskFullError, InputError, UsageError } from '../../errors.ts'
+import { sweepLeftovers } from '../../files/leftover.ts'
 import { turn, type Watch } from '../../work.ts'
-import type { JobManifest } from './job-files.ts'
+import { type JobManifest, WORK_FOLDERS } from './job-files.ts'
 import { Mapper } from './map-job.ts'
 import type { Job, MapSettings } from './settings.ts'
 
@@ -99,6 +101,8 @@ async function mapInWorkers(
     })
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()))
+    // One that was ended in the middle of a file has left it, perhaps on a full disk.
+    for (const folder of WORK_FOLDERS) sweepLeftovers(join(out, folder), { own: true })
   }
   return manifests
 }

@@ -26,7 +26,7 @@ export interface JobReport {
   notice(message: string): void
 }
 
-/** Yields the documents of a job. A file that cannot be read on is one bad stretch from there. */
+/** Yields the documents of a job; none of an empty file. A file that cannot be read on is one bad stretch from there. */
 export async function* readJob(job: Job, source: SourceSettings, report: JobReport): AsyncGenerator<JobRecord> {
   const context: ReadContext = {
     file: job.file,
@@ -36,6 +36,7 @@ export async function* readJob(job: Job, source: SourceSettings, report: JobRepo
     good: () => {},
     notice: (message) => report.notice(message),
   }
+  if (job.size === 0) return
   let last = 0
   try {
     const format = job.range === undefined ? await formatOf(context) : 'json-lines'
@@ -87,14 +88,15 @@ function textOf(row: FileRow, { textKey, keep }: SourceSettings, report: JobRepo
   const text = Object.hasOwn(fields, textKey) ? fields[textKey] : undefined
   if (typeof text !== 'string') {
     const columns = Object.keys(fields).slice(0, 20).join(', ')
+    const got = Object.hasOwn(fields, textKey) ? `${JSON.stringify(text).slice(0, 40)} there` : `columns ${columns}`
     const { row: _, ...place } = row
-    const detail = `expected a text in '${textKey}', found columns ${columns}. Name the one that holds it: text_column`
+    const detail = `expected a text in '${textKey}', found ${got}. Name the one that holds it: text_column`
     report.bad({ ...place, reason: 'missing-text', detail })
     return undefined
   }
-  const kept: Record<string, unknown> = {}
-  for (const key of keep) if (key !== textKey && Object.hasOwn(fields, key)) kept[key] = fields[key]
-  return { text, fields: kept, offset: row.offset, recordBytes: row.length }
+  // Not by assignment, which makes something else of a column named __proto__.
+  const kept = keep.filter((key) => key !== textKey && Object.hasOwn(fields, key)).map((key) => [key, fields[key]])
+  return { text, fields: Object.fromEntries(kept), offset: row.offset, recordBytes: row.length }
 }
 
 /** Running text by paragraphs or lines; offsets count bytes with LF for line ends. */

@@ -62,6 +62,13 @@ const encoding = z
   .string()
   .refine((name) => isEncoding(name), { error: 'an encoding such as windows-1252 or utf-16le' })
   .describe('What the text is encoded in, where it is not UTF-8: windows-1252, iso-8859-15, utf-16le, …')
+/** What the rows of the result say themselves. */
+const OWN_COLUMNS = 'id, text, source, file, offset, language, language_score, licence, cluster_size'
+const kept = z.array(
+  path.refine((name) => !OWN_COLUMNS.split(', ').includes(name), {
+    error: `a column other than ${OWN_COLUMNS}, which are those of the result: rename it in the data`,
+  }),
+)
 const documents = z.enum(['file', 'blank-line', 'line'])
 const rules = z.record(z.string(), z.unknown())
 const patterns = z.array(
@@ -73,7 +80,7 @@ const source = z.strictObject({
   path: path,
   name: path.optional(),
   text_column: path.optional(),
-  keep_columns: z.array(path).optional(),
+  keep_columns: kept.optional(),
   encoding: encoding.optional(),
   documents: documents.optional(),
   preset: preset.optional(),
@@ -152,7 +159,7 @@ const shape: Shape<CurateConfig> = {
   ),
   output_dir: path.describe('Folder of the result, its report, and the work in between.'),
   text_column: path.default('text').describe('Column or field that holds the text.'),
-  keep_columns: z.array(path).default([]).describe('Other columns that go along to the output.'),
+  keep_columns: kept.default([]).describe('Other columns that go along to the output.'),
   encoding: encoding.optional(),
   documents: documents.default('file').describe('A text file is one document, or one for each paragraph or line.'),
   lang: paths.optional().describe('Languages that stay: da, or several. Default: all, and no one asks.'),

@@ -3,6 +3,7 @@
 
 import { closeSync, existsSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { basename, join, relative, resolve, sep } from 'node:path'
+import { ContaminationIndex } from '../../data/curate/contamination.ts'
 import { listJobs } from '../../data/curate/jobs.ts'
 import { labelOf, languageCode } from '../../data/curate/language.ts'
 import { FINEWEB2_CODES, preset } from '../../data/curate/presets.ts'
@@ -15,6 +16,7 @@ import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashOf } from '../../files/hash.ts'
 import { openPlainFile } from '../../files/open-plain-file.ts'
 import { parseHubName } from '../../hub/hub-name.ts'
+import { counted } from '../../report/amounts.ts'
 import { isNameOfData } from '../resolve-data.ts'
 import type { CurateConfig, CurateSource } from './config.ts'
 
@@ -56,7 +58,23 @@ export async function makePlan(config: CurateConfig, notice: (message: string) =
     byName.set(name, sources.length - 1)
     return sources.length - 1
   }
-  const jobs = listJobs(config.inputs, sourceOf, notice)
+  let ownFiles = 0
+  const jobs = listJobs(
+    config.inputs,
+    (file, input) => {
+      if (!isUnder(file, config.output_dir)) return sourceOf(file, input)
+      ownFiles++
+      return undefined
+    },
+    notice,
+  )
+  if (jobs.length === 0) {
+    throw new UsageError(
+      `output_dir: expected a folder that does not hold the inputs, got ${config.output_dir}. Choose another one`,
+    )
+  }
+  if (ownFiles > 0)
+    notice(`${counted(ownFiles, 'file')} in ${config.output_dir} left out: that is where the result goes`)
   for (const { path } of config.sources)
     if (!jobs.some(({ file }) => isUnder(file, path)))
       throw new UsageError(`sources: expected a path of an input, got ${path}, under which nothing is read`)
@@ -73,6 +91,7 @@ export async function makePlan(config: CurateConfig, notice: (message: string) =
   if (empty.length > 0)
     notice(`empty: ${empty.slice(0, 3).join(', ')}${empty.length > 3 ? `, … (${empty.length} files)` : ''}`)
   const language = await languageSettings(config)
+  await checkItems(config.contamination, notice)
   const { near, exact, threshold, bands, rows, ngram } = config.dedup
   const { files } = config.contamination
   const settings: Omit<MapSettings, 'plan'> = {
@@ -182,6 +201,21 @@ function sourceSettings(
     dropLines: own?.drop_lines ?? [],
     dropDocuments: own?.drop_documents ?? [],
     ...(own?.licence !== undefined && { licence: own.licence }),
+  }
+}
+
+/** Reads the items once before all work, so that what cannot be looked for is said. */
+async function checkItems(
+  { files, ngram }: CurateConfig['contamination'],
+  notice: (message: string) => void,
+): Promise<void> {
+  if (files.length === 0) return
+  const { items, tooShort } = await ContaminationIndex.read({ files, ngram })
+  if (tooShort > 0) {
+    const have = tooShort === 1 ? 'has' : 'have'
+    notice(
+      `${tooShort} of ${counted(items.length, 'item')} of evaluations ${have} no text of five words or more and cannot be looked for`,
+    )
   }
 }
 

@@ -164,6 +164,7 @@ describe('a curation', () => {
     }
     await curate({ ...corpus, output_dir: out })
     expect(hashes(out)).toEqual(hashes(whole.out))
+    expect(readdirSync(join(out, 'work'))).toEqual(readdirSync(join(whole.out, 'work')))
     expect(readdirSync(join(out, 'data')).filter((name) => !name.startsWith('part-'))).toEqual([])
   }, 60_000)
 
@@ -326,6 +327,10 @@ describe('bad input', () => {
     )
     const { notices, texts } = await curate({ inputs: [file('empty2.txt', ''), c] })
     expect(notices.join('\n')).toMatch(/empty: .*empty2.txt/)
+    expect((await curate({ inputs: [file('empty3.jsonl.gz', ''), c] })).texts).toHaveLength(1)
+    await expect(curate({ inputs: file('blank.txt', '\n \n') })).rejects.toThrow(
+      /inputs: expected some text, got files without any/,
+    )
     expect(texts).toHaveLength(1)
   })
 
@@ -340,6 +345,49 @@ describe('bad input', () => {
     const wide = file('wide.txt', Buffer.from('\ufeffHøns i gården', 'utf16le'))
     await expect(curate({ inputs: wide })).rejects.toThrow(/expected UTF-8, got UTF-16/)
     expect((await curate({ inputs: wide, encoding: 'utf-16le' })).texts).toEqual(['Høns i gården'])
+  })
+
+  it('in an encoding that it is not, or cannot wholly be, is said', async () => {
+    const latin = file(
+      'mostly.txt',
+      Buffer.concat([Buffer.from('Godt\n'), Buffer.from('på gården '.repeat(99), 'latin1')]),
+    )
+    // One bad record is a slip, but not when it is nearly all of the bytes.
+    await expect(curate({ inputs: latin })).rejects.toThrow(/1 of 2 \(1 invalid-utf8; 99.6 %.*`encoding: windows-1252`/)
+    const bare = file('bare.txt', Buffer.from('Høns i gården', 'utf16le'))
+    await expect(curate({ inputs: bare })).rejects.toThrow(/1 nul; .*`encoding: utf-16le`/)
+    const utf8 = file('utf8.txt', 'Høns i gården og på marken')
+    await expect(curate({ inputs: utf8, encoding: 'utf-16le' })).rejects.toThrow(
+      /encoding in .*utf8.txt: expected utf-16le, got UTF-8. Leave `encoding` out/,
+    )
+    const odd = file('odd.txt', Buffer.concat([Buffer.from('Høns i gården', 'utf16le'), Buffer.from('A')]))
+    const { notices } = await curate({ inputs: odd, encoding: 'utf-16le' })
+    expect(notices.join('\n')).toMatch(/odd.txt: 1 place that cannot be utf-16le became U\+FFFD/)
+  })
+
+  it('of columns and places that the result has itself is refused or left out', async () => {
+    await expect(curate({ ...corpus, keep_columns: ['url', 'id'] })).rejects.toThrow(
+      /keep_columns.1: expected a column other than id, text, .*got 'id'/,
+    )
+    const rows = file('within/x.jsonl', '{"__proto__":{"a":1},"text":"en to tre fire fem"}\n')
+    const inputs = join(folder, 'within')
+    await expect(curate({ inputs, output_dir: inputs })).rejects.toThrow(
+      /output_dir: expected a folder that does not hold the inputs/,
+    )
+    const out = join(inputs, 'out')
+    const first = await curate({ inputs, output_dir: out, keep_columns: ['__proto__'] })
+    expect(readFileSync(join(out, 'data', 'part-00000.jsonl'), 'utf8')).toContain('"__proto__":{"a":1}')
+    const again = await curate({ inputs, output_dir: out, keep_columns: ['__proto__'] })
+    expect(again.summary).toEqual(first.summary)
+    expect(again.notices.join('\n')).toMatch(/\d+ files in .*out left out: that is where the result goes/)
+    // One file by several ways is one file.
+    expect((await curate({ inputs: [rows, `${inputs}/../within/x.jsonl`] })).summary).toMatchObject({ records: 1 })
+  })
+
+  it('of items of evaluations that are too short to be looked for is said', async () => {
+    const items = file('evals/short.jsonl', jsonl([{ q: 'hvad er 2 + 2 i dag?' }, { q: '4' }]))
+    const { notices } = await curate({ ...corpus, contamination: { files: items } })
+    expect(notices.join('\n')).toMatch(/1 of 2 items of evaluations has no text of five words or more/)
   })
 
   it('cut short gives what is whole, says so, and fails above the rate', async () => {

@@ -5,13 +5,14 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { globalStep } from '../../data/curate/global-step.ts'
-import { doneJob, type JobManifest } from '../../data/curate/job-files.ts'
+import { doneJob, type JobManifest, WORK_FOLDERS } from '../../data/curate/job-files.ts'
 import { Ledger } from '../../data/curate/ledger.ts'
 import { mapJobs } from '../../data/curate/map-jobs.ts'
 import type { Job } from '../../data/curate/settings.ts'
-import { type OutputFile, writeOutput } from '../../data/curate/write-output.ts'
+import { DATA_FOLDER, type OutputFile, writeOutput } from '../../data/curate/write-output.ts'
 import { CheckpointError, InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { sweepLeftovers } from '../../files/leftover.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
 import { lockOutput } from '../../files/output-lock.ts'
 import { counted } from '../../report/amounts.ts'
@@ -77,6 +78,7 @@ export async function* runCurate(
       try {
         placePlan(mkdir(out), plan, overwrite)
         if (shards === undefined) {
+          sweep(out)
           const manifests = await mapAll(plan.jobs, plan, out, workers, tell, stopped)
           return await finish(plan, manifests, out, { tell, signal: stopped })
         }
@@ -120,6 +122,7 @@ export async function* mergeCurate(
             `parts in ${out}: expected all ${plan.jobs.length}, got ${plan.jobs.length - open}. Run what is missing${missing} first (anneal curate status ${out})`,
           )
         }
+        sweep(out)
         return await finish(plan, manifests as JobManifest[], out, watch)
       } finally {
         giveBack()
@@ -129,6 +132,11 @@ export async function* mergeCurate(
   )
   yield { type: 'result', result, lines: linesOf(result) }
   return result
+}
+
+/** Takes away what a run that was killed has not finished. Not while shards are at work: theirs may be on other machines. */
+function sweep(out: string): void {
+  for (const folder of ['', ...WORK_FOLDERS, DATA_FOLDER]) sweepLeftovers(join(out, folder))
 }
 
 async function mapAll(
@@ -151,7 +159,7 @@ async function mapAll(
   return manifests
 }
 
-/** InputError where more records, or more of their bytes, are bad than may be. One bad record is a slip. */
+/** InputError where more records, or more of their bytes, are bad than may be. One bad record is a slip, unless it is most of what there is. */
 function checkBad(manifests: readonly JobManifest[], most: number, out: string, tell: Tell): void {
   const ledger = new Ledger()
   for (const { accounts } of manifests) ledger.add(new Ledger(structuredClone(accounts)))
@@ -169,7 +177,8 @@ function checkBad(manifests: readonly JobManifest[], most: number, out: string, 
       ? ''
       : `. It is perhaps ${first.encoding}: set \`encoding: ${first.encoding.toLowerCase()}\`, for all or for its source`
   const share = Math.max(bad / records, quarantinedBytes / Math.max(1, recordBytes))
-  const isSlip = bad === 1 && most > 0 && first.reason !== 'unreadable-file' && records > 1
+  const isSmall = quarantinedBytes <= recordBytes / 2
+  const isSlip = bad === 1 && most > 0 && first.reason !== 'unreadable-file' && records > 1 && isSmall
   if (share <= most || isSlip) {
     tell({
       type: 'notice',
@@ -202,6 +211,8 @@ async function finish(plan: CuratePlan, manifests: JobManifest[], out: string, w
 }
 
 function nothingKept({ read, dropped }: CurateSummary, page: string): InputError {
+  if (read.documents === 0)
+    return new InputError('inputs: expected some text, got files without any. Look at what they hold')
   const [worst] = [...dropped].sort((a, b) => b.documents - a.documents)
   const why = worst === undefined ? '' : ` ${worst.documents} went by ${worst.reason} (${worst.step}).`
   const key = worst?.step === 'quality' ? ` Change or switch off \`rules.${worst.rule}\`;` : ''

@@ -1,11 +1,13 @@
 // Bytes of a file in order, unpacked where the file is gzip or zstd by its first bytes (the name does not matter), and made UTF-8
 // where another encoding is named. A gzip or zstd file that is cut short or damaged gives everything that can still be read, then reports the loss.
 
+import { isUtf8 } from 'node:buffer'
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { InputError, UnsupportedError } from '../../../errors.ts'
 import { piecesOf } from '../../../files/byte-source.ts'
+import { counted } from '../../../report/amounts.ts'
 import { convertAdvice } from '../convert-advice.ts'
 import type { ReadContext } from './read-context.ts'
 
@@ -16,13 +18,35 @@ const GZIP_CHUNK_BYTES = 16 * 1024
 /** Yields the bytes of `context.file`, UTF-8 if they are text. Throws InputError on a bomb and UnsupportedError on UTF-16 that nobody named. */
 export async function* readChunks(context: ReadContext): AsyncGenerator<Buffer> {
   if (context.encoding === undefined) yield* readBytes(context)
-  else yield* decoded(readBytes(context), context.encoding)
+  else yield* decoded(readBytes(context), context.encoding, context)
 }
 
-async function* decoded(chunks: AsyncGenerator<Buffer>, encoding: string): AsyncGenerator<Buffer> {
+async function* decoded(
+  chunks: AsyncGenerator<Buffer>,
+  encoding: string,
+  { file, notice }: ReadContext,
+): AsyncGenerator<Buffer> {
   const decoder = new TextDecoder(encoding)
-  for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }))
-  yield Buffer.from(decoder.decode())
+  let replaced = 0
+  let isFirst = true
+  const utf8 = (text: string): Buffer => {
+    for (let at = text.indexOf('\ufffd'); at !== -1; at = text.indexOf('\ufffd', at + 1)) replaced++
+    return Buffer.from(text)
+  }
+  for await (const chunk of chunks) {
+    // Any pair of bytes is a character there, so that nothing else would tell.
+    if (isFirst && /^utf-?16/i.test(encoding) && chunk.length > 1 && !chunk.includes(0) && isUtf8Beginning(chunk))
+      throw new UnsupportedError(`encoding in ${file}: expected ${encoding}, got UTF-8. Leave \`encoding\` out for it`)
+    isFirst = false
+    yield utf8(decoder.decode(chunk, { stream: true }))
+  }
+  yield utf8(decoder.decode())
+  if (replaced > 0) notice(`${file}: ${counted(replaced, 'place')} that cannot be ${encoding} became U+FFFD`)
+}
+
+/** Whether bytes are UTF-8, but for a character that may be cut off at the end. */
+function isUtf8Beginning(bytes: Buffer): boolean {
+  return [0, 1, 2, 3].some((cut) => isUtf8(bytes.subarray(0, Math.max(0, bytes.length - cut))))
 }
 
 /** The bytes as they are in the file, unpacked. */
