@@ -9,7 +9,8 @@ export const command: Command = defineCommand({
     decisions: {
       kind: 'list',
       value: 'FILE',
-      summary: 'a queue with new_label, drop or checked filled in; may be repeated, later ones overrule',
+      summary:
+        'a queue with new_label, drop or checked filled in, as JSONL or CSV; may be repeated, later ones overrule',
       required: true,
     },
     out: {
@@ -23,7 +24,8 @@ export const command: Command = defineCommand({
   run: async ({ positionals: runs, options: { decisions, out }, output }) => {
     if (decisions.length === 0) throw new UsageError('--decisions: expected a queue, got none')
     const { applyDecisions } = await import('../run/datamap/new-version.ts')
-    const version = await applyDecisions({ runs, decisions, out })
+    const onNotice = (message: string): void => output.note(`notice: ${message}`)
+    const version = await applyDecisions({ runs, decisions, out, onNotice })
     output.emit(version)
     output.result(
       `${version.rows.toLocaleString('en')} examples, ${version.relabelled} with another label, ${version.dropped} dropped, ${version.checked} decided, ${version.open} still open → ${out}`,

@@ -24,7 +24,9 @@ export const command: Command = defineCommand({
   examples: ['datamap crossfit recipes/classify.yaml --folds 5 --output_dir runs/folds'],
   run: async ({ positionals: [file], options, overrides, output }) => {
     const { runCrossfit } = await import('../run/datamap/run-crossfit.ts')
-    const parsed = parseConfig(file === undefined ? undefined : readConfigFile(file), file ?? 'command line', overrides)
+    const text = file === undefined ? undefined : readConfigFile(file)
+    const given = { values: { training_dynamics: 'crossfit' } as const, origin: 'anneal datamap crossfit' }
+    const parsed = parseConfig(text, file ?? 'command line', overrides, given)
     for (const notice of parsed.notices) output.note(`notice: ${notice}`)
     const stop = stopOnSignals(output, 'finishing this step and saving')
     stop.listen()

@@ -33,9 +33,9 @@ export const command: Command = defineCommand({
     'datamap queue runs/folds --by common --out common.jsonl',
   ],
   run: async ({ positionals: runs, options, output }) => {
-    const { writeQueue } = await import('../run/datamap/new-version.ts')
+    const { writeQueue } = await import('../run/datamap/annotation-queue.ts')
     const by = options.by as 'borda' | 'error' | 'common'
-    const count = await writeQueue({ runs, ...options, by })
+    const count = await writeQueue({ runs, ...options, by, onNotice: (message) => output.note(`notice: ${message}`) })
     output.emit({ out: options.out, examples: count })
     output.result(`${counted(count, 'example')} to look at → ${options.out}`)
   },

@@ -39,11 +39,13 @@ export const command: Command = defineCommand({
     const { metric, fraction, ids, worst, bothEnds, invert: isInverted, out, track, epochs } = options
     if ((ids === undefined) === (metric === undefined))
       throw new UsageError(`--metric: expected either it or --ids, got ${ids === undefined ? 'neither' : 'both'}`)
+    if (worst && bothEnds) throw new UsageError('--worst: expected either it or --both-ends, got both')
     if (metric !== undefined && fraction === undefined)
       throw new UsageError('--fraction: expected a share with --metric, got nothing. 0.3319 is the usual third')
     const { selectVersion } = await import('../run/datamap/new-version.ts')
     const by = ids === undefined ? { metric: metric as 'borda', fraction: fraction!, worst, bothEnds } : { ids }
-    const version = await selectVersion({ runs, out, by, isInverted, track: track as 'gold', epochs })
+    const onNotice = (message: string): void => output.note(`notice: ${message}`)
+    const version = await selectVersion({ runs, out, by, isInverted, track: track as 'gold', epochs, onNotice })
     output.emit(version)
     output.result(`${version.rows.toLocaleString('en')} of ${version.before.toLocaleString('en')} examples → ${out}`)
   },

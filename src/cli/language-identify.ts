@@ -2,6 +2,7 @@
 
 import { counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
+import { columns, columnsOf, labelsOf, maxBadFraction } from './reading-options.ts'
 import { sevenDigits } from './write-reply.ts'
 
 const SHOWN_CHARACTERS = 60
@@ -43,19 +44,23 @@ export const command: Command = defineCommand({
       default: 'text',
       library: 'textKey',
     },
+    columns,
+    'max-bad-fraction': maxBadFraction,
   },
   examples: [
     'language identify corpus.jsonl --among da --among no --among sv',
     'language identify corpus.jsonl --identifier nordic.lid --plausible da --json',
+    'language identify ES_dev.tsv --columns id,text,label --identifier spanish.lid',
   ],
   run: async ({ positionals, options, output }) => {
-    const { among, plausible, minLetters, minProbability, textColumn } = options
+    const { plausible, minLetters, minProbability, textColumn } = options
     const { openLanguageIdentifier } = await import('../data/language/identify-language.ts')
     const { readDocuments } = await import('../data/read/sources.ts')
     const { resolveData } = await import('../run/resolve-data.ts')
     const { eventsOf } = await import('../work.ts')
     const { reportEvents } = await import('./report-events.ts')
     const identifier = await openLanguageIdentifier(options.identifier)
+    const among = labelsOf(options.among, identifier.labels)
     const asked = { minLetters, minProbability, ...(among.length > 0 && { among }) }
     const counts = new Map<string, number>()
     const onNotice = (message: string): void => output.note(`notice: ${message}`)
@@ -63,7 +68,8 @@ export const command: Command = defineCommand({
       eventsOf((watch) => resolveData(positionals, watch)),
       output,
     )
-    for await (const { text, id } of readDocuments(paths, { textKey: textColumn, onNotice })) {
+    const reading = { ...columnsOf(options.columns), maxBadFraction: options.maxBadFraction, onNotice }
+    for await (const { text, id } of readDocuments(paths, { textKey: textColumn, ...reading })) {
       const { language, probability, ranking, undetermined } = identifier.identify(text, asked)
       counts.set(language, (counts.get(language) ?? 0) + 1)
       const share = plausible === undefined ? undefined : identifier.plausible(text, plausible)

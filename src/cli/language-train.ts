@@ -1,5 +1,6 @@
 // `anneal language train DATA… --out FILE`
 import { type Command, defineCommand } from './command.ts'
+import { columns, columnsOf, maxBadFraction } from './reading-options.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
@@ -14,11 +15,8 @@ export const command: Command = defineCommand({
     out: { kind: 'text', value: 'FILE', summary: 'file to write', required: true },
     'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text', default: 'text' },
     'label-column': { kind: 'text', value: 'NAME', summary: 'field that holds the language', default: 'label' },
-    columns: {
-      kind: 'text',
-      value: 'A,B,…',
-      summary: 'names of the columns of CSV and TSV files that have no header',
-    },
+    columns,
+    'max-bad-fraction': maxBadFraction,
     bits: {
       kind: 'integer',
       value: 'N',
@@ -36,12 +34,12 @@ export const command: Command = defineCommand({
   ],
   run: async ({ positionals, options, output }) => {
     const { trainIdentifier } = await import('../run/train-identifier.ts')
-    const { columns, bits, sources, ...rest } = options
+    const { columns: names, bits, sources, ...rest } = options
     await reportEvents(
       trainIdentifier({
         paths: positionals,
         ...rest,
-        ...(columns !== undefined && { columns: columns.split(',').map((name) => name.trim()) }),
+        ...columnsOf(names),
         ...(bits !== undefined && { bits }),
         ...(sources !== undefined && { sources }),
       }),

@@ -1,5 +1,5 @@
 // `anneal language train` and `identify`: from rows to a file, and from the file to answers.
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -88,5 +88,32 @@ describe('anneal language', () => {
       join(root, 'rows.tsv'),
     )
     expect(identify.stderr).toMatch(/rows.tsv: expected a language identifier/)
+  })
+  it('reads the same tables when it is asked as when it learns, and labels that are numbers', async () => {
+    const asked = ['language', 'identify', join(root, 'rows.tsv'), '--identifier', file, '--min-letters', '0']
+    const { code, stdout } = await anneal(...asked, '--columns', 'id,text,label', '--among', 'x,y')
+    expect(code).toBe(0)
+    expect(stdout.trim().split('\n')).toHaveLength(rows.length)
+    const numbered = rows
+      .map((row) => row.trim().split('\t'))
+      .map(([, text, label]) => ({ text, label: label === 'x' ? 0 : 1 }))
+    writeFileSync(join(root, 'numbered.jsonl'), numbered.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const out = join(root, 'new', 'folder', 'numbered.lid')
+    const trained = await anneal('language', 'train', join(root, 'numbered.jsonl'), '--bits', '12', '--out', out)
+    expect(trained.stdout).toMatch(/^2 labels from/m)
+    expect(statSync(out).size).toBeGreaterThan(4096)
+  })
+  it('does not take the place of what it learns from, and bears as many bad lines as it is told to', async () => {
+    const bad = join(root, 'bad.tsv')
+    const text = `${rows.slice(0, 118).join('')}a\tb\nc\td\n`
+    writeFileSync(bad, text)
+    const train = ['language', 'train', bad, '--columns', 'id,text,label', '--bits', '12', '--out']
+    const onto = await anneal(...train, bad)
+    expect(onto.stderr).toMatch(/--out: expected a file of its own, got .*bad.tsv, which is read/)
+    expect(readFileSync(bad, 'utf8')).toBe(text)
+    expect((await anneal(...train, join(root, 'bad.lid'))).stderr).toMatch(/got 2 of 120 .*--max-bad-fraction/)
+    const borne = await anneal(...train, join(root, 'bad.lid'), '--max-bad-fraction', '0.1')
+    expect(borne.code, borne.stderr).toBe(0)
+    expect(borne.stderr).toMatch(/2 of 120 lines cannot be read and are left out/)
   })
 })

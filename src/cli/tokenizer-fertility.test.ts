@@ -45,3 +45,9 @@ it('says in one line what is missing', async () => {
   const dots = await runCommand(command, [at('da'), '--text', at('dots.txt')])
   expect([dots.code, dots.err]).toEqual([3, expect.stringMatching(/expected words, got 1 document without any/)])
 })
+
+it('says what is not there before it counts anything', async () => {
+  const { code, out, err } = await runCommand(command, [at('da'), '--text', at('da.txt'), '--text', at('fi.txt')])
+  expect([code, out]).toEqual([3, ''])
+  expect(err).toMatch(/fi.txt: expected a file or directory, got nothing there/)
+})

@@ -1,5 +1,6 @@
 // `anneal tokenizer fertility TOKENIZER… --text [LANG=]PATH`: how well tokenizers fit languages.
 import { type Command, defineCommand } from './command.ts'
+import { maxBadFraction } from './reading-options.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
@@ -24,10 +25,12 @@ export const command: Command = defineCommand({
       default: 'text',
       library: 'textKey',
     },
+    'max-bad-fraction': maxBadFraction,
   },
   examples: ['tokenizer fertility models/base runs/danish --text da=danish.txt --text en=english.txt'],
-  run: async ({ positionals, options: { text, textColumn }, output }) => {
+  run: async ({ positionals, options, output }) => {
     const { measureFertility } = await import('../run/measure-fertility.ts')
-    await reportEvents(measureFertility({ tokenizers: positionals, texts: text, textKey: textColumn }), output)
+    const { text: texts, textColumn: textKey, maxBadFraction: share } = options
+    await reportEvents(measureFertility({ tokenizers: positionals, texts, textKey, maxBadFraction: share }), output)
   },
 })

@@ -1,6 +1,7 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
 import { END_OF_TEXT } from '../text/special-tokens.ts'
 import { type Command, defineCommand } from './command.ts'
+import { maxBadFraction } from './reading-options.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
@@ -34,13 +35,7 @@ export const command: Command = defineCommand({
       library: 'specialTokens',
     },
     'min-frequency': { kind: 'integer', value: 'N', summary: 'a rarer pair is never merged', default: 2, min: 1 },
-    'max-bad-fraction': {
-      kind: 'number',
-      summary: 'share of the lines that may be bad, 0 to 1; they are left out',
-      default: 0.001,
-      min: 0,
-      max: 1,
-    },
+    'max-bad-fraction': maxBadFraction,
     'text-column': {
       kind: 'text',
       value: 'NAME',
@@ -52,8 +47,8 @@ export const command: Command = defineCommand({
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
     const { trainTokenizer } = await import('../run/train-tokenizer.ts')
-    const { out, vocabSize, special, minFrequency, preTokenizer, textColumn, maxBadFraction } = options
-    const reading = { paths: positionals, textKey: textColumn, maxBadFraction }
+    const { out, vocabSize, special, minFrequency, preTokenizer, textColumn } = options
+    const reading = { paths: positionals, textKey: textColumn, maxBadFraction: options.maxBadFraction }
     const learning = { vocabSize, specialTokens: special, minFrequency, preTokenizer }
     await reportEvents(trainTokenizer({ out, ...reading, ...learning }), output)
   },

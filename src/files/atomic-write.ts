@@ -95,6 +95,17 @@ export async function writeFileInTurns(
   })
 }
 
+/** Opens a file that is not there yet, in a folder that need not be there either. */
+function openNew(path: string): number {
+  try {
+    return openSync(path, 'wx')
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+    mkdirSync(dirname(path), { recursive: true })
+    return openSync(path, 'wx')
+  }
+}
+
 /** A file beside its target until it is whole. */
 class UnfinishedFile {
   readonly sink: FileSink
@@ -106,7 +117,7 @@ class UnfinishedFile {
     checkOutputFile(path, 'file to write')
     this.#path = path
     this.#temporary = pathBeside(path, 'tmp')
-    this.#descriptor = openSync(this.#temporary, 'wx')
+    this.#descriptor = openNew(this.#temporary)
     this.sink = new FileSink(this.#descriptor)
     faultPoint('created')
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { UsageError } from '../errors.ts'
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic-write.ts'
-import { checkOutputFile, checkOutputFolder } from './output-file.ts'
+import { checkNotInput, checkOutputFile, checkOutputFolder } from './output-file.ts'
 
 let directory: string
 const inside = (name: string): string => join(directory, name)
@@ -68,5 +68,24 @@ describe('writing', () => {
     await expect(writeDirectoryAtomic(inside('dangling'), () => {})).rejects.toThrow(UsageError)
     expect(lstatSync(inside('pipe')).isFIFO()).toBe(true)
     expect(readdirSync(directory)).toEqual(before)
+  })
+})
+
+describe('checkNotInput', () => {
+  it.each([
+    ['file', 'file', 'which is read'],
+    ['file', 'to-file', 'which is read'],
+    ['to-folder/new', 'folder', 'which is in .*, from which is read'],
+    ['folder/deep/new', 'to-folder', 'which is in .*, from which is read'],
+  ])('refuses %s where %s is read', (path, input, why) => {
+    expect(() => checkNotInput(inside(path), '--out', [inside(input)])).toThrow(UsageError)
+    expect(() => checkNotInput(inside(path), '--out', [inside(input)])).toThrow(new RegExp(why))
+  })
+  it.each([
+    ['new', 'file'],
+    ['folder-new', 'folder'],
+    ['deep/new', 'nothing'],
+  ])('takes %s where %s is read', (path, input) => {
+    expect(checkNotInput(inside(path), '--out', [inside(input), 'org/name'])).toBeUndefined()
   })
 })

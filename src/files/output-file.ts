@@ -1,7 +1,7 @@
 // Where a file is to be written. A rename puts a plain file in place of whatever is there, and with the rights of root that would be the
 // system's /dev/null, so everything that is no plain file is refused before it.
-import { lstatSync, type Stats, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { hasCode, UsageError } from '../errors.ts'
 
 /** Folders whose entries are the system's. Not what is below /dev: /dev/shm is a place for files. */
@@ -19,6 +19,30 @@ export function checkOutputFile(path: string, name: string): void {
   for (const stat of [lstatSync, statSync] as const) {
     const found = statOf(path, stat)
     if (found !== undefined && !found.isFile() && !found.isSymbolicLink()) refuse(kindOf(found, 'the'))
+  }
+}
+
+/** A UsageError where a file that is to be written is one of `inputs` (files or folders), or would stand among their files. */
+export function checkNotInput(path: string, name: string, inputs: readonly string[]): void {
+  const own = realPathOf(path)
+  for (const input of inputs) {
+    const found = statOf(input, statSync)
+    if (found === undefined) continue
+    const other = realPathOf(input)
+    if (own !== other && !(found.isDirectory() && own.startsWith(other + sep))) continue
+    const what = own === other ? 'which is read' : `which is in ${input}, from which is read`
+    throw new UsageError(`${name}: expected a file of its own, got ${path}, ${what}. Choose another one`)
+  }
+}
+
+/** The path without links, also of a file that is not there yet. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
+    const full = resolve(path)
+    return dirname(full) === full ? full : join(realPathOf(dirname(full)), basename(full))
   }
 }
 

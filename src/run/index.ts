@@ -27,13 +27,12 @@ export type { CurateSummary, Dropped } from './curate/curate-summary.ts'
 export type { UsedPreset } from './curate/plan.ts'
 export { type CurateResult, mergeCurate, type RunCurateOptions, runCurate } from './curate/run-curate.ts'
 export { type CurateStatus, curateStatus } from './curate/shards.ts'
+export { type QueueOptions, writeQueue } from './datamap/annotation-queue.ts'
 export {
   applyDecisions,
   type NewVersion,
-  type QueueOptions,
   type SelectOptions,
   selectVersion,
-  writeQueue,
 } from './datamap/new-version.ts'
 export { type CrossfitOptions, runCrossfit } from './datamap/run-crossfit.ts'
 export { type DatamapOptions, type DatamapResult, runDatamap } from './datamap/run-datamap.ts'

@@ -1,4 +1,5 @@
 // Tokenizers on texts of several languages: how many tokens a word takes in each (text/fertility.ts).
+import { listFiles } from '../data/read/files.ts'
 import { readDocuments } from '../data/read/sources.ts'
 import { InputError, UsageError } from '../errors.ts'
 import { isGguf, loadGgufTokenizer } from '../gguf/load-parts.ts'
@@ -18,6 +19,8 @@ export interface MeasureFertilityOptions {
   texts: readonly string[]
   /** Field that holds the text of a row. Default `text`. */
   textKey?: string | undefined
+  /** The share of lines that may be bad, 0 to 1; they are left out. Default 0.001. */
+  maxBadFraction?: number | undefined
 }
 
 /** One tokenizer on one text. */
@@ -46,13 +49,18 @@ export function measureFertility(
 }
 
 async function work(
-  { tokenizers, texts, textKey = 'text' }: MeasureFertilityOptions,
+  { tokenizers, texts, textKey = 'text', maxBadFraction = 0.001 }: MeasureFertilityOptions,
   watch: { signal: AbortSignal; tell: Tell },
 ): Promise<FertilityTable> {
   const { tell } = watch
   if (tokenizers.length === 0) throw new UsageError('tokenizers: expected at least one, got none')
   if (texts.length === 0) throw new UsageError('texts: expected at least one file or folder, got none')
-  const asked = texts.map(parseText)
+  const asked: { path: string; paths: string[]; language?: string }[] = []
+  for (const text of texts.map(parseText)) {
+    const paths = await resolveData([text.path], watch)
+    listFiles(paths) // what is not there is said before an hour of counting
+    asked.push({ ...text, paths })
+  }
   const opened: [string, Tokenizer][] = []
   for (const name of tokenizers) opened.push([name, await open(name, watch)])
   tell({
@@ -61,10 +69,11 @@ async function work(
     message: `${counted(opened.length, 'tokenizer')} on ${counted(texts.length, 'text')}`,
   })
   const rows: MeasuredFertility[] = []
-  for (const { path, language } of asked) {
+  for (const { path, paths, language } of asked) {
     const counters = opened.map(([name, tokenizer]) => ({ name, counter: new FertilityCounter(tokenizer, language) }))
-    const documents = readDocuments(await resolveData([path], watch), {
+    const documents = readDocuments(paths, {
       textKey,
+      maxBadFraction,
       onNotice: (message) => tell({ type: 'notice', message }),
     })
     let done = 0

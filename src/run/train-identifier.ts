@@ -3,9 +3,10 @@
 import { saveLanguageIdentifier } from '../data/language/identifier-file.ts'
 import type { LanguageModel } from '../data/language/language-model.ts'
 import { type LanguageSample, trainLanguageIdentifier } from '../data/language/train-identifier.ts'
+import { listFiles } from '../data/read/files.ts'
 import { readRows } from '../data/read/sources.ts'
 import { InputError } from '../errors.ts'
-import { checkOutputFile } from '../files/output-file.ts'
+import { checkNotInput, checkOutputFile } from '../files/output-file.ts'
 import { counted } from '../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
 import { resolveData } from './resolve-data.ts'
@@ -21,6 +22,8 @@ export interface TrainIdentifierOptions {
   labelColumn?: string
   /** Names the columns of .csv and .tsv files that have no header. */
   columns?: readonly string[]
+  /** The share of lines that may be bad, 0 to 1; they are left out. Default 0.001. */
+  maxBadFraction?: number
   /** Rows of the table as a power of two. Default: what makes a file of some 512 KiB. */
   bits?: number
   epochs?: number
@@ -60,6 +63,7 @@ export async function* trainIdentifier(options: TrainIdentifierOptions): AsyncGe
 
 async function work(options: TrainIdentifierOptions, tell: Tell): Promise<TrainedIdentifier> {
   const { out, bits, epochs = 10, seed, sources } = options
+  checkNotInput(out, 'out', listFiles(options.paths))
   const samples = await readSamples(options, tell)
   const model = trainLanguageIdentifier(samples, {
     name: nameOf(out),
@@ -76,13 +80,14 @@ async function work(options: TrainIdentifierOptions, tell: Tell): Promise<Traine
 }
 
 async function readSamples(options: TrainIdentifierOptions, tell: Tell): Promise<LanguageSample[]> {
-  const { paths, textColumn = 'text', labelColumn = 'label', columns } = options
+  const { paths, textColumn = 'text', labelColumn = 'label', columns, maxBadFraction = 0.001 } = options
   const samples: LanguageSample[] = []
   let empty = 0
   const onNotice = (message: string): void => tell({ type: 'notice', message })
-  for await (const { row, id } of readRows(paths, { onNotice, ...(columns && { columns }) })) {
+  for await (const { row, id } of readRows(paths, { onNotice, maxBadFraction, ...(columns && { columns }) })) {
     const fields: Readonly<Record<string, unknown>> = typeof row === 'string' ? { text: row } : row
-    const [text, label] = [fields[textColumn], fields[labelColumn]]
+    const [text, given] = [fields[textColumn], fields[labelColumn]]
+    const label = typeof given === 'number' ? String(given) : given // as in a table, where 0 and 1 are words too
     for (const [value, column] of [
       [text, textColumn],
       [label, labelColumn],

@@ -15,6 +15,13 @@ const dynamicsOf = (rows: readonly { gold: number; p: readonly number[] }[]): Dy
   notices: [],
 })
 
+describe('ranks', () => {
+  it('are shared by equal values, and end where a value is no number', () => {
+    expect(ranksOf([3, 1, 3, 2])).toEqual([5 / 6, 0, 5 / 6, 1 / 3])
+    expect(ranksOf([Number.NaN, Number.NaN, 1])).toHaveLength(3)
+  })
+})
+
 describe('coordinates', () => {
   const dynamics = dynamicsOf([
     { gold: 0, p: [0.6, 0.4, 0.9] },

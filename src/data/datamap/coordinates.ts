@@ -29,7 +29,7 @@ export interface Coordinates {
   aum: number
   /** −ln p(gold) after the last epoch; of cross-fitted runs the held-out loss (Chong et al. 2022). */
   loss: number
-  /** Confident learning (Northcutt et al. 2021): another label is as probable as it usually is where it stands. */
+  /** Confident learning (Northcutt et al. 2021): of the labels that are as probable as they usually are where they stand, the most probable is another one. */
   isConfidentError: boolean
   /** 0 … 1, the mean rank by loss, margin and gold confidence: 1 is the likeliest error. */
   borda: number
@@ -122,7 +122,7 @@ export function ranksOf(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!)
   const ranks: number[] = Array(values.length).fill(0)
   for (let start = 0; start < order.length; ) {
-    let end = start
+    let end = start + 1 // NaN is not even equal to itself
     while (end < order.length && values[order[end]!] === values[order[start]!]) end++
     for (let i = start; i < end; i++) ranks[order[i]!] = (start + end - 1) / 2 / Math.max(1, order.length - 1)
     start = end

@@ -49,7 +49,7 @@ export interface Dynamics {
   epochs: number
   examples: readonly DynamicsExample[]
   /** Where the rows came from, and what their columns are called; absent where the files do not say. */
-  source?: Pick<DynamicsHeader, 'dataset' | 'textColumn' | 'labelColumn'>
+  source?: Pick<DynamicsHeader, 'dataset' | 'textColumn' | 'labelColumn' | 'folds' | 'fold'>
   notices: readonly string[]
 }
 
@@ -124,7 +124,7 @@ export async function readDynamics(places: readonly string[], epochs?: number): 
       throw new InputError(
         `${folders[i]}: expected the labels of ${folders[0]} (${labels.join(', ')}), got ${part.labels.join(', ')}. These are not folds of one data set`,
       )
-  const notices = parts.flatMap((part) => part.notices)
+  const notices = [...parts.flatMap((part) => part.notices), ...missingFolds(parts)]
   if (parts.some((part) => part.epochs !== most))
     notices.push(`the runs have ${parts.map((part) => part.epochs).join(', ')} epochs; the first ${most} count`)
   const examples = parts.flatMap((part) => part.examples)
@@ -150,6 +150,18 @@ export async function readDynamics(places: readonly string[], epochs?: number): 
   }
 }
 
+/** One notice where runs are cross-fitted and not all of their folds are there: rows of the others are in no map. */
+function missingFolds(parts: readonly Dynamics[]): string[] {
+  const folds = Math.max(0, ...parts.map(({ source }) => source?.folds ?? 0))
+  const present = new Set(parts.map(({ source }) => source?.fold))
+  const missing = Array.from({ length: folds }, (_, fold) => fold).filter((fold) => !present.has(fold))
+  if (missing.length === 0) return []
+  const names = missing.slice(0, 20).map((fold) => `fold-${fold}`)
+  return [
+    `${missing.length} of ${folds} folds ${missing.length === 1 ? 'is' : 'are'} not there (${names.join(', ')}${missing.length > 20 ? ', …' : ''}): their examples are not in the map. Go on with the same command and resume_from_checkpoint: auto`,
+  ]
+}
+
 /** Folds hold rows here and there: back to the order of the files. */
 function inRowOrder(examples: DynamicsExample[]): DynamicsExample[] {
   if (examples.some(({ line }) => line === undefined)) return examples
@@ -167,12 +179,10 @@ function foldersIn(place: string): string[] {
   const folds = readdirSync(place)
     .filter((name) => /^fold-\d+$/.test(name))
     .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))
-  const found = folds
-    .map((name) => join(place, name, 'training_dynamics'))
-    .filter((folder) => existsSync(join(folder, 'dynamics_epoch_0.jsonl')))
-  if (found.length > 0 && found.length === folds.length) return found
+  const lacking = folds.filter((name) => !existsSync(join(place, name, 'training_dynamics', 'dynamics_epoch_0.jsonl')))
+  if (folds.length > 0 && lacking.length === 0) return folds.map((name) => join(place, name, 'training_dynamics'))
   throw new InputError(
-    `${place}: expected training_dynamics with dynamics_epoch_0.jsonl${folds.length > 0 ? ` in each of ${folds.length} folds` : ''}, got none. Train with stage: classify and training_dynamics: after, or let its first epoch end`,
+    `${place}: expected training_dynamics with dynamics_epoch_0.jsonl${folds.length > 0 ? ` in each of ${folds.length} folds` : ''}, got none${folds.length > 0 ? ` in ${lacking.join(', ')}` : ''}. Train with stage: classify and training_dynamics: after, or let its first epoch end`,
   )
 }
 
@@ -233,7 +243,7 @@ async function readEpoch(
       (gold as number) >= 0 &&
       Array.isArray(logits) &&
       logits.length > 1 &&
-      logits.every(Number.isFinite)
+      logits.every((logit) => Number.isFinite(logit) && Number.isFinite(Math.fround(logit)))
     if (!isFine)
       throw new InputError(
         `${id.file}:${id.line}: expected guid, gold (a label's number) and logits_epoch_${epoch} (numbers), got ${JSON.stringify(row).slice(0, 80)}`,

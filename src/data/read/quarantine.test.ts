@@ -66,7 +66,7 @@ describe('bad lines', () => {
   it('stop the reading at its end when they are more than a thousandth', async () => {
     const good = '{"text": "a"}\n'
     const path = file('many-bad.jsonl', good.repeat(1998) + 'x\n'.repeat(3))
-    const reading = readDocuments(path)
+    const reading = readDocuments(path, { maxBadFraction: 0.001 })
     let seen = 0
     const all = async () => {
       for await (const _ of reading) seen++
@@ -75,6 +75,8 @@ describe('bad lines', () => {
       /many-bad.jsonl:1999: expected at most 0.1 % bad, got 3 of 2001 \(3 bad-json; 0 % of the bytes\).*or raise max_bad_fraction/,
     )
     expect(seen).toBe(1998)
+    // Who cannot say how much may be bad is not told to.
+    await expect(readAll(path)).rejects.toThrow(/got 3 of 2001 .*\. Mend the data$/)
     await expect(readAll(path, { maxBadFraction: 0.002 })).resolves.toBeDefined()
     await expect(readAll(file('two.jsonl', good.repeat(1997) + 'x\n'.repeat(2)))).rejects.toThrow(InputError)
     await expect(readAll(file('two.jsonl', good.repeat(1998) + 'x\n'.repeat(2)))).resolves.toBeDefined()

@@ -64,6 +64,8 @@ const HOPELESS_LINES = 10_000
 export class Quarantine {
   readonly path: string | undefined
   readonly maxBadFraction: number
+  /** Whether whoever reads has said how much may be bad, and may say it otherwise. */
+  private readonly isAdjustable: boolean
   good = 0
   bad = 0
   private goodBytes = 0
@@ -81,6 +83,7 @@ export class Quarantine {
   constructor(options: QuarantineOptions = {}) {
     this.path = options.path
     this.maxBadFraction = options.maxBadFraction ?? 0.001
+    this.isAdjustable = options.maxBadFraction !== undefined && options.maxBadFraction > 0
     // A stale file would tell of bad lines that are no longer there.
     if (this.path !== undefined) rmSync(this.path, { force: true })
   }
@@ -179,7 +182,7 @@ export class Quarantine {
     return new InputError(
       `bad lines in ${placeOf(file, line)}: expected at most ${this.maxBadFraction * 100} % bad, ` +
         `got ${this.bad} of ${total} (${this.reasons()}; ${bytes} of the bytes). ${describe(this.first!)}${where}. ` +
-        `${adviceFor(this.first!)}, or raise max_bad_fraction (--max-bad-fraction; maxBadFraction in code)`,
+        `${adviceFor(this.first!)}${this.isAdjustable ? ', or raise max_bad_fraction (--max-bad-fraction; maxBadFraction in code)' : ''}`,
     )
   }
 }

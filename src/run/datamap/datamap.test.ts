@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeDynamicsEpoch, writeDynamicsRows } from '../../data/datamap/dynamics-files.ts'
 import { resultOf } from '../../work.ts'
-import { applyDecisions, selectVersion, writeQueue } from './new-version.ts'
+import { writeQueue } from './annotation-queue.ts'
+import { applyDecisions, selectVersion } from './new-version.ts'
 import { runDatamap } from './run-datamap.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'datamap-'))
@@ -98,11 +99,17 @@ describe('a map', () => {
     const result = await resultOf(runDatamap({ runs: [at('theirs')], out: at('map') }))
     expect(result).toMatchObject({ examples: 2, epochs: 2, when: null })
     expect(linesOf(at('map', 'datamap.jsonl'))[0]).toMatchObject({ guid: '75119', label: '0', correctness: 2 })
-    const bad = `${JSON.stringify({ guid: 2, logits_epoch_0: [1, null], gold: 0 })}\n`
-    writeFileSync(at('theirs', 'dynamics_epoch_0.jsonl'), bad)
-    await expect(resultOf(runDatamap({ runs: [at('theirs')] }))).rejects.toThrow(
-      /dynamics_epoch_0.jsonl:1: expected guid/,
-    )
+    // The second has numbers that a 32-bit float has not.
+    for (const logits of [
+      [1, null],
+      [1e39, 0],
+    ]) {
+      const bad = `${JSON.stringify({ guid: 2, logits_epoch_0: logits, gold: 0 })}\n`
+      writeFileSync(at('theirs', 'dynamics_epoch_0.jsonl'), bad)
+      await expect(resultOf(runDatamap({ runs: [at('theirs')] }))).rejects.toThrow(
+        /dynamics_epoch_0.jsonl:1: expected guid/,
+      )
+    }
     await expect(resultOf(runDatamap({ runs: [at('nowhere')] }))).rejects.toThrow(
       /expected the folder of a run, got nothing/,
     )
@@ -113,7 +120,7 @@ describe('a new version of the data', () => {
   it('is a subset with all columns, and says where it is from', async () => {
     const by = { metric: 'borda', fraction: 0.2 } as const
     const version = await selectVersion({ runs: [at('run')], by, isInverted: true, out: at('clean.jsonl') })
-    expect(version).toEqual({ out: at('clean.jsonl'), rows: 8, before: 10, relabelled: 0, dropped: 2 })
+    expect(version).toEqual({ out: at('clean.jsonl'), rows: 8, before: 10, relabelled: 0, dropped: 2, unmapped: 0 })
     const kept = linesOf(at('clean.jsonl'))
     expect(kept.map(({ source }) => source)).toEqual([0, 1, 2, 4, 5, 6, 8, 9].map((i) => `page ${i}`))
     expect(JSON.parse(readFileSync(at('clean.jsonl.provenance.json'), 'utf8'))).toMatchObject({
@@ -150,11 +157,130 @@ describe('a new version of the data', () => {
     const wrong = applyDecisions({ runs: [at('run')], decisions: [at('bad.jsonl')], out: at('new.jsonl') })
     await expect(wrong).rejects.toThrow(/bad.jsonl:1: expected either drop or new_label, got both/)
   })
+  it('keeps rows that no map has, as those that were held out, and a subset does not', async () => {
+    const text = readFileSync(at('data.jsonl'), 'utf8')
+    writeFileSync(at('data.jsonl'), `${text}{"text":"held out","label":"left","source":"page 10"}\n`)
+    writeFileSync(at('one.jsonl'), '{"guid":"row 2","drop":true}\n')
+    const notices: string[] = []
+    const onNotice = (message: string): void => void notices.push(message)
+    const all = { runs: [at('run')], out: at('new.jsonl'), onNotice }
+    const version = await applyDecisions({ ...all, decisions: [at('one.jsonl')] })
+    expect(version).toMatchObject({ rows: 10, before: 11, dropped: 1, unmapped: 1 })
+    expect(linesOf(at('new.jsonl')).map(({ source }) => source)).toEqual(
+      [0, 1, 3, 4, 5, 6, 7, 8, 9, 10].map((i) => `page ${i}`),
+    )
+    expect(notices).toEqual([expect.stringMatching(/^1 row of the data is in no map .*: kept as they are$/)])
+    const by = { ids: at('one.jsonl') }
+    expect(await selectVersion({ ...all, by })).toMatchObject({ rows: 1, before: 10, unmapped: 0 })
+    expect(notices[1]).toMatch(/1 row .* left out$/)
+    expect(await selectVersion({ ...all, by, isInverted: true })).toMatchObject({ rows: 10, before: 11, unmapped: 1 })
+    writeFileSync(at('data.jsonl'), text)
+  })
+  it('says that it has texts and labels alone where the data is gone, and refuses data that was cut', async () => {
+    const notices: string[] = []
+    const by = { metric: 'borda', fraction: 1 } as const
+    const all = {
+      runs: [at('run')],
+      by,
+      out: at('all.jsonl'),
+      onNotice: (message: string) => void notices.push(message),
+    }
+    const text = readFileSync(at('data.jsonl'), 'utf8')
+    writeFileSync(at('data.jsonl'), text.split('\n').slice(0, 9).join('\n'))
+    await expect(selectVersion(all)).rejects.toThrow(
+      /data.jsonl:10: expected the text that the run learnt from, got nothing/,
+    )
+    rmSync(at('data.jsonl'))
+    expect((await selectVersion(all)).rows).toBe(10)
+    expect(linesOf(at('all.jsonl'))[3]).toEqual({ guid: 'row 3', text: 'text 3', label: 'right' })
+    expect(notices).toEqual([expect.stringMatching(/the data is not there \(.*data.jsonl\)/)])
+    writeFileSync(at('data.jsonl'), text)
+  })
+  it('never takes the place of what it is made of, or of what people decided', async () => {
+    writeFileSync(at('mine.jsonl'), '{"guid":"row 2","checked":true}\n')
+    const runs = [at('run')]
+    const onto = /out: expected a file of its own, got .*, which is read/
+    await expect(applyDecisions({ runs, decisions: [at('mine.jsonl')], out: at('mine.jsonl') })).rejects.toThrow(onto)
+    await expect(applyDecisions({ runs, decisions: [at('mine.jsonl')], out: at('data.jsonl') })).rejects.toThrow(onto)
+    await expect(selectVersion({ runs, by: { ids: at('mine.jsonl') }, out: at('mine.jsonl') })).rejects.toThrow(onto)
+    await expect(writeQueue({ runs, out: at('data.jsonl') })).rejects.toThrow(onto)
+    await expect(writeQueue({ runs, out: at('mine.jsonl') })).rejects.toThrow(/a queue in which 1 example is decided/)
+    expect(readFileSync(at('mine.jsonl'), 'utf8')).toBe('{"guid":"row 2","checked":true}\n')
+    expect(await writeQueue({ runs, out: at('open.jsonl'), top: 2 })).toBe(2)
+    expect(await writeQueue({ runs, out: at('open.jsonl'), top: 3 })).toBe(3)
+  })
   it('is refused where the data is another one by now', async () => {
     const text = readFileSync(at('data.jsonl'), 'utf8')
     writeFileSync(at('data.jsonl'), text.replace('text 4', 'text four'))
     const version = selectVersion({ runs: [at('run')], by: { metric: 'borda', fraction: 0.5 }, out: at('half.jsonl') })
     await expect(version).rejects.toThrow(/data.jsonl:5: expected the text that the run learnt from/)
     writeFileSync(at('data.jsonl'), text)
+  })
+})
+
+describe('what people decided', () => {
+  const decide = async (name: string, text: string): Promise<[unknown, string[]]> => {
+    writeFileSync(at(name), text)
+    const notices: string[] = []
+    const onNotice = (message: string): void => void notices.push(message)
+    const version = await applyDecisions({
+      runs: [at('run')],
+      decisions: [at(name)],
+      out: at('decided.jsonl'),
+      onNotice,
+    })
+    return [version, notices]
+  }
+  it('may come from a table, with empty cells and words for true and false', async () => {
+    const [version] = await decide(
+      'table.csv',
+      'guid,new_label,drop,checked\nrow 3, left ,FALSE,\nrow 2,,TRUE,\nrow 4,,,true\nrow 5,,,\n',
+    )
+    expect(version).toMatchObject({ rows: 9, relabelled: 1, dropped: 1, checked: 3, open: 1 })
+    expect(linesOf(at('decided.jsonl'))[2]).toMatchObject({ source: 'page 3', label: 'left' })
+    await expect(decide('yes.csv', 'guid,drop\nrow 2,perhaps\n')).rejects.toThrow(
+      /yes.csv:2, field 'drop': expected true or false, got "perhaps"/,
+    )
+  })
+  it('makes no new label by a slip, and none without a word', async () => {
+    await expect(decide('slip.jsonl', '{"guid":"row 3","new_label":"Left"}\n')).rejects.toThrow(
+      /slip.jsonl:1, field 'new_label': expected left, got 'Left'/,
+    )
+    const [version, notices] = await decide('new.jsonl', '{"guid":"row 3","new_label":"lef"}\n')
+    expect(version).toMatchObject({ relabelled: 1 })
+    expect(notices).toEqual([
+      "new_label 'lef', of 1 example, is a label that no example has: it becomes one. Did you mean 'left'?",
+    ])
+  })
+})
+
+describe('folds', () => {
+  it('that are not there are said by their names', async () => {
+    const header = {
+      when: 'crossfit',
+      labels,
+      epochs: 0,
+      rows: 2,
+      dataset: [],
+      textColumn: 'text',
+      labelColumn: 'label',
+    } as const
+    for (const fold of [0, 2]) {
+      const own = { ...header, folds: 4, fold }
+      const folder = at('folds', `fold-${fold}`, 'training_dynamics')
+      const two = rows.slice(2 * fold, 2 * fold + 2)
+      writeDynamicsRows(folder, own, two)
+      writeDynamicsEpoch(folder, own, 0, two, Float32Array.of(1, 0, 0, 1))
+    }
+    const notices: string[] = []
+    const queue = {
+      runs: [at('folds')],
+      out: at('folds.jsonl'),
+      onNotice: (message: string) => void notices.push(message),
+    }
+    expect(await writeQueue(queue)).toBe(4)
+    expect(notices).toEqual([expect.stringMatching(/^2 of 4 folds are not there \(fold-1, fold-3\)/)])
+    mkdirSync(at('folds', 'fold-1'))
+    await expect(writeQueue(queue)).rejects.toThrow(/in each of 3 folds, got none in fold-1\./)
   })
 })

@@ -9,8 +9,10 @@ import { readRows } from '../../data/read/sources.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { ContentHash } from '../../files/hash.ts'
-import { checkOutputFile } from '../../files/output-file.ts'
+import { checkNotInput, checkOutputFile } from '../../files/output-file.ts'
+import { counted } from '../../report/amounts.ts'
 import { VERSION } from '../../version.ts'
+import { type Decision, readDecisions } from './annotation-queue.ts'
 import { type DatamapOptions, readMap } from './run-datamap.ts'
 
 /** Which examples of which map go into the new version. */
@@ -21,6 +23,7 @@ export interface SelectOptions extends Pick<DatamapOptions, 'runs' | 'epochs' | 
   by: SelectionOptions | { ids: string }
   /** All but those. */
   isInverted?: boolean
+  onNotice?: (message: string) => void
 }
 
 /** What became of the rows. */
@@ -30,97 +33,40 @@ export interface NewVersion {
   before: number
   relabelled: number
   dropped: number
+  /** Rows of the data that no map has and that are kept: held out, empty, or of a fold that is not there. */
+  unmapped: number
 }
 
-/** Writes the chosen examples. */
-export async function selectVersion({ out, by, isInverted = false, ...options }: SelectOptions): Promise<NewVersion> {
+/** Writes the chosen examples; inverted, all rows but those. */
+export async function selectVersion(options: SelectOptions): Promise<NewVersion> {
+  const { out, by, isInverted = false, onNotice, ...map } = options
   checkOutputFile(out, 'out')
-  const { dynamics, places } = await readMap(options)
+  if ('ids' in by) checkNotInput(out, 'out', [by.ids])
+  const { dynamics, places } = await readMap(map)
   const chosen = new Set('ids' in by ? await indicesIn(by.ids, dynamics) : selectExamples(places, by))
   const kept = dynamics.examples.flatMap((_, i) => (chosen.has(i) !== isInverted ? [i] : []))
   if (kept.length === 0) throw new UsageError('out: expected examples that are left, got none. Choose others')
   const how = { select: { ...by, inverted: isInverted } }
-  return write(out, dynamics, new Map(kept.map((i) => [i, undefined])), how, options.runs)
+  const choice = { kept: new Map(kept.map((i) => [i, undefined])), keepsOthers: isInverted }
+  return write(out, dynamics, choice, { how, runs: map.runs, onNotice })
 }
 
-/** What a person said of an example: another label, that it goes, or that it was looked at. */
-interface Decision {
-  newLabel: string | null
-  isDropped: boolean
-  isChecked: boolean
-}
-
-/** How a queue is made. */
-export interface QueueOptions extends Pick<DatamapOptions, 'runs' | 'epochs' | 'flagFraction'> {
-  out: string
-  /** `borda`: all by likelihood of an error; or only those with a flag, the most telling first. Default `borda`. */
-  by?: 'borda' | 'error' | 'common'
-  /** Default 200. */
-  top?: number
-}
-
-/** Writes what people should look at: a JSONL line for each example, with `new_label`, `drop` and `checked` to be filled in. Returns how many. */
-export async function writeQueue({ out, by = 'borda', top = 200, ...options }: QueueOptions): Promise<number> {
-  checkOutputFile(out, 'out')
-  const { dynamics, places, flags } = await readMap(options)
-  const order = places
-    .map((_, i) => i)
-    .filter((i) => by === 'borda' || flags[i] === by)
-    .sort((a, b) =>
-      by === 'common'
-        ? places[a]!.predictedConfidence - places[b]!.predictedConfidence || a - b
-        : places[b]!.borda - places[a]!.borda || a - b,
-    )
-    .slice(0, top)
-  const { labels, examples } = dynamics
-  writeFileAtomic(out, (sink) => {
-    for (const i of order) {
-      const { guid, gold, predicted, borda, goldConfidence, predictedConfidence } = places[i]!
-      const scores = { borda, gold_confidence: goldConfidence, predicted_confidence: predictedConfidence }
-      const own = { guid, text: examples[i]!.text ?? null, label: labels[gold], suggested: labels[predicted] }
-      sink.write(
-        `${JSON.stringify({ ...own, flag: flags[i] ?? null, scores, new_label: null, drop: false, checked: false })}\n`,
-      )
-    }
-  })
-  return order.length
-}
-
-/** Writes all rows with the decisions of queues in them; later files overrule earlier ones. InputError for an example that is not in the map. */
+/** Writes all rows with the decisions of queues in them ({@link readDecisions}). */
 export async function applyDecisions({
   runs,
   decisions: files,
   out,
+  onNotice,
 }: {
   runs: readonly string[]
   decisions: readonly string[]
   out: string
+  onNotice?: (message: string) => void
 }): Promise<NewVersion & { checked: number; open: number }> {
   checkOutputFile(out, 'out')
+  checkNotInput(out, 'out', files)
   const { dynamics } = await readMap({ runs })
-  const indexOf = new Map(dynamics.examples.map(({ guid }, i) => [guid, i]))
-  const decided = new Map<number, Decision>()
-  for await (const { row, id } of readRows(files, { maxBadFraction: 0 })) {
-    const place = `${id.file}:${id.line}`
-    const fields = row as Record<string, unknown>
-    const index = indexOf.get(String(fields.guid))
-    if (index === undefined)
-      throw new InputError(
-        `${place}, field 'guid': expected an example of the map, got ${JSON.stringify(fields.guid)}. Is the queue another run's?`,
-      )
-    const { new_label: newLabel = null, drop = false, checked = false } = fields
-    if (
-      (newLabel !== null && (typeof newLabel !== 'string' || newLabel.trim() === '')) ||
-      typeof drop !== 'boolean' ||
-      typeof checked !== 'boolean'
-    )
-      throw new InputError(
-        `${place}: expected new_label (a label or null), drop and checked (true or false), got ${JSON.stringify({ new_label: newLabel, drop, checked })}`,
-      )
-    if (drop && newLabel !== null)
-      throw new InputError(`${place}: expected either drop or new_label, got both. Decide for one`)
-    decided.set(index, { newLabel: newLabel as string | null, isDropped: drop, isChecked: checked })
-  }
+  const decided = await readDecisions(files, dynamics, onNotice)
   const isOpen = ({ newLabel, isDropped, isChecked }: Decision): boolean =>
     newLabel === null && !isDropped && !isChecked
   const kept = new Map<number, string | undefined>()
@@ -128,7 +74,8 @@ export async function applyDecisions({
     if (!decided.get(i)?.isDropped) kept.set(i, decided.get(i)?.newLabel ?? undefined)
   const all = [...decided.values()]
   const checked = all.filter((each) => !isOpen(each)).length
-  const version = await write(out, dynamics, kept, { decisions: files, checked }, runs)
+  const how = { decisions: files, checked }
+  const version = await write(out, dynamics, { kept, keepsOthers: true }, { how, runs, onNotice })
   return { ...version, checked, open: all.length - checked }
 }
 
@@ -147,38 +94,47 @@ async function indicesIn(file: string, { examples }: Dynamics): Promise<number[]
   return found
 }
 
-/** Index → its new label, or undefined for its own. */
+/** What is written: by index the example's new label, or undefined for its own; and whether rows that no map has go along. */
+interface Choice {
+  kept: ReadonlyMap<number, string | undefined>
+  keepsOthers: boolean
+}
+
 async function write(
   out: string,
   dynamics: Dynamics,
-  kept: ReadonlyMap<number, string | undefined>,
-  how: object,
-  runs: readonly string[],
+  { kept, keepsOthers }: Choice,
+  about: { how: object; runs: readonly string[]; onNotice: ((message: string) => void) | undefined },
 ): Promise<NewVersion> {
   const { examples, labels, source } = dynamics
   const { textColumn = 'text', labelColumn = 'label' } = source ?? {}
-  const originals = await originalsOf(dynamics)
+  const onNotice = about.onNotice ?? (() => {})
+  checkNotInput(out, 'out', source?.dataset ?? [])
+  for (const notice of dynamics.notices) onNotice(notice)
+  const rows = (await rowsOfData(dynamics, onNotice)) ?? examples.map(rowOfRecord(textColumn, labelColumn, labels))
+  const others = rows.length - examples.length
+  if (others > 0)
+    onNotice(
+      `${counted(others, 'row of the data is', 'rows of the data are')} in no map (held out, empty, or of a fold that is not there): ${keepsOthers ? 'kept as they are' : 'left out'}`,
+    )
+  const [unmapped, before] = [keepsOthers ? others : 0, examples.length + (keepsOthers ? others : 0)]
   let relabelled = 0
   const written = writeFileAtomic(out, (sink) => {
-    for (const [i, newLabel] of kept) {
-      const example = examples[i]!
-      const own = originals.get(i) ?? {
-        guid: example.guid,
-        [textColumn]: example.text,
-        [labelColumn]: labels[example.gold],
-      }
-      const isNew = newLabel !== undefined && newLabel !== labels[example.gold]
+    for (const { index, fields } of rows) {
+      if (index === undefined ? !keepsOthers : !kept.has(index)) continue
+      const newLabel = index === undefined ? undefined : kept.get(index)
+      const isNew = newLabel !== undefined && newLabel !== labels[examples[index!]!.gold]
       if (isNew) relabelled++
-      sink.write(`${JSON.stringify(isNew ? { ...own, [labelColumn]: newLabel } : own)}\n`)
+      sink.write(`${JSON.stringify(isNew ? { ...fields, [labelColumn]: newLabel } : fields)}\n`)
     }
   })
-  const version = { rows: kept.size, before: examples.length, relabelled, dropped: examples.length - kept.size }
+  const version = { rows: kept.size + unmapped, before, relabelled, dropped: examples.length - kept.size, unmapped }
   const hash = new ContentHash()
   const dataset = (source?.dataset ?? []).filter(existsSync)
   const provenance = {
     ...version,
-    ...how,
-    runs,
+    ...about.how,
+    runs: about.runs,
     dataset,
     examples: hash.add(examples.map(({ guid }) => guid).join('\n')).digest(),
     sha256: written.sha256,
@@ -188,24 +144,48 @@ async function write(
   return { out, ...version }
 }
 
-/** The rows as they stand in the data, with all of their columns; none where the data is not there any more. InputError where it changed. */
-async function originalsOf({ examples, source }: Dynamics): Promise<Map<number, Record<string, unknown>>> {
-  const found = new Map<number, Record<string, unknown>>()
-  if (source === undefined || !source.dataset.every(existsSync)) return found
-  const places = new Map(examples.map(({ file, line }, i) => [`${file}:${line}`, i]))
-  for await (const { row, id } of readRows(source.dataset)) {
-    const index = places.get(`${id.file}:${id.line}`)
-    if (index === undefined) continue
-    const fields = typeof row === 'string' ? { text: row } : row
-    checkSame(fields[source.textColumn], examples[index]!)
-    found.set(index, fields)
-  }
-  return found
+/** A row as it is written, and the example of the map that it is, if it is one. */
+interface DataRow {
+  index?: number | undefined
+  fields: Record<string, unknown>
 }
 
-function checkSame(text: unknown, { text: recorded, file, line }: DynamicsExample): void {
-  if (text === recorded) return
-  throw new InputError(
-    `${file}:${line}: expected the text that the run learnt from, got another one: the data changed since. Use the file as it was, or train again`,
-  )
+/** What is known of an example without its data. */
+const rowOfRecord =
+  (textColumn: string, labelColumn: string, labels: readonly string[]) =>
+  ({ guid, text, gold }: DynamicsExample, index: number): DataRow => ({
+    index,
+    fields: { guid, [textColumn]: text, [labelColumn]: labels[gold] },
+  })
+
+/** All rows as they stand in the data, with all of their columns; undefined where the data is not there any more. InputError where it changed. */
+async function rowsOfData(
+  { examples, source }: Dynamics,
+  onNotice: (message: string) => void,
+): Promise<DataRow[] | undefined> {
+  if (source === undefined) return undefined
+  const gone = source.dataset.filter((path) => !existsSync(path))
+  if (gone.length > 0) {
+    onNotice(
+      `the data is not there (${gone.join(', ')}): rows have the text and label that the run kept, and no other columns`,
+    )
+    return undefined
+  }
+  const places = new Map(examples.map(({ file, line }, i) => [`${file}:${line}`, i]))
+  const rows: DataRow[] = []
+  for await (const { row, id } of readRows(source.dataset, { maxBadFraction: 1, onNotice })) {
+    const place = `${id.file}:${id.line}`
+    const index = places.get(place)
+    const fields = typeof row === 'string' ? { text: row } : row
+    if (index !== undefined && fields[source.textColumn] !== examples[index]!.text)
+      throw new InputError(`${place}: expected the text that the run learnt from, got another one: ${CHANGED}`)
+    rows.push({ index, fields })
+    places.delete(place)
+  }
+  const [missing] = places.keys()
+  if (missing !== undefined)
+    throw new InputError(`${missing}: expected the text that the run learnt from, got nothing: ${CHANGED}`)
+  return rows
 }
+
+const CHANGED = 'the data changed since. Use the file as it was, or train again'
