@@ -53,6 +53,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'join the shards of a curation: duplicates across them, files, report',
     load: () => import('./curate-merge.ts'),
   },
+  'tokenizer extend': {
+    summary: "add tokens of your language to a model's vocabulary",
+    load: () => import('./tokenizer-extend.ts'),
+  },
   'tokenizer fertility': {
     summary: 'tokens a word, and the share of words that are cut, of tokenizers on your texts',
     load: () => import('./tokenizer-fertility.ts'),

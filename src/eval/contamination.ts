@@ -19,11 +19,12 @@ export interface Contamination {
   clean: Readonly<Record<string, number | string>>
 }
 
-/** Looks for all documents in the texts under the paths. */
+/** Looks for all documents in the texts under the paths, which are in the field `textKey` of their rows (default `text`). */
 export async function contamination(
   runs: readonly TaskRun[],
   paths: readonly string[],
   watch: Watch = {},
+  { textKey = 'text' }: { textKey?: string | undefined } = {},
 ): Promise<Record<string, Contamination>> {
   const runsOfWords = new WordRuns()
   const documents: { run: number; id: number }[] = []
@@ -36,7 +37,7 @@ export async function contamination(
       documents.push({ run, id })
     }
   const found = runs.map(() => new Set<number>())
-  for await (const { text } of readDocuments(paths)) {
+  for await (const { text } of readDocuments(paths, { textKey })) {
     for (const document of runsOfWords.find(text)) found[documents[document]!.run]!.add(documents[document]!.id)
     await turn(watch)
   }

@@ -3,6 +3,7 @@
 export { type BpeOptions, type BpeProgress, type PreTokenizerName, trainBpe } from './bpe.ts'
 export { type EncodedChat, encodeChat, type MessageSpan } from './chat-encoding.ts'
 export { CHATML_TEMPLATE, type ChatInput, type ChatMessage, renderChat } from './chat-template.ts'
+export { type ExtendBpeOptions, type ExtendedBpe, extendBpe, type NewToken } from './extend-bpe.ts'
 export { type Fertility, FertilityCounter } from './fertility.ts'
 export type { ChatTemplates } from './named-templates.ts'
 export type { SideFiles } from './side-files.ts'

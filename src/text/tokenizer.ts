@@ -264,6 +264,11 @@ export class Tokenizer {
     }
   }
 
+  /** A tokenizer of another tokenizer.json with the roles, names and templates of this one. */
+  withJson(json: TokenizerJson): Tokenizer {
+    return Tokenizer.#complete(checkTokenizerJson(json, 'tokenizer.json'), this.#files)
+  }
+
   /** The tokenizer.json that describes this tokenizer, for saving; not a copy. */
   toJson(): TokenizerJson {
     return this.#json

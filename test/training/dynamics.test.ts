@@ -93,6 +93,40 @@ it('compares adapters, in the weights, with the model that they were trained on,
   expect(existsSync(join(run, 'dynamics'))).toBe(false)
 }, 60_000)
 
+it('counts the documents of a task that stand in the text which the run learnt from', async () => {
+  const learnt = readFileSync(join(workspace.directory, 'corpus.jsonl'), 'utf8').split('\n')
+  const texts = [0, 3].map((i) => (JSON.parse(learnt[i]!) as { text: string }).text)
+  const words = texts[1]!.split(' ')
+  const docs = [
+    texts[0]!,
+    words.slice(5, 5 + 13).join(' '), // one run of thirteen words
+    words
+      .slice(5, 5 + 20)
+      .toReversed()
+      .join(' '),
+    'a word that nobody has ever written in this corpus',
+    'too short',
+  ]
+  writeFileSync(join(root, 'seen.jsonl'), docs.map((text) => `${JSON.stringify({ text })}\n`).join(''))
+  const task = join(root, 'seen.yaml')
+  writeFileSync(
+    task,
+    `task: seen\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: ${join(root, 'seen.jsonl')}\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: "{{text}}"\ndoc_to_choice: ["b", "c"]\ndoc_to_target: 0\ndoc_to_decontamination_query: "{{text}}"\nmetric_list:\n  - metric: acc\n`,
+  )
+  const run = workspace.outputOf('fresh')
+  const asked = ['dynamics', run, '--tasks', task, '--skip-angles', '--out']
+  const ended = await annealHere([...asked, join(root, 'leaks')])
+  expect(ended.code, ended.err).toBe(0)
+  expect(ended.out).toMatch(
+    /seen: 2 of 4 documents are in the training text, 1 are too short to tell; without them acc/,
+  )
+  const { leakage } = JSON.parse(readFileSync(join(root, 'leaks', 'dynamics.json'), 'utf8')) as Dynamics
+  expect(leakage!.seen).toMatchObject({ documents: 4, found: 2, ids: [0, 1], short: 1 })
+  expect(readFileSync(join(root, 'leaks', 'dynamics.html'), 'utf8')).toContain('Found in the training text')
+  const without = await annealHere([...asked, join(root, 'unasked'), '--skip-leakage'])
+  expect(without.out).not.toContain('training text')
+}, 60_000)
+
 it('says what is missing', async () => {
   const nothing = await annealHere(['dynamics', root])
   expect(nothing.code).toBe(3)

@@ -100,8 +100,10 @@ describe('anneal train on a mixture', () => {
   it('holds out of each source by itself', async () => {
     const ended = await train('split', { val_split: 0.3, eval_steps: 3 })
     expect(ended.code, ended.err).toBe(0)
-    expect(ended.err.match(/^validation: /gm)).toHaveLength(2)
-    expect(ofType(ended.events, 'evaluation-done')[0]!.metrics).not.toHaveProperty('eval_da_loss')
+    expect(ended.err.match(/^validation (?:danish|english): /gm)).toHaveLength(2)
+    const { eval_loss, eval_danish_loss, eval_english_loss } = ofType(ended.events, 'evaluation-done')[0]!.metrics
+    expect(Math.min(eval_danish_loss!, eval_english_loss!)).toBeLessThan(eval_loss!)
+    expect(Math.max(eval_danish_loss!, eval_english_loss!)).toBeGreaterThan(eval_loss!)
   })
 
   it.each([

@@ -3,6 +3,7 @@ import type { KeyFigure } from '../../report/blocks.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { formatNumber } from '../../report/scale.ts'
 import type { Point, Series } from '../../report/series.ts'
+import { overlapBlocks } from '../eval/eval-page.ts'
 import { pageFooter } from '../page-footer.ts'
 import type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics.ts'
 
@@ -124,7 +125,7 @@ function rowsSection(name: string, checkpoints: readonly CheckpointDynamics[]): 
   }
 }
 
-function scoresSection({ checkpoints, baseScores, evalLoss, evalLosses = {} }: Dynamics): ReportSection[] {
+function scoresSection({ checkpoints, baseScores, evalLoss, evalLosses = {}, leakage }: Dynamics): ReportSection[] {
   const names = Object.keys(checkpoints.at(-1)!.scores ?? {})
   const charts = names.map((name): ReportBlock => {
     const first: Point[] = baseScores?.[name] === undefined ? [] : [[0, baseScores[name]!]]
@@ -153,7 +154,10 @@ function scoresSection({ checkpoints, baseScores, evalLoss, evalLosses = {} }: D
           },
         ]
   const blocks = [...charts, ...loss]
-  return blocks.length === 0 ? [] : [{ title: 'What it did for the model', lead: 'Step 0 is the base.', blocks }]
+  const found = overlapBlocks(leakage)
+  return blocks.length === 0
+    ? []
+    : [{ title: 'What it did for the model', lead: 'Step 0 is the base.', blocks: [...blocks, ...found] }]
 }
 
 const typesOf = ({ weights }: CheckpointDynamics): Map<string, MovedWeight[]> => {

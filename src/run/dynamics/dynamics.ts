@@ -1,4 +1,5 @@
 // What dynamics.json holds: every checkpoint of a run against where it began.
+import type { Contamination } from '../../eval/contamination.ts'
 import type { WeightShift } from '../../probe/weight-shift.ts'
 
 /** One weight of one checkpoint. */
@@ -41,6 +42,8 @@ export interface Dynamics {
   checkpoints: CheckpointDynamics[]
   /** Scores of the base. */
   baseScores?: Record<string, number>
+  /** By task, which of its documents share words with what the run learnt from. */
+  leakage?: Record<string, Contamination>
   /** `[step, eval_loss]` as the run logged them. */
   evalLoss: [number, number][]
   /** The same of each held-out set that has a name. */

@@ -7,13 +7,14 @@ import { findCheckpoints } from '../../checkpoint/run-directory/run-directory.ts
 import { readTrainerState, TRAINER_STATE } from '../../checkpoint/run-directory/trainer-state.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { isHubName } from '../../hub/hub-name.ts'
 import type { Decoder } from '../../model/decoder.ts'
 import { rowShift, weightShift } from '../../probe/weight-shift.ts'
 import { counted } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Tensor } from '../../torch/index.ts'
 import { Count, eventsOf, type Tell, turn, type Watch, type WorkEvent } from '../../work.ts'
-import { runEval } from '../eval/run-eval.ts'
+import { contaminationLines, type RunEvalOptions, runEval } from '../eval/run-eval.ts'
 import { loadModel } from '../load-model.ts'
 import { heldSetsOf, pointsOf } from '../train/training-charts.ts'
 import type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics.ts'
@@ -33,6 +34,8 @@ export interface RunDynamicsOptions {
   tasks?: readonly string[] | undefined
   data?: string | undefined
   limit?: number | undefined
+  /** False: documents of the tasks are not looked for in the text that the run learnt from. */
+  leakage?: boolean | undefined
   /** Where dynamics.json and dynamics.html go; default `dynamics` in the run. */
   out?: string | undefined
 }
@@ -176,22 +179,45 @@ function movedRows(before: Tensor, after: Tensor, tokenizer: Tokenizer | undefin
 /** The base and every checkpoint on the tasks; answers are kept beside the results, so that a second call asks only for what is new. */
 async function evaluateAll(
   dynamics: Dynamics,
-  { tasks = [], data, limit }: RunDynamicsOptions,
+  { tasks = [], data, limit, leakage = true }: RunDynamicsOptions,
   out: string,
   watch: Watch,
 ): Promise<void> {
   if (tasks.length === 0) return
-  const scoresOf = async (model: string): Promise<Record<string, number>> => {
+  const learnt = leakage ? textOf(dynamics.checkpoints.at(-1)!.path, watch) : {}
+  const scoresOf = async (model: string, more: typeof learnt = {}): Promise<Record<string, number>> => {
     const outputPath = join(out, 'eval')
-    const events = runEval({ model, tasks, data, limit, outputPath, bootstrap: 0 }, { signal: watch.signal })
+    const asked = { model, tasks, data, limit, outputPath, bootstrap: 0, ...more }
+    const events = runEval(asked, { signal: watch.signal })
     for (;;) {
       const { value, done } = await events.next()
-      if (done) return metricsOf(value.results, value.higher_is_better)
+      if (done) {
+        if (value.contamination !== undefined)
+          dynamics.leakage = value.contamination as NonNullable<Dynamics['leakage']>
+        return metricsOf(value.results, value.higher_is_better)
+      }
       if (value.type === 'progress' || value.type === 'notice') watch.tell?.(value)
     }
   }
   dynamics.baseScores = await scoresOf(dynamics.base)
-  for (const checkpoint of dynamics.checkpoints) checkpoint.scores = await scoresOf(checkpoint.path)
+  for (const checkpoint of dynamics.checkpoints) {
+    const isLast = checkpoint === dynamics.checkpoints.at(-1)
+    checkpoint.scores = await scoresOf(checkpoint.path, isLast ? learnt : {})
+  }
+}
+
+/** The running text that the run of a checkpoint learnt from, where it is there still. */
+function textOf(checkpoint: string, { tell }: Watch): Pick<RunEvalOptions, 'trainingText' | 'trainingTextColumn'> {
+  const origin = readManifest(checkpoint).meta.origin as { config?: Record<string, unknown> } | undefined
+  const { stage, dataset, text_column: column } = origin?.config ?? {}
+  if ((stage !== 'pretrain' && stage !== 'mlm') || !Array.isArray(dataset)) return {}
+  const missing = dataset.find((path) => !existsSync(String(path)) && !isHubName(String(path)))
+  if (missing === undefined) return { trainingText: dataset.map(String), trainingTextColumn: String(column ?? 'text') }
+  tell?.({
+    type: 'notice',
+    message: `${missing}, which the run learnt from, is not there: what tasks have in common with it is not looked for`,
+  })
+  return {}
 }
 
 function metricsOf(
@@ -207,11 +233,12 @@ function metricsOf(
   return scores
 }
 
-function linesOf({ checkpoints }: Dynamics): string[] {
-  return checkpoints.map(({ step, weights, scores = {} }) => {
+function linesOf({ checkpoints, leakage }: Dynamics): string[] {
+  const lines = checkpoints.map(({ step, weights, scores = {} }) => {
     const matrices = weights.filter(({ type }) => type !== 'norm')
     const mean = matrices.reduce((sum, { meanAbs }) => sum + meanAbs, 0) / matrices.length
     const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(4)}`)
     return [`step ${step}: mean |ΔW| ${mean.toPrecision(3)}`, ...shown].join(', ')
   })
+  return [...lines, ...contaminationLines(leakage)]
 }

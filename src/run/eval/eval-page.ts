@@ -58,7 +58,8 @@ function noticeBlocks({ answers }: EvalReport): ReportBlock[] {
   return notices.length === 0 ? [] : [{ kind: 'prose', text: notices.map((notice) => `${notice}.`).join('\n\n') }]
 }
 
-function overlapBlocks(found: unknown): ReportBlock[] {
+/** A table of the documents that are in the training text, by task. */
+export function overlapBlocks(found: unknown): ReportBlock[] {
   if (found === undefined) return []
   const rows = Object.entries(found as Record<string, Contamination>).map(
     ([task, { documents, found: seen, short, clean }]) => {

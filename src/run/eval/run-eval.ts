@@ -51,6 +51,8 @@ export interface RunEvalOptions extends LoadLmOptions {
   logSamples?: boolean | undefined
   /** Training texts that documents may have been in. */
   trainingText?: readonly string[] | undefined
+  /** The field of their rows that holds the text; default `text`. */
+  trainingTextColumn?: string | undefined
   /** Results of an earlier evaluation to compare with. */
   baseline?: string | undefined
 }
@@ -96,7 +98,10 @@ async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: 
     const runs = await evaluate(model, tasks, asking)
     const results = resultsOf(runs, groups, options.bootstrap ?? 100_000)
     const rounds = options.euroeval ? { euroeval: await euroeval(model, tasks, asking) } : {}
-    const overlap = trainingText?.length ? { contamination: await contamination(runs, trainingText, watch) } : {}
+    const textKey = options.trainingTextColumn
+    const overlap = trainingText?.length
+      ? { contamination: await contamination(runs, trainingText, watch, { textKey }) }
+      : {}
     const report: EvalReport = { ...results, ...rounds, ...overlap, ...facts(options, model, runs, date, started) }
     const samples = new Map(runs.map(({ task, samples }): [string, readonly Sample[]] => [task.name, samples]))
     const comparison =
@@ -138,7 +143,8 @@ function euroevalLines(
   )
 }
 
-function contaminationLines(found: Readonly<Record<string, Contamination>> | undefined): string[] {
+/** For people: of each task, how much of it is in the training text, and its metrics without that. */
+export function contaminationLines(found: Readonly<Record<string, Contamination>> | undefined): string[] {
   return Object.entries(found ?? {}).map(([task, { documents, found: seen, short, clean }]) => {
     const numbers = Object.entries(clean).filter(([key]) => key.includes(',') && !key.includes('_stderr,'))
     const without = numbers.map(([key, value]) => `${key.split(',')[0]} ${Number(value).toFixed(4)}`).join(', ')

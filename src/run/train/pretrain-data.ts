@@ -135,8 +135,22 @@ function sourcesOf({ dataset, mix_strategy: strategy = 'concat' }: TrainConfig):
 
 function heldSets(config: TrainConfig): NamedPaths[] {
   const { eval_dataset: held, val_split: fraction } = config
-  if (held === undefined) return fraction > 0 ? sourcesOf(config).map(({ paths }) => ({ paths })) : []
+  if (held === undefined) return fraction > 0 ? withSetNames(sourcesOf(config)) : []
   return Array.isArray(held) ? [{ paths: held }] : Object.entries(held).map(([name, paths]) => ({ name, paths }))
+}
+
+/** `danish/train.jsonl` → train, `runs/danish/data` → danish: what the held-out side of a source is called. */
+function withSetNames(sources: readonly NamedPaths[]): NamedPaths[] {
+  const taken = new Set<string>()
+  return sources.map(({ paths, name }, i) => {
+    if (name === undefined) return { paths }
+    const parts = name.split(/[/\\]/).filter((part) => part !== '')
+    const last = parts.at(-1) === 'data' ? (parts.at(-2) ?? 'data') : (parts.at(-1) ?? '')
+    const plain = last.replace(/(?:\.[A-Za-z]\w*)+$/, '').replace(/[^\w-]+/g, '-')
+    const own = plain === '' || taken.has(plain) ? `${plain}${i + 1}` : plain
+    taken.add(own)
+    return { paths, name: own }
+  })
 }
 
 const tokensOf = (corpora: readonly NamedCorpus[]): number =>
