@@ -235,8 +235,8 @@ const result = {
   bytes,
   verdicts: agreement(texts, theirs),
   signatures: signatures(texts, theirs),
-  times: await times(texts, command),
-  pipeline: await pipeline(texts, command),
+  // Whose words they are decides what is measured: only the same ones make it a comparison.
+  ...(values.words === 'ours' && { times: await times(texts, command), pipeline: await pipeline(texts, command) }),
 }
 writeFileSync(join(values.out, `peer-${values.words}.json`), `${JSON.stringify(result, null, 1)}\n`)
 say(`→ ${join(values.out, `peer-${values.words}.json`)}`)

@@ -208,6 +208,20 @@ describe('a curation', () => {
     for (const folder of ['work', 'quarantine'])
       for (const name of readdirSync(join(whole, folder)))
         expect([name, hashFile(join(broken, folder, name))]).toEqual([name, hashFile(join(whole, folder, name))])
+    // Rows of Parquet take no bytes of their own, and are cut all the same.
+    const rows = place()
+    const columns = {
+      preset: 'none',
+      inputs: a,
+      max_bad: 0.1,
+      output: { format: 'parquet' },
+      output_dir: rows,
+    } as const
+    await resultOf(runCurate(curateConfig(columns), { workers: 1 }))
+    const parquet = curateConfig({ preset: 'none', inputs: join(rows, 'data'), output_dir: place() })
+    const { jobs: others, settings: same } = await makePlan(parquet, () => {})
+    const { pieces: cut } = await (await Mapper.create(same)).run(others[0]!, place('pieces'), () => {}, 4000)
+    expect(cut.length).toBeGreaterThan(3)
     for (const near of ['verified', 'datatrove'] as const) {
       const chosen = { ...settings, dedup: { ...settings.dedup, near } }
       const wide = await globalStep(jobs, [manifest], chosen, whole)
