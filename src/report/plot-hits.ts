@@ -29,7 +29,7 @@ export interface HitOptions {
 }
 
 const COLUMNS = 90
-/** Longer heads go on in a further line, so that the box fits on a telephone. */
+/** Longer heads go on in a further line, and longer names lose their middle, so that the box fits on a telephone. */
 const MOST_LETTERS = 32
 
 /** All groups of a plot, to be drawn above everything else. */
@@ -86,7 +86,10 @@ function columnHits(series: readonly Series[], area: PlotArea, { colours, nameX,
 }
 
 function drawHit({ at, area, head, rows }: Hit, { top, bottom }: PlotArea): string {
-  const texts = [...inLines(head), ...rows.map(({ name, value }) => `${name}  ${value}`)].filter((text) => text !== '')
+  const texts = [
+    ...inLines(head),
+    ...rows.map(({ name, value }) => `${fitting(name, MOST_LETTERS - value.length)}  ${value}`),
+  ].filter((text) => text !== '')
   const width = 24 + Math.max(...texts.map((text) => text.length)) * LETTER
   const height = 10 + texts.length * 17
   const isLeft = at[0] > 50
@@ -104,6 +107,15 @@ function drawHit({ at, area, head, rows }: Hit, { top, bottom }: PlotArea): stri
     ...lines,
     '</svg></g></g>',
   ].join('')
+}
+
+/** Names differ at their ends more than in the middle. */
+function fitting(name: string, length: number): string {
+  const letters = [...name]
+  if (letters.length <= length) return name
+  const kept = Math.max(4, length - 1)
+  const head = Math.ceil(kept / 2)
+  return `${letters.slice(0, head).join('')}…${letters.slice(head - kept).join('')}`
 }
 
 function inLines(text: string): string[] {

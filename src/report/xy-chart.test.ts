@@ -214,6 +214,16 @@ describe('renderXyChart', () => {
     expect(hits[10]).toContain('>eval  1<')
   })
 
+  it('shortens long names under the pointer, so that the box fits on a telephone', () => {
+    const name = 'minimal_pairs_subject_verb_agreement: acc'
+    const html = renderXyChart({ ...base, series: [{ ...base.series[0]!, name }] })
+    const texts = [...html.matchAll(/<text[^>]*>([^<]* {2}[^<]*)<\/text>/g)].map(([, text]) => text!)
+    // 32 letters less those of the value: 15 of the beginning, 15 of the end, for a value of one letter.
+    expect(texts).toContain('minimal_pairs_s…_agreement: acc  5')
+    for (const [, width] of html.matchAll(/<rect x="-?[\d.]+" y="\d+" width="([\d.]+)"/g))
+      expect(Number(width)).toBeLessThan(260)
+  })
+
   it('gives a faint line the colour of the line after it', () => {
     const points = base.series[0]!.points
     const series = [

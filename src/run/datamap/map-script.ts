@@ -112,7 +112,7 @@ function drawPoints() {
   if (program) {
     gl.viewport(0, 0, under.width, under.height); gl.clearColor(0, 0, 0, 0); gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.SCISSOR_TEST);
-    gl.scissor(PAD.l * size.dpr, PAD.b * size.dpr, (size.w - PAD.l - PAD.r) * size.dpr, (size.h - PAD.t - PAD.b) * size.dpr);
+    gl.scissor(PAD.l * size.dpr, PAD.b * size.dpr, Math.max(0, size.w - PAD.l - PAD.r) * size.dpr, Math.max(0, size.h - PAD.t - PAD.b) * size.dpr);
     const [ax, ay] = toScreen(0, 0), [bx, by] = toScreen(maxX, 1);
     const sx = (bx - ax) / maxX / size.w * 2, sy = (ay - by) / size.h * 2;
     gl.uniform4f(gl.getUniformLocation(program.p, 'fit'), sx, sy, ax / size.w * 2 - 1, 1 - ay / size.h * 2);
@@ -137,7 +137,7 @@ function drawGrid() {
     const all = []; for (let v = Math.ceil(from / step) * step; v <= to + 1e-9; v += step) all.push(+v.toPrecision(6)); return all; };
   const [x0, y1] = toData(PAD.l, PAD.t), [x1, y0] = toData(right, bottom);
   c.textAlign = 'center';
-  for (const v of ticks(x0, x1, size.w / 110)) { const [px] = toScreen(v, 0); c.beginPath(); c.moveTo(px, PAD.t); c.lineTo(px, bottom); c.stroke(); c.fillText(v, px, bottom + 15); }
+  for (const v of ticks(x0, x1, size.w / 110)) { const [px] = toScreen(v, 0); c.beginPath(); c.moveTo(px, PAD.t); c.lineTo(px, bottom); c.stroke(); c.fillText(v, Math.min(px, size.w - c.measureText(v).width / 2), bottom + 15); }
   c.textAlign = 'right';
   for (const v of ticks(y0, y1, 6)) { const [, py] = toScreen(0, v); c.beginPath(); c.moveTo(PAD.l, py); c.lineTo(right, py); c.stroke(); c.fillText(v, PAD.l - 7, py + 4); }
   c.fillText('variability', right, size.h - 4);

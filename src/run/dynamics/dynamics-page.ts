@@ -130,12 +130,13 @@ function scoresSection({ checkpoints, baseScores, evalLoss, evalLosses = {}, lea
   const charts = names.map((name): ReportBlock => {
     const first: Point[] = baseScores?.[name] === undefined ? [] : [[0, baseScores[name]!]]
     const points = [...first, ...checkpoints.map(({ step, scores }): Point => [step, scores?.[name] ?? Number.NaN])]
+    const metric = name.split(': ').at(-1)!
     return {
       kind: 'line-chart',
       title: name,
       x: 'step',
-      y: name.split(': ').at(-1)!,
-      series: [{ name, points, style: 'marked' }],
+      y: metric,
+      series: [{ name: metric, points, style: 'marked' }],
     }
   })
   const loss: ReportBlock[] =
