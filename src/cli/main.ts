@@ -62,6 +62,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./tokenizer-fertility.ts'),
   },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
+  sweep: {
+    summary: 'train one configuration along axes (rank, epochs, base, format) and compare',
+    load: () => import('./sweep.ts'),
+  },
   prune: { summary: 'remove neurons and heads from a model', load: () => import('./prune.ts') },
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },
   quantize: { summary: 'store the matrices of a model in 2, 3, 4 or 8 bits', load: () => import('./quantize.ts') },

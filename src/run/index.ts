@@ -81,6 +81,8 @@ export { type PoisonedData, type RunPoisonOptions, runPoison } from './sande/run
 export { type RunSlebOptions, runSleb } from './sleb/run-sleb.ts'
 export type { SlebSummary } from './sleb/sleb-report.ts'
 export { type StreamDatasetOptions, type StreamedDataset, streamDataset } from './stream-dataset.ts'
+export type { Sweep, SweepRun } from './sweep/read-sweep.ts'
+export { runSweep, type SweepResult, type SweepRow } from './sweep/run-sweep.ts'
 export { checkTraining } from './train/check-training.ts'
 export type { Fingerprint } from './train/fingerprint.ts'
 export type { RunEvent, RunOnlyEvent, TrainResult } from './train/run-events.ts'

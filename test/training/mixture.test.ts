@@ -106,6 +106,18 @@ describe('anneal train on a mixture', () => {
     expect(Math.max(eval_danish_loss!, eval_english_loss!)).toBeGreaterThan(eval_loss!)
   })
 
+  it('says which source has nothing to hold out', async () => {
+    const few = at('few.jsonl')
+    const row = JSON.stringify({
+      text: 'Kun et par ord og nogle flere ord, som fylder en blok eller to op. '.repeat(3),
+    })
+    writeFileSync(few, `${row}\n${row}\n${row}\n`)
+    const ended = await train('nothing-held', { dataset: [at('danish.jsonl'), few], val_split: 0.05 })
+    expect(ended.code, ended.err).toBe(0)
+    expect(ended.err).toContain('notice: val_split: nothing of few is held out')
+    expect(ofType(ended.events, 'evaluation-done')[0]!.metrics).toHaveProperty('eval_danish_loss')
+  })
+
   it.each([
     [{ interleave_probs: [0.5] }, /interleave_probs.*expected one number for each of the 2 entries of dataset, got 1/],
     [{ mix_strategy: 'concat' }, /interleave_probs.*expected mix_strategy: interleave_under or interleave_over/],

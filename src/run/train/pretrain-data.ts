@@ -33,7 +33,7 @@ export async function pretrainData(
   try {
     return {
       train: trainingBatches(config, corpora, reading),
-      evaluation: evaluationBatches(config, corpora),
+      evaluation: evaluationBatches(config, corpora, reading),
       objective: languageModeling,
       stopTokenIds: [],
       chatTemplate: undefined,
@@ -191,7 +191,7 @@ function trainingBatches(config: TrainConfig, { train }: Corpora, { tell }: Read
   return batches(corpus, { batchSize, seed: config.data_seed })
 }
 
-function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): BatchSource | undefined {
+function evaluationBatches(config: TrainConfig, { evaluation }: Corpora, { tell }: Reading): BatchSource | undefined {
   const isSplit = config.eval_dataset === undefined
   // Of the sources of a mixture some may have nothing held out; a set that is named is there to be told of.
   const sets = isSplit ? evaluation.filter(({ corpus }) => corpus.length > 0) : evaluation
@@ -203,5 +203,10 @@ function evaluationBatches(config: TrainConfig, { evaluation }: Corpora): BatchS
       `${key}: expected text to evaluate on, got ${counted(corpus.numDocuments, 'document')} with ${counted(corpus.numTokens, 'token')}. Give more text${isSplit ? ', a larger val_split, or eval_dataset' : ''}`,
     )
   }
+  for (const { name } of evaluation.filter((set) => !sets.includes(set)))
+    tell({
+      type: 'notice',
+      message: `val_split: nothing of ${name} is held out, which has few documents: it is not evaluated on`,
+    })
   return sets.length === 0 ? undefined : heldBatches(sets, config.per_device_eval_batch_size)
 }

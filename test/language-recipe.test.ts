@@ -1,0 +1,92 @@
+// recipes/language/adapt.sh from raw text to a tuned and evaluated model, on texts of a few lines and a tiny model.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { tinyModelDirectory } from './tiny-model.ts'
+
+// Eight commands, one process each.
+vi.setConfig({ testTimeout: 600_000 })
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'anneal-adapt-'))
+const at = (name: string): string => join(directory, name)
+let model: Awaited<ReturnType<typeof tinyModelDirectory>>
+beforeAll(async () => {
+  model = await tinyModelDirectory({})
+  const rows = (make: (i: number) => object): string =>
+    Array.from({ length: 80 }, (_, i) => `${JSON.stringify(make(i))}\n`).join('')
+  const words =
+    'hest ko kat hund fugl fisk mus mark vej skov by hus dør vindue bord stol og en et der som med på i til var er så gik'
+  const word = (n: number): string => words.split(' ')[Math.abs(Math.imul(n + 1, 2654435761) >> 16) % 29]!
+  // No two resemble each other.
+  const sentence = (i: number): string => Array.from({ length: 14 }, (_, k) => word(31 * i + 7 * k)).join(' ')
+  writeFileSync(
+    at('danish.jsonl'),
+    rows((i) => ({ text: `Det var ${sentence(i)}.` })),
+  )
+  writeFileSync(
+    at('english.jsonl'),
+    rows((i) => ({ text: `We saw number ${i} in the field and went home again.` })),
+  )
+  writeFileSync(
+    at('chats.jsonl'),
+    rows((i) => ({ prompt: `Hvad er ${i}?`, completion: ` Et tal, nemlig ${i}.` })),
+  )
+  writeFileSync(
+    at('test.jsonl'),
+    ['correct', 'incorrect'].map((label) => `${JSON.stringify({ text: `En sætning til ${label}`, label })}\n`).join(''),
+  )
+})
+afterAll(() => {
+  model.remove()
+  rmSync(directory, { recursive: true })
+})
+
+function adapt(settings: Record<string, string>): string {
+  const anneal = `${process.execPath} --import tsx ${join(root, 'src/cli/main.ts')}`
+  const env = { ...process.env, ANNEAL_CACHE: at('cache'), ANNEAL: anneal, ...settings }
+  return execFileSync('sh', [join(root, 'recipes/language/adapt.sh')], {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
+}
+
+describe('recipes/language/adapt.sh', () => {
+  it('goes from raw text to a tuned and evaluated model', () => {
+    const few = '--device cpu --max_steps 4 --per_device_train_batch_size 2 --gradient_accumulation_steps 1'
+    const out = at('run')
+    const said = adapt({
+      MODEL: model.directory,
+      TEXT: at('danish.jsonl'),
+      SOURCE: at('english.jsonl'),
+      CHATS: at('chats.jsonl'),
+      OUT: out,
+      NEW_TOKENS: '30',
+      CURATE: '--preset none',
+      TRAIN: `${few} --max_length 32 --val_split 0.1 --save_steps 2`,
+      TUNE: `${few} --max_length 128`,
+      TASKS: 'scala',
+      EVAL_DATA: directory,
+    })
+    expect(said).toContain(`→ ${out}/instruct`)
+    const history = JSON.parse(readFileSync(join(out, 'adapted/trainer_state.json'), 'utf8')).log_history as object[]
+    // Both languages are told of apart.
+    expect(history.some((row) => 'eval_text_loss' in row && 'eval_english_loss' in row)).toBe(true)
+    const dynamics = JSON.parse(readFileSync(join(out, 'adapted/dynamics/dynamics.json'), 'utf8'))
+    expect(dynamics.base).toBe(join(out, 'base'))
+    expect(dynamics.checkpoints.map(({ step }: { step: number }) => step)).toEqual([2, 4])
+    expect(dynamics.leakage).toHaveProperty('scala')
+    expect(JSON.parse(readFileSync(join(out, 'base/config.json'), 'utf8')).vocab_size).toBeGreaterThan(261)
+    expect(existsSync(join(out, 'instruct/adapter_config.json'))).toBe(true)
+    expect(existsSync(join(out, 'eval'))).toBe(true)
+  })
+
+  it('says in a line what it is not given', () => {
+    expect(() => adapt({ MODEL: '', TEXT: '', SOURCE: '' })).toThrow(/expected a model, such as MODEL=models\/base/)
+  })
+})

@@ -1,0 +1,120 @@
+// `anneal sweep`: one configuration along axes. What is done stays done, what fails is a row, what is wrong is said before anything is trained.
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runSweep, type SweepResult } from '../../src/run/sweep/run-sweep.ts'
+import { annealHere, type Ended, makeWorkspace, type Workspace } from './tiny-run.ts'
+
+let workspace: Workspace
+beforeAll(async () => {
+  workspace = await makeWorkspace()
+  workspace.words('base', { max_steps: 2, save_strategy: 'no', val_split: 0.2, eval_strategy: 'epoch' })
+})
+afterAll(() => workspace.remove())
+
+const at = (...names: string[]): string => join(workspace.directory, ...names)
+const rowsOf = (name: string): SweepResult['rows'] =>
+  (JSON.parse(readFileSync(at(name, 'sweep.json'), 'utf8')) as SweepResult).rows
+
+function sweep(name: string, values: Record<string, unknown>): Promise<Ended> {
+  const all = { config: at('base.yaml'), output_dir: at(name), ...values }
+  writeFileSync(at(`${name}.sweep.yaml`), JSON.stringify(all))
+  return annealHere(['sweep', at(`${name}.sweep.yaml`)])
+}
+
+describe('anneal sweep', () => {
+  it('trains every combination with its settings, and keeps what is done', async () => {
+    const size = { short: { max_length: 8 }, long: { max_length: 16, max_steps: 3 } }
+    const axes = { learning_rate: [1e-3, 1e-2], size }
+    const ended = await sweep('all', { set: { seed: 7 }, axes })
+    expect(ended.code, ended.err).toBe(0)
+    const rows = rowsOf('all')
+    expect(rows.map(({ name }) => name)).toEqual([
+      'learning_rate-0.001_size-short',
+      'learning_rate-0.001_size-long',
+      'learning_rate-0.01_size-short',
+      'learning_rate-0.01_size-long',
+    ])
+    expect(rows.map(({ config }) => [config.learning_rate, config.max_length, config.max_steps, config.seed])).toEqual([
+      [1e-3, 8, 2, 7],
+      [1e-3, 16, 3, 7],
+      [1e-2, 8, 2, 7],
+      [1e-2, 16, 3, 7],
+    ])
+    for (const { name, metrics, status } of rows) {
+      expect(status).toBe('done')
+      const left = JSON.parse(readFileSync(at('all', name, 'all_results.json'), 'utf8'))
+      expect(metrics.eval_loss).toBe(left.eval_loss)
+    }
+    expect(new Set(rows.map(({ metrics }) => metrics.eval_loss)).size).toBe(4)
+    const table = readFileSync(at('all', 'sweep.md'), 'utf8').split('\n')
+    expect(table[0]).toMatch(/^\| learning_rate \| size \| status \| .*eval_loss/)
+    expect(table[0]).not.toContain('runtime')
+    expect(table).toHaveLength(2 + 4 + 1)
+
+    // Again with one value more: the others are not trained a second time.
+    const weights = (): number[] => rows.map(({ name }) => statSync(at('all', name, 'model.safetensors')).mtimeMs)
+    const before = weights()
+    const more = await sweep('all', { set: { seed: 7 }, axes: { learning_rate: [1e-3, 1e-2, 3e-2], size } })
+    expect(more.code, more.err).toBe(0)
+    expect(weights()).toEqual(before)
+    expect(rowsOf('all')).toHaveLength(6)
+    expect(rowsOf('all').slice(0, 4)).toEqual(rows)
+  })
+
+  it('shows a run that fails as a row with its reason, goes on, and does only that one again', async () => {
+    const axes = { data: { missing: { dataset: at('nowhere.jsonl') }, there: {} } }
+    const ended = await sweep('failing', { axes })
+    expect(ended.code).toBe(1)
+    expect(ended.err).toContain('data-missing failed')
+    const [failed, done] = rowsOf('failing')
+    expect([failed!.status, done!.status]).toEqual(['failed', 'done'])
+    expect(failed!.error).toMatch(/nowhere\.jsonl/)
+    expect(readFileSync(at('failing', 'sweep.md'), 'utf8')).toMatch(/\| missing \| failed: .*nowhere\.jsonl/)
+    writeFileSync(at('nowhere.jsonl'), readFileSync(at('corpus.jsonl')))
+    const again = await sweep('failing', { axes })
+    expect(again.code, again.err).toBe(0)
+    expect(rowsOf('failing').map(({ status }) => status)).toEqual(['done', 'done'])
+    expect(rowsOf('failing')[1]).toEqual(done)
+  })
+
+  it('goes on where it was stopped, to the numbers of a sweep that was not', async () => {
+    const set = { max_steps: 4, save_strategy: 'steps', save_steps: 1 }
+    const axes = { seed: [1, 2] }
+    await sweep('straight', { set, axes })
+    const file = at('stopped.sweep.yaml')
+    writeFileSync(file, JSON.stringify({ config: at('base.yaml'), output_dir: at('stopped'), set, axes }))
+    const stop = new AbortController()
+    const follow = async (): Promise<void> => {
+      for await (const event of runSweep(file, { signal: stop.signal }))
+        if (event.type === 'progress' && event.label.startsWith('run 2') && event.done === 2) stop.abort()
+    }
+    await expect(follow()).rejects.toBeDefined()
+    expect(stop.signal.aborted).toBe(true)
+    expect(rowsOf('stopped').map(({ name }) => name)).toEqual(['seed-1'])
+    expect(existsSync(at('stopped', 'seed-2', 'all_results.json'))).toBe(false)
+    const again = await annealHere(['sweep', file])
+    expect(again.code, again.err).toBe(0)
+    const losses = (name: string): unknown[] =>
+      rowsOf(name).map(({ metrics: { eval_loss, train_loss } }) => [eval_loss, train_loss])
+    expect(losses('stopped')).toEqual(losses('straight'))
+  })
+
+  const list = 'axes: expected keys of the training configuration with lists'
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['no axes', { axes: undefined }, /axes: expected keys with lists of values, or names with settings .*got nothing/],
+    ['a key that is none', { axes: { mine: [1, 2] } }, new RegExp(`${list} .*got "mine"`)],
+    ['no values', { axes: { seed: [] } }, /axes: expected values of seed, got \[\]/],
+    ['one value', { axes: { seed: 3 } }, /axes: expected a list of values of seed, or settings by label, got 3/],
+    ['equal values', { axes: { seed: [1, 1] } }, /axes: expected settings that tell every run .*got "seed-1"/],
+    ['a wrong value', { axes: { seed: [1, 'two'] } }, /seed: expected .*run seed-two/],
+    ['an unknown word', { axes: { seed: [1] }, sett: {} }, /sett: expected one of config, output_dir, set, axes/],
+    ['too many', { axes: { seed: Array.from({ length: 1001 }, (_, i) => i) } }, /axes: expected at most 1000 runs/],
+    ['no configuration', { axes: { seed: [1] }, config: 'nowhere.yaml' }, /nowhere\.yaml/],
+  ])('refuses %s before anything is trained', async (_, values, message) => {
+    const ended = await sweep('wrong', values)
+    expect([2, 3]).toContain(ended.code)
+    expect(ended.err).toMatch(message)
+    expect(existsSync(at('wrong'))).toBe(false)
+  })
+})
