@@ -29,8 +29,8 @@ h1 { font-size: 34px; line-height: 1.2; letter-spacing: -.02em; margin: 0; text-
 .subtitle { color: var(--soft); font-size: 18px; margin: 10px 0 0; max-width: 62ch; overflow-wrap: anywhere }
 .about { color: var(--soft); font-size: 13px; margin: 8px 0 0 }
 section { margin-top: 56px }
-h2 { font-size: 22px; line-height: 1.3; letter-spacing: -.012em; margin: 0 0 6px }
-h3 { font-size: 15px; line-height: 1.4; font-weight: 600; margin: 0 }
+h2 { font-size: 22px; line-height: 1.3; letter-spacing: -.012em; margin: 0 0 6px; overflow-wrap: anywhere }
+h3 { font-size: 15px; line-height: 1.4; font-weight: 600; margin: 0; overflow-wrap: anywhere }
 p { margin: 0 0 12px; max-width: 68ch; overflow-wrap: anywhere }
 .lead, .note, .unit, footer { color: var(--soft) }
 .note { font-size: 14px; margin: 10px 0 0 }
