@@ -6,7 +6,7 @@ export const command: Command = defineCommand({
   summary: "add tokens of your language to a model's vocabulary",
   positionals: {
     name: 'TEXT',
-    summary: 'files or folders of the language: text, Markdown, JSONL (.gz), CSV, TSV, Parquet',
+    summary: 'text of the language: files or folders, as for tokenizer train',
     min: 1,
     max: 10_000,
   },
@@ -36,7 +36,7 @@ export const command: Command = defineCommand({
     },
     overwrite: { kind: 'flag', summary: 'replace the model in --out' },
   },
-  examples: ['tokenizer extend runs/danish/data --model models/base --new-tokens 8000 --out models/base-da'],
+  examples: ['tokenizer extend danish/ --model models/base --new-tokens 8000 --out models/base-da'],
   run: async ({ positionals: paths, options, output }) => {
     const { extendTokenizer } = await import('../run/extend-tokenizer.ts')
     const { textColumn: textKey, ...rest } = options
