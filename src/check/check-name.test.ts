@@ -133,7 +133,10 @@ describe('checkName', () => {
       if (host !== 'cdn') return false
       const from = Number(/\d+/.exec(range!)![0])
       if (cuts++ < 2) {
-        response.writeHead(206, { 'content-length': 65536 - from })
+        response.writeHead(206, {
+          'content-length': 65536 - from,
+          'content-range': `bytes ${from}-65535/${body!.length}`,
+        })
         response.write(body!.subarray(from, from + 1000), () => response.destroy())
       } else response.end(body)
       return true

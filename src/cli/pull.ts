@@ -4,6 +4,7 @@ import { amount, counted } from '../report/amounts.ts'
 import { eventsOf } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
 import { reportEvents } from './report-events.ts'
+import { stopOnSignals } from './stop-on-signals.ts'
 
 export const command: Command = defineCommand({
   summary: 'download a model, adapter or dataset from the Hugging Face hub, by name',
@@ -56,14 +57,23 @@ export const command: Command = defineCommand({
       )
     if (out !== undefined) {
       const { streamDataset } = await import('../run/stream-dataset.ts')
-      const streamed = await reportEvents(
-        eventsOf((watch) => streamDataset(positionals[0]!, { watch, out, maxSamples, usual: 'train' })),
-        output,
-      )
-      output.note(`${streamed.name}: ${counted(streamed.rows, 'row')}, ${amount(streamed.bytes, 'bytes')}`)
-      output.emit(streamed)
-      output.result(out)
-      return
+      const stop = stopOnSignals(output, 'stopping; a file that was there stays')
+      stop.listen()
+      try {
+        const streamed = await reportEvents(
+          eventsOf((watch) => streamDataset(positionals[0]!, { watch, out, maxSamples, usual: 'train' }), stop),
+          output,
+        )
+        output.note(`${streamed.name}: ${counted(streamed.rows, 'row')}, ${amount(streamed.bytes, 'bytes')}`)
+        output.emit(streamed)
+        output.result(out)
+        return stop.code ?? 0
+      } catch (error) {
+        if (stop.code !== undefined && stop.signal.aborted) return stop.code
+        throw error
+      } finally {
+        stop.release()
+      }
     }
     if (options.dataset) {
       const { pullDataset } = await import('../hub/pull-dataset.ts')
@@ -76,7 +86,7 @@ export const command: Command = defineCommand({
       )
       output.emit(rows)
       for (const path of rows.paths) output.result(path)
-      return
+      return 0
     }
     const { pull } = await import('../hub/pull.ts')
     const { bringBases } = await import('../run/resolve-model.ts')
@@ -96,5 +106,6 @@ export const command: Command = defineCommand({
     )
     output.emit(pulled)
     output.result(path)
+    return 0
   },
 })

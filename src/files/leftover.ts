@@ -18,15 +18,18 @@ export function pathBeside(target: string, role: Role): string {
 }
 
 /**
- * Cleans `directory` of what dead processes left half-done and returns the paths that it removed or put back. `own` also takes what this
- * process has not finished, where whoever wrote it is gone: a thread that was ended.
+ * Cleans `directory` of what dead processes left half-done, with `only` of this name, and returns the paths that it removed or put back. `own`
+ * also takes what this process has not finished, where whoever wrote it is gone: a thread that was ended.
  */
-export function sweepLeftovers(directory: string, { own = false }: { own?: boolean } = {}): string[] {
+export function sweepLeftovers(
+  directory: string,
+  { own = false, only }: { own?: boolean; only?: string } = {},
+): string[] {
   const swept: string[] = []
   for (const name of existsSync(directory) ? readdirSync(directory) : []) {
     const [, original, role, pid] = PATTERN.exec(name) ?? []
     const path = join(directory, name)
-    if (original === undefined) continue
+    if (original === undefined || (only !== undefined && original !== only)) continue
     if (!(own && Number(pid) === process.pid) && isInUse(path, Number(pid))) continue
     const target = join(directory, original)
     try {

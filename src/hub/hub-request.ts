@@ -207,6 +207,7 @@ function isElsewhere(url: string, address: string): boolean {
   return URL.canParse(url) && new URL(url).origin !== new URL(address).origin
 }
 
-function hostOf(address: string): string {
+/** Host and port of an address. */
+export function hostOf(address: string): string {
   return new URL(address).host
 }

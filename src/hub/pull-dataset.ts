@@ -1,6 +1,7 @@
 // A dataset by name → its files in the cache that Python's datasets and huggingface_hub share (`datasets--org--name`), and a name with a commit
 // that means the same for ever. Whoever reads data is given that name and finds the files without asking anybody.
 import { existsSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { HubError, InputError } from '../errors.ts'
 import { readBounded } from '../files/bounded-read.ts'
 import type { ByteSource } from '../files/byte-source.ts'
@@ -55,24 +56,47 @@ export async function pullDataset(text: string | HubName, options: DatasetOption
 }
 
 /**
- * A split whose files are read on the hub, as far as they are wanted, and kept nowhere: their hashes are therefore not checked. Errors as of
- * {@link pullDataset}; a read is a HubError where the bytes cannot be had.
+ * A split whose files are read on the hub, as far as they are wanted, and kept nowhere: their hashes are therefore not checked. What the cache has
+ * is read there. Errors as of {@link pullDataset}; a read is a HubError where the bytes cannot be had.
  */
 export async function openDataset(text: string | HubName, options: DatasetOptions = {}): Promise<RemoteDataset> {
   const { repository, files, name, context } = await chooseSplit(text, options)
-  if (repository.isCached)
+  const { cache, commit } = repository
+  const isHere = ({ path, size }: RepoFile): boolean =>
+    statSync(cache.pointer(commit, path), { throwIfNoEntry: false })?.size === size
+  const missing = repository.isCached ? files.find((file) => !isHere(file)) : undefined
+  if (missing !== undefined)
     throw new HubError(
-      `${name}: expected the hub to read it from, got only the cache. Unset HF_HUB_OFFLINE, or check the network; what was pulled before is read by its name as it is`,
+      `${name}: expected the hub to read it from, got only the cache, which lacks ${missing.path}. Unset HF_HUB_OFFLINE, or check the network`,
     )
   const own = formatHubName({ ...parseHubName(name), part: undefined })
   return {
     name,
-    commit: repository.commit,
-    files: files.map((file) => ({
-      name: `${own}:${file.path}`,
-      size: file.size,
-      read: (from, to) => readRange(repository, file, from, to, context),
-    })),
+    commit,
+    files: files.map((file) => {
+      if (isHere(file)) cache.checkInside(commit, file.path)
+      const read = isHere(file)
+        ? (from: number, to: number) => readHere(cache.pointer(commit, file.path), from, to)
+        : (from: number, to: number) => readRange(repository, file, from, to, context)
+      return { name: `${own}:${file.path}`, size: file.size, read }
+    }),
+  }
+}
+
+async function readHere(path: string, from: number, to: number): Promise<Buffer> {
+  const file = await open(path)
+  try {
+    const bytes = Buffer.alloc(to - from)
+    let filled = 0
+    while (filled < bytes.length) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, from + filled)
+      if (bytesRead === 0)
+        throw new InputError(`${path}: expected ${to} bytes, got fewer: it was cut while it was read`)
+      filled += bytesRead
+    }
+    return bytes
+  } finally {
+    await file.close()
   }
 }
 

@@ -2,6 +2,8 @@
 // "10" and "9" stood in this order. Chat templates print all three. The data stays what JSON.parse gives; what it forgot
 // is remembered beside it, by object, for whoever asks.
 
+import { randomUUID } from 'node:crypto'
+
 /** What was written of an object or list and is not in it. */
 export interface JsonSpelling {
   /** Numbers as they were written, by key or index. */
@@ -16,6 +18,28 @@ const spellings = new WeakMap<object, JsonSpelling>()
 export function jsonSpelling(value: object): JsonSpelling | undefined {
   return spellings.get(value)
 }
+
+/**
+ * `JSON.stringify` with numbers as they were written: the identifier 9007199254740993 stays that number, also where the value had to be a string.
+ * The data may have changed since: what is no such number any more is written as it is.
+ */
+export function stringifySpelled(value: unknown): string {
+  if (!isSpelled(value)) return JSON.stringify(value)
+  return JSON.stringify(value, function (this: unknown, key, inner: unknown) {
+    const spelled = typeof this === 'object' && this !== null ? spellings.get(this)?.numbers.get(key) : undefined
+    const isStill = spelled !== undefined && (typeof inner === 'string' ? spelled === inner : Number(spelled) === inner)
+    return isStill ? MARK + spelled : inner
+  }).replaceAll(MARKED, '$1')
+}
+
+function isSpelled(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return spellings.has(value) || Object.values(value).some(isSpelled)
+}
+
+// Nobody's text has it: it is another one in each process.
+const MARK = `\uE000${randomUUID()}:`
+const MARKED = new RegExp(`"${MARK}(-?[0-9.eE+-]+)"`, 'g')
 
 // A number with a point or an exponent, one of 16 digits or more, or a key of digits.
 const WORTH_A_LOOK = /[:[,]\s*-?(?:\d+(?:\.0*(?!\d)|\.?\d*[eE])|\d{16})|"\d+"\s*:/

@@ -1,5 +1,5 @@
 // Parquet tables, one row group at a time, only the columns asked for, checked before they are decoded.
-// Integers of 64 bits become numbers where that is exact and strings where it is not; bytes that are no text are a fault where the
+// Integers of 64 bits become numbers where that is exact and strings where it is not, which are remembered to be numbers; bytes that are no text are a fault where the
 // column holds text, and `{ bytes: 16 }` (their number) where nothing says that it does.
 
 import { isUtf8 } from 'node:buffer'
@@ -15,6 +15,7 @@ import {
 } from 'hyparquet'
 import { InputError } from '../../../errors.ts'
 import type { ByteSource } from '../../../files/byte-source.ts'
+import { rememberNumbers } from '../../../text/json-spelling.ts'
 import { boundedCompressors, checkPages, checkRowGroup } from './parquet-checks.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
 
@@ -60,7 +61,7 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
       metadata,
       columns: wanted,
       compressors: boundedCompressors,
-      parsers: { stringFromBytes },
+      parsers: { stringFromBytes, dateFromDays, timestampFromMicroseconds, timestampFromNanoseconds },
       geoparquet: false,
       useOffsetIndex: false,
     }).catch((error: unknown) => damaged(file, error))
@@ -109,18 +110,43 @@ function rowAt(
   index: number,
   raw: ReadonlySet<string>,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    columns.map((name, column) => {
-      const value = values[column]![index]
-      if (raw.has(name)) return [name, rawValue(value)]
-      return [name, value instanceof NotText ? value : plainValue(value)]
-    }),
+  const given: [string, unknown][] = columns.map((name, column) => [name, values[column]![index]])
+  return withNumbers(
+    given,
+    Object.fromEntries(
+      given.map(([name, value]) => {
+        if (raw.has(name)) return [name, rawValue(value)]
+        return [name, value instanceof NotText ? value : plainValue(value)]
+      }),
+    ),
   )
+}
+
+/** Remembers which strings of `plain` are whole numbers that no number holds. */
+function withNumbers<T extends object>(given: readonly (readonly [string, unknown])[], plain: T): T {
+  const large = given.filter(([, value]) => typeof value === 'bigint' && !Number.isSafeInteger(Number(value)))
+  if (large.length > 0) rememberNumbers(plain, new Map(large.map(([key, value]) => [key, `${value}`])))
+  return plain
+}
+
+const cutBytes = new WeakSet<object>()
+
+/** Stands for bytes that are no text: their number. */
+function numberOfBytes(bytes: number): { bytes: number } {
+  const stand = { bytes }
+  cutBytes.add(stand)
+  return stand
+}
+
+/** Whether a value of a row of Parquet is, or holds, bytes of which only their number was kept. */
+export function lacksBytes(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return cutBytes.has(value) || Object.values(value).some(lacksBytes)
 }
 
 /** Bytes of a column that need not be text: a picture or a hash that nobody reads must not cost the row. */
 function rawValue(value: unknown): unknown {
-  if (typeof value === 'string' && value.includes('\0')) return { bytes: Buffer.byteLength(value) }
+  if (typeof value === 'string' && value.includes('\0')) return numberOfBytes(Buffer.byteLength(value))
   return plainValue(value)
 }
 
@@ -135,13 +161,18 @@ function plainValue(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
   if (value === undefined) return null
   if (typeof value !== 'object' || value === null) return value
-  if (value instanceof NotText) return { bytes: value.bytes.length }
+  if (value instanceof NotText) return numberOfBytes(value.bytes.length)
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, plainValue)
-  if (Array.isArray(value)) return value.map(plainValue)
+  if (ArrayBuffer.isView(value) || Array.isArray(value)) {
+    const items = Array.from(value as unknown as ArrayLike<unknown>)
+    return withNumbers(
+      items.map((item, i) => [`${i}`, item]),
+      items.map(plainValue),
+    )
+  }
   // A column store gives every struct the keys of all: a key without a value was not in this one.
   const given = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined)
-  return Object.fromEntries(given.map(([key, inner]) => [key, plainValue(inner)]))
+  return withNumbers(given, Object.fromEntries(given.map(([key, inner]) => [key, plainValue(inner)])))
 }
 
 async function readGroup(
@@ -283,6 +314,31 @@ function stringFromBytes(bytes: Uint8Array | undefined): string | NotText | unde
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
 
+/** A day without a time, as `2026-11-27`. */
+function dateFromDays(days: number): string | null {
+  return isoOf(days * 86_400_000)?.slice(0, 10) ?? null
+}
+
+/** With the digits that a Date has no place for, where there are any. */
+function timestampFromMicroseconds(micros: bigint): string | null {
+  return withFraction(micros, 1_000n, 3)
+}
+
+function timestampFromNanoseconds(nanos: bigint): string | null {
+  return withFraction(nanos, 1_000_000n, 6)
+}
+
+function withFraction(ticks: bigint, inMillisecond: bigint, digits: number): string | null {
+  const rest = ((ticks % inMillisecond) + inMillisecond) % inMillisecond
+  const more = `${rest}`.padStart(digits, '0').replace(/0+$/, '')
+  return isoOf(Number((ticks - rest) / inMillisecond))?.replace('Z', `${more}Z`) ?? null
+}
+
+function isoOf(milliseconds: number): string | undefined {
+  const date = new Date(milliseconds)
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+}
+
 function attempt<T>(file: string, action: () => T): T {
   try {
     return action()
@@ -293,7 +349,9 @@ function attempt<T>(file: string, action: () => T): T {
 
 function damaged(file: string, error: unknown): never {
   if (error instanceof InputError) throw error
-  const message = error instanceof Error ? error.message : String(error)
+  // What the reader of the format says of bytes that it does not expect is about its own program.
+  const isOfProgram = error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError
+  const message = isOfProgram ? 'bytes that mean nothing there' : error instanceof Error ? error.message : String(error)
   throw new InputError(`Parquet in ${file}: expected a readable file, got: ${message}. Is it cut short?`, {
     cause: error,
   })
