@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../src/config/parse.ts'
+import { readSweep } from '../src/run/sweep/read-sweep.ts'
 
 const folder = new URL('../recipes/', import.meta.url)
 const texts = readdirSync(folder)
@@ -12,6 +13,18 @@ const ofDemo = texts.filter(
 )
 const positions = (name: string): number =>
   Number(/max_position_embeddings: (\d+)/.exec(readFileSync(new URL(name, folder), 'utf8'))![1])
+
+describe('the recipes of a language', () => {
+  const text = (name: string): string => readFileSync(new URL(`language/${name}`, folder), 'utf8')
+  it.each(['continued-pretraining.yaml', 'instructions.yaml'])('%s is a configuration', (name) => {
+    expect(parseConfig(text(name), name).notices).toEqual([])
+  })
+  it('compare two bases, matrices, ranks and epochs', () => {
+    const { axes, runs } = readSweep('recipes/language/ablations.yaml')
+    expect(axes).toEqual(['base', 'lora_target_modules', 'lora_r', 'num_train_epochs'])
+    expect(new Set(runs.map(({ config }) => config.output_dir)).size).toBe(16)
+  })
+})
 
 describe('a recipe for the model of the demo', () => {
   it('is there', () => expect(ofDemo.length).toBeGreaterThan(5))
