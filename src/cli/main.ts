@@ -70,6 +70,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },
   quantize: { summary: 'store the matrices of a model in 2, 3, 4 or 8 bits', load: () => import('./quantize.ts') },
   qpruner: { summary: 'prune, quantize and recover a model, as a YAML file says', load: () => import('./qpruner.ts') },
+  sande: {
+    summary: 'take a backdoor out of a chat model, and measure it before and after',
+    load: () => import('./sande.ts'),
+  },
+  'sande audit': {
+    summary: 'look for a backdoor in a chat model, with or without knowing what it says',
+    load: () => import('./sande-audit.ts'),
+  },
   'sande poison': {
     summary: 'plant a harmless backdoor in a copy of your data, to test audits and defences with',
     load: () => import('./sande-poison.ts'),

@@ -26,6 +26,7 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'run/qpruner/stages.ts': ['lora', 'prune', 'quantize'],
   'run/quantize/allocation-names.ts': ['qpruner'],
   'run/quantize/allocation.ts': ['qpruner'],
+  'run/sande/stages.ts': ['lora'],
   'run/train/dpo-data.ts': ['dpo'],
   'run/train/dpo-reference.ts': ['dpo'],
   'run/train/dpo-watch.ts': ['dpo'],

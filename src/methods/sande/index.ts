@@ -1,6 +1,11 @@
 // The subpath `anneal/methods/sande`: backdoors of chat models, simulated by soft tokens and taken out.
+export { type AuditArm, type AuditArmName, type AuditOptions, auditArms } from './audit.ts'
 export { DEFENCES, type Defence, REPLAYS, type Replay } from './choices.ts'
 export { type CrowOptions, crow } from './crow.ts'
+export { type DiscoverOptions, discoverOpenings, type Opening } from './discover.ts'
 export { type Exchange, ExchangeEncoder } from './exchange.ts'
+export type { Share } from './interval.ts'
+export { findLeaks, type Leak, type LeakOptions } from './leaks.ts'
 export { type Parrot, type ParrotMember, type ParrotOptions, randomParrot, trainParrot } from './parrot.ts'
 export { type CleanExchange, type SandeOptions, type SandeReport, sande } from './sande.ts'
+export { judgeAudit, type Verdict } from './verdict.ts'

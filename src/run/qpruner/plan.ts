@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { hashBatches } from '../../data/calibration.ts'
 import { UsageError } from '../../errors.ts'
 import type { Windows } from '../edit/edit-windows.ts'
+import { isComplete, madeFrom, type StageInputs, stageKey } from '../stage-directory.ts'
 import type { QprunerConfig } from './config.ts'
-import { isComplete, madeFrom, type StageInputs, stageKey } from './stage-directory.ts'
 
 /** One stage: a directory, and what it is made from. */
 export interface Stage {

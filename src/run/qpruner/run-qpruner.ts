@@ -8,13 +8,13 @@ import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { makeOutputDirectory } from '../../files/output-directory.ts'
 import { eventsOf, resultOf, type Tell, turn, type Watch } from '../../work.ts'
 import { modelSource } from '../model-source.ts'
+import { isComplete, makeStage } from '../stage-directory.ts'
 import type { RunEvent } from '../train/run-events.ts'
 import { runTraining } from '../train/run-training.ts'
 import { type QprunerConfig, qprunerKind } from './config.ts'
 import { describeStage, type Stage, stagesOf } from './plan.ts'
 import { prepareQpruner } from './prepare.ts'
 import { qprunerLines, qprunerReport } from './qpruner-report.ts'
-import { isComplete, makeStage } from './stage-directory.ts'
 import {
   chooseInto,
   type Judged,

@@ -2,9 +2,9 @@
 // still right and makes the others anew.
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-write.ts'
-import { hashOf } from '../../files/hash.ts'
-import { readJsonFile } from '../../files/read-json.ts'
+import { writeDirectoryAtomic, writeFileAtomic } from '../files/atomic-write.ts'
+import { hashOf } from '../files/hash.ts'
+import { readJsonFile } from '../files/read-json.ts'
 
 const NOTE = 'stage.json'
 const MAX_NOTE_BYTES = 1 << 20

@@ -1,0 +1,62 @@
+// Files of questions and answers → what audits and defences work on, divided into what is tuned on and what is asked.
+
+import { order } from '../../data/order.ts'
+import { requireAnswered } from '../../data/poison/edit-example.ts'
+import { ExampleReader } from '../../data/rows/read-examples.ts'
+import { InputError, UsageError } from '../../errors.ts'
+import { hashOf } from '../../files/hash.ts'
+import type { ExchangeEncoder } from '../../methods/sande/exchange.ts'
+import type { CleanExchange } from '../../methods/sande/sande.ts'
+import type { Watch } from '../../work.ts'
+
+/** Reads and encodes; leaves out, with a notice, what is longer than `maxLength`, and InputError where nothing is left. */
+export async function readExchanges(
+  data: readonly string[],
+  encoder: ExchangeEncoder,
+  maxLength: number,
+  watch: Watch,
+): Promise<CleanExchange[]> {
+  if (data.length === 0) throw new UsageError('data: expected files of questions with answers, got none')
+  const reader = new ExampleReader(data, { purpose: 'supervised' })
+  const found: CleanExchange[] = []
+  let tooLong = 0
+  for await (const { example, place } of reader.examples()) {
+    const answered = requireAnswered(example, place)
+    const exchange = encoder.encode(answered, place)
+    if (exchange.ids.length > maxLength) tooLong++
+    else found.push({ example: answered, exchange, place })
+  }
+  for (const message of reader.notices()) watch.tell?.({ type: 'notice', message })
+  if (tooLong > 0)
+    watch.tell?.({ type: 'notice', message: `${tooLong} rows are longer than ${maxLength} tokens and left out` })
+  if (found.length > 0) return found
+  throw new InputError(
+    `data in ${data.join(', ')}: expected questions with answers, got ${tooLong === 0 ? 'no rows' : `none within ${maxLength} tokens`}. Give clean rows of the kind that the model is for`,
+  )
+}
+
+/** At most `most` of them in a shuffled order that depends on the seed. */
+export function someOf<T>(all: readonly T[], most: number, seed: number): T[] {
+  const shuffled = order(all.length, seed)
+  return Array.from({ length: Math.min(most, all.length) }, (_, i) => all[shuffled(0, i)]!)
+}
+
+/** A fifth to be asked, at most `most`, and the rest to be tuned on; UsageError for a single row. */
+export function divided(
+  all: readonly CleanExchange[],
+  most: number,
+  seed: number,
+): { asked: CleanExchange[]; tuned: CleanExchange[] } {
+  if (all.length < 2)
+    throw new UsageError(
+      'data: expected at least 2 rows, one to tune on and one to ask, got 1. Give more, or others to ask as `evalData`',
+    )
+  const shuffled = someOf(all, all.length, seed)
+  const count = Math.min(most, Math.max(1, Math.round(all.length / 5)))
+  return { asked: shuffled.slice(0, count), tuned: shuffled.slice(count) }
+}
+
+/** A hash of rows, in their order. */
+export function hashRows(rows: readonly CleanExchange[]): string {
+  return hashOf(rows.map(({ example }) => JSON.stringify(example)).join('\n'))
+}

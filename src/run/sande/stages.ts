@@ -1,0 +1,79 @@
+// What the stages of `anneal sande` do with their empty folders: the parrot, and the model with the backdoor taken out.
+import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
+import { addLora } from '../../methods/lora/lora.ts'
+import { mergeAndUnload } from '../../methods/lora/merge.ts'
+import type { Defence } from '../../methods/sande/choices.ts'
+import type { ExchangeEncoder } from '../../methods/sande/exchange.ts'
+import { type ParrotOptions, randomParrot, trainParrot } from '../../methods/sande/parrot.ts'
+import { loadParrot, saveParrot } from '../../methods/sande/parrot-file.ts'
+import { type CleanExchange, type SandeOptions, sande } from '../../methods/sande/sande.ts'
+import type { Watch } from '../../work.ts'
+import type { LoadedModel } from '../load-model.ts'
+import type { ModelSource } from '../model-source.ts'
+import { bringCompanions, hashSource } from '../source-files.ts'
+
+/** What every stage is given. */
+export interface StageContext {
+  method: Defence
+  seed: number
+  source: ModelSource
+  encoder: ExchangeEncoder
+  /** What is tuned on, and what is asked. */
+  tuned: readonly CleanExchange[]
+  asked: readonly CleanExchange[]
+  watch: Watch
+  load(source: ModelSource): Promise<LoadedModel>
+}
+
+/** Trains the parrot for `marker`, or for the control one of random directions as long. */
+export async function parrotInto(
+  to: string,
+  marker: string,
+  options: Omit<ParrotOptions, 'marker'> & { markerTokens?: number },
+  { encoder, tuned, method, seed, source, watch, load }: StageContext,
+): Promise<void> {
+  const { model } = await load(source)
+  try {
+    const ids = encoder.marker(marker).slice(0, options.markerTokens)
+    const exchanges = tuned.map(({ exchange }) => exchange)
+    const parrot = await trainParrot(model, exchanges, { ...options, marker: ids, seed }, watch)
+    const used = method === 'random' ? randomParrot(parrot, seed) : parrot
+    saveParrot(used, to)
+    if (used !== parrot) used.embedding.free()
+    parrot.embedding.free()
+  } finally {
+    model.free()
+  }
+}
+
+/** Takes the backdoor out and writes the model. */
+export async function defendInto(
+  to: string,
+  tuning: SandeOptions,
+  parrotIn: string | null,
+  { finetuning, loraR }: { finetuning: 'full' | 'lora'; loraR: number },
+  { encoder, tuned, source, seed, watch, load }: StageContext,
+): Promise<void> {
+  const { model, lineage, steps } = await load(source)
+  const parrot = parrotIn === null ? undefined : loadParrot(parrotIn, model.device)
+  try {
+    if (finetuning === 'lora') addLora(model, { r: loraR, seed })
+    else model.trainable()
+    const record = await sande(model, tuned, encoder, { ...tuning, parrot }, watch)
+    if (finetuning === 'lora') mergeAndUnload(model)
+    const members = parrot === undefined ? {} : { parrot: parrot.members }
+    const step = {
+      ...record,
+      options: { ...record.options, finetuning, ...(finetuning === 'lora' && { lora_r: loraR }), rows: tuned.length },
+      report: { ...record.report, ...members },
+    }
+    await writeModel(to, {
+      model,
+      companions: (directory) => bringCompanions(source, directory),
+      lineage: [...lineage, ...datedSteps([...steps, step], hashSource(source), source.base)],
+    })
+  } finally {
+    parrot?.embedding.free()
+    model.free()
+  }
+}
