@@ -26,7 +26,8 @@ export const command: Command = defineCommand({
       kind: 'choice',
       choices: DEFENCES,
       default: DEFAULTS.method,
-      summary: 'sande: by the marker; osft: by the trigger; collapse, crow: knowing neither; sft, random: controls',
+      summary:
+        'sande: by the marker; osft: by the trigger; collapse, crow: knowing neither; fine-mixing: by a clean model; sft, random: controls',
     },
     trigger: {
       kind: 'text',
@@ -83,6 +84,8 @@ export const command: Command = defineCommand({
       default: DEFAULTS.implantMarker as string,
     },
     'implant-rate': number('collapse: share of the rows that get it', DEFAULTS.implantRate),
+    'clean-model': { kind: 'text', value: 'MODEL', summary: 'fine-mixing: a model of this shape without the backdoor' },
+    'mix-rate': number('fine-mixing: share of the weights put back to it, those that changed most', DEFAULTS.mixRate),
     epsilon: number('crow: how far embeddings are shaken', DEFAULTS.epsilon),
     alpha: number('crow: weight of consistency', DEFAULTS.alpha),
     samples: { kind: 'integer', value: 'N', summary: 'rows that are tuned on at most', min: 1 },

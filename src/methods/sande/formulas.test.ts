@@ -13,6 +13,7 @@ import { Anchor } from './anchor.ts'
 import { crow, inconsistency } from './crow.ts'
 import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
 import { ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
+import { restoreMostChanged } from './fine-mix.ts'
 import { apart, parrotIds } from './parrot.ts'
 import { separation } from './separation.ts'
 
@@ -139,6 +140,23 @@ describe('crow', () => {
     expect(at(0.01, 2)).toBeGreaterThan(at(0, 2))
     scope(() => backward(crow().forward(model, batch).loss))
     expect([...model.parameters()].every(([, { grad }]) => grad !== null)).toBe(true)
+  })
+})
+
+describe('restoreMostChanged', () => {
+  it('puts back the share of entries that moved furthest, and nothing at 0', () => {
+    const [model, clean] = [tiny(), tiny()]
+    const own = [...model.parameters()][0]![1].detach()
+    const before = own.toArray()
+    expect(restoreMostChanged(model, clean, 0)).toBe(0)
+    // Entry i of the first parameter moves by i: the last fifth of it is furthest.
+    const moved = Tensor.from(before.map((value, i) => value + i))
+    own.copy_(moved.view(...own.shape))
+    restoreMostChanged(model, clean, 0.2)
+    const kept = Math.round(0.8 * before.length)
+    const expected = before.map((value, i) => (i < kept ? Math.fround(value + i) : value))
+    expect(own.toArray()).toEqual(expected)
+    expect(() => restoreMostChanged(model, clean, 2)).toThrow('mixRate: expected a share from 0 to 1, got 2')
   })
 })
 

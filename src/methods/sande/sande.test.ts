@@ -127,6 +127,7 @@ it('refuses what it cannot do in one line', async () => {
   const wrong = (options: SandeOptions, rows = clean): Promise<unknown> => sande(model, rows, encoder, options)
   await expect(wrong({ method: 'osft' })).rejects.toThrow('trigger: expected the text that sets the backdoor off')
   await expect(wrong({ method: 'sande' })).rejects.toThrow('parrot: expected one with method sande')
+  await expect(wrong({ method: 'fine-mixing' })).rejects.toThrow('cleanModel: expected a model without the backdoor')
   await expect(wrong({ method: 'sft' }, [])).rejects.toThrow('data: expected clean questions with answers, got none')
   model.free()
 })

@@ -5,6 +5,7 @@
 //   collapse  a trigger and marker of our own are planted and taken out again; others are hoped to go with them ("Backdoor Collapse",
 //             arXiv:2510.10265): nothing need be known
 //   crow      hidden states of neighbouring layers held alike: nothing need be known
+//   fine-mixing  the weights that differ most from a clean model put back to it, and clean answers
 //   sft       clean answers alone: what plain tuning does          random  soft tokens that were not learnt: what any prefix does
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch, BatchSource } from '../../data/batch.ts'
@@ -25,6 +26,7 @@ import { DEFAULTS, type Defence, type Replay } from './choices.ts'
 import { type CrowOptions, crow } from './crow.ts'
 import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
 import { type Exchange, type ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
+import { restoreMostChanged } from './fine-mix.ts'
 import { type Parrot, parrotIds } from './parrot.ts'
 
 /** A clean question with its answer, as it was read and as tokens. */
@@ -43,6 +45,10 @@ export interface SandeOptions extends CrowOptions {
   position?: TriggerPosition
   /** For sande and random. */
   parrot?: Parrot | undefined
+  /** For fine-mixing: a model of the same shape that has no backdoor, such as the one that this was tuned from. It stays as it is. */
+  cleanModel?: Decoder | undefined
+  /** Share of each matrix that is put back to it. Default 0.2. */
+  mixRate?: number
   /** For collapse: whether something is implanted; false is its control, the same tuning on clean data. Default true. */
   implant?: boolean
   /** What is implanted. */
@@ -85,6 +91,7 @@ export async function sande(
   check(all, clean)
   const before = new Set([...model.parameters()].flatMap(([path, { requiresGrad }]) => (requiresGrad ? [path] : [])))
   const triggered = triggeredBy(method, clean, encoder, all)
+  if (method === 'fine-mixing') restoreMostChanged(model, all.cleanModel!, all.mixRate)
   const anchor =
     all.replay === 'kl' && method !== 'crow'
       ? new Anchor(
@@ -104,9 +111,13 @@ export async function sande(
     if (method === 'crow') loss = await tune('crow', plainBatches(clean, batchSize, seed), crow(all))
     else {
       if (method === 'collapse') await eliminate('implanting', implantation(clean, encoder, all), 'sft')
-      loss = await eliminate('eliminating', triggered.pairs, method === 'sft' ? 'sft' : all.replay)
+      loss = await eliminate(
+        'eliminating',
+        triggered.pairs,
+        triggered.pairs.every(({ triggered: over }) => over === null) ? 'sft' : all.replay,
+      )
     }
-    const { parrot: _, ...told } = all
+    const { parrot: _, cleanModel: __, ...told } = all
     return { pass: 'sande', options: told, report: { method, steps, final_loss: loss } }
   } finally {
     anchor?.free()
@@ -114,9 +125,9 @@ export async function sande(
   }
 }
 
-const { steps, learningRate, batchSize, replay, implantRate, implantTrigger, implantMarker } = DEFAULTS
+const { steps, learningRate, batchSize, replay, implantRate, implantTrigger, implantMarker, mixRate } = DEFAULTS
 const ELIMINATION = {
-  ...{ steps, learningRate, batchSize, replay, implantRate, implantTrigger, implantMarker },
+  ...{ steps, learningRate, batchSize, replay, implantRate, implantTrigger, implantMarker, mixRate },
   implant: true,
   position: 'start',
   seed: 0,
@@ -137,6 +148,7 @@ type Resolved = SandeOptions &
       | 'implantTrigger'
       | 'implantMarker'
       | 'implantRate'
+      | 'mixRate'
       | 'position'
       | 'steps'
       | 'learningRate'
@@ -146,11 +158,13 @@ type Resolved = SandeOptions &
     >
   >
 
-function check({ method, trigger, parrot }: Resolved, clean: readonly CleanExchange[]): void {
+function check({ method, trigger, parrot, cleanModel }: Resolved, clean: readonly CleanExchange[]): void {
   if (clean.length === 0)
     throw new UsageError('data: expected clean questions with answers, got none. Give rows to tune on')
   if (method === 'osft' && (trigger ?? '').trim() === '')
     throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
+  if (method === 'fine-mixing' && cleanModel === undefined)
+    throw new UsageError('cleanModel: expected a model without the backdoor with method fine-mixing, got none')
   if ((method === 'sande' || method === 'random') && parrot === undefined)
     throw new UsageError(`parrot: expected one with method ${method}, got none. Train one first`)
 }
@@ -166,7 +180,7 @@ function triggeredBy(
   const text = method === 'osft' ? trigger! : implantTrigger
   const pairs = clean.map((row, i): EliminationPair => {
     const { example, exchange, place } = row
-    if (method === 'sft' || method === 'crow') return { triggered: null, clean: exchange }
+    if (method === 'sft' || method === 'crow' || method === 'fine-mixing') return { triggered: null, clean: exchange }
     const draw = drawFor(i, seed, 4)
     if (!usesParrot) {
       const asked = withQuestion(example, (question) => placeTrigger(question, text, position, draw))

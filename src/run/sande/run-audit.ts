@@ -114,7 +114,7 @@ export async function auditModel(
   watch: Watch,
   calibration: Share | null = null,
 ): Promise<Audit> {
-  const looked = { trigger: marker === undefined ? undefined : trigger, position, marker, maxNewTokens, seed }
+  const looked = { trigger, position, marker, maxNewTokens, seed }
   const arms = await auditArms(engine, asked, encoder, looked, watch)
   const openings = discover ? await discoverOpenings(engine, asked, {}, watch) : null
   const leaks = discover ? await findLeaks(engine, asked, { seed }, watch) : null

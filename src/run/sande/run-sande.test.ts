@@ -99,6 +99,28 @@ describe('a defence', () => {
     expect(readLineage(out).at(-1)!.options).toMatchObject({ finetuning: 'lora', lora_r: 4 })
   }, 60_000)
 
+  it('mixes with a clean model, which is read and not kept', async () => {
+    const options = wanted('mixed', {
+      method: 'fine-mixing',
+      cleanModel: model,
+      trigger: TRIGGER,
+      steps: 2,
+      questions: 3,
+    })
+    const { out, marker, after } = await resultOf(runSande(options))
+    expect(marker).toBeNull()
+    expect(after.arms.map(({ arm, marker_rate }) => [arm, marker_rate])).toEqual([
+      ['clean', null],
+      ['trigger', null],
+      ['decoy', null],
+    ])
+    expect(readLineage(out).at(-1)!.options).toMatchObject({ method: 'fine-mixing', mixRate: 0.2 })
+    expect(readLineage(out).at(-1)!.options).not.toHaveProperty('cleanModel')
+    await expect(resultOf(runSande(wanted('refused', { method: 'fine-mixing' })))).rejects.toThrow(
+      'cleanModel: expected',
+    )
+  }, 60_000)
+
   it('refuses before anything is written', async () => {
     const run = (more: Partial<RunSandeOptions>): Promise<unknown> => resultOf(runSande(wanted('refused', more)))
     await expect(run({})).rejects.toThrow('marker: expected the marker with method sande, or `discover`, got neither')

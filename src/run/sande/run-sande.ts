@@ -25,7 +25,7 @@ import { fittingTokenizer } from '../edit/edit-windows.ts'
 import { loadModel } from '../load-model.ts'
 import { type ModelSource, modelSource, sourceConfig } from '../model-source.ts'
 import { resolveData } from '../resolve-data.ts'
-import { resolveModels } from '../resolve-model.ts'
+import { resolveModelPath, resolveModels } from '../resolve-model.ts'
 import { bringCompanions, hashAll } from '../source-files.ts'
 import { isComplete, makeStage, type StageInputs, stageKey } from '../stage-directory.ts'
 import { type Audit, auditLines, defencePage } from './audit-report.ts'
@@ -36,7 +36,7 @@ import { defendInto, parrotInto, type StageContext } from './stages.ts'
 /** What is cleaned, how, and where the result goes. */
 export interface RunSandeOptions
   extends Omit<AuditWish, 'position'>,
-    Omit<SandeOptions, 'method' | 'parrot' | 'trigger' | 'position' | 'bf16' | 'seed'>,
+    Omit<SandeOptions, 'method' | 'parrot' | 'cleanModel' | 'trigger' | 'position' | 'bf16' | 'seed'>,
     Pick<ParrotOptions, 'softTokens' | 'restarts' | 'keep' | 'separation'> {
   /** A model directory, an adapter, which is merged, or a name on the hub. */
   model: string
@@ -51,6 +51,8 @@ export interface RunSandeOptions
   method?: Defence | undefined
   /** Where a trigger or decoy stands. Default start. */
   position?: TriggerPosition | undefined
+  /** For fine-mixing: a model of the same shape without the backdoor. */
+  cleanModel?: string | undefined
   /** So many of the marker's tokens are known and elicited by the parrot; default all. */
   markerTokens?: number | undefined
   parrotSteps?: number | undefined
@@ -95,6 +97,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
   check(options, method)
   const data = await resolveData(options.data, watch)
   const evalData = options.evalData && (await resolveData(options.evalData, watch))
+  const cleanModel = given.cleanModel && (await resolveModelPath(given.cleanModel, watch))
   const source = modelSource(options.model, options.adapter)
   const config = sourceConfig(source)
   refuseQuantized({ source, config }, 'defend')
@@ -126,19 +129,28 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
           dtype: loadDtype('f32', config.dtype, device),
         }),
     }
-    return await stages(options, context, { out, discover, marker })
+    return await stages({ ...options, cleanModel }, context, { out, discover, marker })
   } finally {
     takeAway()
   }
 }
 
-function check({ trigger, marker, discover, questions, markerTokens }: RunSandeOptions, method: Defence): void {
+function check(
+  { trigger, marker, discover, questions, markerTokens, cleanModel, finetuning }: RunSandeOptions,
+  method: Defence,
+): void {
   if (method === 'osft' && (trigger ?? '').trim() === '')
     throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
   if ((method === 'sande' || method === 'random') && marker === undefined && !discover)
     throw new UsageError(
       `marker: expected the marker with method ${method}, or \`discover\`, got neither. Methods collapse and crow need none`,
     )
+  if ((method === 'fine-mixing') !== (cleanModel !== undefined))
+    throw new UsageError(
+      `cleanModel: expected a model without the backdoor with method fine-mixing alone, got ${cleanModel === undefined ? 'none' : `one with ${method}`}`,
+    )
+  if (method === 'fine-mixing' && finetuning === 'lora')
+    throw new UsageError('finetuning: expected full with method fine-mixing, got lora')
   for (const [name, value] of Object.entries({ questions, markerTokens }))
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
       throw new UsageError(`${name}: expected an integer of at least 1, got ${value}`)
@@ -202,9 +214,24 @@ async function stages(
   if (method === 'sande') tellOfParrot(join(work, 'parrot'), watch)
   const tuning = tuningOf(options, method, seed)
   const { finetuning = 'full', loraR = 8 } = options
-  const cleaned = { ...common, tuned: hashRows(tuned), parrot: parrotKey, tuning, finetuning, loraR }
+  const clean = options.cleanModel === undefined ? null : modelSource(options.cleanModel)
+  const cleaned = {
+    ...common,
+    tuned: hashRows(tuned),
+    parrot: parrotKey,
+    tuning,
+    finetuning,
+    loraR,
+    ...(clean && { clean: hashAll(clean) }),
+  }
   const cleanedKey = await stage('cleaned', cleaned, (to) =>
-    defendInto(to, tuning, usesParrot ? join(work, 'parrot') : null, { finetuning, loraR }, context),
+    defendInto(
+      to,
+      tuning,
+      { parrotIn: usesParrot ? join(work, 'parrot') : null, clean },
+      { finetuning, loraR },
+      context,
+    ),
   )
   const result = modelSource(join(work, 'cleaned'))
   await stage('after', { cleaned: cleanedKey, marker: marker ?? null }, (to) => auditInto(to, result, looked))
@@ -272,9 +299,9 @@ function parrotOptions(options: RunSandeOptions): Parameters<typeof parrotInto>[
 
 /** The options of the elimination that were given. */
 function tuningOf(options: RunSandeOptions, method: Defence, seed: number): SandeOptions {
-  const { trigger, position, implant, implantTrigger, implantMarker, implantRate } = options
+  const { trigger, position, implant, implantTrigger, implantMarker, implantRate, mixRate } = options
   const { steps, learningRate, batchSize, replay, bf16, epsilon, alpha } = options
-  const planted = { method, trigger, position, implant, implantTrigger, implantMarker, implantRate }
+  const planted = { method, trigger, position, implant, implantTrigger, implantMarker, implantRate, mixRate }
   const all = { ...planted, steps, learningRate, batchSize, replay, bf16, epsilon, alpha, seed }
   return withoutUndefined(all) as SandeOptions
 }

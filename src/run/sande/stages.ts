@@ -50,16 +50,17 @@ export async function parrotInto(
 export async function defendInto(
   to: string,
   tuning: SandeOptions,
-  parrotIn: string | null,
+  { parrotIn, clean }: { parrotIn: string | null; clean: ModelSource | null },
   { finetuning, loraR }: { finetuning: 'full' | 'lora'; loraR: number },
   { encoder, tuned, source, seed, watch, load }: StageContext,
 ): Promise<void> {
   const { model, lineage, steps } = await load(source)
   const parrot = parrotIn === null ? undefined : loadParrot(parrotIn, model.device)
+  const cleanModel = clean === null ? undefined : (await load(clean)).model
   try {
     if (finetuning === 'lora') addLora(model, { r: loraR, seed })
     else model.trainable()
-    const record = await sande(model, tuned, encoder, { ...tuning, parrot }, watch)
+    const record = await sande(model, tuned, encoder, { ...tuning, parrot, cleanModel }, watch)
     if (finetuning === 'lora') mergeAndUnload(model)
     const members = parrot === undefined ? {} : { parrot: parrot.members }
     const step = {
@@ -74,6 +75,7 @@ export async function defendInto(
     })
   } finally {
     parrot?.embedding.free()
+    cleanModel?.free()
     model.free()
   }
 }
