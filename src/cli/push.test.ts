@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
 import { HubServer } from '../../test/hub-server.ts'
@@ -58,6 +60,30 @@ const write = (path: string, text = 'x'): void => {
   mkdirSync(join(model, path, '..'), { recursive: true })
   writeFileSync(join(model, path), text)
 }
+
+it('a push that is killed has changed nothing on the hub, and the next one is whole', async () => {
+  server.add('models/org/tiny', { 'README.md': 'theirs' })
+  const before = onHub('models/org/tiny')
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', main, 'push', model, 'org/tiny'], { env: process.env })
+  let isStalled = false
+  server.fault = ({ method }) => {
+    if (method !== 'PUT') return false
+    isStalled = true
+    return true // and never answers
+  }
+  const ended = new Promise((done) => child.on('close', done))
+  while (!isStalled && child.exitCode === null) await new Promise((done) => setTimeout(done, 10))
+  child.kill('SIGKILL')
+  await ended
+  expect(isStalled).toBe(true)
+  expect(server.uploads.commits).toEqual([])
+  expect(onHub('models/org/tiny')).toBe(before)
+  server.fault = () => false
+  expect((await push(model, 'org/tiny')).code).toBe(0)
+  expect(onHub('models/org/tiny')['model.safetensors']).toEqual(readFileSync(join(model, 'model.safetensors')))
+  expect(server.uploads.commits).toHaveLength(1)
+}, 300_000)
 
 describe('anneal push', () => {
   it('makes the repository, its card from the lineage, and one commit of all', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { commitOf, HubServer } from '../../test/hub-server.ts'
 import { listFiles } from '../data/read/files.ts'
+import type { Watch } from '../work.ts'
 import { hubSettings } from './hub-settings.ts'
 import { pullDataset } from './pull-dataset.ts'
 
@@ -60,6 +61,16 @@ describe('pullDataset', () => {
       'expected all of its files in the cache, got it without data/test-0',
     )
     expect(() => listFiles(['org/other:train'])).toThrow('got nothing there')
+  })
+  it('has a bar for the card that comes first, and one for the rows', async () => {
+    server.add('datasets/org/rows', ROWS)
+    const bars = new Map<string, number>()
+    const watch: Watch = { tell: (event) => void (event.type === 'progress' && bars.set(event.label, event.done)) }
+    await pullDataset('org/rows:train', { ...options(), watch })
+    expect([...bars]).toEqual([
+      ['downloading org/rows:README.md', 6],
+      ['downloading org/rows', 6],
+    ])
   })
   it('takes the usual split with a word, and says what there is where none is usual', async () => {
     server.add('datasets/org/rows', ROWS)

@@ -86,8 +86,10 @@ export async function downloadFiles(
     const blobs = [...new Map(missing.map((file) => [file.etag!, file])).values()].filter(
       (file) => !hasBlob(repository, file, context),
     )
+    // A card or an index that comes first has a bar of its own.
+    const only = blobs.length === 1 ? `:${blobs[0]!.path}` : ''
     const count = new Count(context.watch, {
-      label: `downloading ${name.repo}`,
+      label: `downloading ${name.repo}${only}`,
       unit: 'bytes',
       total: checkSpace(repository, blobs),
     })
