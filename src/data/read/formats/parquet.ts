@@ -3,9 +3,7 @@
 // column holds text, and `{ bytes: 16 }` (their number) where nothing says that it does.
 
 import { isUtf8 } from 'node:buffer'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import {
-  type AsyncBuffer,
   type ColumnMetaData,
   type FileMetaData,
   type ParquetScan,
@@ -14,15 +12,14 @@ import {
   parquetSchema,
 } from 'hyparquet'
 import { InputError } from '../../../errors.ts'
-import type { ByteSource } from '../../../files/byte-source.ts'
 import { rememberNumbers } from '../../../text/json-spelling.ts'
+import { FileBytes, type ParquetBytes, type Range, SourceBytes } from './parquet-bytes.ts'
 import { boundedCompressors, checkPages, checkRowGroup } from './parquet-checks.ts'
+import { dateFromDays, timestampFromMicroseconds, timestampFromNanoseconds } from './parquet-times.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
 
 /** The metadata's length and the mark of the format. */
 const TAIL_BYTES = 8
-/** So much that nobody wants is read along rather than asked around. */
-const GAP_BYTES = 64 * 1024
 const MAX_METADATA_BYTES = 64 * 1024 * 1024
 /** No value in real metadata has so many bytes above 127 in a row; a number written so would take minutes to read. */
 const MAX_HIGH_BYTES = 32 * 1024
@@ -234,109 +231,10 @@ function rangeOf(chunk: ColumnMetaData): Range {
   return [start, start + Number(chunk.total_compressed_size)]
 }
 
-type Range = [from: number, to: number]
-
-/** hyparquet's file, narrowed: slices of what was loaded are there at once. */
-interface ParquetBytes extends AsyncBuffer {
-  /** Has these ranges, and of what lies elsewhere no others, at hand. */
-  load(ranges: readonly Range[]): Promise<void>
-  slice(start: number, end?: number): ArrayBuffer
-  close(): void
-}
-
-class FileBytes implements ParquetBytes {
-  readonly byteLength: number
-  private readonly handle: number
-
-  constructor(file: string) {
-    this.handle = openSync(file, 'r')
-    this.byteLength = fstatSync(this.handle).size
-  }
-
-  async load(): Promise<void> {}
-
-  slice(start: number, end: number = this.byteLength): ArrayBuffer {
-    checkInside(start, end, this.byteLength)
-    const bytes = new Uint8Array(end - start)
-    for (let done = 0; done < bytes.length; ) {
-      const read = readSync(this.handle, bytes, done, bytes.length - done, start + done)
-      if (read === 0) throw new Error('the file became shorter while it was read')
-      done += read
-    }
-    return bytes.buffer
-  }
-
-  close(): void {
-    closeSync(this.handle)
-  }
-}
-
-class SourceBytes implements ParquetBytes {
-  readonly byteLength: number
-  private readonly source: ByteSource
-  private loaded: { from: number; bytes: Buffer }[] = []
-
-  constructor(source: ByteSource) {
-    this.source = source
-    this.byteLength = source.size
-  }
-
-  async load(ranges: readonly Range[]): Promise<void> {
-    this.loaded = []
-    const joined: Range[] = []
-    for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
-      checkInside(from, to, this.byteLength)
-      const last = joined.at(-1)
-      if (last !== undefined && from - last[1] <= GAP_BYTES) last[1] = Math.max(last[1], to)
-      else joined.push([from, to])
-    }
-    for (const [from, to] of joined) this.loaded.push({ from, bytes: await this.source.read(from, to) })
-  }
-
-  slice(start: number, end: number = this.byteLength): ArrayBuffer {
-    const at = this.loaded.find(({ from, bytes }) => from <= start && end <= from + bytes.length)
-    if (at === undefined) throw new Error(`bytes ${start} to ${end} lie outside their column`)
-    return Uint8Array.from(at.bytes.subarray(start - at.from, end - at.from)).buffer
-  }
-
-  close(): void {
-    this.loaded = []
-  }
-}
-
-function checkInside(from: number, to: number, size: number): void {
-  if (!(from >= 0 && from <= to && to <= size)) throw new Error(`bytes ${from} to ${to} lie outside the file`)
-}
-
 function stringFromBytes(bytes: Uint8Array | undefined): string | NotText | undefined {
   if (bytes === undefined) return undefined
   if (!isUtf8(bytes)) return new NotText(bytes)
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-}
-
-/** A day without a time, as `2026-11-27`. */
-function dateFromDays(days: number): string | null {
-  return isoOf(days * 86_400_000)?.slice(0, 10) ?? null
-}
-
-/** With the digits that a Date has no place for, where there are any. */
-function timestampFromMicroseconds(micros: bigint): string | null {
-  return withFraction(micros, 1_000n, 3)
-}
-
-function timestampFromNanoseconds(nanos: bigint): string | null {
-  return withFraction(nanos, 1_000_000n, 6)
-}
-
-function withFraction(ticks: bigint, inMillisecond: bigint, digits: number): string | null {
-  const rest = ((ticks % inMillisecond) + inMillisecond) % inMillisecond
-  const more = `${rest}`.padStart(digits, '0').replace(/0+$/, '')
-  return isoOf(Number((ticks - rest) / inMillisecond))?.replace('Z', `${more}Z`) ?? null
-}
-
-function isoOf(milliseconds: number): string | undefined {
-  const date = new Date(milliseconds)
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }
 
 function attempt<T>(file: string, action: () => T): T {
