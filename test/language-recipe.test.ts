@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { parse } from 'yaml'
 import { tinyModelDirectory } from './tiny-model.ts'
 
 // Eight commands, one process each.
@@ -78,15 +79,44 @@ describe('recipes/language/adapt.sh', () => {
     // Both languages are told of apart.
     expect(history.some((row) => 'eval_text_loss' in row && 'eval_english_loss' in row)).toBe(true)
     const dynamics = JSON.parse(readFileSync(join(out, 'adapted/dynamics/dynamics.json'), 'utf8'))
-    expect(dynamics.base).toBe(join(out, 'base'))
+    expect(dynamics.base).toBe(join(out, 'base-30'))
     expect(dynamics.checkpoints.map(({ step }: { step: number }) => step)).toEqual([2, 4])
     expect(dynamics.leakage).toHaveProperty('scala')
-    expect(JSON.parse(readFileSync(join(out, 'base/config.json'), 'utf8')).vocab_size).toBeGreaterThan(261)
+    expect(JSON.parse(readFileSync(join(out, 'base-30/config.json'), 'utf8')).vocab_size).toBeGreaterThan(261)
     expect(existsSync(join(out, 'instruct/adapter_config.json'))).toBe(true)
     expect(existsSync(join(out, 'eval'))).toBe(true)
   })
 
   it('says in a line what it is not given', () => {
     expect(() => adapt({ MODEL: '', TEXT: '', SOURCE: '' })).toThrow(/expected a model, such as MODEL=models\/base/)
+  })
+
+  it('takes a count of tokens and a share for nothing else', () => {
+    const all = { MODEL: 'm', TEXT: 't', SOURCE: 's' }
+    expect(() => adapt({ ...all, NEW_TOKENS: '4k' })).toThrow(/NEW_TOKENS: expected a whole number .* got '4k'/)
+    for (const share of ['25%', '0,25', '1', '-0.5', '1/4'])
+      expect(() => adapt({ ...all, REPLAY: share })).toThrow(`from 0 to below 1, got '${share}'`)
+  })
+
+  it('finds what it cannot read before it begins', () => {
+    const out = at('early')
+    const all = { MODEL: model.directory, TEXT: at('danish.jsonl'), SOURCE: at('english.jsonl'), OUT: out }
+    expect(() => adapt({ ...all, SOURCE: at('none.jsonl') })).toThrow(/none\.jsonl: expected a file or directory/)
+    expect(() => adapt({ ...all, CHATS: at('none.jsonl'), TRAIN: '--max_length 32' })).toThrow(
+      /none\.jsonl: expected a file or directory/,
+    )
+    expect(existsSync(join(out, 'text'))).toBe(false)
+  })
+
+  it('learns without replay, and refuses another text in the same folder', () => {
+    const all = { MODEL: model.directory, TEXT: at('danish.jsonl'), SOURCE: at('english.jsonl'), OUT: at('alone') }
+    const few =
+      '--device cpu --max_steps 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 1 --max_length 32 --val_split 0 --eval_strategy no --save_steps 1'
+    adapt({ ...all, REPLAY: '0', CURATE: '--preset none', TRAIN: few })
+    const { dataset } = parse(readFileSync(join(all.OUT, 'adapted/train_config.yaml'), 'utf8'))
+    expect([dataset].flat()).toEqual([join(all.OUT, 'text/data')])
+    expect(() => adapt({ ...all, TEXT: at('english.jsonl'), CURATE: '--preset none', TRAIN: few })).toThrow(
+      /made from other inputs or settings/,
+    )
   })
 })
