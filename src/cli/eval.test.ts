@@ -153,6 +153,15 @@ describe('anneal eval', () => {
     expect(got).toBe(code)
   })
 
+  it('says what it lacks before a question is asked, and that examples are none where the task says so', async () => {
+    const { err, code } = await run('--tasks', 'copying', '--training-text', '/nowhere')
+    expect(err).toContain('path /nowhere: expected a file or directory')
+    expect(err).not.toContain('requests')
+    expect(code).toBe(3)
+    const { err: notices } = await run('--tasks', 'minimal_pairs', '--limit', '1', '--num-fewshot', '2')
+    expect(notices).toContain('and 2 more: num_fewshot is 0 in the task, which holds; 2 was asked for')
+  })
+
   it('takes parts from 1', () => {
     expect(parseShard('1/4')).toEqual({ index: 0, count: 4 })
     expect(() => parseShard('0/4')).toThrow('--shard')

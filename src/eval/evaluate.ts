@@ -107,8 +107,13 @@ function promptingOf(model: EvalModel, options: EvaluateOptions): PromptOptions 
   return { systemInstruction, fewshotAsMultiturn, renderChat: applyChatTemplate ? model.renderChat : undefined }
 }
 
-function askedOf(task: Task, seed: number, prompting: PromptOptions, { limit, shard }: EvaluateOptions): Asked[] {
+/** UsageError where `limit` leaves nothing to ask. */
+export function checkLimit(limit: number | undefined): void {
   if (limit !== undefined && !(limit > 0)) throw new UsageError(`limit: expected a number above 0, got ${limit}`)
+}
+
+function askedOf(task: Task, seed: number, prompting: PromptOptions, { limit, shard }: EvaluateOptions): Asked[] {
+  checkLimit(limit)
   const { length } = task.docs
   const end = limit === undefined ? length : Math.min(length, limit < 1 ? Math.ceil(length * limit) : Math.floor(limit))
   const isWanted = (id: number): boolean => shard === undefined || id % shard.count === shard.index

@@ -2,6 +2,7 @@
 
 import { InputError } from '../errors.ts'
 import { SPACE } from './jinja/white-space.ts'
+import { limitedMatch } from './limited-match.ts'
 
 const CLASSES: Readonly<Record<string, string>> = {
   d: '\\p{Nd}',
@@ -38,7 +39,8 @@ export function pythonRegex(pattern: string): RegExp {
 /** `re.sub`: `\1`, `\g<1>` and `\g<name>` in `replacement` are groups; `count` 0 replaces all. */
 export function pythonSub(pattern: string, replacement: string, text: string, count = 0): string {
   let done = 0
-  return text.replace(pythonRegex(pattern), (...match: unknown[]) => {
+  const regex = pythonRegex(pattern)
+  const replaced = (...match: unknown[]): string => {
     if (count > 0 && done >= count) return String(match[0])
     done++
     const last = match.at(-1)
@@ -48,12 +50,14 @@ export function pythonSub(pattern: string, replacement: string, text: string, co
       const key = name ?? number
       return String((/^\d+$/.test(key) ? match[Number(key)] : groups[key]) ?? '')
     })
-  })
+  }
+  return limitedMatch(pattern, () => text.replace(regex, replaced))
 }
 
 /** `re.findall`: the matches; where the pattern has groups, what they matched: one text, or a list where there are several. */
 export function pythonFindAll(pattern: string, text: string): (string | string[])[] {
-  return Array.from(text.matchAll(pythonRegex(pattern)), (match) => {
+  const regex = pythonRegex(pattern)
+  return limitedMatch(pattern, () => [...text.matchAll(regex)]).map((match) => {
     if (match.length === 1) return match[0]
     const groups = match.slice(1).map((group) => group ?? '')
     return groups.length === 1 ? groups[0]! : groups

@@ -3,12 +3,13 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { listFiles } from '../../data/read/files.ts'
 import { UsageError } from '../../errors.ts'
 import { AnswerStore } from '../../eval/answer-store.ts'
 import { compareResults, comparisonLine } from '../../eval/compare.ts'
 import { type Contamination, contamination } from '../../eval/contamination.ts'
 import { euroeval } from '../../eval/euroeval.ts'
-import { type EvaluateOptions, evaluate, type TaskRun } from '../../eval/evaluate.ts'
+import { checkLimit, type EvaluateOptions, evaluate, type TaskRun } from '../../eval/evaluate.ts'
 import { findTasks } from '../../eval/find-tasks.ts'
 import type { EvalModel } from '../../eval/model.ts'
 import { readResults, sanitizedName, writeResults } from '../../eval/result-files.ts'
@@ -74,13 +75,20 @@ async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: 
   const { tell } = watch
   const notice = (message: string): void => tell({ type: 'notice', message })
   if (options.tasks.length === 0) throw new UsageError('tasks: expected at least one task, got none')
+  checkLimit(options.limit)
   const data = options.data && (await resolveDataFile(options.data, watch))
   const trainingText = options.trainingText && (await resolveData(options.trainingText, watch))
+  if (trainingText) listFiles(trainingText) // what is not there is said before an hour of scoring
   const baseline = options.baseline === undefined ? undefined : readResults(options.baseline)
   const { tasks: configs, groups } = await findTasks(options.tasks, { data, notice })
   const { numFewshot } = options
   const tasks = []
   for (const config of configs) tasks.push(await loadTask(config, { data, numFewshot, notice }))
+  const fixed = numFewshot ? configs.filter(({ num_fewshot }) => num_fewshot === 0).map(({ task }) => task) : []
+  if (fixed.length > 0)
+    notice(
+      `${fixed.slice(0, 3).join(', ')}${fixed.length > 3 ? ` and ${fixed.length - 3} more` : ''}: num_fewshot is 0 in the task, which holds; ${numFewshot} was asked for`,
+    )
   const documents = tasks.reduce((sum, { docs }) => sum + docs.length, 0)
   tell({
     type: 'started',
