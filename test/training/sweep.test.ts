@@ -117,4 +117,15 @@ describe('anneal sweep', () => {
     expect(ended.err).toMatch(message)
     expect(existsSync(at('wrong'))).toBe(false)
   })
+
+  it('begins a run of changed settings anew, and does not go on from the checkpoints of the others', async () => {
+    const axes = { learning_rate: [1e-2] }
+    expect((await sweep('changed', { set: { save_strategy: 'steps', save_steps: 1 }, axes })).code).toBe(0)
+    const longer = { set: { save_strategy: 'steps', save_steps: 1, max_steps: 4 }, axes }
+    const ended = await sweep('changed', longer)
+    expect(ended.code, ended.err).toBe(0)
+    expect((await sweep('fresh', longer)).code).toBe(0)
+    expect(rowsOf('changed')[0]!.metrics.eval_loss).toBe(rowsOf('fresh')[0]!.metrics.eval_loss)
+    expect(rowsOf('changed')[0]!.metrics.train_loss).toBe(rowsOf('fresh')[0]!.metrics.train_loss)
+  })
 })

@@ -1,5 +1,5 @@
 // The runs of a sweep, one after the other, and their table. A run that fails is a row that says why; the others go on.
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
@@ -84,7 +84,7 @@ async function rowOf(
 ): Promise<Omit<SweepRow, 'config'>> {
   try {
     let total = 0
-    for await (const event of runTraining({ ...config, resume_from_checkpoint: 'auto' }, { signal })) {
+    for await (const event of runTraining(begun(name, config, tell), { signal })) {
       if (event.type === 'run-start') total = event.steps
       if (event.type === 'step-done')
         tell({ type: 'progress', label: `run ${place}: ${name}`, done: event.metrics.step, total, unit: 'steps' })
@@ -99,6 +99,25 @@ async function rowOf(
     tell({ type: 'notice', message: `${name} failed: ${message}` })
     return { name, settings, status: 'failed', metrics: {}, error: message }
   }
+}
+
+/**
+ * The configuration with which a run goes on, or begins anew where its folder holds one of other settings: half of a run at one rate and half at
+ * another would stand in the table as neither.
+ */
+function begun(name: string, config: SweepRun['config'], tell: Tell): SweepRun['config'] {
+  const mark = join(config.output_dir, 'sweep-run.json')
+  const text = JSON.stringify(config)
+  const isSame = existsSync(mark) && JSON.stringify(readJsonFile(mark)) === text
+  if (!isSame) {
+    mkdirSync(config.output_dir, { recursive: true })
+    const old = readdirSync(config.output_dir).filter((entry) => /^checkpoint-\d+$/.test(entry))
+    for (const entry of old) rmSync(join(config.output_dir, entry), { recursive: true })
+    if (old.length > 0)
+      tell({ type: 'notice', message: `${name}: its settings changed, so it begins anew; old checkpoints are removed` })
+    writeFileAtomic(mark, text)
+  }
+  return isSame ? { ...config, resume_from_checkpoint: 'auto' } : config
 }
 
 function rowsIn(outputDir: string): SweepRow[] {
