@@ -269,6 +269,13 @@ export class Tokenizer {
     return Tokenizer.#complete(checkTokenizerJson(json, 'tokenizer.json'), this.#files)
   }
 
+  /** This tokenizer with a token for a role that its files name none for. */
+  withRole(role: TokenRole, token: string): Tokenizer {
+    const roles = { ...this.#files.roles, [role]: token }
+    const namedTokens = { ...this.namedTokens, [`${role}_token`]: token }
+    return new Tokenizer(this.#json, { ...this.#files, roles, namedTokens }, this.sideTokens, this.#rows)
+  }
+
   /** The tokenizer.json that describes this tokenizer, for saving; not a copy. */
   toJson(): TokenizerJson {
     return this.#json

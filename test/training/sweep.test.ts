@@ -78,6 +78,12 @@ describe('anneal sweep', () => {
     expect(rowsOf('failing')[1]).toEqual(done)
   })
 
+  it('tells what its runs tell, with the name of the run', async () => {
+    const ended = await sweep('told', { set: { per_device_train_batch_size: 5000 }, axes: { seed: [1, 2] } })
+    expect(ended.code, ended.err).toBe(0)
+    for (const seed of [1, 2]) expect(ended.err).toMatch(new RegExp(`notice: seed-${seed}: .*each batch is all of it`))
+  })
+
   it('goes on where it was stopped, to the numbers of a sweep that was not', async () => {
     const set = { max_steps: 4, save_strategy: 'steps', save_steps: 1 }
     const axes = { seed: [1, 2] }

@@ -111,7 +111,9 @@ function startWorker(workerData: object): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./map-worker.js', import.meta.url), { workerData })
   // Run from source, as tests do, a thread has to learn TypeScript first.
   const file = new URL('./map-worker.ts', import.meta.url).href
-  const code = `import('tsx/esm/api').then(({ register }) => (register(), import(${JSON.stringify(file)})))`
+  // Found from this file: evaluated code looks for packages from the working directory.
+  const tsx = import.meta.resolve('tsx/esm/api')
+  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(file)})))`
   return new Worker(code, { eval: true, workerData, execArgv: [] })
 }
 

@@ -12,9 +12,10 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { hashFile } from '../../files/hash.ts'
@@ -130,6 +131,32 @@ describe('a curation', () => {
       await resultOf(mergeCurate(out))
       expect(hashes(out)).toEqual(hashes(one.out))
     }
+  }, 60_000)
+
+  it('has threads that find their packages from any working directory', async () => {
+    const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+    const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+    const line = [
+      'curate',
+      a,
+      b,
+      c,
+      '--out',
+      place('elsewhere'),
+      '--preset',
+      'none',
+      '--max-bad',
+      '1',
+      '--workers',
+      '2',
+    ]
+    const child = spawn(process.execPath, ['--import', tsx, main, ...line], { cwd: folder })
+    let err = ''
+    child.stderr.on('data', (chunk) => {
+      err += chunk
+    })
+    const [code] = await once(child, 'close')
+    expect(code, err).toBe(0)
   }, 60_000)
 
   it('goes on where it was killed, to the same bytes', async () => {

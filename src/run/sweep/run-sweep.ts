@@ -88,7 +88,8 @@ async function rowOf(
       if (event.type === 'run-start') total = event.steps
       if (event.type === 'step-done')
         tell({ type: 'progress', label: `run ${place}: ${name}`, done: event.metrics.step, total, unit: 'steps' })
-      if (event.type === 'checkpoint-failed') tell({ type: 'notice', message: `${name}: ${event.message}` })
+      if (event.type === 'checkpoint-failed' || event.type === 'notice')
+        tell({ type: 'notice', message: `${name}: ${event.message}` })
     }
     signal.throwIfAborted()
     const metrics = readJsonFile(join(config.output_dir, 'all_results.json')) as Record<string, number>

@@ -30,10 +30,19 @@ export async function tokenizerOf(
 ): Promise<{ tokenizer: Tokenizer; hash: string; model: ModelConfig }> {
   const own = await tokenizerAt(config.tokenizer_name_or_path!)
   const model = describedModel(config, own)
-  const tokenizer = fitted(own, model)
+  const tokenizer = withEnd(config, fitted(own, model), model)
   // Ids that one model knows and another does not: what was packed for one is not taken for the other.
   const rows = tokenizer.beyond.length > 0 ? ` for ${model.vocabSize} rows` : ''
   return { tokenizer, hash: hashOf(JSON.stringify(tokenizer.toJson()) + rows), model }
+}
+
+/** Published models (GPT-2) may say in config.json alone which token ends a text; where it is a control token of their own tokenizer, it does. */
+function withEnd(config: TrainConfig, tokenizer: Tokenizer, model: ModelConfig): Tokenizer {
+  const { model_name_or_path: path, tokenizer_name_or_path: own, stage } = config
+  if (tokenizer.eosTokenId !== undefined || path === undefined || path !== own || isHeadedStage(stage)) return tokenizer
+  const tokens = model.eosTokenIds.map((id) => tokenizer.idToToken(id))
+  const token = tokens.find((each) => each !== undefined && tokenizer.controlTokens.has(each))
+  return token === undefined ? tokenizer : tokenizer.withRole('eos', token)
 }
 
 /** The tokenizer of a directory or of a GGUF file. */

@@ -55,6 +55,10 @@ export async function corporaOf(
   const prependBos = config.add_bos_token ?? beginsWithBos(tokenizer)
   if (prependBos && tokenizer.bosTokenId === undefined)
     throw new ConfigError('add_bos_token: expected a tokenizer with a beginning-of-text token, got one without')
+  if (tokenizer.eosTokenId === undefined)
+    throw new ConfigError(
+      'tokenizer_name_or_path: expected a tokenizer with a token that ends a text (eos_token), got one without. Name it in its tokenizer_config.json, such as {"eos_token": "</s>"}',
+    )
   const allowSpecial = config.split_special_tokens === false
   // Both sides of a split are read from the same files, of which everything is said once.
   const said = new Set<string>()
