@@ -148,3 +148,10 @@ it('says what is missing', async () => {
   const wrong = await annealHere(['dynamics', workspace.outputOf('wider'), '--base', workspace.outputOf('fresh')])
   expect(wrong.err).toMatch(/base: expected the shapes of the checkpoints, got \[\d+,32\] for model\.embed_tokens/)
 }, 60_000)
+
+it('says that a task is unknown before it compares weights', async () => {
+  const ended = await annealHere(['dynamics', workspace.outputOf('fresh'), '--tasks', 'nothing-like-it'])
+  expect(ended.code).toBe(2)
+  expect(ended.err).toContain("got 'nothing-like-it'")
+  expect(ended.err).not.toContain('comparing')
+})

@@ -6,6 +6,7 @@ import { readManifest } from '../../checkpoint/run-directory/manifest.ts'
 import { findCheckpoints } from '../../checkpoint/run-directory/run-directory.ts'
 import { readTrainerState, TRAINER_STATE } from '../../checkpoint/run-directory/trainer-state.ts'
 import { InputError, UsageError } from '../../errors.ts'
+import { findTasks } from '../../eval/find-tasks.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { isHubName } from '../../hub/hub-name.ts'
 import type { Decoder } from '../../model/decoder.ts'
@@ -16,6 +17,7 @@ import type { Tensor } from '../../torch/index.ts'
 import { Count, eventsOf, type Tell, turn, type Watch, type WorkEvent } from '../../work.ts'
 import { contaminationLines, type RunEvalOptions, runEval } from '../eval/run-eval.ts'
 import { loadModel } from '../load-model.ts'
+import { resolveDataFile } from '../resolve-data.ts'
 import { heldSetsOf, pointsOf } from '../train/training-charts.ts'
 import type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dynamics.ts'
 import { dynamicsPage } from './dynamics-page.ts'
@@ -75,6 +77,11 @@ async function work(options: RunDynamicsOptions, watch: { signal: AbortSignal; t
     )
   if (began === undefined)
     tell({ type: 'notice', message: `the run began from a fresh model: checkpoints are compared with ${base}` })
+  // A wrong name is said before hours of decompositions.
+  if (options.tasks?.length) {
+    const data = options.data && (await resolveDataFile(options.data, watch))
+    await findTasks(options.tasks, { data, notice: () => {} })
+  }
   tell({ type: 'started', work: 'dynamics', message: `${counted(compared.length, 'checkpoint')} against ${base}` })
   const dynamics: Dynamics = { run, base, topK, checkpoints: [], ...evalLossOf(compared.at(-1)!.path) }
   const before = await open(base, watch)
