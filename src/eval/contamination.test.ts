@@ -31,3 +31,23 @@ it('finds documents that the training text has word for word, and tells the scor
   // Of four answers one is right; of the two that are left, one.
   expect(found.seen!.clean['exact_match,none']).toBe(0.5)
 })
+
+it('finds one choice of several, a sentence by itself or behind its question', async () => {
+  const docs = [
+    { q: '', choices: ['the cat that sleeps is old', 'the cat that sleeps are old'] },
+    { q: 'who ate all of it', choices: ['the dog did', 'the cow did'] },
+    { q: '', choices: ['nobody wrote this one down', 'nobody writes this one down'] },
+  ]
+  const task = await loadTask({
+    task: 'pairs',
+    test_split: 'test',
+    custom_dataset: () => ({ test: docs }),
+    output_type: 'multiple_choice',
+    doc_to_text: 'q',
+    doc_to_choice: 'choices',
+    doc_to_target: 0,
+  })
+  const runs = await evaluate(lmModel(fakeLm({ reply: () => '' })), [task])
+  const text = file('text.txt', 'He said: the cat that sleeps is old, and so on. Who ate all of it? The cow did!')
+  expect((await contamination(runs, [text])).pairs).toMatchObject({ documents: 3, found: 2, ids: [0, 1], short: 0 })
+})

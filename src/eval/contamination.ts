@@ -32,7 +32,8 @@ export async function contamination(
   const looked = runs.map(() => 0)
   for (const [run, { task, samples }] of runs.entries())
     for (const { doc, doc_id: id } of new Map(samples.map((each) => [each.doc_id, each])).values()) {
-      if (runsOfWords.add(queryOf(task, doc, id), documents.length)) looked[run]!++
+      const canTell = queriesOf(task, doc, id).map((query) => runsOfWords.add(query, documents.length))
+      if (canTell.includes(true)) looked[run]!++
       else short[run]!++
       documents.push({ run, id })
     }
@@ -60,11 +61,19 @@ export async function contamination(
   )
 }
 
-/** What of a document must not have been learnt: what the task says, else question and answer. */
-function queryOf(task: TaskRun['task'], doc: TaskRun['samples'][number]['doc'], id: number): string {
+/**
+ * What of a document must not have been learnt: what the task says, else question and answer. Where there are choices, the question with each:
+ * text that was learnt has one of them, and a sentence to be judged stands by itself.
+ */
+function queriesOf(task: TaskRun['task'], doc: TaskRun['samples'][number]['doc'], id: number): string[] {
   const { doc_to_decontamination_query: query } = task.config
-  if (typeof query === 'function') return query(doc)
-  if (typeof query === 'string') return task.extra(query, doc, id, 'doc_to_decontamination_query')
-  if (task.config.doc_to_choice === undefined) return `${task.text(doc, id)} ${String(task.target(doc, id))}`
-  return `${task.text(doc, id)} ${task.choices(doc, id).join(' ')}`
+  if (typeof query === 'function') return [query(doc)]
+  if (typeof query === 'string') return [task.extra(query, doc, id, 'doc_to_decontamination_query')]
+  const question = task.text(doc, id)
+  if (task.config.doc_to_choice === undefined) return [`${question} ${String(task.target(doc, id))}`]
+  const choices = task.choices(doc, id)
+  if (typeof question === 'string') return choices.map((choice) => `${question} ${choice}`)
+  // Where the choices are questions, all have one answer.
+  const answer = task.target(doc, id)
+  return choices.map((choice) => (typeof answer === 'string' ? `${choice} ${answer}` : choice))
 }
