@@ -44,6 +44,7 @@ describe('anneal tokenizer extend', () => {
     const [, from, to] = /tokens a word ([\d.]+) → ([\d.]+), .*nothing was learnt from/.exec(out)!
     expect(Number(to)).toBeLessThan(Number(from) / 2)
     expect(out).toMatch(/20 new tokens from 600 documents: 261 → 281/)
+    expect(out).toMatch(/most old tokens: .*[Rr]ødgrød/)
     // What tells of the old vocabulary would be believed; the rest comes along.
     expect(existsSync(at('large/merges.txt'))).toBe(false)
     expect(readFileSync(at('large/LICENSE'), 'utf8')).toBe('Terms.\n')

@@ -131,7 +131,7 @@ async function work(given: ExtendTokenizerOptions, watch: Watch): Promise<Extend
       options: { newTokens, minFrequency: minFrequency ?? 2 },
     })
     watch.tell?.({ type: 'saved', what: 'model', path: out })
-    watch.tell?.({ type: 'result', result, lines: linesOf(result, before, after, added) })
+    watch.tell?.({ type: 'result', result, lines: linesOf(result, before, after, added, tokenizer) })
     return result
   } finally {
     giveBack()
@@ -221,12 +221,18 @@ async function write(
   }
 }
 
-function linesOf(result: ExtendedTokenizer, before: Fertility, after: Fertility, added: readonly NewToken[]): string[] {
+function linesOf(
+  result: ExtendedTokenizer,
+  before: Fertility,
+  after: Fertility,
+  added: readonly NewToken[],
+  tokenizer: Tokenizer,
+): string[] {
   const { vocab_size_before: from, vocab_size: to, documents, held_out, out } = result
   const longest = added
     .toSorted((a, b) => b.pieces.length - a.pieces.length)
     .slice(0, 5)
-    .map(({ token, pieces }) => `${token} (${pieces.length})`)
+    .map(({ id, pieces }) => `${tokenizer.decode([id]).trim()} (${pieces.length})`)
   return [
     `${counted(result.new_tokens, 'new token')} from ${counted(documents, 'document')}: ${from.toLocaleString('en')} → ${to.toLocaleString('en')}`,
     `tokens a word ${before.fertility.toFixed(3)} → ${after.fertility.toFixed(3)}, words cut ${percent(before.continued)} → ${percent(after.continued)}${held_out ? ', on documents that nothing was learnt from' : ''}`,
