@@ -14,7 +14,13 @@ import { textSink } from './run-command.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 /** Need a model, and files or a GPU, that are not here. */
-const ELSEWHERE = ['qpruner-7b-cuda.yaml', 'masked-pretraining.yaml', 'classify.yaml', 'variety-identification.yaml']
+const ELSEWHERE = [
+  'qpruner-7b-cuda.yaml',
+  'masked-pretraining.yaml',
+  'classify.yaml',
+  'data-map.yaml',
+  'variety-identification.yaml',
+]
 const recipes = readdirSync(join(root, 'recipes')).filter((name) => name.endsWith('.yaml') && !ELSEWHERE.includes(name))
 /** README runs these. */
 const isRunAbove = (name: string): boolean =>

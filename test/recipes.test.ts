@@ -26,6 +26,12 @@ describe('the recipes of a language', () => {
   })
 })
 
+describe('a recipe of a stage', () => {
+  it.each(texts.filter(([, text]) => /^stage: /m.test(text)))('%s is a configuration', (name, text) => {
+    expect(parseConfig(text, name).notices).toEqual([])
+  })
+})
+
 describe('a recipe for the model of the demo', () => {
   it('is there', () => expect(ofDemo.length).toBeGreaterThan(5))
   it.each(ofDemo)('%s reads no more positions than it has', (name, text) => {

@@ -21,7 +21,7 @@ export const command: Command = defineCommand({
   },
   overrides: trainOverrides,
   keyGroups: () => keyGroups(trainKind),
-  examples: ['datamap crossfit recipes/classify.yaml --folds 5 --output_dir runs/folds'],
+  examples: ['datamap crossfit recipes/data-map.yaml --folds 5 --output_dir runs/folds'],
   run: async ({ positionals: [file], options, overrides, output }) => {
     const { runCrossfit } = await import('../run/datamap/run-crossfit.ts')
     const text = file === undefined ? undefined : readConfigFile(file)
