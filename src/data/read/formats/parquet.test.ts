@@ -1,9 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, describe, expect, it } from 'vitest'
 import { startProcessorTime } from '../../../../test/processor-time.ts'
 import { InputError } from '../../../errors.ts'
+import { stringifySpelled } from '../../../text/json-spelling.ts'
 import type { Conversation } from '../../rows/conversation.ts'
 import { readExample, readRow } from '../../rows/examples.ts'
 import { type DataLimits, DEFAULT_LIMITS } from '../limits.ts'
@@ -39,6 +41,34 @@ describe('readParquet', () => {
     expect(rows[3]).toMatchObject({ text: null, tags: ['c'] })
     expect(rows[6]).toMatchObject({ id: '9007199254740993', tags: ['e', 'f', 'g'], meta: { score: 3 } })
     expect(() => JSON.stringify(rows)).not.toThrow()
+  })
+
+  it('remembers whole numbers that no number holds, also in lists and structs', async () => {
+    const [first, second] = [2n ** 53n + 1n, -(2n ** 60n)]
+    const id = { name: 'n', type: 'INT64', repetition_type: 'REQUIRED' } as const
+    const file = join(directory, 'large.parquet')
+    const table = parquetWriteBuffer({
+      schema: [
+        { name: 'root', num_children: 3 },
+        id,
+        { name: 'list', repetition_type: 'REQUIRED', num_children: 1, converted_type: 'LIST' },
+        { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+        { ...id, name: 'element' },
+        { name: 'struct', repetition_type: 'REQUIRED', num_children: 1 },
+        id,
+      ],
+      columnData: [
+        { name: 'n', data: [second, 7n] },
+        { name: 'list', data: [[1n, first], [2n]] },
+        { name: 'struct', data: [{ n: first }, { n: 3n }] },
+      ],
+    })
+    writeFileSync(file, Buffer.from(table))
+    const { rows } = await read(file)
+    expect(rows.map(stringifySpelled)).toEqual([
+      `{"n":${second},"list":[1,${first}],"struct":{"n":${first}}}`,
+      '{"n":7,"list":[2],"struct":{"n":3}}',
+    ])
   })
 
   // scripts/goldens/parquet_calls.py wrote it: one row calls f({a: 1}), the other g({b: "z"}).

@@ -1,6 +1,6 @@
 // Parquet tables, one row group at a time, only the columns asked for, checked before they are decoded.
-// Integers of 64 bits become numbers where that is exact and strings where it is not, which are remembered to be numbers; bytes that are no text are a fault where the
-// column holds text, and `{ bytes: 16 }` (their number) where nothing says that it does.
+// Integers of 64 bits become numbers where that is exact and strings where it is not, which are remembered to be numbers; bytes that are
+// no text are a fault where the column holds text, and `{ bytes: 16 }` (their number) where nothing says that it does.
 
 import { isUtf8 } from 'node:buffer'
 import {
@@ -107,23 +107,26 @@ function rowAt(
   index: number,
   raw: ReadonlySet<string>,
 ): Record<string, unknown> {
-  const given: [string, unknown][] = columns.map((name, column) => [name, values[column]![index]])
-  return withNumbers(
-    given,
-    Object.fromEntries(
-      given.map(([name, value]) => {
-        if (raw.has(name)) return [name, rawValue(value)]
-        return [name, value instanceof NotText ? value : plainValue(value)]
-      }),
-    ),
-  )
+  const given = columns.map((_, column) => values[column]![index])
+  const plain = columns.map((name, column) => {
+    const value = given[column]
+    if (raw.has(name)) return [name, rawValue(value)]
+    return [name, value instanceof NotText ? value : plainValue(value)]
+  })
+  return withNumbers(Object.fromEntries(plain), given, columns)
 }
 
-/** Remembers which strings of `plain` are whole numbers that no number holds. */
-function withNumbers<T extends object>(given: readonly (readonly [string, unknown])[], plain: T): T {
-  const large = given.filter(([, value]) => typeof value === 'bigint' && !Number.isSafeInteger(Number(value)))
-  if (large.length > 0) rememberNumbers(plain, new Map(large.map(([key, value]) => [key, `${value}`])))
+/** Remembers which strings of `plain` are whole numbers that no number holds; `given` are its values before, `keys` where they are in it. */
+function withNumbers<T extends object>(plain: T, given: readonly unknown[], keys?: readonly string[]): T {
+  // Nearly no row has one, and lists may be long.
+  if (!given.some(isLarge)) return plain
+  const large = given.flatMap((value, i) => (isLarge(value) ? [[keys?.[i] ?? `${i}`, `${value}`] as const] : []))
+  rememberNumbers(plain, new Map(large))
   return plain
+}
+
+function isLarge(value: unknown): boolean {
+  return typeof value === 'bigint' && !Number.isSafeInteger(Number(value))
 }
 
 const cutBytes = new WeakSet<object>()
@@ -155,21 +158,23 @@ function holdsRawBytes(metadata: FileMetaData, name: string): boolean {
 
 /** JSON's view of a value: no bigint, no typed array, no Date, and of bytes that are no text their number. */
 function plainValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
+  if (typeof value === 'bigint') return isLarge(value) ? value.toString() : Number(value)
   if (value === undefined) return null
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof NotText) return numberOfBytes(value.bytes.length)
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (ArrayBuffer.isView(value) || Array.isArray(value)) {
     const items = Array.from(value as unknown as ArrayLike<unknown>)
-    return withNumbers(
-      items.map((item, i) => [`${i}`, item]),
-      items.map(plainValue),
-    )
+    return withNumbers(items.map(plainValue), items)
   }
   // A column store gives every struct the keys of all: a key without a value was not in this one.
   const given = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined)
-  return withNumbers(given, Object.fromEntries(given.map(([key, inner]) => [key, plainValue(inner)])))
+  const plain = Object.fromEntries(given.map(([key, inner]) => [key, plainValue(inner)]))
+  return withNumbers(
+    plain,
+    given.map(([, inner]) => inner),
+    given.map(([key]) => key),
+  )
 }
 
 async function readGroup(
