@@ -2,7 +2,7 @@
 
 import { counted } from '../report/amounts.ts'
 import { type Command, defineCommand } from './command.ts'
-import { columns, columnsOf, labelsOf, maxBadFraction } from './reading-options.ts'
+import { columnsOf, labelsOf, READING_OPTIONS, TABLE_OPTIONS } from './reading-options.ts'
 import { sevenDigits } from './write-reply.ts'
 
 const SHOWN_CHARACTERS = 60
@@ -37,15 +37,8 @@ export const command: Command = defineCommand({
       min: 0,
       max: 1,
     },
-    'text-column': {
-      kind: 'text',
-      value: 'NAME',
-      summary: 'field that holds the text',
-      default: 'text',
-      library: 'textKey',
-    },
-    columns,
-    'max-bad-fraction': maxBadFraction,
+    ...READING_OPTIONS,
+    ...TABLE_OPTIONS,
   },
   examples: [
     'language identify corpus.jsonl --among da --among no --among sv',

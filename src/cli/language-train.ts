@@ -1,6 +1,6 @@
 // `anneal language train DATA… --out FILE`
 import { type Command, defineCommand } from './command.ts'
-import { columns, columnsOf, maxBadFraction } from './reading-options.ts'
+import { columnsOf, READING_OPTIONS, TABLE_OPTIONS } from './reading-options.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
@@ -13,10 +13,9 @@ export const command: Command = defineCommand({
   },
   options: {
     out: { kind: 'text', value: 'FILE', summary: 'file to write', required: true },
-    'text-column': { kind: 'text', value: 'NAME', summary: 'field that holds the text', default: 'text' },
+    ...READING_OPTIONS,
+    ...TABLE_OPTIONS,
     'label-column': { kind: 'text', value: 'NAME', summary: 'field that holds the language', default: 'label' },
-    columns,
-    'max-bad-fraction': maxBadFraction,
     bits: {
       kind: 'integer',
       value: 'N',
@@ -34,12 +33,12 @@ export const command: Command = defineCommand({
   ],
   run: async ({ positionals, options, output }) => {
     const { trainIdentifier } = await import('../run/train-identifier.ts')
-    const { columns: names, bits, sources, ...rest } = options
+    const { columns, bits, sources, ...rest } = options
     await reportEvents(
       trainIdentifier({
         paths: positionals,
         ...rest,
-        ...columnsOf(names),
+        ...columnsOf(columns),
         ...(bits !== undefined && { bits }),
         ...(sources !== undefined && { sources }),
       }),

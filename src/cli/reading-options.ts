@@ -1,19 +1,30 @@
-// Options that commands which read texts have in common.
+// Options that commands which read texts have in common. Data and plain functions only, so that `--help` loads no reader.
 
-/** The share of bad lines that is borne. */
-export const maxBadFraction = {
-  kind: 'number',
-  summary: 'share of the lines that may be bad, 0 to 1; they are left out',
-  default: 0.001,
-  min: 0,
-  max: 1,
+/** Where the text is, and how much may be bad. */
+export const READING_OPTIONS = {
+  'text-column': {
+    kind: 'text',
+    value: 'NAME',
+    summary: 'field that holds the text',
+    default: 'text',
+    library: 'textKey',
+  },
+  'max-bad-fraction': {
+    kind: 'number',
+    summary: 'share of the lines that may be bad, 0 to 1; they are left out',
+    default: 0.001,
+    min: 0,
+    max: 1,
+  },
 } as const
 
 /** For tables without a header. */
-export const columns = {
-  kind: 'text',
-  value: 'A,B,…',
-  summary: 'names of the columns of CSV and TSV files that have no header',
+export const TABLE_OPTIONS = {
+  columns: {
+    kind: 'text',
+    value: 'A,B,…',
+    summary: 'names of the columns of CSV and TSV files that have no header',
+  },
 } as const
 
 /** What `--columns` says, as readers take it. */

@@ -1,6 +1,7 @@
 // `anneal tokenizer extend TEXT… --model DIR --new-tokens N --out DIR`
 import { type Command, defineCommand } from './command.ts'
 import { followEdit } from './follow-edit.ts'
+import { READING_OPTIONS } from './reading-options.ts'
 
 export const command: Command = defineCommand({
   summary: "add tokens of your language to a model's vocabulary",
@@ -20,20 +21,7 @@ export const command: Command = defineCommand({
     out: { kind: 'text', value: 'DIR', summary: 'folder for the larger model and its tokenizer', required: true },
     'new-tokens': { kind: 'integer', value: 'N', summary: 'tokens to add', default: 4000, min: 1, max: 1_000_000 },
     'min-frequency': { kind: 'integer', value: 'N', summary: 'a rarer pair is never merged', default: 2, min: 1 },
-    'max-bad-fraction': {
-      kind: 'number',
-      summary: 'share of the lines that may be bad, 0 to 1; they are left out',
-      default: 0.001,
-      min: 0,
-      max: 1,
-    },
-    'text-column': {
-      kind: 'text',
-      value: 'NAME',
-      summary: 'field that holds the text',
-      default: 'text',
-      library: 'textKey',
-    },
+    ...READING_OPTIONS,
     overwrite: { kind: 'flag', summary: 'replace the model in --out' },
   },
   examples: ['tokenizer extend danish/ --model models/base --new-tokens 8000 --out models/base-da'],

@@ -1,6 +1,6 @@
 // `anneal tokenizer fertility TOKENIZER… --text [LANG=]PATH`: how well tokenizers fit languages.
 import { type Command, defineCommand } from './command.ts'
-import { maxBadFraction } from './reading-options.ts'
+import { READING_OPTIONS } from './reading-options.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
@@ -18,14 +18,7 @@ export const command: Command = defineCommand({
       summary: 'files or folders of one language; the language (ja, th, …) says where words end without spaces',
       required: true,
     },
-    'text-column': {
-      kind: 'text',
-      value: 'NAME',
-      summary: 'field that holds the text',
-      default: 'text',
-      library: 'textKey',
-    },
-    'max-bad-fraction': maxBadFraction,
+    ...READING_OPTIONS,
   },
   examples: ['tokenizer fertility models/base runs/danish --text da=danish.txt --text en=english.txt'],
   run: async ({ positionals, options, output }) => {

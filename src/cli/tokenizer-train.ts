@@ -1,7 +1,7 @@
 // `anneal tokenizer train TEXT… --vocab-size N --out DIR`
 import { END_OF_TEXT } from '../text/special-tokens.ts'
 import { type Command, defineCommand } from './command.ts'
-import { maxBadFraction } from './reading-options.ts'
+import { READING_OPTIONS } from './reading-options.ts'
 import { reportEvents } from './report-events.ts'
 
 export const command: Command = defineCommand({
@@ -35,14 +35,7 @@ export const command: Command = defineCommand({
       library: 'specialTokens',
     },
     'min-frequency': { kind: 'integer', value: 'N', summary: 'a rarer pair is never merged', default: 2, min: 1 },
-    'max-bad-fraction': maxBadFraction,
-    'text-column': {
-      kind: 'text',
-      value: 'NAME',
-      summary: 'field that holds the text',
-      default: 'text',
-      library: 'textKey',
-    },
+    ...READING_OPTIONS,
   },
   examples: ['tokenizer train corpus/ --vocab-size 16384 --out runs/tokenizer'],
   run: async ({ positionals, options, output }) => {
