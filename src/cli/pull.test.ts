@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { commitOf, HUB_FILES, HubServer, sha256 } from '../../test/hub-server.ts'
+import { runCommand } from '../../test/run-command.ts'
+import { command } from './pull.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 const weights = Buffer.alloc(1 << 20, 'weights ')
@@ -120,5 +122,12 @@ describe('anneal pull', () => {
       2,
       'error: name on the hub: expected ORG/NAME[@revision][:file or quantization], got "org/../tiny". Check it\n',
     ])
+  })
+  it('says which options belong together', async () => {
+    const refused = async (...words: string[]): Promise<string> =>
+      (await runCommand(command, ['org/tiny', ...words])).err
+    expect(await refused('--dataset', '--max-samples', '3')).toMatch(/--max-samples: expected --out as well/)
+    expect(await refused('--out', join(home, 'rows.jsonl'))).toMatch(/--out: expected --dataset as well/)
+    expect(server.requests).toEqual([])
   })
 })

@@ -49,11 +49,11 @@ export const command: Command = defineCommand({
   ],
   run: async ({ positionals, options, output }) => {
     const { out, maxSamples } = options
-    if (out === undefined ? maxSamples !== undefined : !options.dataset)
+    if (maxSamples !== undefined && out === undefined)
+      throw new UsageError('--max-samples: expected --out as well, got none. Name the file for the rows')
+    if (out !== undefined && !options.dataset)
       throw new UsageError(
-        out === undefined
-          ? '--max-samples: expected --out as well, got none. Name the file for the rows'
-          : '--out: expected --dataset as well, got none. Models lie in the cache: see the path that is printed',
+        '--out: expected --dataset as well, got none. Models lie in the cache: see the path that is printed',
       )
     if (out !== undefined) {
       const { streamDataset } = await import('../run/stream-dataset.ts')
