@@ -172,6 +172,11 @@ export class RepoCache {
       })
   }
 
+  /** Whether a file of a commit is there, and as long as it is listed. */
+  has(commit: string, { path, size }: RepoFile): boolean {
+    return statSync(this.pointer(commit, path), { throwIfNoEntry: false })?.size === size
+  }
+
   /** Puts the blob into the snapshot under its path, as a relative link; where the system has none, as the file itself. */
   link(commit: string, path: string, etag: string): void {
     const pointer = this.pointer(commit, path)

@@ -1,6 +1,6 @@
 // A dataset by name → its files in the cache that Python's datasets and huggingface_hub share (`datasets--org--name`), and a name with a commit
 // that means the same for ever. Whoever reads data is given that name and finds the files without asking anybody.
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { HubError, InputError } from '../errors.ts'
 import { readBounded } from '../files/bounded-read.ts'
@@ -62,9 +62,7 @@ export async function pullDataset(text: string | HubName, options: DatasetOption
 export async function openDataset(text: string | HubName, options: DatasetOptions = {}): Promise<RemoteDataset> {
   const { repository, files, name, context } = await chooseSplit(text, options)
   const { cache, commit } = repository
-  const isHere = ({ path, size }: RepoFile): boolean =>
-    statSync(cache.pointer(commit, path), { throwIfNoEntry: false })?.size === size
-  const missing = repository.isCached ? files.find((file) => !isHere(file)) : undefined
+  const missing = repository.isCached ? files.find((file) => !cache.has(commit, file)) : undefined
   if (missing !== undefined)
     throw new HubError(
       `${name}: expected the hub to read it from, got only the cache, which lacks ${missing.path}. Unset HF_HUB_OFFLINE, or check the network`,
@@ -74,8 +72,9 @@ export async function openDataset(text: string | HubName, options: DatasetOption
     name,
     commit,
     files: files.map((file) => {
-      if (isHere(file)) cache.checkInside(commit, file.path)
-      const read = isHere(file)
+      const isHere = cache.has(commit, file)
+      if (isHere) cache.checkInside(commit, file.path)
+      const read = isHere
         ? (from: number, to: number) => readHere(cache.pointer(commit, file.path), from, to)
         : (from: number, to: number) => readRange(repository, file, from, to, context)
       return { name: `${own}:${file.path}`, size: file.size, read }
@@ -132,12 +131,12 @@ export function cachedDataset(text: string): string[] | undefined {
   const files = cache.readTree(commit) ?? cache.snapshotFiles(commit)
   if (files.length === 0) return undefined
   const chosen: ChosenFiles = chooseFiles(files, readmeOf(cache, commit), name)
-  return chosen.files.map(({ path, size }) => {
-    const file = cache.pointer(commit, path)
-    if (statSync(file, { throwIfNoEntry: false })?.size !== size)
+  return chosen.files.map((file) => {
+    const { path } = file
+    if (!cache.has(commit, file))
       throw new InputError(`${text}: expected all of its files in the cache, got it without ${path}. Pull it again`)
     cache.checkInside(commit, path)
-    return file
+    return cache.pointer(commit, path)
   })
 }
 

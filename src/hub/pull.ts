@@ -74,7 +74,7 @@ export async function downloadFiles(
   atOnce: number = AT_ONCE,
 ): Promise<number> {
   const { cache, commit, name } = repository
-  const missing = files.filter((file) => !isThere(repository, file))
+  const missing = files.filter((file) => !cache.has(commit, file))
   let waited = 0
   if (repository.isCached && missing.length > 0)
     throw new HubError(
@@ -113,7 +113,7 @@ async function download(repository: Repository, wanted: Wanted, context: HubCont
   const { cache, commit, name, files: all } = repository
   // Without the hub, what is only of use to people may be missing.
   let files = wanted.files.filter(
-    (file) => !repository.isCached || isNeeded(file.path, wanted) || isThere(repository, file),
+    (file) => !repository.isCached || isNeeded(file.path, wanted) || cache.has(commit, file),
   )
   let downloaded = 0
   if (wanted.aside !== undefined)
@@ -143,11 +143,6 @@ function counted(count: Count, bytes: number): void {
   else count.add(bytes)
 }
 
-/** Whether a file of the snapshot is there with its bytes. */
-function isThere({ cache, commit }: Repository, { path, size }: RepoFile): boolean {
-  return statSync(cache.pointer(commit, path), { throwIfNoEntry: false })?.size === size
-}
-
 /** Whether the contents are there, under another path or commit. One of another length has been damaged since, and goes. */
 function hasBlob({ cache, name }: Repository, { path, etag, size }: RepoFile, { watch }: HubContext): boolean {
   const there = statSync(cache.blob(etag!), { throwIfNoEntry: false })
@@ -175,7 +170,7 @@ function checkSpace({ cache, name }: Repository, blobs: readonly RepoFile[]): nu
 export function remember(repository: Repository, { watch }: HubContext): void {
   const { cache, name, commit, files } = repository
   try {
-    const isWhole = files.every((file) => isThere(repository, file))
+    const isWhole = files.every((file) => cache.has(commit, file))
     if (!cache.hasTree(commit, isWhole)) cache.writeTree(commit, files, isWhole)
     cache.writeRef(name.revision, commit)
   } catch (error) {
