@@ -21,7 +21,7 @@ export function checkAdapter(directory: string, findings: Findings): void {
   if (json !== undefined) findings.attempt(FILE, () => parseAdapterConfig(json, FILE))
   if (raw.base_model_name_or_path == null)
     findings.notice(`${FILE}:base_model_name_or_path`, 'missing: nobody can tell which model it belongs to')
-  else checkBase(directory, String(raw.base_model_name_or_path), findings)
+  else if (!findings.isBaseThere) checkBase(directory, String(raw.base_model_name_or_path), findings)
   if (raw.peft_type !== 'LORA') {
     findings.error(`${FILE}:peft_type`, `${String(raw.peft_type)} is not served by these`, 'vllm', 'llama.cpp')
   } else checkLora(raw, findings)

@@ -8,6 +8,7 @@ import type { GgufValue } from '../gguf/values.ts'
 import { writeGguf } from '../gguf/write.ts'
 import { hubSettings } from '../hub/hub-settings.ts'
 import { pull } from '../hub/pull.ts'
+import type { Watch } from '../work.ts'
 import { check } from './check.ts'
 import { type CheckedName, checkName } from './check-name.ts'
 
@@ -56,6 +57,13 @@ describe('checkName', () => {
     const again = await checked('org/tiny')
     expect(again.findings).toEqual(first.findings)
     expect(again.read).toBe(first.read - small())
+  })
+  it('brings the small files together, under one bar', async () => {
+    hub.server.add('models/org/tiny', files)
+    const labels = new Set<string>()
+    const watch: Watch = { tell: (event) => void (event.type === 'progress' && labels.add(event.label)) }
+    await checkName('org/tiny', undefined, { ...hub.options(), watch })
+    expect([...labels]).toEqual(['downloading org/tiny', 'reading headers'])
   })
   it('tells of a second set of weights as check does, which are not read', async () => {
     const index = JSON.stringify({ weight_map: { x: 'model-00001-of-00001.safetensors' } })

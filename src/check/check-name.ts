@@ -8,7 +8,6 @@ import {
   mkdtempSync,
   openSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -47,7 +46,6 @@ export interface CheckedName {
 const FIRST_BYTES: number = 1 << 16
 const FIRST_GGUF_BYTES = 1 << 20
 const MAX_INDEX_BYTES = 64 << 20
-const BASE = 'adapter_config.json:base_model_name_or_path'
 const WEIGHTS = /\.(?:safetensors|gguf)$/i
 
 /** Checks a model, adapter or GGUF file by its name on the hub. InputError where it is none of them; HubError for what the hub or the network does. */
@@ -85,13 +83,11 @@ export async function checkName(
     await hollow.headers(weights)
     for (const { path } of repository.files)
       if (!path.includes('/') && hasPickleSuffix(path)) writeFileSync(join(folder, path), '', { flag: 'a' })
-    const found = await check(entry === undefined ? folder : join(folder, entry), consumer, { headersOnly: true })
-    const isBaseThere = await hasBase(entry === undefined ? folder : join(folder, entry), context)
+    const place = entry === undefined ? folder : join(folder, entry)
+    const known = { headersOnly: true, isBaseThere: await hasBase(place, context) }
+    const found = await check(place, consumer, known)
     const own = (words: string): string => words.replaceAll(`${folder}/`, '').replaceAll(folder, pinned)
-    const kept = isBaseThere
-      ? found.filter(({ where, message }) => !(where === BASE && /is not there/.test(message)))
-      : found
-    const findings = kept.map((finding) => ({ ...finding, where: own(finding.where), message: own(finding.message) }))
+    const findings = found.map((finding) => ({ ...finding, where: own(finding.where), message: own(finding.message) }))
     if (aside !== undefined) findings.push({ severity: 'warning', where: 'model.safetensors', message: aside, for: [] })
     return { name: pinned, findings, read: hollow.read, total: bytesOf([...sides, ...weights]) }
   } catch (error) {
@@ -137,13 +133,12 @@ class HollowCopy {
   /** Small files come whole: those that the cache has from there, others not into it, where a part of a snapshot looks like all of it. */
   async whole(files: readonly RepoFile[]): Promise<void> {
     const { cache, commit } = this.#repository
-    for (const file of files) {
-      const isCached = statSync(cache.pointer(commit, file.path), { throwIfNoEntry: false })?.size === file.size
-      const from = isCached ? cache : this.#cache
-      if (isCached) cache.checkInside(commit, file.path)
-      else this.read += await downloadFiles({ ...this.#repository, cache: from }, [file], this.#context)
-      symlinkSync(from.pointer(commit, file.path), this.#place(file.path))
-    }
+    const cached = files.filter((file) => cache.has(commit, file))
+    const others = files.filter((file) => !cached.includes(file))
+    for (const { path } of cached) cache.checkInside(commit, path)
+    this.read += await downloadFiles({ ...this.#repository, cache: this.#cache }, others, this.#context)
+    for (const file of files)
+      symlinkSync((cached.includes(file) ? cache : this.#cache).pointer(commit, file.path), this.#place(file.path))
   }
 
   /** Of each its header, in a file of its length. */

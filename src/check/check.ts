@@ -8,17 +8,17 @@ import { type Consumer, Findings, findingsFor } from './finding.ts'
 
 /**
  * Checks whatever is at `path`; findings for one program, or for all. InputError where that is no model and no adapter. `headersOnly`: of the files of
- * weights only the headers are there, and no value is looked at.
+ * weights only the headers are there, and no value is looked at. `isBaseThere`: the base of an adapter is known to be elsewhere than on this machine.
  */
 export async function check(
   path: string,
   consumer?: Consumer,
-  { headersOnly = false }: { headersOnly?: boolean } = {},
+  known: { headersOnly?: boolean; isBaseThere?: boolean } = {},
 ): Promise<ReturnType<typeof findingsFor>> {
   const status = statSync(path, { throwIfNoEntry: false })
   if (status === undefined)
     throw new InputError(`${path}: expected a directory or a .gguf file, got nothing. Check the path`)
-  const findings = new Findings(headersOnly)
+  const findings = new Findings(known)
   if (!status.isDirectory()) (await import('./check-gguf.ts')).checkGguf(path, findings)
   else if (existsSync(join(path, 'adapter_config.json')) && !existsSync(join(path, 'config.json'))) {
     ;(await import('./check-adapter.ts')).checkAdapter(path, findings)

@@ -27,9 +27,12 @@ export class Findings {
   readonly all: Finding[] = []
   /** Whether the values of weights are not there to be looked at. */
   readonly headersOnly: boolean
+  /** Whether the base of an adapter is known to be there, and is not looked for on this machine. */
+  readonly isBaseThere: boolean
 
-  constructor(headersOnly = false) {
+  constructor({ headersOnly = false, isBaseThere = false }: { headersOnly?: boolean; isBaseThere?: boolean } = {}) {
     this.headersOnly = headersOnly
+    this.isBaseThere = isBaseThere
   }
 
   error(where: string, message: string, ...consumers: Consumer[]): void {
