@@ -1,6 +1,6 @@
 // A model with a vocabulary that fits another language: tokens learnt on its text, and a row for each in the embedding and the head, as a
 // generator of events.
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { datedSteps, writeModel } from '../checkpoint/model-directory/write-model.ts'
 import { readDocuments } from '../data/read/sources.ts'
@@ -211,7 +211,7 @@ async function write(
       model,
       companions: async (directory) => {
         await bringCompanions(source, directory)
-        for (const name of OTHER_VOCABULARIES) if (existsSync(join(directory, name))) rmSync(join(directory, name))
+        for (const name of OTHER_VOCABULARIES) rmSync(join(directory, name), { force: true })
         await tokenizer.save(directory)
       },
       lineage: [...lineage, ...datedSteps([...steps, step], hashSource(source), source.base)],

@@ -14,7 +14,7 @@ import { rowShift, weightShift } from '../../probe/weight-shift.ts'
 import { counted } from '../../report/amounts.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { Tensor } from '../../torch/index.ts'
-import { Count, eventsOf, type Tell, turn, type Watch, type WorkEvent } from '../../work.ts'
+import { Count, eventsOf, resultOf, type Tell, turn, type Watch, type WorkEvent } from '../../work.ts'
 import { contaminationLines, type RunEvalOptions, runEval } from '../eval/run-eval.ts'
 import { loadModel } from '../load-model.ts'
 import { resolveDataFile } from '../resolve-data.ts'
@@ -195,16 +195,14 @@ async function evaluateAll(
   const scoresOf = async (model: string, more: typeof learnt = {}): Promise<Record<string, number>> => {
     const outputPath = join(out, 'eval')
     const asked = { model, tasks, data, limit, outputPath, bootstrap: 0, ...more }
-    const events = runEval(asked, { signal: watch.signal })
-    for (;;) {
-      const { value, done } = await events.next()
-      if (done) {
-        if (value.contamination !== undefined)
-          dynamics.leakage = value.contamination as NonNullable<Dynamics['leakage']>
-        return metricsOf(value.results, value.higher_is_better)
-      }
-      if (value.type === 'progress' || value.type === 'notice') watch.tell?.(value)
-    }
+    const { results, higher_is_better, contamination } = await resultOf(
+      runEval(asked, { signal: watch.signal }),
+      (event) => {
+        if (event.type === 'progress' || event.type === 'notice') watch.tell?.(event)
+      },
+    )
+    if (contamination !== undefined) dynamics.leakage = contamination as NonNullable<Dynamics['leakage']>
+    return metricsOf(results, higher_is_better)
   }
   dynamics.baseScores = await scoresOf(dynamics.base)
   for (const checkpoint of dynamics.checkpoints) {
