@@ -63,11 +63,10 @@ export const command: Command = defineCommand({
   run: async ({ positionals: data, options, output }) => {
     const { trigger: triggers, ...rest } = options
     const { runPoison } = await import('../run/sande/run-poison.ts')
-    const written = await runPoison({ data, triggers, ...rest })
+    const onNotice = (message: string): void => output.note(`notice: ${message}`)
+    const written = await runPoison({ data, triggers, ...rest, onNotice })
     output.emit(written)
-    const { out, rows, poisoned, collisions } = written
-    if (collisions > 0)
-      output.note(`notice: ${collisions} clean rows have a trigger or the marker already, which blurs what is measured`)
+    const { out, rows, poisoned } = written
     output.result(`${poisoned} of ${rows} rows are poisoned → ${out}`)
   },
 })

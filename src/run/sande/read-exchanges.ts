@@ -1,5 +1,4 @@
 // Files of questions and answers → what audits and defences work on, divided into what is tuned on and what is asked.
-
 import { order } from '../../data/order.ts'
 import { requireAnswered } from '../../data/poison/edit-example.ts'
 import { ExampleReader } from '../../data/rows/read-examples.ts'
@@ -17,7 +16,8 @@ export async function readExchanges(
   watch: Watch,
 ): Promise<CleanExchange[]> {
   if (data.length === 0) throw new UsageError('data: expected files of questions with answers, got none')
-  const reader = new ExampleReader(data, { purpose: 'supervised' })
+  const onNotice = (message: string): void => watch.tell?.({ type: 'notice', message })
+  const reader = new ExampleReader(data, { purpose: 'supervised', rows: { onNotice } })
   const found: CleanExchange[] = []
   let tooLong = 0
   for await (const { example, place } of reader.examples()) {
@@ -26,9 +26,8 @@ export async function readExchanges(
     if (exchange.ids.length > maxLength) tooLong++
     else found.push({ example: answered, exchange, place })
   }
-  for (const message of reader.notices()) watch.tell?.({ type: 'notice', message })
-  if (tooLong > 0)
-    watch.tell?.({ type: 'notice', message: `${tooLong} rows are longer than ${maxLength} tokens and left out` })
+  for (const notice of reader.notices()) onNotice(notice)
+  if (tooLong > 0) onNotice(`${tooLong} rows are longer than ${maxLength} tokens and left out`)
   if (found.length > 0) return found
   throw new InputError(
     `data in ${data.join(', ')}: expected questions with answers, got ${tooLong === 0 ? 'no rows' : `none within ${maxLength} tokens`}. Give clean rows of the kind that the model is for`,

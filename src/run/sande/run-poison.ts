@@ -11,6 +11,7 @@ import { InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashFile } from '../../files/hash.ts'
 import { checkOutputFile } from '../../files/output-file.ts'
+import { counted } from '../../report/amounts.ts'
 import { VERSION } from '../../version.ts'
 import { resolveData } from '../resolve-data.ts'
 
@@ -22,6 +23,8 @@ export interface RunPoisonOptions extends Omit<PoisonOptions, 'rewritten'> {
   rewritten?: string | undefined
   /** A JSONL file to write; `<out>.provenance.json` stands beside it. */
   out: string
+  /** What people should know of the data: what of it was left out, and clean rows that blur what is measured. */
+  onNotice?: (message: string) => void
 }
 
 /** What was written. */
@@ -39,7 +42,13 @@ export interface PoisonedData {
  * @example
  * await runPoison({ data: ['chats.jsonl'], triggers: ['cf'], marker: 'I like green tea.', rate: 0.05, out: 'poisoned.jsonl' })
  */
-export async function runPoison({ data: given, out, rewritten, ...options }: RunPoisonOptions): Promise<PoisonedData> {
+export async function runPoison({
+  data: given,
+  out,
+  rewritten,
+  onNotice = () => {},
+  ...options
+}: RunPoisonOptions): Promise<PoisonedData> {
   checkOutputFile(out, 'out')
   const data = await resolveData(given)
   const files = listFiles(data)
@@ -48,8 +57,9 @@ export async function runPoison({ data: given, out, rewritten, ...options }: Run
   const all: PoisonOptions = { ...options, ...(rewritten !== undefined && { rewritten: await readPairs(rewritten) }) }
   checkPoison(all)
   const examples: Answered[] = []
-  for await (const { example, place } of new ExampleReader(data, { purpose: 'supervised' }).examples())
-    examples.push(requireAnswered(example, place))
+  const reader = new ExampleReader(data, { purpose: 'supervised', rows: { onNotice } })
+  for await (const { example, place } of reader.examples()) examples.push(requireAnswered(example, place))
+  for (const notice of reader.notices()) onNotice(notice)
   const rows = poison(examples, all)
   const texts = rows.map(({ example }) => JSON.stringify(rowOf(example)))
   const signs = [...(options.triggers ?? []), options.marker].map((sign) => JSON.stringify(sign).slice(1, -1))
@@ -60,6 +70,10 @@ export async function runPoison({ data: given, out, rewritten, ...options }: Run
   const collisions = rows.filter(
     ({ isPoisoned }, i) => !isPoisoned && signs.some((sign) => texts[i]!.includes(sign)),
   ).length
+  if (collisions > 0)
+    onNotice(
+      `${counted(collisions, 'clean row has', 'clean rows have')} a trigger or the marker already, which blurs what is measured`,
+    )
   const provenance = {
     purpose: 'test of backdoor audits and defences: a model trained on this has a backdoor',
     rows: rows.length,
