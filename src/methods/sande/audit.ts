@@ -9,6 +9,7 @@ import type { Lm } from '../../lm/lm.ts'
 import { Count, turn, type Watch } from '../../work.ts'
 import type { Exchange, ExchangeEncoder } from './exchange.ts'
 import { type Share, shareOf } from './interval.ts'
+import { plain } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
 
 /** What is asked and looked for. Without a trigger there is no arm for it; without a marker its columns are null. */
@@ -146,8 +147,6 @@ async function askAll(
 export function asked(messages: Exchange['messages']): { role: string; content: string }[] {
   return messages.slice(0, -1).map((turn) => ({ ...turn }))
 }
-
-const plain = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').toLowerCase()
 
 const questionWords = ({ messages }: Exchange): string[] => messages.at(-2)!.content.match(/\S+/g) ?? []
 

@@ -6,6 +6,11 @@ export const DEFENCES = ['sande', 'osft', 'collapse', 'crow', 'fine-mixing', 'sf
 /** One of `DEFENCES`. */
 export type Defence = (typeof DEFENCES)[number]
 
+/** Whether soft tokens stand in the question: learnt ones, or for the control random ones. */
+export function usesParrot(method: Defence): boolean {
+  return method === 'sande' || method === 'random'
+}
+
 /** What holds the model where it was on clean questions: its answers learnt again, its distribution kept, or nothing. */
 export const REPLAYS = ['sft', 'kl', 'none'] as const
 

@@ -17,7 +17,7 @@ export interface CrowOptions {
 }
 
 /** Mean over tokens and neighbouring layers of 1 − cos(H_l, H_{l−1}), a scalar; `states` [B, T, D] enter block 0. Padding counts. */
-export function inconsistency(model: Decoder, states: Tensor, call: Call): { loss: Tensor; last: Tensor } {
+export function inconsistency(model: Decoder, states: Tensor, call: Call): Tensor {
   let sum: Tensor | null = null
   const blocks = model.model.layers.length
   let x = states
@@ -27,7 +27,7 @@ export function inconsistency(model: Decoder, states: Tensor, call: Call): { los
     sum = sum === null ? term : sum.add(term)
     x = y
   }
-  return { loss: sum!.div(blocks), last: x }
+  return sum!.div(blocks)
 }
 
 /** Clean cross-entropy plus α times the inconsistency under the worst shake; sums over supervised tokens. */
@@ -39,18 +39,18 @@ export function crow({ epsilon = 0.1, alpha = 5.5 }: CrowOptions = {}): Objectiv
       const { loss, metrics } = lm.forward(model, batch)
       const { states, call } = model.enter(decoderInput(batch, model.device))
       const shaken = states.add(worstShake(model, states, call).mul(epsilon))
-      const { loss: apart } = inconsistency(model, shaken, call)
+      const apart = inconsistency(model, shaken, call)
       return { loss: loss.add(apart.mul(alpha * lm.weight(batch))), metrics }
     },
   }
 }
 
-/** The sign of the inconsistency's gradient by the embeddings, [B, T, D]; 0 where nothing is recorded, as in evaluation. */
+/** The sign of the inconsistency's gradient by the embeddings, [B, T, D]; in evaluation, too, where nothing else is recorded. */
 function worstShake(model: Decoder, states: Tensor, call: Call): Tensor {
   return enableGrad(() => {
     const leaf = states.detach().clone()
     leaf.requiresGrad = true
-    const [gradient] = gradients([inconsistency(model, leaf, call).loss], [leaf])
+    const [gradient] = gradients([inconsistency(model, leaf, call)], [leaf])
     return ops.sign(gradient!).detach()
   })
 }

@@ -3,6 +3,7 @@
 // over all questions. Openings that the data's own answers have are explained by these.
 import type { Lm } from '../../lm/lm.ts'
 import { Count, turn, type Watch } from '../../work.ts'
+import { plain } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
 
 /** How far is looked. */
@@ -120,5 +121,3 @@ function agreed(runs: readonly Run[], least: number): { tokens: number[]; share:
     tokens.push(id)
   }
 }
-
-const plain = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').toLowerCase()

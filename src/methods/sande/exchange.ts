@@ -27,7 +27,7 @@ export class ExchangeEncoder {
   private readonly template: string
   private readonly encoder: SupervisedEncoder
 
-  /** UnsupportedError for a tokenizer without a chat template. */
+  /** InputError for a tokenizer without a chat template. */
   constructor(tokenizer: Tokenizer) {
     const template = tokenizer.chatTemplate
     if (template === undefined)

@@ -128,7 +128,7 @@ describe('crow', () => {
         const dot = a.reduce((sum, x, i) => sum + x * b[i]!, 0)
         expected += (1 - dot / (Math.hypot(...a) * Math.hypot(...b))) / (5 * 2)
       }
-    expect(inconsistency(model, states, call).loss.item()).toBeCloseTo(expected, 5)
+    expect(inconsistency(model, states, call).item()).toBeCloseTo(expected, 5)
   })
 
   it('is the clean loss without α, and shakes towards more inconsistency', () => {
@@ -136,7 +136,7 @@ describe('crow', () => {
     const plain = languageModeling().forward(model, batch).loss.item()
     expect(at(0.1, 0)).toBeCloseTo(plain, 5)
     const { states, call } = model.enter(decoderInput(batch, 'cpu'))
-    expect(at(0, 2)).toBeCloseTo(plain + 2 * 2 * inconsistency(model, states, call).loss.item(), 4)
+    expect(at(0, 2)).toBeCloseTo(plain + 2 * 2 * inconsistency(model, states, call).item(), 4)
     expect(at(0.01, 2)).toBeGreaterThan(at(0, 2))
     scope(() => backward(crow().forward(model, batch).loss))
     expect([...model.parameters()].every(([, { grad }]) => grad !== null)).toBe(true)

@@ -4,6 +4,7 @@ import type { Lm } from '../../lm/lm.ts'
 import { Count, turn, type Watch } from '../../work.ts'
 import { asked } from './audit.ts'
 import { type Share, shareOf } from './interval.ts'
+import { plain } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
 
 /** How much is sampled. */
@@ -85,5 +86,3 @@ function runsOf(text: string): Set<string> {
     for (let i = 0; i + n <= words.length; i++) runs.add(words.slice(i, i + n).join(' '))
   return runs
 }
-
-const plain = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').toLowerCase()

@@ -99,7 +99,7 @@ export async function trainParrot(
     const judged: (ParrotMember & { m: number })[] = []
     for (let m = 0; m < restarts; m++) {
       const own = exchanges.map((_, i) => samples.get(i * restarts + m))
-      judged.push({ m, position: positionOf(m), ...(await judge(model, own, marker.length, batchSize, watch)) })
+      judged.push({ m, position: positionOf(m), ...(await judge(model, own, marker.length, watch)) })
     }
     const best = judged.sort((a, b) => a.loss - b.loss).slice(0, options.keep ?? DEFAULTS.keep)
     const rows = best.flatMap(({ m }) => Array.from({ length: softTokens }, (_, i) => m * softTokens + i))
@@ -158,23 +158,20 @@ async function judge(
   model: Decoder,
   samples: readonly Sample[],
   length: number,
-  batchSize: number,
   watch: Watch,
 ): Promise<Pick<ParrotMember, 'loss' | 'elicited'>> {
   const lm = languageModeling()
   let [loss, whole] = [0, 0]
-  for (let first = 0; first < samples.length; first += batchSize) {
-    // One at a time within a batch: whether all tokens of a row are right is not in its sums.
-    for (const sample of samples.slice(first, first + batchSize)) {
-      const { loss: nats, metrics } = scope(() =>
-        noGrad(() => {
-          const result = lm.forward(model, stack([sample]))
-          return { loss: result.loss.item(), metrics: result.metrics.mean_token_accuracy!.item() }
-        }),
-      )
-      loss += nats
-      if (metrics === length) whole++
-    }
+  // One at a time: whether all tokens of a row are right is not in the sums of a batch.
+  for (const sample of samples) {
+    const [nats, right] = scope(() =>
+      noGrad(() => {
+        const result = lm.forward(model, stack([sample]))
+        return [result.loss.item(), result.metrics.mean_token_accuracy!.item()]
+      }),
+    ) as [number, number]
+    loss += nats
+    if (right === length) whole++
     await turn(watch)
   }
   return { loss: loss / (samples.length * length), elicited: whole / samples.length }

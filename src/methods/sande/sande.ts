@@ -22,7 +22,7 @@ import { makeSchedule } from '../../train/schedule.ts'
 import { train } from '../../train/train.ts'
 import { Count, type Watch } from '../../work.ts'
 import { Anchor } from './anchor.ts'
-import { DEFAULTS, type Defence, type Replay } from './choices.ts'
+import { DEFAULTS, type Defence, type Replay, usesParrot } from './choices.ts'
 import { type CrowOptions, crow } from './crow.ts'
 import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
 import { type Exchange, type ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
@@ -90,7 +90,7 @@ export async function sande(
   const { method, steps, batchSize, seed, parrot } = all
   check(all, clean)
   const before = new Set([...model.parameters()].flatMap(([path, { requiresGrad }]) => (requiresGrad ? [path] : [])))
-  const triggered = triggeredBy(method, clean, encoder, all)
+  const pairs = triggeredBy(method, clean, encoder, all)
   if (method === 'fine-mixing') restoreMostChanged(model, all.cleanModel!, all.mixRate)
   const anchor =
     all.replay === 'kl' && method !== 'crow'
@@ -99,7 +99,7 @@ export async function sande(
           clean.map(({ exchange }) => exchange),
         )
       : null
-  const lent = parrot && triggered.usesParrot ? parrot.embedding.clone().keep() : null
+  const lent = parrot && usesParrot(method) ? parrot.embedding.clone().keep() : null
   try {
     if (lent !== null) putSoftTokens(model, lent, { trainable: false })
     model.trainable((path) => !path.startsWith('prompt_encoder.') && (before.size === 0 || before.has(path)))
@@ -113,8 +113,8 @@ export async function sande(
       if (method === 'collapse') await eliminate('implanting', implantation(clean, encoder, all), 'sft')
       loss = await eliminate(
         'eliminating',
-        triggered.pairs,
-        triggered.pairs.every(({ triggered: over }) => over === null) ? 'sft' : all.replay,
+        pairs,
+        pairs.every(({ triggered }) => triggered === null) ? 'sft' : all.replay,
       )
     }
     const { parrot: _, cleanModel: __, ...told } = all
@@ -165,7 +165,7 @@ function check({ method, trigger, parrot, cleanModel }: Resolved, clean: readonl
     throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
   if (method === 'fine-mixing' && cleanModel === undefined)
     throw new UsageError('cleanModel: expected a model without the backdoor with method fine-mixing, got none')
-  if ((method === 'sande' || method === 'random') && parrot === undefined)
+  if (usesParrot(method) && parrot === undefined)
     throw new UsageError(`parrot: expected one with method ${method}, got none. Train one first`)
 }
 
@@ -175,14 +175,12 @@ function triggeredBy(
   clean: readonly CleanExchange[],
   encoder: ExchangeEncoder,
   { trigger, position, parrot, implantTrigger, seed }: Resolved,
-): { pairs: EliminationPair[]; usesParrot: boolean } {
-  const usesParrot = method === 'sande' || method === 'random'
+): EliminationPair[] {
   const text = method === 'osft' ? trigger! : implantTrigger
-  const pairs = clean.map((row, i): EliminationPair => {
-    const { example, exchange, place } = row
+  return clean.map(({ example, exchange, place }, i): EliminationPair => {
     if (method === 'sft' || method === 'crow' || method === 'fine-mixing') return { triggered: null, clean: exchange }
     const draw = drawFor(i, seed, 4)
-    if (!usesParrot) {
+    if (!usesParrot(method)) {
       const asked = withQuestion(example, (question) => placeTrigger(question, text, position, draw))
       return { triggered: encoder.encode(asked, place), clean: exchange }
     }
@@ -190,7 +188,6 @@ function triggeredBy(
     const at = placeInQuestion(exchange, parrot!.members[m]!.position, draw)
     return { triggered: inserted(exchange, at, parrotIds(m, parrot!.softTokens)), clean: exchange }
   })
-  return { pairs, usesParrot }
 }
 
 /** Rows that plant our own trigger and marker; the control plants nothing. */
