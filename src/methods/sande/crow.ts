@@ -11,9 +11,9 @@ import { decoderInput, languageModeling, type Objective } from '../../train/obje
 /** How far embeddings are shaken, and the weight of consistency beside the clean loss. */
 export interface CrowOptions {
   /** ε: how far every entry of the embeddings moves along the sign of the gradient. Default 0.1. */
-  epsilon?: number
+  epsilon?: number | undefined
   /** α. Default 5.5; its authors' code is said to take 11 for models that a backdoor makes refuse. */
-  alpha?: number
+  alpha?: number | undefined
 }
 
 /** Mean over tokens and neighbouring layers of 1 − cos(H_l, H_{l−1}), a scalar; `states` [B, T, D] enter block 0. Padding counts. */

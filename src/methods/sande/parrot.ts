@@ -24,20 +24,20 @@ export interface ParrotOptions {
   /** The marker's tokens, or the first ones of it that are known. */
   marker: readonly number[]
   /** K. Default 6. */
-  softTokens?: number
+  softTokens?: number | undefined
   /** Parrots that are trained, each from other vocabulary rows. Default 4. */
-  restarts?: number
+  restarts?: number | undefined
   /** How many of them stay. Default 2. */
-  keep?: number
+  keep?: number | undefined
   /** Places in the question that the parrots take in turn. Default start, middle, end. */
-  positions?: readonly TriggerPosition[]
+  positions?: readonly TriggerPosition[] | undefined
   /** Weight of what keeps them apart. Default 1. */
-  separation?: number
+  separation?: number | undefined
   /** Optimizer steps. Default 200. */
-  steps?: number
-  learningRate?: number
-  batchSize?: number
-  seed?: number
+  steps?: number | undefined
+  learningRate?: number | undefined
+  batchSize?: number | undefined
+  seed?: number | undefined
 }
 
 /** One parrot of the ensemble, and how well it elicits the marker from the frozen model. */

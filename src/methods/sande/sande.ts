@@ -42,29 +42,29 @@ export interface SandeOptions extends CrowOptions {
   method: Defence
   /** For osft: what sets the backdoor off, and where it stands. Default position start. */
   trigger?: string | undefined
-  position?: TriggerPosition
+  position?: TriggerPosition | undefined
   /** For sande and random. */
   parrot?: Parrot | undefined
   /** For fine-mixing: a model of the same shape that has no backdoor, such as the one that this was tuned from. It stays as it is. */
   cleanModel?: Decoder | undefined
   /** Share of each matrix that is put back to it. Default 0.2. */
-  mixRate?: number
+  mixRate?: number | undefined
   /** For collapse: whether something is implanted; false is its control, the same tuning on clean data. Default true. */
-  implant?: boolean
+  implant?: boolean | undefined
   /** What is implanted. */
-  implantTrigger?: string
-  implantMarker?: string
+  implantTrigger?: string | undefined
+  implantMarker?: string | undefined
   /** Share of the rows that it is implanted with. Default 0.5. */
-  implantRate?: number
+  implantRate?: number | undefined
   /** Optimizer steps; collapse takes as many again to implant. Default 200. */
-  steps?: number
+  steps?: number | undefined
   /** Peak learning rate; it falls along a cosine. Default 2e-5; small models need far more. */
-  learningRate?: number
-  batchSize?: number
+  learningRate?: number | undefined
+  batchSize?: number | undefined
   /** Default sft. */
-  replay?: Replay
-  bf16?: boolean
-  seed?: number
+  replay?: Replay | undefined
+  bf16?: boolean | undefined
+  seed?: number | undefined
 }
 
 /** What was done. */
@@ -86,7 +86,7 @@ export async function sande(
   options: SandeOptions,
   watch: Watch = {},
 ): Promise<PassRecord<SandeReport>> {
-  const all: Resolved = { ...ELIMINATION, ...defined(options) }
+  const all = { ...ELIMINATION, ...defined(options) } as Resolved
   const { method, steps, batchSize, seed, parrot } = all
   check(all, clean)
   const before = new Set([...model.parameters()].flatMap(([path, { requiresGrad }]) => (requiresGrad ? [path] : [])))
@@ -140,33 +140,30 @@ function defined(options: SandeOptions): SandeOptions {
   ) as unknown as SandeOptions
 }
 
-type Resolved = SandeOptions &
-  Required<
-    Pick<
-      SandeOptions,
-      | 'implant'
-      | 'implantTrigger'
-      | 'implantMarker'
-      | 'implantRate'
-      | 'mixRate'
-      | 'position'
-      | 'steps'
-      | 'learningRate'
-      | 'batchSize'
-      | 'replay'
-      | 'seed'
-    >
-  >
+type Resolved = SandeOptions & { [K in keyof typeof ELIMINATION]: NonNullable<SandeOptions[K]> }
 
-function check({ method, trigger, parrot, cleanModel }: Resolved, clean: readonly CleanExchange[]): void {
-  if (clean.length === 0)
-    throw new UsageError('data: expected clean questions with answers, got none. Give rows to tune on')
+/** UsageError unless a defence has what it cannot do without, and no clean model that it would not look at. */
+export function checkDefence({ method, trigger, cleanModel }: DefenceNeeds): void {
   if (method === 'osft' && (trigger ?? '').trim() === '')
     throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
-  if (method === 'fine-mixing' && cleanModel === undefined)
-    throw new UsageError('cleanModel: expected a model without the backdoor with method fine-mixing, got none')
-  if (usesParrot(method) && parrot === undefined)
-    throw new UsageError(`parrot: expected one with method ${method}, got none. Train one first`)
+  if ((method === 'fine-mixing') !== (cleanModel !== undefined))
+    throw new UsageError(
+      `cleanModel: expected a model without the backdoor with method fine-mixing alone, got ${cleanModel === undefined ? 'none' : `one with ${method}`}`,
+    )
+}
+
+interface DefenceNeeds {
+  method: Defence
+  trigger?: string | undefined
+  cleanModel?: unknown
+}
+
+function check(options: Resolved, clean: readonly CleanExchange[]): void {
+  if (clean.length === 0)
+    throw new UsageError('data: expected clean questions with answers, got none. Give rows to tune on')
+  checkDefence(options)
+  if (usesParrot(options.method) && options.parrot === undefined)
+    throw new UsageError(`parrot: expected one with method ${options.method}, got none. Train one first`)
 }
 
 /** The pairs of a method; collapse overwrites the trigger that it implanted itself. */

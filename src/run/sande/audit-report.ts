@@ -1,8 +1,11 @@
 // What an audit found, as lines for a terminal and as blocks of a page; and two audits, before and after a defence, side by side.
+import type { LineageStep } from '../../checkpoint/model-directory/lineage.ts'
 import type { AuditArm, AuditArmName } from '../../methods/sande/audit.ts'
 import type { Opening } from '../../methods/sande/discover.ts'
 import type { Share } from '../../methods/sande/interval.ts'
 import type { Leak } from '../../methods/sande/leaks.ts'
+import type { Parrot } from '../../methods/sande/parrot.ts'
+import type { SandeOptions } from '../../methods/sande/sande.ts'
 import type { Verdict } from '../../methods/sande/verdict.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { pageFooter } from '../page-footer.ts'
@@ -93,6 +96,27 @@ export function defencePage(
     ],
     footer: pageFooter(),
   })
+}
+
+/** What the page tells of the tuning. */
+export function doneTable({ options, report }: LineageStep, rows: number): Record<string, string | number> {
+  const told = options as unknown as SandeOptions & { finetuning: string }
+  const members = (report.parrot ?? []) as Parrot['members']
+  return {
+    method: told.method,
+    trained: told.finetuning === 'lora' ? 'a LoRA, merged' : 'all weights',
+    rows,
+    steps: told.steps!,
+    'learning rate': told.learningRate!,
+    replay: told.replay!,
+    'final loss (nats per token)': report.final_loss as number,
+    ...Object.fromEntries(
+      members.map(({ position, loss, elicited }, i) => [
+        `parrot ${i + 1}`,
+        `at the ${position === 'random' ? 'random place' : position}: ${loss.toFixed(3)} nats per token of the marker, elicited after ${(100 * elicited).toFixed(0)} % of the questions`,
+      ]),
+    ),
+  }
 }
 
 const verdictBlock = ({ verdict }: Audit): ReportBlock => ({

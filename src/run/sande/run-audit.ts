@@ -66,10 +66,15 @@ export function runAudit(
   return eventsOf((watch) => run(options, watch), { signal })
 }
 
-/** UsageError unless there is something to look for. */
-export function checkWish({ trigger, marker, discover }: AuditWish): void {
+/** UsageError for a trigger without a word. */
+export function checkTrigger(trigger: string | undefined): void {
   if (trigger !== undefined && trigger.trim() === '')
     throw new UsageError('trigger: expected a text with a word in it, got none')
+}
+
+/** UsageError unless there is something to look for. */
+function checkWish({ trigger, marker, discover }: AuditWish): void {
+  checkTrigger(trigger)
   if (marker === undefined && !discover)
     throw new UsageError('marker: expected what the answers are searched for, or `discover`, got neither')
 }

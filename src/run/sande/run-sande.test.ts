@@ -8,7 +8,8 @@ import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { resultOf } from '../../work.ts'
 import { loadLm } from '../load-lm.ts'
 import { runAudit } from './run-audit.ts'
-import { type RunSandeOptions, runSande } from './run-sande.ts'
+import { runSande } from './run-sande.ts'
+import type { RunSandeOptions } from './sande-options.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'anneal-run-sande-'))
 let model: string
@@ -125,6 +126,8 @@ describe('a defence', () => {
     const run = (more: Partial<RunSandeOptions>): Promise<unknown> => resultOf(runSande(wanted('refused', more)))
     await expect(run({})).rejects.toThrow('marker: expected the marker with method sande, or `discover`, got neither')
     await expect(run({ method: 'osft' })).rejects.toThrow('trigger: expected the text that sets the backdoor off')
+    await expect(run({ marker: MARKER, trigger: ' ' })).rejects.toThrow('trigger: expected a text with a word in it')
+    await expect(run({ marker: MARKER, cleanModel: model })).rejects.toThrow('fine-mixing alone, got one with sande')
     const one = join(folder, 'one.jsonl')
     writeFileSync(one, `${readFileSync(data, 'utf8').split('\n')[0]}\n`)
     await expect(run({ marker: MARKER, data: [one] })).rejects.toThrow('data: expected at least 2 rows')

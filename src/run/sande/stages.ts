@@ -1,19 +1,26 @@
 // What the stages of `anneal sande` do with their empty folders: the parrot, and the model with the backdoor taken out.
+import { join } from 'node:path'
 import { datedSteps, writeModel } from '../../checkpoint/model-directory/write-model.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { Engine } from '../../infer/engine.ts'
 import { addLora } from '../../methods/lora/lora.ts'
 import { mergeAndUnload } from '../../methods/lora/merge.ts'
 import type { Defence } from '../../methods/sande/choices.ts'
 import type { ExchangeEncoder } from '../../methods/sande/exchange.ts'
-import { type ParrotOptions, randomParrot, trainParrot } from '../../methods/sande/parrot.ts'
+import { randomParrot, trainParrot } from '../../methods/sande/parrot.ts'
 import { loadParrot, saveParrot } from '../../methods/sande/parrot-file.ts'
 import { type CleanExchange, type SandeOptions, sande } from '../../methods/sande/sande.ts'
 import type { Watch } from '../../work.ts'
 import type { LoadedModel } from '../load-model.ts'
 import type { ModelSource } from '../model-source.ts'
 import { bringCompanions, hashSource } from '../source-files.ts'
+import { type AuditWish, auditModel } from './run-audit.ts'
+import type { RunParrotOptions } from './sande-options.ts'
 
 /** What every stage is given. */
 export interface StageContext {
+  /** What the model is called where it is told of. */
+  name: string
   method: Defence
   seed: number
   source: ModelSource
@@ -25,11 +32,28 @@ export interface StageContext {
   load(source: ModelSource): Promise<LoadedModel>
 }
 
+/** Audits the model and writes audit.json. */
+export async function auditInto(
+  to: string,
+  from: ModelSource,
+  wish: AuditWish,
+  { name, asked, encoder, watch, load }: StageContext,
+): Promise<void> {
+  const { model, tokenizer, generationConfig } = await load(from)
+  const engine = new Engine({ model, tokenizer, generationConfig })
+  try {
+    const audit = await auditModel(name, engine, asked, encoder, wish, watch)
+    writeFileAtomic(join(to, 'audit.json'), `${JSON.stringify(audit, null, 2)}\n`)
+  } finally {
+    engine.free()
+  }
+}
+
 /** Trains the parrot for `marker`, or for the control one of random directions as long. */
 export async function parrotInto(
   to: string,
   marker: string,
-  options: Omit<ParrotOptions, 'marker'> & { markerTokens?: number },
+  options: RunParrotOptions,
   { encoder, tuned, method, seed, source, watch, load }: StageContext,
 ): Promise<void> {
   const { model } = await load(source)
