@@ -83,6 +83,28 @@ describe('upload', () => {
     expect(sent).toBe(weights.length + small.length)
     expect(told.at(-1)).toEqual({ done: weights.length, total: weights.length + small.length })
   })
+  it('reads what is there whole, also where a connection is cut or a page stands in its place', async () => {
+    const card = `\uFEFF# Theirs\n${'words '.repeat(999)}`
+    server.add('models/org/tiny', { 'README.md': card, 'empty.md': '' })
+    const read: (string | undefined)[] = []
+    const prepare: UploadOptions['prepare'] = async (there) => {
+      for (const path of ['README.md', 'empty.md', 'none.md']) read.push(await there.read(path))
+      return { files, deleted: [] }
+    }
+    faulty(
+      /README/,
+      (_, response, body) => {
+        response.writeHead(200, { 'content-length': body!.length })
+        response.write(body!.subarray(0, 100), () => response.destroy())
+        return true
+      },
+      1,
+    )
+    await push('org/tiny', { prepare })
+    expect(read).toEqual([card, '', undefined])
+    faulty(/README/, (_, response) => !!response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'))
+    await expect(push('org/tiny', { prepare })).rejects.toThrow(/README\.md: expected bytes from .*, got text\/html/)
+  })
   it('shows the token to the hub alone', async () => {
     await push()
     const seen = (host: string): Set<string | undefined> =>

@@ -8,7 +8,8 @@ import { Count } from '../work.ts'
 import type { RepoFile, RepoType } from './cache.ts'
 import { formatHubName, type HubName } from './hub-name.ts'
 import { type HubContext, type HubRequest, hubRequest, strangeAnswer } from './hub-request.ts'
-import { fileAddress, openRepository, type Repository } from './repository.ts'
+import { readRange } from './read-range.ts'
+import { openRepository, type Repository } from './repository.ts'
 import { uploadError } from './upload-faults.ts'
 
 /** A file that goes to the hub. */
@@ -226,9 +227,7 @@ async function readText(repository: Repository, path: string, context: HubContex
   const subject = `${repository.name.repo}:${path}`
   if (there.size > MAX_TEXT_BYTES)
     throw new HubError(`${subject}: expected at most ${MAX_TEXT_BYTES} bytes, got ${there.size}. Look what it is`)
-  const { response } = await hubRequest(fileAddress(repository, path, context), { subject }, context)
-  // As it is: text() would take a mark of the byte order away.
-  return Buffer.from(await response.arrayBuffer()).toString('utf8')
+  return (await readRange(repository, there, 0, there.size, context)).toString('utf8')
 }
 
 async function makeRepository(
