@@ -1,6 +1,6 @@
 """datatrove's filters and MinHash on the documents of a JSONL file: datatrove_peer.py FILE SETTINGS.json WORDS MODE [FOLDER].
 
-WORDS is `ours` (words and sentences as src/data/curate/text-view.ts cuts them, so that filters are compared and not tokenizers) or `own`
+WORDS is `ours` (those of scripts/goldens/our_words.py, so that filters are compared and not tokenizers) or `own`
 (datatrove's, which are spaCy's). SETTINGS has `language` (eng, dan, …), `fineweb2`, the thresholds of that preset by their names, and
 `bad_words`, a JSON list of them.
 MODE is `verdicts` (one JSON object per document), `--interactive` (seconds of processor time of each step, once per line of standard
@@ -15,20 +15,16 @@ import sys
 import tempfile
 import time
 from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import regex
 from datatrove.pipeline.dedup import minhash
 from datatrove.pipeline.filters import c4_filters, fineweb_quality_filter, gopher_quality_filter, gopher_repetition_filter
-from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION, simplify_text
+from datatrove.utils.text import simplify_text
 
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-L = rf"[\p{{L}}--[{UNSPACED}]]"
-WORD = regex.compile(
-    rf"(?V1)(?:{L}|\p{{N}}|[\p{{M}}--\p{{L}}]|(?<={L})['’](?={L})|(?<=[{L}\p{{N}}])\.(?=[{L}\p{{N}}])|(?<=\p{{N}}),(?=\p{{N}}))+|\.+|\S"
-)
-EACH = regex.compile(rf"([{UNSPACED}])")
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/goldens"))
+import our_words  # noqa: E402
 
 # What has been cut before, where cutting is to cost nothing.
 FREE_WORDS, FREE_SENTENCES = {}, {}
@@ -36,27 +32,15 @@ FREE_WORDS, FREE_SENTENCES = {}, {}
 
 @lru_cache(5)  # as datatrove's own
 def words_of(text, language=None):
-    return FREE_WORDS.get(text) or WORD.findall(text)
+    return FREE_WORDS.get(text) or our_words.words_of(text)
 
 
 @lru_cache(5)
 def sentences_of(line, language=None):
-    """As many as spaCy's sentencizer would make of these words."""
-    return FREE_SENTENCES.get(line) or new_sentences(line)
+    return FREE_SENTENCES.get(line) or our_words.sentences_of(line)
 
 
-def new_sentences(line):
-    count, over = 0, False
-    for word in WORD.findall(line):
-        symbol = all(c in PUNCTUATION_SET for c in word)
-        if count == 0:
-            count = 1
-            over = len(word) == 1 and word in TERMINAL_PUNCTUATION
-        elif over and not symbol:
-            count, over = count + 1, False
-        elif len(word) == 1 and word in TERMINAL_PUNCTUATION:
-            over = True
-    return [""] * count
+EACH = regex.compile(rf"([{our_words.UNSPACED}])")
 
 
 class OurTokenizer:
@@ -67,11 +51,7 @@ class OurTokenizer:
 
 
 def use_our_words():
-    for module in (c4_filters, fineweb_quality_filter, gopher_quality_filter, gopher_repetition_filter):
-        if hasattr(module, "split_into_words"):
-            module.split_into_words = words_of
-        if hasattr(module, "split_into_sentences"):
-            module.split_into_sentences = sentences_of
+    our_words.give_our_words(words_of, sentences_of)
     minhash.load_word_tokenizer = lambda language: OurTokenizer()
 
 
@@ -188,8 +168,8 @@ def main():
         )
         # Whatever cuts the words, it costs more than nothing: all that is asked for is there before the clock starts.
         for text in [*texts, *filter(None, map(passes, texts))]:
-            FREE_WORDS[text] = WORD.findall(text)
-            FREE_SENTENCES.update((line.strip(), new_sentences(line.strip())) for line in text.splitlines())
+            FREE_WORDS[text] = our_words.words_of(text)
+            FREE_SENTENCES.update((line.strip(), our_words.sentences_of(line.strip())) for line in text.splitlines())
         seconds["filters_with_words_for_nothing"] = timed(lambda: [passes(text) for text in texts])
         print(json.dumps(seconds), flush=True)
 

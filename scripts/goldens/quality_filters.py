@@ -2,7 +2,7 @@
 
     PYTHONPATH=PATH/TO/datatrove/src python scripts/goldens/quality_filters.py      # datatrove a649de7 (0.10.0)
 
-Words are cut as src/data/curate/text-view.ts cuts them, so that the filters are compared and not the tokenizers. The texts are drawn here.
+The words are those of our_words.py. The texts are drawn here.
 """
 
 import json
@@ -10,39 +10,12 @@ import random
 from pathlib import Path
 from types import SimpleNamespace
 
-import regex
 from datatrove.pipeline.filters import c4_filters, fineweb_quality_filter, gopher_quality_filter, gopher_repetition_filter
-from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
+from datatrove.utils.text import PUNCTUATION_SET
+from our_words import give_our_words
 
 TARGET = Path(__file__).resolve().parents[2] / "test/fixtures/curate/quality.json"
-WORD = regex.compile(
-    r"(?:[\p{L}\p{N}\p{M}]|(?<=\p{L})['’](?=\p{L})|(?<=[\p{L}\p{N}])\.(?=[\p{L}\p{N}])|(?<=\p{N}),(?=\p{N}))+|\.+|\S"
-)
-
-
-def words_of(text, language=None):
-    return WORD.findall(text)
-
-
-def sentences_of(line, language=None):
-    count, over = 0, False
-    for word in words_of(line):
-        symbol = all(c in PUNCTUATION_SET for c in word)
-        if count == 0:
-            count = 1
-            over = len(word) == 1 and word in TERMINAL_PUNCTUATION
-        elif over and not symbol:
-            count, over = count + 1, False
-        elif len(word) == 1 and word in TERMINAL_PUNCTUATION:
-            over = True
-    return [""] * count
-
-
-for module in (c4_filters, fineweb_quality_filter, gopher_quality_filter, gopher_repetition_filter):
-    if hasattr(module, "split_into_words"):
-        module.split_into_words = words_of
-    if hasattr(module, "split_into_sentences"):
-        module.split_into_sentences = sentences_of
+give_our_words()
 
 draw = random.Random(5)
 WORDS = "the be to of and that have with it was on in at which from model language house water year people work small green".split()
