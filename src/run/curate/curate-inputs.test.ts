@@ -1,0 +1,128 @@
+// Inputs of a curation: what they may be, and what is said of those that are bad.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { describe, expect, it, vi } from 'vitest'
+import { jsonl, text, useCurations } from '../../../test/use-curations.ts'
+import { shardOfEnvironment } from './shards.ts'
+
+const { folder, place, file, curate, corpus } = useCurations()
+const [, , c] = corpus.inputs
+
+describe('bad input', () => {
+  it('of nothing, or of nothing but empty files, is said', async () => {
+    await expect(curate({ inputs: join(folder, 'nothing') })).rejects.toThrow(/got nothing there/)
+    await expect(curate({ inputs: file('empty.txt', '') })).rejects.toThrow(
+      /inputs .*empty.txt: expected some text, got an empty file/,
+    )
+    const { notices, texts } = await curate({ inputs: [file('empty2.txt', ''), c] })
+    expect(notices.join('\n')).toMatch(/empty: .*empty2.txt/)
+    expect((await curate({ inputs: [file('empty3.jsonl.gz', ''), c] })).texts).toHaveLength(1)
+    await expect(curate({ inputs: file('blank.txt', '\n \n') })).rejects.toThrow(
+      /inputs: expected some text, got files without any/,
+    )
+    expect(texts).toHaveLength(1)
+  })
+
+  it('in another encoding is said with its offset and the key that reads it', async () => {
+    const latin = 'Hvad der høres på gården\n'.repeat(20)
+    const inputs = file('latin.txt', Buffer.concat([Buffer.from('Godt begyndt\n'), Buffer.from(latin, 'latin1')]))
+    await expect(curate({ inputs })).rejects.toThrow(
+      /bad records in .*latin.txt, byte 13: .*invalid-utf8.*`encoding: windows-1252`/,
+    )
+    const { texts } = await curate({ inputs, encoding: 'windows-1252' })
+    expect(texts[0]).toBe(`Godt begyndt\n${latin.trim()}`)
+    const wide = file('wide.txt', Buffer.from('\ufeffHøns i gården', 'utf16le'))
+    await expect(curate({ inputs: wide })).rejects.toThrow(/expected UTF-8, got UTF-16/)
+    expect((await curate({ inputs: wide, encoding: 'utf-16le' })).texts).toEqual(['Høns i gården'])
+  })
+
+  it('in an encoding that it is not, or cannot wholly be, is said', async () => {
+    const latin = file(
+      'mostly.txt',
+      Buffer.concat([Buffer.from('Godt\n'), Buffer.from('på gården '.repeat(99), 'latin1')]),
+    )
+    // One bad record is a slip, but not when it is nearly all of the bytes.
+    await expect(curate({ inputs: latin })).rejects.toThrow(/1 of 2 \(1 invalid-utf8; 99.6 %.*`encoding: windows-1252`/)
+    const bare = file('bare.txt', Buffer.from('Høns i gården', 'utf16le'))
+    await expect(curate({ inputs: bare })).rejects.toThrow(/1 nul; .*`encoding: utf-16le`/)
+    const utf8 = file('utf8.txt', 'Høns i gården og på marken')
+    await expect(curate({ inputs: utf8, encoding: 'utf-16le' })).rejects.toThrow(
+      /encoding in .*utf8.txt: expected utf-16le, got UTF-8. Leave `encoding` out/,
+    )
+    const odd = file('odd.txt', Buffer.concat([Buffer.from('Høns i gården', 'utf16le'), Buffer.from('A')]))
+    const { notices } = await curate({ inputs: odd, encoding: 'utf-16le' })
+    expect(notices.join('\n')).toMatch(/odd.txt: 1 place that cannot be utf-16le became U\+FFFD/)
+  })
+
+  it('of columns and places that the result has itself is refused or left out', async () => {
+    await expect(curate({ ...corpus, keep_columns: ['url', 'id'] })).rejects.toThrow(
+      /keep_columns.1: expected a column other than id, text, .*got 'id'/,
+    )
+    const rows = file('within/x.jsonl', '{"__proto__":{"a":1},"text":"en to tre fire fem"}\n')
+    const inputs = join(folder, 'within')
+    await expect(curate({ inputs, output_dir: inputs })).rejects.toThrow(
+      /output_dir: expected a folder that does not hold the inputs/,
+    )
+    const out = join(inputs, 'out')
+    const first = await curate({ inputs, output_dir: out, keep_columns: ['__proto__'] })
+    expect(readFileSync(join(out, 'data', 'part-00000.jsonl'), 'utf8')).toContain('"__proto__":{"a":1}')
+    const again = await curate({ inputs, output_dir: out, keep_columns: ['__proto__'] })
+    expect(again.summary).toEqual(first.summary)
+    expect(again.notices.join('\n')).toMatch(/\d+ files in .*out left out: that is where the result goes/)
+    // One file by several ways is one file.
+    expect((await curate({ inputs: [rows, `${inputs}/../within/x.jsonl`] })).summary).toMatchObject({ records: 1 })
+  })
+
+  it('of items of evaluations that are too short to be looked for is said', async () => {
+    const items = file('evals/short.jsonl', jsonl([{ q: 'hvad er 2 + 2 i dag?' }, { q: '4' }]))
+    const { notices } = await curate({ ...corpus, contamination: { files: items } })
+    expect(notices.join('\n')).toMatch(/1 of 2 items of evaluations has no text of five words or more/)
+  })
+
+  it('cut short gives what is whole, says so, and fails above the rate', async () => {
+    const whole = gzipSync(jsonl(Array.from({ length: 200 }, (_, i) => ({ text: text(i) }))))
+    const inputs = file('cut.jsonl.gz', whole.subarray(0, whole.length * 0.7))
+    const out = place()
+    await expect(curate({ inputs, output_dir: out, max_bad: 0 })).rejects.toThrow(/truncated.*what was good is kept/)
+    const { texts, notices } = await curate({ inputs, output_dir: out, max_bad: 0.1 })
+    expect(texts.length).toBeGreaterThan(50)
+    expect(texts[0]).toBe(text(0))
+    expect(notices.join('\n')).toMatch(/cut short/)
+  })
+
+  it('is refused where settings do not fit', async () => {
+    await expect(curate(corpus, { shards: 3, shard: 3 })).rejects.toThrow(/shard: expected 0 to 2, got 3/)
+    await expect(curate(corpus, { shards: 3 })).rejects.toThrow(/shard: expected a number beside shards/)
+    expect(() => shardOfEnvironment({ SLURM_ARRAY_TASK_ID: 'x' })).toThrow(
+      /SLURM_ARRAY_TASK_ID: expected a whole number/,
+    )
+    expect(shardOfEnvironment({ JOB_COMPLETION_INDEX: '7' })).toBe(7)
+    await expect(curate({ ...corpus, rules: { min_doc_word: 1 } })).rejects.toThrow(
+      /rules.min_doc_word: .*'min_doc_words'/,
+    )
+    await expect(curate({ ...corpus, sources: [{ path: 'elsewhere' }] })).rejects.toThrow(
+      /sources: expected a path of an input, got elsewhere/,
+    )
+    const { out } = await curate(corpus)
+    await expect(curate({ ...corpus, output_dir: out, pii: { email: false } })).rejects.toThrow(
+      /output_dir: .*made from other inputs or settings/,
+    )
+    await curate({ ...corpus, output_dir: out, pii: { email: false } }, { overwrite: true })
+  })
+
+  it('warns of a source that loses half and of a cluster of one in a hundred', async () => {
+    const same = Array.from({ length: 30 }, (_, i) => ({ text: `${text(1)} ${'abcdefghijklmnopqrstuvwxyzæøå0'[i]}` }))
+    const { notices } = await curate({ inputs: file('same.jsonl', jsonl(same)) })
+    expect(notices.join('\n')).toMatch(/source same.jsonl lost 96.\d % of its words, most of it .* by near \(near\)/)
+    expect(notices.join('\n')).toMatch(/one cluster of near-duplicates holds 30 documents, 100 % of all/)
+  })
+})
+
+it('may be a dataset of the hub by name, which is the name of its source', async () => {
+  vi.stubEnv('HF_HUB_CACHE', fileURLToPath(new URL('../../../test/fixtures/hub-cache', import.meta.url)))
+  const { texts, summary } = await curate({ inputs: 'org/rows' }).finally(() => vi.unstubAllEnvs())
+  expect(texts).toEqual(['one'])
+  expect(Object.keys(summary!.sources)).toEqual(['org/rows'])
+})
