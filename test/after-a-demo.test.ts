@@ -76,7 +76,7 @@ function fewSteps(recipe: string): string[] {
   const hasSplit = file !== undefined && readFileSync(join(root, 'recipes', file), 'utf8').includes('val_split')
   return [...FEW_STEPS, ...(hasSplit ? ['--val_split', '0.1'] : [])]
 }
-const FEW_STEPS = ['--max_steps', '2', '--gradient_accumulation_steps', '1', '--max_length', '64']
+const FEW_STEPS = ['--max_steps', '2', '--gradient_accumulation_steps', '1', '--max_length', '128']
 const FEW_WINDOWS = ['--samples', '4']
 
 describe('what README says to type', () => {
