@@ -116,6 +116,30 @@ describe('anneal pull', () => {
     expect(fromCdn()).toEqual([undefined])
     expect(readFileSync(join(snapshot(), 'model.safetensors'))).toEqual(weights)
   })
+  it('writes rows of a dataset to a file, which a signal leaves as it was', async () => {
+    const rows = '{"text":"one"}\n'.repeat(20_000)
+    server.add('datasets/org/rows', { 'train.jsonl': rows })
+    const out = join(home, 'rows.jsonl')
+    const words = ['--dataset', 'org/rows', '--out', out]
+    const first = await pull(...words, '--max-samples', '3').ended
+    expect([first.code, first.out]).toEqual([0, `${out}\n`])
+    expect(first.err).toMatch(/org\/rows@a+:train: 3 rows, 45 B/)
+    expect(readFileSync(out, 'utf8')).toBe('{"text":"one"}\n'.repeat(3))
+    let isStalled = false
+    server.fault = ({ range }) => {
+      if (range === undefined || range.startsWith('bytes=0-')) return false
+      isStalled = true
+      return true // and never answers
+    }
+    const second = pull(...words)
+    await until(() => isStalled)
+    second.child.kill('SIGINT')
+    const { code, err } = await second.ended
+    expect(code, err).toBe(130)
+    expect(err).toContain('stopping; a file that was there stays')
+    expect(readFileSync(out, 'utf8')).toBe('{"text":"one"}\n'.repeat(3))
+    expect(readdirSync(home).filter((name) => name.includes('rows.jsonl'))).toEqual(['rows.jsonl'])
+  })
   it('names what is wrong with a name, in its own exit code', async () => {
     const { code, err } = await pull('org/../tiny').ended
     expect([code, err]).toEqual([

@@ -3,8 +3,8 @@ import { UsageError } from '../errors.ts'
 import { amount, counted } from '../report/amounts.ts'
 import { eventsOf } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
+import { followEdit } from './follow-edit.ts'
 import { reportEvents } from './report-events.ts'
-import { stopOnSignals } from './stop-on-signals.ts'
 
 export const command: Command = defineCommand({
   summary: 'download a model, adapter or dataset from the Hugging Face hub, by name',
@@ -57,23 +57,18 @@ export const command: Command = defineCommand({
       )
     if (out !== undefined) {
       const { streamDataset } = await import('../run/stream-dataset.ts')
-      const stop = stopOnSignals(output, 'stopping; a file that was there stays')
-      stop.listen()
-      try {
-        const streamed = await reportEvents(
-          eventsOf((watch) => streamDataset(positionals[0]!, { watch, out, maxSamples, usual: 'train' }), stop),
-          output,
-        )
-        output.note(`${streamed.name}: ${counted(streamed.rows, 'row')}, ${amount(streamed.bytes, 'bytes')}`)
-        output.emit(streamed)
-        output.result(out)
-        return stop.code ?? 0
-      } catch (error) {
-        if (stop.code !== undefined && stop.signal.aborted) return stop.code
-        throw error
-      } finally {
-        stop.release()
-      }
+      return followEdit(
+        (signal) =>
+          eventsOf((watch) => streamDataset(positionals[0]!, { watch, out, maxSamples, usual: 'train' }), { signal }),
+        output,
+        'stopping; a file that was there stays',
+        (streamed) => {
+          output.note(`${streamed.name}: ${counted(streamed.rows, 'row')}, ${amount(streamed.bytes, 'bytes')}`)
+          output.emit(streamed)
+          output.result(out)
+          return 0
+        },
+      )
     }
     if (options.dataset) {
       const { pullDataset } = await import('../hub/pull-dataset.ts')
