@@ -3,9 +3,11 @@
 // offered, so that models trained with the result can be exported to GGUF.
 
 import { ConfigError } from '../errors.ts'
+import { turn } from '../work.ts'
 import { plainAddedToken } from './stages/added-tokens.ts'
 import { byteLevelAlphabet } from './stages/byte-level.ts'
-import { MergeLearner, type SymbolWords } from './stages/merge-learner.ts'
+import { learnMerges } from './stages/learn-merges.ts'
+import type { SymbolWords } from './stages/merge-learner.ts'
 import { compileNormalizer } from './stages/normalizer.ts'
 import { compilePreTokenizer } from './stages/pre-tokenizer.ts'
 import type { StageConfig } from './stages/stage-config.ts'
@@ -43,7 +45,6 @@ export interface BpeOptions {
 const LLAMA3 = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 const MAX_VOCAB_SIZE = 2_000_000
 const PROGRESS_BYTES = 1 << 22
-const PROGRESS_MERGES = 256
 
 /** Trains on texts, each a document; words never cross documents. The result depends on nothing but texts and options. */
 export async function trainBpe(
@@ -164,7 +165,7 @@ async function countWords(
     if (done - reported < PROGRESS_BYTES) continue
     reported = done
     onProgress?.({ phase: 'count', done })
-    await nextTurn()
+    await turn({ signal })
   }
   onProgress?.({ phase: 'count', done })
   return words
@@ -178,24 +179,23 @@ async function learn(
   { vocabSize, minFrequency = 2, onProgress, signal }: BpeOptions,
 ): Promise<string[]> {
   const ids = new Map(tokens.map((token, id) => [token, id]))
-  const learner = new MergeLearner(symbolsOf(words, ids))
   const merges: string[] = []
-  while (tokens.length < vocabSize) {
-    const best = learner.next()
-    if (best === undefined || best.count < minFrequency) break
-    const [left, right] = [tokens[best.left]!, tokens[best.right]!]
-    // Text must not be able to become a control token, however often a corpus spells it.
-    if (specials.includes(left + right)) continue
-    // Two merges may spell the same token.
-    const merged = ids.get(left + right) ?? tokens.push(left + right) - 1
-    ids.set(left + right, merged)
-    merges.push(`${left} ${right}`)
-    learner.apply(best, merged)
-    if (merges.length % PROGRESS_MERGES !== 0) continue
-    onProgress?.({ phase: 'merge', done: tokens.length, total: vocabSize })
-    await nextTurn()
-    signal?.throwIfAborted()
-  }
+  await learnMerges(symbolsOf(words, ids), {
+    minFrequency,
+    isFull: () => tokens.length >= vocabSize,
+    join: (leftId, rightId) => {
+      const [left, right] = [tokens[leftId]!, tokens[rightId]!]
+      // Text must not be able to become a control token, however often a corpus spells it.
+      if (specials.includes(left + right)) return undefined
+      // Two merges may spell the same token.
+      const merged = ids.get(left + right) ?? tokens.push(left + right) - 1
+      ids.set(left + right, merged)
+      merges.push(`${left} ${right}`)
+      return merged
+    },
+    onProgress: () => onProgress?.({ phase: 'merge', done: tokens.length, total: vocabSize }),
+    signal,
+  })
   onProgress?.({ phase: 'merge', done: tokens.length, total: tokens.length })
   return merges
 }
@@ -213,9 +213,4 @@ function symbolsOf(words: WordCounts, ids: ReadonlyMap<string, number>): SymbolW
   let at = 0
   for (const word of words.words()) for (const byte of Buffer.from(word)) symbols[at++] = byteIds[byte]!
   return { symbols, starts, counts: words.counts() }
-}
-
-/** Lets timers, signals and input have their turn. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

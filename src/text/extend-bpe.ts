@@ -2,8 +2,10 @@
 // merges come after them: whatever was one token is one still, and a new token is always a run of old ones, its pieces.
 
 import { TokenizerError, UnsupportedError, UsageError } from '../errors.ts'
+import { turn } from '../work.ts'
 import { IdBuffer } from './stages/id-buffer.ts'
-import { MergeLearner, type SymbolWords } from './stages/merge-learner.ts'
+import { learnMerges } from './stages/learn-merges.ts'
+import type { SymbolWords } from './stages/merge-learner.ts'
 import { compileModel } from './stages/model.ts'
 import { compileNormalizer } from './stages/normalizer.ts'
 import { compilePreTokenizer } from './stages/pre-tokenizer.ts'
@@ -161,7 +163,7 @@ async function countWords(
     preTokenizer.split(normalizer?.(text) ?? text, true, add)
     if (++done % NEXT_TURN !== 0) continue
     onProgress?.({ phase: 'count', done })
-    await nextTurn()
+    await turn({ signal })
   }
   return counts
 }
@@ -187,24 +189,22 @@ async function learn(
 ): Promise<[left: string, right: string][]> {
   const { tokens, added } = growing
   const merges: [left: string, right: string][] = []
-  const learner = new MergeLearner(words)
   // Without a pre-tokenizer nothing keeps letters, digits and punctuation apart; new tokens are of letters then.
   const marksSpaces = tokens.some((token) => token?.includes('▁'))
   const mayJoin = (left: string, right: string): boolean =>
     !marksSpaces || (LETTERS.test(left) && LETTERS.test(right) && !right.startsWith('▁'))
-  while (!growing.isFull) {
-    const best = learner.next()
-    if (best === undefined || best.count < minFrequency) break
-    const [left, right] = [tokens[best.left]!, tokens[best.right]!]
-    const id = mayJoin(left, right) ? growing.add(left + right, [best.left, best.right]) : undefined
-    if (id === undefined) continue
-    merges.push([left, right])
-    learner.apply(best, id)
-    if (merges.length % NEXT_TURN !== 0) continue
-    onProgress?.({ phase: 'merge', done: added.length, total: newTokens })
-    await nextTurn()
-    signal?.throwIfAborted()
-  }
+  await learnMerges(words, {
+    minFrequency,
+    isFull: () => growing.isFull,
+    join: (leftId, rightId) => {
+      const [left, right] = [tokens[leftId]!, tokens[rightId]!]
+      const id = mayJoin(left, right) ? growing.add(left + right, [leftId, rightId]) : undefined
+      if (id !== undefined) merges.push([left, right])
+      return id
+    },
+    onProgress: () => onProgress?.({ phase: 'merge', done: added.length, total: newTokens }),
+    signal,
+  })
   onProgress?.({ phase: 'merge', done: added.length, total: added.length })
   return merges
 }
@@ -227,8 +227,4 @@ function extended(
     merges: [...old, ...merges.map((pair) => (isPair ? pair : pair.join(' ')))],
   }
   return { ...json, model }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise(setImmediate)
 }
