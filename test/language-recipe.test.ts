@@ -82,6 +82,9 @@ describe('recipes/language/adapt.sh', () => {
     expect(dynamics.base).toBe(join(out, 'base-30'))
     expect(dynamics.checkpoints.map(({ step }: { step: number }) => step)).toEqual([2, 4])
     expect(dynamics.leakage).toHaveProperty('scala')
+    const told = history.findLast((row) => 'eval_text_loss' in row) as Record<string, number>
+    expect(dynamics.evalLosses.text.at(-1)).toEqual([told.step, told.eval_text_loss])
+    expect(Object.keys(dynamics.evalLosses).sort()).toEqual(['english', 'text'])
     expect(JSON.parse(readFileSync(join(out, 'base-30/config.json'), 'utf8')).vocab_size).toBeGreaterThan(261)
     expect(existsSync(join(out, 'instruct/adapter_config.json'))).toBe(true)
     expect(existsSync(join(out, 'eval'))).toBe(true)
