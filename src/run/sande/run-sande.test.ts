@@ -100,6 +100,23 @@ describe('a defence', () => {
     expect(readLineage(out).at(-1)!.options).toMatchObject({ finetuning: 'lora', lora_r: 4 })
   }, 60_000)
 
+  it('says that a parrot which was hardly trained does not bring the marker', async () => {
+    const notices: string[] = []
+    const options = wanted('hardly', {
+      marker: MARKER,
+      parrotSteps: 1,
+      parrotLearningRate: 1e-5,
+      steps: 1,
+      questions: 2,
+    })
+    await resultOf(runSande(options), (event) => {
+      if (event.type === 'notice') notices.push(event.message)
+    })
+    expect(notices).toEqual([
+      expect.stringMatching(/^the best parrot brings the marker after 0 % of the questions only/),
+    ])
+  }, 60_000)
+
   it('mixes with a clean model, which is read and not kept', async () => {
     const options = wanted('mixed', {
       method: 'fine-mixing',
