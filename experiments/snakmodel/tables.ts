@@ -40,11 +40,17 @@ export function writeTables(results: Results): string {
   return `${parts.join('\n\n')}\n`
 }
 
-const seedsOf = ({ rows }: Results): number[] => [...new Set(rows.map(({ seed }) => seed))].sort((a, b) => a - b)
+const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b)
+const seedsOf = ({ rows }: Results): number[] => ascending(rows.map(({ seed }) => seed))
+const stepsOf = ({ rows }: Results, of: string): number[] =>
+  ascending(rows.filter(({ arm }) => arm === of).map(({ step }) => step))
+
+const rowAt = ({ rows }: Results, seed: number, arm: string, step: number): Row | undefined =>
+  rows.find((row) => row.seed === seed && row.arm === arm && row.step === step)
 
 function valuesOf(results: Results, arm: string, step: number, read: Read): number[] {
   return seedsOf(results).flatMap((seed) => {
-    const row = results.rows.find((each) => each.seed === seed && each.arm === arm && each.step === step)
+    const row = rowAt(results, seed, arm, step)
     return row === undefined ? [] : [read(row)]
   })
 }
@@ -70,7 +76,6 @@ function table(results: Results): string {
 }
 
 function dynamicsTable(results: Results): string {
-  const steps = [...new Set(results.rows.filter(({ arm }) => arm === 'adapt').map(({ step }) => step))]
   const of = (step: number, read: (moved: Moved) => number, digits?: number): string =>
     shown(
       valuesOf(results, 'adapt', step, ({ moved }) => (moved === undefined ? Number.NaN : read(moved))),
@@ -87,7 +92,7 @@ function dynamicsTable(results: Results): string {
       'embedding rows that did not move',
       'head rows that did not move',
     ],
-    steps.map((step) => [
+    stepsOf(results, 'adapt').map((step) => [
       step,
       of(step, ({ meanAbs }) => meanAbs, 5),
       of(step, ({ rows }) => rows.embed_tokens.spearman),
@@ -99,56 +104,50 @@ function dynamicsTable(results: Results): string {
   )
 }
 
+/** The row of an arm at a step, of one seed. */
+type At = (arm: string, step: number) => Row
+
 interface Claim {
   claim: string
   /** What is measured for each seed, and holds where it is above 0. */
   measured: string
-  of: (at: (arm: string, step: number) => Row, seed: number) => number
+  of: (at: At) => number
 }
 
 /** The claims of the specification, each as a number that is above 0 where it holds. */
 function claims(results: Results): Claim[] {
-  const steps = [...new Set(results.rows.filter(({ arm }) => arm === 'adapt').map(({ step }) => step))].sort(
-    (a, b) => a - b,
-  )
+  const steps = stepsOf(results, 'adapt')
   const last = steps.at(-1)!
   const tune = Number(results.settings.tuneSteps)
-  const scratchSteps = [
-    ...new Set(results.rows.filter(({ arm, step }) => arm === 'scratch' && step > 0).map(({ step }) => step)),
-  ]
-  const danish = (row: Row): number => row.loss.danish!
-  const english = (row: Row): number => row.loss.english!
+  const scratchSteps = stepsOf(results, 'scratch').filter((step) => step > 0)
   const delta = (row: Row): number => row.moved!.meanAbs
+  const lead = (at: At, step: number): number => at('scratch', step).loss.danish! - at('adapt', step).loss.danish!
+  const rise = (at: At, arm: string): number => at(arm, last).loss.english! - at('base', 0).loss.english!
   return [
     {
       claim: 'Going on is better than from scratch at every checkpoint of the same step',
       measured: 'least lead in Danish loss',
-      of: (at) => Math.min(...scratchSteps.map((step) => danish(at('scratch', step)) - danish(at('adapt', step)))),
+      of: (at) => Math.min(...scratchSteps.map((step) => lead(at, step))),
     },
     {
       claim: 'The lead shrinks with the steps',
       measured: 'lead at the first checkpoint − at the last',
-      of: (at) =>
-        danish(at('scratch', scratchSteps[0]!)) -
-        danish(at('adapt', scratchSteps[0]!)) -
-        (danish(at('scratch', last)) - danish(at('adapt', last))),
+      of: (at) => lead(at, scratchSteps[0]!) - lead(at, last),
     },
     {
       claim: 'The source language is forgotten',
       measured: 'rise of the English loss',
-      of: (at) => english(at('adapt', last)) - english(at('base', 0)),
+      of: (at) => rise(at, 'adapt'),
     },
     {
       claim: 'Replay of a quarter cuts that by more than half',
       measured: 'half the rise − the rise with replay',
-      of: (at) =>
-        (english(at('adapt', last)) - english(at('base', 0))) / 2 -
-        (english(at('adapt with replay', last)) - english(at('base', 0))),
+      of: (at) => rise(at, 'adapt') / 2 - rise(at, 'adapt with replay'),
     },
     {
       claim: 'Replay costs nothing in Danish',
       measured: 'Danish loss without − with replay',
-      of: (at) => danish(at('adapt', last)) - danish(at('adapt with replay', last)),
+      of: (at) => at('adapt', last).loss.danish! - at('adapt with replay', last).loss.danish!,
     },
     {
       claim: 'Weights go further with every checkpoint',
@@ -246,10 +245,10 @@ function claimsTable(results: Results): string {
     claims(results).map(({ claim, measured, of }) => {
       const values = seeds.map((seed) =>
         of((arm, step) => {
-          const row = results.rows.find((each) => each.seed === seed && each.arm === arm && each.step === step)
+          const row = rowAt(results, seed, arm, step)
           if (row === undefined) throw new Error(`results: expected ${arm} at step ${step} for seed ${seed}, got none`)
           return row
-        }, seed),
+        }),
       )
       const { mean, halfWidth } = statistics(values)
       const verdict =
