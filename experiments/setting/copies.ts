@@ -10,8 +10,9 @@ export function withoutCopies<T extends { text: string }>(train: readonly { text
   }
   return test.filter(({ text }) => {
     const words = new Set(lettersOf(text).split(' '))
-    const rare = [...words].sort((a, b) => b.length - a.length).slice(0, 3)
-    return !rare.some((word) =>
+    // Long words are rare: of a near copy one of the three is there, too, but for the unlikely case.
+    const longest = [...words].sort((a, b) => b.length - a.length).slice(0, 3)
+    return !longest.some((word) =>
       (byWord.get(word) ?? []).some((other) => {
         const both = [...words].filter((each) => other.has(each)).length
         return both / (words.size + other.size - both) >= 0.8

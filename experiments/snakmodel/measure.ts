@@ -1,5 +1,8 @@
 // What is asked of a model at a checkpoint, and how far it has moved.
 import type { BatchSource } from '../../src/data/batch.ts'
+import { ranksOf } from '../../src/data/datamap/coordinates.ts'
+import { detectionOf } from '../../src/data/datamap/detection.ts'
+import { mean } from '../../src/eval/aggregate.ts'
 import { PythonRandom } from '../../src/eval/python-random.ts'
 import { corrupt, detokenized, type Token } from '../../src/eval/tasks/scala.ts'
 import { Engine } from '../../src/infer/engine.ts'
@@ -80,23 +83,14 @@ export async function ask(model: Decoder, { tokenizer, held, pairs, judged, item
     const means = sums.slice(2 * pairs.length).map(({ sum, count }) => sum / count)
     const format: Record<string, number> = {}
     for (const [name, list] of Object.entries(items)) format[name] = await exactMatch(engine, list)
-    return { loss, pairs: right, scala: areaUnder(means, judged), format }
+    const { auc } = detectionOf(
+      means,
+      judged.map(({ label }) => label === 'correct'),
+    )
+    return { loss, pairs: right, scala: auc, format }
   } finally {
     engine.freeCache()
   }
-}
-
-function areaUnder(scores: readonly number[], judged: readonly { label: string }[]): number {
-  const ranked = scores
-    .map((score, i) => ({ score, good: judged[i]!.label === 'correct' }))
-    .sort((a, b) => a.score - b.score)
-  let below = 0
-  let area = 0
-  for (const { good } of ranked) {
-    if (good) area += below
-    else below++
-  }
-  return area / (below * (ranked.length - below))
 }
 
 export function copyOf(model: Decoder): Decoder {
@@ -153,22 +147,9 @@ function rowsOf(before: Tensor, after: Tensor, counts: Float64Array): Moved['row
   }
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
-
 /** Rank correlation; equal values share their mean rank. */
 export function spearman(a: readonly number[], b: readonly number[]): number {
-  const ranks = (values: readonly number[]): number[] => {
-    const order = [...values.keys()].sort((i, j) => values[i]! - values[j]!)
-    const result = new Array<number>(values.length)
-    for (let from = 0; from < order.length; ) {
-      let to = from
-      while (to + 1 < order.length && values[order[to + 1]!] === values[order[from]!]) to++
-      for (let i = from; i <= to; i++) result[order[i]!] = (from + to) / 2
-      from = to + 1
-    }
-    return result
-  }
-  const [x, y] = [ranks(a), ranks(b)]
+  const [x, y] = [ranksOf(a), ranksOf(b)]
   const [mx, my] = [mean(x), mean(y)]
   const sum = (pick: (i: number) => number): number => x.reduce((total, _, i) => total + pick(i), 0)
   return (
