@@ -14,11 +14,11 @@ export class LabelCounts {
     this.given = new Float64Array(size)
   }
 
-  add(truth: number, given: number): void {
+  add(truth: number, given: number, times = 1): void {
     const pair = truth * this.size + given
-    this.pairs.set(pair, (this.pairs.get(pair) ?? 0) + 1)
-    this.truths[truth]!++
-    this.given[given]!++
+    this.pairs.set(pair, (this.pairs.get(pair) ?? 0) + times)
+    this.truths[truth]! += times
+    this.given[given]! += times
   }
 
   /** How often `truth` was taken for `given`. */

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
-import { aggregate, standardError } from './aggregate.ts'
+import { aggregate, sampleStandardDeviation, standardError } from './aggregate.ts'
 import { groupMetrics } from './groups.ts'
+import { binaryF1, type LabelPair, macroF1, matthewsCorrelation, microF1, NO_ANSWER } from './metrics/classification.ts'
+import { PythonRandom } from './python-random.ts'
 
 it('aggregates by name', () => {
   expect(aggregate('mean', [1, 0, 0, 1])).toBe(0.5)
@@ -44,6 +46,29 @@ it('gives the standard error of a mean, that of a bootstrap as Python draws it, 
   ).toBe('N/A')
   expect(standardError('mean', [1], 100)).toBe('N/A')
   expect(standardError('mean', [1, 0], 0)).toBe('N/A')
+})
+
+it('draws labels by how often each pair came, which gives what the drawn pairs themselves give', () => {
+  const labels = ['a', 'b', 1, '1', 0, NO_ANSWER]
+  const pairs = Array.from({ length: 17 }, (_, i): LabelPair => [labels[i % 5]!, labels[(i * i + 2) % 6]!])
+  const items = [...pairs, [1, 1], [0, 1], [1, 1]] as LabelPair[]
+  for (const [name, metric] of Object.entries({
+    matthews_corrcoef: matthewsCorrelation,
+    f1: binaryF1,
+    macro_f1: macroF1,
+    micro_f1: microF1,
+  })) {
+    const places = new Int32Array(items.length)
+    const values = [0, 1].flatMap((seed) => {
+      const random = new PythonRandom(seed)
+      return Array.from({ length: 1000 }, () => {
+        random.choiceIndices(items.length, places)
+        return metric([...places].map((place) => items[place]!))
+      })
+    })
+    expect(new Set(values).size).toBeGreaterThan(9)
+    expect(standardError(name, items, 2000)).toBeCloseTo(sampleStandardDeviation(values), 12)
+  }
 })
 
 it('weights groups by documents, or not, with the error that belongs to it', () => {

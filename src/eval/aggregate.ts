@@ -4,7 +4,14 @@
 import { ConfigError } from '../errors.ts'
 import { bleu } from './metrics/bleu.ts'
 import { chrf } from './metrics/chrf.ts'
-import { binaryF1, type LabelPair, macroF1, matthewsCorrelation, microF1 } from './metrics/classification.ts'
+import {
+  binaryF1,
+  type LabelMetric,
+  type LabelPair,
+  macroF1,
+  matthewsCorrelation,
+  microF1,
+} from './metrics/classification.ts'
 import { PythonRandom } from './python-random.ts'
 
 /** A value of a document: a number, or a pair that only all documents together make a number of. */
@@ -55,8 +62,21 @@ function brierScore(items: readonly MetricValue[]): number {
   )
 }
 
-/** By name, and whether the standard error is that of the mean, is drawn, or is not known. */
-const AGGREGATIONS: Readonly<Record<string, { of: Aggregate; error: 'mean' | 'bootstrap' | 'none' }>> = {
+interface Aggregation {
+  of: Aggregate
+  /** Whether the standard error is that of the mean, is drawn, or is not known. */
+  error: 'mean' | 'bootstrap' | 'none'
+  /** The same of pairs of labels, each as often as it came. */
+  counted?: LabelMetric
+}
+
+const ofLabels = (metric: LabelMetric): Aggregation => ({
+  of: (items) => metric(labels(items)),
+  error: 'bootstrap',
+  counted: metric,
+})
+
+const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   mean: { of: (items) => mean(numbers(items)), error: 'mean' },
   nanmean: { of: (items) => mean(numbers(items).filter((value) => !Number.isNaN(value))), error: 'bootstrap' },
   median: {
@@ -66,10 +86,10 @@ const AGGREGATIONS: Readonly<Record<string, { of: Aggregate; error: 'mean' | 'bo
   perplexity: { of: (items) => Math.exp(-mean(numbers(items))), error: 'bootstrap' },
   weighted_perplexity: { of: (items) => Math.exp(-weightedMean(items)), error: 'none' },
   bits_per_byte: { of: (items) => -weightedMean(items) / Math.LN2, error: 'none' },
-  matthews_corrcoef: { of: (items) => matthewsCorrelation(labels(items)), error: 'bootstrap' },
-  f1: { of: (items) => binaryF1(labels(items)), error: 'bootstrap' },
-  macro_f1: { of: (items) => macroF1(labels(items)), error: 'bootstrap' },
-  micro_f1: { of: (items) => microF1(labels(items)), error: 'bootstrap' },
+  matthews_corrcoef: ofLabels(matthewsCorrelation),
+  f1: ofLabels(binaryF1),
+  macro_f1: ofLabels(macroF1),
+  micro_f1: ofLabels(microF1),
   brier_score: { of: brierScore, error: 'none' },
   bleu: { of: (items) => bleu(...texts(items)), error: 'bootstrap' },
   chrf: { of: (items) => chrf(...texts(items)), error: 'bootstrap' },
@@ -114,25 +134,49 @@ export function aggregate(name: string, items: readonly MetricValue[]): number {
 
 /** The standard error; `N/A` where none is known, there is one document, or `draws` is 0. */
 export function standardError(name: string, items: readonly MetricValue[], draws: number): number | 'N/A' {
-  const { of, error } = AGGREGATIONS[name]!
+  const aggregation = AGGREGATIONS[name]!
+  const { error } = aggregation
   if (draws <= 0 || items.length < 2 || error === 'none') return 'N/A'
   if (error === 'mean') return sampleStandardDeviation(numbers(items)) / Math.sqrt(items.length)
-  return bootstrapError(of, items, SLOW.has(name) ? Math.min(draws, 100) : draws)
+  return bootstrapError(valueAt(aggregation, items), items.length, SLOW.has(name) ? Math.min(draws, 100) : draws)
 }
 
 /** The standard deviation over samples drawn with replacement, in chunks of at most 1000 that are seeded by their number. */
-function bootstrapError(of: Aggregate, items: readonly MetricValue[], draws: number): number {
+function bootstrapError(valueAtPlaces: (places: Int32Array) => number, length: number, draws: number): number {
   const chunk = Math.min(1000, draws)
   const values: number[] = []
-  const places = new Int32Array(items.length)
-  const drawn = items.slice()
+  const places = new Int32Array(length)
   for (let i = 0; i < Math.floor(draws / chunk); i++) {
     const random = new PythonRandom(i)
     for (let j = 0; j < chunk; j++) {
-      random.choiceIndices(items.length, places)
-      for (let k = 0; k < places.length; k++) drawn[k] = items[places[k]!]!
-      values.push(of(drawn))
+      random.choiceIndices(length, places)
+      values.push(valueAtPlaces(places))
     }
   }
   return sampleStandardDeviation(values)
+}
+
+/** The number of the items at some places. Of labels there are few pairs, so that each is counted and not read a hundred thousand times. */
+function valueAt({ of, counted }: Aggregation, items: readonly MetricValue[]): (places: Int32Array) => number {
+  if (counted === undefined) {
+    const drawn = items.slice()
+    return (places) => {
+      for (let k = 0; k < places.length; k++) drawn[k] = items[places[k]!]!
+      return of(drawn)
+    }
+  }
+  const pairs: LabelPair[] = []
+  const known = new Map<string, number>()
+  const pairOf = Int32Array.from(labels(items), (pair) => {
+    const key = JSON.stringify(pair)
+    const number = known.get(key) ?? pairs.push(pair) - 1
+    known.set(key, number)
+    return number
+  })
+  const times = new Int32Array(pairs.length)
+  return (places) => {
+    times.fill(0)
+    for (let k = 0; k < places.length; k++) times[pairOf[places[k]!]!]!++
+    return counted(pairs, times)
+  }
 }
