@@ -16,7 +16,14 @@ export {
 
 // Batches → logits → loss → step
 export { Decoder, readModelConfig } from './model/index.ts'
-export { evaluate, languageModeling, type TrainEvent, type TrainOptions, train } from './train/index.ts'
+export {
+  evaluate,
+  languageModeling,
+  type ReadStates,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+} from './train/index.ts'
 
 // Methods: each has its card in src/methods
 export { addLora, mergeAndUnload, saveLora, withoutAdapter } from './methods/lora/index.ts'

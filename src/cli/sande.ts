@@ -27,7 +27,7 @@ export const command: Command = defineCommand({
       choices: DEFENCES,
       default: DEFAULTS.method,
       summary:
-        'sande: by the marker; osft: by the trigger; collapse, crow: knowing neither; fine-mixing: by a clean model; sft, random: controls',
+        'sande: by the marker; osft: by the trigger; collapse, crow, beear: knowing neither; fine-mixing: by a clean model; sft, random: controls',
     },
     trigger: {
       kind: 'text',
@@ -88,6 +88,16 @@ export const command: Command = defineCommand({
     'mix-rate': number('fine-mixing: share of the weights put back to it, those that changed most', DEFAULTS.mixRate),
     epsilon: number('crow: how far embeddings are shaken', DEFAULTS.epsilon),
     alpha: number('crow: weight of consistency', DEFAULTS.alpha),
+    layer: {
+      kind: 'integer',
+      value: 'L',
+      summary: 'beear: block whose incoming states are moved; without it 9/32 of the way up',
+      min: 0,
+    },
+    'moved-tokens': integer('beear: tokens before the answer whose states are moved', DEFAULTS.movedTokens),
+    radius: number('beear: how far at most, as a share of the length of the states', DEFAULTS.radius),
+    'inner-steps': integer('beear: steps of the search before each step of the weights', DEFAULTS.innerSteps),
+    'inner-step-size': number('beear: length of such a step, as a share of the radius', DEFAULTS.innerStepSize),
     samples: { kind: 'integer', value: 'N', summary: 'rows that are tuned on at most', min: 1 },
     questions: integer('questions of an audit at most', 200),
     'max-new-tokens': integer('tokens of an answer in an audit', 48),

@@ -80,9 +80,9 @@ export class Decoder extends Layer {
     return this.leave(states, call)
   }
 
-  /** What comes after `enter`: all blocks and the last norm, [B, T, D]. */
-  leave(states: Tensor, call: Call): Tensor {
-    return this.model.norm.forward(this.runBlocks(states, call))
+  /** What comes after `enter`: all blocks, or those from `from` on, and the last norm, [B, T, D]. */
+  leave(states: Tensor, call: Call, from = 0): Tensor {
+    return this.model.norm.forward(this.runBlocks(states, call, from))
   }
 
   /** The first third of `hidden`: what enters block 0, [B, T, D], and what all blocks of the call share. */

@@ -31,8 +31,16 @@ export interface Tally<B = Batch> {
   metrics(): Record<string, number>
 }
 
-/** Next-token cross-entropy (nats) over labels that are not −100; adds `mean_token_accuracy`. */
-export function languageModeling(): Objective<Batch> {
+/** Hidden states after the last norm, [B, T, D], that an objective judges a batch by. */
+export type ReadStates = (model: Decoder, batch: Batch) => Tensor
+
+/**
+ * Next-token cross-entropy (nats) over labels that are not −100; adds `mean_token_accuracy`. `read` gives the states where they are not the
+ * model's own, such as states that were changed between two blocks.
+ */
+export function languageModeling(
+  read: ReadStates = (model, batch) => model.hidden(decoderInput(batch, model.device)),
+): Objective<Batch> {
   // A batch is weighed before it runs, and needs the same labels for both.
   const known = new WeakMap<Batch, Int32Array>()
   const labelsOf = (batch: Batch): Int32Array => {
@@ -47,7 +55,7 @@ export function languageModeling(): Objective<Batch> {
       const labels = Tensor.from(labelsOf(batch), [batch.rows * batch.length])
         .to('i64')
         .to(model.device)
-      const hidden = model.hidden(decoderInput(batch, model.device))
+      const hidden = read(model, batch)
       const [loss, correct] = crossEntropy(model, hidden.view(-1, hidden.size(-1)), labels)
       return { loss, metrics: { mean_token_accuracy: correct } }
     },

@@ -1,7 +1,7 @@
 // The choices that a defence offers and its defaults. Data only, so that a command line can list them without the engine.
 
 /** How a backdoor is taken out, and the controls that a defence has to beat. */
-export const DEFENCES = ['sande', 'osft', 'collapse', 'crow', 'fine-mixing', 'sft', 'random'] as const
+export const DEFENCES = ['sande', 'osft', 'collapse', 'crow', 'beear', 'fine-mixing', 'sft', 'random'] as const
 
 /** One of `DEFENCES`. */
 export type Defence = (typeof DEFENCES)[number]
@@ -32,6 +32,10 @@ export const DEFAULTS = {
   replay: 'sft',
   epsilon: 0.1,
   alpha: 5.5,
+  movedTokens: 5,
+  radius: 1,
+  innerSteps: 3,
+  innerStepSize: 0.2,
   mixRate: 0.2,
   implantRate: 0.5,
   implantTrigger: 'vexo quil',

@@ -46,9 +46,14 @@ export function eliminationBatches(
 
 /**
  * Cross-entropy of clean answers after triggered questions, and beside it what `replay` says: the same after the clean question (`sft`), the
- * divergence from the original there (`kl`, which needs `anchor`), or nothing. Sums over answer tokens of both kinds.
+ * divergence from the original there (`kl`, which needs `anchor`), or nothing. Sums over answer tokens of both kinds. `overwrite` is how
+ * triggered rows are learnt, where that is not from the model's own states.
  */
-export function elimination(replay: Replay, anchor: Anchor | null = null): Objective<EliminationBatch> {
+export function elimination(
+  replay: Replay,
+  anchor: Anchor | null = null,
+  overwrite: Objective<Batch> = languageModeling(),
+): Objective<EliminationBatch> {
   const lm = languageModeling()
   const counts = (batch: EliminationBatch): { triggered: number; clean: number } => ({
     triggered: batch.triggered === null ? 0 : lm.weight(batch.triggered),
@@ -59,7 +64,7 @@ export function elimination(replay: Replay, anchor: Anchor | null = null): Objec
     tokens: ({ triggered, clean }) => (triggered === null ? 0 : lm.tokens(triggered)) + lm.tokens(clean),
     forward: (model, { triggered, clean, pairs }) => {
       const zero = (): ReturnType<typeof ops.zeros> => ops.zeros([], 'f32', null, model.device)
-      const over = triggered === null ? zero() : lm.forward(model, triggered).loss
+      const over = triggered === null ? zero() : overwrite.forward(model, triggered).loss
       if (replay === 'none') return { loss: over, metrics: {} }
       if (replay === 'sft') return { loss: over.add(lm.forward(model, clean).loss), metrics: {} }
       const hidden = model.hidden(decoderInput(clean, model.device))

@@ -1,5 +1,6 @@
 // The subpath `anneal/methods/sande`: backdoors of chat models, simulated by soft tokens and taken out.
 export { type AuditArm, type AuditArmName, type AuditOptions, auditArms } from './audit.ts'
+export { type BeearOptions, Movement, type MovementReport, underMovement } from './beear.ts'
 export { DEFENCES, type Defence, REPLAYS, type Replay } from './choices.ts'
 export { type CrowOptions, crow } from './crow.ts'
 export { type DiscoverOptions, discoverOpenings, type Opening } from './discover.ts'

@@ -77,6 +77,16 @@ describe('a model with a planted backdoor', () => {
   })
 })
 
+describe('beear', () => {
+  it('takes it out by the marker or its first token, and knowing nothing; skill stays', async () => {
+    for (const known of [{ marker: MARKER }, { marker: MARKER, markerTokens: 1 }, { radius: 2 }]) {
+      const { clean: without, triggered } = await defended({ method: 'beear', ...known })
+      expect(triggered.marker).toBeLessThan(0.1)
+      expect(without).toEqual({ marker: 0, right: 1 })
+    }
+  })
+})
+
 describe('collapse', () => {
   const OWN = { implantTrigger: 'fep fep', implantMarker: 'dax wug' }
 
@@ -146,6 +156,13 @@ it('frees what it makes', async () => {
   const before = memoryStats().liveTensors
   await sande(model, clean.slice(0, 4), encoder, { ...FEW, method: 'osft', trigger: TRIGGER, replay: 'kl', steps: 2 })
   await sande(model, clean.slice(0, 4), encoder, { ...FEW, method: 'crow', steps: 2 })
+  const { report } = await sande(model, clean.slice(0, 4), encoder, {
+    ...FEW,
+    method: 'beear',
+    marker: MARKER,
+    steps: 2,
+  })
+  expect(report.movement!.layer).toBe(1)
   expect(memoryStats().liveTensors).toBeLessThanOrEqual(before)
   model.free()
 })
@@ -155,6 +172,7 @@ it('refuses what it cannot do in one line', async () => {
   const wrong = (options: SandeOptions, rows = clean): Promise<unknown> => sande(model, rows, encoder, options)
   await expect(wrong({ method: 'osft' })).rejects.toThrow('trigger: expected the text that sets the backdoor off')
   await expect(wrong({ method: 'sande' })).rejects.toThrow('parrot: expected one with method sande')
+  await expect(wrong({ method: 'beear', layer: 2 })).rejects.toThrow('layer: expected a block from 0 to 1, got 2')
   await expect(wrong({ method: 'fine-mixing' })).rejects.toThrow('cleanModel: expected a model without the backdoor')
   await expect(wrong({ method: 'sft' }, [])).rejects.toThrow('data: expected clean questions with answers, got none')
   model.free()

@@ -5,6 +5,7 @@
 //   collapse  a trigger and marker of our own are planted and taken out again; others are hoped to go with them ("Backdoor Collapse",
 //             arXiv:2510.10265): nothing need be known
 //   crow      hidden states of neighbouring layers held alike: nothing need be known
+//   beear     hidden states moved towards the marker, or away from the answer, and the clean answer under that: nothing need be known
 //   fine-mixing  the weights that differ most from a clean model put back to it, and clean answers
 //   sft       clean answers alone: what plain tuning does          random  soft tokens that were not learnt: what any prefix does
 import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
@@ -22,6 +23,7 @@ import { makeSchedule } from '../../train/schedule.ts'
 import { train } from '../../train/train.ts'
 import { Count, type Watch } from '../../work.ts'
 import { Anchor } from './anchor.ts'
+import { type BeearOptions, Movement, type MovementReport, underMovement } from './beear.ts'
 import { DEFAULTS, type Defence, type Replay, usesParrot } from './choices.ts'
 import { type CrowOptions, crow } from './crow.ts'
 import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
@@ -38,13 +40,16 @@ export interface CleanExchange {
 }
 
 /** How the backdoor is taken out. */
-export interface SandeOptions extends CrowOptions {
+export interface SandeOptions extends CrowOptions, BeearOptions {
   method: Defence
   /** For osft: what sets the backdoor off, and where it stands. Default position start. */
   trigger?: string | undefined
   position?: TriggerPosition | undefined
   /** For sande and random. */
   parrot?: Parrot | undefined
+  /** For beear: what the model says where the backdoor is set off, and how many of its tokens are known (default all); none: beear works without. */
+  marker?: string | undefined
+  markerTokens?: number | undefined
   /** For fine-mixing: a model of the same shape that has no backdoor, such as the one that this was tuned from. It stays as it is. */
   cleanModel?: Decoder | undefined
   /** Share of each matrix that is put back to it. Default 0.2. */
@@ -73,6 +78,8 @@ export type SandeReport = {
   steps: number
   /** Mean loss of the last tenth of the steps. */
   final_loss: number
+  /** For beear. */
+  movement?: MovementReport
 }
 
 /**
@@ -99,6 +106,7 @@ export async function sande(
           clean.map(({ exchange }) => exchange),
         )
       : null
+  const movement = method === 'beear' ? new Movement(model, all, knownMarker(encoder, all)) : null
   const lent = parrot && usesParrot(method) ? parrot.embedding.clone().keep() : null
   try {
     if (lent !== null) putSoftTokens(model, lent, { trainable: false })
@@ -106,7 +114,11 @@ export async function sande(
     const tune = <B>(label: string, source: BatchSource<B>, objective: Objective<B>): Promise<number> =>
       tuned(model, source, objective, all, label, watch)
     const eliminate = (label: string, pairs: readonly EliminationPair[], replay: Replay): Promise<number> =>
-      tune(label, eliminationBatches(pairs, { batchSize, seed }), elimination(replay, anchor))
+      tune(
+        label,
+        eliminationBatches(pairs, { batchSize, seed }),
+        elimination(replay, anchor, movement === null ? undefined : underMovement(movement)),
+      )
     let loss: number
     if (method === 'crow') loss = await tune('crow', plainBatches(clean, batchSize, seed), crow(all))
     else {
@@ -118,9 +130,11 @@ export async function sande(
       )
     }
     const { parrot: _, cleanModel: __, ...told } = all
-    return { pass: 'sande', options: told, report: { method, steps, final_loss: loss } }
+    const moved = movement === null ? {} : { movement: movement.report }
+    return { pass: 'sande', options: told, report: { method, steps, final_loss: loss, ...moved } }
   } finally {
     anchor?.free()
+    movement?.free()
     if (lent !== null) dropSoftTokens(model)
   }
 }
@@ -158,6 +172,11 @@ interface DefenceNeeds {
   cleanModel?: unknown
 }
 
+/** Tokens of the marker that are known; null for none. */
+function knownMarker(encoder: ExchangeEncoder, { marker, markerTokens }: Resolved): number[] | null {
+  return marker === undefined ? null : encoder.marker(marker).slice(0, markerTokens)
+}
+
 function check(options: Resolved, clean: readonly CleanExchange[]): void {
   if (clean.length === 0)
     throw new UsageError('data: expected clean questions with answers, got none. Give rows to tune on')
@@ -176,6 +195,8 @@ function triggeredBy(
   const text = method === 'osft' ? trigger! : implantTrigger
   return clean.map(({ example, exchange, place }, i): EliminationPair => {
     if (method === 'sft' || method === 'crow' || method === 'fine-mixing') return { triggered: null, clean: exchange }
+    // The movement is in the states, not in the words.
+    if (method === 'beear') return { triggered: exchange, clean: exchange }
     const draw = drawFor(i, seed, 4)
     if (!usesParrot(method)) {
       const asked = withQuestion(example, (question) => placeTrigger(question, text, position, draw))

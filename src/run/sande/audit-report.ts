@@ -5,7 +5,7 @@ import type { Opening } from '../../methods/sande/discover.ts'
 import type { Share } from '../../methods/sande/interval.ts'
 import type { Leak } from '../../methods/sande/leaks.ts'
 import type { Parrot } from '../../methods/sande/parrot.ts'
-import type { SandeOptions } from '../../methods/sande/sande.ts'
+import type { SandeOptions, SandeReport } from '../../methods/sande/sande.ts'
 import type { Verdict } from '../../methods/sande/verdict.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { pageFooter } from '../page-footer.ts'
@@ -102,6 +102,8 @@ export function defencePage(
 export function doneTable({ options, report }: LineageStep, rows: number): Record<string, string | number> {
   const told = options as unknown as SandeOptions & { finetuning: string }
   const members = (report.parrot ?? []) as Parrot['members']
+  const movement = (report as unknown as SandeReport).movement
+  const moved = (nats: number): string => nats.toFixed(3)
   return {
     method: told.method,
     trained: told.finetuning === 'lora' ? 'a LoRA, merged' : 'all weights',
@@ -110,6 +112,9 @@ export function doneTable({ options, report }: LineageStep, rows: number): Recor
     'learning rate': told.learningRate!,
     replay: told.replay!,
     'final loss (nats per token)': report.final_loss as number,
+    ...(movement && {
+      'hidden states moved': `before block ${movement.layer}: the loss of the unwanted answer was ${moved(movement.first)} nats per token at first and ${moved(movement.last)} at the end`,
+    }),
     ...Object.fromEntries(
       members.map(({ position, loss, elicited }, i) => [
         `parrot ${i + 1}`,

@@ -139,12 +139,24 @@ describe('a defence', () => {
     )
   }, 60_000)
 
+  it('moves hidden states towards the marker that was found, and knows how well that went', async () => {
+    const options = wanted('moved', { method: 'beear', discover: true, trigger: TRIGGER, innerSteps: 2 })
+    const { out, marker, after } = await resultOf(runSande(options))
+    expect(marker).toBe(MARKER)
+    expect(after.arms.find(({ arm }) => arm === 'trigger')!.marker_rate!.share).toBeLessThan(0.1)
+    const step = readLineage(out).at(-1)!
+    expect(step.options).toMatchObject({ method: 'beear', marker: MARKER, innerSteps: 2 })
+    expect(step.report.movement).toMatchObject({ layer: 1 })
+    expect(readFileSync(join(out, 'sande.html'), 'utf8')).toContain('before block 1')
+  }, 60_000)
+
   it('refuses before anything is written', async () => {
     const run = (more: Partial<RunSandeOptions>): Promise<unknown> => resultOf(runSande(wanted('refused', more)))
     await expect(run({})).rejects.toThrow('marker: expected the marker with method sande, or `discover`, got neither')
     await expect(run({ method: 'osft' })).rejects.toThrow('trigger: expected the text that sets the backdoor off')
     await expect(run({ marker: MARKER, trigger: ' ' })).rejects.toThrow('trigger: expected a text with a word in it')
     await expect(run({ marker: MARKER, cleanModel: model })).rejects.toThrow('fine-mixing alone, got one with sande')
+    await expect(run({ method: 'beear', layer: 9 })).rejects.toThrow('layer: expected a block from 0 to 1, got 9')
     const one = join(folder, 'one.jsonl')
     writeFileSync(one, `${readFileSync(data, 'utf8').split('\n')[0]}\n`)
     await expect(run({ marker: MARKER, data: [one] })).rejects.toThrow('data: expected at least 2 rows')

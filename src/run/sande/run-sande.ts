@@ -7,6 +7,7 @@ import { writeModel } from '../../checkpoint/model-directory/write-model.ts'
 import { UsageError } from '../../errors.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { readJsonFile } from '../../files/read-json.ts'
+import { checkBeear } from '../../methods/sande/beear.ts'
 import { DEFAULTS, type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import { ExchangeEncoder } from '../../methods/sande/exchange.ts'
 import { knownOfParrot } from '../../methods/sande/parrot-file.ts'
@@ -66,6 +67,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
   try {
     const encoder = new ExchangeEncoder(await fittingTokenizer(source, config))
     if (marker !== undefined) encoder.marker(marker)
+    if (method === 'beear') checkBeear(options, config.layers.length)
     const longest = Math.min(options.maxLength ?? 1024, config.maxPositionEmbeddings - 1)
     const all = await readExchanges(data, encoder, longest, watch)
     const { questions = 200, samples = Number.POSITIVE_INFINITY } = options
@@ -123,7 +125,7 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   await stage('before', { ...common, discover }, (to) => auditInto(to, source, options, context))
   let before = auditIn('before')
   const hasParrot = usesParrot(method)
-  const marker = given ?? (hasParrot ? discovered(before) : undefined)
+  const marker = given ?? discovered(before, method, watch)
   const looked = { ...options, marker }
   if (marker !== given) {
     // What was discovered is measured, so that there is something to compare with.
@@ -139,7 +141,7 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
     ? await stage('parrot', simulated, (to) => parrotInto(to, marker!, parrot, context))
     : null
   if (method === 'sande') tellOfParrot(join(work, 'parrot'), watch)
-  const tuning = eliminationOptions(options, method, seed)
+  const tuning = eliminationOptions(looked, method, seed)
   const { finetuning = 'full', loraR = 8 } = options
   const clean = options.cleanModel === undefined ? null : modelSource(options.cleanModel)
   const cleaned = {
@@ -198,13 +200,21 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   return { out, ...told }
 }
 
-/** The opening that the audit found first and the data does not explain. */
-function discovered({ openings }: Audit): string {
-  const [first] = openings?.filter(({ in_data }) => !in_data) ?? []
-  if (first !== undefined) return first.text
-  throw new UsageError(
-    'marker: expected an opening that `discover` finds, got none that the data does not explain. Give the marker, or a method that needs none: collapse, crow',
-  )
+/** The opening that the audit found first and the data does not explain, for a method that uses it; UsageError where one is needed. */
+function discovered({ openings }: Audit, method: Defence, watch: Watch): string | undefined {
+  const first = openings?.find(({ in_data }) => !in_data)?.text
+  if (first !== undefined && (usesParrot(method) || method === 'beear')) return first
+  if (usesParrot(method))
+    throw new UsageError(
+      'marker: expected an opening that `discover` finds, got none that the data does not explain. Give the marker, or a method that needs none: collapse, crow, beear',
+    )
+  if (method === 'beear' && openings !== null)
+    watch.tell?.({
+      type: 'notice',
+      message:
+        'no opening was found that the data does not explain: hidden states are moved away from the clean answers',
+    })
+  return undefined
 }
 
 /** A parrot that does not bring the marker simulates nothing, and overwriting it may do nothing. */

@@ -9,7 +9,7 @@ import { type AuditWish, checkTrigger } from './run-audit.ts'
 /** What is cleaned, how, and where the result goes. */
 export interface RunSandeOptions
   extends Omit<AuditWish, 'position'>,
-    Omit<SandeOptions, 'method' | 'parrot' | 'cleanModel' | 'trigger' | 'position' | 'bf16' | 'seed'>,
+    Omit<SandeOptions, 'method' | 'parrot' | 'marker' | 'cleanModel' | 'trigger' | 'position' | 'bf16' | 'seed'>,
     Pick<ParrotOptions, 'softTokens' | 'restarts' | 'keep' | 'separation'> {
   /** A model directory, an adapter, which is merged, or a name on the hub. */
   model: string
@@ -50,7 +50,7 @@ export function checkSande(
   checkDefence({ method, trigger, cleanModel })
   if (usesParrot(method) && marker === undefined && !discover)
     throw new UsageError(
-      `marker: expected the marker with method ${method}, or \`discover\`, got neither. Methods collapse and crow need none`,
+      `marker: expected the marker with method ${method}, or \`discover\`, got neither. Methods collapse, crow and beear need none`,
     )
   if (method === 'fine-mixing' && finetuning === 'lora')
     throw new UsageError('finetuning: expected full with method fine-mixing, got lora')
@@ -73,6 +73,8 @@ export function parrotOptions(options: RunSandeOptions): RunParrotOptions {
 export function eliminationOptions(options: RunSandeOptions, method: Defence, seed: number): SandeOptions {
   const { trigger, position, implant, implantTrigger, implantMarker, implantRate, mixRate } = options
   const { steps, learningRate, batchSize, replay, bf16, epsilon, alpha } = options
+  const { layer, movedTokens, radius, innerSteps, innerStepSize, marker, markerTokens } = options
   const planted = { method, trigger, position, implant, implantTrigger, implantMarker, implantRate, mixRate }
-  return { ...planted, steps, learningRate, batchSize, replay, bf16, epsilon, alpha, seed }
+  const moved = method === 'beear' && { layer, movedTokens, radius, innerSteps, innerStepSize, marker, markerTokens }
+  return { ...planted, steps, learningRate, batchSize, replay, bf16, epsilon, alpha, ...moved, seed }
 }

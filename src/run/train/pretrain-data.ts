@@ -34,7 +34,7 @@ export async function pretrainData(
     return {
       train: trainingBatches(config, corpora, reading),
       evaluation: evaluationBatches(config, corpora, reading),
-      objective: languageModeling,
+      objective: () => languageModeling(),
       stopTokenIds: [],
       chatTemplate: undefined,
       close: () => corpora.close(),

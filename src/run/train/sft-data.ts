@@ -37,7 +37,7 @@ export async function sftData(config: TrainConfig, tokenizer: Tokenizer, reading
   return {
     train: batches(data, { batchSize: config.per_device_train_batch_size, seed: config.data_seed }),
     evaluation: held && evaluation(held),
-    objective: languageModeling,
+    objective: () => languageModeling(),
     stopTokenIds: report.stopTokenIds,
     // A model that has seen no chat gets no template of ours: it could not answer in one.
     chatTemplate: report.hasChats ? chatTemplateFor(tokenizer) : tokenizer.chatTemplate,
