@@ -148,7 +148,8 @@ inline float weigh(const Call& call, float* scores, int64_t firstKey, int64_t ke
     float weights[kBlock];
 #pragma omp simd
     for (int64_t i = 0; i < kBlock; i++) weights[i] = exponential(part[i] - top);
-    for (int64_t i = 0; i < kBlock; i++) part[i] = block + i >= from && block + i < to ? weights[i] : 0.0f;
+    int64_t first = std::max<int64_t>(0, from - block), last = std::min(kBlock, to - block);
+    std::copy(weights + first, weights + last, part + first);  // the others are 0
     sum += loadLanes(part);
   }
   return sumLanes(sum);

@@ -19,10 +19,10 @@ constexpr int64_t kRows = 2, kOutputs = 3;
 #endif
 /** Up to so many rows the weight is read in as many streams as a tile has outputs, which memory gives faster than one. */
 constexpr int64_t kStreamed = 16;
-/** Elements of K that are multiplied before the next ones, so that what a tile reads stays in the first cache. */
-constexpr int64_t kPanel = 1024;
+/** How many tiles of rows pass by the weights of one, and elements of K that are multiplied before the next ones, so that all of them stay in the first cache. */
+constexpr int64_t kTiles = 3, kPanel = 576;
 /** Elements of a weight that stay in the second cache while rows pass by, how many rows pass before the next ones, and fewest where there are more threads. */
-constexpr int64_t kBlock = 65536, kMostRows = 256, kLeastRows = 32;
+constexpr int64_t kBlock = 131072, kMostRows = 256, kLeastRows = 32;
 
 inline Lanes read(const float* from) { return loadLanes(from); }
 inline Lanes read(const float* from, int64_t count) { return loadLanes(from, count); }
@@ -69,6 +69,19 @@ inline void addProducts(const float* x, int64_t K, Pointers<Weight> w, int64_t f
   }
 }
 
+template <int64_t R> using Rows = std::integral_constant<int64_t, R>;
+/** Calls body(Rows<R>()) with the size of the next tile of rows. */
+template <class Body> inline void withRows(int64_t left, Body body) {
+  switch (left) {
+    case 1: return body(Rows<1>());
+#if defined(__AVX512F__)
+    case 2: return body(Rows<2>());
+    case 3: return body(Rows<3>());
+#endif
+    default: body(Rows<kRows>());
+  }
+}
+
 /** What becomes of a sum. */
 inline float finish(float sum, const Factor& factor, int64_t row, int64_t output) {
   if (factor.bias) sum += factor.bias[output];
@@ -109,15 +122,7 @@ template <class Weight> void streamOutputs(const float* x, int64_t rows, int64_t
     const Weight* w[kOutputs];
     for (int64_t o = 0; o < kOutputs; o++) w[o] = static_cast<const Weight*>(factor.weight) + std::min(n + o * apart, factor.outputs - 1) * K;
     auto tiles = [&](auto ahead, int64_t row) {
-      constexpr bool kIsFirst = decltype(ahead)::value;
-      switch (rows - row) {
-        case 1: return streamTile<1, kIsFirst, Weight>(x, K, w, factor, row, n, apart);
-#if defined(__AVX512F__)
-        case 2: return streamTile<2, kIsFirst, Weight>(x, K, w, factor, row, n, apart);
-        case 3: return streamTile<3, kIsFirst, Weight>(x, K, w, factor, row, n, apart);
-#endif
-        default: return streamTile<kRows, kIsFirst, Weight>(x, K, w, factor, row, n, apart);
-      }
+      withRows(rows - row, [&](auto count) { streamTile<decltype(count)::value, decltype(ahead)::value, Weight>(x, K, w, factor, row, n, apart); });
     };
     tiles(std::true_type(), 0);
     for (int64_t row = kRows; row < rows; row += kRows) tiles(std::false_type(), row);
@@ -166,30 +171,24 @@ inline void panelTile(const float* x, int64_t K, Pointers<float> w, int64_t from
 }
 
 /** Outputs of a block. */
-int64_t blockOutputs(int64_t K) { return std::min<int64_t>(16, std::max<int64_t>(4, kBlock / (K * kOutputs))) * kOutputs; }
+int64_t blockOutputs(int64_t K) { return std::min<int64_t>(32, std::max<int64_t>(4, kBlock / (K * kOutputs))) * kOutputs; }
 
 /** Rows [row, lastRow) times outputs [begin, end) of a block, whose weights begin at `weight`. */
 void multiplyBlock(const float* x, int64_t K, const float* weight, const Factor& factor, int64_t row, int64_t lastRow, int64_t begin, int64_t end) {
   int64_t panels = (K + kPanel - 1) / kPanel, panel = ((K + panels - 1) / panels + kLanes - 1) / kLanes * kLanes;
-  thread_local std::vector<float> memory;  // Lanes of all tiles of a block, for which no vector is aligned enough
-  memory.resize(static_cast<size_t>(((end - begin) / kOutputs + 1) * kRows * kOutputs + 1) * kLanes);
+  thread_local std::vector<float> memory;  // Lanes of all tiles that pass together, for which no vector is aligned enough
+  memory.resize(static_cast<size_t>(((end - begin) / kOutputs + 1) * kTiles * kRows * kOutputs + 1) * kLanes);
   auto* kept = reinterpret_cast<Lanes*>((reinterpret_cast<uintptr_t>(memory.data()) + sizeof(Lanes) - 1) / sizeof(Lanes) * sizeof(Lanes));
-  for (; row < lastRow; row += kRows) {
-    int64_t count = std::min(kRows, lastRow - row);
+  for (; row < lastRow; row += kTiles * kRows) {
+    int64_t last = std::min(lastRow, row + kTiles * kRows);
     for (int64_t from = 0; from < K; from += panel) {
       int64_t length = std::min(panel, K - from);
       Lanes* at = kept;
-      for (int64_t output = begin; output < end; output += kOutputs, at += kRows * kOutputs) {
+      for (int64_t output = begin; output < end; output += kOutputs) {
         const float* w[kOutputs];
         for (int64_t o = 0; o < kOutputs; o++) w[o] = weight + (std::min(output + o, end - 1) - begin) * K;
-        switch (count) {
-          case 1: panelTile<1>(x, K, w, from, length, at, factor, row, output); break;
-#if defined(__AVX512F__)
-          case 2: panelTile<2>(x, K, w, from, length, at, factor, row, output); break;
-          case 3: panelTile<3>(x, K, w, from, length, at, factor, row, output); break;
-#endif
-          default: panelTile<kRows>(x, K, w, from, length, at, factor, row, output);
-        }
+        for (int64_t tile = row; tile < last; tile += kRows, at += kRows * kOutputs)
+          withRows(last - tile, [&](auto count) { panelTile<decltype(count)::value>(x, K, w, from, length, at, factor, tile, output); });
       }
     }
   }
