@@ -17,6 +17,8 @@ export interface SmallShape {
   heads?: number
   /** Default 2. */
   keyValueHeads?: number
+  /** Standard deviation of the start. Default 0.02. */
+  initializerRange?: number
   pretrainSteps: number
 }
 
@@ -48,6 +50,7 @@ export async function pretrainSmall(
       num_attention_heads: shape.heads ?? 4,
       num_key_value_heads: shape.keyValueHeads ?? 2,
       max_position_embeddings: 1 << 16,
+      initializer_range: shape.initializerRange ?? 0.02,
       tie_word_embeddings: true,
     },
     'config.json',
