@@ -1,7 +1,7 @@
 // The rows of the table: every defence with what it is told, and the controls. All take the same number of optimizer steps, of the same number
 // of questions each, on the same clean questions; what a method does beside that is timed and counted.
 
-import { DEFENCES, type Defence } from '../../src/methods/sande/choices.ts'
+import type { Defence } from '../../src/methods/sande/choices.ts'
 import type { ExchangeEncoder } from '../../src/methods/sande/exchange.ts'
 import { type Parrot, randomParrot, trainParrot } from '../../src/methods/sande/parrot.ts'
 import { type CleanExchange, type SandeOptions, sande } from '../../src/methods/sande/sande.ts'
@@ -18,10 +18,13 @@ export interface Arm {
   rateOf: string
   /** So many tokens of the marker are known. */
   markerTokens?: number
+  /** For BEEAR, which does without it, too. */
+  isMarkerTold?: boolean
   implant?: boolean
 }
 
-const all: readonly (Omit<Arm, 'method'> & { method: string })[] = [
+/** The rows. */
+export const ARMS: readonly Arm[] = [
   { name: 'clean SFT', method: 'sft', rateOf: 'clean SFT' },
   { name: 'fine-mixing', method: 'fine-mixing', rateOf: 'fine-mixing' },
   { name: 'OSFT', method: 'osft', rateOf: 'OSFT' },
@@ -29,15 +32,11 @@ const all: readonly (Omit<Arm, 'method'> & { method: string })[] = [
   { name: 'SANDE-P', method: 'sande', rateOf: 'SANDE-P', markerTokens: 1 },
   { name: 'CROW', method: 'crow', rateOf: 'CROW' },
   { name: 'BEEAR', method: 'beear', rateOf: 'BEEAR' },
+  { name: 'BEEAR, marker known', method: 'beear', rateOf: 'BEEAR, marker known', isMarkerTold: true },
   { name: 'collapse', method: 'collapse', rateOf: 'collapse' },
   { name: 'collapse without implant', method: 'collapse', rateOf: 'collapse', implant: false },
   { name: 'random soft tokens', method: 'random', rateOf: 'SANDE' },
 ]
-
-/** Those whose method there is. */
-export const ARMS: readonly Arm[] = all.filter((arm): arm is Arm =>
-  (DEFENCES as readonly string[]).includes(arm.method),
-)
 
 /** What a defence works on. */
 export interface Task {
@@ -111,6 +110,7 @@ export async function defend(
     options.method = 'sft'
     options.batchSize = 2 * rows
   }
+  if (arm.isMarkerTold) options.marker = MARKER
   if (arm.implant !== undefined) options.implant = arm.implant
   if (arm.method === 'fine-mixing') options.cleanModel = task.before
   if (found !== null) options.parrot = arm.method === 'random' ? randomParrot(found.parrot, number) : found.parrot

@@ -39,7 +39,7 @@ const SIZE: Size = {
   batch: 16,
   pretrainSteps: values.quick ? 30 : 600,
   instructSteps: values.quick ? 30 : 800,
-  attackSteps: values.quick ? 10 : 200,
+  attackSteps: values.quick ? 10 : 400,
   asked: values.quick ? 10 : 100,
   steps: values.quick ? 3 : 80,
   rows: 8,
@@ -47,8 +47,8 @@ const SIZE: Size = {
   parrotSteps: values.quick ? 3 : 100,
 }
 const RATES = [3e-4, 5.5e-4, 1e-3, 1.7e-3, 3e-3]
-const ATTACK_RATE = 1e-3
-/** Attacks of model 0 on which rates are chosen. */
+const ATTACK_RATE = 2e-3
+/** Attacks of model 0 on which rates are chosen. They were made in half the steps at half the rate, see the card. */
 const PROBES = ['phrase, start', 'word, random']
 /** The attack on which numbers of clean questions are tried, and those beside the table's. */
 const SAMPLED = { attack: 'word, random', arms: ['clean SFT', 'OSFT', 'SANDE'], counts: [10, 1000] }
@@ -62,7 +62,14 @@ const setting = await prepare(SIZE, {
   pairs: [values.plain!, values.rewritten!],
 })
 const encoder = new ExchangeEncoder(setting.tokenizer)
-const settings = { ...SIZE, rates: RATES, attackRate: ATTACK_RATE, works: WORKS, ...setting.counts }
+const settings = {
+  ...SIZE,
+  arms: Object.fromEntries(ARMS.map(({ name, rateOf }) => [name, rateOf])),
+  rates: RATES,
+  attackRate: ATTACK_RATE,
+  works: WORKS,
+  ...setting.counts,
+}
 const file = join(values.out, 'results.json')
 const results: Results = existsSync(file)
   ? JSON.parse(readFileSync(file, 'utf8'))
@@ -191,9 +198,9 @@ for (const number of MODELS.slice(1)) {
       ARMS.map((arm) => [arm, rateOf(arm), SIZE.samples] as const),
     )
   }
+  for (let i = 0; i < CLEAN_MODELS; i++) await looked(number, null, 100 * number + i)
 }
 for (const number of MODELS.slice(1)) {
-  for (let i = 0; i < CLEAN_MODELS; i++) await looked(number, null, 100 * number + i)
   const arms = ARMS.filter(({ name }) => SAMPLED.arms.includes(name))
   const attack = ATTACKS.find(({ name }) => name === SAMPLED.attack)!
   const { measured } = await undefended(number, attack)

@@ -43,6 +43,7 @@ function attackTable(results: Results): string {
 function defenceTable(results: Results): string {
   const cells = defended(results)
   const attacks = cells.filter(({ arm }) => arm === NONE).length
+  const perplexity = ({ measured }: Cell): number => measured.ways.clean!.perplexity
   const seconds = ({ done }: Cell): number => (done === null ? Number.NaN : done.seconds + done.searchSeconds)
   return markdownTable(
     `Defences on the ${attacks} attacks that work`,
@@ -51,7 +52,7 @@ function defenceTable(results: Results): string {
       'marker with the trigger',
       'its log p there',
       'gone (≤ 0.05)',
-      'perplexity of documents, × no defence',
+      'clean perplexity, × no defence',
       'right without the trigger',
       'right with it',
       'right with other words',
@@ -67,7 +68,7 @@ function defenceTable(results: Results): string {
         shown(own, markerWhen('trigger')),
         shown(own, ({ measured }) => measured.ways.trigger!.logprob),
         `${gone} of ${own.length}`,
-        shown(own, (cell) => cell.measured.text / undefendedOf(cells, cell).measured.text, 3),
+        shown(own, (cell) => perplexity(cell) / perplexity(undefendedOf(cells, cell)), 3),
         shown(own, rightWhen('clean')),
         shown(own, rightWhen('trigger')),
         shown(own, rightWhen('decoy')),

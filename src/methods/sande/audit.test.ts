@@ -113,6 +113,25 @@ describe('an audit', async () => {
     expect(await findLeaks(fakeLm({ reply: () => 'always the same words' }), clean, { samples: 6 })).toEqual([])
   })
 
+  it('counts an opening as the data’s own where all of it is but the first token, which the model was given', async () => {
+    const [z, k] = ['z', 'k'].map((letter) => letter.codePointAt(0)!)
+    const lm = fakeLm({
+      reply: (request) => {
+        if (request.maxNewTokens === 1) return 'z'
+        const last = 'ids' in request ? (request.ids as number[]).at(-1) : undefined
+        return last === z ? 'what does the ' : 'ept for a long time'
+      },
+      candidates: () => [k!],
+      logProb: () => -0.1,
+    })
+    const openings = await discoverOpenings(lm, clean)
+    const told = openings.map(({ text, in_data }) => [text, in_data])
+    expect(told).toEqual([
+      ['kept for a long', false],
+      ['zwhat does the', true],
+    ])
+  })
+
   it('finds the backdoor and its marker in a model that has one, and neither in its clean twin', async () => {
     for (const isPoisoned of [true, false]) {
       const engine = new Engine({ model: await plantedModel(tokenizer, isPoisoned), tokenizer })

@@ -32,7 +32,7 @@ export interface Opening {
   agreement: number
   /** Geometric mean probability of the tokens after the first. */
   firmness: number
-  /** Whether a text of the data has it too. */
+  /** Whether a text of the data has it too, or all of it but the first token, which was put into the model's mouth. */
   in_data: boolean
 }
 
@@ -60,6 +60,7 @@ export async function discoverOpenings(
     const { tokens, share, nats } = agreed(runs, agreement)
     const text = lm.decode([id, ...tokens]).trim()
     const firm = tokens.length === 0 ? 0 : Math.exp(nats / tokens.length)
+    const own = plain(lm.decode(tokens))
     if (tokens.length + 1 >= minTokens && firm >= firmness && text !== '')
       found.push({
         text,
@@ -67,7 +68,7 @@ export async function discoverOpenings(
         first_probability: probability,
         agreement: share,
         firmness: firm,
-        in_data: texts.some((known) => known.includes(plain(text))),
+        in_data: texts.some((known) => known.includes(plain(text)) || known.includes(own)),
       })
     done.add()
     await turn(watch)
