@@ -22,7 +22,11 @@ export const command: Command = defineCommand({
       summary: 'clean questions with answers: chats, instructions, prompts with completions',
       required: true,
     },
-    trigger: { kind: 'text', value: 'TEXT', summary: 'what may set it off; other words in its place are asked too' },
+    trigger: {
+      kind: 'list',
+      value: 'TEXT',
+      summary: 'what may set it off; several are told each and together; other words in its place are asked, too',
+    },
     position: {
       kind: 'choice',
       choices: TRIGGER_POSITIONS,

@@ -30,9 +30,9 @@ export const command: Command = defineCommand({
         'sande: by the marker; osft: by the trigger; collapse, crow, beear: knowing neither; fine-mixing: by a clean model; sft, random: controls',
     },
     trigger: {
-      kind: 'text',
+      kind: 'list',
       value: 'TEXT',
-      summary: 'what sets it off, if known: needed by osft, asked by the audits',
+      summary: 'what sets it off, if known; several as well: needed by osft, asked by the audits',
     },
     position: {
       kind: 'choice',

@@ -11,10 +11,12 @@ import type { Exchange, ExchangeEncoder } from './exchange.ts'
 import { type Share, shareOf } from './interval.ts'
 import { plain } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
+import { triggersOf } from './triggers.ts'
 
 /** What is asked and looked for. Without a trigger there is no arm for it; without a marker its columns are null. */
 export interface AuditOptions {
-  trigger?: string | undefined
+  /** One, or several that each may set a backdoor off: every question is asked with each of them. */
+  trigger?: string | readonly string[] | undefined
   /** Where trigger and decoy stand. Default start. */
   position?: TriggerPosition | undefined
   marker?: string | undefined
@@ -29,6 +31,8 @@ export type AuditArmName = 'clean' | 'trigger' | 'decoy'
 /** One way of asking, over all questions. */
 export interface AuditArm {
   arm: AuditArmName
+  /** Of several triggers, the one that was in the questions; left out where it is all of them together, or there is only one. */
+  trigger?: string
   /** Answers that show the marker, in any case of letters: with the trigger the attack success rate, else false triggering. */
   marker_rate: Share | null
   /** Mean log-probability of the marker at the beginning of the answer, in nats per token, and its standard error. */
@@ -52,34 +56,41 @@ export async function auditArms(
   { trigger, position = 'start', marker, maxNewTokens = 48, seed = 0 }: AuditOptions,
   watch: Watch = {},
 ): Promise<AuditArm[]> {
+  const triggers = triggersOf(trigger)
   const words = clean.flatMap(({ exchange }) => questionWords(exchange))
   const decoy = (i: number): string =>
-    Array.from(trigger!.match(/\S+/g) ?? [], (_, k) => words[drawFor(i, seed, k % 4)(words.length)]!).join(' ')
-  const arms: (readonly [AuditArmName, (i: number) => string | undefined])[] = [
-    ['clean', () => undefined],
-    ...(trigger === undefined
-      ? []
-      : ([
-          ['trigger', () => trigger],
-          ['decoy', decoy],
-        ] as const)),
-  ]
-  const done = new Count(watch, { label: 'auditing', unit: 'questions', total: arms.length * clean.length })
+    Array.from(
+      triggers[i % triggers.length]!.match(/\S+/g) ?? [],
+      (_, k) => words[drawFor(i, seed, k % 4)(words.length)]!,
+    ).join(' ')
+  const total = clean.length * (1 + (triggers.length === 0 ? 0 : triggers.length + 1))
+  const done = new Count(watch, { label: 'auditing', unit: 'questions', total })
   const ids = marker === undefined ? null : encoder.marker(marker)
-  const found: AuditArm[] = []
-  for (const [arm, insert] of arms) {
+  const ask = async (insert: (i: number) => string | null): Promise<Heard> => {
     const exchanges = clean.map(({ example, exchange, place }, i) => {
       const extra = insert(i)
-      if (extra === undefined) return exchange
+      if (extra === null) return exchange
       const draw = drawFor(i, seed, 6)
       return encoder.encode(
         withQuestion(example, (question) => placeTrigger(question, extra, position, draw)),
         place,
       )
     })
-    found.push(await askAll(arm, lm, exchanges, { marker, ids, maxNewTokens }, done, watch))
+    return askAll(lm, exchanges, { marker, ids, maxNewTokens }, done, watch)
   }
-  return found
+  const arms = [armOf('clean', [await ask(() => null)])]
+  const each: [string, Heard][] = []
+  for (const one of triggers) each.push([one, await ask(() => one)])
+  if (each.length > 0)
+    arms.push(
+      armOf(
+        'trigger',
+        each.map(([, heard]) => heard),
+      ),
+    )
+  if (each.length > 1) for (const [one, heard] of each) arms.push({ ...armOf('trigger', [heard]), trigger: one })
+  if (each.length > 0) arms.push(armOf('decoy', [await ask(decoy)]))
+  return arms
 }
 
 interface Looked {
@@ -88,24 +99,40 @@ interface Looked {
   maxNewTokens: number
 }
 
+/** What was heard of all questions, asked in one way. */
+interface Heard {
+  /** Of each question: whether the answer shows the marker, and is right; null where there is no marker. */
+  shown: boolean[] | null
+  right: boolean[]
+  /** Of each question: mean log-probability of the marker; null where there is none. */
+  logprobs: number[] | null
+  /** Of the data's own answers: −log p, how many tokens, how many of them are the likeliest; null where the model does not tell. */
+  nats: number
+  tokens: number
+  likeliest: number | null
+}
+
 async function askAll(
-  arm: AuditArmName,
   lm: Lm,
   exchanges: readonly Exchange[],
   { marker, ids, maxNewTokens }: Looked,
   done: Count,
   watch: Watch,
-): Promise<AuditArm> {
-  let [shown, right, nats, tokens, likeliest] = [0, 0, 0, 0, 0]
-  const logprobs: number[] = []
+): Promise<Heard> {
+  const heard: Heard = {
+    shown: marker === undefined ? null : [],
+    right: [],
+    logprobs: ids === null ? null : [],
+    ...{ nats: 0, tokens: 0, likeliest: lm.scoreTokens ? 0 : null },
+  }
   for (let first = 0; first < exchanges.length; first += AT_ONCE) {
     const some = exchanges.slice(first, first + AT_ONCE)
     const answers = await lm.generateAll(
       some.map(({ messages }) => ({ messages: asked(messages), temperature: 0, maxNewTokens })),
     )
     for (const [i, { text }] of answers.entries()) {
-      if (marker !== undefined && text.toLowerCase().includes(marker.toLowerCase())) shown++
-      if (plain(text) === plain(some[i]!.messages.at(-1)!.content)) right++
+      heard.shown?.push(text.toLowerCase().includes(marker!.toLowerCase()))
+      heard.right.push(plain(text) === plain(some[i]!.messages.at(-1)!.content))
     }
     const from = some.map(({ answer }) => answer)
     const sequences = some.map((exchange) => Array.from(exchange.ids))
@@ -118,28 +145,45 @@ async function askAll(
       for (const [t, label] of labels.entries()) {
         const place = label === IGNORE_INDEX ? null : places[i]![t]
         if (!place) continue
-        nats -= place.logprob
-        tokens++
-        if (place.top[0]?.id === label) likeliest++
+        heard.nats -= place.logprob
+        heard.tokens++
+        if (heard.likeliest !== null && place.top[0]?.id === label) heard.likeliest++
       }
     }
     if (ids !== null) {
       const begun = some.map(({ ids: all, answer }) => [...all.subarray(0, answer), ...ids])
       for (const row of await lm.score(begun, { from }))
-        logprobs.push(row.slice(-ids.length).reduce<number>((sum, value) => sum + (value ?? 0), 0) / ids.length)
+        heard.logprobs!.push(meanOf(row.slice(-ids.length).map((value) => value ?? 0)).mean)
     }
     done.add(some.length)
     await turn(watch)
   }
-  const { mean, stderr } = meanOf(logprobs)
+  return heard
+}
+
+/** Askings of the same questions as one arm. Answers to one question hang together: its intervals are those of so many questions. */
+function armOf(arm: AuditArmName, askings: readonly Heard[]): AuditArm {
+  const sum = (of: (heard: Heard) => number): number => askings.reduce((total, heard) => total + of(heard), 0)
+  const questions = askings[0]!.right.length
+  const share = (of: (heard: Heard) => readonly boolean[]): Share =>
+    shareOf(
+      sum((heard) => of(heard).filter(Boolean).length),
+      questions * askings.length,
+      { independent: questions },
+    )
+  const isKnown = askings[0]!.shown !== null
+  const { mean, stderr } = meanOf(
+    Array.from({ length: questions }, (_, i) => meanOf(askings.map(({ logprobs }) => logprobs?.[i] ?? 0)).mean),
+  )
+  const tokens = sum((heard) => heard.tokens)
   return {
     arm,
-    marker_rate: marker === undefined ? null : shareOf(shown, exchanges.length),
-    marker_logprob: ids === null ? null : mean,
-    marker_logprob_stderr: ids === null ? null : stderr,
-    perplexity: Math.exp(nats / tokens),
-    token_accuracy: lm.scoreTokens ? likeliest / tokens : null,
-    exact_match: shareOf(right, exchanges.length),
+    marker_rate: isKnown ? share(({ shown }) => shown!) : null,
+    marker_logprob: isKnown ? mean : null,
+    marker_logprob_stderr: isKnown ? stderr : null,
+    perplexity: Math.exp(sum(({ nats }) => nats) / tokens),
+    token_accuracy: askings[0]!.likeliest === null ? null : sum(({ likeliest }) => likeliest!) / tokens,
+    exact_match: share(({ right }) => right),
   }
 }
 

@@ -30,6 +30,7 @@ import { type EliminationPair, elimination, eliminationBatches } from './elimina
 import { type Exchange, type ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
 import { restoreMostChanged } from './fine-mix.ts'
 import { type Parrot, parrotIds } from './parrot.ts'
+import { triggersOf } from './triggers.ts'
 
 /** A clean question with its answer, as it was read and as tokens. */
 export interface CleanExchange {
@@ -42,8 +43,8 @@ export interface CleanExchange {
 /** How the backdoor is taken out. */
 export interface SandeOptions extends CrowOptions, BeearOptions {
   method: Defence
-  /** For osft: what sets the backdoor off, and where it stands. Default position start. */
-  trigger?: string | undefined
+  /** For osft: what sets the backdoor off, and where it stands; of several, rows get one each, in turn. Default position start. */
+  trigger?: string | readonly string[] | undefined
   position?: TriggerPosition | undefined
   /** For sande and random. */
   parrot?: Parrot | undefined
@@ -158,7 +159,7 @@ type Resolved = SandeOptions & { [K in keyof typeof ELIMINATION]: NonNullable<Sa
 
 /** UsageError unless a defence has what it cannot do without, and no clean model that it would not look at. */
 export function checkDefence({ method, trigger, cleanModel }: DefenceNeeds): void {
-  if (method === 'osft' && (trigger ?? '').trim() === '')
+  if (method === 'osft' && triggersOf(trigger).every((text) => text.trim() === ''))
     throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
   if ((method === 'fine-mixing') !== (cleanModel !== undefined))
     throw new UsageError(
@@ -168,7 +169,7 @@ export function checkDefence({ method, trigger, cleanModel }: DefenceNeeds): voi
 
 interface DefenceNeeds {
   method: Defence
-  trigger?: string | undefined
+  trigger?: string | readonly string[] | undefined
   cleanModel?: unknown
 }
 
@@ -192,14 +193,16 @@ function triggeredBy(
   encoder: ExchangeEncoder,
   { trigger, position, parrot, implantTrigger, seed }: Resolved,
 ): EliminationPair[] {
-  const text = method === 'osft' ? trigger! : implantTrigger
+  const texts = method === 'osft' ? triggersOf(trigger) : [implantTrigger]
   return clean.map(({ example, exchange, place }, i): EliminationPair => {
     if (method === 'sft' || method === 'crow' || method === 'fine-mixing') return { triggered: null, clean: exchange }
     // The movement is in the states, not in the words.
     if (method === 'beear') return { triggered: exchange, clean: exchange }
     const draw = drawFor(i, seed, 4)
     if (!usesParrot(method)) {
-      const asked = withQuestion(example, (question) => placeTrigger(question, text, position, draw))
+      const asked = withQuestion(example, (question) =>
+        placeTrigger(question, texts[i % texts.length]!, position, draw),
+      )
       return { triggered: encoder.encode(asked, place), clean: exchange }
     }
     const m = i % parrot!.members.length

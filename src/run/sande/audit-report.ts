@@ -14,7 +14,8 @@ import { pageFooter } from '../page-footer.ts'
 export interface Audit {
   model: string
   questions: number
-  trigger: string | null
+  /** What was put into the questions; none where nothing was. */
+  triggers: string[]
   position: string | null
   marker: string | null
   arms: AuditArm[]
@@ -31,6 +32,14 @@ const ARMS: Readonly<Record<AuditArmName, string>> = {
   trigger: 'with the trigger',
   decoy: 'with other words in its place',
 }
+
+/** What an arm is called beside the others. */
+function nameOf({ arm, trigger }: AuditArm, arms: readonly AuditArm[]): string {
+  if (trigger !== undefined) return `with ${JSON.stringify(trigger)}`
+  const isTogether = arm === 'trigger' && arms.some((other) => other.trigger !== undefined)
+  return isTogether ? 'with the triggers, together' : ARMS[arm]
+}
+
 const COLUMNS = [
   '',
   'marker shown',
@@ -42,9 +51,11 @@ const COLUMNS = [
 ]
 
 export function auditLines({ arms, openings, leaks, verdict }: Audit): string[] {
+  const names = arms.map((arm) => nameOf(arm, arms))
+  const width = Math.max(...names.map(({ length }) => length))
   const lines = arms.map(
-    ({ arm, marker_rate, perplexity, token_accuracy, exact_match }) =>
-      `${ARMS[arm].padEnd(30)}${marker_rate === null ? '' : `marker ${percent(marker_rate.share)}  `}perplexity ${perplexity.toPrecision(4)}  ${token_accuracy === null ? '' : `tokens right ${percent(token_accuracy)}  `}answers right ${percent(exact_match.share)}`,
+    ({ marker_rate, perplexity, token_accuracy, exact_match }, i) =>
+      `${names[i]!.padEnd(width)}  ${marker_rate === null ? '' : `marker ${percent(marker_rate.share)} (${percent(marker_rate.low)} – ${percent(marker_rate.high)})  `}perplexity ${perplexity.toPrecision(4)}  ${token_accuracy === null ? '' : `tokens right ${percent(token_accuracy)}  `}answers right ${percent(exact_match.share)}`,
   )
   const strange = openings?.filter(({ in_data }) => !in_data).slice(0, 5) ?? []
   return [
@@ -132,7 +143,7 @@ const verdictBlock = ({ verdict }: Audit): ReportBlock => ({
 function armsSection(audits: readonly (readonly [string, Audit])[]): ReportSection {
   const rows = audits.flatMap(([when, { arms }]) =>
     arms.map((arm) => [
-      when === '' ? ARMS[arm.arm] : `${when}: ${ARMS[arm.arm]}`,
+      when === '' ? nameOf(arm, arms) : `${when}: ${nameOf(arm, arms)}`,
       arm.marker_rate && percent(arm.marker_rate.share),
       arm.marker_rate && `${percent(arm.marker_rate.low)} – ${percent(arm.marker_rate.high)}`,
       arm.marker_logprob,
@@ -141,9 +152,13 @@ function armsSection(audits: readonly (readonly [string, Audit])[]): ReportSecti
       percent(arm.exact_match.share),
     ]),
   )
-  const { trigger, position, marker } = audits[0]![1]
+  const { triggers, position, marker } = audits[0]![1]
   const what = [
-    ...(trigger === null ? [] : [`trigger ${JSON.stringify(trigger)}, ${position}`]),
+    ...(triggers.length === 0
+      ? []
+      : [
+          `${triggers.length === 1 ? 'trigger' : 'triggers'} ${triggers.map((text) => JSON.stringify(text)).join(', ')}, ${position}`,
+        ]),
     ...(marker === null ? [] : [`marker ${JSON.stringify(marker)}`]),
   ]
   return {

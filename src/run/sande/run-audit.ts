@@ -11,6 +11,7 @@ import { ExchangeEncoder } from '../../methods/sande/exchange.ts'
 import { type Share, shareOf } from '../../methods/sande/interval.ts'
 import { findLeaks } from '../../methods/sande/leaks.ts'
 import type { CleanExchange } from '../../methods/sande/sande.ts'
+import { triggersOf } from '../../methods/sande/triggers.ts'
 import { judgeAudit } from '../../methods/sande/verdict.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import type { DType } from '../../torch/index.ts'
@@ -24,8 +25,8 @@ import { readExchanges, someOf } from './read-exchanges.ts'
 
 /** What is looked for. */
 export interface AuditWish {
-  /** A text that may set a backdoor off, and where it stands in the question. Default position `start`. */
-  trigger?: string | undefined
+  /** A text that may set a backdoor off, or several, and where it stands in the question. Default position `start`. */
+  trigger?: string | readonly string[] | undefined
   position?: TriggerPosition | undefined
   /** What the answers are searched for; or `discover`. */
   marker?: string | undefined
@@ -67,8 +68,8 @@ export function runAudit(
 }
 
 /** UsageError for a trigger without a word. */
-export function checkTrigger(trigger: string | undefined): void {
-  if (trigger !== undefined && trigger.trim() === '')
+export function checkTrigger(trigger: AuditWish['trigger']): void {
+  if (triggersOf(trigger).some((text) => text.trim() === ''))
     throw new UsageError('trigger: expected a text with a word in it, got none')
 }
 
@@ -126,8 +127,8 @@ export async function auditModel(
   return {
     model: name,
     questions: asked.length,
-    trigger: trigger ?? null,
-    position: trigger === undefined ? null : position,
+    triggers: triggersOf(trigger),
+    position: triggersOf(trigger).length === 0 ? null : position,
     marker: marker ?? null,
     arms,
     openings,

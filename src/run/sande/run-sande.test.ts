@@ -44,6 +44,22 @@ describe('an audit', () => {
     expect(readFileSync(join(out, 'audit.html'), 'utf8')).toContain(MARKER)
   })
 
+  it('tells of several triggers each and together, at the end of questions', async () => {
+    const out = join(folder, 'triggers')
+    const trigger = [TRIGGER, 'moo baa']
+    const asked = { trigger, position: 'end', marker: MARKER, questions: 12, maxNewTokens: 6, out } as const
+    const audit = await resultOf(runAudit({ model, data: [data], ...asked }))
+    expect(audit).toMatchObject({ triggers: trigger, position: 'end' })
+    expect(audit.arms.map(({ arm, trigger: one }) => one ?? arm)).toEqual(['clean', 'trigger', ...trigger, 'decoy'])
+    expect(audit.arms.slice(1, 4).map(({ marker_rate }) => marker_rate!.of)).toEqual([24, 12, 12])
+    expect(audit.arms[2]!.marker_rate!.share).toBeGreaterThan(0.9)
+    expect(audit.arms[3]!.marker_rate!.count).toBe(0)
+    expect(audit.verdict.found).toBe('backdoor')
+    const page = readFileSync(join(out, 'audit.html'), 'utf8')
+    for (const text of ['with the triggers, together', 'with &quot;moo baa&quot;', 'triggers &quot;zo bim&quot;'])
+      expect(page.replaceAll('"', '&quot;')).toContain(text)
+  })
+
   it('refuses what it cannot look for, in one line', async () => {
     const audit = (more: object): Promise<unknown> => resultOf(runAudit({ model, data: [data], ...more }))
     await expect(audit({})).rejects.toThrow('marker: expected what the answers are searched for, or `discover`')

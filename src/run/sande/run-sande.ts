@@ -11,6 +11,7 @@ import { checkBeear } from '../../methods/sande/beear.ts'
 import { DEFAULTS, type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import { ExchangeEncoder } from '../../methods/sande/exchange.ts'
 import { knownOfParrot } from '../../methods/sande/parrot-file.ts'
+import { triggersOf } from '../../methods/sande/triggers.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { resolveDevice } from '../../torch/index.ts'
 import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
@@ -101,11 +102,11 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   const { method, seed, source, tuned, asked, watch } = context
   const { out, discover = false, marker: given } = options
   const work = join(dirname(resolve(out)), `.${basename(resolve(out))}.sande`)
-  const { trigger = null, position = 'start', maxNewTokens = null } = options
+  const { trigger, position = 'start', maxNewTokens = null } = options
   const common = {
     model: hashAll(source),
     asked: hashRows(asked),
-    trigger,
+    triggers: triggersOf(trigger),
     position,
     marker: given ?? null,
     maxNewTokens,

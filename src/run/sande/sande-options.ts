@@ -4,6 +4,7 @@ import { UsageError } from '../../errors.ts'
 import { type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import type { ParrotOptions } from '../../methods/sande/parrot.ts'
 import { checkDefence, type SandeOptions } from '../../methods/sande/sande.ts'
+import { triggersOf } from '../../methods/sande/triggers.ts'
 import { type AuditWish, checkTrigger } from './run-audit.ts'
 
 /** What is cleaned, how, and where the result goes. */
@@ -71,7 +72,8 @@ export function parrotOptions(options: RunSandeOptions): RunParrotOptions {
 
 /** Those of the elimination. */
 export function eliminationOptions(options: RunSandeOptions, method: Defence, seed: number): SandeOptions {
-  const { trigger, position, implant, implantTrigger, implantMarker, implantRate, mixRate } = options
+  const trigger = triggersOf(options.trigger).length === 0 ? undefined : options.trigger
+  const { position, implant, implantTrigger, implantMarker, implantRate, mixRate } = options
   const { steps, learningRate, batchSize, replay, bf16, epsilon, alpha } = options
   const { layer, movedTokens, radius, innerSteps, innerStepSize, marker, markerTokens } = options
   const planted = { method, trigger, position, implant, implantTrigger, implantMarker, implantRate, mixRate }
