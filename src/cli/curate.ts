@@ -21,7 +21,7 @@ export const command: Command = defineCommand({
       summary: 'folder of the result; one that was stopped goes on',
       library: 'output_dir',
     },
-    config: { kind: 'text', value: 'FILE', summary: 'YAML with more settings, such as recipes/curate.yaml' },
+    config: { kind: 'text', value: 'FILE', summary: 'YAML with more settings, such as recipes/curate/curate.yaml' },
     'max-bad': {
       kind: 'number',
       summary: 'share of the records that may be bad (default: 0.001)',
@@ -48,7 +48,7 @@ export const command: Command = defineCommand({
   examples: [
     'curate texts/ --out runs/danish --lang da',
     'curate crawl/ --out runs/web --lang da --contamination.files evals/',
-    'curate --config recipes/curate.yaml --shards 512 --shard 7',
+    'curate --config recipes/curate/curate.yaml --shards 512 --shard 7',
   ],
   run: async ({ positionals, options, overrides, output }) => {
     const { out, config: file, maxBad, shards, workers, overwrite } = options

@@ -3,7 +3,7 @@
 
 import { closeSync, openSync, readSync, rmSync } from 'node:fs'
 import { writeFileInTurns } from '../../files/atomic-write.ts'
-import { turn, type Watch } from '../../work.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { entryBytes, KeyTable, partOf } from './key-table.ts'
 
 /** Documents by number, 0 to count − 1, and their keys. */
@@ -32,6 +32,8 @@ export interface Batch {
   numGroups: number
   /** Calls `visit` for each group of the document at `index` of `documents`. */
   eachGroup(index: number, visit: (group: number) => void): void
+  /** Tells that so many more of the documents have been compared. */
+  compared(count: number): void
   /** Number of the part of the documents that hang together. */
   componentOf(index: number): number
 }
@@ -49,12 +51,15 @@ export async function* candidateBatches(candidates: Candidates, room: Room, watc
     for (let i = 0; i < parent.length; i++) parent[i] = rootOf(parent, i)
     const sizes = new Uint32Array(candidates.count)
     eachMember(room.spill, (document) => sizes[parent[document]!]!++)
+    const total = parent.reduce((sum, root) => sum + (sizes[root]! > 0 ? 1 : 0), 0)
+    const count = new Count(watch, { label: 'comparing candidates', unit: 'documents', total })
+    const compared = (more: number): void => count.add(more)
     for (let from = 0; from < sizes.length; ) {
       let members = 0
       let to = from
       while (to < sizes.length && (members === 0 || (members + sizes[to]!) * MEMBER_BYTES <= room.memoryBytes))
         members += sizes[to++]!
-      if (members > 0) yield batchOf(candidates, room.spill, parent, from, to, members)
+      if (members > 0) yield { ...batchOf(candidates, room.spill, parent, from, to, members), compared }
       from = to
       await turn(watch)
     }
@@ -71,6 +76,7 @@ async function writeGroups(
   watch: Watch,
 ): Promise<void> {
   const parts = Math.max(1, Math.ceil((count * entryBytes(2)) / memoryBytes))
+  const passes = new Count(watch, { label: 'looking for near-duplicates', unit: 'passes', total: bands * parts })
   let groups = 0
   await writeFileInTurns(spill, async (sink) => {
     const pairs = new Uint32Array(2 * BUFFERED)
@@ -100,6 +106,7 @@ async function writeGroups(
           put(document, table.markOf(entry))
           join(parent, first, document)
         })
+        passes.add()
         await turn(watch)
       }
     flush()
@@ -126,7 +133,7 @@ function batchOf(
   from: number,
   to: number,
   members: number,
-): Batch {
+): Omit<Batch, 'compared'> {
   const given = new Uint32Array(members)
   const groups = new Uint32Array(members)
   let length = 0

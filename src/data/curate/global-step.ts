@@ -2,7 +2,7 @@
 // through, as often as its memory makes it necessary, and holds 13 bytes for each document and never more than two texts.
 
 import { join } from 'node:path'
-import { turn, type Watch } from '../../work.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { AllDocuments } from './all-documents.ts'
 import type { Candidates, Room } from './candidate-groups.ts'
 import { beginning, type Example, Examples } from './examples.ts'
@@ -61,14 +61,9 @@ export async function globalStep(
     for (const example of manifest.examples) examples.keep(example)
   }
   try {
-    const label = (what: string): void => watch.tell?.({ type: 'progress', label: what, done: 0, unit: 'documents' })
-    if (settings.dedup.exact) {
-      label('exact duplicates')
-      await markExact(all, reasons, goesFor, memoryBytes, watch)
-    }
+    if (settings.dedup.exact) await markExact(all, reasons, goesFor, memoryBytes, watch)
     let unchecked = 0
     if (settings.dedup.near !== 'none') {
-      label('near-duplicates')
       const room = { memoryBytes, spill: join(out, 'work', 'candidates') }
       unchecked = await markNear(all, settings, reasons, goesFor, room, watch)
     }
@@ -110,6 +105,7 @@ async function markExact(
   watch: Watch,
 ): Promise<void> {
   const parts = Math.max(1, Math.ceil((all.count * entryBytes(4)) / memoryBytes))
+  const passes = new Count(watch, { label: 'looking for equal texts', unit: 'passes', total: parts })
   const hash = new Uint32Array(4)
   for (let part = 0; part < parts; part++) {
     const table = new KeyTable(4, all.count / parts)
@@ -121,6 +117,7 @@ async function markExact(
       reasons[document] = REASON.exact
       goesFor[document] = first
     })
+    passes.add()
     await turn(watch)
   }
 }

@@ -18,11 +18,12 @@ export class JobRecords {
   readonly seen: Seen = { records: 0, bad: 0, notices: 0 }
   isOver = false
   report: JobReport | undefined
+  private taken = 0
   private readonly skipped: Seen
   private readonly progress: (bytes: number) => void
   private readonly records: AsyncIterator<JobRecord>
 
-  /** `skipped` of them are left out. `progress` hears of bytes of records, those left out included. */
+  /** `skipped` of them are left out. `progress` hears with each record, those left out included, how much of the file was read for it. */
   constructor(job: Job, source: SourceSettings, skipped: Seen, progress: (bytes: number) => void) {
     this.skipped = skipped
     this.progress = progress
@@ -32,7 +33,10 @@ export class JobRecords {
     const notice = (message: string): void => {
       if (this.isNew('notices')) this.report!.notice(message)
     }
-    this.records = readJob(job, source, { bad, notice })[Symbol.asyncIterator]()
+    const taken = (bytes: number): void => {
+      this.taken += bytes
+    }
+    this.records = readJob(job, source, { bad, notice, taken })[Symbol.asyncIterator]()
   }
 
   /** The next record; undefined at the end. */
@@ -43,7 +47,8 @@ export class JobRecords {
         this.isOver = true
         return undefined
       }
-      this.progress(found.value.recordBytes)
+      this.progress(this.taken)
+      this.taken = 0
       if (this.isNew('records')) return found.value
     }
   }

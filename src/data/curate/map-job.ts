@@ -58,7 +58,7 @@ export class Mapper {
     return new Mapper(settings, hasher, index, identifier)
   }
 
-  /** Does what is left of a job and returns its manifest. `progress` hears of bytes of records. */
+  /** Does what is left of a job and returns its manifest. `progress` hears with each record of bytes of the file as it is stored. */
   async run(
     job: Job,
     out: string,
@@ -66,22 +66,30 @@ export class Mapper {
     pieceBytes: number = PIECE_BYTES,
   ): Promise<JobManifest> {
     const { plan } = this.settings
+    let told = 0
+    const tell = (bytes: number): void => {
+      // The whole file lies open where other jobs have their parts of it.
+      const more = Math.min(bytes, job.size - told)
+      told += more
+      progress(more)
+    }
     const done = doneJob(out, job.index, plan)
     if (done !== undefined) {
-      progress(job.size)
+      tell(job.size)
       return done
     }
     mkdirSync(join(out, 'work'), { recursive: true })
     rmSync(jobFiles(out, job.index).manifest, { force: true })
     const pieces = donePieces(out, job.index, plan)
     const source = this.settings.sources[job.source]!
-    const records = new JobRecords(job, source, pieces.at(-1)?.seen ?? { records: 0, bad: 0, notices: 0 }, progress)
+    const records = new JobRecords(job, source, pieces.at(-1)?.seen ?? { records: 0, bad: 0, notices: 0 }, tell)
     while (pieces.at(-1)?.isLast !== true) {
       const piece = await this.piece(job, source, records, out, pieces.length, pieceBytes)
       // The manifest of the job says the same of a last one.
       if (!piece.isLast) markPiece(out, pieces.length, piece)
       pieces.push(piece)
     }
+    tell(job.size)
     return markJob(out, pieces)
   }
 

@@ -14,7 +14,7 @@ export interface MapOptions {
   out: string
   /** 1 works in this thread. */
   workers: number
-  /** Bytes of records that were read since the last call. */
+  /** Bytes of the files as they are stored, read since the last call; of all jobs their sizes in the end. */
   progress?: (bytes: number) => void
 }
 

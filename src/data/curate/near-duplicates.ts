@@ -5,6 +5,9 @@
 import { turn, type Watch } from '../../work.ts'
 import { type Candidates, candidateBatches, type Room } from './candidate-groups.ts'
 
+/** Documents that are compared before others have their turn. */
+const TURN = 1024
+
 /** Hears of a document that goes, and of the one that it goes for. */
 export type Removal = (document: number, kept: number) => void
 
@@ -13,7 +16,7 @@ const MOST_COMPARED = 200
 
 /** Clusters by transitive closure; of each the document with the smallest content hash stays. */
 export async function closure(candidates: Candidates, room: Room, remove: Removal, watch: Watch = {}): Promise<void> {
-  for await (const { documents, componentOf } of candidateBatches(candidates, room, watch)) {
+  for await (const { documents, componentOf, compared } of candidateBatches(candidates, room, watch)) {
     const kept = new Map<number, number>()
     for (let i = 0; i < documents.length; i++) {
       const component = componentOf(i)
@@ -21,6 +24,7 @@ export async function closure(candidates: Candidates, room: Room, remove: Remova
       if (first === undefined) kept.set(component, documents[i]!)
       else remove(documents[i]!, first)
     }
+    compared(documents.length)
   }
 }
 
@@ -52,14 +56,17 @@ export async function verified(
   watch: Watch = {},
 ): Promise<number> {
   let unchecked = 0
-  for await (const { documents, numGroups, eachGroup } of candidateBatches(candidates, room, watch)) {
+  for await (const { documents, numGroups, eachGroup, compared } of candidateBatches(candidates, room, watch)) {
     // Kept documents of each group, the latest first: 1 + an entry, whose document (by its place) and predecessor stand in two lists.
     const latest = new Uint32Array(numGroups)
     const sizes = new Uint32Array(numGroups)
     const kept = new Growing()
     const before = new Growing()
     for (let i = 0; i < documents.length; i++) {
-      if (i % 1024 === 0) await turn(watch)
+      if (i % TURN === 0 && i > 0) {
+        compared(TURN)
+        await turn(watch)
+      }
       const near = new Set<number>()
       eachGroup(i, (group) => {
         for (let entry = latest[group]!; entry !== 0; entry = before.array[entry - 1]!) near.add(kept.array[entry - 1]!)
@@ -81,6 +88,7 @@ export async function verified(
         latest[group] = entry
       })
     }
+    compared(documents.length % TURN || TURN)
   }
   return unchecked
 }

@@ -168,6 +168,9 @@ describe('withOverrides', () => {
 
   it('refuses what is no rule or no value of one', () => {
     expect(() => withOverrides(NO_RULES, { min_doc_word: 3 })).toThrow(/rules.min_doc_word: .*'min_doc_words'/)
+    expect(() => withOverrides(NO_RULES, { foo: 3 })).toThrow(
+      /rules.foo: .* There are dup_para_frac, .*new_line_ratio$/,
+    )
     expect(() => withOverrides(NO_RULES, { min_doc_words: 'ten' })).toThrow(/expected a number ≥ 0, or null, got "ten"/)
     expect(() => withOverrides(NO_RULES, { top_n_grams: [[2]] })).toThrow(/pairs of/)
   })

@@ -24,6 +24,8 @@ export interface JobRecord {
 export interface JobReport {
   bad(stretch: BadStretch): void
   notice(message: string): void
+  /** Bytes of the file as it is stored, once they are read. */
+  taken?(bytes: number): void
 }
 
 /** Yields the documents of a job; none of an empty file. A file that cannot be read on is one bad stretch from there. */
@@ -34,6 +36,7 @@ export async function* readJob(job: Job, source: SourceSettings, report: JobRepo
     encoding: source.encoding,
     bad: (stretch) => report.bad(stretch),
     good: () => {},
+    taken: (bytes) => report.taken?.(bytes),
     notice: (message) => report.notice(message),
   }
   if (job.size === 0) return
@@ -77,8 +80,10 @@ async function* linesOf(
       if (row !== undefined) yield { ...row, offset: start + row.offset, line: 0 }
     }
   }
-  for await (const chunk of createReadStream(file, { start, end: end - 1, highWaterMark: 1 << 20 }))
+  for await (const chunk of createReadStream(file, { start, end: end - 1, highWaterMark: 1 << 20 })) {
+    context.taken?.((chunk as Buffer).length)
     yield* rows(splitter.push(chunk as Buffer))
+  }
   yield* rows(splitter.end())
 }
 

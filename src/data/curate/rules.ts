@@ -121,7 +121,10 @@ export function withOverrides(base: Rules, overrides: Readonly<Record<string, un
   for (const [given, value] of Object.entries(overrides)) {
     const name = ALIASES[given] ?? given
     if (!Object.hasOwn(NO_RULES, name)) {
-      throw new UsageError(`rules.${given}: expected a rule, got none.${didYouMean(given, Object.keys(NO_RULES))}`)
+      const meant =
+        didYouMean(given, [...Object.keys(NO_RULES), ...Object.keys(ALIASES)]) ||
+        ` There are ${Object.keys(NO_RULES).join(', ')}`
+      throw new UsageError(`rules.${given}: expected the name of a rule, got '${given}'.${meant}`)
     }
     rules[name] = checked(name, value)
   }

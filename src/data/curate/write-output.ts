@@ -3,7 +3,7 @@
 import { createReadStream, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileInTurns } from '../../files/atomic-write.ts'
-import { turn, type Watch } from '../../work.ts'
+import { Count, turn, type Watch } from '../../work.ts'
 import { LineSplitter } from '../read/formats/line-splitter.ts'
 import { type GlobalResult, REASON } from './global-step.ts'
 import { type JobManifest, jobFiles } from './job-files.ts'
@@ -40,6 +40,14 @@ export async function writeOutput(
   mkdirSync(folder, { recursive: true })
   const rows = keptRows(jobs, manifests, reasons, clusterSize, out)
   const files: OutputFile[] = []
+  const total = reasons.reduce((sum, reason) => sum + (reason === REASON.kept ? 1 : 0), 0)
+  const count = new Count(watch, { label: 'writing', unit: 'documents', total })
+  let told = 0
+  /** Of the file that is being written. */
+  const tell = (documents: number): void => {
+    count.add(documents - told)
+    told = documents
+  }
   let next = await rows.next()
   while (next.done !== true) {
     const name = `part-${String(files.length).padStart(5, '0')}.${format}`
@@ -62,6 +70,7 @@ export async function writeOutput(
               documents++
               if (pending > 1 << 20) {
                 flush()
+                tell(documents)
                 await turn(watch)
               }
               next = await rows.next()
@@ -79,7 +88,8 @@ export async function writeOutput(
             return writeParquetFile(join(folder, name), lines)
           })()
     files.push({ file: `${DATA_FOLDER}/${name}`, documents, bytes: written.size, sha256: written.sha256 })
-    watch.tell?.({ type: 'progress', label: 'writing', done: files.length, unit: 'files' })
+    tell(documents)
+    told = 0
     await turn(watch)
   }
   const names = new Set(files.map(({ file }) => file))

@@ -232,7 +232,7 @@ function isJsonObject(text: string): boolean {
 async function startOf(context: ReadContext): Promise<string> {
   let start = ''
   // Faults found here would be found, and counted, again when the file is read.
-  const silent: ReadContext = { ...context, bad: () => {}, notice: () => {} }
+  const silent: ReadContext = { ...context, bad: () => {}, notice: () => {}, taken: () => {} }
   for await (const chunk of readChunks(silent)) {
     start += chunk.subarray(0, SNIFFED_BYTES).toString('utf8')
     if (start.length >= SNIFFED_BYTES) break

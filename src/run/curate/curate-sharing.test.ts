@@ -20,6 +20,12 @@ import { arrayOf, curateStatus } from './shards.ts'
 const { folder, place, file, curate, corpus } = useCurations()
 const [a, b, c] = corpus.inputs
 
+/** A record of a web archive that is text already. */
+function conversion(body: string): string {
+  const head = `WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: https://example.org/\r\nContent-Length: ${Buffer.byteLength(body)}`
+  return `${head}\r\n\r\n${body}\r\n\r\n`
+}
+
 describe('a curation', () => {
   it('is the same for any number of workers, shards, and any order of files', async () => {
     const one = await curate(corpus)
@@ -107,10 +113,9 @@ describe('a curation', () => {
     const { jobs, settings } = await makePlan(config, () => {})
     const mapper = await Mapper.create(settings)
     const map = async (out: string, stopAt: number): Promise<Awaited<ReturnType<typeof mapper.run>>> => {
-      let bytes = 0
-      const progress = (more: number): void => {
-        bytes += more
-        if (bytes > stopAt) throw new Error('stopped')
+      let records = 0
+      const progress = (): void => {
+        if (++records > stopAt) throw new Error('stopped')
       }
       return mapper.run(jobs[0]!, out, progress, 4000)
     }
@@ -121,10 +126,10 @@ describe('a curation', () => {
     const pieces = (): number => work(broken).filter((name) => name.endsWith('.piece.json')).length
     const modified = (): number[] =>
       [0, 1].map((i) => statSync(join(broken, 'work', `000000${i ? '.1' : ''}.jsonl`)).mtimeMs)
-    await expect(map(broken, 9000)).rejects.toThrow('stopped')
+    await expect(map(broken, 24)).rejects.toThrow('stopped')
     expect(pieces()).toBe(2)
     const before = modified()
-    await expect(map(broken, 25_000)).rejects.toThrow('stopped')
+    await expect(map(broken, 60)).rejects.toThrow('stopped')
     expect(pieces()).toBeGreaterThan(4)
     expect(await map(broken, 1e9)).toEqual(manifest)
     // What was done was not done again.
@@ -145,8 +150,13 @@ describe('a curation', () => {
     await resultOf(runCurate(curateConfig(columns), { workers: 1 }))
     const parquet = curateConfig({ preset: 'none', inputs: join(rows, 'data'), output_dir: place() })
     const { jobs: others, settings: same } = await makePlan(parquet, () => {})
-    const { pieces: cut } = await (await Mapper.create(same)).run(others[0]!, place('pieces'), () => {}, 4000)
+    let told = 0
+    const hear = (bytes: number): void => {
+      told += bytes
+    }
+    const { pieces: cut } = await (await Mapper.create(same)).run(others[0]!, place('pieces'), hear, 4000)
     expect(cut.length).toBeGreaterThan(3)
+    expect(told).toBe(others[0]!.size)
     for (const near of ['verified', 'datatrove'] as const) {
       const chosen = { ...settings, dedup: { ...settings.dedup, near } }
       const wide = await globalStep(jobs, [manifest], chosen, whole)
@@ -154,6 +164,32 @@ describe('a curation', () => {
       // Text 3 comes twice, and each of 25 is nearly another.
       expect([1, 2].map((reason) => wide.reasons.filter((each) => each === reason).length)).toEqual([1, 25])
     }
+  })
+
+  it('tells how far it is in bytes of the files as they are stored, and of every step that is long', async () => {
+    const rows = Array.from({ length: 600 }, (_, i) => ({ text: text(i % 500) }))
+    const inputs = join(folder, 'packed')
+    const packed = [
+      file('packed/a.jsonl.gz', gzipSync(jsonl(rows))),
+      file('packed/b.warc.gz', Buffer.concat(rows.slice(0, 300).map(({ text: each }) => gzipSync(conversion(each))))),
+    ]
+    const config = curateConfig({ preset: 'none', inputs, output_dir: place() })
+    const told: { label: string; done: number; total: number }[] = []
+    await resultOf(runCurate(config, { workers: 1 }), (event) => {
+      if (event.type === 'progress') told.push({ label: event.label, done: event.done, total: event.total ?? 0 })
+    })
+    for (const { done, total } of told) expect(done).toBeLessThanOrEqual(total)
+    const last = Object.fromEntries(told.map(({ label, done, total }) => [label, [done, total]]))
+    const bytes = packed.reduce((sum, path) => sum + statSync(path).size, 0)
+    expect(last['reading and judging']).toEqual([bytes, bytes])
+    expect(last['looking for equal texts']).toEqual([1, 1])
+    expect(last['looking for near-duplicates']).toEqual([14, 14])
+    expect(last.writing).toEqual([500, 500])
+    // Members of the archive come one after the other, a file that was read in one piece at once.
+    const heard: number[] = []
+    const { jobs, settings } = await makePlan(config, () => {})
+    await (await Mapper.create(settings)).run(jobs[1]!, place('pieces'), (more) => heard.push(more))
+    expect(heard.filter((more) => more > 0).length).toBeGreaterThan(250)
   })
 
   it('does nothing twice', async () => {

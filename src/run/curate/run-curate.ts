@@ -16,7 +16,7 @@ import { sweepLeftovers } from '../../files/leftover.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
 import { lockOutput } from '../../files/output-lock.ts'
 import { counted } from '../../report/amounts.ts'
-import { eventsOf, type Tell, type Watch, type WorkEvent } from '../../work.ts'
+import { Count, eventsOf, type Tell, type Watch, type WorkEvent } from '../../work.ts'
 import { resolveData } from '../resolve-data.ts'
 import type { CurateConfig } from './config.ts'
 import { curateReport } from './curate-report.ts'
@@ -148,11 +148,8 @@ async function mapAll(
   signal: AbortSignal,
 ): Promise<JobManifest[]> {
   const total = jobs.reduce((sum, { size }) => sum + size, 0)
-  let done = 0
-  const progress = (bytes: number): void => {
-    done += bytes
-    tell({ type: 'progress', label: 'reading and judging', done, total: Math.max(done, total), unit: 'bytes' })
-  }
+  const count = new Count({ tell }, { label: 'reading and judging', unit: 'bytes', total })
+  const progress = (bytes: number): void => count.add(bytes)
   const manifests = await mapJobs(jobs, plan.settings, { out, workers, progress }, { tell, signal })
   for (const message of new Set(manifests.flatMap(({ notices }) => notices))) tell({ type: 'notice', message })
   checkBad(manifests, plan.max_bad, out, tell)

@@ -74,8 +74,14 @@ async function* readBytes(context: ReadContext): AsyncGenerator<Buffer> {
 }
 
 /** The bytes as they are stored. */
-function raw({ file, source }: ReadContext, pieceBytes: number): AsyncIterable<Buffer> {
-  return source === undefined ? createReadStream(file, { highWaterMark: pieceBytes }) : piecesOf(source, pieceBytes)
+async function* raw(context: ReadContext, pieceBytes: number): AsyncGenerator<Buffer> {
+  const { file, source } = context
+  const stored: AsyncIterable<Buffer> =
+    source === undefined ? createReadStream(file, { highWaterMark: pieceBytes }) : piecesOf(source, pieceBytes)
+  for await (const chunk of stored) {
+    context.taken?.(chunk.length)
+    yield chunk
+  }
 }
 
 /** The first four bytes, zeros where there are fewer. */

@@ -32,6 +32,7 @@ export async function* readMembers(context: ReadContext): AsyncGenerator<Buffer>
     const skip = (bytes: number): void => {
       buffer = buffer.subarray(bytes)
       position += bytes
+      context.taken?.(bytes)
     }
     /** Where the next member seems to begin; -1 where there is none. */
     const nextMember = (): number => {

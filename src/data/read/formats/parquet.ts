@@ -85,6 +85,7 @@ export async function* readParquet(context: ReadContext, columns?: ColumnChoice)
         yield* goodRow(row, first + i, context)
       }
       first += rows
+      for (const [from, to] of chunks.map(rangeOf)) context.taken?.(to - from)
     }
   } finally {
     buffer.close()

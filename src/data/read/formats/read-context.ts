@@ -25,6 +25,8 @@ export interface ReadContext {
   bad(stretch: BadStretch): void
   /** Counts lines that were read well, and their bytes. */
   good(lines: number, bytes: number): void
+  /** Hears of bytes of the file as it is stored, once they are read. Absent where nobody counts them. */
+  taken?(bytes: number): void
   /** Tells the user once about something surprising but harmless. */
   notice(message: string): void
 }
