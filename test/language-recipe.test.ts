@@ -1,11 +1,12 @@
 // recipes/language/adapt.sh from raw text to a tuned and evaluated model, on texts of a few lines and a tiny model.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
+import { hashFile } from '../src/files/hash.ts'
 import { tinyModelDirectory } from './tiny-model.ts'
 
 // Eight commands, one process each.
@@ -61,7 +62,7 @@ describe('recipes/language/adapt.sh', () => {
   it('goes from raw text to a tuned and evaluated model', () => {
     const few = '--device cpu --max_steps 4 --per_device_train_batch_size 2 --gradient_accumulation_steps 1'
     const out = at('run')
-    const said = adapt({
+    const settings = {
       MODEL: model.directory,
       TEXT: at('danish.jsonl'),
       SOURCE: at('english.jsonl'),
@@ -73,7 +74,8 @@ describe('recipes/language/adapt.sh', () => {
       TUNE: `${few} --max_length 128`,
       TASKS: 'scala',
       EVAL_DATA: directory,
-    })
+    }
+    const said = adapt(settings)
     expect(said).toContain(`→ ${out}/instruct`)
     const history = JSON.parse(readFileSync(join(out, 'adapted/trainer_state.json'), 'utf8')).log_history as object[]
     // Both languages are told of apart.
@@ -88,6 +90,16 @@ describe('recipes/language/adapt.sh', () => {
     expect(JSON.parse(readFileSync(join(out, 'base-30/config.json'), 'utf8')).vocab_size).toBeGreaterThan(261)
     expect(existsSync(join(out, 'instruct/adapter_config.json'))).toBe(true)
     expect(existsSync(join(out, 'eval'))).toBe(true)
+    expect(existsSync(join(out, 'tried'))).toBe(false)
+
+    // As it is where the training was killed behind its first checkpoint: the same again goes on, and ends with the same bits.
+    const made = ['adapted/model.safetensors', 'instruct/adapter_model.safetensors'].map((name) => join(out, name))
+    const before = made.map(hashFile)
+    for (const { name } of readdirSync(join(out, 'adapted'), { withFileTypes: true }))
+      if (name !== 'checkpoint-2') rmSync(join(out, 'adapted', name), { recursive: true })
+    rmSync(join(out, 'instruct'), { recursive: true })
+    adapt(settings)
+    expect(made.map(hashFile)).toEqual(before)
   })
 
   it('says in a line what it is not given', () => {

@@ -28,12 +28,12 @@ share=$(awk -v r="$replay" 'BEGIN { if (r !~ /^(0|0?\.[0-9]+)$/) exit 1; print 1
   exit 2
 }
 
-# What cannot be read is found before hours of work: nothing is trained here.
+# What cannot be read is found before hours of work: nothing is trained here, and no folder made, so that one with checkpoints is let be.
 if [ ! -e "$out/adapted/config.json" ]; then
   $anneal train "$here/continued-pretraining.yaml" --model_name_or_path "$MODEL" --dataset "$SOURCE" --interleave_probs 1 \
-    --output_dir "$out/adapted" ${TRAIN:-} --dry-run
+    --output_dir "$out/tried" ${TRAIN:-} --dry-run >/dev/null
   [ -z "${CHATS:-}" ] ||
-    $anneal train "$here/instructions.yaml" --model_name_or_path "$MODEL" --dataset "$CHATS" --output_dir "$out/instruct" ${TUNE:-} --dry-run
+    $anneal train "$here/instructions.yaml" --model_name_or_path "$MODEL" --dataset "$CHATS" --output_dir "$out/tried" ${TUNE:-} --dry-run >/dev/null
   [ -z "${TASKS:-}" ] || $anneal eval --model "$MODEL" --tasks "$TASKS" ${EVAL_DATA:+--data "$EVAL_DATA"} --limit 1
 fi
 

@@ -1,5 +1,7 @@
 // The books of a curation: what came into every step, what left it, and why the rest did not. They balance or the run stops.
 
+import type { BadReason } from '../read/quarantine.ts'
+
 /** The steps in their order. */
 export const STEPS = [
   'read',
@@ -30,12 +32,16 @@ export interface StepAccount {
   dropped: Record<string, Amount>
 }
 
+/** Why a page is in quarantine on which nothing is to be read, such as a menu: it is not damaged. */
+export const NO_ARTICLE: BadReason = 'no-article'
+
 /** The account of one source: records read, those that could not be, and step by step. */
 export interface SourceAccount {
   /** Records met: documents, and bad lines or rows. */
   records: number
   recordBytes: number
   quarantined: Record<string, number>
+  /** Of what is damaged. */
   quarantinedBytes: number
   steps: Partial<Record<Step, StepAccount>>
   /** What was changed in documents that stayed: masks by kind, lines that went. */
@@ -68,7 +74,7 @@ export class Ledger {
     account.records++
     account.recordBytes += bytes
     account.quarantined[reason] = (account.quarantined[reason] ?? 0) + 1
-    account.quarantinedBytes += bytes
+    if (reason !== NO_ARTICLE) account.quarantinedBytes += bytes
   }
 
   /** A record that became a document. */

@@ -12,7 +12,7 @@ import { doneJob, donePieces, type JobManifest, jobFiles, markJob, markPiece, ty
 import { PieceOutput, PieceWork } from './job-piece.ts'
 import { JobRecords } from './job-records.ts'
 import { languageOf } from './language.ts'
-import type { Step } from './ledger.ts'
+import { NO_ARTICLE, type Step } from './ledger.ts'
 import { MinHasher } from './minhash.ts'
 import { normalise } from './normalise.ts'
 import { maskPii } from './pii.ts'
@@ -122,6 +122,7 @@ export class Mapper {
     })
     work.writeQuarantine(files.quarantine, job.file)
     work.ledger.check()
+    const firstBad = work.quarantined.find(({ reason }) => reason !== NO_ARTICLE)
     return {
       plan: this.settings.plan,
       job: job.index,
@@ -132,7 +133,7 @@ export class Mapper {
       accounts: work.ledger.sources,
       examples: work.examples.all(),
       notices: work.notices,
-      ...(work.quarantined.length > 0 && { firstBad: { file: job.file, ...work.quarantined[0]! } }),
+      ...(firstBad !== undefined && { firstBad: { file: job.file, ...firstBad } }),
       lines: { bytes: lines.size, sha256: lines.sha256 },
       signatures: { bytes: signatures!.size, sha256: signatures!.sha256 },
     }

@@ -25,6 +25,24 @@ describe('bad input', () => {
     expect(texts).toHaveLength(1)
   })
 
+  it('is not what a page without an article is: those are counted and told, and the rest goes on', async () => {
+    const pages = join(folder, 'pages')
+    for (let i = 0; i < 3; i++) {
+      file(
+        `pages/article-${i}.html`,
+        `<html><body><article><p>${text(i)}.</p><p>${text(i + 9)}.</p></article></body></html>`,
+      )
+      file(`pages/menu-${i}.html`, '<html><body><script>1</script></body></html>')
+    }
+    const { summary, notices } = await curate({ inputs: pages, preset: 'none', max_bad: 0 })
+    expect(summary).toMatchObject({ records: 6, quarantined: 3, kept: { documents: 3 } })
+    expect(notices.join('\n')).toMatch(/3 pages of 6 records without an article, such as menus, in .*quarantine/)
+    file('pages/broken.jsonl', '{"text": broken\n')
+    await expect(curate({ inputs: pages, preset: 'none', max_bad: 0 })).rejects.toThrow(
+      /broken.jsonl, byte 0: expected at most 0 %, got 1 of 7 \(1 bad-json; \d/,
+    )
+  })
+
   it('in another encoding is said with its offset and the key that reads it', async () => {
     const latin = 'Hvad der høres på gården\n'.repeat(20)
     const inputs = file('latin.txt', Buffer.concat([Buffer.from('Godt begyndt\n'), Buffer.from(latin, 'latin1')]))

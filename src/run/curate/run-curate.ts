@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { globalStep } from '../../data/curate/global-step.ts'
 import { doneJob, type JobManifest, WORK_FOLDERS } from '../../data/curate/job-files.ts'
-import { Ledger } from '../../data/curate/ledger.ts'
+import { Ledger, NO_ARTICLE } from '../../data/curate/ledger.ts'
 import { mapJobs } from '../../data/curate/map-jobs.ts'
 import type { Job } from '../../data/curate/settings.ts'
 import { DATA_FOLDER, type OutputFile, writeOutput } from '../../data/curate/write-output.ts'
@@ -161,11 +161,16 @@ function checkBad(manifests: readonly JobManifest[], most: number, out: string, 
   const ledger = new Ledger()
   for (const { accounts } of manifests) ledger.add(new Ledger(structuredClone(accounts)))
   const { records, recordBytes, quarantined, quarantinedBytes } = ledger.total()
-  const bad = Object.values(quarantined).reduce((sum, count) => sum + count, 0)
+  const damage = Object.entries(quarantined).filter(([reason]) => reason !== NO_ARTICLE)
+  const bad = damage.reduce((sum, [, count]) => sum + count, 0)
+  const empty = quarantined[NO_ARTICLE] ?? 0
+  if (empty > 0)
+    tell({
+      type: 'notice',
+      message: `${counted(empty, 'page')} of ${records.toLocaleString('en')} records without an article, such as menus, in ${join(out, 'quarantine')}`,
+    })
   if (bad === 0) return
-  const reasons = Object.entries(quarantined)
-    .map(([reason, count]) => `${count} ${reason}`)
-    .join(', ')
+  const reasons = damage.map(([reason, count]) => `${count} ${reason}`).join(', ')
   const first = manifests.find(({ firstBad }) => firstBad !== undefined)!.firstBad!
   const where = `${first.file}, byte ${first.offset}`
   const detail = first.detail === undefined ? '' : `: ${first.detail}`

@@ -2,6 +2,7 @@
 // of which nothing is to be read, such as a menu, is reported.
 
 import { AnnealError, InputError } from '../../../errors.ts'
+import { DEFAULT_LIMITS } from '../limits.ts'
 import { readChunks } from './chunks.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
 
@@ -27,14 +28,12 @@ export async function* readHtml(context: ReadContext): AsyncGenerator<FileRow> {
   }
   const bytes = Buffer.concat(chunks)
   const place = { offset: 0, line: 1, length }
-  const page = await pageText(decodePage(bytes, context.encoding === undefined ? undefined : 'utf-8'))
-  if (page === undefined) {
-    context.bad({
-      ...place,
-      reason: 'no-article',
-      detail: 'nothing to read on the page',
-      bytes: bytes.subarray(0, 200),
-    })
+  const html = decodePage(bytes, context.encoding === undefined ? undefined : 'utf-8')
+  const page = await pageText(html, limits.maxDepth)
+  if (typeof page === 'string') {
+    const detail =
+      page === 'too-deep' ? `elements inside of more than ${limits.maxDepth} others` : 'nothing to read on the page'
+    context.bad({ ...place, reason: page, detail, bytes: bytes.subarray(0, 200) })
     return
   }
   yield { ...place, row: { ...page } }
@@ -59,16 +58,42 @@ export function decodePage(bytes: Uint8Array, charset: string | undefined): stri
   return text.includes('\ufffd') ? new TextDecoder('windows-1252').decode(bytes) : text
 }
 
-/** What is to be read on a page; undefined where there is nothing. */
-export async function pageText(html: string): Promise<PageText | undefined> {
+/**
+ * What is to be read on a page, or why there is nothing. Browsers flatten what is nested deeper than some 512 elements; such a page is no
+ * text of people, and what looks for its article takes the square of the depth and more.
+ */
+export async function pageText(
+  html: string,
+  maxDepth: number = DEFAULT_LIMITS.maxDepth,
+): Promise<PageText | 'no-article' | 'too-deep'> {
   const { parseHTML, Readability } = await readers()
   const { document } = parseHTML(html)
-  if (document.documentElement === null || document.body === null) return undefined
+  if (document.documentElement === null || document.body === null) return 'no-article'
+  if (isDeeper(document.documentElement, maxDepth)) return 'too-deep'
   const visible = lengthOf(textOf(document.body))
   const article = new Readability(document, { serializer: (node) => node }).parse()
   const text = article?.content ? textOf(article.content).trim() : ''
-  if (text === '') return undefined
+  if (text === '') return 'no-article'
   return { text, title: article!.title ?? '', extracted: visible === 0 ? 0 : Math.min(1, lengthOf(text) / visible) }
+}
+
+/** Whether anything lies inside of more than `most` elements. Walks along the tree: calls would be as deep as it. */
+function isDeeper(root: HtmlNode, most: number): boolean {
+  let depth = 0
+  for (let node: HtmlNode | null = root; node !== null; ) {
+    if (node.firstChild !== null && node.firstChild !== undefined) {
+      if (++depth > most) return true
+      node = node.firstChild
+      continue
+    }
+    while (node !== null && node !== root && node.nextSibling === null) {
+      node = node.parentNode
+      depth--
+    }
+    if (node === root || node === null) return false
+    node = node.nextSibling
+  }
+  return false
 }
 
 /** What is used of the two packages. */
@@ -100,6 +125,9 @@ interface HtmlNode {
   readonly nodeName: string
   readonly textContent: string | null
   readonly childNodes: ArrayLike<HtmlNode>
+  readonly firstChild: HtmlNode | null
+  readonly nextSibling: HtmlNode | null
+  readonly parentNode: HtmlNode | null
 }
 
 const BLOCKS: ReadonlySet<string> = new Set(
@@ -132,7 +160,9 @@ export function textOf(root: HtmlNode): string {
     else if (name === 'LI') parts.push('\n- ')
     else if (name === 'TR') parts.push('\n')
     else if (name === 'TD' || name === 'TH') parts.push(' ')
-    for (let i = 0; i < node.childNodes.length; i++) walk(node.childNodes[i]!, isPre || name === 'PRE')
+    // Asked for once: the list is made anew each time, which over many children takes the square of their number.
+    const children = node.childNodes
+    for (let i = 0; i < children.length; i++) walk(children[i]!, isPre || name === 'PRE')
     if (isBlock) parts.push('\n\n')
   }
   walk(root, false)

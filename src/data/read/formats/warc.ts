@@ -2,6 +2,7 @@
 // record that does not hold what it says is reported and the next one is looked for; a file that is cut gives what is whole.
 
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
+import type { DataLimits } from '../limits.ts'
 import { readMembers } from './gzip-members.ts'
 import { decodePage, pageText } from './html.ts'
 import type { FileRow, ReadContext } from './read-context.ts'
@@ -34,13 +35,13 @@ export async function* readWarc(context: ReadContext): AsyncGenerator<FileRow> {
     if (type !== 'response' || !about.url.startsWith('http')) continue
     let page: Awaited<ReturnType<typeof textOfResponse>>
     try {
-      page = await textOfResponse(record.content, context.limits.maxLineBytes)
+      page = await textOfResponse(record.content, context.limits)
     } catch (error) {
       context.bad({ ...place, reason: 'bad-warc', detail: `${about.url}: ${(error as Error).message}`.slice(0, 200) })
       continue
     }
     if (page === 'other') continue
-    if (page === undefined) context.bad({ ...place, reason: 'no-article', detail: about.url.slice(0, 200) })
+    if (typeof page === 'string') context.bad({ ...place, reason: page, detail: about.url.slice(0, 200) })
     else yield { ...place, row: { ...page, ...about } }
   }
 }
@@ -139,8 +140,8 @@ function headersOf(head: string): Map<string, string> {
 /** `other` for what is no page: a picture, a redirection. */
 async function textOfResponse(
   bytes: Buffer,
-  most: number,
-): Promise<{ text: string; title?: string; extracted?: number } | 'other' | undefined> {
+  { maxLineBytes: most, maxDepth }: DataLimits,
+): Promise<{ text: string; title?: string; extracted?: number } | 'other' | 'no-article' | 'too-deep'> {
   const end = bytes.indexOf(HEADER_END)
   if (end === -1) throw new Error('expected HTTP headers, got none')
   const head = bytes.subarray(0, end).toString('latin1')
@@ -153,8 +154,8 @@ async function textOfResponse(
   if (/chunked/i.test(headers.get('transfer-encoding') ?? '')) body = unchunked(body)
   body = unpacked(body, headers.get('content-encoding') ?? '', most)
   const text = decodePage(body, /charset=["']?([\w-]+)/i.exec(type)?.[1])
-  if (/^text\/plain/i.test(type)) return text.trim() === '' ? undefined : { text }
-  return pageText(text)
+  if (/^text\/plain/i.test(type)) return text.trim() === '' ? 'no-article' : { text }
+  return pageText(text, maxDepth)
 }
 
 /** Archives often keep the header and store the body without chunks: then it is taken as it is. */

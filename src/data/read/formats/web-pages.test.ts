@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { dataFolder } from '../../../../test/data-folder.ts'
 import { DEFAULT_LIMITS } from '../limits.ts'
 import { openFile } from '../sources.ts'
-import { decodePage } from './html.ts'
+import { decodePage, textOf } from './html.ts'
 import type { BadStretch, FileRow } from './read-context.ts'
 
 const { file } = dataFolder()
@@ -52,6 +52,30 @@ describe('HTML', () => {
     expect(text).not.toMatch(/Forside|Cookies|nej|color/)
     expect(extracted).toBeGreaterThan(0.8)
     expect(extracted).toBeLessThan(1)
+  })
+
+  it('does not read a page that is nested without end, and reads one of very many elements in line', async () => {
+    const nested = (depth: number): string => page('Dyb', `${'<div>'.repeat(depth)}<p>${sentence}</p>`)
+    expect((await read(file('deep.html', nested(100)), 'html')).rows).toHaveLength(1)
+    const { rows, bad } = await read(file('deeper.html', nested(20_000)), 'html')
+    expect(rows).toEqual([])
+    expect(bad.map(({ reason }) => reason)).toEqual(['too-deep'])
+    // The list of children is made anew whenever it is asked for: once for each element.
+    let asked = 0
+    const node = (nodeName: string, children: readonly object[] = []): object => ({
+      nodeType: 1,
+      nodeName,
+      get childNodes() {
+        asked++
+        return children
+      },
+    })
+    const many = node(
+      'P',
+      Array.from({ length: 50 }, () => node('BR')),
+    )
+    textOf(many as Parameters<typeof textOf>[0])
+    expect(asked).toBe(1)
   })
 
   it('reports a page with nothing to read', async () => {
