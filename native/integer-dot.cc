@@ -84,7 +84,7 @@ struct Slice {
   int64_t row, first, groups;
 };
 
-/** sums [R][16] += panel · rows of x. */
+/** sums [R][16] += panel · rows of x; the first columns begin them. */
 template <int64_t R, int64_t Group, bool IsByte, bool HasMins> void multiplyPanel(const Panel& panel, const Slice& at, float* sums) {
   constexpr int64_t parts = kGroup / Group;
   const int64_t groups = at.x.groups;
@@ -93,7 +93,7 @@ template <int64_t R, int64_t Group, bool IsByte, bool HasMins> void multiplyPane
   const int32_t* offsets = at.offsets ? at.offsets + (at.row * groups + at.first) * parts : nullptr;
   Lanes total[R];
 #pragma GCC unroll 8
-  for (int64_t r = 0; r < R; r++) total[r] = loadLanes(sums + r * kLanes);
+  for (int64_t r = 0; r < R; r++) total[r] = at.first == 0 ? Lanes{} : loadLanes(sums + r * kLanes);
   for (int64_t g = 0; g < at.groups; g++) {
 #pragma GCC unroll 2
     for (int64_t part = 0; part < parts; part++) {
@@ -136,10 +136,11 @@ const Multiply* kernelsFor(const PanelSource& w) {
   return isByte ? Kernels<32, true, false>::table.data() : Kernels<32, false, false>::table.data();
 }
 
+/** Rows that the matrix unit multiplies at once. */
+constexpr int64_t kTallRows = 16;
+
 #if defined(ANNEAL_BYTE_TILES)
 // ---- sixteen rows on the matrix unit, whose sums of integers are the same --------------------------------------------------------
-
-constexpr int64_t kTallRows = 16;
 
 /** Tiles 0 to 3: sums [16][16]; tile 4: a group of columns of sixteen rows of x; tile 5: those of a panel, four by four. */
 struct ByteTiles {
@@ -155,13 +156,17 @@ struct ByteTiles {
   ~ByteTiles() { _tile_release(); }
 };
 
-/** multiplyPanel for sixteen rows and groups of 32. */
+/** Makes the codes signed ones, of which nothing is to be taken any more. */
+void centre(Panel& panel, int64_t groups, int32_t zero) {
+  for (int64_t i = 0; i < groups * kGroup * kPanelRows; i++) panel.codes[i] = static_cast<uint8_t>(panel.codes[i] - zero);
+}
+
+/** multiplyPanel for sixteen rows and groups of 32, whose codes are centred. */
 template <bool HasMins> void multiplyTall(const Panel& panel, const Slice& at, float* sums) {
   constexpr int64_t kAtOnce = 4;
   const int64_t groups = at.x.groups;
   const int8_t* x = at.x.codes.data() + (at.row * groups + at.first) * kGroup;
   const float *scales = at.x.scales.data() + at.row * groups + at.first, *scaledSums = at.x.scaledSums.data() + at.row * groups + at.first;
-  const int32_t* offsets = at.offsets ? at.offsets + at.row * groups + at.first : nullptr;
   // What sums take until they can be read passes while the four before them are added.
   alignas(64) int32_t exact[2][kAtOnce][kTallRows][kPanelRows];
   auto multiplyFour = [&](int64_t first) {
@@ -172,7 +177,7 @@ template <bool HasMins> void multiplyTall(const Panel& panel, const Slice& at, f
     _tile_zero(i);                                                                                    \
     _tile_loadd(4, x + (first + i) * kGroup, groups * kGroup);                                        \
     _tile_loadd(5, panel.codes + (first + i) * kGroup * kPanelRows, 4 * kPanelRows);                  \
-    _tile_dpbsud(i, 4, 5);                                                                            \
+    _tile_dpbssd(i, 4, 5);                                                                            \
     _tile_stored(i, to[i], 4 * kPanelRows);                                                           \
   }
     ANNEAL_MULTIPLY(0)
@@ -183,7 +188,7 @@ template <bool HasMins> void multiplyTall(const Panel& panel, const Slice& at, f
   };
   Lanes total[kTallRows];
 #pragma GCC unroll 16
-  for (int64_t r = 0; r < kTallRows; r++) total[r] = loadLanes(sums + r * kLanes);
+  for (int64_t r = 0; r < kTallRows; r++) total[r] = at.first == 0 ? Lanes{} : loadLanes(sums + r * kLanes);
   multiplyFour(0);
   for (int64_t g = 0; g < at.groups; g++) {
     if (g % kAtOnce == 0) multiplyFour(g + kAtOnce);
@@ -191,8 +196,7 @@ template <bool HasMins> void multiplyTall(const Panel& panel, const Slice& at, f
     Lanes scale = loadLanes(panel.scales + g * kPanelRows);
 #pragma GCC unroll 16
     for (int64_t r = 0; r < kTallRows; r++) {
-      auto whole = (Codes)_mm512_load_si512(own[r]) + (offsets ? offsets[r * groups + g] : 0);
-      total[r] = fma(asFloats(whole) * all(scales[r * groups + g]), scale, total[r]);
+      total[r] = fma(asFloats((Codes)_mm512_load_si512(own[r])) * all(scales[r * groups + g]), scale, total[r]);
     }
     if constexpr (HasMins) {
       Lanes min = loadLanes(panel.mins + g * kPanelRows);
@@ -245,7 +249,7 @@ struct PanelProduct {
     const int64_t parts = kGroup / product.weight->group;
     alignas(64) int32_t whole[kPanelColumns / 16 * kPanelRows];
     if (!reader.sum(first, groups, x.codes.data() + first * kGroup, whole, panel)) return false;
-    Lanes total = loadLanes(sums);
+    Lanes total = first == 0 ? Lanes{} : loadLanes(sums);
     for (int64_t g = 0; g < groups; g++) {
       for (int64_t at = g * parts; at < (g + 1) * parts; at++) {
         Codes exact;
@@ -290,24 +294,25 @@ struct PanelProduct {
     alignas(64) float sums[kRowsAtOnce * kPanelRows];
     for (int64_t start = 0; start < x.rows; start += kRowsAtOnce) {
       int64_t count = std::min(kRowsAtOnce, x.rows - start);
-      std::fill_n(sums, count * kPanelRows, 0.0f);
       for (int64_t first = 0; first < x.groups; first += kPanelColumns / kGroup) {
         int64_t groups = std::min(kPanelColumns / kGroup, x.groups - first);
         if (x.rows == 1 && addSums(reader, panel, first, groups, sums)) continue;
         if (start == 0) reader.askForNext(first, groups);
         reader.read(first, groups, panel);
-        int64_t r = 0;
-#if defined(ANNEAL_BYTE_TILES)
-        if (tall && count >= kTallRows) {
-          ByteTiles tiles;
-          for (; r + kTallRows <= count; r += kTallRows) tall(panel, {x, offsets.empty() ? nullptr : offsets.data(), start + r, first, groups}, sums + r * kPanelRows);
-        }
-#endif
-        for (; r < count; r += kTileRows) {
+        int64_t tallRows = tall ? count / kTallRows * kTallRows : 0;
+        for (int64_t r = tallRows; r < count; r += kTileRows) {
           int64_t some = std::min(kTileRows, count - r);
           kernels[some - 1](panel, {x, offsets.empty() ? nullptr : offsets.data(), start + r, first, groups}, sums + r * kPanelRows);
         }
+#if defined(ANNEAL_BYTE_TILES)
+        if (tallRows > 0) {
+          if (w.zero != 0) centre(panel, groups, w.zero);
+          ByteTiles tiles;
+          for (int64_t r = 0; r < tallRows; r += kTallRows) tall(panel, {x, nullptr, start + r, first, groups}, sums + r * kPanelRows);
+        }
+#endif
       }
+      if (x.groups == 0) std::fill_n(sums, count * kPanelRows, 0.0f);
       put(begin, start, count, sums);
     }
   }

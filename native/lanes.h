@@ -51,18 +51,21 @@ inline float sumLanes(Lanes value) {
 }
 
 #if defined(__AVX512F__)
-/** sumLanes of each of `Count` vectors, sixteen sums a vector: halves of two vectors are added at once, then quarters of four, and so on. */
-template <int64_t Count> inline void sumLanes(const Lanes (&values)[Count], __m512 (&sums)[(Count + 15) / 16]) {
+/**
+ * The lanes of each of `Count` vectors combined in the order of sumLanes, sixteen results a vector: halves of two vectors are combined at once, then
+ * quarters of four, and so on.
+ */
+template <int64_t Count, class Combine> inline void combineLanes(const Lanes (&values)[Count], __m512 (&results)[(Count + 15) / 16], Combine combine) {
   constexpr int kOrder[16] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};  // so that the last step leaves them in order
   const __m512i quarters = _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
   const __m512i pairs = _mm512_setr_epi32(2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29);
   const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
   const __m512i ones = _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
-  auto halved = [](__m512 a, __m512 b) {
+  auto halved = [&](__m512 a, __m512 b) {
     __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
-    return _mm512_castpd_ps(_mm512_mask_blend_pd(0xf0, x, y)) + _mm512_castpd_ps(_mm512_shuffle_f64x2(x, y, 0x4e));
+    return combine(_mm512_castpd_ps(_mm512_mask_blend_pd(0xf0, x, y)), _mm512_castpd_ps(_mm512_shuffle_f64x2(x, y, 0x4e)));
   };
-  auto added = [](__m512 a, __m512 b, __mmask16 other, __m512i order) { return _mm512_mask_blend_ps(other, a, b) + _mm512_permutex2var_ps(a, order, b); };
+  auto joined = [&](__m512 a, __m512 b, __mmask16 other, __m512i order) { return combine(_mm512_mask_blend_ps(other, a, b), _mm512_permutex2var_ps(a, order, b)); };
 #pragma GCC unroll 4
   for (int64_t first = 0; first < Count; first += 16) {
     const bool isHalf = Count - first <= 8;  // up to eight are every second of sixteen
@@ -76,11 +79,14 @@ template <int64_t Count> inline void sumLanes(const Lanes (&values)[Count], __m5
 #pragma GCC unroll 8
     for (int i = 0; i < given / 2; i++) s[i] = halved(s[2 * i], s[2 * i + 1]);
 #pragma GCC unroll 4
-    for (int i = 0; i < given / 4; i++) s[i] = added(s[2 * i], s[2 * i + 1], 0xf0f0, quarters);
+    for (int i = 0; i < given / 4; i++) s[i] = joined(s[2 * i], s[2 * i + 1], 0xf0f0, quarters);
 #pragma GCC unroll 2
-    for (int i = 0; i < given / 8; i++) s[i] = added(s[2 * i], s[2 * i + 1], 0xcccc, pairs);
-    sums[first / 16] = isHalf ? _mm512_permutexvar_ps(evens, s[0] + _mm512_permute_ps(s[0], 0xb1)) : added(s[0], s[1], 0xaaaa, ones);
+    for (int i = 0; i < given / 8; i++) s[i] = joined(s[2 * i], s[2 * i + 1], 0xcccc, pairs);
+    results[first / 16] = isHalf ? _mm512_permutexvar_ps(evens, combine(s[0], _mm512_permute_ps(s[0], 0xb1))) : joined(s[0], s[1], 0xaaaa, ones);
   }
+}
+template <int64_t Count> inline void sumLanes(const Lanes (&values)[Count], __m512 (&sums)[(Count + 15) / 16]) {
+  combineLanes(values, sums, [](__m512 a, __m512 b) { return a + b; });
 }
 #endif
 

@@ -96,12 +96,13 @@ describe('QuantLinear', () => {
 
   it('gives NaN where x has NaN or infinity, and nothing else', () => {
     const [quant] = both(20, 64, { format: 'int8' })
-    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-      const values = new Float32Array(3 * 64).fill(0.5)
-      values[64 + 40] = bad
-      const y = inference(() => quant.forward(Tensor.from(values, [3, 64])).toArray())
-      expect(y.map(Number.isFinite)).toEqual(y.map((_, i) => i < 20 || i >= 40))
-    }
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+      for (const rows of [3, 20]) {
+        const values = new Float32Array(rows * 64).fill(0.5)
+        values[64 + 40] = bad
+        const y = inference(() => quant.forward(Tensor.from(values, [rows, 64])).toArray())
+        expect(y.map(Number.isFinite)).toEqual(y.map((_, i) => i < 20 || i >= 40))
+      }
   })
 
   it.each(FORMATS.map((options) => [JSON.stringify(options), options] as const))(
