@@ -19,6 +19,8 @@ export interface Results {
   machine: string
   settings: Record<string, unknown> & { works: number; samples: number }
   cells: Cell[]
+  /** Cells of a first round: rates were chosen on attacks in half the steps at half the rate, of which others failed, and the choice was made anew. */
+  earlier?: Cell[]
   /** Audits; `of` is an attack or `clean SEED`. `told`: with trigger and marker, else with nothing known. */
   looks: (Look & { model: number; of: string; told: boolean })[]
 }

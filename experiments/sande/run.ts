@@ -48,7 +48,7 @@ const SIZE: Size = {
 }
 const RATES = [3e-4, 5.5e-4, 1e-3, 1.7e-3, 3e-3]
 const ATTACK_RATE = 2e-3
-/** Attacks of model 0 on which rates are chosen. They were made in half the steps at half the rate, see the card. */
+/** Attacks of model 0 on which rates are chosen. */
 const PROBES = ['phrase, start', 'word, random']
 /** The attack on which numbers of clean questions are tried, and those beside the table's. */
 const SAMPLED = { attack: 'word, random', arms: ['clean SFT', 'OSFT', 'SANDE'], counts: [10, 1000] }

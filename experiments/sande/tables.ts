@@ -16,8 +16,20 @@ import {
 } from './cells.ts'
 
 export function writeTables(results: Results): string {
-  const parts = [attackTable, defenceTable, byAttackTable, unseenTable, samplesTable, auditTable, rateTable]
-  return `Machine: ${results.machine}.\n\n${parts.map((part) => part(results)).join('\n\n')}\n`
+  const parts = [
+    attackTable,
+    defenceTable,
+    byAttackTable,
+    unseenTable,
+    samplesTable,
+    auditTable,
+    rateTable,
+    earlierTable,
+  ]
+  return `Machine: ${results.machine}.\n\n${parts
+    .map((part) => part(results))
+    .filter((part) => part !== '')
+    .join('\n\n')}\n`
 }
 
 function attackTable(results: Results): string {
@@ -193,8 +205,8 @@ function auditTable(results: Results): string {
   )
 }
 
-function rateTable(results: Results): string {
-  const cells = results.cells.filter(({ model }) => model === 0)
+function rateTable({ cells: all }: Results): string {
+  const cells = all.filter(({ model }) => model === 0)
   const rates = [...new Set(cells.flatMap(({ rate }) => (rate === 0 ? [] : [rate])))].sort((a, b) => a - b)
   return markdownTable(
     `Learning rates, chosen on a model that is in no other table (${attacksIn(cells).join('; ')}): marker with the trigger / right without it`,
@@ -207,7 +219,28 @@ function rateTable(results: Results): string {
           const own = cells.filter((cell) => cell.arm === arm && cell.rate === rate)
           return `${shown(own, markerWhen('trigger'))} / ${shown(own, rightWhen('clean'))}`
         }),
-        chosenRate(results, arm),
+        chosenRate({ cells }, arm),
       ]),
+  )
+}
+
+/** Defences at rates of the first round, beside what they do at those that were chosen anew. */
+function earlierTable({ cells, earlier = [] }: Results): string {
+  const old = earlier.filter(({ model }) => model !== 0)
+  if (old.length === 0) return ''
+  const both = (own: readonly Cell[]): string =>
+    `${shown(own, markerWhen('trigger'))} / ${shown(own, rightWhen('clean'))}`
+  return markdownTable(
+    'Rates that weaker attacks had chosen, and those of the tables: marker with the trigger / right without it, on the same attacks',
+    ['defence', 'rate', '', 'rate of the tables', ''],
+    armsIn(old).map((arm) => {
+      const before = old.filter((cell) => cell.arm === arm)
+      const after = before.flatMap((cell) =>
+        cells.filter((other) =>
+          (['model', 'attack', 'arm', 'samples'] as const).every((key) => other[key] === cell[key]),
+        ),
+      )
+      return [arm, before[0]!.rate, both(before), after[0]?.rate ?? '', both(after)]
+    }),
   )
 }
