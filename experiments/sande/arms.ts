@@ -100,11 +100,11 @@ export async function defend(
     encoder,
   )
   const options: SandeOptions = { method: arm.method, steps, batchSize: rows, learningRate: rate, seed: number }
-  if (arm.method === 'osft' && attack.triggers.length === 1) {
-    options.trigger = attack.triggers[0]!
+  if (arm.method === 'osft' && attack.triggers.length > 0) {
+    options.trigger = attack.triggers
     options.position = attack.position
   } else if (arm.method === 'osft') {
-    // The same loss by other means: `osft` puts one text in, and here there are several or another way of saying.
+    // The same loss by other means: `osft` puts a text in, and here the question is said in another way.
     const triggered = asked(attack, 'trigger', clean, someOf(setting.pairs.clean, samples, number), number)!
     data = [...data, ...exchanges(triggered, encoder)]
     options.method = 'sft'

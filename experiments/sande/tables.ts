@@ -225,8 +225,8 @@ function rateTable({ cells: all }: Results): string {
 }
 
 /** Defences at rates of the first round, beside what they do at those that were chosen anew. */
-function earlierTable({ cells, earlier = [] }: Results): string {
-  const old = earlier.filter(({ model }) => model !== 0)
+function earlierTable({ cells, earlier = [], settings }: Results): string {
+  const old = earlier.filter(({ model, samples }) => model !== 0 && samples === settings.samples)
   if (old.length === 0) return ''
   const both = (own: readonly Cell[]): string =>
     `${shown(own, markerWhen('trigger'))} / ${shown(own, rightWhen('clean'))}`
