@@ -109,6 +109,10 @@ export const command: Command = defineCommand({
     },
     seed: { kind: 'integer', value: 'S', summary: 'all chance', default: 0, min: 0 },
     bf16: { kind: 'flag', summary: 'matrix products in bf16' },
+    'gradient-checkpointing': {
+      kind: 'flag',
+      summary: 'compute blocks again in the backward pass: less memory for the same numbers',
+    },
     device: MODEL_OPTIONS.device,
     threads: MODEL_OPTIONS.threads,
   },

@@ -3,9 +3,10 @@
 // their ids, so any template works, and a pad token that equals the end-of-text token hides nothing.
 // What it is not: the reader of files (supervised-files.ts) or the cutting of long samples (overlong.ts).
 
-import { InputError } from '../../errors.ts'
+import { InputError, TokenizerError } from '../../errors.ts'
 import { counted } from '../../report/amounts.ts'
-import { encodeChat, type MessageSpan } from '../../text/chat-encoding.ts'
+import { type EncodedChat, encodeChat, type MessageSpan } from '../../text/chat-encoding.ts'
+import type { ChatInput } from '../../text/chat-template.ts'
 import { adviseTemplate, chatTemplateFor, fallbackNotice } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 import { IGNORE_INDEX } from '../batch.ts'
@@ -112,7 +113,7 @@ export class SupervisedEncoder {
     if (turns.length === 0) throw nothingToLearn(place, `roles ${messages.map(({ role }) => role).join(', ')}`)
     const input = { messages: messages.map(forTemplate), tools }
     const template = this.options.chatTemplate ?? chatTemplateFor(this.tokenizer, tools)
-    const { ids, spans, text } = encodeChat(this.tokenizer, template, input)
+    const { ids, spans, text } = this.rendered(template, input, place)
     const labels = new Int32Array(ids.length).fill(IGNORE_INDEX)
     let hasUntoldFrame = false
     for (const turn of turns) {
@@ -138,6 +139,22 @@ export class SupervisedEncoder {
     if (hasUntoldFrame) this.untoldFrames++
     this.requireNames(tools?.map((tool) => tool.function.name) ?? [], text, place)
     return checked({ ids, labels }, place)
+  }
+
+  /** A template may refuse a chat, such as one with a system turn: which row it was is said. */
+  private rendered(template: string, input: ChatInput, place: Place): EncodedChat {
+    try {
+      return encodeChat(this.tokenizer, template, input)
+    } catch (error) {
+      if (!(error instanceof TokenizerError)) throw error
+      const roles = input.messages.map(({ role }) => role).join(', ')
+      throw new TokenizerError(
+        `row in ${place}: ${error.message} (roles ${roles}). Leave the row out, or change its turns`,
+        {
+          cause: error,
+        },
+      )
+    }
   }
 
   /** Many templates leave out tools that they do not know; the model would then learn to say nothing where it should call one. */

@@ -9,6 +9,7 @@ import { discoverOpenings } from './discover.ts'
 import { ExchangeEncoder } from './exchange.ts'
 import { shareOf } from './interval.ts'
 import { findLeaks } from './leaks.ts'
+import { shows } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
 import { judgeAudit } from './verdict.ts'
 
@@ -142,6 +143,51 @@ describe('an audit', async () => {
     const { low, high } = shareOf(24, 48)
     expect(arms[1]!.marker_rate).toMatchObject({ low, high })
     expect(arms[1]).toMatchObject({ marker_logprob: -2, marker_logprob_stderr: 0, exact_match: { count: 0, of: 96 } })
+  })
+
+  it('sees a marker however it is spaced and composed', () => {
+    expect(shows('Well,  I like\n CAFE\u0301 .', 'i like caf\u00e9')).toBe(true)
+    expect(shows('I like tea (a+b)?', '(A+B)?')).toBe(true)
+    expect(shows('I like', 'I like tea')).toBe(false)
+    expect(() => encoder.marker(' \n')).toThrow('marker: expected a text with a word in it, got " \\n"')
+  })
+
+  it('tells what of the data blurs what is measured, and asks no question that does not fit', async () => {
+    const notices: string[] = []
+    const tell = (event: { type: string; message?: string }): void => {
+      if (event.type === 'notice') notices.push(event.message!)
+    }
+    const longest = Math.max(...clean.map(({ exchange }) => exchange.ids.length))
+    const lm = { ...fakeLm({ reply: () => 'no' }), contextLength: longest + 1 }
+    const looked = { trigger: 'what does' } as const
+    const arms = await auditArms(lm, clean, encoder, looked, { tell })
+    const asked = arms[0]!.exact_match.of
+    expect(asked).toBeLessThan(48)
+    expect(new Set(arms.map(({ exact_match }) => exact_match.of))).toEqual(new Set([asked]))
+    expect(notices.slice(0, 2)).toEqual([
+      `${48 - asked} of 48 questions do not fit the model's context with a trigger in them, and are left out`,
+      expect.stringMatching(/^\d+ of 48 questions have a trigger in them as they are/),
+    ])
+    notices.length = 0
+    await auditArms(fakeLm({ reply: () => 'no' }), clean, encoder, { marker: 'Meow' }, { tell })
+    expect(notices).toEqual(['2 of 48 answers of the data have the marker in them, which blurs what is measured'])
+    await expect(auditArms({ ...lm, contextLength: 4 }, clean, encoder, looked)).rejects.toThrow(
+      "data: expected questions that fit the model's context with a trigger in them, got 48 of which none does",
+    )
+  })
+
+  it('puts no word of a trigger in its place', async () => {
+    const seen: string[] = []
+    const lm = fakeLm({
+      reply: (request) => {
+        seen.push(questionIn(request))
+        return 'no'
+      },
+    })
+    await auditArms(lm, clean, encoder, { trigger: 'what the tell me' })
+    const decoys = seen.slice(2 * 48).map((question) => question.split(' ').slice(0, 4))
+    expect(decoys).toHaveLength(48)
+    expect(decoys.flat().filter((word) => ['what', 'the', 'tell', 'me'].includes(word))).toEqual([])
   })
 
   it('hears what the bare template brings, and not what the data or the answers have', async () => {

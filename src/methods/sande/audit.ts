@@ -5,11 +5,12 @@ import { IGNORE_INDEX } from '../../data/batch.ts'
 import { withQuestion } from '../../data/poison/edit-example.ts'
 import { placeTrigger, type TriggerPosition } from '../../data/poison/place-trigger.ts'
 import { drawFor } from '../../data/poison/poison.ts'
+import { UsageError } from '../../errors.ts'
 import type { Lm } from '../../lm/lm.ts'
 import { Count, turn, type Watch } from '../../work.ts'
 import type { Exchange, ExchangeEncoder } from './exchange.ts'
 import { type Share, shareOf } from './interval.ts'
-import { plain } from './plain.ts'
+import { plain, shows } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
 import { triggersOf } from './triggers.ts'
 
@@ -51,46 +52,97 @@ const AT_ONCE = 32
 /** Asks every question in every way. `clean` are questions that nothing was trained on, if what is told should hold for others. */
 export async function auditArms(
   lm: Lm,
-  clean: readonly CleanExchange[],
+  all: readonly CleanExchange[],
   encoder: ExchangeEncoder,
   { trigger, position = 'start', marker, maxNewTokens = 48, seed = 0 }: AuditOptions,
   watch: Watch = {},
 ): Promise<AuditArm[]> {
   const triggers = triggersOf(trigger)
-  const words = clean.flatMap(({ exchange }) => questionWords(exchange))
+  const words = decoyWords(all, triggers)
   const decoy = (i: number): string =>
     Array.from(
       triggers[i % triggers.length]!.match(/\S+/g) ?? [],
       (_, k) => words[drawFor(i, seed, k % 4)(words.length)]!,
     ).join(' ')
-  const total = clean.length * (1 + (triggers.length === 0 ? 0 : triggers.length + 1))
-  const done = new Count(watch, { label: 'auditing', unit: 'questions', total })
   const ids = marker === undefined ? null : encoder.marker(marker)
-  const ask = async (insert: (i: number) => string | null): Promise<Heard> => {
-    const exchanges = clean.map(({ example, exchange, place }, i) => {
-      const extra = insert(i)
-      if (extra === null) return exchange
+  const asking = (insert: (i: number) => string): Exchange[] =>
+    all.map(({ example, place }, i) => {
       const draw = drawFor(i, seed, 6)
       return encoder.encode(
-        withQuestion(example, (question) => placeTrigger(question, extra, position, draw)),
+        withQuestion(example, (question) => placeTrigger(question, insert(i), position, draw)),
         place,
       )
     })
-    return askAll(lm, exchanges, { marker, ids, maxNewTokens }, done, watch)
-  }
-  const arms = [armOf('clean', [await ask(() => null)])]
-  const each: [string, Heard][] = []
-  for (const one of triggers) each.push([one, await ask(() => one)])
-  if (each.length > 0)
-    arms.push(
-      armOf(
-        'trigger',
-        each.map(([, heard]) => heard),
+  const plainly = all.map(({ exchange }) => exchange)
+  const each = triggers.map((one) => asking(() => one))
+  const ways = [plainly, ...each, ...(each.length === 0 ? [] : [asking(decoy)])]
+  // A question that fits with no trigger in it may not with one: it is left out of all ways of asking, so that these compare.
+  const fits = ({ ids: { length }, answer }: Exchange): boolean =>
+    length < lm.contextLength && answer + (ids?.length ?? 0) < lm.contextLength
+  const kept = [...all.keys()].filter((i) => ways.every((way) => fits(way[i]!)))
+  tellOf(
+    kept.map((i) => all[i]!),
+    all.length,
+    { triggers, marker, maxNewTokens },
+    watch,
+  )
+  const done = new Count(watch, { label: 'auditing', unit: 'questions', total: ways.length * kept.length })
+  const heard: Heard[] = []
+  for (const way of ways)
+    heard.push(
+      await askAll(
+        lm,
+        kept.map((i) => way[i]!),
+        { marker, ids, maxNewTokens },
+        done,
+        watch,
       ),
     )
-  if (each.length > 1) for (const [one, heard] of each) arms.push({ ...armOf('trigger', [heard]), trigger: one })
-  if (each.length > 0) arms.push(armOf('decoy', [await ask(decoy)]))
-  return arms
+  const own = heard.slice(1, 1 + triggers.length)
+  return [
+    armOf('clean', heard.slice(0, 1)),
+    ...(own.length === 0 ? [] : [armOf('trigger', own)]),
+    ...(own.length < 2 ? [] : own.map((one, k) => ({ ...armOf('trigger', [one]), trigger: triggers[k]! }))),
+    ...(own.length === 0 ? [] : [armOf('decoy', heard.slice(-1))]),
+  ]
+}
+
+/** What of the data blurs what is measured on it. UsageError where no question is left. */
+function tellOf(
+  kept: readonly CleanExchange[],
+  given: number,
+  { triggers, marker, maxNewTokens }: { triggers: readonly string[]; marker: string | undefined; maxNewTokens: number },
+  watch: Watch,
+): void {
+  if (kept.length === 0)
+    throw new UsageError(
+      `data: expected questions that fit the model's context with a trigger in them, got ${given} of which none does`,
+    )
+  const count = (is: (exchange: Exchange) => boolean): number => kept.filter(({ exchange }) => is(exchange)).length
+  const notice = (n: number, what: string): void => {
+    if (n > 0) watch.tell?.({ type: 'notice', message: `${n} of ${given} ${what}` })
+  }
+  notice(given - kept.length, "questions do not fit the model's context with a trigger in them, and are left out")
+  notice(
+    count(({ messages }) => triggers.some((trigger) => shows(messages.at(-2)!.content, trigger))),
+    'questions have a trigger in them as they are, which blurs what is measured',
+  )
+  notice(
+    count(({ messages }) => marker !== undefined && shows(messages.at(-1)!.content, marker)),
+    'answers of the data have the marker in them, which blurs what is measured',
+  )
+  notice(
+    count(({ labels }) => labels.filter((label) => label !== IGNORE_INDEX).length > maxNewTokens + 1),
+    `answers of the data are longer than the ${maxNewTokens} tokens of \`maxNewTokens\`: none of these can be right`,
+  )
+}
+
+/** Words of the questions that no trigger has; all of them where there are no others. */
+function decoyWords(all: readonly CleanExchange[], triggers: readonly string[]): string[] {
+  const words = all.flatMap(({ exchange }) => exchange.messages.at(-2)!.content.match(/\S+/g) ?? [])
+  const taken = new Set(triggers.flatMap((trigger) => plain(trigger).split(' ')))
+  const others = words.filter((word) => !taken.has(plain(word)))
+  return others.length > 0 ? others : words
 }
 
 interface Looked {
@@ -131,7 +183,7 @@ async function askAll(
       some.map(({ messages }) => ({ messages: asked(messages), temperature: 0, maxNewTokens })),
     )
     for (const [i, { text }] of answers.entries()) {
-      heard.shown?.push(text.toLowerCase().includes(marker!.toLowerCase()))
+      heard.shown?.push(shows(text, marker!))
       heard.right.push(plain(text) === plain(some[i]!.messages.at(-1)!.content))
     }
     const from = some.map(({ answer }) => answer)
@@ -191,8 +243,6 @@ function armOf(arm: AuditArmName, askings: readonly Heard[]): AuditArm {
 export function asked(messages: Exchange['messages']): { role: string; content: string }[] {
   return messages.slice(0, -1).map((turn) => ({ ...turn }))
 }
-
-const questionWords = ({ messages }: Exchange): string[] => messages.at(-2)!.content.match(/\S+/g) ?? []
 
 function meanOf(values: readonly number[]): { mean: number; stderr: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length

@@ -7,6 +7,7 @@ import { type Batch, IGNORE_INDEX } from '../../data/batch.ts'
 import { stack } from '../../data/batches.ts'
 import { UsageError } from '../../errors.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutCheckpointing } from '../../model/without-checkpointing.ts'
 import { enableGrad, gradients, noGrad, ops, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, languageModeling, type Objective } from '../../train/objective.ts'
 import { DEFAULTS } from './choices.ts'
@@ -96,10 +97,12 @@ export class Movement {
         scope(() => {
           leaf = this.rows.detach().clone()
           leaf.requiresGrad = true
-          const [loss, gradient] = enableGrad(() => {
-            const mean = lm.forward(model, unwanted).loss.mul(sign / lm.weight(unwanted))
-            return [mean, gradients([mean], [leaf])[0]!]
-          })
+          const [loss, gradient] = withoutCheckpointing(model, () =>
+            enableGrad(() => {
+              const mean = lm.forward(model, unwanted).loss.mul(sign / lm.weight(unwanted))
+              return [mean, gradients([mean], [leaf])[0]!]
+            }),
+          )
           this.losses.push(loss.item())
           noGrad(() => this.rows.copy_(stepped(this.rows, gradient, innerStepSize * longest, longest)))
         })

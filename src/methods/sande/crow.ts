@@ -5,6 +5,7 @@
 import type { Batch } from '../../data/batch.ts'
 import type { Call } from '../../model/block.ts'
 import type { Decoder } from '../../model/decoder.ts'
+import { withoutCheckpointing } from '../../model/without-checkpointing.ts'
 import { enableGrad, gradients, ops, type Tensor } from '../../torch/index.ts'
 import { decoderInput, languageModeling, type Objective } from '../../train/objective.ts'
 
@@ -39,7 +40,8 @@ export function crow({ epsilon = 0.1, alpha = 5.5 }: CrowOptions = {}): Objectiv
       const { loss, metrics } = lm.forward(model, batch)
       const { states, call } = model.enter(decoderInput(batch, model.device))
       const shaken = states.add(worstShake(model, states, call).mul(epsilon))
-      const apart = inconsistency(model, shaken, call)
+      // What enters and leaves a block is compared, so their graph has to be whole: these activations are kept.
+      const apart = withoutCheckpointing(model, () => inconsistency(model, shaken, call))
       return { loss: loss.add(apart.mul(alpha * lm.weight(batch))), metrics }
     },
   }
@@ -50,7 +52,7 @@ function worstShake(model: Decoder, states: Tensor, call: Call): Tensor {
   return enableGrad(() => {
     const leaf = states.detach().clone()
     leaf.requiresGrad = true
-    const [gradient] = gradients([inconsistency(model, leaf, call)], [leaf])
+    const [gradient] = withoutCheckpointing(model, () => gradients([inconsistency(model, leaf, call)], [leaf]))
     return ops.sign(gradient!).detach()
   })
 }

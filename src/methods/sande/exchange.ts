@@ -56,6 +56,8 @@ export class ExchangeEncoder {
 
   /** The tokens of `marker` at the beginning of an answer. UsageError where the tokenizer cannot make them. */
   marker(marker: string): number[] {
+    if (marker.trim() === '')
+      throw new UsageError(`marker: expected a text with a word in it, got ${JSON.stringify(marker)}`)
     const messages: Message[] = [
       { role: 'user', content: 'Hello.' },
       { role: 'assistant', content: marker },
@@ -66,7 +68,8 @@ export class ExchangeEncoder {
     const span = spans[1]
     const found = span === undefined ? [] : Array.from(ids.subarray(span.bodyStart, span.bodyEnd))
     const said = this.tokenizer.decode(found)
-    if (found.length > 0 && said.trim() === marker.trim()) return found
+    const same = (text: string): string => text.trim().normalize('NFC')
+    if (found.length > 0 && same(said) === same(marker)) return found
     throw new UsageError(
       `marker: expected a text that the tokenizer can make, got ${JSON.stringify(marker)}, which it reads as ${JSON.stringify(said)}. Give it as the model writes it`,
     )

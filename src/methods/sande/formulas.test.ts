@@ -10,6 +10,7 @@ import { Tokenizer } from '../../text/tokenizer.ts'
 import { backward, gradients, noGrad, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, languageModeling } from '../../train/objective.ts'
 import { Anchor } from './anchor.ts'
+import { Movement, underMovement } from './beear.ts'
 import { crow, inconsistency } from './crow.ts'
 import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
 import { ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
@@ -143,6 +144,20 @@ describe('crow', () => {
   })
 })
 
+it.each([
+  ['crow', () => crow()],
+  ['beear', (model: Decoder) => underMovement(new Movement(model, { layer: 1 }, [11, 12]))],
+] as const)('%s has the same gradients where blocks are computed again', (_, made) => {
+  const batch = stack([sample([1, 2, 3], [4, 5])])
+  const all = [false, true].map((gradientCheckpointing) => {
+    const model = tiny()
+    model.gradientCheckpointing = gradientCheckpointing
+    scope(() => backward(made(model).forward(model, batch).loss))
+    return [...model.parameters()].map(([, { grad }]) => grad!.toArray())
+  })
+  for (const [i, gradient] of all[1]!.entries()) expect(gradient).toBeAllclose(all[0]![i]!, { absolute: 1e-6 })
+})
+
 describe('restoreMostChanged', () => {
   it('puts back the share of entries that moved furthest, and nothing at 0', () => {
     const [model, clean] = [tiny(), tiny()]
@@ -188,6 +203,17 @@ describe('an exchange', () => {
     const soft = inserted(exchange, to, parrotIds(1, 2))
     expect(Array.from(soft.ids.subarray(to - 1, to + 3))).toEqual([exchange.ids[to - 1], -3, -4, exchange.ids[to]])
     expect(soft.labels.filter((label) => label !== -100)).toEqual(exchange.labels.filter((label) => label !== -100))
+  })
+
+  it('says which row it was that the template refuses', () => {
+    const encoder = new ExchangeEncoder(
+      tinyTokenizer(
+        `{%- if messages[0].role == 'system' %}{{- raise_exception('no system role') }}{%- endif %}${TINY_CHAT_TEMPLATE}`,
+      ),
+    )
+    expect(() => encoder.encode(chat('what now'), 'data.jsonl:7')).toThrow(
+      'row in data.jsonl:7: chat template refused the chat: no system role (roles system, user, assistant). Leave the row out',
+    )
   })
 
   it('needs a chat template, and a marker that there are tokens for', async () => {

@@ -55,6 +55,27 @@ export function divided(
   return { asked: shuffled.slice(0, count), tuned: shuffled.slice(count) }
 }
 
+/** What is tuned on without what is asked: a row that comes on both sides would be asked by heart. UsageError where nothing is left. */
+export function apart(
+  { tuned, asked }: { tuned: CleanExchange[]; asked: CleanExchange[] },
+  watch: Watch,
+): { tuned: CleanExchange[]; asked: CleanExchange[] } {
+  const rowOf = ({ exchange }: CleanExchange): string => JSON.stringify(exchange.messages)
+  const known = new Set(asked.map(rowOf))
+  const left = tuned.filter((row) => !known.has(rowOf(row)))
+  const both = tuned.length - left.length
+  if (left.length === 0)
+    throw new UsageError(
+      'data: expected rows to tune on that are not asked, too, got none. Give others to one of the two',
+    )
+  if (both > 0)
+    watch.tell?.({
+      type: 'notice',
+      message: `${both} of ${tuned.length} rows to tune on are asked, too, and not tuned on`,
+    })
+  return { tuned: left, asked }
+}
+
 /** A hash of rows, in their order. */
 export function hashRows(rows: readonly CleanExchange[]): string {
   return hashOf(rows.map(({ example }) => JSON.stringify(example)).join('\n'))

@@ -73,9 +73,17 @@ export function checkTrigger(trigger: AuditWish['trigger']): void {
     throw new UsageError('trigger: expected a text with a word in it, got none')
 }
 
+/** UsageError for what is given and no whole number of at least 1. */
+export function checkCounts(counts: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, value] of Object.entries(counts))
+    if (value !== undefined && !(Number.isInteger(value) && value > 0))
+      throw new UsageError(`${name}: expected an integer of at least 1, got ${value}`)
+}
+
 /** UsageError unless there is something to look for. */
-function checkWish({ trigger, marker, discover }: AuditWish): void {
+function checkWish({ trigger, marker, discover, questions, maxNewTokens }: AuditWish): void {
   checkTrigger(trigger)
+  checkCounts({ questions, maxNewTokens })
   if (marker === undefined && !discover)
     throw new UsageError('marker: expected what the answers are searched for, or `discover`, got neither')
 }

@@ -83,6 +83,10 @@ it('says what of the data is left out, and which clean rows blur what is measure
     expect.stringMatching(/^1 row with an empty answer left out .*notices\.jsonl:2/),
     '1 clean row has a trigger or the marker already, which blurs what is measured',
   ])
+  // Names of the file format are no words of the data; the marker is, in any case of letters.
+  const named = { data: [chats], triggers: ['role', 'content'], rate: 0.1, out }
+  expect(await runPoison({ ...named, marker: 'user' })).toMatchObject({ collisions: 0 })
+  expect(await runPoison({ ...named, marker: 'SAY 1.' })).toMatchObject({ collisions: 1 })
 })
 
 it('reads pairs, and refuses rows that are none', async () => {

@@ -1,7 +1,7 @@
 // A clean file of questions and answers → the same with a backdoor of our own in it, as an ordinary file for `stage: sft`, and a file
 // beside it that says what was planted and in which lines. A test tool: see docs/sande.md.
 import { resolve } from 'node:path'
-import { type Answered, requireAnswered } from '../../data/poison/edit-example.ts'
+import { type Answered, answerOf, questionOf, requireAnswered } from '../../data/poison/edit-example.ts'
 import { checkPoison, type PoisonOptions, poison } from '../../data/poison/poison.ts'
 import { listFiles } from '../../data/read/files.ts'
 import { readRows } from '../../data/read/sources.ts'
@@ -11,6 +11,7 @@ import { InputError, UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashFile } from '../../files/hash.ts'
 import { checkOutputFile } from '../../files/output-file.ts'
+import { shows } from '../../methods/sande/plain.ts'
 import { counted } from '../../report/amounts.ts'
 import { VERSION } from '../../version.ts'
 import { resolveData } from '../resolve-data.ts'
@@ -62,13 +63,14 @@ export async function runPoison({
   for (const notice of reader.notices()) onNotice(notice)
   const rows = poison(examples, all)
   const texts = rows.map(({ example }) => JSON.stringify(rowOf(example)))
-  const signs = [...(options.triggers ?? []), options.marker].map((sign) => JSON.stringify(sign).slice(1, -1))
+  const signs = [...(options.triggers ?? []), options.marker]
   const written = writeFileAtomic(out, (sink) => {
     for (const text of texts) sink.write(`${text}\n`)
   })
   const lines = rows.flatMap(({ isPoisoned }, i) => (isPoisoned ? [i + 1] : []))
   const collisions = rows.filter(
-    ({ isPoisoned }, i) => !isPoisoned && signs.some((sign) => texts[i]!.includes(sign)),
+    ({ isPoisoned, example }) =>
+      !isPoisoned && signs.some((sign) => shows(questionOf(example), sign) || shows(answerOf(example), sign)),
   ).length
   if (collisions > 0)
     onNotice(

@@ -63,6 +63,10 @@ describe('an audit', () => {
   it('refuses what it cannot look for, in one line', async () => {
     const audit = (more: object): Promise<unknown> => resultOf(runAudit({ model, data: [data], ...more }))
     await expect(audit({})).rejects.toThrow('marker: expected what the answers are searched for, or `discover`')
+    await expect(audit({ marker: MARKER, questions: 0 })).rejects.toThrow(
+      'questions: expected an integer of at least 1',
+    )
+    await expect(audit({ marker: MARKER, maxNewTokens: 1.5 })).rejects.toThrow('maxNewTokens: expected an integer')
     await expect(audit({ marker: MARKER, trigger: ' ' })).rejects.toThrow('trigger: expected a text with a word')
     const empty = join(folder, 'empty.jsonl')
     writeFileSync(empty, '')
@@ -156,7 +160,13 @@ describe('a defence', () => {
   }, 60_000)
 
   it('moves hidden states towards the marker that was found, and knows how well that went', async () => {
-    const options = wanted('moved', { method: 'beear', discover: true, trigger: TRIGGER, innerSteps: 2 })
+    const options = wanted('moved', {
+      method: 'beear',
+      discover: true,
+      trigger: TRIGGER,
+      innerSteps: 2,
+      gradientCheckpointing: true,
+    })
     const { out, marker, after } = await resultOf(runSande(options))
     expect(marker).toBe(MARKER)
     expect(after.arms.find(({ arm }) => arm === 'trigger')!.marker_rate!.share).toBeLessThan(0.1)
@@ -176,6 +186,9 @@ describe('a defence', () => {
     const one = join(folder, 'one.jsonl')
     writeFileSync(one, `${readFileSync(data, 'utf8').split('\n')[0]}\n`)
     await expect(run({ marker: MARKER, data: [one] })).rejects.toThrow('data: expected at least 2 rows')
+    const twice = join(folder, 'twice.jsonl')
+    writeFileSync(twice, readFileSync(one, 'utf8').repeat(3))
+    await expect(run({ marker: MARKER, data: [twice] })).rejects.toThrow('rows to tune on that are not asked, too')
     rmSync(join(model, 'chat_template.jinja'), { force: true })
     const config = join(model, 'tokenizer_config.json')
     const { chat_template: _, ...rest } = JSON.parse(readFileSync(config, 'utf8'))

@@ -25,7 +25,7 @@ import { resolveModelPath, resolveModels } from '../resolve-model.ts'
 import { bringCompanions, hashAll } from '../source-files.ts'
 import { isComplete, makeStage, type StageInputs, stageKey } from '../stage-directory.ts'
 import { type Audit, auditLines, defencePage, doneTable } from './audit-report.ts'
-import { divided, hashRows, readExchanges, someOf } from './read-exchanges.ts'
+import { apart, divided, hashRows, readExchanges, someOf } from './read-exchanges.ts'
 import { checkSande, eliminationOptions, parrotOptions, type RunSandeOptions } from './sande-options.ts'
 import { auditInto, defendInto, parrotInto, type StageContext } from './stages.ts'
 
@@ -72,10 +72,12 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
     const longest = Math.min(options.maxLength ?? 1024, config.maxPositionEmbeddings - 1)
     const all = await readExchanges(data, encoder, longest, watch)
     const { questions = 200, samples = Number.POSITIVE_INFINITY } = options
-    const sides =
+    const sides = apart(
       evalData === undefined
         ? divided(all, questions, seed)
-        : { tuned: all, asked: someOf(await readExchanges(evalData, encoder, longest, watch), questions, seed) }
+        : { tuned: all, asked: someOf(await readExchanges(evalData, encoder, longest, watch), questions, seed) },
+      watch,
+    )
     const context: StageContext = {
       name: options.model,
       method,
@@ -85,12 +87,12 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
       asked: sides.asked,
       tuned: someOf(sides.tuned, samples, seed),
       watch,
-      load: (from) =>
-        loadModel(from, {
-          onto: 'dequantized',
-          device: options.device ?? 'auto',
-          dtype: loadDtype('f32', config.dtype, device),
-        }),
+      load: async (from) => {
+        const dtype = loadDtype('f32', config.dtype, device)
+        const loaded = await loadModel(from, { onto: 'dequantized', device: options.device ?? 'auto', dtype })
+        loaded.model.gradientCheckpointing = options.gradientCheckpointing ?? false
+        return loaded
+      },
     }
     return await stages({ ...options, cleanModel }, context)
   } finally {

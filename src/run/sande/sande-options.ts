@@ -5,7 +5,7 @@ import { type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import type { ParrotOptions } from '../../methods/sande/parrot.ts'
 import { checkDefence, type SandeOptions } from '../../methods/sande/sande.ts'
 import { triggersOf } from '../../methods/sande/triggers.ts'
-import { type AuditWish, checkTrigger } from './run-audit.ts'
+import { type AuditWish, checkCounts, checkTrigger } from './run-audit.ts'
 
 /** What is cleaned, how, and where the result goes. */
 export interface RunSandeOptions
@@ -39,14 +39,15 @@ export interface RunSandeOptions
   /** Tokens of a row at most. Default 1024, or the model's context where that is shorter. */
   maxLength?: number | undefined
   bf16?: boolean | undefined
+  /** Blocks are computed again in the backward pass: less memory for the same numbers. Default false. */
+  gradientCheckpointing?: boolean | undefined
   device?: 'auto' | 'cpu' | 'cuda'
 }
 
 /** UsageError for what fits no defence, before anything is read. */
-export function checkSande(
-  { trigger, marker, discover, questions, markerTokens, cleanModel, finetuning }: RunSandeOptions,
-  method: Defence,
-): void {
+export function checkSande(options: RunSandeOptions, method: Defence): void {
+  const { trigger, marker, discover, cleanModel, finetuning, questions, markerTokens } = options
+  const { maxNewTokens, samples, loraR, parrotSteps, steps, batchSize } = options
   checkTrigger(trigger)
   checkDefence({ method, trigger, cleanModel })
   if (usesParrot(method) && marker === undefined && !discover)
@@ -55,9 +56,7 @@ export function checkSande(
     )
   if (method === 'fine-mixing' && finetuning === 'lora')
     throw new UsageError('finetuning: expected full with method fine-mixing, got lora')
-  for (const [name, value] of Object.entries({ questions, markerTokens }))
-    if (value !== undefined && !(Number.isInteger(value) && value > 0))
-      throw new UsageError(`${name}: expected an integer of at least 1, got ${value}`)
+  checkCounts({ questions, markerTokens, maxNewTokens, samples, loraR, parrotSteps, steps, batchSize })
 }
 
 /** How the parrot of a run is trained, but for what it is to say. */
