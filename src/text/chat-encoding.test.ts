@@ -22,6 +22,21 @@ const countOf = (ids: Int32Array, id: number): number => ids.filter((one) => one
 const templates = Object.entries(golden.templates)
 
 describe('encodeChat', () => {
+  it('ends turns with the token, also where a tokenizer looks for it in normalized text alone', () => {
+    const json = structuredClone((read('tokenizer-llama2-legacy') as { tokenizer: unknown }).tokenizer) as {
+      added_tokens: { content: string; normalized: boolean }[]
+    }
+    for (const token of json.added_tokens) token.normalized = true
+    const end = llama.tokenToId('</s>')!
+    const tokenizer = Tokenizer.fromJson(json)
+    const template = "{% for m in messages %}{{ m.role + ': ' + m.content + '</s>' }}{% endfor %}"
+    const messages = ['Hej', 'Farvel', 'sig </s> nu', 'a</s>'].map((content) => ({ role: 'user', content }))
+    const { ids } = encodeChat(tokenizer, template, { messages })
+    // Once a turn: what the messages spell is text.
+    expect(countOf(ids, end)).toBe(4)
+    expect(ids.at(-1)).toBe(end)
+  })
+
   it.each(templates)('gives the ids of the rendered text for clean chats (%s)', (_name, template) => {
     let encoded = 0
     for (const tokenizer of [qwen, llama]) {

@@ -6,7 +6,7 @@
 import { InputError, TokenizerError } from '../errors.ts'
 import { chooseTemplate } from './named-templates.ts'
 import { addSideTokens, type TokenRole } from './side-files.ts'
-import { type AddedToken, AddedTokenSplitter, type ControlPermit } from './stages/added-tokens.ts'
+import { type AddedToken, AddedTokenSplitter, type ControlPermit, isControlToken } from './stages/added-tokens.ts'
 import type { TokenModel } from './stages/bpe-model.ts'
 import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes } from './stages/decoder.ts'
 import { IdBuffer } from './stages/id-buffer.ts'
@@ -56,6 +56,9 @@ export class Tokenizer {
   readonly #vocabulary: Vocabulary
   readonly #rawSplitter: AddedTokenSplitter
   readonly #normalizedSplitter: AddedTokenSplitter
+  /** Finds also normalized control tokens as they are written. */
+  readonly #writtenSplitter: AddedTokenSplitter
+  readonly #normalizedControls: readonly string[]
   readonly #normalizer: Normalizer | undefined
   readonly #preTokenizer: PreTokenizer
   readonly #model: TokenModel
@@ -83,6 +86,9 @@ export class Tokenizer {
     const isNormalized = (token: AddedToken): boolean => normalizer !== undefined && token.normalized
     this.#rawSplitter = new AddedTokenSplitter(added.filter((token) => !isNormalized(token)))
     this.#normalizedSplitter = new AddedTokenSplitter(added.filter(isNormalized), (token) => normalizer!(token.content))
+    const controls = added.filter((token) => isNormalized(token) && isControlToken(token))
+    this.#writtenSplitter = new AddedTokenSplitter([...added.filter((token) => !isNormalized(token)), ...controls])
+    this.#normalizedControls = controls.map(({ content }) => content)
     this.controlTokens = new Set(
       added.filter(({ id }) => this.#vocabulary.control.has(id)).map(({ content }) => content),
     )
@@ -212,7 +218,8 @@ export class Tokenizer {
   /**
    * Encodes a text that is partly a stranger's: control tokens are read only where `masked`, a copy of the same length in
    * which the stranger's characters are replaced by others, has them too. Adds no tokens around the text. `cuts` are
-   * ascending offsets in the text; for each comes the number of tokens that lie wholly before it.
+   * ascending offsets in the text; for each comes the number of tokens that lie wholly before it. A control token that is looked for in
+   * normalized text (`</s>` of Llama 2, spelled `▁</s>` there) is read right behind a word, too, where Rust would cut it into letters.
    */
   encodeMasked(text: string, masked: string, cuts: readonly number[] = []): { ids: Int32Array; cuts: Int32Array } {
     if (masked.length !== text.length) {
@@ -221,7 +228,7 @@ export class Tokenizer {
     const out = new IdBuffer()
     const counts = new Int32Array(cuts.length)
     let next = 0
-    for (const piece of this.#rawSplitter.split(text, permitOf(text, masked))) {
+    for (const piece of this.#writtenSplitter.split(text, this.#writtenPermit(text, masked))) {
       const before = out.length
       const encodeTo = (end: number, into: IdBuffer): void =>
         this.#encodePlain(text.slice(piece.start, end), masked.slice(piece.start, end), piece.start === 0, into)
@@ -324,6 +331,18 @@ export class Tokenizer {
     for (const piece of this.#normalizedSplitter.split(normalized, permit)) {
       if (piece.id >= 0) out.push(piece.id)
       else this.#preTokenizer.split(normalized.slice(piece.start, piece.end), isFirst && piece.start === 0, emit)
+    }
+  }
+
+  /** Leaves normalized control tokens at the beginning, behind a space and behind each other to the search in normalized text. */
+  #writtenPermit(text: string, masked: string): ControlPermit {
+    const permit = permitOf(text, masked)
+    const controls = this.#normalizedControls
+    if (controls.length === 0) return permit
+    return (start, end) => {
+      if (!permit(start, end)) return false
+      if (!controls.includes(text.slice(start, end))) return true
+      return start > 0 && !/\s/u.test(text[start - 1]!) && !controls.some((content) => masked.endsWith(content, start))
     }
   }
 
