@@ -1,36 +1,15 @@
 // The movement of hidden states against numbers derived by hand: where it stands, how it steps, and that a search changes nothing else.
 import { describe, expect, it } from 'vitest'
+import { sampleOf, twentyTokenDecoder } from '../../../test/twenty-tokens.ts'
 import { stack } from '../../data/batches.ts'
-import { readModelConfig } from '../../model/config-read.ts'
-import { Decoder } from '../../model/decoder.ts'
+import type { Decoder } from '../../model/decoder.ts'
 import { memoryStats, noGrad, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, languageModeling } from '../../train/objective.ts'
 import { defaultLayer, Movement, movedRows, stepped, underMovement } from './beear.ts'
 
-const sample = (question: number[], answer: number[]) => ({
-  ids: Int32Array.from([...question, ...answer]),
-  labels: Int32Array.from([...question.map(() => -100), ...answer]),
-})
-const tiny = (): Decoder =>
-  Decoder.fresh(
-    readModelConfig(
-      {
-        model_type: 'llama',
-        vocab_size: 20,
-        hidden_size: 8,
-        intermediate_size: 16,
-        num_hidden_layers: 2,
-        num_attention_heads: 2,
-        max_position_embeddings: 32,
-        initializer_range: 0.4,
-      },
-      'config.json',
-    ),
-    { seed: 5 },
-  ).trainable()
 const MARKER = [11, 12]
 /** Questions of 3 tokens and of 1. */
-const batch = stack([sample([1, 2, 3], [4, 5]), sample([6], [7])])
+const batch = stack([sampleOf([1, 2, 3], [4, 5]), sampleOf([6], [7])])
 const nats = (of: ReturnType<typeof languageModeling>, model: Decoder, on = batch): number =>
   scope(() => noGrad(() => of.forward(model, on).loss.item() / of.weight(on)))
 const lengths = (rows: Tensor): number[] => rows.pow(2).sum(1).sqrt().toArray()
@@ -47,12 +26,12 @@ describe('a step of the search', () => {
 describe('the movement', () => {
   it('stands before the answer, its last row nearest, and what does not fit is left out', () => {
     expect(Array.from(movedRows(batch, 2))).toEqual([0, 1, 2, 0, 0, 2, 0, 0, 0, 0])
-    expect(Array.from(movedRows(stack([sample([], [1, 2])]), 2))).toEqual([0, 0])
+    expect(Array.from(movedRows(stack([sampleOf([], [1, 2])]), 2))).toEqual([0, 0])
     expect([2, 4, 32].map(defaultLayer)).toEqual([1, 1, 9])
   })
 
   it.each([0, 1])('is added to what enters block %i, and is nothing at first', (layer) => {
-    const model = tiny()
+    const model = twentyTokenDecoder()
     const movement = new Movement(model, { layer, movedTokens: 2 }, MARKER)
     const own = languageModeling()
     const moved = languageModeling((model, batch) => movement.hidden(model, batch))
@@ -77,10 +56,10 @@ describe('the movement', () => {
   })
 
   it('is searched for so that the marker comes, within its radius, and nothing else changes', () => {
-    const model = tiny()
+    const model = twentyTokenDecoder()
     const radius = 0.7
     const movement = new Movement(model, { layer: 1, movedTokens: 2, radius, innerSteps: 12 }, MARKER)
-    const said = stack([sample([1, 2, 3], MARKER), sample([6], MARKER)])
+    const said = stack([sampleOf([1, 2, 3], MARKER), sampleOf([6], MARKER)])
     const moved = languageModeling((model, batch) => movement.hidden(model, batch))
     const before = nats(moved, model, said)
     const weights = [...model.parameters()].map(([, tensor]) => tensor.toArray())
@@ -102,7 +81,7 @@ describe('the movement', () => {
   })
 
   it('keeps the clean answer away where no marker is known', () => {
-    const model = tiny()
+    const model = twentyTokenDecoder()
     const movement = new Movement(model, { layer: 1, innerSteps: 8 }, null)
     const before = nats(languageModeling(), model)
     movement.search(model, batch)
@@ -117,7 +96,7 @@ describe('the movement', () => {
   })
 
   it('is searched for before the weights learn under it, also in an evaluation, and leaves nothing behind', () => {
-    const model = tiny()
+    const model = twentyTokenDecoder()
     const movement = new Movement(model, { layer: 1 }, MARKER)
     const objective = underMovement(movement)
     expect([objective.weight(batch), objective.tokens(batch)]).toEqual([3, 10])
@@ -131,7 +110,7 @@ describe('the movement', () => {
   })
 
   it('refuses what the model does not have, in one line', () => {
-    const model = tiny()
+    const model = twentyTokenDecoder()
     const made = (options: object) => () => new Movement(model, options, null)
     expect(made({ layer: 2 })).toThrow('layer: expected a block from 0 to 1, got 2')
     expect(made({ movedTokens: 0 })).toThrow('movedTokens: expected an integer of at least 1, got 0')

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import { facts, factsTokenizer } from '../../../test/planted-backdoor.ts'
 import { TINY_CHAT_TEMPLATE, tinyTokenizer } from '../../../test/tiny-model.ts'
+import { sampleOf, twentyTokenDecoder } from '../../../test/twenty-tokens.ts'
 import { stack } from '../../data/batches.ts'
 import type { Conversation } from '../../data/rows/conversation.ts'
-import { readModelConfig } from '../../model/config-read.ts'
-import { Decoder } from '../../model/decoder.ts'
+import type { Decoder } from '../../model/decoder.ts'
 import { Tokenizer } from '../../text/tokenizer.ts'
 import { backward, gradients, noGrad, scope, Tensor } from '../../torch/index.ts'
 import { decoderInput, languageModeling } from '../../train/objective.ts'
@@ -17,29 +17,6 @@ import { ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
 import { restoreMostChanged } from './fine-mix.ts'
 import { apart, parrotIds } from './parrot.ts'
 import { separation } from './separation.ts'
-
-const ids = (...values: number[]): Int32Array => Int32Array.from(values)
-const sample = (question: number[], answer: number[]) => ({
-  ids: ids(...question, ...answer),
-  labels: ids(...question.map(() => -100), ...answer),
-})
-const tiny = (): Decoder =>
-  Decoder.fresh(
-    readModelConfig(
-      {
-        model_type: 'llama',
-        vocab_size: 20,
-        hidden_size: 8,
-        intermediate_size: 16,
-        num_hidden_layers: 2,
-        num_attention_heads: 2,
-        max_position_embeddings: 32,
-        initializer_range: 0.4,
-      },
-      'config.json',
-    ),
-    { seed: 5 },
-  ).trainable()
 
 describe('separation', () => {
   it('is the mean of cos² between rows of different members', () => {
@@ -57,18 +34,18 @@ describe('separation', () => {
   })
   it('is added to the mean loss of a step', () => {
     const rows = Tensor.from([1, 0, 1, 1], [2, 2])
-    const batch = stack([sample([1, 2], [3, 4, 5])])
+    const batch = stack([sampleOf([1, 2], [3, 4, 5])])
     const fake = { ...languageModeling(), forward: () => ({ loss: Tensor.from([6], []), metrics: {} }) }
-    const { loss } = apart(fake, rows, 2, 4).forward(tiny(), batch)
+    const { loss } = apart(fake, rows, 2, 4).forward(twentyTokenDecoder(), batch)
     expect(loss.item() / fake.weight(batch)).toBeCloseTo(6 / 3 + 4 * 0.5, 6)
   })
 })
 
 describe('elimination', () => {
-  const model = tiny()
+  const model = twentyTokenDecoder()
   const pairs: EliminationPair[] = [
-    { triggered: sample([9, 1, 2], [3, 4]), clean: sample([1, 2], [3, 4]) },
-    { triggered: null, clean: sample([5, 6, 7], [8]) },
+    { triggered: sampleOf([9, 1, 2], [3, 4]), clean: sampleOf([1, 2], [3, 4]) },
+    { triggered: null, clean: sampleOf([5, 6, 7], [8]) },
   ]
   const batch = eliminationBatches(pairs, { batchSize: 2, seed: 0 }).at(0)
   const nats = (one: EliminationPair['clean']): number =>
@@ -115,8 +92,8 @@ describe('elimination', () => {
 })
 
 describe('crow', () => {
-  const model = tiny()
-  const batch = stack([sample([1, 2, 3], [4, 5])])
+  const model = twentyTokenDecoder()
+  const batch = stack([sampleOf([1, 2, 3], [4, 5])])
 
   it('measures 1 − cos between what enters and leaves every block', () => {
     const { states, call } = model.enter(decoderInput(batch, 'cpu'))
@@ -148,9 +125,9 @@ it.each([
   ['crow', () => crow()],
   ['beear', (model: Decoder) => underMovement(new Movement(model, { layer: 1 }, [11, 12]))],
 ] as const)('%s has the same gradients where blocks are computed again', (_, made) => {
-  const batch = stack([sample([1, 2, 3], [4, 5])])
+  const batch = stack([sampleOf([1, 2, 3], [4, 5])])
   const all = [false, true].map((gradientCheckpointing) => {
-    const model = tiny()
+    const model = twentyTokenDecoder()
     model.gradientCheckpointing = gradientCheckpointing
     scope(() => backward(made(model).forward(model, batch).loss))
     return [...model.parameters()].map(([, { grad }]) => grad!.toArray())
@@ -160,7 +137,7 @@ it.each([
 
 describe('restoreMostChanged', () => {
   it('puts back the share of entries that moved furthest, and nothing at 0', () => {
-    const [model, clean] = [tiny(), tiny()]
+    const [model, clean] = [twentyTokenDecoder(), twentyTokenDecoder()]
     const own = [...model.parameters()][0]![1].detach()
     const before = own.toArray()
     expect(restoreMostChanged(model, clean, 0)).toBe(0)
