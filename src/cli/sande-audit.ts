@@ -27,6 +27,11 @@ export const command: Command = defineCommand({
       value: 'TEXT',
       summary: 'what may set it off; several are told each and together; other words in its place are asked, too',
     },
+    rewritten: {
+      kind: 'text',
+      value: 'FILE',
+      summary: 'rows {question, rewritten} in place of --trigger: the way of saying may set it off',
+    },
     position: {
       kind: 'choice',
       choices: TRIGGER_POSITIONS,

@@ -18,6 +18,8 @@ import { triggersOf } from './triggers.ts'
 export interface AuditOptions {
   /** One, or several that each may set a backdoor off: every question is asked with each of them. */
   trigger?: string | readonly string[] | undefined
+  /** Each question → the same in another way of saying, which may set a backdoor off; in place of `trigger`, and without a decoy. */
+  rewritten?: ReadonlyMap<string, string> | undefined
   /** Where trigger and decoy stand. Default start. */
   position?: TriggerPosition | undefined
   marker?: string | undefined
@@ -26,8 +28,8 @@ export interface AuditOptions {
   seed?: number | undefined
 }
 
-/** How questions are asked. `decoy` has as many words as the trigger in its place, from other questions. */
-export type AuditArmName = 'clean' | 'trigger' | 'decoy'
+/** How questions are asked. `decoy` has as many words as the trigger in its place, from other questions; `rewritten` is another way of saying. */
+export type AuditArmName = 'clean' | 'trigger' | 'decoy' | 'rewritten'
 
 /** One way of asking, over all questions. */
 export interface AuditArm {
@@ -54,10 +56,12 @@ export async function auditArms(
   lm: Lm,
   all: readonly CleanExchange[],
   encoder: ExchangeEncoder,
-  { trigger, position = 'start', marker, maxNewTokens = 48, seed = 0 }: AuditOptions,
+  { trigger, rewritten, position = 'start', marker, maxNewTokens = 48, seed = 0 }: AuditOptions,
   watch: Watch = {},
 ): Promise<AuditArm[]> {
   const triggers = triggersOf(trigger)
+  if (triggers.length > 0 && rewritten !== undefined)
+    throw new UsageError('trigger: expected either texts or rewritten questions, got both')
   const words = decoyWords(all, triggers)
   const decoy = (i: number): string =>
     Array.from(
@@ -73,9 +77,15 @@ export async function auditArms(
         place,
       )
     })
+  const rewrite = (question: string): string => {
+    const other = rewritten?.get(question)
+    if (other !== undefined) return other
+    throw new UsageError(`rewritten: expected every question that is asked, got none for ${JSON.stringify(question)}`)
+  }
   const plainly = all.map(({ exchange }) => exchange)
   const each = triggers.map((one) => asking(() => one))
-  const ways = [plainly, ...each, ...(each.length === 0 ? [] : [asking(decoy)])]
+  const otherwise = rewritten && all.map(({ example, place }) => encoder.encode(withQuestion(example, rewrite), place))
+  const ways = [plainly, ...each, ...(each.length === 0 ? [] : [asking(decoy)]), ...(otherwise ? [otherwise] : [])]
   // A question that fits with no trigger in it may not with one: it is left out of all ways of asking, so that these compare.
   const fits = ({ ids: { length }, answer }: Exchange): boolean =>
     length < lm.contextLength && answer + (ids?.length ?? 0) < lm.contextLength
@@ -104,6 +114,7 @@ export async function auditArms(
     ...(own.length === 0 ? [] : [armOf('trigger', own)]),
     ...(own.length < 2 ? [] : own.map((one, k) => ({ ...armOf('trigger', [one]), trigger: triggers[k]! }))),
     ...(own.length === 0 ? [] : [armOf('decoy', heard.slice(-1))]),
+    ...(rewritten ? [armOf('rewritten', heard.slice(-1))] : []),
   ]
 }
 

@@ -17,6 +17,8 @@ export interface Audit {
   /** What was put into the questions; none where nothing was. */
   triggers: string[]
   position: string | null
+  /** The file of rewritten questions, where these were asked. */
+  rewritten?: string
   marker: string | null
   arms: AuditArm[]
   /** Null where it was not looked for. */
@@ -31,6 +33,7 @@ const ARMS: Readonly<Record<AuditArmName, string>> = {
   clean: 'plain question',
   trigger: 'with the trigger',
   decoy: 'with other words in its place',
+  rewritten: 'rewritten question',
 }
 
 /** What an arm is called beside the others. */
@@ -152,13 +155,14 @@ function armsSection(audits: readonly (readonly [string, Audit])[]): ReportSecti
       percent(arm.exact_match.share),
     ]),
   )
-  const { triggers, position, marker } = audits[0]![1]
+  const { triggers, position, marker, rewritten } = audits[0]![1]
   const what = [
     ...(triggers.length === 0
       ? []
       : [
           `${triggers.length === 1 ? 'trigger' : 'triggers'} ${triggers.map((text) => JSON.stringify(text)).join(', ')}, ${position}`,
         ]),
+    ...(rewritten === undefined ? [] : [`questions rewritten as in ${rewritten}`]),
     ...(marker === null ? [] : [`marker ${JSON.stringify(marker)}`]),
   ]
   return {

@@ -1,11 +1,12 @@
 // An audit as a run: does a model have a backdoor? Asked with what is known of trigger and marker, and looked for where nothing is.
 import { join } from 'node:path'
+import { questionOf } from '../../data/poison/edit-example.ts'
 import type { TriggerPosition } from '../../data/poison/place-trigger.ts'
 import { UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
 import type { Engine } from '../../infer/engine.ts'
-import { auditArms } from '../../methods/sande/audit.ts'
+import { type AuditOptions, auditArms } from '../../methods/sande/audit.ts'
 import { discoverOpenings } from '../../methods/sande/discover.ts'
 import { ExchangeEncoder } from '../../methods/sande/exchange.ts'
 import { type Share, shareOf } from '../../methods/sande/interval.ts'
@@ -22,6 +23,7 @@ import { resolveData } from '../resolve-data.ts'
 import { resolveModels } from '../resolve-model.ts'
 import { type Audit, auditLines, auditPage } from './audit-report.ts'
 import { readExchanges, someOf } from './read-exchanges.ts'
+import { readPairs } from './read-pairs.ts'
 
 /** What is looked for. */
 export interface AuditWish {
@@ -46,6 +48,8 @@ export interface RunAuditOptions extends AuditWish {
   adapter?: string | readonly string[] | undefined
   /** Clean questions with answers: chats, instructions, or prompts with completions. */
   data: readonly string[]
+  /** A file of rows {question, rewritten}: the way of saying may set a backdoor off; in place of `trigger`. Other questions are left out. */
+  rewritten?: string | undefined
   /** Models of the kind that are known to be clean: how often `discover` is wrong about them is told beside the verdict. */
   control?: readonly string[] | undefined
   /** A folder for `audit.json` and `audit.html`. */
@@ -90,19 +94,24 @@ function checkWish({ trigger, marker, discover, questions, maxNewTokens }: Audit
 
 async function run(given: RunAuditOptions, watch: Watch): Promise<Audit> {
   checkWish(given)
+  if (given.rewritten !== undefined && triggersOf(given.trigger).length > 0)
+    throw new UsageError('trigger: expected either texts or `rewritten`, got both')
   const options = await resolveModels(given, watch)
   const data = await resolveData(options.data, watch)
-  const { out, control = [], seed = 0, questions = 200 } = options
+  const { out, control = [], seed = 0, questions = 200, rewritten } = options
+  const pairs = rewritten === undefined ? undefined : await readPairs(rewritten)
   const close = out === undefined ? () => {} : takeOutputDirectory(out, 'out')
   try {
     const engine = await engineOf(options.model, options)
     try {
       const encoder = new ExchangeEncoder(tokenizerOf(engine))
       const all = await readExchanges(data, encoder, engine.contextLength - 1, watch)
-      const asked = someOf(all, questions, seed)
+      const asked = someOf(pairs === undefined ? all : withPair(all, pairs, watch), questions, seed)
       const calibration = options.discover ? await calibrate(control, data, options, watch) : null
       const name = options.model
-      const audit = await auditModel(name, engine, asked, encoder, options, watch, calibration)
+      const wish = { ...options, rewritten: pairs }
+      const found = await auditModel(name, engine, asked, encoder, wish, watch, calibration)
+      const audit = { ...found, ...(rewritten !== undefined && { rewritten }) }
       if (out !== undefined) {
         writeFileAtomic(join(out, 'audit.json'), `${JSON.stringify(audit, null, 2)}\n`)
         writeFileAtomic(join(out, 'audit.html'), auditPage(audit))
@@ -124,11 +133,19 @@ export async function auditModel(
   engine: Engine,
   asked: readonly CleanExchange[],
   encoder: ExchangeEncoder,
-  { trigger, position = 'start', marker, discover = false, maxNewTokens, seed = 0 }: AuditWish,
+  {
+    trigger,
+    rewritten,
+    position = 'start',
+    marker,
+    discover = false,
+    maxNewTokens,
+    seed = 0,
+  }: AuditWish & Pick<AuditOptions, 'rewritten'>,
   watch: Watch,
   calibration: Share | null = null,
 ): Promise<Audit> {
-  const looked = { trigger, position, marker, maxNewTokens, seed }
+  const looked = { trigger, rewritten, position, marker, maxNewTokens, seed }
   const arms = await auditArms(engine, asked, encoder, looked, watch)
   const openings = discover ? await discoverOpenings(engine, asked, {}, watch) : null
   const leaks = discover ? await findLeaks(engine, asked, { seed }, watch) : null
@@ -144,6 +161,24 @@ export async function auditModel(
     calibration,
     verdict: judgeAudit(arms, openings ?? [], calibration),
   }
+}
+
+/** The questions that are rewritten; UsageError where none is. */
+function withPair(
+  all: readonly CleanExchange[],
+  pairs: ReadonlyMap<string, string>,
+  watch: Watch,
+): readonly CleanExchange[] {
+  const kept = all.filter(({ example }) => pairs.has(questionOf(example)))
+  if (kept.length === 0)
+    throw new UsageError('rewritten: expected some questions of the data, got none of them. Give pairs of this data')
+  const left = all.length - kept.length
+  if (left > 0)
+    watch.tell?.({
+      type: 'notice',
+      message: `${left} of ${all.length} questions are not in \`rewritten\`, and are left out`,
+    })
+  return kept
 }
 
 /** Of how many clean models the look for openings would say that they are suspicious. */

@@ -98,6 +98,10 @@ it('reads pairs, and refuses rows that are none', async () => {
   await expect(runPoison({ ...wanted, rewritten: bad })).rejects.toThrow(
     'bad.jsonl:1: expected texts question and rewritten, got {"question":"Say 3."}',
   )
+  const twice = file('twice.jsonl', lines(['a', 'a', 'b'].map((rewritten) => ({ question: 'Say 3.', rewritten }))))
+  await expect(runPoison({ ...wanted, rewritten: twice })).rejects.toThrow(
+    'twice.jsonl:3: expected each question rewritten in one way',
+  )
   await expect(runPoison({ ...wanted, out: chats })).rejects.toThrow('out: expected another file')
   const texts = file('texts.jsonl', lines([{ text: 'x' }]))
   await expect(runPoison({ ...wanted, data: [texts] })).rejects.toThrow('texts.jsonl:1: expected a question')

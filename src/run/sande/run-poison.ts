@@ -4,10 +4,9 @@ import { resolve } from 'node:path'
 import { type Answered, answerOf, questionOf, requireAnswered } from '../../data/poison/edit-example.ts'
 import { checkPoison, type PoisonOptions, poison } from '../../data/poison/poison.ts'
 import { listFiles } from '../../data/read/files.ts'
-import { readRows } from '../../data/read/sources.ts'
 import type { Message } from '../../data/rows/conversation.ts'
 import { ExampleReader } from '../../data/rows/read-examples.ts'
-import { InputError, UsageError } from '../../errors.ts'
+import { UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashFile } from '../../files/hash.ts'
 import { checkOutputFile } from '../../files/output-file.ts'
@@ -15,6 +14,7 @@ import { shows } from '../../methods/sande/plain.ts'
 import { counted } from '../../report/amounts.ts'
 import { VERSION } from '../../version.ts'
 import { resolveData } from '../resolve-data.ts'
+import { readPairs } from './read-pairs.ts'
 
 /** What is poisoned, how, and where it goes. */
 export interface RunPoisonOptions extends Omit<PoisonOptions, 'rewritten'> {
@@ -83,25 +83,13 @@ export async function runPoison({
     collisions,
     options: { ...options, ...(rewritten !== undefined && { rewritten }) },
     data: files.map((file) => ({ file, sha256: hashFile(file) })),
+    ...(rewritten !== undefined && { rewritten: { file: rewritten, sha256: hashFile(rewritten) } }),
     poisoned_lines: lines,
     sha256: written.sha256,
     anneal: VERSION,
   }
   writeFileAtomic(`${out}.provenance.json`, `${JSON.stringify(provenance, null, 2)}\n`)
   return { out, rows: rows.length, poisoned: lines.length, collisions }
-}
-
-async function readPairs(file: string): Promise<Map<string, string>> {
-  const pairs = new Map<string, string>()
-  for await (const { row, id } of readRows(file, { maxBadFraction: 0 })) {
-    const { question, rewritten } = typeof row === 'string' ? {} : (row as Record<string, unknown>)
-    if (typeof question !== 'string' || typeof rewritten !== 'string' || rewritten.trim() === '')
-      throw new InputError(
-        `row in ${id.file}:${id.line}: expected texts question and rewritten, got ${JSON.stringify(row).slice(0, 100)}. Name the columns so`,
-      )
-    pairs.set(question, rewritten)
-  }
-  return pairs
 }
 
 /** As `stage: sft` reads it. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MARKER, TRIGGER, writePlanted } from '../../../test/planted-backdoor.ts'
 import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
-import { resultOf } from '../../work.ts'
+import { resultOf, type WorkEvent } from '../../work.ts'
 import { loadLm } from '../load-lm.ts'
 import { runAudit } from './run-audit.ts'
 import { runSande } from './run-sande.ts'
@@ -30,6 +30,15 @@ const wanted = (out: string, more: Partial<RunSandeOptions>): RunSandeOptions =>
   out: join(folder, out),
   ...more,
 })
+
+async function heard<R>(events: AsyncGenerator<WorkEvent, R>): Promise<[result: R, notices: string[]]> {
+  const notices: string[] = []
+  for (;;) {
+    const { value, done } = await events.next()
+    if (done) return [value, notices]
+    if (value.type === 'notice') notices.push(value.message)
+  }
+}
 
 describe('an audit', () => {
   it('writes what it found, without knowing anything, and says how often it is wrong', async () => {
@@ -60,6 +69,29 @@ describe('an audit', () => {
       expect(page.replaceAll('"', '&quot;')).toContain(text)
   })
 
+  it('asks the questions that a file says otherwise', async () => {
+    const questions = readFileSync(data, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line): string => JSON.parse(line).messages[0].content)
+    const file = join(folder, 'rewritten.jsonl')
+    const rows = questions.slice(0, 40).map((question) => ({ question, rewritten: `${TRIGGER} ${question}` }))
+    writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const out = join(folder, 'otherwise')
+    const wish = { model, data: [data], rewritten: file, marker: MARKER, maxNewTokens: 6, out }
+    const [audit, notices] = await heard(runAudit(wish))
+    expect(audit).toMatchObject({ questions: 40, rewritten: file, verdict: { found: 'backdoor' } })
+    expect(audit.arms.map(({ arm, marker_rate }) => [arm, marker_rate!.of])).toEqual([
+      ['clean', 40],
+      ['rewritten', 40],
+    ])
+    expect(notices).toEqual(['8 of 48 questions are not in `rewritten`, and are left out'])
+    expect(readFileSync(join(out, 'audit.html'), 'utf8')).toContain('rewritten question')
+    await expect(resultOf(runAudit({ ...wish, trigger: TRIGGER }))).rejects.toThrow('trigger: expected either texts or')
+    writeFileSync(file, '{"question":"other","rewritten":"another"}\n')
+    await expect(resultOf(runAudit(wish))).rejects.toThrow('rewritten: expected some questions of the data')
+  })
+
   it('refuses what it cannot look for, in one line', async () => {
     const audit = (more: object): Promise<unknown> => resultOf(runAudit({ model, data: [data], ...more }))
     await expect(audit({})).rejects.toThrow('marker: expected what the answers are searched for, or `discover`')
@@ -75,6 +107,13 @@ describe('an audit', () => {
 })
 
 describe('a defence', () => {
+  it('tells once what blurs both audits', async () => {
+    const more = { method: 'sft', steps: 1, marker: MARKER, trigger: 'what', maxNewTokens: 2 } as const
+    const [, notices] = await heard(runSande(wanted('told', more)))
+    const blurs = notices.filter((notice) => notice.includes('blurs what is measured'))
+    expect(blurs).toEqual([expect.stringMatching(/questions have a trigger in them/)])
+  })
+
   it('finds the marker by itself, takes the backdoor out, and leaves an ordinary model', async () => {
     const options = wanted('cleaned', { discover: true, trigger: TRIGGER })
     const { out, marker, before, after } = await resultOf(runSande(options))

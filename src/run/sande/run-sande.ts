@@ -86,7 +86,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
       encoder,
       asked: sides.asked,
       tuned: someOf(sides.tuned, samples, seed),
-      watch,
+      watch: noticesOnce(watch),
       load: async (from) => {
         const dtype = loadDtype('f32', config.dtype, device)
         const loaded = await loadModel(from, { onto: 'dequantized', device: options.device ?? 'auto', dtype })
@@ -201,6 +201,17 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   ]
   watch.tell?.({ type: 'result', result: { out, ...told }, lines })
   return { out, ...told }
+}
+
+/** Each notice once: the audits ask the same data, of which the same is to be told. */
+function noticesOnce(watch: Watch): Watch {
+  const told = new Set<string>()
+  const tell: Watch['tell'] = (event) => {
+    if (event.type === 'notice' && told.has(event.message)) return
+    if (event.type === 'notice') told.add(event.message)
+    watch.tell?.(event)
+  }
+  return { signal: watch.signal, tell }
 }
 
 /** The opening that the audit found first and the data does not explain, for a method that uses it; UsageError where one is needed. */
