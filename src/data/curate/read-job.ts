@@ -1,6 +1,6 @@
 // The records of one job: its file, or the lines that begin in its stretch of bytes. Bad ones are reported with their place.
 
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { InputError } from '../../errors.ts'
 import { formatOf } from '../read/files.ts'
 import { jsonRow } from '../read/formats/json-lines.ts'
@@ -34,6 +34,7 @@ export async function* readJob(job: Job, source: SourceSettings, report: JobRepo
     file: job.file,
     limits: DEFAULT_LIMITS,
     encoding: source.encoding,
+    namesEncoding: true,
     bad: (stretch) => report.bad(stretch),
     good: () => {},
     taken: (bytes) => report.taken?.(bytes),
@@ -42,8 +43,12 @@ export async function* readJob(job: Job, source: SourceSettings, report: JobRepo
   if (job.size === 0) return
   let last = 0
   try {
+    checkSize(job)
     const format = job.range === undefined ? await formatOf(context) : 'json-lines'
-    const rows = job.range === undefined ? openFile(context, format) : linesOf(job.file, job.range, context)
+    // A column that nobody wants must not cost a row.
+    const columns = { required: source.textKey, optional: source.keep }
+    const rows =
+      job.range === undefined ? openFile(context, format, {}, columns) : linesOf(job.file, job.range, context)
     for await (const row of rows) {
       last = row.offset
       const found = textOf(row, source, report)
@@ -51,12 +56,23 @@ export async function* readJob(job: Job, source: SourceSettings, report: JobRepo
       if (format === 'text' && source.split !== 'file') yield* pieces(found, source.split)
       else yield found
     }
+    checkSize(job)
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     report.notice(error.message)
-    const lost = Math.max(1, job.size - last)
+    const lost = Math.max(1, (job.range?.[1] ?? job.size) - last)
     report.bad({ reason: 'unreadable-file', line: 0, offset: last, length: lost, detail: error.message })
   }
+}
+
+/** Of a file that somebody writes to while it is read nobody knows what was read. Throws InputError where its size is not the one that was planned for. */
+function checkSize({ file, size, range }: Job): void {
+  const now = statSync(file, { throwIfNoEntry: false })?.size
+  if (range === undefined ? now === size : now !== undefined && now >= range[1]) return
+  throw new InputError(
+    `size of ${file}: expected a file that stays as it is while it is read, with ${range === undefined ? '' : 'at least '}${range?.[1] ?? size} bytes, ` +
+      `got ${now ?? 'none'}. Curate it anew, into another folder or with overwrite, when nobody writes to it`,
+  )
 }
 
 /** Rows of the lines that begin within a stretch of a file of JSON lines; `line` is 0, as nobody has counted those before. */

@@ -1,10 +1,12 @@
 // Inputs of a curation: what they may be, and what is said of those that are bad.
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { describe, expect, it, vi } from 'vitest'
 import { jsonl, text, useCurations } from '../../../test/use-curations.ts'
+import { readJob } from '../../data/curate/read-job.ts'
 import { shardOfEnvironment } from './shards.ts'
 
 const { folder, place, file, curate, corpus } = useCurations()
@@ -52,8 +54,14 @@ describe('bad input', () => {
     const { texts } = await curate({ inputs, encoding: 'windows-1252' })
     expect(texts[0]).toBe(`Godt begyndt\n${latin.trim()}`)
     const wide = file('wide.txt', Buffer.from('\ufeffHøns i gården', 'utf16le'))
-    await expect(curate({ inputs: wide })).rejects.toThrow(/expected UTF-8, got UTF-16/)
+    await expect(curate({ inputs: wide })).rejects.toThrow(/expected UTF-8, got UTF-16LE. Set `encoding: utf-16le`/)
     expect((await curate({ inputs: wide, encoding: 'utf-16le' })).texts).toEqual(['Høns i gården'])
+    const packed = file('wide.csv.gz', gzipSync(Buffer.from('\ufefftext\nHøns i gården\n', 'utf16le').swap16()))
+    await expect(curate({ inputs: packed })).rejects.toThrow(/^(?!.*iconv).*got UTF-16BE. Set `encoding: utf-16be`/)
+    await expect(curate({ inputs: packed, encoding: 'utf-16le' })).rejects.toThrow(
+      /expected utf-16le, got UTF-16BE. Set `encoding: utf-16be`/,
+    )
+    expect((await curate({ inputs: packed, encoding: 'utf-16be' })).texts).toEqual(['Høns i gården'])
   })
 
   it('in an encoding that it is not, or cannot wholly be, is said', async () => {
@@ -69,9 +77,49 @@ describe('bad input', () => {
     await expect(curate({ inputs: utf8, encoding: 'utf-16le' })).rejects.toThrow(
       /encoding in .*utf8.txt: expected utf-16le, got UTF-8. Leave `encoding` out/,
     )
+    const said = await curate({ inputs: utf8, encoding: 'windows-1252' })
+    expect(said.notices.join('\n')).toMatch(
+      /utf8.txt reads as UTF-8, and is read as windows-1252: leave `encoding` out/,
+    )
     const odd = file('odd.txt', Buffer.concat([Buffer.from('Høns i gården', 'utf16le'), Buffer.from('A')]))
     const { notices } = await curate({ inputs: odd, encoding: 'utf-16le' })
     expect(notices.join('\n')).toMatch(/odd.txt: 1 place that cannot be utf-16le became U\+FFFD/)
+  })
+
+  it('in a column of a table that nobody wants costs no row', async () => {
+    const columns = { text: [text(1), text(2)], note: ['a\0', 'b\0'] }
+    const columnData = Object.entries(columns).map(([name, data]) => ({ name, data, type: 'STRING' as const }))
+    const inputs = file('wanted.parquet', Buffer.from(parquetWriteBuffer({ columnData })))
+    expect((await curate({ inputs, preset: 'none' })).texts).toEqual([text(1), text(2)])
+    await expect(curate({ inputs, preset: 'none', keep_columns: ['tag', 'note'], max_bad: 0 })).rejects.toThrow(/2 nul/)
+    await expect(curate({ inputs, text_column: 'body' })).rejects.toThrow(
+      /column 'body' in .*wanted.parquet: .* found text, note\. .*text_column/,
+    )
+  })
+
+  it('that becomes shorter, longer or nothing while it is read is said', async () => {
+    const source = { textKey: 'text', keep: [], split: 'file' } as never
+    const rows = jsonl([{ text: text(1) }, { text: text(2) }])
+    const changing = file('changing.jsonl', rows)
+    for (const [range, written, got] of [
+      [undefined, rows.slice(0, 20), /stays as it is .* with \d+ bytes, got 20\./],
+      [undefined, `${rows}{"text": "en til"}\n`, /with \d+ bytes, got \d+\./],
+      [[0, rows.length], rows.slice(0, 20), /with at least \d+ bytes, got 20\./],
+      [[0, rows.length], undefined, /got none\./],
+    ] as const) {
+      file('changing.jsonl', rows)
+      const bad: string[] = []
+      const report = { bad: ({ detail }: { detail?: string }) => bad.push(detail ?? ''), notice: () => {} }
+      const job = { index: 0, file: changing, source: 0, size: Buffer.byteLength(rows), ...(range && { range }) }
+      const texts: string[] = []
+      for await (const record of readJob(job, source, report)) {
+        texts.push(record.text)
+        if (written === undefined) rmSync(changing, { force: true })
+        else writeFileSync(changing, written)
+      }
+      expect(texts).toEqual([text(1), text(2)])
+      expect(bad).toEqual([expect.stringMatching(got)])
+    }
   })
 
   it('of columns and places that the result has itself is refused or left out', async () => {

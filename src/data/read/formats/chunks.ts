@@ -27,6 +27,7 @@ async function* decoded(
   { file, notice }: ReadContext,
 ): AsyncGenerator<Buffer> {
   const decoder = new TextDecoder(encoding)
+  const name = decoder.encoding
   let replaced = 0
   let isFirst = true
   const utf8 = (text: string): Buffer => {
@@ -34,9 +35,21 @@ async function* decoded(
     return Buffer.from(text)
   }
   for await (const chunk of chunks) {
-    // Any pair of bytes is a character there, so that nothing else would tell.
-    if (isFirst && /^utf-?16/i.test(encoding) && chunk.length > 1 && !chunk.includes(0) && isUtf8Beginning(chunk))
-      throw new UnsupportedError(`encoding in ${file}: expected ${encoding}, got UTF-8. Leave \`encoding\` out for it`)
+    if (isFirst) {
+      const marked = markedEncoding(chunk)
+      const isUtf8Text = name !== 'utf-8' && chunk.length > 1 && !chunk.includes(0) && isUtf8Beginning(chunk)
+      const got = marked !== undefined && marked.toLowerCase() !== name ? marked : isUtf8Text ? 'UTF-8' : undefined
+      // Any pair of bytes is a character in UTF-16, so that nothing else would tell.
+      if (got !== undefined && (marked !== undefined || name.startsWith('utf-16')))
+        throw new UnsupportedError(
+          `encoding in ${file}: expected ${encoding}, got ${got}. ${got === 'UTF-8' ? 'Leave `encoding` out for it' : otherEncoding(file, got, true)}`,
+        )
+      // Few texts with letters beyond ASCII are UTF-8 by accident, but some are.
+      if (got !== undefined && chunk.some((byte) => byte > 0x7f))
+        notice(
+          `${file} reads as UTF-8, and is read as ${encoding}: leave \`encoding\` out for it if letters come out wrong`,
+        )
+    }
     isFirst = false
     yield utf8(decoder.decode(chunk, { stream: true }))
   }
@@ -67,7 +80,7 @@ async function* readBytes(context: ReadContext): AsyncGenerator<Buffer> {
   if (isGzip) await refuseBomb(context)
   let isFirst = true
   for await (const chunk of isGzip ? gunzip(context) : isZstd ? unzstd(context) : raw(context, PLAIN_CHUNK_BYTES)) {
-    if (isFirst && context.encoding === undefined) refuseUtf16(context.file, chunk)
+    if (isFirst && context.encoding === undefined) refuseMarked(context, chunk)
     isFirst = false
     yield chunk
   }
@@ -222,11 +235,25 @@ function bytesAt(file: string, position: number, count: number): Buffer {
   return bytes
 }
 
-function refuseUtf16(file: string, chunk: Buffer): void {
-  const mark = chunk.subarray(0, 4).toString('hex')
-  const encoding = /^(?:fffe0000|0000feff)/.test(mark) ? 'UTF-32' : /^(?:fffe|feff)/.test(mark) ? 'UTF-16' : undefined
+function refuseMarked({ file, namesEncoding = false }: ReadContext, chunk: Buffer): void {
+  const encoding = markedEncoding(chunk)
   if (encoding === undefined) return
   throw new UnsupportedError(
-    `encoding in ${file}: expected UTF-8, got ${encoding}. Convert it: ${convertAdvice(file, encoding)}`,
+    `encoding in ${file}: expected UTF-8, got ${namesEncoding ? encoding : encoding.slice(0, 6)}. ${otherEncoding(file, encoding, namesEncoding)}`,
   )
+}
+
+/** What the byte order mark at the beginning says; undefined where there is none, or one of UTF-8. */
+function markedEncoding(beginning: Buffer): 'UTF-32' | 'UTF-16LE' | 'UTF-16BE' | undefined {
+  const mark = beginning.subarray(0, 4).toString('hex')
+  if (/^(?:fffe0000|0000feff)/.test(mark)) return 'UTF-32'
+  return mark.startsWith('fffe') ? 'UTF-16LE' : mark.startsWith('feff') ? 'UTF-16BE' : undefined
+}
+
+/** What to do with a file that begins with the mark of `encoding`. */
+function otherEncoding(file: string, encoding: 'UTF-32' | 'UTF-16LE' | 'UTF-16BE', namesEncoding: boolean): string {
+  if (namesEncoding && encoding !== 'UTF-32')
+    return `Set \`encoding: ${encoding.toLowerCase()}\`, for all or for its source`
+  // The bare name has the mark read and left out.
+  return `Convert it: ${convertAdvice(file, encoding === 'UTF-32' ? encoding : 'UTF-16')}`
 }

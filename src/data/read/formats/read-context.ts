@@ -22,6 +22,8 @@ export interface ReadContext {
   readonly limits: DataLimits
   /** What its text is encoded in, as `TextDecoder` names it; offsets are then those of the text in UTF-8. Default UTF-8. */
   readonly encoding?: string | undefined
+  /** Whether who called can name `encoding`, which is then the advice for a file in another one. Default false. */
+  readonly namesEncoding?: boolean
   bad(stretch: BadStretch): void
   /** Counts lines that were read well, and their bytes. */
   good(lines: number, bytes: number): void
