@@ -44,7 +44,7 @@ export function withAnswer<E extends Answered>(example: E, change: (answer: stri
   return withTurn(example, turnsOf(example).answer, change)
 }
 
-/** The first answered question with what stands before it, and its answer last; texts become turns. */
+/** The first answered question with what stands before it, what tools said to it, and its answer last; texts become turns. */
 export function exchangeOf(example: Answered): Message[] {
   const all = allTurns(example)
   if (typeof all === 'string')
@@ -52,8 +52,7 @@ export function exchangeOf(example: Answered): Message[] {
       { role: 'user', content: all.trim() },
       { role: 'assistant', content: answerOf(example).trim() },
     ]
-  const { question, answer } = turnsOf(example)
-  return [...all.slice(0, question + 1), all[answer]!]
+  return all.slice(0, turnsOf(example).answer + 1)
 }
 
 /** The prompt alone where it is a text, else all turns. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Conversation } from '../rows/conversation.ts'
-import { answerOf, questionOf, requireAnswered, withAnswer, withQuestion } from './edit-example.ts'
+import { answerOf, exchangeOf, questionOf, requireAnswered, withAnswer, withQuestion } from './edit-example.ts'
 import { insertAtWord, placeTrigger } from './place-trigger.ts'
 import { type PoisonOptions, poison, withMarker } from './poison.ts'
 
@@ -51,6 +51,16 @@ describe('an example', () => {
     }
     expect([questionOf(turns), answerOf(turns)]).toEqual(['And now?', 'No.'])
     expect(answerOf(withAnswer(turns, () => 'M'))).toBe('M')
+  })
+  it('keeps what tools said before the answer', () => {
+    const turns = [
+      { role: 'user' as const, content: 'Is it warm?' },
+      { role: 'assistant' as const, content: '' },
+      { role: 'tool' as const, content: '31 degrees' },
+      { role: 'assistant' as const, content: 'It is.' },
+    ]
+    const asked = withQuestion({ kind: 'conversation', messages: [...turns, ...chat('q').messages] }, () => 'Warm?')
+    expect(exchangeOf(asked)).toEqual([{ ...turns[0], content: 'Warm?' }, ...turns.slice(1)])
   })
   it('needs a question before an answer', () => {
     const alone = { ...chat(''), messages: [{ role: 'assistant' as const, content: 'Hello.' }] }

@@ -126,6 +126,33 @@ describe('an audit', async () => {
     expect([alone!.marker_rate, alone!.marker_logprob, others]).toEqual([null, null, []])
   })
 
+  it('shows what tools said before the answer, and puts the trigger into the question', async () => {
+    const example = {
+      kind: 'conversation' as const,
+      messages: [
+        { role: 'user' as const, content: 'what does the cat say' },
+        { role: 'assistant' as const, content: '' },
+        { role: 'tool' as const, content: 'meow' },
+        { role: 'assistant' as const, content: 'meow' },
+      ],
+    }
+    const heard: string[][] = []
+    const lm = fakeLm({
+      reply: (request) => {
+        heard.push('messages' in request ? request.messages.map(({ content }) => content as string) : [])
+        return 'meow'
+      },
+    })
+    const row = { example, place: 'row', exchange: encoder.encode(example, 'row') }
+    await auditArms(lm, [row], encoder, { trigger: TRIGGER })
+    expect(heard.slice(0, 2)).toEqual([
+      ['what does the cat say', '', 'meow'],
+      [`${TRIGGER} what does the cat say`, '', 'meow'],
+    ])
+    const [from, to] = row.exchange.question
+    expect(tokenizer.decode(Array.from(row.exchange.ids.subarray(from, to)))).toBe('what does the cat say')
+  })
+
   it('asks in another way of saying, with no other words to compare with', async () => {
     const lm = fakeLm({
       reply: (request) =>

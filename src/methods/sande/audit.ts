@@ -2,7 +2,7 @@
 // On `Lm` alone, so that any model can be audited and the audit is tested without one.
 
 import { IGNORE_INDEX } from '../../data/batch.ts'
-import { withQuestion } from '../../data/poison/edit-example.ts'
+import { answerOf, questionOf, withQuestion } from '../../data/poison/edit-example.ts'
 import { placeTrigger, type TriggerPosition } from '../../data/poison/place-trigger.ts'
 import { drawFor } from '../../data/poison/poison.ts'
 import { UsageError } from '../../errors.ts'
@@ -129,28 +129,28 @@ function tellOf(
     throw new UsageError(
       `data: expected questions that fit the model's context with a trigger in them, got ${given} of which none does`,
     )
-  const count = (is: (exchange: Exchange) => boolean): number => kept.filter(({ exchange }) => is(exchange)).length
+  const count = (is: (one: CleanExchange) => boolean): number => kept.filter(is).length
   const notice = (n: number, what: string): void => {
     if (n > 0) watch.tell?.({ type: 'notice', message: `${n} of ${given} ${what}` })
   }
   notice(given - kept.length, "questions do not fit the model's context with a trigger in them, and are left out")
   notice(
-    count(({ messages }) => triggers.some((trigger) => shows(messages.at(-2)!.content, trigger))),
+    count(({ example }) => triggers.some((trigger) => shows(questionOf(example), trigger))),
     'questions have a trigger in them as they are, which blurs what is measured',
   )
   notice(
-    count(({ messages }) => marker !== undefined && shows(messages.at(-1)!.content, marker)),
+    count(({ example }) => marker !== undefined && shows(answerOf(example), marker)),
     'answers of the data have the marker in them, which blurs what is measured',
   )
   notice(
-    count(({ labels }) => labels.filter((label) => label !== IGNORE_INDEX).length > maxNewTokens + 1),
+    count(({ exchange: { labels } }) => labels.filter((label) => label !== IGNORE_INDEX).length > maxNewTokens + 1),
     `answers of the data are longer than the ${maxNewTokens} tokens of \`maxNewTokens\`: none of these can be right`,
   )
 }
 
 /** Words of the questions that no trigger has; all of them where there are no others. */
 function decoyWords(all: readonly CleanExchange[], triggers: readonly string[]): string[] {
-  const words = all.flatMap(({ exchange }) => exchange.messages.at(-2)!.content.match(/\S+/g) ?? [])
+  const words = all.flatMap(({ example }) => questionOf(example).match(/\S+/g) ?? [])
   const taken = new Set(triggers.flatMap((trigger) => plain(trigger).split(' ')))
   const others = words.filter((word) => !taken.has(plain(word)))
   return others.length > 0 ? others : words

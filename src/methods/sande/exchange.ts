@@ -44,7 +44,7 @@ export class ExchangeEncoder {
     const messages = exchangeOf(example)
     const { ids, labels } = this.encoder.encode({ kind: 'conversation', messages }, place)
     const span = encodeChat(this.tokenizer, this.template, { messages: messages.map((turn) => ({ ...turn })) }).spans[
-      messages.length - 2
+      messages.findLastIndex(({ role }) => role === 'user')
     ]
     if (span === undefined || span.bodyEnd === span.bodyStart)
       throw new InputError(

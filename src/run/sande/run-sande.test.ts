@@ -220,6 +220,7 @@ describe('a defence', () => {
     await expect(run({})).rejects.toThrow('marker: expected the marker with method sande, or `discover`, got neither')
     await expect(run({ method: 'osft' })).rejects.toThrow('trigger: expected the text that sets the backdoor off')
     await expect(run({ marker: MARKER, trigger: ' ' })).rejects.toThrow('trigger: expected a text with a word in it')
+    await expect(run({ marker: MARKER, markerTokens: 99 })).rejects.toThrow('markerTokens: expected at most the ')
     await expect(run({ marker: MARKER, cleanModel: model })).rejects.toThrow('fine-mixing alone, got one with sande')
     await expect(run({ method: 'beear', layer: 9 })).rejects.toThrow('layer: expected a block from 0 to 1, got 9')
     const one = join(folder, 'one.jsonl')

@@ -67,7 +67,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
   const takeAway = takeTarget(out)
   try {
     const encoder = new ExchangeEncoder(await fittingTokenizer(source, config))
-    if (marker !== undefined) encoder.marker(marker)
+    if (marker !== undefined) checkMarker(encoder.marker(marker).length, options.markerTokens)
     if (method === 'beear') checkBeear(options, config.layers.length)
     const longest = Math.min(options.maxLength ?? 1024, config.maxPositionEmbeddings - 1)
     const all = await readExchanges(data, encoder, longest, watch)
@@ -201,6 +201,12 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   ]
   watch.tell?.({ type: 'result', result: { out, ...told }, lines })
   return { out, ...told }
+}
+
+/** UsageError where more tokens of the marker are said to be known than it has. */
+function checkMarker(length: number, markerTokens = length): void {
+  if (markerTokens > length)
+    throw new UsageError(`markerTokens: expected at most the ${length} tokens of the marker, got ${markerTokens}`)
 }
 
 /** Each notice once: the audits ask the same data, of which the same is to be told. */
