@@ -22,11 +22,13 @@ export interface QueueOptions extends Pick<DatamapOptions, 'runs' | 'epochs' | '
 
 /**
  * Writes what people should look at: a JSONL line for each example, with `new_label`, `drop` and `checked` to be filled in. Returns how many.
- * UsageError where `out` is a queue in which something is decided.
+ * UsageError where `out` is not called .jsonl, or is a queue in which something is decided.
  */
 export async function writeQueue(options: QueueOptions): Promise<number> {
   const { out, by = 'borda', top = 200, onNotice, ...map } = options
   checkOutputFile(out, 'out')
+  // Who reads it again goes by the name.
+  if (!/\.jsonl?$/i.test(out)) throw new UsageError(`out: expected a file that ends in .jsonl, got ${out}`)
   refuseDecided(out)
   const { dynamics, places, flags } = await readMap(map)
   for (const notice of dynamics.notices) onNotice?.(notice)

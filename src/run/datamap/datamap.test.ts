@@ -204,6 +204,9 @@ describe('a new version of the data', () => {
     await expect(applyDecisions({ runs, decisions: [at('mine.jsonl')], out: at('data.jsonl') })).rejects.toThrow(onto)
     await expect(selectVersion({ runs, by: { ids: at('mine.jsonl') }, out: at('mine.jsonl') })).rejects.toThrow(onto)
     await expect(writeQueue({ runs, out: at('data.jsonl') })).rejects.toThrow(onto)
+    await expect(writeQueue({ runs, out: at('mine.csv') })).rejects.toThrow(
+      /^out: expected a file that ends in .jsonl, got/,
+    )
     await expect(writeQueue({ runs, out: at('mine.jsonl') })).rejects.toThrow(/a queue in which 1 example is decided/)
     expect(readFileSync(at('mine.jsonl'), 'utf8')).toBe('{"guid":"row 2","checked":true}\n')
     expect(await writeQueue({ runs, out: at('open.jsonl'), top: 2 })).toBe(2)
