@@ -47,6 +47,18 @@ export interface Watch {
   readonly tell?: Tell | undefined
 }
 
+/** Tells on, each notice once: what several files, or several looks at the same data, have in common is said once. */
+export function noticesOnce(tell: Tell): Tell {
+  const told = new Set<string>()
+  return (event) => {
+    if (event.type === 'notice') {
+      if (told.has(event.message)) return
+      told.add(event.message)
+    }
+    tell(event)
+  }
+}
+
 /**
  * Lets signals, timers and readers of events have their turn, and ends work that was aborted. Long loops await it between batches,
  * outside every `scope()`. Throws `signal.reason`.

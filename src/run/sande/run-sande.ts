@@ -14,7 +14,7 @@ import { knownOfParrot } from '../../methods/sande/parrot-file.ts'
 import { triggersOf } from '../../methods/sande/triggers.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { resolveDevice } from '../../torch/index.ts'
-import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
+import { eventsOf, noticesOnce, type Watch, type WorkEvent } from '../../work.ts'
 import { refuseQuantized } from '../edit/edit-model.ts'
 import { checkTarget, takeTarget } from '../edit/edit-target.ts'
 import { fittingTokenizer } from '../edit/edit-windows.ts'
@@ -86,7 +86,8 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
       encoder,
       asked: sides.asked,
       tuned: someOf(sides.tuned, samples, seed),
-      watch: noticesOnce(watch),
+      // The audits ask the same data, of which the same is to be told.
+      watch: { signal: watch.signal, tell: noticesOnce((event) => watch.tell?.(event)) },
       load: async (from) => {
         const dtype = loadDtype('f32', config.dtype, device)
         const loaded = await loadModel(from, { onto: 'dequantized', device: options.device ?? 'auto', dtype })
@@ -207,17 +208,6 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
 function checkMarker(length: number, markerTokens = length): void {
   if (markerTokens > length)
     throw new UsageError(`markerTokens: expected at most the ${length} tokens of the marker, got ${markerTokens}`)
-}
-
-/** Each notice once: the audits ask the same data, of which the same is to be told. */
-function noticesOnce(watch: Watch): Watch {
-  const told = new Set<string>()
-  const tell: Watch['tell'] = (event) => {
-    if (event.type === 'notice' && told.has(event.message)) return
-    if (event.type === 'notice') told.add(event.message)
-    watch.tell?.(event)
-  }
-  return { signal: watch.signal, tell }
 }
 
 /** The opening that the audit found first and the data does not explain, for a method that uses it; UsageError where one is needed. */

@@ -16,6 +16,7 @@ import type { Tokenizer } from '../../text/tokenizer.ts'
 import { classification } from '../../train/classification.ts'
 import { multiLabelClassification } from '../../train/multi-label-classification.ts'
 import type { Drawn } from '../../train/rule.ts'
+import { noticesOnce } from '../../work.ts'
 import { ownLabels } from './headed-model.ts'
 import { type HeadedReading, padIdFor, windowFor } from './headed-reading.ts'
 import type { StageData } from './stage-data.ts'
@@ -31,11 +32,8 @@ export async function classifyData(
   const maxLength = windowFor(config, described, tell)
   const own = ownLabels(config)
   const sets = mayHaveSeveral(config, own) ? new LabelSets() : undefined
-  const told = new Set<string>()
-  const onNotice = (message: string): void => {
-    if (!told.has(message)) tell({ type: 'notice', message })
-    told.add(message)
-  }
+  const once = noticesOnce(tell)
+  const onNotice = (message: string): void => once({ type: 'notice', message })
   const read = async (
     paths: readonly string[],
     name: string,

@@ -7,6 +7,7 @@ import type { Dataset } from '../../data/sample.ts'
 import type { TuningFileOptions } from '../../data/tuning/supervised-files.ts'
 import { ConfigError } from '../../errors.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
+import { noticesOnce } from '../../work.ts'
 import type { Reading } from './stage-data.ts'
 
 /** What a reader of `src/data/tuning` gives. */
@@ -31,11 +32,8 @@ export async function readTuning<T, Data extends TuningData<T>>(
   { tell, quarantine }: Reading,
 ): Promise<Splits<T, Data['report']>> {
   // What both files say is said once.
-  const told = new Set<string>()
-  const onNotice = (message: string): void => {
-    if (!told.has(message)) tell({ type: 'notice', message })
-    told.add(message)
-  }
+  const once = noticesOnce(tell)
+  const onNotice = (message: string): void => once({ type: 'notice', message })
   const readSplit = async (paths: readonly string[], name: string, fraction: number): Promise<Data> => {
     const data = await read(paths, {
       tokenizer,
