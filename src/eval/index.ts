@@ -32,3 +32,5 @@ export type {
   Splits,
   TaskConfig,
 } from './task-config.ts'
+export { Lexicon, readLexicon } from './toxicity/lexicon.ts'
+export type { ScoreOptions, ScorerMeasurement, ScorerQuality, ToxicityScorer } from './toxicity/scorer.ts'
