@@ -12,6 +12,7 @@ import {
   matthewsCorrelation,
   microF1,
 } from './metrics/classification.ts'
+import { icat, type TermItem, termPercentage } from './metrics/terms.ts'
 import { PythonRandom } from './python-random.ts'
 
 /** A value of a document: a number, or a pair that only all documents together make a number of. */
@@ -94,9 +95,17 @@ const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   bleu: { of: (items) => bleu(...texts(items)), error: 'bootstrap' },
   chrf: { of: (items) => chrf(...texts(items)), error: 'bootstrap' },
   'chrf++': { of: (items) => chrf(...texts(items), 2), error: 'bootstrap' },
+  term_percentage: { of: (items) => termPercentage(items as readonly TermItem[]), error: 'bootstrap' },
+  icat: { of: (items) => icat(items as readonly TermItem[]), error: 'bootstrap' },
 }
-/** They take long: lm-eval draws them a hundred times at most. */
-const SLOW: ReadonlySet<string> = new Set(['bleu', 'chrf', 'chrf++'])
+/** They take long and are drawn so often at most: lm-eval's own a hundred times, as there. */
+const MOST_DRAWS: Readonly<Record<string, number>> = {
+  bleu: 100,
+  chrf: 100,
+  'chrf++': 100,
+  term_percentage: 1000,
+  icat: 1000,
+}
 
 /** What metrics are aggregated by where nothing is said, and whether higher is better. */
 export const METRICS: Readonly<Record<string, { aggregation: string; higherIsBetter: boolean }>> = {
@@ -138,7 +147,7 @@ export function standardError(name: string, items: readonly MetricValue[], draws
   const { error } = aggregation
   if (draws <= 0 || items.length < 2 || error === 'none') return 'N/A'
   if (error === 'mean') return sampleStandardDeviation(numbers(items)) / Math.sqrt(items.length)
-  return bootstrapError(valueAt(aggregation, items), items.length, SLOW.has(name) ? Math.min(draws, 100) : draws)
+  return bootstrapError(valueAt(aggregation, items), items.length, Math.min(draws, MOST_DRAWS[name] ?? draws))
 }
 
 /** The standard deviation over samples drawn with replacement, in chunks of at most 1000 that are seeded by their number. */

@@ -158,6 +158,8 @@ export class Task {
         throw new InputError(`${where}: the task's function failed: ${(cause as Error).message}`, { cause })
       }
     }
+    // A table's column may lack a name; an empty template names none.
+    if (field === '') return ''
     return Object.hasOwn(doc, field) && this.#features.has(field) ? doc[field] : renderField(field, doc, where)
   }
 
@@ -167,7 +169,7 @@ export class Task {
 }
 
 const isTemplate = (field: DocField<unknown>, features: ReadonlySet<string>): boolean =>
-  typeof field === 'string' && !features.has(field)
+  typeof field === 'string' && (field === '' || !features.has(field))
 
 /** Reads a task's documents. `numFewshot` holds where the file does not say 0. */
 export async function loadTask(

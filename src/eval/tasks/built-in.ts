@@ -3,11 +3,13 @@
 
 import type { ReadOptions } from '../documents.ts'
 import type { TaskFile } from '../read-task.ts'
+import { crowsPairs } from './crows-pairs.ts'
 import { minimalPairs } from './minimal-pairs.ts'
 import { perplexity } from './perplexity.ts'
 import { arithmetic, copying } from './probes.ts'
-import { angryTweets, arc, blimp, crowsPairs, hellaswag, mmlu, xquad } from './published.ts'
+import { angryTweets, arc, blimp, hellaswag, mmlu, xquad } from './published.ts'
 import { scala } from './scala.ts'
+import { stereoset } from './stereoset.ts'
 
 type MakeTask = (options: ReadOptions) => TaskFile | Promise<TaskFile>
 
@@ -25,5 +27,6 @@ export const BUILT_IN: ReadonlyMap<string, MakeTask> = new Map<string, MakeTask>
   ['hellaswag', () => hellaswag()],
   ['angry_tweets', () => angryTweets()],
   ['xquad', ({ data }) => xquad(data)],
-  ['crows_pairs', ({ data }) => crowsPairs(data)],
+  ['crows_pairs', crowsPairs],
+  ['stereoset', stereoset],
 ])

@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path'
 import { InputError } from '../../errors.ts'
-import { hellaswagDoc, questionAnswered, stereotype } from '../functions.ts'
+import { hellaswagDoc, questionAnswered } from '../functions.ts'
 import type { Doc, GroupConfig, TaskConfig } from '../task-config.ts'
 import { pairsTask } from './minimal-pairs.ts'
 import { filesNamed, jsonOf, needData, rowsOf } from './need-data.ts'
@@ -173,48 +173,4 @@ function squadDocs(value: unknown, file: string): Doc[] {
       })),
     ),
   )
-}
-
-/** The same by the mean over tokens: sentences of unequal length are not compared by their sums. */
-function stereotypePerToken(
-  results: readonly unknown[],
-  tokens: readonly number[],
-  type: string,
-): Record<string, number> {
-  const means = (results as readonly (readonly [number, boolean])[]).map(
-    ([sum], i) => [sum / tokens[i]!, false] as const,
-  )
-  const share = stereotype(means).pct_stereotype!
-  return { pct_stereotype_norm: share, [`pct_stereotype_norm_${type}`]: share }
-}
-
-/** CrowS-Pairs (Nangia et al. 2020): a table with `sent_more`, `sent_less`, `bias_type`; the share of likelier stereotypes, by type too. */
-export function crowsPairs(data: string | undefined): TaskConfig {
-  const path = needData(data, 'crows_pairs', 'a .csv file of CrowS-Pairs')
-  const files = filesNamed(path, /\.(?:csv|tsv|jsonl|parquet)$/)
-  if (files.length !== 1)
-    throw new InputError(
-      `task crows_pairs: ${path}: expected one table, got ${files.length}. Name one of ${files.join(', ') || 'them'}`,
-    )
-  return {
-    task: 'crows_pairs',
-    output_type: 'multiple_choice',
-    test_split: 'test',
-    custom_dataset: async () => ({ test: await rowsOf(files[0]!) }),
-    doc_to_text: '',
-    doc_to_choice: '{{[sent_more, sent_less]}}',
-    doc_to_target: 0,
-    target_delimiter: '',
-    process_results: (doc, results, tokens) => {
-      const scores = stereotype(results)
-      const type = String(doc.bias_type ?? 'all').replaceAll(/[^\w]+/g, '_')
-      const perToken = tokens === undefined ? {} : stereotypePerToken(results, tokens, type)
-      return { ...scores, [`pct_stereotype_${type}`]: scores.pct_stereotype, ...perToken }
-    },
-    metric_list: [
-      { metric: 'likelihood_diff', aggregation: 'mean', higher_is_better: false },
-      { metric: 'pct_stereotype', aggregation: 'mean', higher_is_better: false },
-    ],
-    metadata: { version: 1 },
-  }
 }

@@ -143,18 +143,6 @@ describe('published data sets', () => {
     // danes | danes came: precision 1/2, recall 1.
     expect(run!.samples[0]!.scores).toEqual({ f1: expect.closeTo(2 / 3, 12), exact_match: 0 })
   })
-  it('CrowS-Pairs, by type too', async () => {
-    const data = file('crows.csv', 'id,sent_more,sent_less,bias_type\n0,aa,aaa,age\n1,aaaa,aa,race-color\n')
-    const { results } = resultsOf(await evaluate(lmModel(fakeLm()), await load('crows_pairs', data)), [], 0)
-    expect(results.crows_pairs).toMatchObject({
-      'pct_stereotype,none': 0.5,
-      'likelihood_diff,none': 1.5,
-      'pct_stereotype_age,none': 1,
-      'pct_stereotype_race_color,none': 0,
-      // Letter by letter all are alike: no sentence is likelier.
-      'pct_stereotype_norm,none': 0,
-    })
-  })
   it('BLiMP', async () => {
     file(join('swag', '..', 'blimp.jsonl'), lines([{ sentence_good: 'a b', sentence_bad: 'a b c' }]))
     const { results } = resultsOf(
