@@ -13,6 +13,13 @@ import {
   microF1,
 } from './metrics/classification.ts'
 import { icat, type TermItem, termPercentage } from './metrics/terms.ts'
+import {
+  type TemplateItem,
+  understoodError,
+  understoodMean,
+  understoodP,
+  understoodShare,
+} from './metrics/understood.ts'
 import { PythonRandom } from './python-random.ts'
 
 /** A value of a document: a number, or a pair that only all documents together make a number of. */
@@ -65,8 +72,8 @@ function brierScore(items: readonly MetricValue[]): number {
 
 interface Aggregation {
   of: Aggregate
-  /** Whether the standard error is that of the mean, is drawn, or is not known. */
-  error: 'mean' | 'bootstrap' | 'none'
+  /** Whether the standard error is that of the mean, is drawn, is not known, or has a formula of its own (NaN where it says nothing). */
+  error: 'mean' | 'bootstrap' | 'none' | Aggregate
   /** The same of pairs of labels, each as often as it came. */
   counted?: LabelMetric
 }
@@ -97,6 +104,12 @@ const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   'chrf++': { of: (items) => chrf(...texts(items), 2), error: 'bootstrap' },
   term_percentage: { of: (items) => termPercentage(items as readonly TermItem[]), error: 'bootstrap' },
   icat: { of: (items) => icat(items as readonly TermItem[]), error: 'bootstrap' },
+  understood_mean: {
+    of: (items) => understoodMean(items as readonly TemplateItem[]),
+    error: (items) => understoodError(items as readonly TemplateItem[]),
+  },
+  understood_p: { of: (items) => understoodP(items as readonly TemplateItem[]), error: 'none' },
+  understood_share: { of: (items) => understoodShare(items as readonly TemplateItem[]), error: 'none' },
 }
 /** They take long and are drawn so often at most: lm-eval's own a hundred times, as there. */
 const MOST_DRAWS: Readonly<Record<string, number>> = {
@@ -146,6 +159,10 @@ export function standardError(name: string, items: readonly MetricValue[], draws
   const aggregation = AGGREGATIONS[name]!
   const { error } = aggregation
   if (draws <= 0 || items.length < 2 || error === 'none') return 'N/A'
+  if (typeof error === 'function') {
+    const own = error(items)
+    return Number.isNaN(own) ? 'N/A' : own
+  }
   if (error === 'mean') return sampleStandardDeviation(numbers(items)) / Math.sqrt(items.length)
   return bootstrapError(valueAt(aggregation, items), items.length, Math.min(draws, MOST_DRAWS[name] ?? draws))
 }

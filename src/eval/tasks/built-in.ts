@@ -4,6 +4,7 @@
 import type { ReadOptions } from '../documents.ts'
 import type { TaskFile } from '../read-task.ts'
 import { crowsPairs } from './crows-pairs.ts'
+import { mbbq } from './mbbq/mbbq.ts'
 import { minimalPairs } from './minimal-pairs.ts'
 import { perplexity } from './perplexity.ts'
 import { arithmetic, copying } from './probes.ts'
@@ -29,4 +30,5 @@ export const BUILT_IN: ReadonlyMap<string, MakeTask> = new Map<string, MakeTask>
   ['xquad', ({ data }) => xquad(data)],
   ['crows_pairs', crowsPairs],
   ['stereoset', stereoset],
+  ['mbbq', mbbq],
 ])

@@ -10,6 +10,7 @@ import { openEvalModel } from './open-model.ts'
 const FOLDER = new URL('../../../test/fixtures/evaluation/suites', import.meta.url).pathname
 const expected = JSON.parse(readFileSync(`${FOLDER}/expected.json`, 'utf8')) as {
   crows: { more: number; less: number; hit: boolean; tie: boolean }[]
+  mbbq: { chat: string; answer: string }[]
   stereoset: { ss: number; lm: number; icat: number }
 }
 const { model, free } = await openEvalModel(`${FOLDER}/model`, {})
@@ -36,4 +37,12 @@ it('StereoSet', async () => {
   const { stereoset } = resultsOf([await run('stereoset', `${FOLDER}/stereoset.json`)], [], 0).results
   for (const [name, value] of Object.entries(expected.stereoset))
     expect(Math.abs(Number(stereoset![`${name},none`]) - value), name).toBeLessThan(1e-4)
+})
+
+it('MBBQ: greedy answers of at most 100 tokens in a chat', async () => {
+  const { tasks } = await findTasks(['mbbq'], { data: `${FOLDER}/mbbq` })
+  const [{ samples }] = (await evaluate(model, [await loadTask(tasks[0]!)], { applyChatTemplate: true })) as [TaskRun]
+  expect(samples.map(({ arguments: [asked], resps: [answers] }) => ({ chat: asked![0], answer: answers![0] }))).toEqual(
+    expected.mbbq,
+  )
 })
