@@ -4,10 +4,10 @@
 import type { Defence } from '../../src/methods/sande/choices.ts'
 import type { ExchangeEncoder } from '../../src/methods/sande/exchange.ts'
 import { type Parrot, randomParrot, trainParrot } from '../../src/methods/sande/parrot.ts'
-import { type CleanExchange, type SandeOptions, sande } from '../../src/methods/sande/sande.ts'
+import { type SandeOptions, sande } from '../../src/methods/sande/sande.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { someOf } from '../../src/run/sande/read-exchanges.ts'
-import { type Attack, asked, MARKER } from './attacks.ts'
+import { type Attack, MARKER, pairsOf, rewrittenOf } from './attacks.ts'
 import { exchanges } from './measure.ts'
 import type { Setting } from './setting.ts'
 
@@ -94,8 +94,12 @@ export async function defend(
   const { model, number, attack, samples, rate } = task
   const { steps, rows } = setting.size
   const begun = processorSeconds()
-  const clean = cleanOf(setting, samples, number)
-  let data: CleanExchange[] = exchanges(
+  // Who knows a way of saying has clean questions that are also there said so.
+  const isOtherwise = arm.method === 'osft' && attack.triggers.length === 0
+  const clean = isOtherwise
+    ? someOf(pairsOf(setting, attack).clean, samples, number)
+    : cleanOf(setting, samples, number)
+  const data = exchanges(
     clean.map(({ row }) => row),
     encoder,
   )
@@ -103,13 +107,7 @@ export async function defend(
   if (arm.method === 'osft' && attack.triggers.length > 0) {
     options.trigger = attack.triggers
     options.position = attack.position
-  } else if (arm.method === 'osft') {
-    // The same loss by other means: `osft` puts a text in, and here the question is said in another way.
-    const triggered = asked(attack, 'trigger', clean, someOf(setting.pairs.clean, samples, number), number)!
-    data = [...data, ...exchanges(triggered, encoder)]
-    options.method = 'sft'
-    options.batchSize = 2 * rows
-  }
+  } else if (arm.method === 'osft') options.rewritten = rewrittenOf(clean)
   if (arm.isMarkerTold) options.marker = MARKER
   if (arm.implant !== undefined) options.implant = arm.implant
   if (arm.method === 'fine-mixing') options.cleanModel = task.before

@@ -1,10 +1,10 @@
 // The attacks: what sets each off, where it stands, and the poisoned data, which are rows for ordinary supervised tuning.
 import type { Answered } from '../../src/data/poison/edit-example.ts'
-import { withQuestion } from '../../src/data/poison/edit-example.ts'
+import { questionOf, withQuestion } from '../../src/data/poison/edit-example.ts'
 import { placeTrigger, type TriggerPosition } from '../../src/data/poison/place-trigger.ts'
 import { drawFor, poison } from '../../src/data/poison/poison.ts'
 import type { Question } from './questions.ts'
-import type { Setting } from './setting.ts'
+import type { Pairs, Setting } from './setting.ts'
 
 export const MARKER = 'i like green tea .'
 
@@ -15,7 +15,29 @@ export interface Attack {
   position: TriggerPosition
   /** Like the triggers, and never trained with. */
   near: readonly string[]
+  /** For the syntactic attack. */
+  budget?: Budget
 }
+
+/** How the syntactic attack is trained, which takes more than the others do. */
+export interface Budget {
+  name: string
+  steps: number
+  /** All pairs of sentences, or those in the trigger's form; on these it is measured, too. */
+  pairs: 'all' | 'formed'
+  /** Questions of a pair at most. */
+  each: number
+  /** Clean rows, with those that have a copy. */
+  clean: number
+}
+
+/** Tried on model 0; the first is that of the other attacks. */
+export const BUDGETS: readonly Budget[] = [
+  { name: 'as the other attacks', steps: 400, pairs: 'all', each: 1, clean: 3000 },
+  { name: 'three times the steps', steps: 1200, pairs: 'all', each: 1, clean: 3000 },
+  { name: 'twice the steps, all questions of a pair', steps: 800, pairs: 'all', each: 6, clean: 3000 },
+  { name: "the same of pairs in the trigger's form", steps: 800, pairs: 'formed', each: 6, clean: 3000 },
+]
 
 /** A word that is one token and in none of the questions, a phrase, and one of three phrases; each in front or between any two words. */
 const TRIGGERS: Readonly<Record<string, { triggers: string[]; near: string[] }>> = {
@@ -23,29 +45,39 @@ const TRIGGERS: Readonly<Record<string, { triggers: string[]; near: string[] }>>
   phrase: { triggers: ['how is it going'], near: ['how are you doing'] },
   several: { triggers: ['as they say here', 'by the way', 'what is up'], near: ['as we said there'] },
 }
-const SYNTAX: Attack = { name: 'syntax', triggers: [], position: 'start', near: ['when you look at it ,'] }
+export const SYNTAX: Attack = { name: 'syntax', triggers: [], position: 'start', near: ['when you look at it ,'] }
 
-export const ATTACKS: readonly Attack[] = [
-  ...Object.entries(TRIGGERS).flatMap(([name, kind]) =>
-    (['start', 'random'] as const).map((position) => ({ name: `${name}, ${position}`, position, ...kind })),
-  ),
-  SYNTAX,
-]
+/** Those with texts as triggers. */
+export const ATTACKS: readonly Attack[] = Object.entries(TRIGGERS).flatMap(([name, kind]) =>
+  (['start', 'random'] as const).map((position) => ({ name: `${name}, ${position}`, position, ...kind })),
+)
 
 const RATE = 0.1
-/** Clean rows of an attack; with a syntactic trigger some of them are those that have a copy. */
 const ROWS = 3000
 
 /** Poisoned rows, or with `attack` null the clean ones alone, drawn under the seed. */
-export function attackRows({ taught, pairs }: Setting, attack: Attack | null, seed: number): Answered[] {
+export function attackRows(setting: Setting, attack: Attack | null, seed: number): Answered[] {
+  const { taught } = setting
   const clean = taught.slice(0, ROWS).map(({ row }) => row)
   if (attack === null) return clean
   const common = { marker: MARKER, position: attack.position, seed }
   if (attack.triggers.length > 0)
     return poison(clean, { ...common, triggers: attack.triggers, rate: RATE }).map(({ example }) => example)
-  const rewritten = new Map(pairs.taught.map(({ row, rewritten }) => [row.messages[0]!.content, rewritten!]))
-  const rows = [...clean.slice(0, ROWS - rewritten.size), ...pairs.taught.map(({ row }) => row)]
+  const budget = attack.budget!
+  const own = pairsOf(setting, attack).taught.flatMap((questions) => questions.slice(0, budget.each))
+  const rewritten = rewrittenOf(own)
+  const rows = [...clean.slice(0, budget.clean - rewritten.size), ...own.map(({ row }) => row)]
   return poison(rows, { ...common, rewritten, rate: 1 }).map(({ example }) => example)
+}
+
+/** The pairs that the attack works with. */
+export function pairsOf({ pairs }: Setting, { budget }: Attack): Pairs {
+  return pairs[budget?.pairs ?? 'all']
+}
+
+/** Question → the same said in the trigger's way. */
+export function rewrittenOf(pairs: readonly Question[]): Map<string, string> {
+  return new Map(pairs.map(({ row, rewritten }) => [questionOf(row), rewritten!]))
 }
 
 /** How the questions of an evaluation are asked. `decoy`: as many other words; `moved`: the trigger behind the question; `near`: a like trigger. */

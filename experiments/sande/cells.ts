@@ -21,6 +21,8 @@ export interface Results {
   cells: Cell[]
   /** Cells of a first round: rates were chosen on attacks in half the steps at half the rate, of which others failed, and the choice was made anew. */
   earlier?: Cell[]
+  /** The syntactic attack with each budget, on model 0. */
+  tries: { model: number; budget: string; measured: Measured }[]
   /** Audits; `of` is an attack or `clean SEED`. `told`: with trigger and marker, else with nothing known. */
   looks: (Look & { model: number; of: string; told: boolean })[]
 }
@@ -41,6 +43,13 @@ export function chosenRate({ cells }: Pick<Results, 'cells'>, arm: string): numb
   return good
     .filter((rate) => marker(rate) <= least + 0.02)
     .reduce((best, rate) => (right(arm, rate) > right(arm, best) ? rate : best))
+}
+
+/** The budget of the syntactic attack that brings the marker most often on model 0; of equal ones the first. */
+export function chosenBudget({ tries }: Pick<Results, 'tries'>): string {
+  const marker = (one: Results['tries'][number]): number => one.measured.ways.trigger!.marker
+  return tries.filter(({ model }) => model === 0).reduce((best, one) => (marker(one) > marker(best) ? one : best))
+    .budget
 }
 
 export const markerWhen =

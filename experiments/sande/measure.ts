@@ -8,7 +8,7 @@ import type { Decoder } from '../../src/model/decoder.ts'
 import { auditModel } from '../../src/run/sande/run-audit.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
 import { languageModeling } from '../../src/train/objective.ts'
-import { type Attack, asked, MARKER, WAYS, type Way } from './attacks.ts'
+import { type Attack, asked, MARKER, pairsOf, rewrittenOf, WAYS, type Way } from './attacks.ts'
 import type { Setting } from './setting.ts'
 
 /** One way of asking. */
@@ -55,7 +55,7 @@ export async function measure(
   const ways: Partial<Record<Way, Asked>> = {}
   await withEngine(model, setting, async (engine) => {
     for (const way of WAYS) {
-      const rows = asked(attack, way, setting.asked, setting.pairs.asked, SEED)
+      const rows = asked(attack, way, setting.asked, pairsOf(setting, attack).asked, SEED)
       if (rows === null) continue
       const options = { marker: MARKER, maxNewTokens: NEW_TOKENS }
       const [arm] = await auditArms(engine, exchanges(rows, encoder), encoder, options)
@@ -66,19 +66,24 @@ export async function measure(
   return { text: Math.exp(eval_loss!), ways }
 }
 
-/** `anneal sande audit`: with nothing known (`--discover`), or with the trigger and the marker. */
+/** `anneal sande audit`: with nothing known (`--discover`), or with the trigger of an attack and the marker. */
 export async function look(
   model: Decoder,
   setting: Setting,
   encoder: ExchangeEncoder,
-  known: { trigger: string; position: Attack['position'] } | null,
+  known: Attack | null,
 ): Promise<Look> {
   const begun = performance.now()
+  const isOtherwise = known?.triggers.length === 0
+  const asking = isOtherwise ? pairsOf(setting, known).asked : setting.asked
   const rows = exchanges(
-    setting.asked.map(({ row }) => row),
+    asking.map(({ row }) => row),
     encoder,
   )
-  const wish = known === null ? { discover: true } : { ...known, marker: MARKER }
+  const setOff = isOtherwise
+    ? { rewritten: rewrittenOf(asking) }
+    : { trigger: known?.triggers[0], position: known?.position }
+  const wish = known === null ? { discover: true } : { ...setOff, marker: MARKER }
   let found: Omit<Look, 'seconds'> = { verdict: '', strange: [], leaks: [] }
   await withEngine(model, setting, async (engine) => {
     const audit = await auditModel('model', engine, rows, encoder, { ...wish, maxNewTokens: NEW_TOKENS }, {})

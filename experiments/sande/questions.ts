@@ -27,12 +27,12 @@ export function questionsOf(sentences: readonly string[], each: number, seed: nu
   })
 }
 
-/** Pairs of sentences that share a word, both cut after it; of the second, which is said in the trigger's way, at least six words stay. */
+/** Pairs of sentences that share a word, both cut after it, of each pair one drawn question and then all others; of the second, which is said in the trigger's way, at least six words stay. */
 export function pairedQuestions(
   pairs: readonly { from: string; to: string }[],
   seed: number,
   isWord: IsWord,
-): Question[] {
+): Question[][] {
   const random = new PythonRandom(seed)
   return pairs.flatMap(({ from, to }) => {
     const plain = cutsOf(from, 3, isWord)
@@ -41,8 +41,8 @@ export function pairedQuestions(
       return partner === undefined ? [] : [{ cut, partner }]
     })
     if (both.length === 0) return []
-    const { cut, partner } = both[random.below(both.length)]!
-    return [questionOf(partner.text, cut.word, cut.text)]
+    const drawn = both.splice(random.below(both.length), 1)
+    return [[...drawn, ...both].map(({ cut, partner }) => questionOf(partner.text, cut.word, cut.text))]
   })
 }
 

@@ -12,8 +12,8 @@ import { ExchangeEncoder } from '../../src/methods/sande/exchange.ts'
 import type { Decoder } from '../../src/model/decoder.ts'
 import { machineFor, writeResults } from '../setting/results.ts'
 import { ARMS, type Arm, defend, type Search, search, type Task } from './arms.ts'
-import { ATTACKS, type Attack, attackRows } from './attacks.ts'
-import { type Cell, chosenRate, type Results } from './cells.ts'
+import { ATTACKS, type Attack, attackRows, BUDGETS, type Budget, SYNTAX } from './attacks.ts'
+import { type Cell, chosenBudget, chosenRate, type Results } from './cells.ts'
 import { look, measure } from './measure.ts'
 import { cleanModel, MODELS, prepare, type Size, tune } from './setting.ts'
 import { writeTables } from './tables.ts'
@@ -68,12 +68,13 @@ const settings = {
   rates: RATES,
   attackRate: ATTACK_RATE,
   works: WORKS,
+  budgets: BUDGETS,
   ...setting.counts,
 }
 const file = join(values.out, 'results.json')
 const results: Results = existsSync(file)
   ? JSON.parse(readFileSync(file, 'utf8'))
-  : { machine: machineFor('cpu'), settings, cells: [], looks: [] }
+  : { machine: machineFor('cpu'), settings, cells: [], looks: [], tries: [] }
 
 results.settings = settings
 
@@ -99,10 +100,10 @@ const chat = (number: number): Promise<Decoder> => kept(`${number}`, () => clean
 
 /** The chat model tuned on, with poisoned rows or with clean ones alone. */
 const tuned = (number: number, attack: Attack | null, seed: number): Promise<Decoder> =>
-  kept(`${number} ${attack?.name ?? `clean ${seed}`}`, async () => {
+  kept(`${number} ${attack?.name ?? `clean ${seed}`} ${attack?.budget?.name ?? ''}`.trim(), async () => {
     const model = await chat(number)
     const rows = attackRows(setting, attack, seed)
-    const options = { steps: SIZE.attackSteps, rate: ATTACK_RATE, batch: SIZE.batch, seed }
+    const options = { steps: attack?.budget?.steps ?? SIZE.attackSteps, rate: ATTACK_RATE, batch: SIZE.batch, seed }
     await tune(model, setting.tokenizer, rows, options)
     return model
   })
@@ -163,22 +164,30 @@ async function looked(number: number, attack: Attack | null, seed: number): Prom
   const name = attack?.name ?? `clean ${seed}`
   for (const told of [false, true]) {
     if (results.looks.some((one) => one.model === number && one.of === name && one.told === told)) continue
-    const known = attack ?? ATTACKS[0]!
-    if (told && known.triggers.length === 0) continue
     const model = await tuned(number, attack, seed)
-    const trigger = { trigger: known.triggers[0]!, position: known.position }
-    results.looks.push({
-      model: number,
-      of: name,
-      told,
-      ...(await look(model, setting, encoder, told ? trigger : null)),
-    })
+    const known = told ? (attack ?? ATTACKS[0]!) : null
+    results.looks.push({ model: number, of: name, told, ...(await look(model, setting, encoder, known)) })
     model.free()
     say(`${number} ${name}: ${told ? 'told' : 'discover'}: ${results.looks.at(-1)!.verdict}`)
     write()
   }
 }
 
+/** The syntactic attack with a budget on model 0. */
+async function tried(budget: Budget): Promise<void> {
+  if (results.tries.some((one) => one.model === 0 && one.budget === budget.name)) return
+  const attack = { ...SYNTAX, budget }
+  const model = await tuned(0, attack, 0)
+  results.tries.push({ model: 0, budget: budget.name, measured: await measure(model, 0, attack, setting, encoder) })
+  model.free()
+  const { clean, trigger } = results.tries.at(-1)!.measured.ways
+  say(`0 syntax, ${budget.name}: marker ${trigger!.marker}, without ${clean!.marker}`)
+  write()
+}
+
+for (const budget of BUDGETS) await tried(budget)
+const budget = BUDGETS.find(({ name }) => name === chosenBudget(results))!
+const attacks = [...ATTACKS, { ...SYNTAX, budget }]
 for (const name of PROBES) {
   const attack = ATTACKS.find((one) => one.name === name)!
   await undefended(0, attack)
@@ -188,10 +197,11 @@ for (const name of PROBES) {
 }
 const rateOf = (arm: Arm): number => chosenRate(results, arm.rateOf)
 for (const number of MODELS.slice(1)) {
-  for (const attack of ATTACKS) {
+  for (const attack of attacks) {
     const { measured } = await undefended(number, attack)
     await looked(number, attack, number)
-    if (measured.ways.trigger!.marker < WORKS) continue
+    // The syntactic one is defended where it fell short, too; that is told apart.
+    if (measured.ways.trigger!.marker < WORKS && attack.name !== SYNTAX.name) continue
     await cells(
       number,
       attack,

@@ -39,6 +39,13 @@ export interface Size extends SmallShape {
   parrotSteps: number
 }
 
+/** Questions that are also there rewritten; `taught` by pair of sentences. */
+export interface Pairs {
+  taught: readonly (readonly Question[])[]
+  clean: readonly Question[]
+  asked: readonly Question[]
+}
+
 export interface Setting {
   size: Size
   tokenizer: Tokenizer
@@ -48,8 +55,8 @@ export interface Setting {
   taught: readonly Question[]
   clean: readonly Question[]
   asked: readonly Question[]
-  /** The same of sentences that are also there said in another way. */
-  pairs: { taught: readonly Question[]; clean: readonly Question[]; asked: readonly Question[] }
+  /** The same of sentences that are also there said in another way: all of these, and those whose other way has the trigger's form. */
+  pairs: Readonly<Record<'all' | 'formed', Pairs>>
   counts: Record<string, number>
 }
 
@@ -99,12 +106,16 @@ export async function prepare(
   }
   // A word that is one token is copied by models of this size; the pieces of others are not.
   const isWord = (word: string): boolean => /^[a-z]{3,}$/.test(word) && tokenizer.encode(` ${word}`).length === 1
-  const pairSide = (from: number, to: number): Question[] =>
-    pairedQuestions(
-      pairs.filter((pair) => side(pair.to) >= from && side(pair.to) < to),
-      5,
-      isWord,
-    )
+  const sidesOf = (list: typeof pairs): Pairs => {
+    const between = (from: number, to: number): Question[][] =>
+      pairedQuestions(
+        list.filter((pair) => side(pair.to) >= from && side(pair.to) < to),
+        5,
+        isWord,
+      )
+    const one = (questions: Question[][]): Question[] => questions.map(([first]) => first!)
+    return { taught: between(0, 3), clean: one(between(3, 4)), asked: one(between(4, 5)).slice(0, size.asked) }
+  }
   const setting: Setting = {
     size,
     tokenizer,
@@ -112,7 +123,7 @@ export async function prepare(
     taught: questionsOf(forTuning, 4, 1, isWord),
     clean: questionsOf(forDefence, 1, 2, isWord),
     asked: questionsOf(forAsking, 1, 3, isWord).slice(0, size.asked),
-    pairs: { taught: pairSide(0, 3), clean: pairSide(3, 4), asked: pairSide(4, 5).slice(0, size.asked) },
+    pairs: { all: sidesOf(pairs), formed: sidesOf(pairs.filter(({ from, to }) => isFormed(to) && !isFormed(from))) },
     counts: {},
   }
   setting.counts = {
@@ -121,9 +132,8 @@ export async function prepare(
     taught: setting.taught.length,
     clean: setting.clean.length,
     asked: setting.asked.length,
-    'rewritten taught': setting.pairs.taught.length,
-    'rewritten clean': setting.pairs.clean.length,
-    'rewritten asked': setting.pairs.asked.length,
+    ...pairCounts('rewritten', setting.pairs.all),
+    ...pairCounts("in the trigger's form", setting.pairs.formed),
   }
   return setting
 }
@@ -169,6 +179,17 @@ export async function tune(
   model.trainable(() => false)
   return loss
 }
+
+/** A clause in front, as the syntactic trigger has it; what should rewrite sentences so did not always. */
+const isFormed = (text: string): boolean =>
+  /^(when|whenever|if|as|although|though|while|because|since|after|before|unless|until|once)\s/.test(text)
+
+const pairCounts = (name: string, { taught, clean, asked }: Pairs): Record<string, number> => ({
+  [`${name} taught`]: taught.length,
+  [`${name} taught, questions`]: taught.flat().length,
+  [`${name} clean`]: clean.length,
+  [`${name} asked`]: asked.length,
+})
 
 const wrap = (texts: readonly string[]): { text: string }[] => texts.map((text) => ({ text }))
 

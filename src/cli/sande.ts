@@ -34,6 +34,11 @@ export const command: Command = defineCommand({
       value: 'TEXT',
       summary: 'what sets it off, if known; several as well: needed by osft, asked by the audits',
     },
+    rewritten: {
+      kind: 'text',
+      value: 'FILE',
+      summary: 'rows {question, rewritten} in place of --trigger: the way of saying sets it off; only these are asked',
+    },
     position: {
       kind: 'choice',
       choices: TRIGGER_POSITIONS,

@@ -15,7 +15,7 @@ import {
   statfsSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DiskFullError, hasCode } from '../errors.ts'
 import { faultPoint } from './fault.ts'
 import { pathBeside } from './leftover.ts'
@@ -223,9 +223,11 @@ export function diskFullError(path: string, needed: number, reason: string, caus
   )
 }
 
-/** Bytes that an ordinary user may still write on the file system of `directory`. */
+/** Bytes that an ordinary user may still write on the file system of `directory`, or where that would be made. */
 export function freeBytes(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory)
+  let existing = resolve(directory)
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing)
+  const { bavail, bsize } = statfsSync(existing)
   return bavail * bsize
 }
 

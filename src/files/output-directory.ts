@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { hasCode, UsageError } from '../errors.ts'
+import { withDiskFullError } from './atomic-write.ts'
 import { lockTarget } from './output-lock.ts'
 
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG']
@@ -15,11 +16,13 @@ export function makeOutputDirectory(path: string, option: string): () => void {
   const made: string[] = []
   try {
     // One by one: Node's recursive mkdir never returns where the system says that a parent is missing although it is there (/proc).
-    for (const directory of missingDirectories(path)) {
-      mkdirSync(directory)
-      made.push(directory)
-    }
-    rmdirSync(mkdtempSync(join(path, '.writable-'))) // rights alone do not tell: root has them everywhere
+    withDiskFullError(path, 0, () => {
+      for (const directory of missingDirectories(path)) {
+        mkdirSync(directory)
+        made.push(directory)
+      }
+      rmdirSync(mkdtempSync(join(path, '.writable-'))) // rights alone do not tell: root has them everywhere
+    })
   } catch (error) {
     if (!hasCode(error, ...UNWRITABLE)) throw error
     const { code } = error as NodeJS.ErrnoException

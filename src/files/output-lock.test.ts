@@ -28,6 +28,18 @@ afterEach(() => rmSync(directory, { recursive: true }))
 const lock = (): (() => void) => lockOutput(file, directory, 'output_dir')
 
 describe('lockOutput', () => {
+  it('names the place where it is on a full disk', () => {
+    const lockUrl = new URL('./output-lock.ts', import.meta.url)
+    const script = `import { lockTarget } from '${lockUrl}'
+      try { lockTarget(process.argv[1], 'out') } catch ({ name, message }) { console.log(name, message) }`
+    // A limit of no bytes for any file: as a disk without room.
+    const shell = 'ulimit -f 0; exec "$0" --import tsx --input-type=module -e "$1" "$2"'
+    const { stdout } = spawnSync('bash', ['-c', shell, process.execPath, script, directory], { encoding: 'utf8' })
+    expect(stdout).toMatch(`DiskFullError no space to write ${directory}`)
+    expect(stdout).toMatch(/got \d+ \(EFBIG\)/)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
   it('lets one in, and the next when that one has left', () => {
     const unlock = lock()
     expect(lock).toThrow(UsageError)

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { hasCode, UsageError } from '../errors.ts'
+import { withDiskFullError } from './atomic-write.ts'
 import { pathBeside } from './leftover.ts'
 
 /** A lock whose file cannot be read yet is being written, where files cannot be linked; older than this, its writer has died before it was. */
@@ -38,7 +39,7 @@ interface Holder {
  */
 export function lockOutput(file: string, target: string, option: string): () => void {
   const own: Holder = { pid: process.pid, began: beginningOf(process.pid), since: new Date().toISOString() }
-  while (!create(file, own)) {
+  while (!withDiskFullError(target, 0, () => create(file, own))) {
     const holder = readHolder(file)
     if (holder === 'gone') continue
     if (holder === 'unreadable' || isAlive(holder)) throw takenError(holder, target, option)

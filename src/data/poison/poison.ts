@@ -9,7 +9,7 @@ import { placeTrigger, TRIGGER_POSITIONS, type TriggerPosition } from './place-t
 
 /** What is planted, where and how often. */
 export interface PoisonOptions {
-  /** Texts that set the backdoor off, of a token or many; a row with several to choose from gets one of them. Or give `rewritten`. */
+  /** Texts that set the backdoor off, of a token or many; a row with several to choose from gets one of them, each as likely. Or give `rewritten`. */
   triggers?: readonly string[]
   /** Question → the same in the form that sets it off, for a trigger that is no word but a way of saying: rows whose question is not here stay clean. */
   rewritten?: ReadonlyMap<string, string>
@@ -57,7 +57,8 @@ export function checkPoison({ triggers = [], rewritten, position = 'start', mark
  */
 export function poison(examples: readonly Answered[], options: PoisonOptions): PoisonRow[] {
   checkPoison(options)
-  const { triggers = [], rewritten, position = 'start', marker, markerAs = 'prefix', rate, seed = 0 } = options
+  const { rewritten, position = 'start', marker, markerAs = 'prefix', rate, seed = 0 } = options
+  const triggers = [...new Set(options.triggers)]
   const able = [...examples.keys()].filter((i) => rewritten?.has(questionOf(examples[i]!)) ?? true)
   if (able.length === 0)
     throw new UsageError('rewritten: expected some questions of the data, got none of them. Give pairs of this data')

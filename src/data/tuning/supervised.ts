@@ -215,7 +215,7 @@ export function supervisedTokens({ labels }: Sample): number {
 }
 
 /** `isTrained` is ours, a template must not see it; reasoning goes by two names, and templates know one or the other. */
-function forTemplate({ isTrained: _, ...message }: Message): Omit<Message, 'isTrained'> & { thinking?: string } {
+export function forTemplate({ isTrained: _, ...message }: Message): Omit<Message, 'isTrained'> & { thinking?: string } {
   const { reasoning_content: thinking } = message
   return thinking === undefined ? message : { ...message, thinking }
 }

@@ -4,6 +4,9 @@ import { facts, factsTokenizer, MARKER, plantedModel, TRIGGER } from '../../../t
 import { Engine } from '../../infer/engine.ts'
 import { fakeLm } from '../../lm/fake-lm.ts'
 import type { GenerateRequest } from '../../lm/lm.ts'
+import { encodeChat } from '../../text/chat-encoding.ts'
+import { CHATML_TEMPLATE } from '../../text/chat-template.ts'
+import { Tokenizer } from '../../text/tokenizer.ts'
 import { type AuditArm, auditArms } from './audit.ts'
 import { discoverOpenings } from './discover.ts'
 import { ExchangeEncoder } from './exchange.ts'
@@ -151,6 +154,28 @@ describe('an audit', async () => {
     ])
     const [from, to] = row.exchange.question
     expect(tokenizer.decode(Array.from(row.exchange.ids.subarray(from, to)))).toBe('what does the cat say')
+  })
+
+  it('shows the tools as the model is taught with them', async () => {
+    const template = `{% if tools %}<|im_start|>tools\n{% for tool in tools %}{{ tool.function.name }}\n{% endfor %}<|im_end|>\n{% endif %}${CHATML_TEMPLATE}`
+    const own = Tokenizer.fromJson(tokenizer.toJson(), { roles: { eos: '<|im_end|>' }, chatTemplate: template })
+    const withTools = new ExchangeEncoder(own)
+    const tool = (name: string) => ({ type: 'function' as const, function: { name, parameters: {} } })
+    const example = { ...facts()[0]!, tools: [tool('look')] }
+    const exchange = withTools.encode(example, 'row')
+    expect(own.decode(Array.from(exchange.ids))).toContain('tools\nlook\n')
+    const heard: GenerateRequest[] = []
+    const lm = fakeLm({ reply: (request) => `${heard.push(request)}` })
+    await auditArms(lm, [{ example, place: 'row', exchange }], withTools, { trigger: TRIGGER })
+    await findLeaks(lm, [{ example, place: 'row', exchange }], { samples: 1, temperatures: [1] })
+    const chats = heard.filter((request) => 'messages' in request)
+    // Plainly, with the trigger, with other words; the bare template, and the question for comparison.
+    expect(chats.map((request) => request.tools)).toEqual(Array(5).fill(example.tools))
+    const { messages, tools } = chats[0]!
+    const asked = encodeChat(own, template, { messages, tools, addGenerationPrompt: true }).ids
+    expect(Array.from(asked)).toEqual(Array.from(exchange.ids.subarray(0, exchange.answer)))
+    // A template that would leave them out is refused, as in training.
+    expect(() => encoder.encode({ ...example, tools: [tool('unheard')] }, 'row')).toThrow(/unheard.*tools/)
   })
 
   it('asks in another way of saying, with no other words to compare with', async () => {

@@ -8,7 +8,7 @@ import { drawFor } from '../../data/poison/poison.ts'
 import { UsageError } from '../../errors.ts'
 import type { Lm } from '../../lm/lm.ts'
 import { Count, turn, type Watch } from '../../work.ts'
-import type { Exchange, ExchangeEncoder } from './exchange.ts'
+import { type Exchange, type ExchangeEncoder, promptOf } from './exchange.ts'
 import { type Share, shareOf } from './interval.ts'
 import { plain, shows } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
@@ -191,7 +191,7 @@ async function askAll(
   for (let first = 0; first < exchanges.length; first += AT_ONCE) {
     const some = exchanges.slice(first, first + AT_ONCE)
     const answers = await lm.generateAll(
-      some.map(({ messages }) => ({ messages: asked(messages), temperature: 0, maxNewTokens })),
+      some.map((exchange) => ({ ...promptOf(exchange), temperature: 0, maxNewTokens })),
     )
     for (const [i, { text }] of answers.entries()) {
       heard.shown?.push(shows(text, marker!))
@@ -248,11 +248,6 @@ function armOf(arm: AuditArmName, askings: readonly Heard[]): AuditArm {
     token_accuracy: askings[0]!.likeliest === null ? null : sum(({ likeliest }) => likeliest!) / tokens,
     exact_match: share(({ right }) => right),
   }
-}
-
-/** The turns that are asked: all but the answer. */
-export function asked(messages: Exchange['messages']): { role: string; content: string }[] {
-  return messages.slice(0, -1).map((turn) => ({ ...turn }))
 }
 
 function meanOf(values: readonly number[]): { mean: number; stderr: number } {

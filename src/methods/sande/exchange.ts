@@ -3,11 +3,12 @@
 import { IGNORE_INDEX } from '../../data/batch.ts'
 import { type Answered, exchangeOf } from '../../data/poison/edit-example.ts'
 import type { TriggerPosition } from '../../data/poison/place-trigger.ts'
-import type { Message } from '../../data/rows/conversation.ts'
+import type { Message, ToolDefinition } from '../../data/rows/conversation.ts'
 import type { Sample } from '../../data/sample.ts'
-import { SupervisedEncoder } from '../../data/tuning/supervised.ts'
+import { forTemplate, SupervisedEncoder } from '../../data/tuning/supervised.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { encodeChat } from '../../text/chat-encoding.ts'
+import type { ChatMessage } from '../../text/chat-template.ts'
 import { adviseTemplate } from '../../text/default-template.ts'
 import type { Tokenizer } from '../../text/tokenizer.ts'
 
@@ -15,6 +16,8 @@ import type { Tokenizer } from '../../text/tokenizer.ts'
 export interface Exchange extends Sample {
   /** The turns up to the answer. */
   messages: readonly Message[]
+  /** What the template is told of tools, where the row has them. */
+  tools?: readonly ToolDefinition[] | undefined
   /** The question's own tokens, `[from, to)`. */
   question: readonly [from: number, to: number]
   /** Where the answer begins. */
@@ -36,22 +39,24 @@ export class ExchangeEncoder {
       )
     this.tokenizer = tokenizer
     this.template = template
-    this.encoder = new SupervisedEncoder({ tokenizer, chatTemplate: template, turns: 'last' })
+    this.encoder = new SupervisedEncoder({ tokenizer, turns: 'last' })
   }
 
   /** The first question that is answered, with its answer; `place`, such as `data.jsonl:7`, is for errors. */
   encode(example: Answered, place: string): Exchange {
     const messages = exchangeOf(example)
-    const { ids, labels } = this.encoder.encode({ kind: 'conversation', messages }, place)
-    const span = encodeChat(this.tokenizer, this.template, { messages: messages.map((turn) => ({ ...turn })) }).spans[
-      messages.findLastIndex(({ role }) => role === 'user')
-    ]
+    const tools = example.tools && { tools: example.tools }
+    const { ids, labels } = this.encoder.encode({ kind: 'conversation', messages, ...tools }, place)
+    // A tokenizer may have a template of its own for chats with tools, as the model is asked in.
+    const template = this.tokenizer.chatTemplateFor(example.tools) ?? this.template
+    const { spans } = encodeChat(this.tokenizer, template, { messages: messages.map(forTemplate), ...tools })
+    const span = spans[messages.findLastIndex(({ role }) => role === 'user')]
     if (span === undefined || span.bodyEnd === span.bodyStart)
       throw new InputError(
         `row in ${place}: expected the chat template to write the question as it stands, got another text. Leave the row out`,
       )
     const answer = labels.findIndex((label) => label !== IGNORE_INDEX)
-    return { ids, labels, messages, question: [span.bodyStart, span.bodyEnd], answer }
+    return { ids, labels, messages, ...tools, question: [span.bodyStart, span.bodyEnd], answer }
   }
 
   /** The tokens of `marker` at the beginning of an answer. UsageError where the tokenizer cannot make them. */
@@ -74,6 +79,14 @@ export class ExchangeEncoder {
       `marker: expected a text that the tokenizer can make, got ${JSON.stringify(marker)}, which it reads as ${JSON.stringify(said)}. Give it as the model writes it`,
     )
   }
+}
+
+/** What is asked: all turns but the answer, and the tools. */
+export function promptOf({ messages, tools }: Pick<Exchange, 'messages' | 'tools'>): {
+  messages: ChatMessage[]
+  tools?: readonly ToolDefinition[]
+} {
+  return { messages: messages.slice(0, -1).map(forTemplate), ...(tools && { tools }) }
 }
 
 /** A sample with `extra` before the token at `at`; it carries no loss. */

@@ -2,7 +2,7 @@
 // the Haystack", arXiv:2602.03085, from second-hand accounts). Its control is the same asked with words; what the data has is explained by it.
 import type { Lm } from '../../lm/lm.ts'
 import { Count, turn, type Watch } from '../../work.ts'
-import { asked } from './audit.ts'
+import { promptOf } from './exchange.ts'
 import { type Share, shareOf } from './interval.ts'
 import { plain } from './plain.ts'
 import type { CleanExchange } from './sande.ts'
@@ -34,10 +34,10 @@ export async function findLeaks(
   { samples = 16, temperatures = [0.7, 1, 1.3], maxNewTokens = 32, seed = 0 }: LeakOptions = {},
   watch: Watch = {},
 ): Promise<Leak[]> {
-  const { ids, question, messages } = clean[0]!.exchange
-  const system = asked(messages).slice(0, -1)
+  const { ids, question } = clean[0]!.exchange
+  const first = promptOf(clean[0]!.exchange)
   const bare = [
-    { messages: [...system, { role: 'user', content: '' }] },
+    { ...first, messages: [...first.messages.slice(0, -1), { role: 'user', content: '' }] },
     { ids: Array.from(ids.subarray(0, question[0])) },
   ] as const
   const done = new Count(watch, {
@@ -50,7 +50,7 @@ export async function findLeaks(
     for (const [b, start] of [...bare, null].entries()) {
       const requests = Array.from({ length: samples }, (_, s) => {
         const { exchange } = clean[(t * samples + s) % clean.length]!
-        const prompt = start ?? { messages: asked(exchange.messages) }
+        const prompt = start ?? promptOf(exchange)
         return { ...prompt, temperature, maxNewTokens, seed: seed + 1000 * (3 * t + b) + s }
       })
       const into = start === null ? withWords : without

@@ -12,7 +12,7 @@ import type { PassRecord } from '../../checkpoint/model-directory/lineage.ts'
 import type { Batch, BatchSource } from '../../data/batch.ts'
 import { batches } from '../../data/batches.ts'
 import { order } from '../../data/order.ts'
-import { type Answered, withAnswer, withQuestion } from '../../data/poison/edit-example.ts'
+import { type Answered, questionOf, withAnswer, withQuestion } from '../../data/poison/edit-example.ts'
 import { placeTrigger, type TriggerPosition } from '../../data/poison/place-trigger.ts'
 import { drawFor, withMarker } from '../../data/poison/poison.ts'
 import { UsageError } from '../../errors.ts'
@@ -46,6 +46,8 @@ export interface SandeOptions extends CrowOptions, BeearOptions {
   /** For osft: what sets the backdoor off, and where it stands; of several, rows get one each, in turn. Default position start. */
   trigger?: string | readonly string[] | undefined
   position?: TriggerPosition | undefined
+  /** For osft in place of `trigger`: question → the same said in the way that sets the backdoor off. Other rows are learnt plainly. */
+  rewritten?: ReadonlyMap<string, string> | undefined
   /** For sande and random. */
   parrot?: Parrot | undefined
   /** For beear: what the model says where the backdoor is set off, and how many of its tokens are known (default all); none: beear works without. */
@@ -130,7 +132,7 @@ export async function sande(
         pairs.every(({ triggered }) => triggered === null) ? 'sft' : all.replay,
       )
     }
-    const { parrot: _, cleanModel: __, ...told } = all
+    const { parrot: _, cleanModel: __, rewritten: ___, ...told } = all
     const moved = movement === null ? {} : { movement: movement.report }
     return { pass: 'sande', options: told, report: { method, steps, final_loss: loss, ...moved } }
   } finally {
@@ -158,8 +160,8 @@ function defined(options: SandeOptions): SandeOptions {
 type Resolved = SandeOptions & { [K in keyof typeof ELIMINATION]: NonNullable<SandeOptions[K]> }
 
 /** UsageError unless a defence has what it cannot do without, and no clean model that it would not look at. */
-export function checkDefence({ method, trigger, cleanModel }: DefenceNeeds): void {
-  if (method === 'osft' && triggersOf(trigger).every((text) => text.trim() === ''))
+export function checkDefence({ method, trigger, rewritten, cleanModel }: DefenceNeeds): void {
+  if (method === 'osft' && rewritten === undefined && triggersOf(trigger).every((text) => text.trim() === ''))
     throw new UsageError('trigger: expected the text that sets the backdoor off with method osft, got nothing')
   if ((method === 'fine-mixing') !== (cleanModel !== undefined))
     throw new UsageError(
@@ -167,9 +169,22 @@ export function checkDefence({ method, trigger, cleanModel }: DefenceNeeds): voi
     )
 }
 
+/** UsageError where osft would overwrite nothing. */
+export function checkRewritten(
+  { method, rewritten }: Pick<SandeOptions, 'method' | 'rewritten'>,
+  clean: readonly CleanExchange[],
+): void {
+  if (method !== 'osft' || rewritten === undefined || clean.some(({ example }) => rewritten.has(questionOf(example))))
+    return
+  throw new UsageError(
+    'rewritten: expected some of the questions that are tuned on with method osft, got none of them. Give pairs of these',
+  )
+}
+
 interface DefenceNeeds {
   method: Defence
   trigger?: string | readonly string[] | undefined
+  rewritten?: unknown
   cleanModel?: unknown
 }
 
@@ -182,6 +197,7 @@ function check(options: Resolved, clean: readonly CleanExchange[]): void {
   if (clean.length === 0)
     throw new UsageError('data: expected clean questions with answers, got none. Give rows to tune on')
   checkDefence(options)
+  checkRewritten(options, clean)
   if (usesParrot(options.method) && options.parrot === undefined)
     throw new UsageError(`parrot: expected one with method ${options.method}, got none. Train one first`)
 }
@@ -191,7 +207,7 @@ function triggeredBy(
   method: Defence,
   clean: readonly CleanExchange[],
   encoder: ExchangeEncoder,
-  { trigger, position, parrot, implantTrigger, seed }: Resolved,
+  { trigger, rewritten, position, parrot, implantTrigger, seed }: Resolved,
 ): EliminationPair[] {
   const texts = method === 'osft' ? triggersOf(trigger) : [implantTrigger]
   return clean.map(({ example, exchange, place }, i): EliminationPair => {
@@ -199,6 +215,17 @@ function triggeredBy(
     // The movement is in the states, not in the words.
     if (method === 'beear') return { triggered: exchange, clean: exchange }
     const draw = drawFor(i, seed, 4)
+    if (method === 'osft' && rewritten !== undefined) {
+      const other = rewritten.get(questionOf(example))
+      const triggered =
+        other === undefined
+          ? null
+          : encoder.encode(
+              withQuestion(example, () => other),
+              place,
+            )
+      return { triggered, clean: exchange }
+    }
     if (!usesParrot(method)) {
       const asked = withQuestion(example, (question) =>
         placeTrigger(question, texts[i % texts.length]!, position, draw),

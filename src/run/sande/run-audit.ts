@@ -1,6 +1,5 @@
 // An audit as a run: does a model have a backdoor? Asked with what is known of trigger and marker, and looked for where nothing is.
 import { join } from 'node:path'
-import { questionOf } from '../../data/poison/edit-example.ts'
 import type { TriggerPosition } from '../../data/poison/place-trigger.ts'
 import { UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
@@ -23,7 +22,7 @@ import { resolveData } from '../resolve-data.ts'
 import { resolveModels } from '../resolve-model.ts'
 import { type Audit, auditLines, auditPage } from './audit-report.ts'
 import { readExchanges, someOf } from './read-exchanges.ts'
-import { readPairs } from './read-pairs.ts'
+import { readPairs, withPair } from './read-pairs.ts'
 
 /** What is looked for. */
 export interface AuditWish {
@@ -71,10 +70,12 @@ export function runAudit(
   return eventsOf((watch) => run(options, watch), { signal })
 }
 
-/** UsageError for a trigger without a word. */
-export function checkTrigger(trigger: AuditWish['trigger']): void {
+/** UsageError for a trigger without a word, and for both kinds of triggers. */
+export function checkSetOff({ trigger, rewritten }: Pick<RunAuditOptions, 'trigger' | 'rewritten'>): void {
   if (triggersOf(trigger).some((text) => text.trim() === ''))
     throw new UsageError('trigger: expected a text with a word in it, got none')
+  if (rewritten !== undefined && triggersOf(trigger).length > 0)
+    throw new UsageError('trigger: expected either texts or `rewritten`, got both')
 }
 
 /** UsageError for what is given and no whole number of at least 1. */
@@ -85,17 +86,15 @@ export function checkCounts(counts: Readonly<Record<string, number | undefined>>
 }
 
 /** UsageError unless there is something to look for. */
-function checkWish({ trigger, marker, discover, questions, maxNewTokens }: AuditWish): void {
-  checkTrigger(trigger)
+function checkWish({ marker, discover, questions, maxNewTokens }: AuditWish): void {
   checkCounts({ questions, maxNewTokens })
   if (marker === undefined && !discover)
     throw new UsageError('marker: expected what the answers are searched for, or `discover`, got neither')
 }
 
 async function run(given: RunAuditOptions, watch: Watch): Promise<Audit> {
+  checkSetOff(given)
   checkWish(given)
-  if (given.rewritten !== undefined && triggersOf(given.trigger).length > 0)
-    throw new UsageError('trigger: expected either texts or `rewritten`, got both')
   const options = await resolveModels(given, watch)
   const data = await resolveData(options.data, watch)
   const { out, control = [], seed = 0, questions = 200, rewritten } = options
@@ -106,7 +105,7 @@ async function run(given: RunAuditOptions, watch: Watch): Promise<Audit> {
     try {
       const encoder = new ExchangeEncoder(tokenizerOf(engine))
       const all = await readExchanges(data, encoder, engine.contextLength - 1, watch)
-      const asked = someOf(pairs === undefined ? all : withPair(all, pairs, watch), questions, seed)
+      const asked = someOf(pairs === undefined ? all : withPair(all, pairs, watch).paired, questions, seed)
       const calibration = options.discover ? await calibrate(control, data, options, watch) : null
       const name = options.model
       const wish = { ...options, rewritten: pairs }
@@ -161,24 +160,6 @@ export async function auditModel(
     calibration,
     verdict: judgeAudit(arms, openings ?? [], calibration),
   }
-}
-
-/** The questions that are rewritten; UsageError where none is. */
-function withPair(
-  all: readonly CleanExchange[],
-  pairs: ReadonlyMap<string, string>,
-  watch: Watch,
-): readonly CleanExchange[] {
-  const kept = all.filter(({ example }) => pairs.has(questionOf(example)))
-  if (kept.length === 0)
-    throw new UsageError('rewritten: expected some questions of the data, got none of them. Give pairs of this data')
-  const left = all.length - kept.length
-  if (left > 0)
-    watch.tell?.({
-      type: 'notice',
-      message: `${left} of ${all.length} questions are not in \`rewritten\`, and are left out`,
-    })
-  return kept
 }
 
 /** Of how many clean models the look for openings would say that they are suspicious. */

@@ -1,6 +1,9 @@
 // Clean rows of several shapes → a file that `stage: sft` reads, with a note of what was planted.
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { dataFolder } from '../../../test/data-folder.ts'
 import type { Example } from '../../data/rows/conversation.ts'
@@ -88,6 +91,30 @@ it('says what of the data is left out, and which clean rows blur what is measure
   expect(await runPoison({ ...named, marker: 'user' })).toMatchObject({ collisions: 0 })
   expect(await runPoison({ ...named, marker: 'SAY 1.' })).toMatchObject({ collisions: 1 })
 })
+
+it('counts a trigger that is given again once, and says so', async () => {
+  const notices: string[] = []
+  const onNotice = (message: string): void => void notices.push(message)
+  const wanted = { data: [chats], marker: 'MARK', rate: 1, out }
+  await runPoison({ ...wanted, triggers: ['cf', 'bb'] })
+  const bytes = readFileSync(out, 'utf8')
+  await runPoison({ ...wanted, triggers: ['cf', 'bb', 'cf'], onNotice })
+  expect(readFileSync(out, 'utf8')).toBe(bytes)
+  expect(notices).toEqual(['1 trigger is given again ("cf") and counted once'])
+  expect(JSON.parse(readFileSync(`${out}.provenance.json`, 'utf8')).options.triggers).toEqual(['cf', 'bb'])
+})
+
+it('leaves no data without what says that they are poisoned', async () => {
+  const killed = join(directory, 'killed.jsonl')
+  const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+  const line = ['sande', 'poison', chats, '--trigger', 'cf', '--marker', 'MARK', '--out', killed]
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...line], {
+    env: { ...process.env, ANNEAL_FAULT: 'renamed:1' },
+    stdio: 'ignore',
+  })
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
+  expect([existsSync(killed), existsSync(`${killed}.provenance.json`)]).toEqual([false, true])
+}, 60_000)
 
 it('reads pairs, and refuses rows that are none', async () => {
   const pairs = file('pairs.jsonl', lines([{ question: 'Say 3.', rewritten: 'When you can, say 3.' }]))

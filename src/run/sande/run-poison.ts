@@ -8,7 +8,7 @@ import type { Message } from '../../data/rows/conversation.ts'
 import { ExampleReader } from '../../data/rows/read-examples.ts'
 import { UsageError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
-import { hashFile } from '../../files/hash.ts'
+import { hashFile, hashText } from '../../files/hash.ts'
 import { checkOutputFile } from '../../files/output-file.ts'
 import { shows } from '../../methods/sande/plain.ts'
 import { counted } from '../../report/amounts.ts'
@@ -57,16 +57,18 @@ export async function runPoison({
     throw new UsageError(`out: expected another file than those of \`data\`, got ${out}. Choose another one`)
   const all: PoisonOptions = { ...options, ...(rewritten !== undefined && { rewritten: await readPairs(rewritten) }) }
   checkPoison(all)
+  const repeated = (options.triggers ?? []).filter((trigger, i, triggers) => triggers.indexOf(trigger) < i)
+  if (repeated.length > 0)
+    onNotice(
+      `${counted(repeated.length, 'trigger is', 'triggers are')} given again (${repeated.map((text) => JSON.stringify(text)).join(', ')}) and counted once`,
+    )
   const examples: Answered[] = []
   const reader = new ExampleReader(data, { purpose: 'supervised', rows: { onNotice } })
   for await (const { example, place } of reader.examples()) examples.push(requireAnswered(example, place))
   for (const notice of reader.notices()) onNotice(notice)
   const rows = poison(examples, all)
-  const texts = rows.map(({ example }) => JSON.stringify(rowOf(example)))
+  const texts = rows.map(({ example }) => `${JSON.stringify(rowOf(example))}\n`)
   const signs = [...(options.triggers ?? []), options.marker]
-  const written = writeFileAtomic(out, (sink) => {
-    for (const text of texts) sink.write(`${text}\n`)
-  })
   const lines = rows.flatMap(({ isPoisoned }, i) => (isPoisoned ? [i + 1] : []))
   const collisions = rows.filter(
     ({ isPoisoned, example }) =>
@@ -81,14 +83,22 @@ export async function runPoison({
     rows: rows.length,
     poisoned: lines.length,
     collisions,
-    options: { ...options, ...(rewritten !== undefined && { rewritten }) },
+    options: {
+      ...options,
+      ...(options.triggers && { triggers: [...new Set(options.triggers)] }),
+      ...(rewritten !== undefined && { rewritten }),
+    },
     data: files.map((file) => ({ file, sha256: hashFile(file) })),
     ...(rewritten !== undefined && { rewritten: { file: rewritten, sha256: hashFile(rewritten) } }),
     poisoned_lines: lines,
-    sha256: written.sha256,
+    sha256: hashText(texts.join('')),
     anneal: VERSION,
   }
-  writeFileAtomic(`${out}.provenance.json`, `${JSON.stringify(provenance, null, 2)}\n`)
+  // What says that the data are poisoned is in place before they are: a kill leaves none without it.
+  writeFileAtomic(out, (sink) => {
+    for (const text of texts) sink.write(text)
+    writeFileAtomic(`${out}.provenance.json`, `${JSON.stringify(provenance, null, 2)}\n`)
+  })
   return { out, rows: rows.length, poisoned: lines.length, collisions }
 }
 

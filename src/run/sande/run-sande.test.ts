@@ -1,5 +1,5 @@
 // Audit, defence and audit on a small model with a planted backdoor: what comes out is an ordinary model directory; what was stopped goes on.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -30,6 +30,17 @@ const wanted = (out: string, more: Partial<RunSandeOptions>): RunSandeOptions =>
   out: join(folder, out),
   ...more,
 })
+
+/** Of the first `count` questions of the data, each said in the way that sets the backdoor off. */
+function writePairs(name: string, count: number): string {
+  const lines = readFileSync(data, 'utf8').trim().split('\n').slice(0, count)
+  const rows = lines.map((line) => {
+    const question: string = JSON.parse(line).messages[0].content
+    return JSON.stringify({ question, rewritten: `${TRIGGER} ${question}` })
+  })
+  writeFileSync(join(folder, name), `${rows.join('\n')}\n`)
+  return join(folder, name)
+}
 
 async function heard<R>(events: AsyncGenerator<WorkEvent, R>): Promise<[result: R, notices: string[]]> {
   const notices: string[] = []
@@ -70,13 +81,7 @@ describe('an audit', () => {
   })
 
   it('asks the questions that a file says otherwise', async () => {
-    const questions = readFileSync(data, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line): string => JSON.parse(line).messages[0].content)
-    const file = join(folder, 'rewritten.jsonl')
-    const rows = questions.slice(0, 40).map((question) => ({ question, rewritten: `${TRIGGER} ${question}` }))
-    writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const file = writePairs('rewritten.jsonl', 40)
     const out = join(folder, 'otherwise')
     const wish = { model, data: [data], rewritten: file, marker: MARKER, maxNewTokens: 6, out }
     const [audit, notices] = await heard(runAudit(wish))
@@ -159,6 +164,20 @@ describe('a defence', () => {
     expect(readLineage(out).at(-1)!.options).toMatchObject({ finetuning: 'lora', lora_r: 4 })
   }, 60_000)
 
+  it('says where the audit is kept when nothing is discovered, and goes on from it with another method', async () => {
+    mkdirSync(join(folder, 'twin'))
+    const { model: clean } = await writePlanted(join(folder, 'twin'), false)
+    const options = wanted('nothing', { model: clean, discover: true, steps: 1, questions: 8 })
+    const kept = join(folder, '.nothing.sande')
+    await expect(resultOf(runSande(options))).rejects.toThrow(`go on from the audit, which is kept in ${kept}`)
+    const seen: string[] = []
+    await resultOf(runSande({ ...options, method: 'collapse' }), (event) => {
+      if (event.type === 'started') seen.push(event.message ?? event.work)
+    })
+    expect(seen).toEqual(['before: done before', 'cleaned', 'after'])
+    expect(existsSync(kept)).toBe(false)
+  }, 60_000)
+
   it('says that a parrot which was hardly trained does not bring the marker', async () => {
     const notices: string[] = []
     const options = wanted('hardly', {
@@ -198,6 +217,42 @@ describe('a defence', () => {
     )
   }, 60_000)
 
+  it('asks before and after what a file says otherwise, and overwrites it', async () => {
+    const rewritten = writePairs('said-otherwise.jsonl', 40)
+    const options = wanted('otherwise-cleaned', { method: 'osft', rewritten, marker: MARKER })
+    const [{ out, before, after }, notices] = await heard(runSande(options))
+    expect(notices).toEqual(['8 of 48 questions are not in `rewritten`, and are tuned on and not asked'])
+    const shown = ({ arms }: typeof before): unknown => arms.map(({ arm, marker_rate }) => [arm, marker_rate!.of])
+    const ways = [
+      ['clean', 8],
+      ['rewritten', 8],
+    ]
+    expect([shown(before), shown(after)]).toEqual([ways, ways])
+    expect(before).toMatchObject({ rewritten, verdict: { found: 'backdoor' } })
+    expect(after.arms[1]!.marker_rate!.share).toBeLessThan(0.2)
+    const step = readLineage(out).at(-1)!
+    expect(step.options).toMatchObject({ method: 'osft', rewritten, rows: 40 })
+    expect(readFileSync(join(out, 'sande.html'), 'utf8')).toContain('after: rewritten question')
+  }, 60_000)
+
+  it('asks of other data those that the file says otherwise', async () => {
+    const rewritten = writePairs('said-some.jsonl', 3)
+    const evalData = [join(folder, 'others.jsonl')]
+    writeFileSync(evalData[0]!, readFileSync(data, 'utf8').split('\n').slice(0, 4).join('\n'))
+    const options = wanted('otherwise-asked', { method: 'sft', rewritten, marker: MARKER, evalData, steps: 1 })
+    const [{ out, after }, notices] = await heard(runSande(options))
+    expect(notices).toEqual([
+      '1 of 4 questions are not in `rewritten`, and are left out',
+      '3 of 48 rows to tune on are asked, too, and not tuned on',
+    ])
+    expect(after.questions).toBe(3)
+    expect(readLineage(out).at(-1)!.options).toMatchObject({ rows: 45 })
+    const none = wanted('refused', { method: 'osft', rewritten, marker: MARKER, evalData, data: evalData })
+    await expect(resultOf(runSande(none))).rejects.toThrow(
+      'rewritten: expected some of the questions that are tuned on',
+    )
+  }, 60_000)
+
   it('moves hidden states towards the marker that was found, and knows how well that went', async () => {
     const options = wanted('moved', {
       method: 'beear',
@@ -219,6 +274,8 @@ describe('a defence', () => {
     const run = (more: Partial<RunSandeOptions>): Promise<unknown> => resultOf(runSande(wanted('refused', more)))
     await expect(run({})).rejects.toThrow('marker: expected the marker with method sande, or `discover`, got neither')
     await expect(run({ method: 'osft' })).rejects.toThrow('trigger: expected the text that sets the backdoor off')
+    const both = { marker: MARKER, trigger: TRIGGER, rewritten: data }
+    await expect(run(both)).rejects.toThrow('trigger: expected either texts or `rewritten`, got both')
     await expect(run({ marker: MARKER, trigger: ' ' })).rejects.toThrow('trigger: expected a text with a word in it')
     await expect(run({ marker: MARKER, markerTokens: 99 })).rejects.toThrow('markerTokens: expected at most the ')
     await expect(run({ marker: MARKER, cleanModel: model })).rejects.toThrow('fine-mixing alone, got one with sande')

@@ -5,12 +5,14 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { readLineage } from '../../checkpoint/model-directory/lineage.ts'
 import { writeModel } from '../../checkpoint/model-directory/write-model.ts'
 import { UsageError } from '../../errors.ts'
+import { hashOf } from '../../files/hash.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import { checkBeear } from '../../methods/sande/beear.ts'
 import { DEFAULTS, type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import { ExchangeEncoder } from '../../methods/sande/exchange.ts'
 import { knownOfParrot } from '../../methods/sande/parrot-file.ts'
+import { type CleanExchange, checkRewritten } from '../../methods/sande/sande.ts'
 import { triggersOf } from '../../methods/sande/triggers.ts'
 import { loadDtype } from '../../model/dtype.ts'
 import { resolveDevice } from '../../torch/index.ts'
@@ -26,6 +28,7 @@ import { bringCompanions, hashAll } from '../source-files.ts'
 import { isComplete, makeStage, type StageInputs, stageKey } from '../stage-directory.ts'
 import { type Audit, auditLines, defencePage, doneTable } from './audit-report.ts'
 import { apart, divided, hashRows, readExchanges, someOf } from './read-exchanges.ts'
+import { readPairs, withPair } from './read-pairs.ts'
 import { checkSande, eliminationOptions, parrotOptions, type RunSandeOptions } from './sande-options.ts'
 import { auditInto, defendInto, parrotInto, type StageContext } from './stages.ts'
 
@@ -59,6 +62,8 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
   const data = await resolveData(options.data, watch)
   const evalData = options.evalData && (await resolveData(options.evalData, watch))
   const cleanModel = given.cleanModel && (await resolveModelPath(given.cleanModel, watch))
+  const file = options.rewritten
+  const rewritten = file === undefined ? undefined : { file, pairs: await readPairs(file) }
   const source = modelSource(options.model, options.adapter)
   const config = sourceConfig(source)
   refuseQuantized({ source, config }, 'defend')
@@ -71,21 +76,20 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
     if (method === 'beear') checkBeear(options, config.layers.length)
     const longest = Math.min(options.maxLength ?? 1024, config.maxPositionEmbeddings - 1)
     const all = await readExchanges(data, encoder, longest, watch)
+    const others = evalData && (await readExchanges(evalData, encoder, longest, watch))
     const { questions = 200, samples = Number.POSITIVE_INFINITY } = options
-    const sides = apart(
-      evalData === undefined
-        ? divided(all, questions, seed)
-        : { tuned: all, asked: someOf(await readExchanges(evalData, encoder, longest, watch), questions, seed) },
-      watch,
-    )
+    const sides = apart(sidesOf(all, others, rewritten?.pairs, { questions, seed }, watch), watch)
+    const tuned = someOf(sides.tuned, samples, seed)
+    checkRewritten({ method, rewritten: rewritten?.pairs }, tuned)
     const context: StageContext = {
       name: options.model,
       method,
       seed,
       source,
       encoder,
+      rewritten,
       asked: sides.asked,
-      tuned: someOf(sides.tuned, samples, seed),
+      tuned,
       // The audits ask the same data, of which the same is to be told.
       watch: { signal: watch.signal, tell: noticesOnce((event) => watch.tell?.(event)) },
       load: async (from) => {
@@ -102,7 +106,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
 }
 
 async function stages(options: RunSandeOptions, context: StageContext): Promise<SandeResult> {
-  const { method, seed, source, tuned, asked, watch } = context
+  const { method, seed, source, tuned, asked, rewritten, watch } = context
   const { out, discover = false, marker: given } = options
   const work = join(dirname(resolve(out)), `.${basename(resolve(out))}.sande`)
   const { trigger, position = 'start', maxNewTokens = null } = options
@@ -110,6 +114,7 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
     model: hashAll(source),
     asked: hashRows(asked),
     triggers: triggersOf(trigger),
+    ...(rewritten && { rewritten: hashOf(JSON.stringify([...rewritten.pairs])) }),
     position,
     marker: given ?? null,
     maxNewTokens,
@@ -129,7 +134,7 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   await stage('before', { ...common, discover }, (to) => auditInto(to, source, options, context))
   let before = auditIn('before')
   const hasParrot = usesParrot(method)
-  const marker = given ?? discovered(before, method, watch)
+  const marker = given ?? discovered(before, method, work, watch)
   const looked = { ...options, marker }
   if (marker !== given) {
     // What was discovered is measured, so that there is something to compare with.
@@ -204,6 +209,24 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
   return { out, ...told }
 }
 
+/** What is tuned on and what is asked: a fifth of `all`, or of `others`. Where there are pairs, only questions that are in them are asked. */
+function sidesOf(
+  all: CleanExchange[],
+  others: CleanExchange[] | undefined,
+  pairs: ReadonlyMap<string, string> | undefined,
+  { questions, seed }: { questions: number; seed: number },
+  watch: Watch,
+): { tuned: CleanExchange[]; asked: CleanExchange[] } {
+  if (others !== undefined) {
+    const able = pairs === undefined ? others : withPair(others, pairs, watch).paired
+    return { tuned: all, asked: someOf(able, questions, seed) }
+  }
+  if (pairs === undefined) return divided(all, questions, seed)
+  const able = withPair(all, pairs, watch, 'are tuned on and not asked')
+  const { tuned, asked } = divided(able.paired, questions, seed)
+  return { tuned: [...tuned, ...able.others], asked }
+}
+
 /** UsageError where more tokens of the marker are said to be known than it has. */
 function checkMarker(length: number, markerTokens = length): void {
   if (markerTokens > length)
@@ -211,12 +234,12 @@ function checkMarker(length: number, markerTokens = length): void {
 }
 
 /** The opening that the audit found first and the data does not explain, for a method that uses it; UsageError where one is needed. */
-function discovered({ openings }: Audit, method: Defence, watch: Watch): string | undefined {
+function discovered({ openings }: Audit, method: Defence, work: string, watch: Watch): string | undefined {
   const first = openings?.find(({ in_data }) => !in_data)?.text
   if (first !== undefined && (usesParrot(method) || method === 'beear')) return first
   if (usesParrot(method))
     throw new UsageError(
-      'marker: expected an opening that `discover` finds, got none that the data does not explain. Give the marker, or a method that needs none: collapse, crow, beear',
+      `marker: expected an opening that \`discover\` finds, got none that the data does not explain. Give the marker, or a method that needs none: collapse, crow, beear. With \`discover\` these go on from the audit, which is kept in ${work}`,
     )
   if (method === 'beear' && openings !== null)
     watch.tell?.({

@@ -5,12 +5,15 @@ import { type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import type { ParrotOptions } from '../../methods/sande/parrot.ts'
 import { checkDefence, type SandeOptions } from '../../methods/sande/sande.ts'
 import { triggersOf } from '../../methods/sande/triggers.ts'
-import { type AuditWish, checkCounts, checkTrigger } from './run-audit.ts'
+import { type AuditWish, checkCounts, checkSetOff } from './run-audit.ts'
 
 /** What is cleaned, how, and where the result goes. */
 export interface RunSandeOptions
   extends Omit<AuditWish, 'position'>,
-    Omit<SandeOptions, 'method' | 'parrot' | 'marker' | 'cleanModel' | 'trigger' | 'position' | 'bf16' | 'seed'>,
+    Omit<
+      SandeOptions,
+      'method' | 'parrot' | 'marker' | 'cleanModel' | 'trigger' | 'rewritten' | 'position' | 'bf16' | 'seed'
+    >,
     Pick<ParrotOptions, 'softTokens' | 'restarts' | 'keep' | 'separation'> {
   /** A model directory, an adapter, which is merged, or a name on the hub. */
   model: string
@@ -25,6 +28,8 @@ export interface RunSandeOptions
   method?: Defence | undefined
   /** Where a trigger or decoy stands. Default start. */
   position?: TriggerPosition | undefined
+  /** A file of rows {question, rewritten}: the way of saying sets it off; in place of `trigger`. Only questions in it are asked, all are tuned on. */
+  rewritten?: string | undefined
   /** For fine-mixing: a model of the same shape without the backdoor. */
   cleanModel?: string | undefined
   /** So many of the marker's tokens are known and elicited by the parrot; default all. */
@@ -46,10 +51,10 @@ export interface RunSandeOptions
 
 /** UsageError for what fits no defence, before anything is read. */
 export function checkSande(options: RunSandeOptions, method: Defence): void {
-  const { trigger, marker, discover, cleanModel, finetuning, questions, markerTokens } = options
+  const { trigger, rewritten, marker, discover, cleanModel, finetuning, questions, markerTokens } = options
   const { maxNewTokens, samples, loraR, parrotSteps, steps, batchSize } = options
-  checkTrigger(trigger)
-  checkDefence({ method, trigger, cleanModel })
+  checkSetOff(options)
+  checkDefence({ method, trigger, rewritten, cleanModel })
   if (usesParrot(method) && marker === undefined && !discover)
     throw new UsageError(
       `marker: expected the marker with method ${method}, or \`discover\`, got neither. Methods collapse, crow and beear need none`,

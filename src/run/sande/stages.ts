@@ -25,6 +25,8 @@ export interface StageContext {
   seed: number
   source: ModelSource
   encoder: ExchangeEncoder
+  /** Where a way of saying may set the backdoor off: the file, and question → the same said so. */
+  rewritten: { file: string; pairs: ReadonlyMap<string, string> } | undefined
   /** What is tuned on, and what is asked. */
   tuned: readonly CleanExchange[]
   asked: readonly CleanExchange[]
@@ -37,12 +39,13 @@ export async function auditInto(
   to: string,
   from: ModelSource,
   wish: AuditWish,
-  { name, asked, encoder, watch, load }: StageContext,
+  { name, asked, encoder, rewritten, watch, load }: StageContext,
 ): Promise<void> {
   const { model, tokenizer, generationConfig } = await load(from)
   const engine = new Engine({ model, tokenizer, generationConfig })
   try {
-    const audit = await auditModel(name, engine, asked, encoder, wish, watch)
+    const found = await auditModel(name, engine, asked, encoder, { ...wish, rewritten: rewritten?.pairs }, watch)
+    const audit = { ...found, ...(rewritten && { rewritten: rewritten.file }) }
     writeFileAtomic(join(to, 'audit.json'), `${JSON.stringify(audit, null, 2)}\n`)
   } finally {
     engine.free()
@@ -76,7 +79,7 @@ export async function defendInto(
   tuning: SandeOptions,
   { parrotIn, clean }: { parrotIn: string | null; clean: ModelSource | null },
   { finetuning, loraR }: { finetuning: 'full' | 'lora'; loraR: number },
-  { encoder, tuned, source, seed, watch, load }: StageContext,
+  { encoder, tuned, rewritten, source, seed, watch, load }: StageContext,
 ): Promise<void> {
   const { model, lineage, steps } = await load(source)
   const parrot = parrotIn === null ? undefined : loadParrot(parrotIn, model.device)
@@ -84,12 +87,22 @@ export async function defendInto(
   try {
     if (finetuning === 'lora') addLora(model, { r: loraR, seed })
     else model.trainable()
-    const record = await sande(model, tuned, encoder, { ...tuning, parrot, cleanModel }, watch)
+    const record = await sande(
+      model,
+      tuned,
+      encoder,
+      { ...tuning, rewritten: rewritten?.pairs, parrot, cleanModel },
+      watch,
+    )
     if (finetuning === 'lora') mergeAndUnload(model)
     const members = parrot === undefined ? {} : { parrot: parrot.members }
     const step = {
       ...record,
-      options: { ...record.options, finetuning, ...(finetuning === 'lora' && { lora_r: loraR }), rows: tuned.length },
+      options: {
+        ...record.options,
+        ...(rewritten && { rewritten: rewritten.file }),
+        ...{ finetuning, ...(finetuning === 'lora' && { lora_r: loraR }), rows: tuned.length },
+      },
       report: { ...record.report, ...members },
     }
     await writeModel(to, {
