@@ -1,9 +1,9 @@
 // `anneal classify --model DIR (--text FILE | --ids FILE.json)`: which label a classifier gives to each text, and how sure it is.
 
 import { InputError, UsageError } from '../errors.ts'
-import { counted } from '../report/amounts.ts'
-import type { Classification, TextClassifier } from '../run/load-classifier.ts'
-import { eventsOf } from '../work.ts'
+import type { Classification, TextLabeller } from '../run/classification.ts'
+import type { TextClassifier } from '../run/load-classifier.ts'
+import { eventsOf, type Watch } from '../work.ts'
 import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import { type Progress, startProgress } from './progress.ts'
@@ -56,29 +56,28 @@ export const command: Command = defineCommand({
     const texts = text === undefined ? undefined : linesOf(content, text)
     const { setThreads } = await import('../torch/index.ts')
     if (threads !== undefined) setThreads(threads)
-    const { loadTextClassifier } = await import('../run/load-classifier.ts')
-    const classifier = await reportEvents(
-      eventsOf((watch) => loadTextClassifier(model, { device, threshold }, watch)),
-      output,
-    )
+    const { loadTextClassifier, openClassifier } = await import('../run/load-classifier.ts')
+    const load = <C>(open: (name: string, options: object, watch: Watch) => Promise<C>): Promise<C> =>
+      reportEvents(
+        eventsOf((watch) => open(model, { device, threshold }, watch)),
+        output,
+      )
+    const byIds = lists && (await load(loadTextClassifier))
+    const classifier = byIds ?? (await load(openClassifier))
     let progress: Progress | undefined
     try {
-      const rows =
-        lists === undefined
-          ? encoded(classifier, texts!, (line) => output.note(`notice: ${line}`))
-          : checked(classifier, lists, ids!)
-      const answers = await classifier.classify(
-        rows,
-        { batchSize },
-        {
-          tell: (event) => {
-            if (event.type !== 'progress') return
-            if (event.done < rows.length)
-              progress ??= startProgress(output, { label: 'classifying', unit: 'rows', total: rows.length })
-            progress?.update(event.done)
-          },
+      const total = (lists ?? texts!).length
+      const watch: Watch = {
+        tell: (event) => {
+          if (event.type === 'notice') output.note(`notice: ${event.message}`)
+          if (event.type !== 'progress') return
+          if (event.done < total) progress ??= startProgress(output, { label: 'classifying', unit: 'rows', total })
+          progress?.update(event.done)
         },
-      )
+      }
+      const answers = byIds
+        ? await byIds.classify(checked(byIds, lists!, ids!), { batchSize }, watch)
+        : await classifier.label(texts!, { batchSize }, watch)
       progress?.end()
       progress = undefined
       output.emit({
@@ -96,7 +95,7 @@ export const command: Command = defineCommand({
 })
 
 /** `0.912  es`, or of several labels each with its probability: `0.912 es, 0.630 pt`. */
-function shownLabels({ labels, probabilities }: Classification, { labels: all, thresholds }: TextClassifier): string {
+function shownLabels({ labels, probabilities }: Classification, { labels: all, thresholds }: TextLabeller): string {
   const sure = (label: string): string => probabilities[all.indexOf(label)]!.toFixed(3)
   if (thresholds === null) return `${sure(labels[0]!)}  ${labels[0]}`
   return labels.length === 0 ? 'none' : labels.map((label) => `${sure(label)} ${label}`).join(', ')
@@ -111,18 +110,6 @@ function linesOf(content: string, file: string): string[] {
   if (empty !== -1)
     throw new InputError(`${file}:${empty + 1}: expected a text in each line, got an empty line. Take it out`)
   return lines
-}
-
-function encoded(classifier: TextClassifier, texts: readonly string[], notice: (line: string) => void): Int32Array[] {
-  const all = texts.map((text) => classifier.encode(text))
-  const cut = all.filter(({ ids, length }) => length > ids.length)
-  if (cut.length > 0) {
-    const longest = cut.reduce((most, { length }) => Math.max(most, length), 0)
-    notice(
-      `${counted(cut.length, 'text')} of ${all.length.toLocaleString('en')} ${cut.length === 1 ? 'is' : 'are'} longer than the ${cut[0]!.ids.length} tokens that the model reads and ${cut.length === 1 ? 'was' : 'were'} cut there (the longest has ${longest.toLocaleString('en')})`,
-    )
-  }
-  return all.map(({ ids }) => ids)
 }
 
 function checked({ model, window }: TextClassifier, lists: number[][], file: string): number[][] {

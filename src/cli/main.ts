@@ -39,6 +39,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'train a byte-level BPE tokenizer on your text',
     load: () => import('./tokenizer-train.ts'),
   },
+  toxicity: {
+    summary: 'how well a scorer of toxicity does on labelled texts, in each language and about each group',
+    load: () => import('./toxicity.ts'),
+  },
   'language train': {
     summary: 'train an identifier of languages or varieties on your texts',
     load: () => import('./language-train.ts'),

@@ -40,7 +40,7 @@ export const modelKeys: Shape<ModelKeys> = {
     .optional()
     .describe(
       'A fresh model with random weights: a preset name, or the keys of a Hugging Face config.json (model_type, ' +
-        'hidden_size, …); a directory or a name on the hub is taken for model_name_or_path. vocab_size comes from the tokenizer where it is not given.',
+        'hidden_size, …), or model_type: ngrams with stage: classify, a classifier of character n-grams without a tokenizer; a directory or a name on the hub is taken for model_name_or_path. vocab_size comes from the tokenizer where it is not given.',
     ),
   config_path: path.optional().describe('A fresh model with random weights from this config.json.'),
   tokenizer_name_or_path: path

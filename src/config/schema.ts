@@ -6,6 +6,7 @@ import { checkMethodKeys, METHOD_PLACES, type MethodKeys, methodDefaults, method
 import { type DataKeys, dataKeys } from './data-keys.ts'
 import { type EncoderKeys, encoderDefaults, encoderKeys, isHeadedStage } from './encoder-keys.ts'
 import { type ModelKeys, modelKeys } from './model-keys.ts'
+import { checkNgrams, ngramModel } from './ngram-keys.ts'
 import { type OptimizationKeys, optimizationKeys, SCHEDULER_KWARGS } from './optimization-keys.ts'
 import { checkQuantKeys, type QuantKeys, quantKeys } from './quant-keys.ts'
 import { type RunKeys, runKeys } from './run-keys.ts'
@@ -107,7 +108,15 @@ export const trainSchema: z.ZodType<AllKeys> = z.strictObject(shape).superRefine
   checkQuantKeys(config, complain)
   checkTogether(config, complain)
   checkSchedule(config, complain)
+  if (ngramModel(config) !== undefined) checkNgrams(config, defaultsFor, complain)
 })
+
+/** What every other key is where these are all that is said, before and after `completeDefaults`. */
+function defaultsFor(given: Partial<AllKeys>): Partial<AllKeys>[] {
+  const keys = CONFIG_KEYS.map((key) => [key, shape[key].safeParse(undefined).data])
+  const plain: AllKeys = Object.fromEntries(keys)
+  return [plain, completeDefaults({ ...plain, ...given })]
+}
 
 function checkModel(config: AllKeys, complain: Complain<ConfigKey>): void {
   const sources = (['model_name_or_path', 'model', 'config_path'] as const).filter((key) => config[key] !== undefined)
@@ -120,7 +129,14 @@ function checkModel(config: AllKeys, complain: Complain<ConfigKey>): void {
   if (typeof config.model === 'object' && typeof config.model.model_type !== 'string') {
     complain('model', 'expected a model_type such as llama, got none. It is the first key of every config.json')
   }
-  if (config.model_name_or_path === undefined && config.tokenizer_name_or_path === undefined && sources.length === 1) {
+  if (ngramModel(config) !== undefined) {
+    if (config.stage !== 'classify')
+      complain('stage', `expected classify with model_type: ngrams, which gives labels, got ${config.stage}`)
+  } else if (
+    config.model_name_or_path === undefined &&
+    config.tokenizer_name_or_path === undefined &&
+    sources.length === 1
+  ) {
     complain('tokenizer_name_or_path', 'expected a directory with tokenizer.json for the fresh model, got nothing')
   }
 }

@@ -9,6 +9,14 @@ export { type EvaluateOptions, evaluate, type TaskRun } from './evaluate.ts'
 export { type FoundTasks, findTasks } from './find-tasks.ts'
 export type { Group, Metrics } from './groups.ts'
 export { lmModel } from './lm-model.ts'
+export {
+  auc,
+  type GroupedText,
+  generalizedMean,
+  type ScoredText,
+  type SubgroupAuc,
+  subgroupAuc,
+} from './metrics/auc.ts'
 export type { Answer, AnswerOptions, EvalModel } from './model.ts'
 export type { RenderChat } from './prompt.ts'
 export { isGroup, readTaskFile, type TaskFile } from './read-task.ts'
@@ -32,5 +40,7 @@ export type {
   Splits,
   TaskConfig,
 } from './task-config.ts'
+export { type HttpScorerOptions, httpScorer } from './toxicity/http-scorer.ts'
 export { Lexicon, readLexicon } from './toxicity/lexicon.ts'
+export { type AtThreshold, type JudgedText, measureScorer, type ScorerReport } from './toxicity/measure-scorer.ts'
 export type { ScoreOptions, ScorerMeasurement, ScorerQuality, ToxicityScorer } from './toxicity/scorer.ts'

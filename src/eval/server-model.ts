@@ -1,18 +1,14 @@
 // A model behind an address: any server with OpenAI's `/v1/completions`. Likelihoods come from `echo` with `logprobs`, where the text that was
 // sent is told back token by token; where the continuation begins is told by `text_offset`.
 
-import { setTimeout } from 'node:timers/promises'
 import { InputError, UsageError } from '../errors.ts'
-import { retryAfter } from '../retry-after.ts'
+import { askServer, parsedJson, reasonOf } from './ask-server.ts'
 import { beforeStops, newTokensOf, samplingOf, stopsOf } from './lm-model.ts'
 import type { Answer, AnswerOptions, EvalModel } from './model.ts'
 import type { EvalRequest } from './requests.ts'
 import { brief } from './task-config.ts'
 
 const AT_ONCE = 8
-const TRIES = 3
-/** Seconds that a server is waited for at most when it says how long. */
-const LONGEST_WAIT = 120
 
 /** How a server is asked. */
 export interface ServerOptions {
@@ -178,10 +174,10 @@ class Server {
     try {
       response = await fetch(url, { headers: this.#headers })
     } catch (cause) {
-      throw new UsageError(`model: expected a server at ${url}, got ${reason(cause)}. Is it running?`, { cause })
+      throw new UsageError(`model: expected a server at ${url}, got ${reasonOf(cause)}. Is it running?`, { cause })
     }
     const text = response.ok ? await response.text() : ''
-    const listed = parsed(text) as { data?: readonly { id?: unknown }[] } | null | undefined
+    const listed = parsedJson(text) as { data?: readonly { id?: unknown }[] } | null | undefined
     const id = listed?.data?.[0]?.id
     if (typeof id === 'string') return id
     throw new InputError(
@@ -189,50 +185,14 @@ class Server {
     )
   }
 
-  /** One completion, or why there is none: after three tries where the server or the way to it fails, at once where it refuses. */
+  /** One completion, or why there is none. */
   async complete(body: object, signal: AbortSignal | undefined): Promise<{ choice?: Completion; failed?: string }> {
-    let failed = ''
-    let asked: number | undefined
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      const wait = asked === undefined ? this.#pause * 2 ** attempt : Math.min(asked, LONGEST_WAIT) * 1000
-      if (attempt > 0) await setTimeout(wait, undefined, { signal }).catch(() => signal?.throwIfAborted())
-      try {
-        const response = await fetch(`${this.#address}/completions`, {
-          method: 'POST',
-          headers: this.#headers,
-          body: JSON.stringify(body),
-          ...(signal !== undefined && { signal }),
-        })
-        if (response.ok) {
-          const text = await response.text()
-          const answer = parsed(text) as { choices?: readonly (Completion | null)[] } | null | undefined
-          const choice = answer?.choices?.[0]
-          if (typeof choice === 'object' && choice !== null) return { choice }
-          failed = answer === undefined ? `expected JSON, got ${brief(text)}` : 'an answer without choices'
-          continue
-        }
-        asked = retryAfter(response.headers)
-        failed = `HTTP ${response.status} ${(await response.text()).slice(0, 200)}`.trim()
-        if (response.status < 500 && response.status !== 429 && response.status !== 408) break
-      } catch (error) {
-        signal?.throwIfAborted()
-        failed = reason(error)
-      }
+    const read = (answer: unknown): Completion | undefined => {
+      const choice = (answer as { choices?: readonly (Completion | null)[] } | null)?.choices?.[0]
+      return typeof choice === 'object' && choice !== null ? choice : undefined
     }
-    return { failed }
+    const asked = { headers: this.#headers, body, wanted: 'choices', pause: this.#pause, signal }
+    const { answer, failed } = await askServer(`${this.#address}/completions`, read, asked)
+    return answer === undefined ? { failed: failed! } : { choice: answer }
   }
-}
-
-/** undefined where a text is no JSON, such as a proxy's page. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function reason(error: unknown): string {
-  const { message, cause } = error as Error
-  return cause instanceof Error ? `${message}: ${cause.message}` : message
 }

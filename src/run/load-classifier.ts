@@ -2,28 +2,21 @@
 import { loadClassifier, storedLabels } from '../checkpoint/model-directory/classifier-directory.ts'
 import { stack } from '../data/batches.ts'
 import { labelsAbove } from '../data/label-set-counts.ts'
+import { softmax } from '../data/language/language-model.ts'
 import { framedText } from '../data/tuning/framed-text.ts'
 import { InputError, UsageError } from '../errors.ts'
 import { type Classifier, labelLogits, labelsOf, labelThresholdsOf, longestRow, padIdOf } from '../model/any-model.ts'
+import { counted } from '../report/amounts.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { hasTokenizer } from '../text/tokenizer-files.ts'
 import { noGrad, resolveDevice, scope } from '../torch/index.ts'
 import { Count, turn, type Watch } from '../work.ts'
+import type { Classification, TextLabeller } from './classification.ts'
+import { isNgramDirectory, loadNgramClassifier } from './ngram-classifier.ts'
 import { resolveModelPath } from './resolve-model.ts'
 
-/** What a classifier says of one text. */
-export interface Classification {
-  /** The most probable label. */
-  label: string
-  /** What the text has: that label; or, where it may have several, all that are as probable as their thresholds, the most probable first, maybe none. */
-  labels: string[]
-  /** Of every label, in the order of the classifier's `labels`; they sum to one where a text has one label. */
-  probabilities: number[]
-  logits: number[]
-}
-
 /** Gives labels to texts, or to ids. */
-export class TextClassifier {
+export class TextClassifier implements TextLabeller {
   readonly model: Classifier
   /** Names by id. */
   readonly labels: readonly string[]
@@ -36,10 +29,7 @@ export class TextClassifier {
     this.model = model
     this.labels = labelsOf(model)
     const own = labelThresholdsOf(model)
-    if (threshold !== undefined && own === null)
-      throw new UsageError(
-        `threshold: expected it with a classifier of several labels, got one that gives a text one label (problem_type in its config.json). Leave it out`,
-      )
+    refuseThreshold(threshold, own)
     this.thresholds = threshold === undefined ? own : this.labels.map(() => threshold)
     this.tokenizer = tokenizer
   }
@@ -54,6 +44,22 @@ export class TextClassifier {
     if (this.tokenizer === undefined)
       throw new InputError('text: expected a tokenizer.json beside the model, got none. Give token ids')
     return framedText(this.tokenizer, text, this.window ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** What the model says of each text. */
+  label(texts: readonly string[], options: { batchSize?: number } = {}, watch?: Watch): Promise<Classification[]> {
+    const all = texts.map((text) => this.encode(text))
+    const cut = all.filter(({ ids, length }) => length > ids.length)
+    if (cut.length > 0) {
+      const longest = cut.reduce((most, { length }) => Math.max(most, length), 0)
+      const message = `${counted(cut.length, 'text')} of ${all.length.toLocaleString('en')} ${cut.length === 1 ? 'is' : 'are'} longer than the ${cut[0]!.ids.length} tokens that the model reads and ${cut.length === 1 ? 'was' : 'were'} cut there (the longest has ${longest.toLocaleString('en')})`
+      watch?.tell?.({ type: 'notice', message })
+    }
+    return this.classify(
+      all.map(({ ids }) => ids),
+      options,
+      watch,
+    )
   }
 
   /** What the model says of each row of ids; rows may be of any length. Tells of `classifying` in rows. */
@@ -94,11 +100,11 @@ export class TextClassifier {
   }
 }
 
-function softmax(logits: readonly number[]): number[] {
-  const highest = Math.max(...logits)
-  const weights = logits.map((logit) => Math.exp(logit - highest))
-  const sum = weights.reduce((a, b) => a + b, 0)
-  return weights.map((weight) => weight / sum)
+function refuseThreshold(threshold: number | undefined, own: readonly number[] | null): void {
+  if (threshold !== undefined && own === null)
+    throw new UsageError(
+      'threshold: expected it with a classifier of several labels, got one that gives a text one label (problem_type in its config.json). Leave it out',
+    )
 }
 
 /**
@@ -114,6 +120,10 @@ export async function loadTextClassifier(
   watch?: Watch,
 ): Promise<TextClassifier> {
   const directory = await resolveModelPath(name, watch)
+  if (isNgramDirectory(directory))
+    throw new InputError(
+      `${directory}: expected a classifier that reads token ids, got one of n-grams, which has no tokens. Give it texts`,
+    )
   if (storedLabels(directory) === undefined)
     throw new InputError(
       `${directory}: expected a classifier, whose config.json names a class …ForSequenceClassification, got another model. Train one with stage: classify`,
@@ -126,4 +136,21 @@ export async function loadTextClassifier(
     model.free()
     throw error
   }
+}
+
+/**
+ * Opens a classifier of any kind, of n-grams or a model, that is given texts alone; see {@link loadTextClassifier}.
+ *
+ * @example
+ * const [answer] = await (await openClassifier('runs/reviews')).label(['I liked it'])
+ */
+export async function openClassifier(
+  name: string,
+  options: Parameters<typeof loadTextClassifier>[1] = {},
+  watch?: Watch,
+): Promise<TextLabeller> {
+  const directory = await resolveModelPath(name, watch)
+  if (!isNgramDirectory(directory)) return loadTextClassifier(directory, options, watch)
+  refuseThreshold(options.threshold, null)
+  return loadNgramClassifier(directory)
 }

@@ -2,28 +2,20 @@
 
 import { saveLanguageIdentifier } from '../data/language/identifier-file.ts'
 import type { LanguageModel } from '../data/language/language-model.ts'
-import { type LanguageSample, trainLanguageIdentifier } from '../data/language/train-identifier.ts'
+import { trainLanguageIdentifier } from '../data/language/train-identifier.ts'
 import { listFiles } from '../data/read/files.ts'
-import { readRows } from '../data/read/sources.ts'
-import { InputError } from '../errors.ts'
 import { checkNotInput, checkOutputFile } from '../files/output-file.ts'
 import { counted } from '../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
+import { readSamples, type SampleColumns } from './read-samples.ts'
 import { resolveData } from './resolve-data.ts'
 
 /** What to read, and what to make of it. */
-export interface TrainIdentifierOptions {
+export interface TrainIdentifierOptions extends SampleColumns {
   /** Files or folders with a column of texts and one of labels; or, with `labels`, of text alone. */
   paths: readonly string[]
   /** The file to write. */
   out: string
-  /** Columns. Default `text` and `label`. */
-  textColumn?: string
-  labelColumn?: string
-  /** Names the columns of .csv and .tsv files that have no header. */
-  columns?: readonly string[]
-  /** The share of lines that may be bad, 0 to 1; they are left out. Default 0.001. */
-  maxBadFraction?: number
   /** Rows of the table as a power of two. Default: what makes a file of some 512 KiB. */
   bits?: number
   epochs?: number
@@ -64,7 +56,7 @@ export async function* trainIdentifier(options: TrainIdentifierOptions): AsyncGe
 async function work(options: TrainIdentifierOptions, tell: Tell): Promise<TrainedIdentifier> {
   const { out, bits, epochs = 10, seed, sources } = options
   checkNotInput(out, 'out', listFiles(options.paths))
-  const samples = await readSamples(options, tell)
+  const samples = await readSamples(options.paths, options, tell)
   const model = trainLanguageIdentifier(samples, {
     name: nameOf(out),
     epochs,
@@ -77,30 +69,6 @@ async function work(options: TrainIdentifierOptions, tell: Tell): Promise<Traine
   saveLanguageIdentifier(model, out)
   tell({ type: 'saved', what: 'identifier', path: out })
   return { out, labels: model.labels, texts, macro_f1: held.macro_f1 }
-}
-
-async function readSamples(options: TrainIdentifierOptions, tell: Tell): Promise<LanguageSample[]> {
-  const { paths, textColumn = 'text', labelColumn = 'label', columns, maxBadFraction = 0.001 } = options
-  const samples: LanguageSample[] = []
-  let empty = 0
-  const onNotice = (message: string): void => tell({ type: 'notice', message })
-  for await (const { row, id } of readRows(paths, { onNotice, maxBadFraction, ...(columns && { columns }) })) {
-    const fields: Readonly<Record<string, unknown>> = typeof row === 'string' ? { text: row } : row
-    const [text, given] = [fields[textColumn], fields[labelColumn]]
-    const label = typeof given === 'number' ? String(given) : given // as in a table, where 0 and 1 are words too
-    for (const [value, column] of [
-      [text, textColumn],
-      [label, labelColumn],
-    ] as const)
-      if (typeof value !== 'string')
-        throw new InputError(
-          `${id.file}:${id.line}: expected a text in column '${column}', got ${JSON.stringify(value) ?? `columns ${Object.keys(fields).slice(0, 20).join(', ')}`}`,
-        )
-    if ((text as string).trim() === '' || (label as string).trim() === '') empty++
-    else samples.push({ text: text as string, label: (label as string).trim() })
-  }
-  if (empty > 0) onNotice(`${counted(empty, 'row')} with an empty text or label left out`)
-  return samples
 }
 
 function tellOf(model: LanguageModel, tell: Tell): { texts: number; held: { macro_f1: number } } {

@@ -82,6 +82,11 @@ export class LanguageModel implements LanguageIdentifier {
       : { language: UNDETERMINED, probability, ranking, undetermined: reason }
   }
 
+  /** Logits of every label, in the order of `labels`, of a text of any length. */
+  logitsOf(text: string): number[] {
+    return this.logits(featuresOf(lettersOf(text.slice(0, MAX_CHARACTERS)), this.parts.bits, this.features).length)
+  }
+
   plausible(text: string, language: string): number {
     const [label] = indicesOf([language], this.labels, this.name)
     const count = featuresOf(lettersOf(text.slice(0, MAX_CHARACTERS)), this.parts.bits, this.features).length

@@ -114,18 +114,10 @@ export function trainLanguageIdentifier(
   // Whole texts and parts of them: what a probability is worth must hold at both lengths.
   const mixed = held.flatMap((sample, i) => [sample, { ...sample, letters: partOf(sample.letters, i, 1) }])
   const raw = new LanguageModel(parts)
-  const logits = mixed.map(({ letters }) =>
-    raw.identify(letters, { minLetters: 0 }).ranking.reduce<number[]>((all, { language, probability }) => {
-      all[labels.indexOf(language)] = Math.log(Math.max(probability, 1e-30))
-      return all
-    }, Array(size).fill(0)),
-  )
+  const logits = mixed.map(({ letters }) => raw.logitsOf(letters))
   const truths = mixed.map(({ label }) => label)
   const temperature = fitTemperature(logits, truths)
-  const { macroF1, counts: heldCounts } = score(held, size, (letters) => {
-    const { ranking } = raw.identify(letters, { minLetters: 0 })
-    return labels.map((label) => ranking.find(({ language }) => language === label)!.probability)
-  })
+  const { macroF1, counts: heldCounts } = score(held, size, (letters) => raw.logitsOf(letters))
   const about = {
     ...options.about,
     texts: Object.fromEntries(labels.map((label, i) => [label, counts[i]])),

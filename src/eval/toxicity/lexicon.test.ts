@@ -36,8 +36,8 @@ describe('a lexicon', () => {
   it('knows composed and decomposed letters as one', () => {
     expect(lexicon.found('un \u00e9clat')).toEqual(['\u00e9clat'])
   })
-  it('gives 1 to a text that has one of them and 0 to others', async () => {
-    expect(await lexicon.score(['blorp blorp', 'fine', ''])).toEqual([1, 0, 0])
+  it('gives 1 to a text that has one of them, 0 to others, and nothing to one without words', async () => {
+    expect(await lexicon.score(['blorp blorp', 'fine', ' '])).toEqual([1, 0, undefined])
   })
 })
 

@@ -54,8 +54,8 @@ export class Lexicon implements ToxicityScorer {
     return [...found]
   }
 
-  score(texts: readonly string[]): Promise<number[]> {
-    return Promise.resolve(texts.map((text) => (this.found(text).length > 0 ? 1 : 0)))
+  score(texts: readonly string[]): Promise<(number | undefined)[]> {
+    return Promise.resolve(texts.map((text) => (text.trim() === '' ? undefined : this.found(text).length > 0 ? 1 : 0)))
   }
 }
 

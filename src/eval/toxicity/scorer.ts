@@ -25,6 +25,6 @@ export interface ToxicityScorer {
   readonly name: string
   /** Undefined where nobody measured it; no figure of a scorer means much without. */
   readonly measured?: ScorerMeasurement | undefined
-  /** Probabilities in 0 … 1 in the order of the texts; `undefined` where the scorer failed or cannot say: missing, which is not 0. */
+  /** Probabilities in 0 … 1 in the order of the texts; `undefined` where the scorer failed or a text is empty: missing, which is not 0. */
   score(texts: readonly string[], options?: ScoreOptions): Promise<(number | undefined)[]>
 }

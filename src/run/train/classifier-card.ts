@@ -28,7 +28,6 @@ export function writeClassifierCard(
   const { model_name_or_path, finetuning } = config
   const base = model_name_or_path && (nameOfSnapshot(model_name_or_path)?.repo ?? basename(resolve(model_name_or_path)))
   const name = basename(resolve(directory))
-  const measured = MEASURED.filter((key) => evaluation[key] !== undefined)
   const from = base === undefined ? 'from fresh weights' : `from \`${base}\``
   const lines = [
     '---',
@@ -43,13 +42,7 @@ export function writeClassifierCard(
     '',
     `Labels: ${labels.map((label, id) => `\`${label}\`${thresholds ? ` from a probability of ${formatNumber(thresholds[id]!)} on` : ''}`).join(', ')}${thresholds ? '; a text may have several. What was measured is with one half for all' : ''}.`,
     '',
-    ...(measured.length === 0
-      ? ['Nothing was held out, so nothing is known of how well it does.']
-      : [
-          '| on held-out texts | |',
-          '|---|--:|',
-          ...measured.map((key) => `| ${key.replace('eval_', '')} | ${formatNumber(Number(evaluation[key]))} |`),
-        ]),
+    ...measuredLines(evaluation),
     '',
     '```sh',
     `anneal classify --model ${name} --text texts.txt`,
@@ -58,6 +51,40 @@ export function writeClassifierCard(
     '```python',
     'from transformers import pipeline',
     `print(pipeline("text-classification", ${JSON.stringify(name)})("a text"))`,
+    '```',
+    '',
+  ]
+  return writeFileAtomic(join(directory, 'README.md'), lines.join('\n'))
+}
+
+function measuredLines(evaluation: ClassifierFacts['evaluation']): string[] {
+  const measured = MEASURED.filter((key) => evaluation[key] !== undefined)
+  if (measured.length === 0) return ['Nothing was held out, so nothing is known of how well it does.']
+  const rows = measured.map((key) => `| ${key.replace('eval_', '')} | ${formatNumber(Number(evaluation[key]))} |`)
+  return ['| on held-out texts | |', '|---|--:|', ...rows]
+}
+
+/** Writes README.md of a classifier of n-grams, which Anneal alone reads. */
+export function writeNgramCard(
+  directory: string,
+  { labels, texts, evaluation }: Pick<ClassifierFacts, 'labels' | 'evaluation'> & { texts: number },
+): WrittenFile {
+  const name = basename(resolve(directory))
+  const lines = [
+    '---',
+    'pipeline_tag: text-classification',
+    '---',
+    '',
+    `# ${name}`,
+    '',
+    `A classifier of texts by hashed character n-grams, trained with Anneal on ${texts.toLocaleString('en')} texts. Only Anneal reads it.`,
+    '',
+    `Labels: ${labels.map((label) => `\`${label}\``).join(', ')}.`,
+    '',
+    ...measuredLines(evaluation),
+    '',
+    '```sh',
+    `anneal classify --model ${name} --text texts.txt`,
     '```',
     '',
   ]

@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 import { dumpConfig } from '../../config/dump.ts'
+import { ngramModel } from '../../config/ngram-keys.ts'
 import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { trainKind } from '../../config/train-kind.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
@@ -22,6 +23,7 @@ import { pinnedConfig } from './resolve-names.ts'
 import type { RunEvent, RunOnlyEvent, RunTell, TrainResult } from './run-events.ts'
 import { saveFinal } from './run-files.ts'
 import { RunLog } from './run-log.ts'
+import { trainNgrams } from './train-ngrams.ts'
 import { TrainingPage } from './training-page.ts'
 
 /** How a run is stopped, and where its configuration came from. */
@@ -45,6 +47,7 @@ export async function* runTraining(
   { signal, origins }: RunTrainingOptions = {},
 ): AsyncGenerator<RunEvent, TrainResult> {
   yield { type: 'started', work: 'train', message: describeRun(given) }
+  if (ngramModel(given) !== undefined) return yield* trainNgrams(given, { signal, origins })
   let run: Run
   try {
     run = yield* eventsOf<Run, RunOnlyEvent>((watch) => prepareRun(given, watch), { signal })

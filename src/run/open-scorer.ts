@@ -1,0 +1,130 @@
+// The name of a scorer of toxicity → the scorer: a list of words, a classifier's directory, or the address of a service.
+
+import { existsSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { InputError, UsageError } from '../errors.ts'
+import { httpScorer } from '../eval/toxicity/http-scorer.ts'
+import { readLexicon } from '../eval/toxicity/lexicon.ts'
+import type { ScorerMeasurement, ToxicityScorer } from '../eval/toxicity/scorer.ts'
+import { readJsonFile } from '../files/read-json.ts'
+import type { Watch } from '../work.ts'
+import type { TextLabeller } from './classification.ts'
+import { openClassifier } from './load-classifier.ts'
+
+/** How a scorer is opened. */
+export interface OpenScorerOptions {
+  /** The labels of a classifier that mean toxic; of several, the probabilities are added. Default: the one called toxic, in any case. */
+  toxicLabels?: readonly string[]
+  device?: 'auto' | 'cpu' | 'cuda'
+  /** Of a service: requests in a second, at most. Default 1. */
+  requestsPerSecond?: number
+  /** Texts at once of an encoder. Default 16. */
+  batchSize?: number
+}
+
+/** A scorer that holds memory until it is given back. */
+export interface OpenedScorer {
+  scorer: ToxicityScorer
+  close(): void
+}
+
+/** Opens `words.txt`, `runs/toxic` or `https://…`, with what was measured of it. InputError for what is none of them. */
+export async function openScorer(name: string, options: OpenScorerOptions = {}, watch?: Watch): Promise<OpenedScorer> {
+  const { toxicLabels = [], device, requestsPerSecond } = options
+  const isService = /^https?:\/\//i.test(name)
+  const isFile = !isService && existsSync(name) && statSync(name).isFile()
+  if ((isService || isFile) && toxicLabels.length > 0)
+    throw new UsageError(
+      `toxicLabels: expected it with a classifier, got ${isFile ? 'a list of words' : 'a service'}: ${name}. Leave it out`,
+    )
+  if (isService) {
+    if (!URL.canParse(name)) throw new UsageError(`scorer: expected an address, got ${name}. Check it`)
+    return { scorer: httpScorer(name, requestsPerSecond === undefined ? {} : { requestsPerSecond }), close: () => {} }
+  }
+  if (requestsPerSecond !== undefined)
+    throw new UsageError(`requestsPerSecond: expected it with the address of a service, got ${name}. Leave it out`)
+  const measured = readMeasurement(name)
+  if (isFile) return { scorer: readLexicon(name, measured), close: () => {} }
+  const classifier = await openClassifier(name, device === undefined ? {} : { device }, watch)
+  try {
+    const scorer = classifierScorer(classifier, { name, toxicLabels, measured, batchSize: options.batchSize })
+    return { scorer, close: () => classifier.free() }
+  } catch (error) {
+    classifier.free()
+    throw error
+  }
+}
+
+/** A classifier as a scorer. UsageError where no label is known to mean toxic. */
+export function classifierScorer(
+  classifier: TextLabeller,
+  {
+    name,
+    toxicLabels = [],
+    measured,
+    batchSize = 16,
+  }: {
+    name: string
+    toxicLabels?: readonly string[] | undefined
+    measured?: ScorerMeasurement | undefined
+    batchSize?: number | undefined
+  },
+): ToxicityScorer {
+  const ids = toxicIds(classifier.labels, toxicLabels, name)
+  const isOfSeveral = classifier.thresholds !== null
+  const toxicOf = (probabilities: readonly number[]): number =>
+    isOfSeveral
+      ? Math.max(...ids.map((id) => probabilities[id]!))
+      : Math.min(
+          1,
+          ids.reduce((sum, id) => sum + probabilities[id]!, 0),
+        )
+  return {
+    name,
+    measured,
+    score: async (texts, { signal } = {}) => {
+      // A text without words gives a classifier nothing to go by.
+      const told = texts.flatMap((text, i) => (text.trim() === '' ? [] : [i]))
+      const answers = await classifier.label(
+        told.map((i) => texts[i]!),
+        { batchSize },
+        { signal },
+      )
+      const scores: (number | undefined)[] = texts.map(() => undefined)
+      for (const [k, i] of told.entries()) scores[i] = toxicOf(answers[k]!.probabilities)
+      return scores
+    },
+  }
+}
+
+function toxicIds(labels: readonly string[], wanted: readonly string[], name: string): number[] {
+  const known = labels.slice(0, 20).join(', ')
+  const unknown = wanted.find((label) => !labels.includes(label))
+  if (unknown !== undefined)
+    throw new UsageError(`toxicLabels: expected labels of ${name} (${known}), got ${unknown}. Name one of them`)
+  const named = wanted.length > 0 ? wanted : labels.filter((label) => label.toLowerCase() === 'toxic')
+  if (named.length === 0)
+    throw new UsageError(
+      `toxicLabels: expected the labels of ${name} that mean toxic, got none, and none is called toxic (${known}). Name them`,
+    )
+  if (new Set(named).size === labels.length)
+    throw new UsageError(
+      `toxicLabels: expected some of the labels of ${name}, got all of them (${known}), which tells nothing apart`,
+    )
+  return [...new Set(named)].map((label) => labels.indexOf(label))
+}
+
+/** Where what was measured of a scorer is kept: in its directory, or beside its list of words. */
+export function measurementFile(name: string): string {
+  const isFile = existsSync(name) && statSync(name).isFile()
+  return isFile ? join(dirname(resolve(name)), `${basename(name)}.toxicity.json`) : join(name, 'toxicity.json')
+}
+
+function readMeasurement(name: string): ScorerMeasurement | undefined {
+  const file = measurementFile(name)
+  if (!existsSync(file)) return undefined
+  const json = readJsonFile(file) as Partial<ScorerMeasurement> | null
+  if (typeof json?.auc === 'number' && typeof json.texts === 'number' && typeof json.languages === 'object')
+    return json as ScorerMeasurement
+  throw new InputError(`${file}: expected auc, texts and languages, got something else. Measure the scorer again`)
+}
