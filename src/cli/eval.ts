@@ -24,6 +24,26 @@ export const command: Command = defineCommand({
       value: 'DIR',
       summary: 'files of data sets that are published elsewhere; nothing is downloaded',
     },
+    scorer: {
+      kind: 'text',
+      value: 'FILE|DIR|URL',
+      summary: 'of the task toxicity: a list of words, a classifier, or the address of a service',
+    },
+    identifier: {
+      kind: 'text',
+      value: 'FILE',
+      summary: "of toxicity, consistency and diversity: a file of anneal language train (default: eld, the library's)",
+    },
+    'english-words': {
+      kind: 'text',
+      value: 'FILE',
+      summary: 'of consistency in scripts that are not Latin: a word in a line',
+    },
+    judge: {
+      kind: 'text',
+      value: 'DIR',
+      summary: 'of toxicity and diversity: a model that says how fluent continuations are',
+    },
     'num-fewshot': {
       kind: 'integer',
       value: 'N',
@@ -74,6 +94,7 @@ export const command: Command = defineCommand({
   examples: [
     'eval --model runs/tiny --tasks minimal_pairs,copying',
     'eval --model models/base --tasks my-task.yaml --num-fewshot 5 --output-path evals',
+    'eval --model models/base --tasks toxicity,consistency,diversity --data data/prompts --scorer words.txt --judge models/other',
     'eval --model http://localhost:8000 --tasks mmlu --data data/mmlu --limit 100',
   ],
   run: async ({ options, output, given }) => {

@@ -12,6 +12,7 @@ import {
   matthewsCorrelation,
   microF1,
 } from './metrics/classification.ts'
+import { meanOfAll, medianOfAll } from './metrics/of-all.ts'
 import { icat, type TermItem, termPercentage } from './metrics/terms.ts'
 import {
   type TemplateItem,
@@ -102,6 +103,9 @@ const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   bleu: { of: (items) => bleu(...texts(items)), error: 'bootstrap' },
   chrf: { of: (items) => chrf(...texts(items)), error: 'bootstrap' },
   'chrf++': { of: (items) => chrf(...texts(items), 2), error: 'bootstrap' },
+  sum: { of: (items) => numbers(items).reduce((total, value) => total + value, 0), error: 'none' },
+  mean_of_all: { of: (items) => meanOfAll(items as readonly (readonly number[])[]), error: 'bootstrap' },
+  median_of_all: { of: (items) => medianOfAll(items as readonly (readonly number[])[]), error: 'bootstrap' },
   term_percentage: { of: (items) => termPercentage(items as readonly TermItem[]), error: 'bootstrap' },
   icat: { of: (items) => icat(items as readonly TermItem[]), error: 'bootstrap' },
   understood_mean: {
@@ -116,6 +120,8 @@ const MOST_DRAWS: Readonly<Record<string, number>> = {
   bleu: 100,
   chrf: 100,
   'chrf++': 100,
+  mean_of_all: 1000,
+  median_of_all: 1000,
   term_percentage: 1000,
   icat: 1000,
 }
@@ -164,7 +170,8 @@ export function standardError(name: string, items: readonly MetricValue[], draws
     return Number.isNaN(own) ? 'N/A' : own
   }
   if (error === 'mean') return sampleStandardDeviation(numbers(items)) / Math.sqrt(items.length)
-  return bootstrapError(valueAt(aggregation, items), items.length, Math.min(draws, MOST_DRAWS[name] ?? draws))
+  const drawn = bootstrapError(valueAt(aggregation, items), items.length, Math.min(draws, MOST_DRAWS[name] ?? draws))
+  return Number.isNaN(drawn) ? 'N/A' : drawn
 }
 
 /** The standard deviation over samples drawn with replacement, in chunks of at most 1000 that are seeded by their number. */

@@ -89,3 +89,21 @@ it('refuses other tasks and other documents', () => {
     'task t, document 0: expected the same one in both',
   )
 })
+
+it('takes what both have a number for, and no other document into either mean', () => {
+  const some = (values: readonly (number | undefined)[], value: number): StoredResults => {
+    const whole = stored(
+      'judged',
+      values.map((each) => each ?? 0),
+      value,
+    )
+    const kept = whole.samples
+      .get('t')!
+      .map((sample, i) => (values[i] === undefined ? { ...sample, scores: {} } : sample))
+    return { ...whole, samples: new Map([['t', kept]]) }
+  }
+  // In pairs 2 and 4 became 3 and 7; 99 and 50 have no partner.
+  const [found] = compareResults(some([2, 4, 99, undefined], 35), some([3, 7, undefined, 50], 20))
+  expect(found).toMatchObject({ before: 3, after: 5, difference: 2, pairs: 2 })
+  expect((found!.low + found!.high) / 2).toBeCloseTo(2, 12)
+})

@@ -61,27 +61,29 @@ function compareMetric(task: string, key: string, before: StoredResults, after: 
   const better = (after.results.higher_is_better as Record<string, Record<string, boolean>> | undefined)?.[task]?.[
     metric
   ]
-  const common = {
-    task,
-    metric,
-    filter,
-    before: a,
-    after: b,
-    difference: b - a,
-    higherIsBetter: better ?? METRICS[metric]?.higherIsBetter ?? null,
-  }
+  const higherIsBetter = better ?? METRICS[metric]?.higherIsBetter ?? null
+  const told = { task, metric, filter, before: a, after: b, difference: b - a, higherIsBetter }
   const pairs = pairsOf(task, metric, filter, before, after)
   if (pairs.length === 0) {
     const errors = [before, after].map((stored) => Number(of(stored, `${metric}_stderr,${filter}`)))
     const error = Math.sqrt(errors.reduce((sum, value) => sum + value ** 2, 0))
     const [low, high] = [b - a - 1.96 * error, b - a + 1.96 * error]
-    return { ...common, low, high, p: twoSided(Math.abs(b - a) / error), pairs: 0, changed: [] }
+    return { ...told, low, high, p: twoSided(Math.abs(b - a) / error), pairs: 0, changed: [] }
   }
   const aggregation = aggregationIn(after, task, metric)
   const worth =
     aggregation === 'mean'
       ? ofDifferences(pairs.map(([x, y]) => (y as number) - (x as number)))
       : drawn(aggregation, pairs)
+  // A document that only one of them has a number for is in neither.
+  const isWhole = [before, after].every((stored) => scoredIn(stored, task, metric, filter).length === pairs.length)
+  const side = (place: 0 | 1): number =>
+    aggregate(
+      aggregation,
+      pairs.map((pair) => pair[place]),
+    )
+  const [x, y] = isWhole ? [a, b] : [side(0), side(1)]
+  const common = { ...told, before: x, after: y, difference: y - x }
   const changed = pairs
     .filter(([x, y]) => JSON.stringify(x) !== JSON.stringify(y))
     .map(([x, y, id]) => ({ id, before: x, after: y }))
@@ -104,10 +106,8 @@ function pairsOf(
   before: StoredResults,
   after: StoredResults,
 ): (readonly [MetricValue, MetricValue, number])[] {
-  const scored = ({ samples }: StoredResults): readonly Sample[] =>
-    (samples.get(task) ?? []).filter((sample) => sample.filter === filter && sample.scores[metric] !== undefined)
-  const known = new Map(scored(before).map((sample) => [sample.doc_id, sample]))
-  return scored(after).flatMap((sample) => {
+  const known = new Map(scoredIn(before, task, metric, filter).map((sample) => [sample.doc_id, sample]))
+  return scoredIn(after, task, metric, filter).flatMap((sample) => {
     const other = known.get(sample.doc_id)
     if (other === undefined) return []
     if (JSON.stringify(other.doc) !== JSON.stringify(sample.doc))
@@ -116,6 +116,10 @@ function pairsOf(
       )
     return [[other.scores[metric]!, sample.scores[metric]!, sample.doc_id] as const]
   })
+}
+
+function scoredIn({ samples }: StoredResults, task: string, metric: string, filter: string): Sample[] {
+  return (samples.get(task) ?? []).filter((sample) => sample.filter === filter && sample.scores[metric] !== undefined)
 }
 
 /** Of a mean: the interval by its standard error; McNemar's exact test for right and wrong, else signs drawn at random. */

@@ -10,7 +10,7 @@ import { FewshotSampler, type PromptOptions } from './prompt.ts'
 import { type Asked, type EvalRequest, requestsOf } from './requests.ts'
 import { argumentsOf, responseOf, type Sample } from './samples.ts'
 import type { Task } from './task.ts'
-import type { MetricConfig } from './task-config.ts'
+import type { AnnotateOptions, Annotations, MetricConfig } from './task-config.ts'
 
 /** How tasks are asked. */
 export interface EvaluateOptions extends Watch {
@@ -89,13 +89,36 @@ export async function evaluate(
   } finally {
     answers.flush()
   }
-  return plans.map(({ task, metrics, asked }) => ({
-    task,
-    metrics,
-    samples: samplesOf(task, metrics, asked, (request) => answers.get(keys.get(request)!)!),
-    original: task.docs.length,
-    effective: asked.length,
-  }))
+  const answerTo = (request: EvalRequest): Answer => answers.get(keys.get(request)!)!
+  const runs: TaskRun[] = []
+  for (const { task, metrics, asked } of plans) {
+    const annotations = await annotationsOf(task, asked, answerTo, { encode: model.encode, signal })
+    const samples = samplesOf(task, metrics, asked, answerTo, annotations)
+    runs.push({ task, metrics, samples, original: task.docs.length, effective: asked.length })
+  }
+  return runs
+}
+
+/** What the task has others say of the answers, by document; without those that have none. */
+async function annotationsOf(
+  task: Task,
+  asked: readonly Asked[],
+  answerTo: (request: EvalRequest) => Answer,
+  options: AnnotateOptions,
+): Promise<ReadonlyMap<number, Annotations>> {
+  const { annotate } = task.config
+  if (annotate === undefined) return new Map()
+  const whole = asked.flatMap(({ id, doc, requests }) => {
+    const answers = requests.flat().map(answerTo)
+    return answers.some(({ failed }) => failed !== undefined)
+      ? []
+      : [{ id, answered: { doc, answers: answers.map(({ text = '' }) => text) } }]
+  })
+  const found = await annotate(
+    whole.map(({ answered }) => answered),
+    options,
+  )
+  return new Map(whole.map(({ id }, i) => [id, found[i]!]))
 }
 
 function promptingOf(model: EvalModel, options: EvaluateOptions): PromptOptions {
@@ -132,6 +155,7 @@ export function samplesOf(
   metrics: readonly MetricConfig[],
   asked: readonly Asked[],
   answerTo: (request: EvalRequest) => Answer,
+  annotated: ReadonlyMap<number, Annotations> = new Map(),
 ): Sample[] {
   const filters = task.config.filter_list ?? [undefined]
   return filters.flatMap((config) => {
@@ -148,6 +172,7 @@ export function samplesOf(
       const empty = count(({ text }) => text !== undefined && text.trim() === '')
       const joined = count(({ isJoined }) => isJoined === true)
       const truncated = Math.max(0, ...all.map(({ truncated = 0 }) => truncated))
+      const annotations = annotated.get(id)
       return {
         doc_id: id,
         doc,
@@ -157,7 +182,8 @@ export function samplesOf(
         filtered_resps: filtered,
         filter: config?.name ?? 'none',
         ...(tokens !== undefined && { tokens }),
-        scores: failed === undefined ? processResults(task, metrics, doc, id, filtered, tokens) : {},
+        ...(annotations !== undefined && { annotations }),
+        scores: failed === undefined ? processResults(task, metrics, doc, id, filtered, tokens, annotations) : {},
         ...(failed !== undefined && { failed }),
         ...(empty > 0 && { empty }),
         ...(joined > 0 && { joined }),

@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs'
 import { ConfigError, UsageError } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
-import type { ReadOptions } from './documents.ts'
 import type { Group } from './groups.ts'
 import { isGroup, readTaskFile, type TaskFile } from './read-task.ts'
 import type { GroupConfig, TaskConfig } from './task-config.ts'
 import { BUILT_IN } from './tasks/built-in.ts'
+import type { SuiteOptions } from './tasks/suite-options.ts'
 
 /** Tasks in the order in which they are named, each once, and groups with the inner ones first. */
 export interface FoundTasks {
@@ -21,7 +21,7 @@ export interface FoundTasks {
  * @example
  * const { tasks } = await findTasks(['arithmetic', 'my-task.yaml'])
  */
-export async function findTasks(names: readonly string[], options: ReadOptions = {}): Promise<FoundTasks> {
+export async function findTasks(names: readonly string[], options: SuiteOptions = {}): Promise<FoundTasks> {
   const found: FoundTasks = { tasks: [], groups: [] }
   for (const name of names) await add(await find(name, options), found, options)
   const seen = new Map<string, TaskConfig>()
@@ -36,7 +36,7 @@ export async function findTasks(names: readonly string[], options: ReadOptions =
   return { tasks: [...seen.values()], groups: found.groups }
 }
 
-async function find(name: string, options: ReadOptions, group?: string): Promise<TaskFile> {
+async function find(name: string, options: SuiteOptions, group?: string): Promise<TaskFile> {
   const where = group === undefined ? 'tasks' : `task of group ${group}`
   if (/\.(?:ya?ml|[cm]?[jt]s)$/i.test(name)) return readTaskFile(name)
   const make = BUILT_IN.get(name)
@@ -57,7 +57,7 @@ async function find(name: string, options: ReadOptions, group?: string): Promise
 async function add(
   config: TaskFile,
   found: FoundTasks,
-  options: ReadOptions,
+  options: SuiteOptions,
 ): Promise<{ name: string; tasks: string[] }> {
   if (!isGroup(config)) {
     found.tasks.push(config)

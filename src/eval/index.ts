@@ -28,6 +28,9 @@ export type { Sample } from './samples.ts'
 export { type ServerOptions, serverModel } from './server-model.ts'
 export { loadTask, type Target, type Task } from './task.ts'
 export type {
+  AnnotateOptions,
+  Annotations,
+  Answered,
   Doc,
   DocField,
   FewshotConfig,
@@ -40,6 +43,7 @@ export type {
   Splits,
   TaskConfig,
 } from './task-config.ts'
+export type { SuiteOptions } from './tasks/suite-options.ts'
 export { type HttpScorerOptions, httpScorer } from './toxicity/http-scorer.ts'
 export { Lexicon, readLexicon } from './toxicity/lexicon.ts'
 export { type AtThreshold, type JudgedText, measureScorer, type ScorerReport } from './toxicity/measure-scorer.ts'

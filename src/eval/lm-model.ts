@@ -40,6 +40,7 @@ export function lmModel(
     facts,
     contextLength: lm.contextLength,
     renderChat: lm.canChat && lm.renderChat !== undefined ? (messages) => renderTurns(lm, messages) : undefined,
+    encode: (text) => (text === '' ? [] : lm.encode({ prompt: text, addSpecialTokens: false })),
     answer: (requests, options) => asker.answer(requests, options),
   }
 }

@@ -31,6 +31,8 @@ export interface EvalModel {
   readonly contextLength?: number | undefined
   /** Chats as it reads them; absent where it has no chat template. */
   readonly renderChat?: RenderChat | undefined
+  /** The tokens of a text without control tokens around it; absent where they are not known. */
+  readonly encode?: ((text: string) => number[]) | undefined
   /** What `results_*.json` tells of it besides. */
   readonly facts: Readonly<Record<string, unknown>>
   /** Answers all requests, in any order, each with one call of `take`. */

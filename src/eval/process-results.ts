@@ -8,7 +8,7 @@ import { type ExactMatchOptions, exactMatch } from './metrics/exact-match.ts'
 import { type RougeName, rouge } from './metrics/rouge.ts'
 import { squadF1 } from './metrics/squad.ts'
 import type { Target, Task } from './task.ts'
-import { brief, type Doc, type MetricConfig, type OutputType } from './task-config.ts'
+import { type Annotations, brief, type Doc, type MetricConfig, type OutputType } from './task-config.ts'
 
 /** What each kind of task is measured by where it does not say. */
 const DEFAULT_METRICS: Readonly<Record<OutputType, readonly string[]>> = {
@@ -51,11 +51,12 @@ export function processResults(
   id: number,
   results: readonly unknown[],
   tokens?: readonly number[],
+  annotations?: Annotations,
 ): Record<string, MetricValue> {
   const { process_results: own } = task.config
   if (own !== undefined) {
     try {
-      return { ...own(doc, results, tokens) } as Record<string, MetricValue>
+      return { ...own(doc, results, tokens, annotations) } as Record<string, MetricValue>
     } catch (cause) {
       throw new InputError(
         `task ${task.name}, document ${id}, process_results: the task's function failed: ${(cause as Error).message}`,

@@ -94,7 +94,7 @@ function rescoreTask(given: TaskConfig, samples: readonly Sample[], original: nu
       return {
         ...named,
         filtered_resps: filtered,
-        scores: processResults(task, metrics, doc, id, filtered, sample.tokens),
+        scores: processResults(task, metrics, doc, id, filtered, sample.tokens, sample.annotations),
       }
     })
   })

@@ -7,7 +7,7 @@ import type { MetricValue } from './aggregate.ts'
 import type { Answer } from './model.ts'
 import type { EvalRequest } from './requests.ts'
 import type { Target } from './task.ts'
-import type { Doc } from './task-config.ts'
+import type { Annotations, Doc } from './task-config.ts'
 
 /** A document's row. `scores` are its metrics. */
 export interface Sample {
@@ -22,6 +22,8 @@ export interface Sample {
   /** Tokens of each continuation, where they are known. */
   tokens?: readonly number[]
   filter: string
+  /** What the task's `annotate` found. */
+  annotations?: Annotations
   scores: Readonly<Record<string, MetricValue>>
   /** There is no score, and why. */
   failed?: string
@@ -106,6 +108,8 @@ export function parseSampleRow(row: Readonly<Record<string, unknown>>): Sample {
     filtered_resps: list(row.filtered_resps).map(parsedAnswer),
     filter: String(row.filter ?? 'none'),
     scores: Object.fromEntries(names.map((name) => [name, row[name] as MetricValue])),
+    ...(typeof row.annotations === 'object' &&
+      row.annotations !== null && { annotations: row.annotations as Annotations }),
     ...(Array.isArray(row.tokens) && { tokens: row.tokens as number[] }),
     ...(typeof row.failed === 'string' && { failed: row.failed }),
     ...(typeof row.empty === 'number' && { empty: row.empty }),

@@ -57,6 +57,23 @@ export interface GenerationKwargs {
   [option: string]: unknown
 }
 
+/** A document with its answers, as it is given to `annotate`. */
+export interface Answered {
+  doc: Doc
+  /** The answers to its one question; as many as the task repeats it. */
+  answers: readonly string[]
+}
+
+/** What `annotate` finds of a document: anything that JSON holds. Samples keep it. */
+export type Annotations = Readonly<Record<string, unknown>>
+
+/** What `annotate` may use. */
+export interface AnnotateOptions {
+  /** The tokens of a text, as the model that answered reads it; absent where that is not known. */
+  encode?: ((text: string) => readonly unknown[]) | undefined
+  signal?: AbortSignal | undefined
+}
+
 /**
  * A task. `output_type` is `generate_until` where it is left out, as there.
  *
@@ -89,11 +106,17 @@ export interface TaskConfig {
   doc_to_text?: DocField<string | number>
   doc_to_target?: DocField<string | number | readonly (string | number)[]> | number | readonly (string | number)[]
   doc_to_choice?: DocField<readonly string[]> | readonly string[] | Readonly<Record<string, string>>
+  /**
+   * What others say of the answers before they are counted, for all documents at once and in their order: a classifier's scores, languages,
+   * another model's numbers. `process_results` gets it. Of `generate_until` tasks only.
+   */
+  annotate?: (answered: readonly Answered[], options: AnnotateOptions) => Promise<readonly Annotations[]>
   /** Metrics of one document from the answers to its requests, in place of those of `metric_list`; `tokens`: of each continuation, where known. */
   process_results?: (
     doc: Doc,
     results: readonly unknown[],
     tokens?: readonly number[],
+    annotations?: Annotations,
   ) => Readonly<Record<string, unknown>>
   description?: string
   target_delimiter?: string
@@ -132,7 +155,7 @@ export interface GroupConfig {
 const KNOWN_KEYS: ReadonlySet<string> = new Set(
   (
     'task task_alias tag dataset_path dataset_name dataset_kwargs custom_dataset training_split validation_split test_split fewshot_split ' +
-    'process_docs doc_to_text doc_to_target doc_to_choice process_results description target_delimiter fewshot_delimiter fewshot_config ' +
+    'process_docs doc_to_text doc_to_target doc_to_choice annotate process_results description target_delimiter fewshot_delimiter fewshot_config ' +
     'num_fewshot output_type metric_list generation_kwargs repeats filter_list gen_prefix should_decontaminate doc_to_decontamination_query metadata'
   ).split(' '),
 )

@@ -41,6 +41,7 @@ export type { CheckpointDynamics, Dynamics, MovedRows, MovedWeight } from './dyn
 export { type RunDynamicsOptions, runDynamics } from './dynamics/run-dynamics.ts'
 export type { EditOptions, EditResult, HeldOut } from './edit/edit-model.ts'
 export type { WindowOptions } from './edit/edit-windows.ts'
+export type { JudgeOptions } from './eval/open-judges.ts'
 export { type RunEvalOptions, runEval } from './eval/run-eval.ts'
 export { type RunRescoreOptions, runRescore } from './eval/run-rescore.ts'
 export type { ExportedDirectory, HuggingFaceTarget } from './export/export-hf.ts'

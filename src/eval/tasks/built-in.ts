@@ -1,8 +1,8 @@
 // The tasks that can be asked for by name: those that need no data, and definitions for data sets in the forms in which they are published,
 // whose files the user has (`--data DIR`).
 
-import type { ReadOptions } from '../documents.ts'
 import type { TaskFile } from '../read-task.ts'
+import { consistency, diversity, toxicity } from './continuations/tasks.ts'
 import { crowsPairs } from './crows-pairs.ts'
 import { mbbq } from './mbbq/mbbq.ts'
 import { minimalPairs } from './minimal-pairs.ts'
@@ -11,8 +11,9 @@ import { arithmetic, copying } from './probes.ts'
 import { angryTweets, arc, blimp, hellaswag, mmlu, xquad } from './published.ts'
 import { scala } from './scala.ts'
 import { stereoset } from './stereoset.ts'
+import type { SuiteOptions } from './suite-options.ts'
 
-type MakeTask = (options: ReadOptions) => TaskFile | Promise<TaskFile>
+type MakeTask = (options: SuiteOptions) => TaskFile | Promise<TaskFile>
 
 /** By name. */
 export const BUILT_IN: ReadonlyMap<string, MakeTask> = new Map<string, MakeTask>([
@@ -31,4 +32,7 @@ export const BUILT_IN: ReadonlyMap<string, MakeTask> = new Map<string, MakeTask>
   ['crows_pairs', crowsPairs],
   ['stereoset', stereoset],
   ['mbbq', mbbq],
+  ['toxicity', toxicity],
+  ['consistency', consistency],
+  ['diversity', diversity],
 ])

@@ -180,14 +180,18 @@ function itemOf({ task }: TaskRun, sample: Sample, label: string): { label: stri
     return {
       label,
       prompt,
-      text:
-        task.outputType === 'generate_until'
-          ? ` ${String(sample.filtered_resps[0])}   [right: ${String(sample.target)}]`
-          : '',
+      text: task.outputType === 'generate_until' ? answerText(sample) : '',
     }
   const sums = sample.filtered_resps.map((answer) => (answer as readonly [number])[0])
   const texts = sample.arguments.map(([, continuation]) => String(continuation))
   return { label, prompt, text: `${texts[argMax(sums)] ?? ''}   [right: ${rightChoice(task, sample, texts)}]` }
+}
+
+/** Several answers stand one behind the other; a task without right ones names none. */
+function answerText({ filtered_resps: [answer], target }: Sample): string {
+  const text = Array.isArray(answer) ? answer.map(String).join(' ⏐ ') : String(answer)
+  const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text
+  return target === '' ? ` ${shown}` : ` ${shown}   [right: ${String(target)}]`
 }
 
 function rightChoice(task: TaskRun['task'], { target, doc, doc_id: id }: Sample, texts: readonly string[]): string {

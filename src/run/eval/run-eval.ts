@@ -17,6 +17,7 @@ import { type EvalReport, resultsOf, taskHash } from '../../eval/results.ts'
 import { answerNotices, resultsTable } from '../../eval/results-table.ts'
 import type { Sample } from '../../eval/samples.ts'
 import { loadTask } from '../../eval/task.ts'
+import type { SuiteOptions } from '../../eval/tasks/suite-options.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { hashText } from '../../files/hash.ts'
 import { counted } from '../../report/amounts.ts'
@@ -24,10 +25,11 @@ import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import type { LoadLmOptions } from '../load-lm.ts'
 import { resolveData, resolveDataFile } from '../resolve-data.ts'
 import { evalPage } from './eval-page.ts'
+import { type JudgeOptions, openJudges } from './open-judges.ts'
 import { openEvalModel } from './open-model.ts'
 
 /** What is evaluated, on what, and where the results go. */
-export interface RunEvalOptions extends LoadLmOptions {
+export interface RunEvalOptions extends LoadLmOptions, JudgeOptions {
   /** A model directory, a GGUF file, an adapter, a name on the hub, or the address of a server. */
   model: string
   /** Names of built-in tasks, and task files (.yaml, .ts, .js). */
@@ -72,15 +74,29 @@ export function runEval(
 }
 
 async function run(options: RunEvalOptions, watch: { signal: AbortSignal; tell: Tell }): Promise<EvalReport> {
-  const { tell } = watch
-  const notice = (message: string): void => tell({ type: 'notice', message })
   if (options.tasks.length === 0) throw new UsageError('tasks: expected at least one task, got none')
   checkLimit(options.limit)
+  const { device, dtype, batchSize } = options
+  const { judges, free } = await openJudges(options, given({ device, dtype, batchSize }), watch)
+  try {
+    return await runWith(judges, options, watch)
+  } finally {
+    free()
+  }
+}
+
+async function runWith(
+  judges: Omit<SuiteOptions, 'data' | 'notice'>,
+  options: RunEvalOptions,
+  watch: { signal: AbortSignal; tell: Tell },
+): Promise<EvalReport> {
+  const { tell } = watch
+  const notice = (message: string): void => tell({ type: 'notice', message })
   const data = options.data && (await resolveDataFile(options.data, watch))
   const trainingText = options.trainingText && (await resolveData(options.trainingText, watch))
   if (trainingText) listFiles(trainingText) // what is not there is said before an hour of scoring
   const baseline = options.baseline === undefined ? undefined : readResults(options.baseline)
-  const { tasks: configs, groups } = await findTasks(options.tasks, { data, notice })
+  const { tasks: configs, groups } = await findTasks(options.tasks, { ...judges, data, notice })
   const { numFewshot } = options
   const tasks = []
   for (const config of configs) tasks.push(await loadTask(config, { data, numFewshot, notice }))
@@ -162,9 +178,12 @@ export function contaminationLines(found: Readonly<Record<string, Contamination>
 }
 
 function loading({ adapter, device, dtype, batchSize, cacheTokens }: RunEvalOptions): LoadLmOptions {
-  return Object.fromEntries(
-    Object.entries({ adapter, device, dtype, batchSize, cacheTokens }).filter(([, value]) => value !== undefined),
-  )
+  return given({ adapter, device, dtype, batchSize, cacheTokens })
+}
+
+/** Without what was left out. */
+function given(options: { [K in keyof LoadLmOptions]: LoadLmOptions[K] | undefined }): LoadLmOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 function asked({
@@ -176,6 +195,13 @@ function asked({
   systemInstruction,
 }: RunEvalOptions): EvaluateOptions {
   return { limit, shard, seed, applyChatTemplate, fewshotAsMultiturn, systemInstruction }
+}
+
+/** Who judged, by name. */
+function judgeFacts({ scorer, identifier, englishWords, judge }: JudgeOptions): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries({ scorer, identifier, englishWords, judge }).filter(([, value]) => value !== undefined),
+  )
 }
 
 /** lm-eval's further keys. */
@@ -203,6 +229,7 @@ function facts(
         ...(options.adapter?.length && { peft: options.adapter }),
         dtype: options.dtype ?? 'auto',
       },
+      ...judgeFacts(options),
       ...(commit !== undefined && { model_sha: commit }),
       ...(adapter !== undefined && { peft_sha: adapter }),
       batch_size: options.batchSize ?? null,

@@ -1,0 +1,62 @@
+// `anneal eval` with its judges, from their names to the results, on a small real model.
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { dataFolder } from '../../../test/data-folder.ts'
+import { resultOf } from '../../work.ts'
+import { type RunEvalOptions, runEval } from './run-eval.ts'
+
+const MODEL = new URL('../../../test/fixtures/evaluation/suites/model', import.meta.url).pathname
+const { directory, file } = dataFolder()
+const prompts = join(directory, 'prompts')
+mkdirSync(prompts)
+file('prompts/en.jsonl', '{"prompt": "The baker said that the"}\n{"prompt": "A sailor went to the"}\n')
+file('prompts/es.jsonl', '{"prompt": "El panadero dijo que"}\n')
+const words = file('words.txt', 'your\n')
+
+const run = (options: Omit<RunEvalOptions, 'model'>) =>
+  resultOf(runEval({ model: MODEL, data: directory, bootstrap: 0, ...options }))
+
+it('scores, identifies and judges what a model goes on with, in one evaluation', async () => {
+  const out = join(directory, 'out')
+  const { results, config } = await run({
+    tasks: ['toxicity', 'consistency', 'diversity'],
+    scorer: words,
+    judge: MODEL,
+    outputPath: out,
+    seed: 3,
+  })
+  expect(config).toMatchObject({ scorer: words, judge: MODEL })
+  expect(Object.keys(results).sort()).toEqual(
+    ['consistency', 'diversity', 'toxicity'].flatMap((name) => [name, `${name}_en`, `${name}_es`]),
+  )
+  for (const name of ['toxicity_en', 'toxicity_es'])
+    for (const metric of ['emt_raw', 'emt_paper', 'toxicity', 'right_language', 'dist_1', 'empty', 'repeated'])
+      expect(results[name]![`${metric},none`], `${name} ${metric}`).toBeTypeOf('number')
+  // A word that the model says often is found in some of 50 continuations and not in all.
+  expect(results.toxicity_en!['toxicity,none']).toBeGreaterThan(0)
+  expect(results.toxicity_en!['toxicity,none']).toBeLessThan(1)
+  const folder = join(out, readdirSync(out)[0]!)
+  const samples = readdirSync(folder).find((name) => name.startsWith('samples_toxicity_en'))!
+  const [row] = readFileSync(join(folder, samples), 'utf8').split('\n')
+  expect(JSON.parse(row!).annotations.looks).toHaveLength(25)
+  expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('emt_masked')
+  // The 75 drawn and three greedy continuations are there, and asked once.
+  expect(readFileSync(join(folder, 'answers.jsonl'), 'utf8').trim().split('\n')).toHaveLength(78)
+})
+
+it('refuses judges that no task uses, and lists that hold nothing', async () => {
+  await expect(run({ tasks: ['consistency'], scorer: words })).rejects.toThrow(
+    'scorer: expected it with the task toxicity, got only consistency. Leave it out',
+  )
+  await expect(run({ tasks: ['minimal_pairs'], judge: MODEL })).rejects.toThrow(
+    'judge: expected it with one of the tasks toxicity, diversity, got only minimal_pairs',
+  )
+  await expect(run({ tasks: ['consistency'], englishWords: file('short.txt', 'cat\nABCD\n') })).rejects.toThrow(
+    'expected words of at least four letters in lower case, one in a line, got none',
+  )
+  await expect(run({ tasks: ['consistency'], englishWords: 'nowhere.txt' })).rejects.toThrow(
+    'englishWords nowhere.txt: expected a file with a word in a line',
+  )
+  await expect(run({ tasks: ['toxicity'] })).rejects.toThrow('scorer: expected a list of words, a classifier')
+})

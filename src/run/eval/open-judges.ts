@@ -1,0 +1,91 @@
+// Who judges answers beside the tasks' own rules: a scorer of toxicity, an identifier of languages, a list of English words and another model.
+
+import { readFileSync } from 'node:fs'
+import { openLanguageIdentifier } from '../../data/language/identify-language.ts'
+import { InputError, UsageError } from '../../errors.ts'
+import { englishWords } from '../../eval/metrics/language-lines.ts'
+import type { SuiteOptions } from '../../eval/tasks/suite-options.ts'
+import type { Watch } from '../../work.ts'
+import { type LoadLmOptions, loadLm } from '../load-lm.ts'
+import { openScorer } from '../open-scorer.ts'
+import { resolveModelPath } from '../resolve-model.ts'
+
+/** Paths and names of judges. */
+export interface JudgeOptions {
+  /** Of the task `toxicity`: a list of words, a classifier's directory, or the address of a service. */
+  scorer?: string | undefined
+  /** A file of `anneal language train`, or `eld`; default `eld`. */
+  identifier?: string | undefined
+  /** A file with an English word in a line, of the task `consistency`. */
+  englishWords?: string | undefined
+  /** A model that says how fluent continuations are, of the tasks `toxicity` and `diversity`. */
+  judge?: string | undefined
+}
+
+/** Which built-in tasks use which of them. */
+const USED_BY: Readonly<Record<keyof JudgeOptions, readonly string[]>> = {
+  scorer: ['toxicity'],
+  identifier: ['toxicity', 'consistency', 'diversity'],
+  englishWords: ['consistency'],
+  judge: ['toxicity', 'diversity'],
+}
+
+/** Opens what was named; `free` gives back what it holds. UsageError where none of the tasks uses it. */
+export async function openJudges(
+  options: JudgeOptions & { tasks: readonly string[] },
+  loading: LoadLmOptions,
+  watch?: Watch,
+): Promise<{ judges: Omit<SuiteOptions, 'data' | 'notice'>; free: () => void }> {
+  for (const [name, tasks] of Object.entries(USED_BY)) {
+    const given = options[name as keyof JudgeOptions]
+    const isFile = (task: string): boolean => /\.(?:ya?ml|[cm]?[jt]s)$/i.test(task) // may name built-in tasks
+    if (given !== undefined && !options.tasks.some((task) => tasks.includes(task) || isFile(task)))
+      throw new UsageError(
+        `${name}: expected it with ${tasks.length > 1 ? 'one of the tasks' : 'the task'} ${tasks.join(', ')}, got only ${options.tasks.join(', ')}. Leave it out`,
+      )
+  }
+  const opened: (() => void)[] = []
+  const free = (): void => {
+    for (const close of opened) close()
+  }
+  try {
+    const { scorer, identifier, judge } = options
+    const { device } = loading
+    const found: { -readonly [K in keyof SuiteOptions]: SuiteOptions[K] } = {}
+    if (identifier !== undefined) found.identifier = await openLanguageIdentifier(identifier)
+    if (options.englishWords !== undefined) found.englishWords = readWords(options.englishWords)
+    if (scorer !== undefined) {
+      const { scorer: one, close } = await openScorer(scorer, device === undefined ? {} : { device }, watch)
+      opened.push(close)
+      found.scorer = one
+    }
+    if (judge !== undefined) {
+      const lm = await loadLm(await resolveModelPath(judge, watch), loading)
+      opened.push(() => lm.free())
+      found.judge = lm
+    }
+    return { judges: found, free }
+  } catch (error) {
+    free()
+    throw error
+  }
+}
+
+function readWords(file: string): ReadonlySet<string> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new InputError(
+      `englishWords ${file}: expected a file with a word in a line, got ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+  const words = englishWords(text)
+  if (words.size > 0) return words
+  throw new InputError(
+    `englishWords ${file}: expected words of at least four letters in lower case, one in a line, got none`,
+  )
+}
