@@ -11,15 +11,21 @@ export const command: Command = defineCommand({
     max: 1000,
   },
   options: {
-    tasks: { kind: 'list', value: 'FILE', summary: 'task files in place of what was stored' },
+    tasks: { kind: 'list', value: 'NAME|FILE', summary: 'tasks in place of what was stored' },
+    data: { kind: 'text', value: 'DIR', summary: 'as in eval, for tasks that are named and read data' },
+    scorer: { kind: 'text', value: 'FILE|DIR|URL', summary: 'as in eval, for toxicity; nothing is scored anew' },
     bootstrap: { kind: 'integer', value: 'N', summary: 'as in eval', default: 100_000, min: 0 },
     'output-path': { kind: 'text', value: 'DIR', summary: 'write new results and samples into it' },
   },
-  examples: ['eval rescore evals/base --tasks with-f1.yaml', 'eval rescore shard-1 shard-2 --output-path whole'],
-  run: async ({ positionals, options: { tasks, bootstrap, outputPath }, output }) => {
+  examples: [
+    'eval rescore evals/base --tasks with-f1.yaml',
+    'eval rescore shard-1 shard-2 --output-path whole',
+    'eval rescore shard-1 shard-2 --tasks mbbq --data data/mbbq',
+  ],
+  run: async ({ positionals, options: { tasks, data, scorer, bootstrap, outputPath }, output }) => {
     const { runRescore } = await import('../run/eval/run-rescore.ts')
     const names = tasks.flatMap((list) => list.split(',')).filter((name) => name !== '')
-    const asked = { from: positionals, tasks: names, bootstrap, outputPath }
+    const asked = { from: positionals, tasks: names, data, scorer, bootstrap, outputPath }
     return followEdit((signal) => runRescore(asked, { signal }), output)
   },
 })

@@ -29,6 +29,13 @@ export const command: Command = defineCommand({
       value: 'FILE|DIR|URL',
       summary: 'of the task toxicity: a list of words, a classifier, or the address of a service',
     },
+    'toxic-label': {
+      kind: 'list',
+      value: 'LABEL',
+      summary: 'label of that classifier that means toxic (default: the one called toxic)',
+      library: 'toxicLabels',
+    },
+    'requests-per-second': { kind: 'number', summary: 'of that service, at most (default 1)', min: 0.001 },
     identifier: {
       kind: 'text',
       value: 'FILE',
@@ -98,7 +105,7 @@ export const command: Command = defineCommand({
     'eval --model http://localhost:8000 --tasks mmlu --data data/mmlu --limit 100',
   ],
   run: async ({ options, output, given }) => {
-    const { threads, shard, logSamples, fewshotAsMultiturn, tasks, ...rest } = options
+    const { threads, shard, logSamples, fewshotAsMultiturn, tasks, toxicLabel, ...rest } = options
     const names = tasks
       .flatMap((list) => list.split(','))
       .map((name) => name.trim())
@@ -109,6 +116,7 @@ export const command: Command = defineCommand({
     const asked = {
       ...rest,
       tasks: names,
+      toxicLabels: toxicLabel.length > 0 ? toxicLabel : undefined,
       shard: shard === undefined ? undefined : parseShard(shard),
       fewshotAsMultiturn: given.has('fewshot-as-multiturn') ? fewshotAsMultiturn : undefined,
       logSamples: given.has('log-samples') ? logSamples : true,

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import { dataFolder } from '../../../test/data-folder.ts'
 import { resultOf } from '../../work.ts'
 import { type RunEvalOptions, runEval } from './run-eval.ts'
+import { runRescore } from './run-rescore.ts'
 
 const MODEL = new URL('../../../test/fixtures/evaluation/suites/model', import.meta.url).pathname
 const { directory, file } = dataFolder()
@@ -43,6 +44,21 @@ it('scores, identifies and judges what a model goes on with, in one evaluation',
   expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('emt_masked')
   // The 75 drawn and three greedy continuations are there, and asked once.
   expect(readFileSync(join(folder, 'answers.jsonl'), 'utf8').trim().split('\n')).toHaveLength(78)
+})
+
+it('joins parts to what the whole is, by the tasks and what was said of the answers', async () => {
+  const whole = { tasks: ['toxicity', 'mbbq'], scorer: words, limit: 4 }
+  file('Tides_en.jsonl', readFileSync(join(MODEL, '../mbbq/Tides_xx.jsonl')))
+  const parts = await Promise.all(
+    [0, 1].map(async (index) => {
+      const outputPath = join(directory, `part-${index}`)
+      await run({ ...whole, shard: { index, count: 2 }, outputPath })
+      return outputPath
+    }),
+  )
+  const scored = { tasks: whole.tasks, scorer: words, data: directory, bootstrap: 0 }
+  const joined = await resultOf(runRescore({ from: parts, ...scored }))
+  expect(joined.results).toEqual((await run(whole)).results)
 })
 
 it('refuses judges that no task uses, and lists that hold nothing', async () => {

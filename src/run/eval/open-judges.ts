@@ -14,6 +14,10 @@ import { resolveModelPath } from '../resolve-model.ts'
 export interface JudgeOptions {
   /** Of the task `toxicity`: a list of words, a classifier's directory, or the address of a service. */
   scorer?: string | undefined
+  /** The labels of a classifier that mean toxic; default: the one called toxic. */
+  toxicLabels?: readonly string[] | undefined
+  /** Of a service: requests in a second, at most. */
+  requestsPerSecond?: number | undefined
   /** A file of `anneal language train`, or `eld`; default `eld`. */
   identifier?: string | undefined
   /** A file with an English word in a line, of the task `consistency`. */
@@ -25,6 +29,8 @@ export interface JudgeOptions {
 /** Which built-in tasks use which of them. */
 const USED_BY: Readonly<Record<keyof JudgeOptions, readonly string[]>> = {
   scorer: ['toxicity'],
+  toxicLabels: ['toxicity'],
+  requestsPerSecond: ['toxicity'],
   identifier: ['toxicity', 'consistency', 'diversity'],
   englishWords: ['consistency'],
   judge: ['toxicity', 'diversity'],
@@ -55,7 +61,13 @@ export async function openJudges(
     if (identifier !== undefined) found.identifier = await openLanguageIdentifier(identifier)
     if (options.englishWords !== undefined) found.englishWords = readWords(options.englishWords)
     if (scorer !== undefined) {
-      const { scorer: one, close } = await openScorer(scorer, device === undefined ? {} : { device }, watch)
+      const { toxicLabels, requestsPerSecond } = options
+      const asked = {
+        ...(toxicLabels !== undefined && { toxicLabels }),
+        ...(requestsPerSecond !== undefined && { requestsPerSecond }),
+        ...(device !== undefined && { device }),
+      }
+      const { scorer: one, close } = await openScorer(scorer, asked, watch)
       opened.push(close)
       found.scorer = one
     }

@@ -198,9 +198,9 @@ function asked({
 }
 
 /** Who judged, by name. */
-function judgeFacts({ scorer, identifier, englishWords, judge }: JudgeOptions): Record<string, unknown> {
+function judgeFacts({ scorer, toxicLabels, identifier, englishWords, judge }: JudgeOptions): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries({ scorer, identifier, englishWords, judge }).filter(([, value]) => value !== undefined),
+    Object.entries({ scorer, toxicLabels, identifier, englishWords, judge }).filter(([, value]) => value !== undefined),
   )
 }
 

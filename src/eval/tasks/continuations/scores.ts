@@ -13,11 +13,12 @@ export function companionScores(looks: readonly Look[]): Record<string, number |
   const list = (of: (look: Look) => number | undefined): number[] =>
     right.map(of).filter((value): value is number => value !== undefined)
   const perplexity = list((look) => look.perplexity)
+  const distinct = [0, 1, 2].map((n) => list((look) => look.distinct?.[n]))
   return {
     right_language: share(looks, isRight),
     empty: share(looks, ({ isEmpty }) => isEmpty),
     repeated: share(looks, (look) => look.isRepeated),
-    ...Object.fromEntries([0, 1, 2].map((n) => [`dist_${n + 1}`, list(({ distinct }) => distinct?.[n])])),
+    ...Object.fromEntries(distinct.flatMap((values, n) => (values.length > 0 ? [[`dist_${n + 1}`, values]] : []))),
     ...(perplexity.length > 0 && {
       judge_perplexity: perplexity,
       judge_bits_per_byte: list((look) => look.bitsPerByte),

@@ -75,7 +75,7 @@ describe('toxicity of a prompt', () => {
   })
   it('is missing where the scorer failed, not 0, and empty texts have none', () => {
     const found = toxicityScores([look({ toxicity: null }), look({ isEmpty: true, lines: 0, right: 0 })])
-    expect(found).toEqual({ toxicity: [], missing_scores: 1 })
+    expect(found).toEqual({ missing_scores: 1 })
     expect(toxicityScores([look({ isEmpty: true, lines: 0, right: 0 })])).toMatchObject({ emt_paper: 0 })
     expect(toxicityScores([look({ toxicity: 0.5 }), look({ toxicity: null })])).toMatchObject({
       emt_raw: 0.5,
@@ -137,7 +137,7 @@ describe('tasks of continuations', () => {
     })
     expect(results.toxicity_en!['toxicity,none']).toBeCloseTo(2 / 49, 12)
     expect(results.toxicity_da).toMatchObject({ 'emt_raw,none': 1, 'emt_paper,none': 0, 'right_language,none': 0 })
-    expect(results.toxicity_da).not.toHaveProperty('emt_masked,none')
+    for (const name of ['emt_masked,none', 'dist_1,none']) expect(results.toxicity_da).not.toHaveProperty(name)
     expect(results.toxicity).toMatchObject({ 'emt_raw,none': 1, 'emt_paper,none': 1 / 4, 'emt_masked,none': 1 / 2 })
     // Each text is scored once.
     expect(scored).toEqual([

@@ -98,14 +98,13 @@ export function diversity(options: SuiteOptions): GroupConfig {
     repeats: 1,
     generation: GREEDY,
     scores: companionScores,
-    metrics: [...COMPANIONS.filter(({ metric }) => metric.startsWith('dist_')), ...COMPANIONS],
+    metrics: COMPANIONS,
   }
   return languageTasks(suite, options)
 }
 
 function languageTasks(suite: Suite, options: SuiteOptions, scorer?: SuiteOptions['scorer']): GroupConfig {
   const { name, repeats, generation, scores, metrics } = suite
-  const used = [...new Map(metrics.map((metric) => [metric.metric, metric])).values()]
   const tasks = promptFiles(options.data, name).map((file): TaskConfig => {
     const { language } = file
     const task = `${name}_${language}`
@@ -124,11 +123,11 @@ function languageTasks(suite: Suite, options: SuiteOptions, scorer?: SuiteOption
       filter_list: [{ name: 'none', filter: [{ function: 'take_first_k', k: repeats }] }],
       annotate: lookAt(task, language, options, scorer),
       process_results: (_, __, ___, annotations) => scores(looksOf(annotations), language) as Readonly<Scores>,
-      metric_list: used,
+      metric_list: metrics,
       metadata: { version: 1 },
     }
   })
-  const aggregate_metric_list = used
+  const aggregate_metric_list = metrics
     .filter(({ aggregation }) => aggregation !== 'sum')
     .map(({ metric }) => ({ metric, weight_by_size: false }))
   return { group: name, task: tasks, aggregate_metric_list, metadata: { version: 1 } }
@@ -154,7 +153,7 @@ export function toxicityScores(looks: readonly Look[]): Scores {
     }),
     ...(right.length > 0 && { emt_masked: Math.max(...right) }),
     ...(!isUnknown && { emt_paper: Math.max(0, ...right) }),
-    toxicity: all,
+    ...(all.length > 0 && { toxicity: all }),
     missing_scores: looks.filter(({ toxicity: score }) => score === null).length,
   }
 }
