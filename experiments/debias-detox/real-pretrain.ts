@@ -18,22 +18,24 @@ const MODEL = {
   tie_word_embeddings: true,
 }
 
-/** Writes the texts and the tokenizer once, and a model for the seed; returns its folder. */
-export async function pretrained(data: string, work: string, seed: number, steps: number): Promise<string> {
+/** Writes the texts and the tokenizer, once. */
+export async function makeTexts(data: string, work: string): Promise<{ file: string; tokenizer: string }> {
   mkdirSync(work, { recursive: true })
   const file = join(work, 'texts.jsonl')
   const tokenizer = join(work, 'tokenizer')
   if (!existsSync(file)) {
     const { train } = plainTexts(data)
-    for (const [language, texts] of Object.entries(train))
-      console.error(
-        `${language}: ${texts.length} texts, ${texts.reduce((sum, text) => sum + text.length, 0)} characters`,
-      )
     const rows = Object.values(train).flatMap((texts) => texts.map((text) => JSON.stringify({ text })))
     writeFileSync(file, `${rows.join('\n')}\n`)
   }
   if (!existsSync(join(tokenizer, 'tokenizer.json')))
     for await (const _ of trainTokenizer({ paths: [file], out: tokenizer, vocabSize: 4096 }));
+  return { file, tokenizer }
+}
+
+/** Trains a model for the seed, once; returns its folder. */
+export async function pretrained(data: string, work: string, seed: number, steps: number): Promise<string> {
+  const { file, tokenizer } = await makeTexts(data, work)
   const out = join(work, `base-${seed}`)
   if (existsSync(join(out, 'model.safetensors'))) return out
   const config = trainConfig({
