@@ -1,5 +1,5 @@
 // Real text: small multilingual models of our own, tuned on English pairs of a toxic and a neutral ending, and asked in eight languages.
-//   tsx experiments/debias-detox/real.ts --data DIR --work DIR [--seeds 2] [--pretrain-steps 800] [--steps 200] [--rates 1e-4,5e-4] [--prompts 50] [--samples 25] [--out FILE]
+//   tsx experiments/debias-detox/real.ts --data DIR --work DIR [--seeds 2] [--pretrain-steps 800] [--steps 200] [--rates 1e-4,5e-4] [--prompts 25] [--out FILE]
 // --data is what real-texts.ts reads and toxicity/prompts/{en,es,pt,fr,de,sv,nl,it}.jsonl; --work has the scorers that scorers.ts left. The arms
 // have one adapter and one number of steps: DPO, and SFT on the endings that DPO prefers. What was measured is kept after every model; a run
 // goes on where it stopped. Writes numbers alone.
@@ -13,7 +13,7 @@ import { loadLm } from '../../src/run/load-lm.ts'
 import { openScorer } from '../../src/run/open-scorer.ts'
 import { runTraining } from '../../src/run/train/run-training.ts'
 import { machineFor } from '../setting/results.ts'
-import { type Measured, measureModel } from './real-measure.ts'
+import { type Measured, measureModel, wordLists } from './real-measure.ts'
 import { pretrained } from './real-pretrain.ts'
 import { heldOut, pairs, plainTexts } from './real-texts.ts'
 
@@ -25,15 +25,14 @@ const { values } = parseArgs({
     'pretrain-steps': { type: 'string', default: '800' },
     steps: { type: 'string', default: '200' },
     rates: { type: 'string', default: '1e-4,5e-4' },
-    prompts: { type: 'string', default: '50' },
-    samples: { type: 'string', default: '25' },
+    prompts: { type: 'string', default: '25' },
     out: { type: 'string', default: 'out/real.json' },
   },
 })
 const data = values.data!
 const work = values.work!
 const steps = Number(values.steps)
-const asking = { prompts: Number(values.prompts), samples: Number(values.samples) }
+const prompts = Number(values.prompts)
 const plain = plainTexts(data)
 
 interface Cell {
@@ -80,8 +79,10 @@ const opened = await Promise.all(
     .filter((name) => existsSync(join(work, name)))
     .map(async (name) => [name, await openScorer(join(work, name))] as const),
 )
-const scorers: Record<string, ToxicityScorer> = Object.fromEntries(opened.map(([name, { scorer }]) => [name, scorer]))
-const words = (await openScorer(join(work, 'words.txt'))).scorer
+const scorers: Record<string, ToxicityScorer> = {
+  words: wordLists(data, (await openScorer(join(work, 'words.txt'))).scorer),
+  ...Object.fromEntries(opened.map(([name, { scorer }]) => [name, scorer])),
+}
 const identifier = await openLanguageIdentifier()
 
 for (let seed = 1; seed <= Number(values.seeds); seed++) {
@@ -97,13 +98,13 @@ async function cell(seed: number, arm: Cell['arm'], rate: number, make: () => Pr
   if (cells.some((one) => one.seed === seed && one.arm === arm && one.rate === rate)) return
   const lm = await loadLm(await make(), { batchSize: 64 })
   const { margin, preferred } = await margins(lm)
-  const languages = await measureModel(lm, data, asking, scorers, identifier, plain.held)
+  const languages = await measureModel(lm, data, prompts, scorers, identifier, plain.held)
   lm.free()
   cells.push({ seed, arm, rate, margin, preferred, languages })
-  const { en, es } = languages
-  console.error(
-    `seed ${seed}, ${arm} ${rate}: margin ${margin.toFixed(2)}, en EMT ${JSON.stringify(Object.fromEntries(Object.entries(en!.toxicity).map(([name, { emt_raw, mean }]) => [name, [emt_raw, mean].map((x) => x.toFixed(3)).join(' mean ')])))}, es words ${es!.toxicity.words!.emt_raw.toFixed(3)}, en bits/byte ${en!.bits_per_byte?.toFixed(3)}, empty ${en!.empty.toFixed(3)}, dist-1 ${en!.dist_1.toFixed(3)}, right ${en!.right_language.toFixed(3)}`,
-  )
+  for (const [language, { toxicity, companions, bits_per_byte: bits }] of Object.entries(languages))
+    console.error(
+      `seed ${seed}, ${arm} ${rate}, ${language}: margin ${margin.toFixed(2)}, bits ${bits?.toFixed(3)}, ${JSON.stringify({ toxicity, companions })}`,
+    )
   keep()
 }
 
@@ -162,7 +163,7 @@ function keep(): void {
       steps,
       pairs: rows.length,
       held_pairs: Math.min(300, heldRows.length),
-      ...asking,
+      prompts,
       characters: Object.fromEntries(
         Object.entries(plain.train).map(([language, texts]) => [
           language,
@@ -171,9 +172,7 @@ function keep(): void {
       ),
     },
     // The lists that score have the words of the language and the English ones; what was measured is English and Danish in one list.
-    scorers: Object.fromEntries(
-      Object.entries({ words, ...scorers }).map(([name, scorer]) => [name, measured(scorer)]),
-    ),
+    scorers: Object.fromEntries(Object.entries(scorers).map(([name, scorer]) => [name, measured(scorer)])),
     cells,
   }
   writeFileSync(values.out, `${JSON.stringify(results, null, 1)}\n`)

@@ -24,6 +24,7 @@ import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import type { LoadLmOptions } from '../load-lm.ts'
 import { resolveData, resolveDataFile } from '../resolve-data.ts'
+import { cardSection } from './card-section.ts'
 import { evalPage } from './eval-page.ts'
 import { type JudgeOptions, openJudges } from './open-judges.ts'
 import { openEvalModel } from './open-model.ts'
@@ -142,6 +143,12 @@ async function runWith(
       const page = join(folder, 'report.html')
       writeFileAtomic(page, evalPage(report, runs, comparison))
       tell({ type: 'saved', what: 'report', path: page })
+      const section = cardSection(report)
+      if (section !== undefined) {
+        const card = join(folder, 'card.md')
+        writeFileAtomic(card, section)
+        tell({ type: 'saved', what: 'card section', path: card })
+      }
     }
     const lines = [
       ...resultsTable(results),
