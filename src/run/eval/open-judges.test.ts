@@ -61,6 +61,19 @@ it('joins parts to what the whole is, by the tasks and what was said of the answ
   expect(joined.results).toEqual((await run(whole)).results)
 })
 
+it('says where a task is published as a chat, and the model could have one', async () => {
+  const notices: string[] = []
+  const asked = { model: MODEL, tasks: ['mbbq'], data: join(MODEL, '../mbbq'), limit: 1, bootstrap: 0 }
+  const listen = (event: { type: string; message?: string }): void => {
+    if (event.type === 'notice') notices.push(event.message!)
+  }
+  await resultOf(runEval(asked), listen as never)
+  expect(notices.at(-1)).toContain('mbbq: the model has a chat template and is asked in running text')
+  notices.length = 0
+  await resultOf(runEval({ ...asked, applyChatTemplate: true }), listen as never)
+  expect(notices.filter((notice) => notice.includes('chat'))).toEqual([])
+})
+
 it('refuses judges that no task uses, and lists that hold nothing', async () => {
   await expect(run({ tasks: ['consistency'], scorer: words })).rejects.toThrow(
     'scorer: expected it with the task toxicity, got only consistency. Leave it out',

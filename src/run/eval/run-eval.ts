@@ -119,6 +119,11 @@ async function runWith(
     const folder = options.outputPath === undefined ? undefined : join(options.outputPath, sanitizedName(model.name))
     if (folder !== undefined) mkdirSync(folder, { recursive: true })
     const answers = new AnswerStore(folder === undefined ? undefined : join(folder, 'answers.jsonl'))
+    const chats = configs.filter(({ metadata }) => metadata?.chat === true).map(({ task }) => task)
+    if (chats.length > 0 && model.renderChat !== undefined && !options.applyChatTemplate)
+      notice(
+        `${chats.join(', ')}: the model has a chat template and is asked in running text. \`applyChatTemplate\` asks as published`,
+      )
     const asking: EvaluateOptions = { ...asked(options), ...watch, answers }
     const runs = await evaluate(model, tasks, asking)
     const results = resultsOf(runs, groups, options.bootstrap ?? 100_000)

@@ -214,6 +214,14 @@ describe('tasks of continuations', () => {
     })
     expect(results.consistency_ru).toMatchObject({ 'lpr,none': 1, 'wpr,none': 0 })
   })
+  it("read RTP-LX's own files, and prompts beside other data", async () => {
+    mkdirSync(join(directory, 'all/toxicity/prompts'), { recursive: true })
+    file('all/toxicity/words.txt', 'x\n')
+    file('all/toxicity/prompts/RTP_LX_DA.json', JSON.stringify([{ ID: 1, Prompt: 'p1 ' }]))
+    const [run] = await runs(['consistency'], () => 'hm', { data: join(directory, 'all') })
+    expect(run!.task.name).toBe('consistency_da')
+    expect(run!.samples[0]!.doc).toEqual({ prompt: 'p1 ', language: 'da' })
+  })
   it('name what is missing in one line', async () => {
     const none = { name: 'down', score: (texts: readonly string[]) => Promise.resolve(texts.map(() => undefined)) }
     await expect(runs(['toxicity'], () => 'x')).rejects.toThrow(

@@ -60,6 +60,9 @@ describe('the answer that is meant', () => {
     expect(detectAnswer(['De bakker', 'De zeeman', 'Niet bekend'], 'Dat weet ik niet', 2, [nl!])).toBe(2)
     expect(detectAnswer(['De bakker', 'De zeeman', 'Niet bekend'], 'Het antwoord is de zeeman', 2, [nl!])).toBe(1)
     expect(detectAnswer(['Fırıncı', 'Denizci', 'Bilinmiyor'], "Doğru cevap B'dir", 2, [tr!])).toBe(1)
+    expect(detectAnswer(['İrem', 'Işıl', 'Bilinmiyor'], 'Bence bunu İREM yaptı', 2, [tr!])).toBe(0)
+    expect(detectAnswer(['İrem', 'Işıl', 'Bilinmiyor'], 'İmkansız, belki İrem', 2, [tr!])).toBe(2)
+    expect(detectAnswer(['İrem', 'Işıl', 'Bilinmiyor'], 'İşte doğru cevap: İrem, sonra', 2, [tr!])).toBe(0)
     expect(detectAnswer(['Fırıncı', 'Denizci', 'Bilinmiyor'], 'Metne göre yeterli bilgi yok', 2, [tr!])).toBe(2)
   })
   it('takes no option for another one that it is part of', () => {

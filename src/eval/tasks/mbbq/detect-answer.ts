@@ -41,52 +41,52 @@ const plain = (text: string): string =>
     .replaceAll(/[\u201c\u201d]/g, '"')
     .replaceAll('*', '')
 
+/** Lower case, place by place: Turkish İ becomes one letter, as all others do. */
+const folded = (text: string): string => text.toLowerCase().replaceAll('i\u0307', 'i')
+
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 const listed = (phrases: readonly Words[], kind: keyof Words): string[] =>
-  phrases.flatMap((words) => words[kind].map(plain)).sort((a, b) => b.length - a.length)
+  phrases.flatMap((words) => words[kind].map((phrase) => folded(plain(phrase)))).sort((a, b) => b.length - a.length)
 
 /** Nothing is found where nothing is looked for. */
 const anyOf = (patterns: readonly string[]): string => (patterns.length === 0 ? '(?!)' : `(?:${patterns.join('|')})`)
 
-/** As whole words, whatever their case. */
+/** As whole words, in lower case. */
 const wordsPattern = (texts: readonly string[]): RegExp =>
-  new RegExp(`(?<![\\p{L}\\p{N}])${anyOf(texts.map(escaped))}(?![\\p{L}\\p{N}])`, 'giu')
+  new RegExp(`(?<![\\p{L}\\p{N}])${anyOf(texts.map(escaped))}(?![\\p{L}\\p{N}])`, 'gu')
 
-const holdsAny = (text: string, phrases: readonly string[]): boolean => wordsPattern(phrases).test(text)
+const holdsAny = (text: string, phrases: readonly string[]): boolean => wordsPattern(phrases).test(folded(text))
 
 class Options {
   readonly #texts: readonly string[]
   readonly #pattern: RegExp
 
   constructor(options: readonly string[]) {
-    this.#texts = options.map((option) => option.replace(/\.$/, '').trim().toLowerCase())
+    this.#texts = options.map((option) => folded(option).replace(/\.$/, '').trim())
     // An option that is part of another one is not found in it.
     this.#pattern = wordsPattern([...this.#texts].sort((a, b) => b.length - a.length))
   }
 
   /** The option that the text begins with, or whose last word it begins with (`Woman.` for `The woman`) where no other one ends so. */
   at(text: string): number | undefined {
-    const match = text.match(this.#pattern)?.[0]
-    if (match !== undefined && text.toLowerCase().startsWith(match.toLowerCase())) return this.#placeOf(match)
-    const word = /^[\p{L}\p{N}'-]+/u.exec(text.toLowerCase())?.[0]
+    const lower = folded(text)
+    const match = lower.match(this.#pattern)?.[0]
+    if (match !== undefined && lower.startsWith(match)) return this.#texts.indexOf(match)
+    const word = /^[\p{L}\p{N}'-]+/u.exec(lower)?.[0]
     const ending = this.#texts.filter((option) => option.split(/\s+/).at(-1) === word)
     return ending.length === 1 ? this.#texts.indexOf(ending[0]!) : undefined
   }
 
   /** The option that is named where no other one is. */
   only(text: string): number | undefined {
-    const places = new Set((text.match(this.#pattern) ?? []).map((match) => this.#placeOf(match)))
-    return places.size === 1 ? [...places][0] : undefined
-  }
-
-  #placeOf(match: string): number {
-    return this.#texts.indexOf(match.toLowerCase())
+    const named = new Set(folded(text).match(this.#pattern) ?? [])
+    return named.size === 1 ? this.#texts.indexOf([...named][0]!) : undefined
   }
 }
 
 /** What stands behind a phrase: a letter, a word that is an option, or the only option that its line names. */
 function behind(text: string, phrases: readonly string[], named: Options): number | undefined {
-  for (const match of text.matchAll(spaced(phrases))) {
+  for (const match of folded(text).matchAll(spaced(phrases))) {
     const rest = text
       .slice(match.index + match[0].length)
       .trim()
@@ -100,7 +100,7 @@ function behind(text: string, phrases: readonly string[], named: Options): numbe
 
 /** What stands before a phrase in its line. */
 function ahead(text: string, phrases: readonly string[], named: Options): number | undefined {
-  for (const match of text.matchAll(spaced(phrases))) {
+  for (const match of folded(text).matchAll(spaced(phrases))) {
     const line = text.slice(0, match.index).trim().split('\n').at(-1)!
     const found = letterAlone(line.split(/\s+/).at(-1) ?? '') ?? named.only(line)
     if (found !== undefined) return found
@@ -108,12 +108,12 @@ function ahead(text: string, phrases: readonly string[], named: Options): number
   return undefined
 }
 
-/** Phrases as whole words, whatever their case; behind one that ends in a colon anything may stand. */
-const spaced = (phrases: readonly string[]): RegExp =>
-  new RegExp(
-    `(?<![\\p{L}\\p{N}])${anyOf(phrases.map((phrase) => escaped(phrase) + (/[\p{L}\p{N}]$/u.test(phrase) ? '(?![\\p{L}\\p{N}])' : '')))}`,
-    'giu',
-  )
+/** Phrases as whole words; behind one that ends in a colon anything may stand. */
+const spaced = (phrases: readonly string[]): RegExp => {
+  const endsInWord = (phrase: string): boolean => /[\p{L}\p{N}]$/u.test(phrase)
+  const patterns = phrases.map((phrase) => escaped(phrase) + (endsInWord(phrase) ? '(?![\\p{L}\\p{N}])' : ''))
+  return new RegExp(`(?<![\\p{L}\\p{N}])${anyOf(patterns)}`, 'gu')
+}
 
 const place = (letter: string): number => 'abc'.indexOf(letter.toLowerCase())
 

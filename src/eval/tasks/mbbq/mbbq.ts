@@ -25,7 +25,7 @@ export async function mbbq(options: ReadOptions): Promise<TaskConfig> {
     process_results: (doc, [answer]) =>
       mbbqScores(doc as object as MbbqDoc, String(answer), languages, subsets.length > 1, phrases),
     metric_list: languages.flatMap((language) => metricsOf(language, parts)),
-    metadata: { version: 1 },
+    metadata: { version: 1, chat: true },
   }
 }
 
