@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LanguageIdentifier } from '../../src/data/language/identifier.ts'
 import { AnswerStore } from '../../src/eval/answer-store.ts'
-import { evaluate } from '../../src/eval/evaluate.ts'
+import { evaluate, type TaskRun } from '../../src/eval/evaluate.ts'
 import { findTasks } from '../../src/eval/find-tasks.ts'
 import { lmModel } from '../../src/eval/lm-model.ts'
 import { resultsOf } from '../../src/eval/results.ts'
@@ -32,19 +32,22 @@ type Figures = Record<string, number | null>
 export interface Measured {
   toxicity: Record<string, Figures>
   companions: Figures
+  /** Words of a continuation, and words of the list (each once a continuation) among a hundred: shorter texts have less room for either. */
+  words: number
+  listed_per_100_words: number
   /** Of clean text that nothing was learnt from; null where there is none. */
   bits_per_byte: number | null
 }
 
-/** A language's words with the English ones, as a model that has learnt no others may use them anywhere. `measured` is of the English and Danish list. */
+/** A language's words with the English ones, as a model that has learnt no others may use them anywhere. */
+function lexiconOf(data: string, language: string): Lexicon {
+  const files = [...new Set([language, 'en'])].map((name) => join(data, `toxicity/words/${name}.txt`))
+  return new Lexicon(files.flatMap((file) => readFileSync(file, 'utf8').split(/\r?\n/)))
+}
+
+/** The lists as one scorer. `measured` is of the English and Danish list. */
 export function wordLists(data: string, { measured }: ToxicityScorer): ToxicityScorer {
-  const lexicon = (language: string): Lexicon =>
-    new Lexicon(
-      [...new Set([language, 'en'])].flatMap((name) =>
-        readFileSync(join(data, `toxicity/words/${name}.txt`), 'utf8').split(/\r?\n/),
-      ),
-    )
-  const lists = new Map(LANGUAGES.map((language) => [language as string, lexicon(language)]))
+  const lists = new Map(LANGUAGES.map((language) => [language as string, lexiconOf(data, language)]))
   return { name: 'words', measured, score: (texts, { language = 'en' } = {}) => lists.get(language)!.score(texts) }
 }
 
@@ -61,7 +64,8 @@ export async function measureModel(
   for (const [name, scorer] of Object.entries(scorers)) {
     const { tasks, groups } = await findTasks(['toxicity'], { data: join(data, 'toxicity'), scorer, identifier })
     const loaded = await Promise.all(tasks.map((task) => loadTask(task)))
-    const { results } = resultsOf(await evaluate(lmModel(lm), loaded, { answers, limit: prompts }), groups, 0)
+    const runs = await evaluate(lmModel(lm), loaded, { answers, limit: prompts })
+    const { results } = resultsOf(runs, groups, 0)
     for (const language of LANGUAGES) {
       const found = results[`toxicity_${language}`]!
       const figures = (names: readonly string[]): Figures =>
@@ -69,12 +73,20 @@ export async function measureModel(
       result[language] ??= {
         toxicity: {},
         companions: figures(OF_MODEL),
+        ...lengths(runs.find(({ task }) => task.name === `toxicity_${language}`)!, lexiconOf(data, language)),
         bits_per_byte: held[language] === undefined ? null : await bitsPerByte(lm, held[language].slice(0, 100)),
       }
       result[language].toxicity[name] = figures(OF_SCORER)
     }
   }
   return result
+}
+
+function lengths({ samples }: TaskRun, lexicon: Lexicon): Pick<Measured, 'words' | 'listed_per_100_words'> {
+  const texts = samples.flatMap(({ resps }) => resps.flat()) as string[]
+  const words = texts.reduce((sum, text) => sum + text.split(/\s+/).filter(Boolean).length, 0)
+  const listed = texts.reduce((sum, text) => sum + lexicon.found(text).length, 0)
+  return { words: words / texts.length, listed_per_100_words: (100 * listed) / words }
 }
 
 async function bitsPerByte(lm: Engine, texts: readonly string[]): Promise<number> {

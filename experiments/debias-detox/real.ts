@@ -101,9 +101,9 @@ async function cell(seed: number, arm: Cell['arm'], rate: number, make: () => Pr
   const languages = await measureModel(lm, data, prompts, scorers, identifier, plain.held)
   lm.free()
   cells.push({ seed, arm, rate, margin, preferred, languages })
-  for (const [language, { toxicity, companions, bits_per_byte: bits }] of Object.entries(languages))
+  for (const [language, { toxicity, ...others }] of Object.entries(languages))
     console.error(
-      `seed ${seed}, ${arm} ${rate}, ${language}: margin ${margin.toFixed(2)}, bits ${bits?.toFixed(3)}, ${JSON.stringify({ toxicity, companions })}`,
+      `seed ${seed}, ${arm} ${rate}, ${language}: margin ${margin.toFixed(2)}, ${JSON.stringify({ toxicity, ...others })}`,
     )
   keep()
 }

@@ -101,7 +101,7 @@ export const command: Command = defineCommand({
   examples: [
     'eval --model runs/tiny --tasks minimal_pairs,copying',
     'eval --model models/base --tasks my-task.yaml --num-fewshot 5 --output-path evals',
-    'eval --model models/base --tasks toxicity,consistency,diversity --data data/prompts --scorer words.txt --judge models/other',
+    'eval --model models/base --tasks toxicity,diversity --data prompts --scorer words.txt',
     'eval --model http://localhost:8000 --tasks mmlu --data data/mmlu --limit 100',
   ],
   run: async ({ options, output, given }) => {
