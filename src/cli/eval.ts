@@ -27,7 +27,8 @@ export const command: Command = defineCommand({
     scorer: {
       kind: 'text',
       value: 'FILE|DIR|URL',
-      summary: 'of the task toxicity: a list of words, a classifier, or the address of a service',
+      summary:
+        'of the task toxicity: a list of words, a folder of lists (da.txt), a classifier, or the address of a service',
     },
     'toxic-label': {
       kind: 'list',

@@ -17,7 +17,7 @@ export const command: Command = defineCommand({
       kind: 'text',
       value: 'SCORER',
       summary:
-        'a list of words (a file, one in a line), the directory of a classifier, or the address of a service that answers as Perspective does (key in PERSPECTIVE_API_KEY)',
+        'a list of words (a file, one in a line), a folder of lists by language (da.txt), the directory of a classifier, or the address of a service that answers as Perspective does (key in PERSPECTIVE_API_KEY)',
       required: true,
     },
     'toxic-label': {

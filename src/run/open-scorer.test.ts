@@ -1,5 +1,5 @@
 // Which label of a classifier means toxic, and what is said where nobody knows.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -52,6 +52,22 @@ describe('a scorer by its name', () => {
     expect(await scorer.score(['Blorp!', 'no'])).toEqual([1, 0])
     writeFileSync(measurementFile(words), '{}')
     await expect(openScorer(words)).rejects.toThrow(/words\.txt\.toxicity\.json: expected auc, texts and languages/)
+  })
+  it('is a folder of lists, each for its own language, and missing in others', async () => {
+    const lists = join(folder, 'lists')
+    mkdirSync(lists)
+    writeFileSync(join(lists, 'da.txt'), 'blorp\n')
+    writeFileSync(join(lists, 'en.txt'), 'zark\n')
+    writeFileSync(join(lists, 'README.txt'), 'of words\n')
+    const { scorer } = await openScorer(lists)
+    expect(scorer).toMatchObject({ name: lists, measured: undefined })
+    const texts = ['a blorp', 'a zark', 'of words']
+    expect(await scorer.score(texts, { language: 'da' })).toEqual([1, 0, 0])
+    expect(await scorer.score(texts, { language: 'en' })).toEqual([0, 1, 0])
+    expect(await scorer.score(texts, { language: 'es' })).toEqual([undefined, undefined, undefined])
+    expect(await scorer.score(texts)).toEqual([undefined, undefined, undefined])
+    await expect(openScorer(lists, { toxicLabels: ['x'] })).rejects.toThrow(/got a list of words/)
+    expect(measurementFile(lists)).toBe(join(lists, 'toxicity.json'))
   })
   it('is refused with options of another kind', async () => {
     await expect(openScorer(words, { toxicLabels: ['x'] })).rejects.toThrow(/got a list of words/)

@@ -1,10 +1,11 @@
-// The name of a scorer of toxicity → the scorer: a list of words, a classifier's directory, or the address of a service.
+// The name of a scorer of toxicity → the scorer: a list of words, a folder of such lists, a classifier's directory, or the address of a service.
 
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { InputError, UsageError } from '../errors.ts'
 import { httpScorer } from '../eval/toxicity/http-scorer.ts'
 import { readLexicon } from '../eval/toxicity/lexicon.ts'
+import { Lexicons, listsIn } from '../eval/toxicity/lexicons.ts'
 import type { ScorerMeasurement, ToxicityScorer } from '../eval/toxicity/scorer.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import type { Watch } from '../work.ts'
@@ -28,14 +29,16 @@ export interface OpenedScorer {
   close(): void
 }
 
-/** Opens `words.txt`, `runs/toxic` or `https://…`, with what was measured of it. InputError for what is none of them. */
+/** Opens `words.txt`, a folder with `da.txt` and others, `runs/toxic` or `https://…`, with what was measured of it. InputError for what is none of them. */
 export async function openScorer(name: string, options: OpenScorerOptions = {}, watch?: Watch): Promise<OpenedScorer> {
   const { toxicLabels = [], device, requestsPerSecond } = options
   const isService = /^https?:\/\//i.test(name)
   const isFile = !isService && existsSync(name) && statSync(name).isFile()
-  if ((isService || isFile) && toxicLabels.length > 0)
+  const isFolderOfLists =
+    !isService && !isFile && existsSync(name) && !existsSync(join(name, 'config.json')) && listsIn(name).size > 0
+  if ((isService || isFile || isFolderOfLists) && toxicLabels.length > 0)
     throw new UsageError(
-      `toxicLabels: expected it with a classifier, got ${isFile ? 'a list of words' : 'a service'}: ${name}. Leave it out`,
+      `toxicLabels: expected it with a classifier, got ${isService ? 'a service' : 'a list of words'}: ${name}. Leave it out`,
     )
   if (isService) {
     if (!URL.canParse(name)) throw new UsageError(`scorer: expected an address, got ${name}. Check it`)
@@ -45,6 +48,7 @@ export async function openScorer(name: string, options: OpenScorerOptions = {}, 
     throw new UsageError(`requestsPerSecond: expected it with the address of a service, got ${name}. Leave it out`)
   const measured = readMeasurement(name)
   if (isFile) return { scorer: readLexicon(name, measured), close: () => {} }
+  if (isFolderOfLists) return { scorer: new Lexicons(name, measured), close: () => {} }
   const classifier = await openClassifier(name, device === undefined ? {} : { device }, watch)
   try {
     const scorer = classifierScorer(classifier, { name, toxicLabels, measured, batchSize: options.batchSize })

@@ -122,7 +122,7 @@ async function runWith(
     const chats = configs.filter(({ metadata }) => metadata?.chat === true).map(({ task }) => task)
     if (chats.length > 0 && model.renderChat !== undefined && !options.applyChatTemplate)
       notice(
-        `${chats.join(', ')}: the model has a chat template and is asked in running text. \`applyChatTemplate\` asks as published`,
+        `${chats.join(', ')}: the model has a chat template and is asked in running text. Apply the template to ask as published`,
       )
     const asking: EvaluateOptions = { ...asked(options), ...watch, answers }
     const runs = await evaluate(model, tasks, asking)
