@@ -3,13 +3,11 @@
 import { PythonRandom } from '../../src/eval/python-random.ts'
 import type { Lm } from '../../src/lm/lm.ts'
 import {
-  AS_FOUND,
   aboutGroup,
   attributeOf,
   drawDocument,
   drawSentence,
   GROUPS,
-  LANGUAGES,
   type Language,
   languageOf,
   NEUTRAL,
@@ -169,24 +167,4 @@ async function fluency(
     distinct: mean(said.map((text) => new Set(text.split(' ')).size / text.split(' ').length)),
     perplexity: Math.exp(-mean(scores)),
   }
-}
-
-/** Mean over layers, the embeddings among them, of the cosine of a sentence and the same in the source, each the mean of its tokens' states. */
-export async function sentenceSimilarity(lm: Lm, count: number): Promise<Partial<Record<Language, number>>> {
-  const draw = new PythonRandom(8)
-  const sentences = Array.from({ length: count }, () => drawSentence(AS_FOUND, draw))
-  const sums = new Map<Language, number>()
-  for (let layer = 0; layer <= lm.layers!; layer++) {
-    const of = (language: Language): Promise<Float32Array[]> =>
-      lm.hidden!(
-        sentences.map((sentence) => lm.encode({ prompt: written(sentence, language) })),
-        { layer, pooling: 'mean', normalize: true },
-      )
-    const source = await of('source')
-    for (const language of LANGUAGES.slice(1)) {
-      const cosines = (await of(language)).map((vector, i) => vector.reduce((sum, x, k) => sum + x * source[i]![k]!, 0))
-      sums.set(language, (sums.get(language) ?? 0) + mean(cosines) / (lm.layers! + 1))
-    }
-  }
-  return Object.fromEntries(sums)
 }

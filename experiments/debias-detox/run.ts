@@ -7,11 +7,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PythonRandom } from '../../src/eval/python-random.ts'
 import { subwordOverlap } from '../../src/eval/transfer/overlap.ts'
+import { sentenceSimilarity } from '../../src/eval/transfer/sentence-similarity.ts'
 import type { Lm } from '../../src/lm/lm.ts'
 import { loadLm } from '../../src/run/load-lm.ts'
 import { machineFor, writeResults } from '../setting/results.ts'
-import { ALLOWED, type Cell, CHOOSING, cellOf, chosenRate, type Results } from './cells.ts'
-import { type Asking, measure, sentenceSimilarity } from './measure.ts'
+import { ALLOWED, type Cell, CHOOSING, cellOf, chosenRate, type Results, type World } from './cells.ts'
+import { type Asking, measure } from './measure.ts'
 import { ARMS, type Arm, MODEL, NONE, PRETRAIN_RATE, pretrain, type Size, TUNING, tune } from './setting.ts'
 import { writeTables } from './tables.ts'
 import { AS_FOUND, drawSentence, LANGUAGES, type Language, sharesOf, TARGETS, WORDS, written } from './world.ts'
@@ -72,7 +73,10 @@ async function begin(seed: number): Promise<void> {
   const tokens = (language: Language): number[] =>
     sentences.flatMap((sentence) => lm.encode({ prompt: written(sentence, language), addSpecialTokens: false }))
   const overlap = TARGETS.map((language) => [language, subwordOverlap(tokens('source'), tokens(language)).dice])
-  const similarity = await sentenceSimilarity(lm, 100)
+  const similarity: World['similarity'] = {}
+  const said = (language: Language): string[] => sentences.slice(0, 100).map((sentence) => written(sentence, language))
+  for (const language of TARGETS)
+    similarity[language] = (await sentenceSimilarity(lm, said('source'), said(language))).mean
   results.worlds.push({ seed, shares: sharesOf(seed), similarity, overlap: Object.fromEntries(overlap) })
   add({ seed, arm: NONE, rate: 0, loss: null, margin: null, measured: await measure(lm, LANGUAGES, ASKING) })
   lm.free()
