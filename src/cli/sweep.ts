@@ -3,8 +3,8 @@ import { type Command, defineCommand } from './command.ts'
 import { followEdit } from './follow-edit.ts'
 
 export const command: Command = defineCommand({
-  summary: 'train one configuration along axes (rank, epochs, base, format) and compare',
-  positionals: { name: 'FILE', summary: 'YAML with config, output_dir, axes and what is set for all', min: 1, max: 1 },
+  summary: 'train one configuration along axes (rank, epochs, base, seed), evaluate and compare',
+  positionals: { name: 'FILE', summary: 'YAML with config, output_dir, axes, what is set for all, and evaluations by language', min: 1, max: 1 },
   options: {},
   examples: ['sweep recipes/language/ablations.yaml'],
   run: async ({ positionals: [file], output }) => {

@@ -106,6 +106,59 @@ describe('anneal sweep', () => {
     expect(losses('stopped')).toEqual(losses('straight'))
   })
 
+  it('evaluates every model and the one they began with, and makes a table of languages over seeds', async () => {
+    expect((await sweep('begin', { set: { seed: 3 }, axes: { learning_rate: [1e-3] } })).code).toBe(0)
+    const base = at('begin', 'learning_rate-0.001')
+    const set = { model: null, model_name_or_path: base }
+    const axes = { arm: { low: { learning_rate: 1e-3 }, high: { learning_rate: 1e-2 } }, seed: [1, 2, 3] }
+    const languages = { en: { limit: 4 }, da: { tasks: ['copying', 'minimal_pairs'] } }
+    const evaluate = { tasks: 'copying', limit: 3, bootstrap: 0, languages }
+    const ended = await sweep('judged', { set, axes, evaluate })
+    expect(ended.code, ended.err).toBe(0)
+    const { rows, before } = JSON.parse(readFileSync(at('judged', 'sweep.json'), 'utf8')) as SweepResult
+    expect(before!.map(({ model }) => model)).toEqual([base])
+    for (const { evaluated } of [...rows, ...before!]) {
+      expect(evaluated!.map(({ label }) => label)).toEqual(['en', 'da'])
+      expect(evaluated![0]!.asked).toEqual({ tasks: ['copying'], limit: 4, bootstrap: 0 })
+      expect(Object.keys(evaluated![0]!.metrics)).toContain('copying acc')
+      expect(Object.keys(evaluated![1]!.metrics).some((name) => name.startsWith('minimal_pairs'))).toBe(true)
+    }
+    // The mean of three with its interval: t of two degrees of freedom is 4.3027.
+    const metric = 'minimal_pairs acc'
+    const values = rows.slice(3).map(({ evaluated }) => evaluated![1]!.metrics[metric]!)
+    const mean = values.reduce((a, b) => a + b) / 3
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 2)
+    const cell = `${Number(mean.toPrecision(5))} ± ${Number(((4.30265273 * deviation) / Math.sqrt(3)).toPrecision(2))}`
+    const table = readFileSync(at('judged', 'sweep.md'), 'utf8')
+    expect(table).toContain(`**${metric}, mean over 3 seeds`)
+    expect(table).toContain('| settings | en | da |')
+    expect(table).toMatch(new RegExp(`\\| arm high \\| +\\| ${cell.replaceAll('.', '\\.')} \\|`))
+    expect(readFileSync(at('judged', 'sweep.html'), 'utf8')).toContain('minimal_pairs acc, mean over 3 seeds')
+
+    // What else is asked is asked of what is there: nothing is trained again.
+    const weights = (): number[] => rows.map(({ name }) => statSync(at('judged', name, 'model.safetensors')).mtimeMs)
+    const made = weights()
+    const more = { ...evaluate, languages: { ...languages, sv: {} } }
+    expect((await sweep('judged', { set, axes, evaluate: more })).code).toBe(0)
+    expect(weights()).toEqual(made)
+    expect(rowsOf('judged')[0]!.evaluated!.slice(0, 2)).toEqual(rows[0]!.evaluated)
+    expect(rowsOf('judged')[0]!.evaluated![2]!.label).toBe('sv')
+  })
+
+  it('leaves a model that cannot be evaluated trained, with the reason', async () => {
+    const task = at('task.yaml')
+    writeFileSync(task, 'task: mine\noutput_type: multiple_choice\ntest_split: test\n')
+    const evaluate = { tasks: ['copying', task], limit: 2 }
+    expect((await sweep('late', { axes: { seed: [5] }, evaluate })).code).toBe(1)
+    const [row] = rowsOf('late')
+    expect([row!.status, row!.error]).toEqual(['failed', expect.stringMatching(/task\.yaml/)])
+    const made = statSync(at('late', 'seed-5', 'model.safetensors')).mtimeMs
+    expect((await sweep('late', { axes: { seed: [5] }, evaluate: { ...evaluate, tasks: 'copying' } })).code).toBe(0)
+    expect(rowsOf('late')[0]).toMatchObject({ status: 'done' })
+    expect(rowsOf('late')[0]!.error).toBeUndefined()
+    expect(statSync(at('late', 'seed-5', 'model.safetensors')).mtimeMs).toBe(made)
+  })
+
   const list = 'axes: expected keys of the training configuration with lists'
   it.each<[string, Record<string, unknown>, RegExp]>([
     ['no axes', { axes: undefined }, /axes: expected keys with lists of values, or names with settings .*got nothing/],
@@ -114,8 +167,23 @@ describe('anneal sweep', () => {
     ['one value', { axes: { seed: 3 } }, /axes: expected a list of values of seed, or settings by label, got 3/],
     ['equal values', { axes: { seed: [1, 1] } }, /axes: expected settings that tell every run .*got "seed-1"/],
     ['a wrong value', { axes: { seed: [1, 'two'] } }, /seed: expected .*run seed-two/],
-    ['an unknown word', { axes: { seed: [1] }, sett: {} }, /sett: expected one of config, output_dir, set, axes/],
+    [
+      'an unknown word',
+      { axes: { seed: [1] }, sett: {} },
+      /sett: expected one of config, output_dir, set, axes, evaluate/,
+    ],
     ['too many', { axes: { seed: Array.from({ length: 1001 }, (_, i) => i) } }, /axes: expected at most 1000 runs/],
+    ['no tasks', { axes: { seed: [1] }, evaluate: {} }, /evaluate\.tasks: expected at least one task, got nothing/],
+    [
+      'an option that eval has not',
+      { axes: { seed: [1] }, evaluate: { tasks: 'copying', languages: { da: { date: 'x' } } } },
+      /evaluate\.languages\.da\.date: expected one of tasks, data, limit/,
+    ],
+    [
+      'a wrong limit',
+      { axes: { seed: [1] }, evaluate: { tasks: ['copying'], limit: 'ten' } },
+      /evaluate\.limit: expected a number/,
+    ],
     ['no configuration', { axes: { seed: [1] }, config: 'nowhere.yaml' }, /nowhere\.yaml/],
   ])('refuses %s before anything is trained', async (_, values, message) => {
     const ended = await sweep('wrong', values)

@@ -1,6 +1,6 @@
 // Rank correlation with a p-value of its own: how often chance orders so few values as well as they stand.
 import { InputError } from '../../errors.ts'
-import { studentTwoSided } from './student-t.ts'
+import { studentTwoSided } from '../student-t.ts'
 
 /** A correlation and how sure it is. */
 export interface Correlation {

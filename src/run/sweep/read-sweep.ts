@@ -6,6 +6,7 @@ import { readYaml } from '../../config/read-yaml.ts'
 import { isConfigKey, type TrainConfig, type TrainConfigValues } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { hashText } from '../../files/hash.ts'
+import { type Evaluation, isMap, readEvaluations } from './read-evaluations.ts'
 
 /** One run of a sweep. */
 export interface SweepRun {
@@ -22,6 +23,8 @@ export interface Sweep {
   /** Names of the axes, in order. */
   axes: string[]
   runs: SweepRun[]
+  /** Of every run's model, and of those that they began with. */
+  evaluations: Evaluation[]
 }
 
 /** A point on an axis: its label, and the keys that it sets. */
@@ -30,17 +33,18 @@ interface Point {
   values: Readonly<Record<string, unknown>>
 }
 
-const KEYS = ['config', 'output_dir', 'set', 'axes'] as const
+const KEYS = ['config', 'output_dir', 'set', 'axes', 'evaluate'] as const
 const MOST_RUNS = 1000
 const MOST_CHARACTERS = 100
 
 /** Reads `file` and every run's configuration; the first that is wrong is a ConfigError with the name of the run. */
 export function readSweep(file: string): Sweep {
   const entries = new Map(readYaml(readConfigFile(file), file).map((entry) => [entry.key, entry]))
-  const refuse = (key: string, expected: string, got: unknown): never => {
+  const refuseIn = (entry: string, key: string, expected: string, got: unknown): never => {
     const shown = got === undefined ? 'nothing' : (JSON.stringify(got)?.slice(0, 60) ?? String(got))
-    throw new ConfigError(`${key}: expected ${expected}, got ${shown}`, entries.get(key)?.keyPlace.text ?? file)
+    throw new ConfigError(`${key}: expected ${expected}, got ${shown}`, entries.get(entry)?.keyPlace.text ?? file)
   }
+  const refuse = (key: string, expected: string, got: unknown): never => refuseIn(key, key, expected, got)
   for (const key of entries.keys())
     if (!KEYS.some((known) => known === key)) refuse(key, `one of ${KEYS.join(', ')}`, key)
   const text = (key: 'config' | 'output_dir', expected: string): string => {
@@ -54,6 +58,9 @@ export function readSweep(file: string): Sweep {
   const axes = entries.get('axes')?.value
   if (!isMap(axes) || Object.keys(axes).length === 0)
     return refuse('axes', 'keys with lists of values, or names with settings by label', axes)
+  const evaluations = readEvaluations(entries.get('evaluate')?.value, (key, expected, got) =>
+    refuseIn('evaluate', key, expected, got),
+  )
   const points = Object.entries(axes).map(([name, list]): [string, Point[]] => [
     name,
     pointsOf(name, list, (expected, got) => refuse('axes', expected, got)),
@@ -71,7 +78,7 @@ export function readSweep(file: string): Sweep {
   })
   const twice = runs.find(({ name }, i) => runs.findIndex((other) => other.name === name) < i)
   if (twice !== undefined) refuse('axes', 'settings that tell every run from the others', twice.name)
-  return { outputDir, axes: points.map(([name]) => name), runs }
+  return { outputDir, axes: points.map(([name]) => name), runs, evaluations }
 }
 
 function pointsOf(name: string, list: unknown, refuse: (expected: string, got: unknown) => never): Point[] {
@@ -90,10 +97,6 @@ function pointsOf(name: string, list: unknown, refuse: (expected: string, got: u
 }
 
 const labelOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** All combinations, the last axis fastest. */
 function product<T>(lists: readonly (readonly T[])[]): T[][] {

@@ -7,7 +7,10 @@ import { readJsonFile } from '../../files/read-json.ts'
 import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import { runTraining } from '../train/run-training.ts'
+import { type Evaluated, evaluateAll } from './evaluate-all.ts'
 import { readSweep, type Sweep, type SweepRun } from './read-sweep.ts'
+import { evaluationTables, markdownOf, shownRow } from './sweep-tables.ts'
+import { writeSweep } from './write-sweep.ts'
 
 /** One run of a sweep and how it ended. */
 export interface SweepRow {
@@ -19,19 +22,21 @@ export interface SweepRow {
   error?: string
   /** What it was trained with; a row of another configuration is run again. */
   config: Record<string, unknown>
+  /** What the file's evaluations say of it. */
+  evaluated?: Evaluated[]
 }
 
 /** What sweep.json holds. */
 export interface SweepResult {
   rows: SweepRow[]
+  /** With evaluations: the models that the runs began with, by their paths. */
+  before?: { model: string; evaluated: Evaluated[] }[]
 }
 
-/** Not compared: they are of the machine. */
-const TIMINGS = /_(?:runtime|per_second)$/
-
 /**
- * Runs what the sweep file asks for and writes `sweep.json` and `sweep.md` into its `output_dir` after each run. Runs that are done with the same
- * configuration are not run again; one that was stopped goes on from its last checkpoint.
+ * Runs what the sweep file asks for and writes `sweep.json`, `sweep.md` and `sweep.html` into its `output_dir` after each run. Runs that are done with
+ * the same configuration are not run again; one that was stopped goes on from its last checkpoint. Where the file has evaluations, every model is
+ * evaluated after its run, and those that the runs begin with before all of them; what was evaluated in the same way is not asked again.
  *
  * @example
  * const { rows } = await resultOf(runSweep('sweep.yaml'))
@@ -51,24 +56,27 @@ async function work(file: string, watch: { signal: AbortSignal; tell: Tell }): P
   const giveBack = takeOutputDirectory(outputDir, 'output_dir')
   try {
     mkdirSync(outputDir, { recursive: true })
-    const before = rowsIn(outputDir)
+    const known = resultIn(outputDir)
+    const before = await evaluateBefore(sweep, known.before ?? [], watch)
     const rows: SweepRow[] = []
     for (const [i, run] of runs.entries()) {
       const config = JSON.parse(JSON.stringify(run.config)) as Record<string, unknown>
-      const known = before.find((row) => row.name === run.name && row.status === 'done')
-      const isDone = known !== undefined && JSON.stringify(known.config) === JSON.stringify(config)
-      const row = isDone ? known : { ...(await rowOf(run, `${i + 1} of ${runs.length}`, watch)), config }
+      const old = known.rows.find((row) => row.name === run.name && isTrained(row))
+      const isDone = old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)
+      const trained = isDone ? { ...old } : { ...(await rowOf(run, `${i + 1} of ${runs.length}`, watch)), config }
       signal.throwIfAborted()
+      const row = await withEvaluations(trained, run, sweep, watch)
       rows.push(row)
       // Those that come later are kept until they are run again.
-      const rest = before.filter(({ name }) => runs.slice(i + 1).some((later) => later.name === name))
-      write(sweep, [...rows, ...rest])
-      tell({ type: 'row', table: 'sweep', row: shown(row, sweep.axes) })
+      const rest = known.rows.filter(({ name }) => runs.slice(i + 1).some((later) => later.name === name))
+      writeSweep(sweep, { rows: [...rows, ...rest], ...before })
+      tell({ type: 'row', table: 'sweep', row: shownRow(row, sweep.axes) })
     }
     const failed = rows.filter(({ status }) => status === 'failed').length
-    const result = { rows }
+    const result = { rows, ...before }
     const lines = [
-      `${counted(rows.length - failed, 'run')} done${failed > 0 ? `, ${failed} failed` : ''} → ${join(outputDir, 'sweep.md')}`,
+      ...evaluationTables(result).flatMap((table) => [...markdownOf(table), '']),
+      `${counted(rows.length - failed, 'run')} done${failed > 0 ? `, ${failed} failed` : ''} → ${join(outputDir, 'sweep.md')} and sweep.html`,
     ]
     tell({ type: 'result', result, lines })
     return result
@@ -121,41 +129,50 @@ function begun(name: string, config: SweepRun['config'], tell: Tell): SweepRun['
   return isSame ? { ...config, resume_from_checkpoint: 'auto' } : config
 }
 
-function rowsIn(outputDir: string): SweepRow[] {
+/** Whether there is a model, which may have failed at its evaluations. */
+const isTrained = ({ metrics }: SweepRow): boolean => Object.keys(metrics).length > 0
+
+function resultIn(outputDir: string): SweepResult {
   const file = join(outputDir, 'sweep.json')
-  return existsSync(file) ? (readJsonFile(file) as SweepResult).rows : []
+  return existsSync(file) ? (readJsonFile(file) as SweepResult) : { rows: [] }
 }
 
-function write({ outputDir, axes }: Sweep, rows: readonly SweepRow[]): void {
-  writeFileAtomic(join(outputDir, 'sweep.json'), `${JSON.stringify({ rows }, null, 1)}\n`)
-  const metrics = [...new Set(rows.flatMap((row) => Object.keys(row.metrics).filter(isCompared)))]
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  const table = [
-    line([...axes, 'status', ...metrics]),
-    line([...axes, 'status', ...metrics].map(() => '--:')),
-    ...rows.map((row) =>
-      line([
-        ...axes.map((axis) => row.settings[axis] ?? ''),
-        row.error === undefined ? row.status : `${row.status}: ${row.error.split('\n')[0]}`,
-        ...metrics.map((name) => (row.metrics[name] === undefined ? '' : numberText(row.metrics[name]))),
-      ]),
-    ),
-  ]
-  writeFileAtomic(join(outputDir, 'sweep.md'), `${table.join('\n')}\n`)
-}
-
-/** As a row of a table at a terminal: settings, how it ended, what evaluations say. */
-function shown({ settings, status, metrics }: SweepRow, axes: readonly string[]): Record<string, string> {
-  return {
-    ...Object.fromEntries(axes.map((axis) => [axis, settings[axis] ?? ''])),
-    status,
-    eval_loss: numberText(metrics.eval_loss),
-    train_loss: numberText(metrics.train_loss),
+/** The row of a trained model with what evaluations say of it; one that cannot be evaluated has failed, and says why. */
+async function withEvaluations(
+  row: SweepRow,
+  { name, config }: SweepRun,
+  { evaluations }: Sweep,
+  watch: { signal: AbortSignal; tell: Tell },
+): Promise<SweepRow> {
+  if (!isTrained(row)) return row
+  const { error: _, evaluated: known = [], ...trained } = row
+  if (evaluations.length === 0) return { ...trained, status: 'done' }
+  const folder = join(config.output_dir, 'eval')
+  try {
+    const evaluated = await evaluateAll(config.output_dir, name, evaluations, folder, known, watch)
+    return { ...trained, status: 'done', evaluated }
+  } catch (error) {
+    watch.signal.throwIfAborted()
+    const message = error instanceof Error ? error.message : String(error)
+    watch.tell({ type: 'notice', message: `${name} failed: ${message}` })
+    // It stays trained, and the next time it is evaluated alone.
+    return { ...row, status: 'failed', error: message }
   }
 }
 
-const isCompared = (name: string): boolean => /^(?:eval|train)_/.test(name) && !TIMINGS.test(name)
-
-const numberText = (value: number | null | undefined): string =>
-  typeof value === 'number' ? String(Number(value.toPrecision(5))) : ''
+/** The models that the runs begin with. */
+async function evaluateBefore(
+  { runs, evaluations, outputDir }: Sweep,
+  known: NonNullable<SweepResult['before']>,
+  watch: { signal: AbortSignal; tell: Tell },
+): Promise<Pick<SweepResult, 'before'>> {
+  if (evaluations.length === 0) return {}
+  const models = new Set(runs.flatMap(({ config }) => config.model_name_or_path ?? []))
+  const before: NonNullable<SweepResult['before']> = []
+  for (const [i, model] of [...models].entries()) {
+    const old = known.find((one) => one.model === model)?.evaluated ?? []
+    const folder = join(outputDir, models.size === 1 ? 'before' : `before-${i + 1}`)
+    before.push({ model, evaluated: await evaluateAll(model, `before: ${model}`, evaluations, folder, old, watch) })
+  }
+  return { before }
+}

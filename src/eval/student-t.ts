@@ -39,3 +39,18 @@ function logGamma(x: number): number {
   const series = (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * square)) / square) / square) / z
   return (z - 0.5) * Math.log(z) - z + 0.5 * Math.log(2 * Math.PI) + series - shift
 }
+
+/** Half of the 95 % interval of a mean, by Student's t; NaN for fewer than two values. */
+export function halfInterval(values: readonly number[]): number {
+  const n = values.length
+  if (n < 2) return Number.NaN
+  const mean = values.reduce((a, b) => a + b, 0) / n
+  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1))
+  let [low, high] = [0, 13] // 12.706 is that of one degree of freedom
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2
+    if (studentTwoSided(middle, n - 1) > 0.05) low = middle
+    else high = middle
+  }
+  return (low * deviation) / Math.sqrt(n)
+}
