@@ -4,7 +4,12 @@ import { followEdit } from './follow-edit.ts'
 
 export const command: Command = defineCommand({
   summary: 'train one configuration along axes (rank, epochs, base, seed), evaluate and compare',
-  positionals: { name: 'FILE', summary: 'YAML with config, output_dir, axes, what is set for all, and evaluations by language', min: 1, max: 1 },
+  positionals: {
+    name: 'FILE',
+    summary: 'YAML with config, output_dir, axes, what is set for all, and evaluations by language',
+    min: 1,
+    max: 1,
+  },
   options: {},
   examples: ['sweep recipes/language/ablations.yaml'],
   run: async ({ positionals: [file], output }) => {

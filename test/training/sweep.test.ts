@@ -112,7 +112,7 @@ describe('anneal sweep', () => {
     const set = { model: null, model_name_or_path: base }
     const axes = { arm: { low: { learning_rate: 1e-3 }, high: { learning_rate: 1e-2 } }, seed: [1, 2, 3] }
     const languages = { en: { limit: 4 }, da: { tasks: ['copying', 'minimal_pairs'] } }
-    const evaluate = { tasks: 'copying', limit: 3, bootstrap: 0, languages }
+    const evaluate = { tasks: 'copying', limit: 3, bootstrap: 0, languages, metrics: ['minimal_pairs acc'] }
     const ended = await sweep('judged', { set, axes, evaluate })
     expect(ended.code, ended.err).toBe(0)
     const { rows, before } = JSON.parse(readFileSync(at('judged', 'sweep.json'), 'utf8')) as SweepResult
@@ -131,6 +131,8 @@ describe('anneal sweep', () => {
     const cell = `${Number(mean.toPrecision(5))} ± ${Number(((4.30265273 * deviation) / Math.sqrt(3)).toPrecision(2))}`
     const table = readFileSync(at('judged', 'sweep.md'), 'utf8')
     expect(table).toContain(`**${metric}, mean over 3 seeds`)
+    expect(table).not.toContain('**copying')
+    expect(ended.out).toContain(`${metric}, mean over 3 seeds`)
     expect(table).toContain('| settings | en | da |')
     expect(table).toMatch(new RegExp(`\\| arm high \\| +\\| ${cell.replaceAll('.', '\\.')} \\|`))
     expect(readFileSync(at('judged', 'sweep.html'), 'utf8')).toContain('minimal_pairs acc, mean over 3 seeds')

@@ -38,7 +38,7 @@ export function readEvaluations(
 ): Evaluation[] {
   if (value === undefined) return []
   if (!isMap(value)) return refuse('evaluate', 'options of `anneal eval` such as tasks, and languages', value)
-  const { languages, ...common } = value
+  const { languages, metrics: _, ...common } = value
   if (languages !== undefined && (!isMap(languages) || Object.keys(languages).length === 0))
     return refuse('evaluate.languages', 'names, each with what it has of its own such as data', languages)
   const each = languages === undefined ? { '': {} } : (languages as Record<string, unknown>)
@@ -51,6 +51,17 @@ export function readEvaluations(
       return refuse(label === '' ? 'evaluate.tasks' : `${place}.tasks`, 'at least one task', options.tasks)
     return { label, options: { ...options, tasks: options.tasks } }
   })
+}
+
+/** Which metrics get a table; all where nothing is said. sweep.json has all of them. */
+export function readMetrics(
+  value: unknown,
+  refuse: (key: string, expected: string, got: unknown) => never,
+): string[] | undefined {
+  const metrics = isMap(value) ? value.metrics : undefined
+  if (metrics === undefined) return undefined
+  if (Array.isArray(metrics) && metrics.length > 0 && metrics.every((each) => typeof each === 'string')) return metrics
+  return refuse('evaluate.metrics', 'names of metrics such as [pct_stereotype]', metrics)
 }
 
 function optionsOf(

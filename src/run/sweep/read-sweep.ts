@@ -6,7 +6,7 @@ import { readYaml } from '../../config/read-yaml.ts'
 import { isConfigKey, type TrainConfig, type TrainConfigValues } from '../../config/schema.ts'
 import { ConfigError } from '../../errors.ts'
 import { hashText } from '../../files/hash.ts'
-import { type Evaluation, isMap, readEvaluations } from './read-evaluations.ts'
+import { type Evaluation, isMap, readEvaluations, readMetrics } from './read-evaluations.ts'
 
 /** One run of a sweep. */
 export interface SweepRun {
@@ -25,6 +25,8 @@ export interface Sweep {
   runs: SweepRun[]
   /** Of every run's model, and of those that they began with. */
   evaluations: Evaluation[]
+  /** Metrics that get a table; all where nothing is said. */
+  metrics?: string[]
 }
 
 /** A point on an axis: its label, and the keys that it sets. */
@@ -58,9 +60,10 @@ export function readSweep(file: string): Sweep {
   const axes = entries.get('axes')?.value
   if (!isMap(axes) || Object.keys(axes).length === 0)
     return refuse('axes', 'keys with lists of values, or names with settings by label', axes)
-  const evaluations = readEvaluations(entries.get('evaluate')?.value, (key, expected, got) =>
-    refuseIn('evaluate', key, expected, got),
-  )
+  const asked = entries.get('evaluate')?.value
+  const refuseAsked = (key: string, expected: string, got: unknown): never => refuseIn('evaluate', key, expected, got)
+  const evaluations = readEvaluations(asked, refuseAsked)
+  const metrics = readMetrics(asked, refuseAsked)
   const points = Object.entries(axes).map(([name, list]): [string, Point[]] => [
     name,
     pointsOf(name, list, (expected, got) => refuse('axes', expected, got)),
@@ -78,7 +81,7 @@ export function readSweep(file: string): Sweep {
   })
   const twice = runs.find(({ name }, i) => runs.findIndex((other) => other.name === name) < i)
   if (twice !== undefined) refuse('axes', 'settings that tell every run from the others', twice.name)
-  return { outputDir, axes: points.map(([name]) => name), runs, evaluations }
+  return { outputDir, axes: points.map(([name]) => name), runs, evaluations, ...(metrics && { metrics }) }
 }
 
 function pointsOf(name: string, list: unknown, refuse: (expected: string, got: unknown) => never): Point[] {

@@ -75,7 +75,7 @@ async function work(file: string, watch: { signal: AbortSignal; tell: Tell }): P
     const failed = rows.filter(({ status }) => status === 'failed').length
     const result = { rows, ...before }
     const lines = [
-      ...evaluationTables(result).flatMap((table) => [...markdownOf(table), '']),
+      ...evaluationTables(result, sweep.metrics).flatMap((table) => [table.title, '', ...markdownOf(table), '']),
       `${counted(rows.length - failed, 'run')} done${failed > 0 ? `, ${failed} failed` : ''} → ${join(outputDir, 'sweep.md')} and sweep.html`,
     ]
     tell({ type: 'result', result, lines })

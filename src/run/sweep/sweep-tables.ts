@@ -27,8 +27,8 @@ export function trainingTable(axes: readonly string[], rows: readonly SweepRow[]
   }
 }
 
-/** One for each metric; none without evaluations. Over several seeds a cell is a mean with half of its 95 % interval. */
-export function evaluationTables({ rows, before = [] }: SweepResult): SweepTable[] {
+/** One for each metric, or each that is `wanted`; none without evaluations. Over several seeds a cell is a mean with half of its 95 % interval. */
+export function evaluationTables({ rows, before = [] }: SweepResult, wanted?: readonly string[]): SweepTable[] {
   const groups = new Map<string, SweepResult['rows']>()
   for (const row of rows) {
     const name = settingsText(row.settings)
@@ -46,7 +46,10 @@ export function evaluationTables({ rows, before = [] }: SweepResult): SweepTable
   ].filter(({ of }) => of.length > 0)
   const evaluated = all.flatMap(({ of }) => of.flat())
   const labels = [...new Set(evaluated.map(({ label }) => label))]
-  const metrics = [...new Set(evaluated.flatMap((one) => Object.keys(one.metrics)))]
+  const metrics = [...new Set(evaluated.flatMap((one) => Object.keys(one.metrics)))].filter(
+    (name) =>
+      wanted === undefined || wanted.some((metric) => name === metric || name.split(' ').slice(1).join(' ') === metric),
+  )
   const counts = new Set(all.slice(before.length).map(({ of }) => of.length))
   const seeds =
     Math.max(...counts, 1) > 1 ? `, mean over ${[...counts].join(' or ')} seeds ± half of its 95 % interval` : ''

@@ -8,10 +8,10 @@ import type { Sweep } from './read-sweep.ts'
 import type { SweepResult } from './run-sweep.ts'
 import { evaluationTables, markdownOf, type SweepTable, trainingTable } from './sweep-tables.ts'
 
-export function writeSweep({ outputDir, axes }: Sweep, result: SweepResult): void {
+export function writeSweep({ outputDir, axes, metrics }: Sweep, result: SweepResult): void {
   writeFileAtomic(join(outputDir, 'sweep.json'), `${JSON.stringify(result, null, 1)}\n`)
   const training = trainingTable(axes, result.rows)
-  const evaluations = evaluationTables(result)
+  const evaluations = evaluationTables(result, metrics)
   const parts = evaluations.flatMap((table) => ['', `**${table.title}**`, '', ...markdownOf(table)])
   writeFileAtomic(join(outputDir, 'sweep.md'), `${[...markdownOf(training), ...parts].join('\n')}\n`)
   const done = result.rows.filter(({ status }) => status === 'done').length
