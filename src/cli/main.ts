@@ -67,8 +67,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   train: { summary: 'train a model as a YAML file says', load: () => import('./train.ts') },
   sweep: {
-    summary: 'train one configuration along axes (rank, epochs, base, format) and compare',
+    summary: 'train one configuration along axes (rank, epochs, base, seed), evaluate and compare',
     load: () => import('./sweep.ts'),
+  },
+  transfer: {
+    summary: 'what tuning in one language carried over to others, and what that goes with',
+    load: () => import('./transfer.ts'),
   },
   prune: { summary: 'remove neurons and heads from a model', load: () => import('./prune.ts') },
   sleb: { summary: 'remove the blocks that a model can do without', load: () => import('./sleb.ts') },

@@ -51,3 +51,10 @@ export type { ScoreOptions, ScorerMeasurement, ScorerQuality, ToxicityScorer } f
 export { type Overlap, subwordOverlap } from './transfer/overlap.ts'
 export { type SentenceSimilarity, sentenceSimilarity } from './transfer/sentence-similarity.ts'
 export { type Correlation, partialSpearman, spearman } from './transfer/spearman.ts'
+export {
+  type KnownLanguage,
+  type Transfer,
+  type TransferCorrelation,
+  type Tuned,
+  transfer,
+} from './transfer/transfer.ts'

@@ -2,7 +2,8 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runSweep, type SweepResult } from '../../src/run/sweep/run-sweep.ts'
+import { runSweep } from '../../src/run/sweep/run-sweep.ts'
+import type { SweepResult } from '../../src/run/sweep/sweep-result.ts'
 import { annealHere, type Ended, makeWorkspace, type Workspace } from './tiny-run.ts'
 
 let workspace: Workspace

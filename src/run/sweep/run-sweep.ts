@@ -7,31 +7,11 @@ import { readJsonFile } from '../../files/read-json.ts'
 import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import { runTraining } from '../train/run-training.ts'
-import { type Evaluated, evaluateAll } from './evaluate-all.ts'
+import { evaluateAll } from './evaluate-all.ts'
 import { readSweep, type Sweep, type SweepRun } from './read-sweep.ts'
+import type { SweepResult, SweepRow } from './sweep-result.ts'
 import { evaluationTables, markdownOf, shownRow } from './sweep-tables.ts'
 import { writeSweep } from './write-sweep.ts'
-
-/** One run of a sweep and how it ended. */
-export interface SweepRow {
-  name: string
-  settings: Record<string, string>
-  status: 'done' | 'failed'
-  /** What the run left in all_results.json. */
-  metrics: Record<string, number>
-  error?: string
-  /** What it was trained with; a row of another configuration is run again. */
-  config: Record<string, unknown>
-  /** What the file's evaluations say of it. */
-  evaluated?: Evaluated[]
-}
-
-/** What sweep.json holds. */
-export interface SweepResult {
-  rows: SweepRow[]
-  /** With evaluations: the models that the runs began with, by their paths. */
-  before?: { model: string; evaluated: Evaluated[] }[]
-}
 
 /**
  * Runs what the sweep file asks for and writes `sweep.json`, `sweep.md` and `sweep.html` into its `output_dir` after each run. Runs that are done with

@@ -5,7 +5,7 @@ import { counted } from '../../report/amounts.ts'
 import { type ReportBlock, renderReport } from '../../report/report.ts'
 import { pageFooter } from '../page-footer.ts'
 import type { Sweep } from './read-sweep.ts'
-import type { SweepResult } from './run-sweep.ts'
+import type { SweepResult } from './sweep-result.ts'
 import { evaluationTables, markdownOf, type SweepTable, trainingTable } from './sweep-tables.ts'
 
 export function writeSweep({ outputDir, axes, metrics }: Sweep, result: SweepResult): void {
