@@ -148,6 +148,24 @@ describe('anneal sweep', () => {
     expect(rowsOf('judged')[0]!.evaluated![2]!.label).toBe('sv')
   })
 
+  it('puts tasks that are called after their languages side by side', async () => {
+    const data = (language: string): Record<string, string> => ({ data: `recipes/data/alignment/${language}` })
+    const languages = { en: data('en'), da: data('da') }
+    const evaluate = {
+      tasks: 'toxicity',
+      scorer: 'recipes/data/alignment/words.txt',
+      limit: 1,
+      bootstrap: 0,
+      languages,
+    }
+    const ended = await sweep('beside', { axes: { seed: [1, 2] }, evaluate })
+    expect(ended.code, ended.err).toBe(0)
+    for (const { evaluated } of rowsOf('beside'))
+      for (const { metrics } of evaluated!) expect(Object.keys(metrics)).toContain('toxicity emt_raw')
+    // What all models have in common is said once for each language.
+    expect(ended.err.match(/nobody measured how well/g)).toHaveLength(2)
+  })
+
   it('leaves a model that cannot be evaluated trained, with the reason', async () => {
     const task = at('task.yaml')
     writeFileSync(task, 'task: mine\noutput_type: multiple_choice\ntest_split: test\n')
@@ -180,7 +198,7 @@ describe('anneal sweep', () => {
     [
       'an option that eval has not',
       { axes: { seed: [1] }, evaluate: { tasks: 'copying', languages: { da: { date: 'x' } } } },
-      /evaluate\.languages\.da\.date: expected one of tasks, data, limit/,
+      /evaluate\.languages\.da\.date: expected one of tasks, data, scorer, /,
     ],
     [
       'a wrong limit',

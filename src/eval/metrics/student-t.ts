@@ -12,6 +12,21 @@ export function twoSidedP(t: number, freedom: number): number {
   return incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5)
 }
 
+/** Half of the 95 % interval of a mean, by Student's t; NaN for fewer than two values. */
+export function halfInterval(values: readonly number[]): number {
+  const n = values.length
+  if (n < 2) return Number.NaN
+  const mean = values.reduce((a, b) => a + b, 0) / n
+  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1))
+  let [low, high] = [0, 13] // 12.706 is that of one degree of freedom
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2
+    if (twoSidedP(middle, n - 1) > 0.05) low = middle
+    else high = middle
+  }
+  return (low * deviation) / Math.sqrt(n)
+}
+
 function logGamma(x: number): number {
   const y = x - 1
   let sum: number = LANCZOS[0]

@@ -1,7 +1,7 @@
 // Values are SciPy 1.17.1's (spearmanr, t.sf; residuals of ranks for partial ones); exact ones are counts over all orders with it.
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../../errors.ts'
-import { studentTwoSided } from '../student-t.ts'
+import { twoSidedP } from '../metrics/student-t.ts'
 import { partialSpearman, ranksOf, spearman } from './spearman.ts'
 
 describe('two-sided p of Student', () => {
@@ -13,10 +13,10 @@ describe('two-sided p of Student', () => {
     [12.7, 3, 0.0010530526821985991],
     [0, 4, 1],
   ])('t %d, %d degrees of freedom', (t, degrees, p) => {
-    expect(studentTwoSided(t, degrees)).toBeCloseTo(p, 12)
+    expect(twoSidedP(t, degrees)).toBeCloseTo(p, 12)
   })
   it('keeps its digits far out', () => {
-    expect(studentTwoSided(50, 30) / 1.871541765922271e-30).toBeCloseTo(1, 9)
+    expect(twoSidedP(50, 30) / 1.871541765922271e-30).toBeCloseTo(1, 9)
   })
 })
 

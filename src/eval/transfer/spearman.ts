@@ -1,6 +1,6 @@
 // Rank correlation with a p-value of its own: how often chance orders so few values as well as they stand.
 import { InputError } from '../../errors.ts'
-import { studentTwoSided } from '../student-t.ts'
+import { twoSidedP } from '../metrics/student-t.ts'
 
 /** A correlation and how sure it is. */
 export interface Correlation {
@@ -132,7 +132,7 @@ function cosine(a: readonly number[], b: readonly number[]): number {
 }
 
 function byStudent(rho: number, degrees: number): number {
-  return studentTwoSided(rho * Math.sqrt(degrees / ((1 - rho) * (1 + rho))), degrees)
+  return twoSidedP(rho * Math.sqrt(degrees / ((1 - rho) * (1 + rho))), degrees)
 }
 
 /** Over all orders of `b` (Heap's algorithm, each by one exchange): the share whose product with `a` is at least as far from zero. */

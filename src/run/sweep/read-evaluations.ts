@@ -16,6 +16,10 @@ type Kind = 'text' | 'texts' | 'number' | 'flag'
 const KEYS: Readonly<Record<string, readonly [keyof EvaluationOptions, Kind]>> = {
   tasks: ['tasks', 'texts'],
   data: ['data', 'text'],
+  scorer: ['scorer', 'text'],
+  identifier: ['identifier', 'text'],
+  english_words: ['englishWords', 'text'],
+  judge: ['judge', 'text'],
   limit: ['limit', 'number'],
   num_fewshot: ['numFewshot', 'number'],
   apply_chat_template: ['applyChatTemplate', 'flag'],

@@ -7,7 +7,7 @@ import { readJsonFile } from '../../files/read-json.ts'
 import { counted } from '../../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import { runTraining } from '../train/run-training.ts'
-import { evaluateAll } from './evaluate-all.ts'
+import { type EvaluateWatch, evaluateAll } from './evaluate-all.ts'
 import { readSweep, type Sweep, type SweepRun } from './read-sweep.ts'
 import type { SweepResult, SweepRow } from './sweep-result.ts'
 import { evaluationTables, markdownOf, shownRow } from './sweep-tables.ts'
@@ -37,7 +37,8 @@ async function work(file: string, watch: { signal: AbortSignal; tell: Tell }): P
   try {
     mkdirSync(outputDir, { recursive: true })
     const known = resultIn(outputDir)
-    const before = await evaluateBefore(sweep, known.before ?? [], watch)
+    const evaluating: EvaluateWatch = { ...watch, said: new Set() }
+    const before = await evaluateBefore(sweep, known.before ?? [], evaluating)
     const rows: SweepRow[] = []
     for (const [i, run] of runs.entries()) {
       const config = JSON.parse(JSON.stringify(run.config)) as Record<string, unknown>
@@ -45,7 +46,7 @@ async function work(file: string, watch: { signal: AbortSignal; tell: Tell }): P
       const isDone = old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)
       const trained = isDone ? { ...old } : { ...(await rowOf(run, `${i + 1} of ${runs.length}`, watch)), config }
       signal.throwIfAborted()
-      const row = await withEvaluations(trained, run, sweep, watch)
+      const row = await withEvaluations(trained, run, sweep, evaluating)
       rows.push(row)
       // Those that come later are kept until they are run again.
       const rest = known.rows.filter(({ name }) => runs.slice(i + 1).some((later) => later.name === name))
@@ -122,7 +123,7 @@ async function withEvaluations(
   row: SweepRow,
   { name, config }: SweepRun,
   { evaluations }: Sweep,
-  watch: { signal: AbortSignal; tell: Tell },
+  watch: EvaluateWatch,
 ): Promise<SweepRow> {
   if (!isTrained(row)) return row
   const { error: _, evaluated: known = [], ...trained } = row
@@ -144,7 +145,7 @@ async function withEvaluations(
 async function evaluateBefore(
   { runs, evaluations, outputDir }: Sweep,
   known: NonNullable<SweepResult['before']>,
-  watch: { signal: AbortSignal; tell: Tell },
+  watch: EvaluateWatch,
 ): Promise<Pick<SweepResult, 'before'>> {
   if (evaluations.length === 0) return {}
   const models = new Set(runs.flatMap(({ config }) => config.model_name_or_path ?? []))

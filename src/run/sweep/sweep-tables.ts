@@ -1,5 +1,5 @@
 // The rows of a sweep as tables: what training says of each run, and of every metric of an evaluation, settings by languages over seeds.
-import { halfInterval } from '../../eval/student-t.ts'
+import { halfInterval } from '../../eval/metrics/student-t.ts'
 import type { SweepResult, SweepRow } from './sweep-result.ts'
 
 /** A table before it is drawn. */

@@ -1,5 +1,5 @@
 // Mitigation and correlations as tables, for a terminal and for the page.
-import { halfInterval } from '../../eval/student-t.ts'
+import { halfInterval } from '../../eval/metrics/student-t.ts'
 import type { Correlation } from '../../eval/transfer/spearman.ts'
 import type { TransferResult } from './transfer-result.ts'
 
