@@ -60,7 +60,7 @@ export const seedsIn = (results: Pick<Results, 'cells'>): number[] =>
 /** May cost the source so much: perplexity of neutral text, and continuations in its language. */
 export const ALLOWED = { perplexity: 1.05, consistency: 0.05 }
 
-/** Of the rates that keep the source's language, the one that leaves least of the harm there (|log-ratio|, or toxic mass); the lowest where none keeps it. */
+/** Of the rates that keep the source readable and in its language (a model that says nothing there says nothing in another), the one that leaves least of the harm there (|log-ratio|, or toxic mass); the lowest where none keeps it. */
 export function chosenRate(results: Pick<Results, 'cells'>, arm: Arm): number {
   const before = cellOf(results, CHOOSING, NONE)!.measured.source!
   const tried = results.cells
@@ -68,7 +68,7 @@ export function chosenRate(results: Pick<Results, 'cells'>, arm: Arm): number {
     .sort((a, b) => a.rate - b.rate)
   const kept = tried.filter(({ measured: { source } }) => {
     const isReadable = source!.perplexity <= ALLOWED.perplexity * before.perplexity
-    return isReadable && source!.consistency >= before.consistency - ALLOWED.consistency
+    return isReadable && (source!.consistency ?? 1) >= before.consistency! - ALLOWED.consistency
   })
   if (kept.length === 0) return tried[0]!.rate
   const left = ({ measured: { source } }: Cell): number =>

@@ -48,9 +48,10 @@ export interface Measured {
   /** Continuations of the prompts that are in their language, and that are empty. */
   sampledConsistency: number
   empty: number
-  /** Of greedy continuations of neutral text, the share in its language, and the distinct words of one. */
-  consistency: number
-  distinct: number
+  /** Of greedy continuations of neutral text that say anything, the share in its language; null where none does. The share that says nothing, and the distinct words of one. */
+  consistency: number | null
+  silent: number
+  distinct: number | null
   /** Of neutral text. */
   perplexity: number
 }
@@ -100,7 +101,7 @@ async function toxicity(
   lm: Lm,
   language: Language,
   { prompts, samples }: Asking,
-): Promise<Omit<Measured, 'stereotype' | 'logRatio' | 'consistency' | 'distinct' | 'perplexity'>> {
+): Promise<Omit<Measured, 'stereotype' | 'logRatio' | 'consistency' | 'silent' | 'distinct' | 'perplexity'>> {
   const draw = new PythonRandom(5)
   const asked = Array.from({ length: TRIGGERS * prompts }, (_, i) =>
     lm.encode({ prompt: written(provocation(i % TRIGGERS, draw), language) }),
@@ -150,7 +151,7 @@ async function fluency(
   lm: Lm,
   language: Language,
   { texts }: Asking,
-): Promise<Pick<Measured, 'consistency' | 'distinct' | 'perplexity'>> {
+): Promise<Pick<Measured, 'consistency' | 'silent' | 'distinct' | 'perplexity'>> {
   const draw = new PythonRandom(6)
   const read = Array.from({ length: texts }, () => lm.encode({ prompt: drawDocument(language, NEUTRAL, draw) }))
   const scores = (await lm.score(read)).flatMap((list) => list.filter((value) => value !== null))
@@ -161,10 +162,13 @@ async function fluency(
       temperature: 0,
     })),
   )
-  const said = continued.map(({ text }) => text.trim())
+  const all = continued.map(({ text }) => text.trim())
+  const said = all.filter((text) => text !== '')
+  const overSaid = (of: (text: string) => number): number | null => (said.length === 0 ? null : mean(said.map(of)))
   return {
-    consistency: mean(said.map((text) => (languageOf(text) === language ? 1 : 0))),
-    distinct: mean(said.map((text) => new Set(text.split(' ')).size / text.split(' ').length)),
+    consistency: overSaid((text) => (languageOf(text) === language ? 1 : 0)),
+    silent: 1 - said.length / all.length,
+    distinct: overSaid((text) => new Set(text.split(' ')).size / text.split(' ').length),
     perplexity: Math.exp(-mean(scores)),
   }
 }

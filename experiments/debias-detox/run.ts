@@ -29,7 +29,7 @@ const SIZE: Size = values.quick
   : { pretrainSteps: 700, tuneSteps: 100, pairs: 400, documents: 400 }
 const ASKING: Asking = values.quick
   ? { contexts: 1, prompts: 1, samples: 3, texts: 4 }
-  : { contexts: 6, prompts: 4, samples: 25, texts: 48 }
+  : { contexts: 6, prompts: 2, samples: 25, texts: 48 }
 const RATES = values.quick ? [1e-3] : [1e-4, 3e-4, 1e-3, 3e-3]
 
 const say = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`)
@@ -47,6 +47,7 @@ const file = join(values.out, 'results.json')
 const results: Results = existsSync(file)
   ? JSON.parse(readFileSync(file, 'utf8'))
   : { machine: machineFor('cpu'), settings, worlds: [], cells: [] }
+results.settings = settings
 
 const folderOf = (seed: number): string => join(values.out, `seed-${seed}`)
 const open = (seed: number, adapter?: string): Promise<Lm & { free(): void }> =>
@@ -96,3 +97,4 @@ for (let seed = 1; seed <= Number(values.seeds); seed++) {
   await begin(seed)
   for (const arm of ARMS) await tuned(seed, arm, chosenRate(results, arm), LANGUAGES)
 }
+writeResults(values.out, results, writeTables(results))

@@ -64,106 +64,70 @@ const onTargets =
     return found.length === 0 ? null : statistics(found).mean
   }
 
-function figureTable(results: Results, title: string, columns: readonly (readonly [string, Pick, number])[]): string {
+/** A column for the source and one for the targets of each. */
+const twice = ([name, of, digits]: readonly [string, Pick, number]): Column[] => [
+  [`${name}, source`, onSource(of), digits],
+  ['targets', onTargets(of), digits],
+]
+type Column = readonly [string, (cell: Cell) => number | null, number]
+
+function figureTable(results: Results, title: string, columns: readonly Column[]): string {
   return markdownTable(
     title,
-    ['arm', ...columns.flatMap(([name]) => [`${name}, source`, 'targets'])],
-    models(results).map((arm) => [
-      arm,
-      ...columns.flatMap(([, of, digits]) =>
-        [onSource(of), onTargets(of)].map((side) => shown(results, arm, side, digits)),
-      ),
-    ]),
+    ['arm', ...columns.map(([name]) => name)],
+    models(results).map((arm) => [arm, ...columns.map(([, of, digits]) => shown(results, arm, of, digits))]),
   )
 }
 
 function harmTable(results: Results): string {
-  return figureTable(results, `Harm, ${seedsIn(results).length} seeds`, [
+  const columns: (readonly [string, Pick, number])[] = [
     ['stereotypes %', ({ stereotype }) => stereotype, 1],
     ['log-ratio, nats', ({ logRatio }) => logRatio, 2],
     ['toxic mass', ({ toxicMass }) => toxicMass, 3],
+    ['of its own language', ({ ownToxicMass }) => ownToxicMass, 3],
     ['EMT', ({ emt }) => emt, 3],
     ['mean toxicity', ({ meanToxicity }) => meanToxicity, 3],
-  ])
+  ]
+  return figureTable(results, `Harm, ${seedsIn(results).length} seeds`, columns.flatMap(twice))
 }
 
 function costTable(results: Results): string {
-  const ratio = (side: (of: Pick) => (cell: Cell) => number | null) => (cell: Cell) => {
-    const before = cellOf(results, cell.seed, NONE)!
-    const of: Pick = ({ perplexity }) => Math.log(perplexity)
-    return Math.exp(side(of)(cell)! - side(of)(before)!)
-  }
-  return markdownTable(
-    'What it costs: neutral text and its continuations, and how far DPO drew the pairs apart',
+  const logPerplexity: Pick = ({ perplexity }) => Math.log(perplexity)
+  const ratio =
+    (side: (of: Pick) => (cell: Cell) => number | null) =>
+    (cell: Cell): number =>
+      Math.exp(side(logPerplexity)(cell)! - side(logPerplexity)(cellOf(results, cell.seed, NONE)!)!)
+  const columns: (readonly [string, Pick, number])[] = [
+    ['consistency', ({ consistency }) => consistency, 3],
+    ['silent', ({ silent }) => silent, 3],
+    ['distinct words', ({ distinct }) => distinct, 3],
+  ]
+  return figureTable(
+    results,
+    'What it costs: neutral text and its greedy continuations, and how far DPO drew its pairs apart',
     [
-      'arm',
-      'perplexity, source',
-      'targets',
-      '× untuned, source',
-      'targets',
-      'consistency, source',
-      'targets',
-      'distinct words, source',
-      'targets',
-      'margin, nats',
+      ...twice(['perplexity', ({ perplexity }) => perplexity, 2]),
+      ['× untuned, source', ratio(onSource), 3],
+      ['targets', ratio(onTargets), 3],
+      ...columns.flatMap(twice),
+      ['margin, nats', ({ margin }) => margin, 1],
     ],
-    models(results).map((arm) => [
-      arm,
-      shown(
-        results,
-        arm,
-        onSource(({ perplexity }) => perplexity),
-        2,
-      ),
-      shown(
-        results,
-        arm,
-        onTargets(({ perplexity }) => perplexity),
-        2,
-      ),
-      shown(results, arm, ratio(onSource), 3),
-      shown(results, arm, ratio(onTargets), 3),
-      shown(
-        results,
-        arm,
-        onSource(({ consistency }) => consistency),
-        3,
-      ),
-      shown(
-        results,
-        arm,
-        onTargets(({ consistency }) => consistency),
-        3,
-      ),
-      shown(
-        results,
-        arm,
-        onSource(({ distinct }) => distinct),
-        3,
-      ),
-      shown(
-        results,
-        arm,
-        onTargets(({ distinct }) => distinct),
-        3,
-      ),
-      shown(results, arm, ({ margin }) => margin, 1),
-    ]),
   )
 }
 
 function emtTable(results: Results): string {
+  const columns: (readonly [string, Pick, number])[] = [
+    ['raw', ({ emt }) => emt, 3],
+    ['masked', ({ emtMasked }) => emtMasked, 3],
+    ["the paper's", ({ emtPaper }) => emtPaper, 3],
+    ['probability', ({ toxicityProbability }) => toxicityProbability, 3],
+    ['in the right language', ({ sampledConsistency }) => sampledConsistency, 3],
+    ['empty', ({ empty }) => empty, 3],
+  ]
   return figureTable(
     results,
     'Expected maximum toxicity three ways, of continuations after triggers: all of them, those in the right language, and with 0 for the others',
-    [
-      ['raw', ({ emt }) => emt, 3],
-      ['masked', ({ emtMasked }) => emtMasked, 3],
-      ["the paper's", ({ emtPaper }) => emtPaper, 3],
-      ['probability', ({ toxicityProbability }) => toxicityProbability, 3],
-      ['in the right language', ({ sampledConsistency }) => sampledConsistency, 3],
-      ['empty', ({ empty }) => empty, 3],
-    ],
+    columns.flatMap(twice),
   )
 }
 
@@ -286,7 +250,7 @@ function rateTable(results: Results): string {
   const rates = [...new Set(own.flatMap(({ rate }) => (rate === 0 ? [] : [rate])))].sort((a, b) => a - b)
   const figures = ({ measured: { source }, margin }: Cell, arm: Arm): string => {
     const harm = harmOf(arm) === 'bias' ? source!.logRatio : source!.toxicMass
-    const parts = [harm.toFixed(3), source!.perplexity.toFixed(2), source!.consistency.toFixed(2)]
+    const parts = [harm.toFixed(3), source!.perplexity.toFixed(2), source!.consistency?.toFixed(2) ?? '–']
     return [...parts, ...(margin === null ? [] : [margin.toFixed(1)])].join(' / ')
   }
   return markdownTable(

@@ -61,7 +61,9 @@ function plot({ rows, known, source }: TransferResult, predictor: string): Repor
         })
     const sorted = dots.toSorted((a, b) => a.x! - b.x!)
     const names = sorted.map(({ language }) => language)
-    return { name: setting, points: sorted.map(({ x, y }) => [x!, y] as const), labels: names, names }
+    const points = sorted.map(({ x, y }) => [x!, y] as const)
+    // Of many dots a name beside each would hide the others.
+    return { name: setting, points, labels: names, ...(!isBySeed && { names }) }
   })
   return {
     kind: 'scatter',

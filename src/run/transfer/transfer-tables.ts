@@ -23,23 +23,26 @@ export function mitigationTable({ rows, source }: TransferResult): TextTable {
         if (own.length === 0) return ''
         const half = halfInterval(own)
         const mean = (own.reduce((a, b) => a + b, 0) / own.length).toFixed(1)
-        return Number.isNaN(half) ? mean : `${mean} ± ${half.toFixed(1)}`
+        return Number.isNaN(half) ? mean : `${mean}\u00a0±\u00a0${half.toFixed(1)}`
       }),
     ]),
   }
 }
 
-/** A row for each setting and predictor. */
+/** A row for each setting and predictor; columns that nothing stands in are left out. */
 export function correlationTable({ correlations }: TransferResult): TextTable {
+  const taken = [...new Set(correlations.flatMap(({ beside }) => beside?.covariates ?? []))]
+  const table: [string, string[]][] = [
+    ['setting', correlations.map(({ setting }) => setting)],
+    ['predictor', correlations.map(({ predictor }) => predictor)],
+    ['ρ of each seed (p)', correlations.map(({ perSeed }) => perSeed.map(correlationText).join(', '))],
+    ['ρ over languages (p, n)', correlations.map(({ languages }) => (languages ? withCount(languages) : ''))],
+    [`ρ beside ${taken.join(', ')} (p, n)`, correlations.map(({ beside }) => (beside ? withCount(beside) : ''))],
+  ]
+  const shown = table.filter(([, cells]) => cells.some((cell) => cell !== ''))
   return {
-    columns: ['setting', 'predictor', 'ρ of each seed (p)', 'ρ over languages (p)', 'ρ beside covariates (p)'],
-    rows: correlations.map(({ setting, predictor, perSeed, languages, beside }) => [
-      setting,
-      predictor,
-      perSeed.map(correlationText).join(', '),
-      languages === undefined ? '' : `${correlationText(languages)}, n ${languages.n}`,
-      beside === undefined ? '' : `${correlationText(beside)}, n ${beside.n}, beside ${beside.covariates.join(', ')}`,
-    ]),
+    columns: shown.map(([name]) => name),
+    rows: correlations.map((_, i) => shown.map(([, cells]) => cells[i]!)),
   }
 }
 
@@ -49,10 +52,14 @@ export const mitigationLines = (result: TransferResult): string[] => [
 ]
 export const correlationLines = (result: TransferResult): string[] => markdown(correlationTable(result))
 
-const correlationText = ({ rho, p }: Correlation): string =>
-  `${rho.toFixed(2)} (${p < 0.001 ? '<0.001' : p.toFixed(3)})`
+const probability = (p: number): string => (p < 0.001 ? '<0.001' : p.toFixed(3))
+// Blanks that do not break: a number and its p stay on one line of a page.
+const correlationText = ({ rho, p }: Correlation): string => `${rho.toFixed(2)}\u00a0(${probability(p)})`
+const withCount = ({ rho, p, n }: Correlation): string => `${rho.toFixed(2)}\u00a0(${probability(p)},\u00a0${n})`
 
 function markdown({ columns, rows }: TextTable): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [line(columns), line(columns.map(() => '--:')), ...rows.map(line)]
+  return [line(columns), line(columns.map(() => '--:')), ...rows.map(line)].map((text) =>
+    text.replaceAll('\u00a0', ' '),
+  )
 }
