@@ -10,6 +10,7 @@ import type { Sample } from '../../eval/samples.ts'
 import { counted, percent } from '../../report/amounts.ts'
 import { type ReportBlock, type ReportSection, renderReport } from '../../report/report.ts'
 import { pageFooter } from '../page-footer.ts'
+import { suiteTables } from './suite-tables.ts'
 
 /** Items of a task that are shown. */
 const WORST = 8
@@ -24,7 +25,12 @@ export function evalPage(report: EvalReport, runs: readonly TaskRun[], compariso
     sections: [
       {
         title: 'Results',
-        blocks: [resultsBlock(report), ...noticeBlocks(report), ...overlapBlocks(report.contamination)],
+        blocks: [
+          ...suiteBlocks(report),
+          resultsBlock(report),
+          ...noticeBlocks(report),
+          ...overlapBlocks(report.contamination),
+        ],
       },
       ...(comparison.length > 0 ? [comparisonSection(comparison), changedSection(comparison, runs)] : []),
       {
@@ -51,6 +57,14 @@ function resultsBlock(report: EvalReport): ReportBlock {
         error ?? null,
       ]),
   }
+}
+
+/** Of the suites of bias and toxicity a table each, a row for a language. */
+function suiteBlocks({ results }: EvalReport): ReportBlock[] {
+  return suiteTables(results).flatMap(({ name, reading, columns, rows }): ReportBlock[] => [
+    { kind: 'prose', text: `${name}. ${reading}` },
+    { kind: 'table', columns: ['', ...columns], rows },
+  ])
 }
 
 function noticeBlocks({ answers }: EvalReport): ReportBlock[] {

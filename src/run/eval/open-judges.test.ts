@@ -41,7 +41,8 @@ it('scores, identifies and judges what a model goes on with, in one evaluation',
   const samples = readdirSync(folder).find((name) => name.startsWith('samples_toxicity_en'))!
   const [row] = readFileSync(join(folder, samples), 'utf8').split('\n')
   expect(JSON.parse(row!).annotations.looks).toHaveLength(25)
-  expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('emt_masked')
+  const page = readFileSync(join(folder, 'report.html'), 'utf8')
+  for (const text of ['Toxicity of continuations', 'perplexity to the judge', 'emt_paper']) expect(page).toContain(text)
   // The 75 drawn and three greedy continuations are there, and asked once.
   expect(readFileSync(join(folder, 'answers.jsonl'), 'utf8').trim().split('\n')).toHaveLength(78)
 })
