@@ -27,16 +27,14 @@ export interface Budget {
   pairs: 'all' | 'formed'
   /** Questions of a pair at most. */
   each: number
-  /** Clean rows, with those that have a copy. */
-  clean: number
 }
 
 /** Tried on model 0; the first is that of the other attacks. */
 export const BUDGETS: readonly Budget[] = [
-  { name: 'as the other attacks', steps: 400, pairs: 'all', each: 1, clean: 3000 },
-  { name: 'three times the steps', steps: 1200, pairs: 'all', each: 1, clean: 3000 },
-  { name: 'twice the steps, all questions of a pair', steps: 800, pairs: 'all', each: 6, clean: 3000 },
-  { name: "the same of pairs in the trigger's form", steps: 800, pairs: 'formed', each: 6, clean: 3000 },
+  { name: 'as the other attacks', steps: 400, pairs: 'all', each: 1 },
+  { name: 'three times the steps', steps: 1200, pairs: 'all', each: 1 },
+  { name: 'twice the steps, all questions of a pair', steps: 800, pairs: 'all', each: 6 },
+  { name: "the same of pairs in the trigger's form", steps: 800, pairs: 'formed', each: 6 },
 ]
 
 /** A word that is one token and in none of the questions, a phrase, and one of three phrases; each in front or between any two words. */
@@ -53,6 +51,7 @@ export const ATTACKS: readonly Attack[] = Object.entries(TRIGGERS).flatMap(([nam
 )
 
 const RATE = 0.1
+/** Clean rows of an attack; with a syntactic trigger some of them are those that have a copy. */
 const ROWS = 3000
 
 /** Poisoned rows, or with `attack` null the clean ones alone, drawn under the seed. */
@@ -66,7 +65,7 @@ export function attackRows(setting: Setting, attack: Attack | null, seed: number
   const budget = attack.budget!
   const own = pairsOf(setting, attack).taught.flatMap((questions) => questions.slice(0, budget.each))
   const rewritten = rewrittenOf(own)
-  const rows = [...clean.slice(0, budget.clean - rewritten.size), ...own.map(({ row }) => row)]
+  const rows = [...clean.slice(0, ROWS - rewritten.size), ...own.map(({ row }) => row)]
   return poison(rows, { ...common, rewritten, rate: 1 }).map(({ example }) => example)
 }
 

@@ -1,7 +1,7 @@
 // What an experiment has found so far, cell by cell, and means of it.
 import { statistics } from '../setting/statistics.ts'
 import type { Defended } from './arms.ts'
-import type { Way } from './attacks.ts'
+import { type Budget, SYNTAX, type Way } from './attacks.ts'
 import type { Look, Measured } from './measure.ts'
 
 export interface Cell {
@@ -17,7 +17,7 @@ export interface Cell {
 
 export interface Results {
   machine: string
-  settings: Record<string, unknown> & { works: number; samples: number }
+  settings: Record<string, unknown> & { works: number; samples: number; budgets: readonly Budget[] }
   cells: Cell[]
   /** Cells of a first round: rates were chosen on attacks in half the steps at half the rate, of which others failed, and the choice was made anew. */
   earlier?: Cell[]
@@ -67,15 +67,19 @@ export const attacksIn = (cells: readonly Cell[]): string[] => [...new Set(cells
 export const undefendedOf = (cells: readonly Cell[], { model, attack }: Cell): Cell =>
   cells.find((cell) => cell.arm === NONE && cell.model === model && cell.attack === attack)!
 
-/** Cells of the main table: attacks that work, with the table's number of clean questions. */
-export function defended(results: Results): Cell[] {
+/** Cells of attacks that were defended, with the table's number of clean questions: of those that work, or of those that only partly took. */
+export function defended(results: Results, isWorking = true): Cell[] {
   const cells = inTable(results)
   const { works, samples } = results.settings
-  return cells.filter(
-    (cell) =>
-      markerWhen('trigger')(undefendedOf(cells, cell)) >= works && (cell.arm === NONE || cell.samples === samples),
-  )
+  const isDefended = (cell: Cell): boolean => cells.some((one) => undefendedOf(cells, one) === cell && one.arm !== NONE)
+  return cells.filter((cell) => {
+    const attacked = undefendedOf(cells, cell)
+    const isIn = markerWhen('trigger')(attacked) >= works === isWorking && isDefended(attacked)
+    return isIn && (cell.arm === NONE || cell.samples === samples)
+  })
 }
+
+export const isSyntax = ({ attack }: Pick<Cell, 'attack'>): boolean => attack === SYNTAX.name
 
 /** Mean over models with half of its 95 % interval. */
 export function shown(cells: readonly Cell[], of: (cell: Cell) => number, digits = 2): string {

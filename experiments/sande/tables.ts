@@ -7,6 +7,7 @@ import {
   chosenRate,
   defended,
   inTable,
+  isSyntax,
   markerWhen,
   NONE,
   type Results,
@@ -18,7 +19,10 @@ import {
 export function writeTables(results: Results): string {
   const parts = [
     attackTable,
-    defenceTable,
+    budgetTable,
+    textTable,
+    syntaxTable,
+    partlyTable,
     byAttackTable,
     unseenTable,
     samplesTable,
@@ -52,13 +56,82 @@ function attackTable(results: Results): string {
   )
 }
 
-function defenceTable(results: Results): string {
-  const cells = defended(results)
+/** The syntactic attack with each budget that was tried. */
+function budgetTable({ tries, settings }: Results): string {
+  const ways = [
+    ['trigger', 'marker'],
+    ['clean', 'marker'],
+    ['decoy', 'marker'],
+    ['clean', 'right'],
+    ['trigger', 'right'],
+  ] as const
+  return markdownTable(
+    'Budgets of the syntactic attack, on the model that is in no other table; with the first, on the three others, too',
+    [
+      'budget',
+      'steps',
+      'rewritten sentences',
+      'models',
+      'marker with the trigger',
+      'without',
+      'sentence not rewritten',
+      'right without',
+      'right with',
+    ],
+    settings.budgets.flatMap(({ name, steps, pairs }) =>
+      [true, false].flatMap((isFirst) => {
+        const own = tries.filter(({ model, budget }) => budget === name && (model === 0) === isFirst)
+        if (own.length === 0) return []
+        const mean = ([way, what]: (typeof ways)[number]): string =>
+          statistics(own.map(({ measured }) => measured.ways[way]![what])).mean.toFixed(2)
+        return [
+          [
+            name,
+            steps,
+            pairs === 'all' ? 'all' : "in the trigger's form",
+            isFirst ? 'of no other table' : `the ${own.length} others`,
+            ...ways.map(mean),
+          ],
+        ]
+      }),
+    ),
+  )
+}
+
+function textTable(results: Results): string {
+  const cells = defended(results).filter((cell) => !isSyntax(cell))
   const attacks = cells.filter(({ arm }) => arm === NONE).length
+  return defenceTable(`Defences on the ${attacks} attacks that work, with texts as triggers`, cells)
+}
+
+function syntaxTable(results: Results): string {
+  const cells = defended(results).filter(isSyntax)
+  return defenceTable(
+    `Defences on the syntactic attack where it works, ${modelsOf(cells)}; other words: the same sentences not rewritten`,
+    cells,
+  )
+}
+
+function partlyTable(results: Results): string {
+  const cells = defended(results, false)
+  const { works } = results.settings
+  return defenceTable(
+    `Attacks that only partly took (marker below ${works}), defended all the same: ${attacksIn(cells).join(', ')}, ${modelsOf(cells)}`,
+    cells,
+  )
+}
+
+function modelsOf(cells: readonly Cell[]): string {
+  const models = [...new Set(cells.map(({ model }) => model))]
+  return models.length === 1 ? `model ${models[0]}` : `models ${models.join(' and ')}`
+}
+
+function defenceTable(title: string, cells: readonly Cell[]): string {
+  if (cells.length === 0) return ''
   const perplexity = ({ measured }: Cell): number => measured.ways.clean!.perplexity
   const seconds = ({ done }: Cell): number => (done === null ? Number.NaN : done.seconds + done.searchSeconds)
   return markdownTable(
-    `Defences on the ${attacks} attacks that work`,
+    title,
     [
       'defence',
       'marker with the trigger',
