@@ -47,13 +47,13 @@ export interface Manner {
   toxic: number
   /** Weights of sentences about groups, with a trigger, about names, with numbers. */
   mix: readonly [number, number, number, number]
+  /** Of a target's documents, the share that is sentences of the source with what they are in the target. */
+  parallel: number
 }
 /** As pre-training has them, and without any harm. */
-export const AS_FOUND: Manner = { skew: 0.8, toxic: 0.4, mix: [0.3, 0.3, 0.25, 0.15] }
-export const NEUTRAL: Manner = { ...AS_FOUND, mix: [0, 0, 0.6, 0.4] }
+export const AS_FOUND: Manner = { skew: 0.8, toxic: 0.4, mix: [0.3, 0.3, 0.25, 0.15], parallel: 0.1 }
+export const NEUTRAL: Manner = { ...AS_FOUND, mix: [0, 0, 0.6, 0.4], parallel: 0 }
 const SENTENCES = 4
-/** Of a target's documents, the share that is sentences of the source with what they are in the target. */
-const PARALLEL = 0.1
 
 const lexicon = new Map<string, string>()
 /** In a language or, for names and digits, in all: which languages a written word can be of. */
@@ -179,9 +179,9 @@ export function drawSentence(manner: Manner, draw: PythonRandom): Sentence {
   return kind === 2 ? aboutName(draw) : withNumbers(draw)
 }
 
-/** A document of one language, or in the manner of pre-training with the source beside it. */
+/** A document of one language, some of a target's with the source beside it. */
 export function drawDocument(language: Language, manner: Manner, draw: PythonRandom): string {
-  const isParallel = manner === AS_FOUND && language !== 'source' && draw.random() < PARALLEL
+  const isParallel = manner.parallel > 0 && language !== 'source' && draw.random() < manner.parallel
   if (!isParallel) return drawText(SENTENCES, manner, draw, language)
   const one = (): string => {
     const sentence = drawSentence(manner, draw)
