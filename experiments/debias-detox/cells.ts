@@ -1,9 +1,10 @@
 // What the experiment has found so far, cell by cell, and what follows from it.
-import { partialSpearman, spearman } from '../../src/eval/transfer/spearman.ts'
+import { InputError } from '../../src/errors.ts'
+import { type TransferCorrelation, type Tuned, transfer } from '../../src/eval/transfer/transfer.ts'
 import { statistics } from '../setting/statistics.ts'
 import type { Measured } from './measure.ts'
 import { ARMS, type Arm, type Harm, harmOf, NONE } from './setting.ts'
-import { type Language, TARGETS } from './world.ts'
+import { LANGUAGES, type Language, TARGETS } from './world.ts'
 
 /** A model and what was measured of it: of a seed untuned (rate 0), or tuned. */
 export interface Cell {
@@ -88,60 +89,49 @@ export const overTargets = (of: (language: Language) => number): number => stati
 /** What a correlation is with: something known of a target in a seed. */
 export type Predictor = 'share' | 'overlap' | 'similarity' | 'before'
 
-export function predictorOf(
+/**
+ * How the mitigation of `figure` by `arm` goes with a predictor, and in `beside` the same with the figure before tuning taken out, too. Null where
+ * mitigation is the same throughout in a seed.
+ */
+export function correlations(
   results: Results,
-  seed: number,
-  language: Language,
-  predictor: Predictor,
+  arm: Arm,
   figure: Figure,
-): number {
-  const world = results.worlds.find((one) => one.seed === seed)!
-  if (predictor === 'before') return cellOf(results, seed, NONE)!.measured[language]![figure]
-  return predictor === 'share' ? world.shares[language] : world[predictor][language]!
-}
-
-export interface Correlations {
-  /** One for each seed, over its five targets. */
-  perSeed: { seed: number; rho: number; p: number }[]
-  /** Over all targets of all seeds, the mean of each language taken out (`language`), and with what was there before tuning besides (`both`). */
-  language: { rho: number; p: number }
-  both: { rho: number; p: number }
-}
-
-/** Mitigation of `figure` by `arm` with a predictor. Null where a column is the same throughout. */
-export function correlations(results: Results, arm: Arm, figure: Figure, predictor: Predictor): Correlations | null {
-  const rows = seedsIn(results).flatMap((seed) =>
-    TARGETS.map((language) => ({
-      seed,
-      language,
-      x: predictorOf(results, seed, language, predictor, figure),
-      before: predictorOf(results, seed, language, 'before', figure),
-      y: mitigation(results, seed, arm, language, figure),
-    })),
+  predictor: Predictor,
+): { plain: TransferCorrelation; beside: TransferCorrelation } | null {
+  const seeds = seedsIn(results)
+  const of = (seed: number, name: Cell['arm'], language: Language): number =>
+    cellOf(results, seed, name)!.measured[language]![figure]
+  const tuned = seeds.flatMap((seed) =>
+    LANGUAGES.map(
+      (language): Tuned => ({
+        setting: arm,
+        seed: String(seed),
+        language,
+        before: of(seed, NONE, language),
+        after: of(seed, arm, language),
+      }),
+    ),
   )
-  const pick = ({ rho, p }: { rho: number; p: number }): { rho: number; p: number } => ({ rho, p })
-  try {
-    const perSeed = seedsIn(results).map((seed) => {
-      const own = rows.filter((row) => row.seed === seed)
-      return {
-        seed,
-        ...pick(
-          spearman(
-            own.map(({ x }) => x),
-            own.map(({ y }) => y),
-          ),
-        ),
+  const known = seeds.flatMap((seed) => {
+    const world = results.worlds.find((one) => one.seed === seed)!
+    return TARGETS.map((language) => {
+      const values = {
+        share: world.shares[language],
+        overlap: world.overlap[language]!,
+        similarity: world.similarity[language]!,
+        before: of(seed, NONE, language),
       }
+      return { language, seed: String(seed), values: { [predictor]: values[predictor] } }
     })
-    const [x, y] = [rows.map((row) => row.x), rows.map((row) => row.y)]
-    const names = rows.map(({ language }) => language)
-    const before = rows.map((row) => row.before)
-    return {
-      perSeed,
-      language: pick(partialSpearman(x, y, [names])),
-      both: pick(partialSpearman(x, y, [names, before])),
-    }
-  } catch {
-    return null
+  })
+  try {
+    const [plain, beside] = [[], ['before']].map(
+      (covariates) => transfer(tuned, known, { source: 'source', covariates }).correlations[0]!,
+    )
+    return { plain: plain!, beside: beside! }
+  } catch (error) {
+    if (error instanceof InputError) return null
+    throw error
   }
 }

@@ -139,20 +139,19 @@ const pairs: readonly (readonly [Arm, Figure])[] = ARMS.flatMap((arm) =>
 function mitigationTable(results: Results): string {
   const seeds = seedsIn(results)
   return markdownTable(
-    'Mitigation, % (below 0: less harm), and its rank correlation with the share of the pre-training text over five targets (p over all orders)',
+    'Mitigation, % (below 0: less harm), and its rank correlation with the share of the pre-training text: over the five targets of each seed (p over all orders), and over all seeds with the mean of each language taken out, then the figure before tuning, too (p by t)',
     [
       'arm',
       'of',
       'source',
       'targets',
       ...seeds.map((seed) => `ρ, seed ${seed}`),
-      'ρ over all, language taken out',
-      'p',
-      'and the figure before tuning',
-      'p',
+      'ρ beside language',
+      'and beside the figure before',
     ],
     pairs.map(([arm, figure]) => {
       const found = correlations(results, arm, figure, 'share')
+      const perSeed = seeds.map((seed) => found?.plain.perSeed.find((one) => one.seed === String(seed)))
       return [
         arm,
         NAMES[figure],
@@ -164,17 +163,14 @@ function mitigationTable(results: Results): string {
           seeds.map((seed) => overTargets((language) => mitigation(results, seed, arm, language, figure))),
           1,
         ),
-        ...seeds.map((seed) => {
-          const one = found?.perSeed.find((own) => own.seed === seed)
-          return one === undefined ? '' : `${one.rho.toFixed(1)} (${one.p.toFixed(2)})`
-        }),
-        ...(found === null
-          ? ['', '', '', '']
-          : [found.language, found.both].flatMap(({ rho, p }) => [rho.toFixed(2), p.toFixed(3)])),
+        ...[...perSeed, found?.plain.beside, found?.beside.beside].map(rhoText),
       ]
     }),
   )
 }
+
+const rhoText = (one: { rho: number; p: number } | undefined): string =>
+  one === undefined ? '' : `${one.rho.toFixed(2)} (${one.p.toFixed(3)})`
 
 function shareTable(results: Results): string {
   const seeds = seedsIn(results)
@@ -225,19 +221,16 @@ function predictorTable(results: Results): string {
     ['before', 'the figure before tuning'],
   ]
   return markdownTable(
-    'Other predictors of mitigation: mean over seeds of the rank correlation over five targets',
-    ['arm', 'of', ...predictors.map(([, name]) => name)],
+    'Predictors of mitigation: mean over seeds of the rank correlation over five targets, and the one over all seeds (beside language; of overlap, which is of the language, of the five means)',
+    ['arm', 'of', ...predictors.flatMap(([, name]) => [name, 'all seeds (p)'])],
     pairs.map(([arm, figure]) => [
       arm,
       NAMES[figure],
-      ...predictors.map(([predictor]) => {
-        const found = correlations(results, arm, figure, predictor)
-        return found === null
-          ? ''
-          : withInterval(
-              found.perSeed.map(({ rho }) => rho),
-              2,
-            )
+      ...predictors.flatMap(([predictor]) => {
+        const found = correlations(results, arm, figure, predictor)?.plain
+        if (found === undefined) return ['', '']
+        const each = found.perSeed.map(({ rho }) => rho)
+        return [withInterval(each, 2), rhoText(found.beside ?? found.languages)]
       }),
     ]),
   )
