@@ -28,7 +28,6 @@ interface Row {
   model: string
   suite: string
   documents: number
-  seconds: number
   /** `metric` or `metric_stderr` by task. */
   results: Record<string, Record<string, number>>
 }
@@ -41,7 +40,6 @@ const pair = (text: string): [string, string] => text.split(/=(.*)/s).slice(0, 2
 async function add(model: string, suite: string, options: Omit<RunEvalOptions, 'model'>): Promise<void> {
   const [name, path] = pair(model)
   if (file.rows.some((row) => row.model === name && row.suite === suite)) return
-  const started = performance.now()
   const report = await resultOf(runEval({ bootstrap: 1000, ...options, model: path }), (event) => {
     if (event.type === 'notice') console.error(`${name} ${suite}: ${event.message}`)
   })
@@ -56,7 +54,6 @@ async function add(model: string, suite: string, options: Omit<RunEvalOptions, '
     model: name,
     suite,
     documents,
-    seconds: Math.round((performance.now() - started) / 1000),
     results: Object.fromEntries(Object.entries(report.results).map(([task, metrics]) => [task, numbers(metrics)])),
   })
   writeFileSync(values.out, `${JSON.stringify(file, null, 1)}\n`)
