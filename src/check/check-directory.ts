@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasPickleSuffix } from '../checkpoint/model-directory/foreign-format.ts'
 import { readLineage } from '../checkpoint/model-directory/lineage.ts'
+import { loadNgramModel, NGRAM_WEIGHTS, NGRAMS } from '../data/language/ngram-directory.ts'
 import { TokenizerError } from '../errors.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { hasUnequalLayers } from '../gguf/architectures.ts'
@@ -27,6 +28,11 @@ export async function checkDirectory(directory: string, findings: Findings): Pro
   const file = 'config.json'
   const json = findings.attempt(file, () => readJsonFile(join(directory, file)))
   if (json !== undefined && !isObject(json as JsonObject)) findings.error(file, 'expected an object')
+  if (isObject(json as JsonObject) && (json as JsonObject).model_type === NGRAMS) {
+    findings.attempt(NGRAM_WEIGHTS, () => loadNgramModel(directory))
+    checkRest(directory, findings)
+    return
+  }
   if (isHeaded(json)) {
     await checkHeaded(directory, json, findings)
     return

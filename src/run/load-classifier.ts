@@ -3,6 +3,7 @@ import { loadClassifier, storedLabels } from '../checkpoint/model-directory/clas
 import { stack } from '../data/batches.ts'
 import { labelsAbove } from '../data/label-set-counts.ts'
 import { softmax } from '../data/language/language-model.ts'
+import { isNgramDirectory, loadNgramModel } from '../data/language/ngram-directory.ts'
 import { framedText } from '../data/tuning/framed-text.ts'
 import { InputError, UsageError } from '../errors.ts'
 import { type Classifier, labelLogits, labelsOf, labelThresholdsOf, longestRow, padIdOf } from '../model/any-model.ts'
@@ -12,7 +13,7 @@ import { hasTokenizer } from '../text/tokenizer-files.ts'
 import { noGrad, resolveDevice, scope } from '../torch/index.ts'
 import { Count, turn, type Watch } from '../work.ts'
 import type { Classification, TextLabeller } from './classification.ts'
-import { isNgramDirectory, loadNgramClassifier } from './ngram-classifier.ts'
+import { NgramClassifier } from './ngram-classifier.ts'
 import { resolveModelPath } from './resolve-model.ts'
 
 /** Gives labels to texts, or to ids. */
@@ -152,5 +153,5 @@ export async function openClassifier(
   const directory = await resolveModelPath(name, watch)
   if (!isNgramDirectory(directory)) return loadTextClassifier(directory, options, watch)
   refuseThreshold(options.threshold, null)
-  return loadNgramClassifier(directory)
+  return new NgramClassifier(loadNgramModel(directory))
 }

@@ -1,6 +1,7 @@
 // How well a scorer of toxicity does on labelled texts, as a generator of events; what it finds can be kept beside the scorer, where every
 // figure that the scorer makes later finds it.
 
+import { existsSync } from 'node:fs'
 import { InputError, UsageError } from '../errors.ts'
 import { type JudgedText, measureScorer, type ScorerReport } from '../eval/toxicity/measure-scorer.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
@@ -63,6 +64,10 @@ export async function* measureToxicity(
 async function measured(options: MeasureToxicityOptions, watch: Watch): Promise<ScorerReport> {
   const tell = watch.tell ?? (() => {})
   const { scorer: name, toxicLabels, device, requestsPerSecond, batchSize } = options
+  if (options.save && !existsSync(name))
+    throw new UsageError(
+      `save: expected a list of words or a directory to keep the figures beside, got ${name}. Leave it out`,
+    )
   const samples = await readSamples(await resolveData(options.paths, watch), options, tell)
   const isToxic = positives(samples, options)
   const { scorer, close } = await openScorer(

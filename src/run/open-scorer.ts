@@ -11,6 +11,7 @@ import { readJsonFile } from '../files/read-json.ts'
 import type { Watch } from '../work.ts'
 import type { TextLabeller } from './classification.ts'
 import { openClassifier } from './load-classifier.ts'
+import { resolveModelPath } from './resolve-model.ts'
 
 /** How a scorer is opened. */
 export interface OpenScorerOptions {
@@ -46,10 +47,11 @@ export async function openScorer(name: string, options: OpenScorerOptions = {}, 
   }
   if (requestsPerSecond !== undefined)
     throw new UsageError(`requestsPerSecond: expected it with the address of a service, got ${name}. Leave it out`)
-  const measured = readMeasurement(name)
-  if (isFile) return { scorer: readLexicon(name, measured), close: () => {} }
-  if (isFolderOfLists) return { scorer: new Lexicons(name, measured), close: () => {} }
-  const classifier = await openClassifier(name, device === undefined ? {} : { device }, watch)
+  if (isFile) return { scorer: readLexicon(name, readMeasurement(name)), close: () => {} }
+  if (isFolderOfLists) return { scorer: new Lexicons(name, readMeasurement(name)), close: () => {} }
+  const directory = await resolveModelPath(name, watch)
+  const measured = readMeasurement(directory)
+  const classifier = await openClassifier(directory, device === undefined ? {} : { device }, watch)
   try {
     const scorer = classifierScorer(classifier, { name, toxicLabels, measured, batchSize: options.batchSize })
     return { scorer, close: () => classifier.free() }

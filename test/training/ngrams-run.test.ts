@@ -62,7 +62,15 @@ describe('a classifier of n-grams', () => {
   it('is the same for the same data, trained from the configuration that it left', async () => {
     const again = await annealHere(['train', at('toxic/train_config.yaml'), '--output_dir', at('again')])
     expect(again.code, again.err).toBe(0)
-    expect(readFileSync(at('again/ngrams.bin'))).toEqual(readFileSync(at('toxic/ngrams.bin')))
+    expect(readFileSync(at('again/ngrams.lid'))).toEqual(readFileSync(at('toxic/ngrams.lid')))
+  })
+  it('is checked as what it is', async () => {
+    expect((await annealHere(['check', at('toxic')])).code).toBe(0)
+    const weights = readFileSync(at('again/ngrams.lid'))
+    writeFileSync(at('again/ngrams.lid'), weights.subarray(0, weights.length - 1))
+    const { code, out } = await annealHere(['check', at('again')])
+    expect(code).not.toBe(0)
+    expect(out).toMatch(/ngrams\.lid.*bytes of weights/)
   })
   it('holds texts out by their hash', async () => {
     const { err, code } = await train({ val_split: '0.2', output_dir: at('split') })
@@ -129,9 +137,10 @@ describe('anneal toxicity', () => {
       /--positive-label: expected labels of column 'label' \(neutral, toxic\), got rude/,
     ],
     [['--group-column', 'who'], 3, /expected a column 'who', got columns text, label, language, group/],
+    [['--scorer', 'https://a.example', '--save'], 2, /--save: expected a list of words or a directory/],
     [['--toxic-label', 'toxic'], 2, /--toxic-label: expected it with a classifier, got a list of words/],
   ])('says in one line what is wrong: %s', async (words, code, message) => {
-    const ended = await measure('--scorer', at('words.txt'), ...words)
+    const ended = await measure(...(words[0] === '--scorer' ? [] : ['--scorer', at('words.txt')]), ...words)
     expect(ended.err).toMatch(message)
     expect(ended.code).toBe(code)
   })

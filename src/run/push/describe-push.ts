@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type LineageStep, readLineage } from '../../checkpoint/model-directory/lineage.ts'
+import { NGRAMS } from '../../data/language/ngram-directory.ts'
 import { InputError } from '../../errors.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import type { RepoType } from '../../hub/cache.ts'
@@ -73,7 +74,8 @@ export function describePush(
   const license = licence ?? origin.licence ?? (base === undefined ? undefined : licenceOf(base))
   const datasets = datasetsOf(lineage)
   const config = json('config.json')
-  const isOwnFormat = config.quantization_config !== undefined || config.per_layer_config !== undefined
+  const isOwnFormat =
+    config.quantization_config !== undefined || config.per_layer_config !== undefined || config.model_type === NGRAMS
   const notices = [
     ...(typeof ownBase === 'string' && (isLocalPath(ownBase) || existsSync(ownBase))
       ? [

@@ -10,6 +10,7 @@ import type { ConfigKey, TrainConfig } from '../../config/schema.ts'
 import { trainKind } from '../../config/train-kind.ts'
 import { LabelCounts } from '../../data/label-counts.ts'
 import type { LanguageModel } from '../../data/language/language-model.ts'
+import { saveNgramModel } from '../../data/language/ngram-directory.ts'
 import { type LanguageSample, trainLanguageIdentifier } from '../../data/language/train-identifier.ts'
 import { sideOf } from '../../data/split.ts'
 import { ConfigError } from '../../errors.ts'
@@ -17,7 +18,6 @@ import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
 import { counted } from '../../report/amounts.ts'
 import { eventsOf } from '../../work.ts'
-import { saveNgramClassifier } from '../ngram-classifier.ts'
 import { readSamples } from '../read-samples.ts'
 import { writeNgramCard } from './classifier-card.ts'
 import { resolveDatasets } from './resolve-datasets.ts'
@@ -77,7 +77,7 @@ export async function* trainNgrams(
       join(directory, 'train_config.yaml'),
       dumpConfig(trainKind, { config, origins }, ['Resolved configuration: every key, and where its value came from.']),
     )
-    saveNgramClassifier(model, directory)
+    saveNgramModel(model, directory)
     writeNgramCard(directory, { labels: model.labels, texts: train.length, evaluation: metrics })
     const seconds = (performance.now() - begun) / 1000
     if (held !== undefined) yield { type: 'evaluation-done', step: epochs, epoch: epochs, metrics, isBest: true }
