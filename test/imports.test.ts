@@ -12,6 +12,7 @@ const FLOORS = [
   ['option-names.ts'],
   ['files', 'report'],
   ['text', 'hub'],
+  ['grammar'],
   ['data', 'lm'],
   ['eval'],
   ['torch'],

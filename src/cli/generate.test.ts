@@ -212,6 +212,28 @@ describe('anneal generate', async () => {
     expect(err).toContain('generation_config.json: temperature: expected a number ≥ 0, got "hot"')
   })
 
+  it('makes what the structure says', async () => {
+    const base = ['--prompt', 'once upon', '--max-new-tokens', '50', '--temperature', '1', '--seed', '4']
+    const schema = '{"properties": {"n": {"type": "integer"}}, "required": ["n"]}'
+    expect(JSON.parse((await anneal(...base, '--json-schema', schema)).out)).toEqual({ n: expect.any(Number) })
+    const file = join(directory, 'schema.json')
+    writeFileSync(file, '{"enum": ["red", "green"]}')
+    expect((await anneal(...base, '--json-schema', file)).out).toMatch(/^"(?:red|green)"\n$/)
+    writeFileSync(file, 'root ::= [0-9]{3} "-" root | "."')
+    expect((await anneal(...base, '--grammar', file)).out).toMatch(/^(?:\d{3}-)*\.\n$/)
+    expect((await anneal(...base, '--regex', 'a{2}[bc]')).out).toMatch(/^aa[bc]\n$/)
+    expect((await anneal(...base, '--choice', 'north', '--choice', 'south')).out).toMatch(/^(?:north|south)\n$/)
+    const wrong = async (...words: string[]) => (await anneal('--prompt', 'x', ...words)).err
+    expect(await wrong('--regex', 'a', '--choice', 'b')).toBe('error: --choice: expected it or --regex, got both\n')
+    expect(await wrong('--json-schema', '{')).toMatch(/^error: --json-schema: expected JSON, got .*\n$/)
+    expect(await wrong('--json-schema', '{"not": {}}')).toMatch(
+      /^error: json_schema \/not: expected a keyword that masks can keep/,
+    )
+    expect(await wrong('--regex', 'a{50}', '--max-new-tokens', '3')).toMatch(
+      /^error: --max-new-tokens: expected at least \d+ for a whole answer/,
+    )
+  })
+
   it('loads no engine for its help', () => {
     for (const name of ['generate', 'chat', 'score', 'lm-options', 'write-reply', 'read-input']) {
       const source = readFileSync(new URL(`./${name}.ts`, import.meta.url), 'utf8')

@@ -9,6 +9,7 @@ import { generateOptions, MODEL_OPTIONS, SAMPLING_OPTIONS } from './lm-options.t
 import { openWriter } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { readInput } from './read-input.ts'
+import { STRUCTURE_OPTIONS, structureOf } from './structure-options.ts'
 import { tokenTexts } from './token-texts.ts'
 import { whyEnded, writeReply } from './write-reply.ts'
 
@@ -37,6 +38,7 @@ export const command: Command = defineCommand({
       min: 0,
       max: 1024,
     },
+    ...STRUCTURE_OPTIONS,
     device: MODEL_OPTIONS.device,
     dtype: MODEL_OPTIONS.dtype,
     threads: MODEL_OPTIONS.threads,
@@ -44,6 +46,7 @@ export const command: Command = defineCommand({
   examples: [
     "generate --model runs/tiny --prompt 'Once upon a time' --max-new-tokens 100",
     'generate --model runs/tiny --prompt-file - --temperature 0.8 --seed 1 < start.txt',
+    `generate --model runs/tiny --prompt 'A person: ' --json-schema '{"properties": {"name": {"type": "string"}}, "required": ["name"]}'`,
   ],
   run: async ({ options, output }) => {
     const { logprobs, topLogprobs } = options
@@ -54,10 +57,12 @@ export const command: Command = defineCommand({
       if (isGiven && !output.isJson)
         throw new UsageError(`--${name}: expected --json with it, whose object holds the numbers`)
     const prompt = await promptOf(options)
+    const structure = await structureOf(options)
     const engine = await openWriter(options, output)
     const request = {
       prompt,
       ...generateOptions(options),
+      ...(structure !== undefined && { structure }),
       ...(logprobs && { logprobs }),
       ...(topLogprobs !== undefined && { topLogprobs }),
     }

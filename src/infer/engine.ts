@@ -36,6 +36,7 @@ import { BLOCK_TOKENS } from './paged-cache.ts'
 import { Scheduler } from './scheduler.ts'
 import { scoreSequences } from './score.ts'
 import { Sequence } from './sequence.ts'
+import { Structures } from './structures.ts'
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -72,6 +73,7 @@ export class Engine implements Lm {
   readonly #adapters: ModelAdapters | undefined
   readonly #prefix: readonly number[]
   readonly #scheduler: Scheduler
+  readonly #structures = new Structures()
   readonly #cacheTokens: number
   #turnEnd: number | null | undefined
   #isFreed = false
@@ -240,7 +242,13 @@ export class Engine implements Lm {
     this.#checkText(promptIds, 'prompt', contextLength - 1)
     const isOwnText = 'messages' in request
     const endTokenIds = [...this.#endTokenIds(), ...(isOwnText ? this.#turnEndIds() : [])]
-    const { signal } = request
+    const { signal, structure } = request
+    if (structure !== undefined)
+      settings.mask = this.#structures.mask(structure, this.#needTokenizer(), this.vocabSize, {
+        endTokenIds: [...endTokenIds, ...settings.stopTokenIds],
+        leadingSpaces: isOwnText ? this.#needTokenizer().leadingSpaces : 0,
+        maxNewTokens: Math.min(settings.maxNewTokens, contextLength - promptIds.length),
+      })
     const start = { promptIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
     return new GenerationTask(new Sequence(start, settings), this.#prefix)
   }

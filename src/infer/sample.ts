@@ -96,6 +96,11 @@ export class Sampler {
     this.#step++
   }
 
+  /** The tokens that the mask says must come next; none where there is a choice. */
+  forced(): readonly number[] {
+    return this.#options.mask?.forced?.(this.#ids) ?? []
+  }
+
   get #holdsBack(): boolean {
     return this.#step < (this.#options.minTokens ?? 0) && this.#endTokenIds.length > 0
   }

@@ -112,6 +112,8 @@ export class Sequence {
   /** Tokens that may come next, to be read behind the newest one in the same call of the model; none where nothing is to be guessed. */
   draft(): readonly number[] {
     const room = this.limit - this.#count - 1 // the call makes one more
+    const forced = room > 0 ? this.sampler.forced() : []
+    if (forced.length > 0) return forced.slice(0, room)
     const most = Math.min(this.#guess, room)
     if (most <= 0) return []
     this.#lookup ??= new PromptLookup(this.promptIds)
@@ -131,6 +133,7 @@ export class Sequence {
       if (this.finishReason !== undefined || right === draft.length || this.lastId !== draft[right]) break
       right++
     }
+    if (this.settings.promptLookup === 0) return right + 1
     this.#draftTokens += draft.length
     this.#acceptedDraftTokens += right
     // A wrong guess costs a row: text that repeats nothing soon pays for one at a time.

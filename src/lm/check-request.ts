@@ -27,6 +27,7 @@ const REQUEST: Names<GenerateRequest> = {
   frequencyPenalty: true,
   logitBias: true,
   mask: true,
+  structure: true,
   seed: true,
   stop: true,
   stopTokenIds: true,
@@ -49,6 +50,8 @@ const ELSEWHERE = {
   maxTokens: 'maxNewTokens',
   max_completion_tokens: 'maxNewTokens',
   allowed_token_ids: 'mask',
+  structured_outputs: 'structure',
+  response_format: 'structure',
   stop_sequences: 'stop',
 } as const
 
@@ -70,6 +73,9 @@ export function checkRequest(request: GenerateRequest): void {
   checkPrompt(request)
   checkOptionNames('generate', request, REQUEST, ELSEWHERE)
   for (const name of LISTS) checkList(name, request[name])
+  for (const other of ['mask', 'ignoreEos'] as const)
+    if (request.structure !== undefined && request[other])
+      throw new UsageError(`structure: expected it without \`${other}\`, got both`)
 }
 
 /** UsageError unless it is one of the three kinds of prompt. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Structure } from '../grammar/grammar.ts'
 import { fakeLm } from './fake-lm.ts'
 import { collect, type GenerateOptions } from './lm.ts'
 import { tokenBits } from './token-mask.ts'
@@ -118,5 +119,13 @@ describe('fakeLm', () => {
     await expect(collect(lm.generate({ prompt: '', adapter: 'x' }))).rejects.toThrow(
       'adapter: expected one of none, got x',
     )
+  })
+
+  it('says nothing but what a structure allows', async () => {
+    const lm = fakeLm({ reply: () => 'yes' })
+    const say = async (structure: Structure) => (await collect(lm.generate({ prompt: 'x', structure }))).text
+    expect(await say({ choice: ['no', 'yes'] })).toBe('yes')
+    expect(await say({ regex: 'y[aeiou]+\\d' })).toMatch(/^ye\d$/)
+    expect(await say({ json_schema: { type: 'boolean' } })).toBe('false')
   })
 })

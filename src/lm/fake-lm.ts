@@ -1,6 +1,8 @@
 // An `Lm` without a model, for tests of what talks to one: its tokens are Unicode characters, its answers yours.
 
 import { UsageError } from '../errors.ts'
+import { compileGrammar } from '../grammar/grammar.ts'
+import { StructuredText } from '../grammar/structured-text.ts'
 import { checkHidden, checkPrompt, checkRequest, checkScoring } from './check-request.ts'
 import {
   collect,
@@ -171,15 +173,18 @@ function chooser(
   logProb: (id: number) => number,
   candidates: () => readonly number[],
 ): (wanted: number, isTooEarly: boolean) => number {
-  const { mask, presencePenalty = 0, frequencyPenalty = 0, logitBias = {}, stopTokenIds = [] } = request
+  const { mask, structure, presencePenalty = 0, frequencyPenalty = 0, logitBias = {}, stopTokenIds = [] } = request
   const bias = new Map(
     logitBias instanceof Map ? logitBias : Object.entries(logitBias).map(([id, by]) => [Number(id), by]),
   )
   const made: number[] = []
+  const text = structure === undefined ? undefined : new StructuredText(compileGrammar(structure))
   return (wanted, isTooEarly) => {
     const allowed = mask?.(made) ?? null
     const isAllowed = (id: number): boolean =>
-      (allowed === null || hasToken(allowed, id)) && !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
+      (allowed === null || hasToken(allowed, id)) &&
+      (text === undefined || (id === 0 ? text.isWhole : text.allows(String.fromCodePoint(id)))) &&
+      !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
     const others = [...candidates(), ...bias.keys()]
     const least = Math.max(...others.map(logProb)) // what it would say is at least as probable
     const scoreOf = (id: number): number => {
@@ -194,6 +199,7 @@ function chooser(
     if (id === VOCAB_SIZE)
       throw new UsageError(`mask: expected a token that may come next, got none after ${made.length} tokens`)
     made.push(id)
+    if (id !== 0) text?.push(String.fromCodePoint(id))
     return id
   }
 }

@@ -1,6 +1,7 @@
 // What evaluation, serving, retrieval and prompting may know of a language model: text and ids in, text and numbers out.
 // No tensors and no LibTorch, so all of that is built and tested with `fakeLm`. The model that computes is `Engine`.
 
+import type { Structure } from '../grammar/grammar.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 
 /** What to continue: a text as it stands, a conversation (rendered with the model's chat template), or token ids. */
@@ -42,6 +43,11 @@ export interface GenerateOptions {
   logitBias?: ReadonlyMap<number, number> | Readonly<Record<number, number>>
   /** Which tokens may come next, asked before each one: a grammar, a choice, a list. The others are never chosen. */
   mask?: TokenMask
+  /**
+   * What the text has to be: JSON of a schema, a choice, a regular expression, a grammar. Nothing else can come; what must come is not asked
+   * of the model; near `maxNewTokens` the text is brought to its end, so that it is whole even where `finishReason` is `length`.
+   */
+  structure?: Structure
   /** Same seed, same text, whatever else is generated beside it. Default: another one each time. */
   seed?: number
   /** Texts that end the continuation; neither they nor a part of them is given out. */
@@ -80,7 +86,11 @@ export interface GenerateOptions {
  * Which tokens may come after those that were made so far (the prompt is not among them): a set of bits, id i is bit `i & 31` of word
  * `i >>> 5`, in ⌈vocabSize / 32⌉ words (`tokenBits` makes them); null allows all. The array is read before the next call and may be used again.
  */
-export type TokenMask = (tokenIds: readonly number[]) => Uint32Array | null
+export interface TokenMask {
+  (tokenIds: readonly number[]): Uint32Array | null
+  /** The tokens that must come next, one after another, so that they can be read together; none where there is a choice. */
+  forced?(tokenIds: readonly number[]): readonly number[]
+}
 
 /** What to continue and how. */
 export type GenerateRequest = Prompt & GenerateOptions

@@ -201,6 +201,11 @@ export class Tokenizer {
     return this.#specialIds.has(id)
   }
 
+  /** Spaces that `decode` drops from the beginning of a text: most tokens of such a tokenizer begin with one. */
+  get leadingSpaces(): number {
+    return this.#tokenBytes.leadingSpaces
+  }
+
   /** The bytes that an id stands for within a text; empty for unknown ids. */
   idToBytes(id: number): Uint8Array {
     return this.#bytesOf({})(id, false)?.slice() ?? new Uint8Array(0)
