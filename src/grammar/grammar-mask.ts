@@ -4,7 +4,7 @@
 import { UsageError } from '../errors.ts'
 import { Automaton, DEAD, type State } from './automaton.ts'
 import type { Expression } from './expression-table.ts'
-import type { Grammar } from './grammar.ts'
+import { type Grammar, partsOf } from './grammar.ts'
 import { TokenMasks } from './token-masks.ts'
 import type { TokenTrie } from './token-trie.ts'
 
@@ -32,11 +32,8 @@ export class GrammarMasks {
   #masks: TokenMasks
   #start: State
 
-  constructor(
-    { expressions, root }: Grammar,
-    trie: TokenTrie,
-    { endTokenIds, leadingSpaces = 0 }: GrammarMasksOptions,
-  ) {
+  constructor(grammar: Grammar, trie: TokenTrie, { endTokenIds, leadingSpaces = 0 }: GrammarMasksOptions) {
+    const { expressions, root } = partsOf(grammar)
     this.#make = () => new TokenMasks(new Automaton(expressions), trie, endTokenIds)
     this.#root = expressions.seq(expressions.repeat(expressions.literal(Uint8Array.of(0x20)), 0, leadingSpaces), root)
     this.#masks = this.#make()

@@ -21,9 +21,23 @@ export type Structure =
   | { repeat: Structure; min?: number; max?: number }
 
 /** A compiled structure. */
-export interface Grammar {
+export class Grammar {
+  /** Parts that it has. */
+  readonly size: number
+  constructor(size: number) {
+    this.size = size
+  }
+}
+
+/** What it is made of: for what follows texts, and nobody else. */
+export interface GrammarParts {
   readonly expressions: Expressions
   readonly root: Expression
+}
+const made = new WeakMap<Grammar, GrammarParts>()
+
+export function partsOf(grammar: Grammar): GrammarParts {
+  return made.get(grammar)!
 }
 
 /** What a structure may cost. */
@@ -51,7 +65,9 @@ export function compileGrammar(structure: Structure, { most = 200_000 }: Compile
       'grammar: expected a structure that some text has, got one that none has. Look for parts that contradict each other or never end',
     )
   expressions.most = Number.POSITIVE_INFINITY
-  return { expressions, root }
+  const grammar = new Grammar(expressions.size)
+  made.set(grammar, { expressions, root })
+  return grammar
 }
 
 function expressionOf(x: Expressions, structure: Structure): Expression {

@@ -1,7 +1,5 @@
 // Public surface of `anneal/grammar`: texts that keep to a structure. Nothing here needs LibTorch.
 
-export type { Expression } from './expression-table.ts'
-export type { Expressions } from './expressions.ts'
 export { type CompileOptions, compileGrammar, type Grammar, type Structure } from './grammar.ts'
 export { type GrammarMask, type GrammarMaskOptions, GrammarMasks, type GrammarMasksOptions } from './grammar-mask.ts'
 export { isValid } from './json/is-valid.ts'

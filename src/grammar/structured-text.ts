@@ -1,7 +1,7 @@
 // A text that grows and has to keep to a grammar, without tokens: what a checker of streams or a made-up model asks.
 
 import { Automaton, DEAD, type State } from './automaton.ts'
-import type { Grammar } from './grammar.ts'
+import { type Grammar, partsOf } from './grammar.ts'
 
 const encoder = new TextEncoder()
 
@@ -10,7 +10,8 @@ export class StructuredText {
   readonly #automaton: Automaton
   #state: State
 
-  constructor({ expressions, root }: Grammar) {
+  constructor(grammar: Grammar) {
+    const { expressions, root } = partsOf(grammar)
     this.#automaton = new Automaton(expressions)
     this.#state = this.#automaton.start(root)
   }

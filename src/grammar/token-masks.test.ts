@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { PythonRandom } from '../eval/python-random.ts'
 import { Automaton, DEAD } from './automaton.ts'
-import { compileGrammar, type Structure } from './grammar.ts'
+import { compileGrammar, partsOf, type Structure } from './grammar.ts'
 import { GrammarMasks } from './grammar-mask.ts'
 import { TokenTrie } from './token-trie.ts'
 
@@ -57,7 +57,8 @@ describe.each(STRUCTURES.map((structure) => [JSON.stringify(structure).slice(0, 
   (_, structure) => {
     const grammar = compileGrammar(structure)
     const masks = new GrammarMasks(grammar, trie, { endTokenIds: [END] })
-    const automaton = new Automaton(grammar.expressions)
+    const { expressions, root } = partsOf(grammar)
+    const automaton = new Automaton(expressions)
 
     it.each([Number.POSITIVE_INFINITY, 40, masks.shortest + 2])(
       'allow what may come, and nothing else, within %d tokens',
@@ -66,7 +67,7 @@ describe.each(STRUCTURES.map((structure) => [JSON.stringify(structure).slice(0, 
         for (let text = 0; text < 6; text++) {
           const mask = masks.mask({ maxNewTokens })
           const ids: number[] = []
-          for (let state = automaton.start(grammar.root); ids.length < Math.min(maxNewTokens, 60); ) {
+          for (let state = automaton.start(root); ids.length < Math.min(maxNewTokens, 60); ) {
             const bits = mask(ids)
             const allowed = [...texts.keys()].filter((id) => hasToken(bits, id))
             const forced = mask.forced(ids)
