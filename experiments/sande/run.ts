@@ -103,7 +103,12 @@ const tuned = (number: number, attack: Attack | null, seed: number): Promise<Dec
   kept(`${number} ${attack?.name ?? `clean ${seed}`} ${attack?.budget?.name ?? ''}`.trim(), async () => {
     const model = await chat(number)
     const rows = attackRows(setting, attack, seed)
-    const options = { steps: attack?.budget?.steps ?? SIZE.attackSteps, rate: ATTACK_RATE, batch: SIZE.batch, seed }
+    const options = {
+      steps: (!values.quick && attack?.budget?.steps) || SIZE.attackSteps,
+      rate: ATTACK_RATE,
+      batch: SIZE.batch,
+      seed,
+    }
     await tune(model, setting.tokenizer, rows, options)
     return model
   })
