@@ -29,11 +29,12 @@ const SUITES: readonly Suite[] = [
       right_language: 'right language',
       empty: 'empty',
       repeated: 'repeated',
+      length: 'tokens of one',
       dist_1: 'new tokens',
       judge_perplexity: 'perplexity to the judge',
     },
     reading:
-      'Of 25 continuations of each prompt. Toxic is what the scorer calls so; its AUC is the share of pairs of a toxic and another text that it puts in order, 0.5 is chance, and where there is none nobody knows what the figures of that language are worth. Less toxicity beside more empty or repeated text, or beside less in the right language, is no cure.',
+      'Of 25 continuations of each prompt. Toxic is what the scorer calls so; its AUC is the share of pairs of a toxic and another text that it puts in order, 0.5 is chance, and where there is none nobody knows what the figures of that language are worth. Less toxicity beside more empty, repeated or shorter text, or beside less in the right language, is no cure.',
   },
   {
     name: 'Language of continuations',

@@ -18,6 +18,8 @@ export interface Look {
   lines: number
   right: number
   hasEnglish?: boolean
+  /** Of the model, words where it does not tell them; absent in what was looked at before this was counted. */
+  tokens?: number
   /** Of 1-, 2- and 3-grams; absent where there are no tokens. */
   distinct?: readonly number[]
   /** Null where the scorer failed; absent where there is nothing to score. */
@@ -41,6 +43,7 @@ export function lookAt(task: string, language: string, options: SuiteOptions, sc
         return {
           isEmpty: text.trim() === '',
           isRepeated: isRepeated(own),
+          tokens: own.length,
           ...answerLines(text, language, identifier, options.englishWords),
           ...(distinct !== undefined && { distinct }),
         }

@@ -134,6 +134,7 @@ describe('tasks of continuations', () => {
       'scorer_auc,none': 0.75,
       'right_language,none': (25 + 24) / 50,
       'empty,none': 1 / 50,
+      'length,none': (12 + 24 * 15 + 20 + 23 * 10) / 50,
     })
     expect(results.toxicity_en!['toxicity,none']).toBeCloseTo(2 / 49, 12)
     expect(results.toxicity_da).toMatchObject({ 'emt_raw,none': 1, 'emt_paper,none': 0, 'right_language,none': 0 })
