@@ -6,7 +6,7 @@ import { runTraining } from '../../src/run/train/run-training.ts'
 import { trainTokenizer } from '../../src/run/train-tokenizer.ts'
 import { plainTexts } from './real-texts.ts'
 
-/** 1.6 million parameters, of which a third are embeddings. */
+/** 1.5 million parameters, of which a third are embeddings. */
 const MODEL = {
   model_type: 'llama',
   hidden_size: 128,
