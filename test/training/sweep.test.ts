@@ -113,7 +113,7 @@ describe('anneal sweep', () => {
     const set = { model: null, model_name_or_path: base }
     const axes = { arm: { low: { learning_rate: 1e-3 }, high: { learning_rate: 1e-2 } }, seed: [1, 2, 3] }
     const languages = { en: { limit: 4 }, da: { tasks: ['copying', 'minimal_pairs'] } }
-    const evaluate = { tasks: 'copying', limit: 3, bootstrap: 0, languages, metrics: ['minimal_pairs acc'] }
+    const evaluate = { tasks: 'copying', limit: 3, bootstrap: 0, languages, metrics: ['minimal_pairs acc', 'f1'] }
     const ended = await sweep('judged', { set, axes, evaluate })
     expect(ended.code, ended.err).toBe(0)
     const { rows, before } = JSON.parse(readFileSync(at('judged', 'sweep.json'), 'utf8')) as SweepResult
@@ -133,6 +133,7 @@ describe('anneal sweep', () => {
     const table = readFileSync(at('judged', 'sweep.md'), 'utf8')
     expect(table).toContain(`**${metric}, mean over 3 seeds`)
     expect(table).not.toContain('**copying')
+    expect(ended.err).toContain('evaluate.metrics: no evaluation has f1')
     expect(ended.out).toContain(`${metric}, mean over 3 seeds`)
     expect(table).toContain('| settings | en | da |')
     expect(table).toMatch(new RegExp(`\\| arm high \\| +\\| ${cell.replaceAll('.', '\\.')} \\|`))
@@ -164,6 +165,23 @@ describe('anneal sweep', () => {
       for (const { metrics } of evaluated!) expect(Object.keys(metrics)).toContain('toxicity emt_raw')
     // What all models have in common is said once for each language.
     expect(ended.err.match(/nobody measured how well/g)).toHaveLength(2)
+  })
+
+  it('knows a model as trained that was stopped while it was evaluated', async () => {
+    const file = at('mid.sweep.yaml')
+    const evaluate = { tasks: 'copying', limit: 2 }
+    const values = { config: at('base.yaml'), output_dir: at('mid'), axes: { seed: [1] }, evaluate }
+    writeFileSync(file, JSON.stringify(values))
+    const stop = new AbortController()
+    const follow = async (): Promise<void> => {
+      for await (const event of runSweep(file, { signal: stop.signal }))
+        if (event.type === 'progress' && event.label.startsWith('seed-1: ')) stop.abort()
+    }
+    await expect(follow()).rejects.toBeDefined()
+    const made = statSync(at('mid', 'seed-1', 'model.safetensors')).mtimeMs
+    expect((await annealHere(['sweep', file])).code).toBe(0)
+    expect(statSync(at('mid', 'seed-1', 'model.safetensors')).mtimeMs).toBe(made)
+    expect(rowsOf('mid')[0]!.evaluated).toHaveLength(1)
   })
 
   it('leaves a model that cannot be evaluated trained, with the reason', async () => {

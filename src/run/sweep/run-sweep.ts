@@ -10,7 +10,7 @@ import { runTraining } from '../train/run-training.ts'
 import { type EvaluateWatch, evaluateAll } from './evaluate-all.ts'
 import { readSweep, type Sweep, type SweepRun } from './read-sweep.ts'
 import type { SweepResult, SweepRow } from './sweep-result.ts'
-import { evaluationTables, markdownOf, shownRow } from './sweep-tables.ts'
+import { evaluationTables, markdownOf, missingMetrics, shownRow } from './sweep-tables.ts'
 import { writeSweep } from './write-sweep.ts'
 
 /**
@@ -46,15 +46,19 @@ async function work(file: string, watch: { signal: AbortSignal; tell: Tell }): P
       const isDone = old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)
       const trained = isDone ? { ...old } : { ...(await rowOf(run, `${i + 1} of ${runs.length}`, watch)), config }
       signal.throwIfAborted()
-      const row = await withEvaluations(trained, run, sweep, evaluating)
-      rows.push(row)
       // Those that come later are kept until they are run again.
       const rest = known.rows.filter(({ name }) => runs.slice(i + 1).some((later) => later.name === name))
+      // What is trained is known before it is evaluated: whoever is stopped there does not train it again.
+      writeSweep(sweep, { rows: [...rows, trained, ...rest], ...before })
+      const row = await withEvaluations(trained, run, sweep, evaluating)
+      rows.push(row)
       writeSweep(sweep, { rows: [...rows, ...rest], ...before })
       tell({ type: 'row', table: 'sweep', row: shownRow(row, sweep.axes) })
     }
     const failed = rows.filter(({ status }) => status === 'failed').length
     const result = { rows, ...before }
+    for (const metric of missingMetrics(result, sweep.metrics))
+      tell({ type: 'notice', message: `evaluate.metrics: no evaluation has ${metric}, so it has no table` })
     const lines = [
       ...evaluationTables(result, sweep.metrics).flatMap((table) => [table.title, '', ...markdownOf(table), '']),
       `${counted(rows.length - failed, 'run')} done${failed > 0 ? `, ${failed} failed` : ''} → ${join(outputDir, 'sweep.md')} and sweep.html`,

@@ -47,8 +47,7 @@ export function evaluationTables({ rows, before = [] }: SweepResult, wanted?: re
   const evaluated = all.flatMap(({ of }) => of.flat())
   const labels = [...new Set(evaluated.map(({ label }) => label))]
   const metrics = [...new Set(evaluated.flatMap((one) => Object.keys(one.metrics)))].filter(
-    (name) =>
-      wanted === undefined || wanted.some((metric) => name === metric || name.split(' ').slice(1).join(' ') === metric),
+    (name) => wanted === undefined || wanted.some((metric) => isNamed(name, metric)),
   )
   const counts = new Set(all.slice(before.length).map(({ of }) => of.length))
   const seeds =
@@ -64,6 +63,17 @@ export function evaluationTables({ rows, before = [] }: SweepResult, wanted?: re
     ]),
   }))
 }
+
+/** Of the metrics that are to have a table, those that no evaluation has; none where nothing was evaluated. */
+export function missingMetrics({ rows, before = [] }: SweepResult, wanted: readonly string[] = []): string[] {
+  const evaluated = [...before, ...rows].flatMap((one) => one.evaluated ?? [])
+  const names = new Set(evaluated.flatMap(({ metrics }) => Object.keys(metrics)))
+  return evaluated.length === 0 ? [] : wanted.filter((metric) => ![...names].some((name) => isNamed(name, metric)))
+}
+
+/** Whether a metric is meant, with its task (`crows_pairs log_ratio`) or without. */
+export const isNamed = (name: string, metric: string): boolean =>
+  name === metric || name.split(' ').slice(1).join(' ') === metric
 
 /** Settings but seeds, as people read them. */
 export function settingsText(settings: Readonly<Record<string, string>>): string {

@@ -6,7 +6,7 @@ import type { Tuned } from '../../eval/transfer/transfer.ts'
 import { readJsonFile } from '../../files/read-json.ts'
 import type { Evaluated } from '../sweep/evaluate-all.ts'
 import type { SweepResult, SweepRow } from '../sweep/sweep-result.ts'
-import { settingsText } from '../sweep/sweep-tables.ts'
+import { isNamed, settingsText } from '../sweep/sweep-tables.ts'
 
 /** Reads `sweep.json` in a folder. `metric` may leave out its task where one task alone has it. InputError where there are no evaluations, or a model lacks one. */
 export function readTuned(folder: string, metric: string): { tuned: Tuned[]; metric: string; models: string[] } {
@@ -44,9 +44,7 @@ export function readTuned(folder: string, metric: string): { tuned: Tuned[]; met
 
 function nameOf(metric: string, evaluated: readonly Evaluated[], file: string): string {
   const names = [...new Set(evaluated.flatMap(({ metrics }) => Object.keys(metrics)))]
-  const found = names.includes(metric)
-    ? [metric]
-    : names.filter((name) => name.split(' ').slice(1).join(' ') === metric)
+  const found = names.includes(metric) ? [metric] : names.filter((name) => isNamed(name, metric))
   if (found.length === 1) return found[0]!
   throw new InputError(
     `${file}: expected one of the metrics ${(found.length > 1 ? found : names).join(', ')}, got ${metric}`,
