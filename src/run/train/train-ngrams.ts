@@ -79,10 +79,11 @@ export async function* trainNgrams(
     )
     saveNgramModel(model, directory)
     writeNgramCard(directory, { labels: model.labels, texts: train.length, evaluation: metrics })
-    const seconds = (performance.now() - begun) / 1000
     if (held !== undefined) yield { type: 'evaluation-done', step: epochs, epoch: epochs, metrics, isBest: true }
     yield { type: 'saved', what: 'model', path: directory }
-    return { ...result, step: epochs, keptStep: epochs, metrics: { train_runtime: seconds, ...metrics }, isSaved: true }
+    const whole = { train_runtime: (performance.now() - begun) / 1000, ...metrics }
+    yield { type: 'run-end', step: epochs, reason: 'finished', metrics: whole }
+    return { ...result, step: epochs, keptStep: epochs, metrics: whole, isSaved: true }
   } finally {
     giveBack()
   }
