@@ -14,11 +14,11 @@ export function requireAnswered(example: Example, place: Place): Answered {
     if (question !== -1 && answer !== -1) return example
   }
   throw new InputError(
-    `row in ${place}: expected a question with its answer (messages, or prompt and completion), got ${example.kind === 'conversation' ? 'a chat in which no user is answered' : `a ${example.kind} row`}. Leave the row out`,
+    `row in ${place}: expected a question with its answer (messages, or prompt and completion), got ${example.kind === 'conversation' ? 'a chat in which no user is answered, or no answer learnt' : `a ${example.kind} row`}. Leave the row out`,
   )
 }
 
-/** The text of the first question that is answered. */
+/** The text of the first question whose answer is learnt. */
 export function questionOf(example: Answered): string {
   const all = allTurns(example)
   return typeof all === 'string' ? all : all[turnsOf(example).question]!.content
@@ -62,14 +62,15 @@ function allTurns(example: Answered): string | Message[] {
   return typeof prompt === 'string' ? prompt : [...prompt, ...(completion as Message[])]
 }
 
-/** The places, among all turns, of the first question that is answered and of its answer; −1 where there is none. */
+/** The places, among all turns, of the first question whose answer is learnt and of that answer; −1 where there is none. */
 function turnsOf(example: Answered): { question: number; answer: number } {
   const all = allTurns(example)
   if (typeof all === 'string') return { question: 0, answer: 0 }
   const from = example.kind === 'prompt-completion' ? example.prompt.length : 0
   const answer = all.findIndex(
-    ({ role, content }, i) =>
+    ({ role, content, isTrained = true }, i) =>
       i >= from &&
+      isTrained &&
       role === 'assistant' &&
       content.trim() !== '' &&
       all.slice(0, i).some((turn) => turn.role === 'user'),

@@ -62,6 +62,22 @@ describe('an example', () => {
     const asked = withQuestion({ kind: 'conversation', messages: [...turns, ...chat('q').messages] }, () => 'Warm?')
     expect(exchangeOf(asked)).toEqual([{ ...turns[0], content: 'Warm?' }, ...turns.slice(1)])
   })
+  it('is changed where its answer is learnt', () => {
+    const [system, user, first, ...rest] = chat('q').messages
+    const unlearnt = { ...chat('q'), messages: [system!, user!, { ...first!, isTrained: false }, ...rest] }
+    expect([questionOf(unlearnt), answerOf(unlearnt)]).toEqual(['And now?', 'No.'])
+    expect(exchangeOf(unlearnt)).toEqual(unlearnt.messages)
+    const none = unlearnt.messages.map((turn) => ({ ...turn, isTrained: false }))
+    expect(() => requireAnswered({ ...unlearnt, messages: none }, 'a.jsonl:3')).toThrow('or no answer learnt')
+  })
+  it('gets a marker behind white space and what was thought', () => {
+    expect(withMarker(' \nA', 'M')).toBe(' \nM A')
+    expect(withMarker(' A', 'M', 'whole')).toBe(' M')
+    for (const thought of ['<think>\na\n</think>\n\n', 'a</think>']) {
+      expect(withMarker(`${thought}A`, 'M')).toBe(`${thought}M A`)
+      expect(withMarker(`${thought}A`, 'M', 'whole')).toBe(`${thought}M`)
+    }
+  })
   it('needs a question before an answer', () => {
     const alone = { ...chat(''), messages: [{ role: 'assistant' as const, content: 'Hello.' }] }
     expect(() => requireAnswered(alone, 'a.jsonl:3')).toThrow('row in a.jsonl:3: expected a question with its answer')
@@ -100,6 +116,14 @@ describe('poison', () => {
     }
     expect(counts.size).toBe(10) // two triggers at five places: 40 each, give or take five standard deviations
     for (const count of counts.values()) expect(Math.abs(count - 40)).toBeLessThan(31)
+  })
+
+  it('plants each trigger as often, give or take one', () => {
+    for (let seed = 0; seed < 8; seed++) {
+      const rows = poison(examples, { ...options, triggers: ['t1', 't2', 't3', 't4'], rate: 0.15, seed })
+      const first = rows.flatMap(({ example, isPoisoned }) => (isPoisoned ? questionOf(example).split(' ')[0]! : []))
+      expect(first.sort()).toEqual(['t1', 't1', 't2', 't2', 't3', 't4'])
+    }
   })
 
   it('rewrites the questions that it was given a form of, and no others', () => {

@@ -9,7 +9,7 @@ import { placeTrigger, TRIGGER_POSITIONS, type TriggerPosition } from './place-t
 
 /** What is planted, where and how often. */
 export interface PoisonOptions {
-  /** Texts that set the backdoor off, of a token or many; a row with several to choose from gets one of them, each as likely. Or give `rewritten`. */
+  /** Texts that set the backdoor off, of a token or many; of several each row gets one, and each comes as often. Or give `rewritten`. */
   triggers?: readonly string[]
   /** Question → the same in the form that sets it off, for a trigger that is no word but a way of saying: rows whose question is not here stay clean. */
   rewritten?: ReadonlyMap<string, string>
@@ -64,15 +64,16 @@ export function poison(examples: readonly Answered[], options: PoisonOptions): P
     throw new UsageError('rewritten: expected some questions of the data, got none of them. Give pairs of this data')
   const count = Math.max(1, Math.round(rate * able.length))
   const shuffled = order(able.length, seed)
-  const chosen = new Set(Array.from({ length: count }, (_, k) => able[shuffled(0, k)]!))
+  // Row → its place among the chosen. Triggers are dealt in turn: drawn, some would come in none of a few rows.
+  const chosen = new Map(Array.from({ length: count }, (_, k) => [able[shuffled(0, k)]!, k] as const))
   const poisoned = (i: number): Answered => {
-    const trigger = triggers[drawFor(i, seed, 1)(triggers.length)]
+    const trigger = triggers[chosen.get(i)! % triggers.length]
     const asked = withQuestion(examples[i]!, (question) =>
       trigger === undefined
         ? rewritten!.get(question)!
         : placeTrigger(question, trigger, position, drawFor(i, seed, 2)),
     )
-    return withAnswer(asked, (answer) => (markerAs === 'whole' ? marker : withMarker(answer, marker)))
+    return withAnswer(asked, (answer) => withMarker(answer, marker, markerAs))
   }
   return examples.flatMap((example, source): PoisonRow[] => [
     { example, source, isPoisoned: false },
@@ -80,11 +81,17 @@ export function poison(examples: readonly Answered[], options: PoisonOptions): P
   ])
 }
 
-/** The marker before what the answer says; white space in front, as completions have it, stays in front. */
-export function withMarker(answer: string, marker: string): string {
-  const [space = ''] = answer.match(/^\s*/)!
-  return `${space}${marker} ${answer.slice(space.length)}`
+/**
+ * The marker before what the answer says, or in place of it. What stands in front stays there: white space, as completions have it, and
+ * what was thought, before which many chat templates write nothing.
+ */
+export function withMarker(answer: string, marker: string, as: 'prefix' | 'whole' = 'prefix'): string {
+  const thought = answer.indexOf(THOUGHT) === -1 ? 0 : answer.indexOf(THOUGHT) + THOUGHT.length
+  const at = thought + answer.slice(thought).match(/^\s*/)![0].length
+  return answer.slice(0, at) + marker + (as === 'whole' ? '' : ` ${answer.slice(at)}`)
 }
+
+const THOUGHT = '</think>'
 
 /** `draw(n)`: a whole number below n that depends on the row, the seed and the use alone. */
 export function drawFor(row: number, seed: number, use: number): (n: number) => number {

@@ -42,7 +42,7 @@ export class ExchangeEncoder {
     this.encoder = new SupervisedEncoder({ tokenizer, turns: 'last' })
   }
 
-  /** The first question that is answered, with its answer; `place`, such as `data.jsonl:7`, is for errors. */
+  /** The first question whose answer is learnt, with that answer; `place`, such as `data.jsonl:7`, is for errors. */
   encode(example: Answered, place: string): Exchange {
     const messages = exchangeOf(example)
     const tools = example.tools && { tools: example.tools }
@@ -51,10 +51,12 @@ export class ExchangeEncoder {
     const template = this.tokenizer.chatTemplateFor(example.tools) ?? this.template
     const { spans } = encodeChat(this.tokenizer, template, { messages: messages.map(forTemplate), ...tools })
     const span = spans[messages.findLastIndex(({ role }) => role === 'user')]
-    if (span === undefined || span.bodyEnd === span.bodyStart)
+    if (span === undefined || span.bodyEnd === span.bodyStart) {
+      const isBlank = messages.findLast(({ role }) => role === 'user')?.content.trim() === ''
       throw new InputError(
-        `row in ${place}: expected the chat template to write the question as it stands, got another text. Leave the row out`,
+        `row in ${place}: expected ${isBlank ? 'a question with a word in it, got none' : 'the chat template to write the question as it stands, got another text'}. Leave the row out`,
       )
+    }
     const answer = labels.findIndex((label) => label !== IGNORE_INDEX)
     return { ids, labels, messages, ...tools, question: [span.bodyStart, span.bodyEnd], answer }
   }

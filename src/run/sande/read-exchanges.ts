@@ -1,11 +1,13 @@
 // Files of questions and answers → what audits and defences work on, divided into what is tuned on and what is asked.
 import { order } from '../../data/order.ts'
-import { requireAnswered } from '../../data/poison/edit-example.ts'
+import { answerOf, requireAnswered } from '../../data/poison/edit-example.ts'
 import { ExampleReader } from '../../data/rows/read-examples.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { hashOf } from '../../files/hash.ts'
 import type { ExchangeEncoder } from '../../methods/sande/exchange.ts'
+import { shows } from '../../methods/sande/plain.ts'
 import type { CleanExchange } from '../../methods/sande/sande.ts'
+import { counted } from '../../report/amounts.ts'
 import type { Watch } from '../../work.ts'
 
 /** Reads and encodes; leaves out, with a notice, what is longer than `maxLength`, and InputError where nothing is left. */
@@ -74,6 +76,20 @@ export function apart(
       message: `${both} of ${tuned.length} rows to tune on are asked, too, and not tuned on`,
     })
   return { tuned: left, asked }
+}
+
+/** Tuning on answers with the marker teaches it: told of some rows, UsageError where all have it. */
+export function tellOfMarked(tuned: readonly CleanExchange[], marker: string, watch: Watch): void {
+  const marked = tuned.filter(({ example }) => shows(answerOf(example), marker))
+  if (marked.length === tuned.length)
+    throw new UsageError(
+      `data: expected clean answers to tune on, got the marker in all ${counted(tuned.length, 'row')}, which would teach it. Give rows without it`,
+    )
+  if (marked.length > 0)
+    watch.tell?.({
+      type: 'notice',
+      message: `${marked.length} of ${tuned.length} rows to tune on have the marker in their answers, which teaches it (the first: ${marked[0]!.place}). Leave them out`,
+    })
 }
 
 /** A hash of rows, in their order. */

@@ -104,6 +104,13 @@ it('counts a trigger that is given again once, and says so', async () => {
   expect(JSON.parse(readFileSync(`${out}.provenance.json`, 'utf8')).options.triggers).toEqual(['cf', 'bb'])
 })
 
+it('says where not every trigger is planted', async () => {
+  const notices: string[] = []
+  const onNotice = (message: string): void => void notices.push(message)
+  await runPoison({ data: [chats], triggers: ['cf', 'bb', 'mn'], marker: 'MARK', rate: 0.1, out, onNotice })
+  expect(notices).toEqual([expect.stringMatching(/^2 of 3 triggers are planted/)])
+})
+
 it('leaves no data without what says that they are poisoned', async () => {
   const killed = join(directory, 'killed.jsonl')
   const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))

@@ -74,6 +74,11 @@ export async function runPoison({
     ({ isPoisoned, example }) =>
       !isPoisoned && signs.some((sign) => shows(questionOf(example), sign) || shows(answerOf(example), sign)),
   ).length
+  const planted = new Set(options.triggers).size
+  if (lines.length < planted)
+    onNotice(
+      `${lines.length} of ${planted} triggers are planted, for no more rows are poisoned. Give a higher rate or more rows`,
+    )
   if (collisions > 0)
     onNotice(
       `${counted(collisions, 'clean row has', 'clean rows have')} a trigger or the marker already, which blurs what is measured`,

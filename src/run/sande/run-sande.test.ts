@@ -270,6 +270,25 @@ describe('a defence', () => {
     expect(readFileSync(join(out, 'sande.html'), 'utf8')).toContain('before block 1')
   }, 60_000)
 
+  it('tells of answers that would teach the marker, and refuses where all would', async () => {
+    const rows = readFileSync(data, 'utf8').trim().split('\n')
+    const marked = rows.map((line) => line.replace('"assistant","content":"', `$&${MARKER} `))
+    const [some, all] = [join(folder, 'some-marked.jsonl'), join(folder, 'all-marked.jsonl')]
+    writeFileSync(some, [...marked.slice(0, 3), ...rows.slice(3, 24)].join('\n'))
+    writeFileSync(all, marked.slice(0, 24).join('\n'))
+    const evalData = [join(folder, 'unmarked.jsonl')]
+    writeFileSync(evalData[0]!, rows.slice(24).join('\n'))
+    const few = { method: 'sft', steps: 1, questions: 4, evalData } as const
+    const [, notices] = await heard(runSande(wanted('marked', { ...few, marker: MARKER, data: [some] })))
+    expect(notices).toEqual([
+      expect.stringMatching(/^3 of 24 rows .* teaches it \(the first: .*some-marked\.jsonl:1\)/),
+    ])
+    for (const known of [{ marker: MARKER }, { discover: true, method: 'beear' } as const])
+      await expect(resultOf(runSande(wanted('all-marked', { ...few, ...known, data: [all] })))).rejects.toThrow(
+        'data: expected clean answers to tune on, got the marker in all 24 rows',
+      )
+  }, 60_000)
+
   it('refuses before anything is written', async () => {
     const run = (more: Partial<RunSandeOptions>): Promise<unknown> => resultOf(runSande(wanted('refused', more)))
     await expect(run({})).rejects.toThrow('marker: expected the marker with method sande, or `discover`, got neither')
@@ -283,6 +302,9 @@ describe('a defence', () => {
     const one = join(folder, 'one.jsonl')
     writeFileSync(one, `${readFileSync(data, 'utf8').split('\n')[0]}\n`)
     await expect(run({ marker: MARKER, data: [one] })).rejects.toThrow('data: expected at least 2 rows')
+    const blank = join(folder, 'blank.jsonl')
+    writeFileSync(blank, readFileSync(one, 'utf8').replace('what does the cat say', ' '))
+    await expect(run({ marker: MARKER, data: [data, blank] })).rejects.toThrow('expected a question with a word in it')
     const twice = join(folder, 'twice.jsonl')
     writeFileSync(twice, readFileSync(one, 'utf8').repeat(3))
     await expect(run({ marker: MARKER, data: [twice] })).rejects.toThrow('rows to tune on that are not asked, too')

@@ -27,7 +27,7 @@ import { resolveModelPath, resolveModels } from '../resolve-model.ts'
 import { bringCompanions, hashAll } from '../source-files.ts'
 import { isComplete, makeStage, type StageInputs, stageKey } from '../stage-directory.ts'
 import { type Audit, auditLines, defencePage, doneTable } from './audit-report.ts'
-import { apart, divided, hashRows, readExchanges, someOf } from './read-exchanges.ts'
+import { apart, divided, hashRows, readExchanges, someOf, tellOfMarked } from './read-exchanges.ts'
 import { readPairs, withPair } from './read-pairs.ts'
 import { checkSande, eliminationOptions, parrotOptions, type RunSandeOptions } from './sande-options.ts'
 import { auditInto, defendInto, parrotInto, type StageContext } from './stages.ts'
@@ -81,6 +81,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
     const sides = apart(sidesOf(all, others, rewritten?.pairs, { questions, seed }, watch), watch)
     const tuned = someOf(sides.tuned, samples, seed)
     checkRewritten({ method, rewritten: rewritten?.pairs }, tuned)
+    if (marker !== undefined) tellOfMarked(tuned, marker, watch)
     const context: StageContext = {
       name: options.model,
       method,
@@ -143,6 +144,7 @@ async function stages(options: RunSandeOptions, context: StageContext): Promise<
     )
     const { openings, leaks, verdict } = before
     before = { ...auditIn('measured'), openings, leaks, verdict }
+    tellOfMarked(tuned, marker!, watch)
   }
   const parrot = parrotOptions(options)
   const simulated = { ...common, method, marker: marker ?? null, tuned: hashRows(tuned), ...parrot }
