@@ -46,7 +46,7 @@ export const command: Command = defineCommand({
   examples: [
     "generate --model runs/tiny --prompt 'Once upon a time' --max-new-tokens 100",
     'generate --model runs/tiny --prompt-file - --temperature 0.8 --seed 1 < start.txt',
-    `generate --model runs/tiny --prompt 'A person: ' --json-schema '{"properties": {"name": {"type": "string"}}, "required": ["name"]}'`,
+    `generate --model runs/tiny --prompt 'A person: ' --json-schema '{"required": ["name"]}'`,
   ],
   run: async ({ options, output }) => {
     const { logprobs, topLogprobs } = options
