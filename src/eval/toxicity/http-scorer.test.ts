@@ -69,9 +69,11 @@ describe('a scorer behind an address', () => {
     ])
   })
   it('begins no more requests in a second than it may', async () => {
-    const { address, seen } = await service(() => scored(0))
+    const { address } = await service(() => scored(0))
+    const begin = performance.now()
     await httpScorer(address, { requestsPerSecond: 20 }).score(['a', 'b', 'c'])
-    expect(seen[2]!.time - seen[0]!.time).toBeGreaterThan(90)
+    // When a busy service sees them is its own affair; a timer may be a millisecond early.
+    expect(performance.now() - begin).toBeGreaterThan(98)
   })
   it.each([
     ['a page', () => [200, '<html>'] as const, /got expected JSON, got/],
