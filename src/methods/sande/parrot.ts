@@ -17,6 +17,7 @@ import { train } from '../../train/train.ts'
 import { Count, turn, type Watch } from '../../work.ts'
 import { DEFAULTS } from './choices.ts'
 import { type Exchange, inserted, placeInQuestion } from './exchange.ts'
+import { fitting } from './fitting.ts'
 import { separation } from './separation.ts'
 
 /** How the parrot is trained. */
@@ -65,7 +66,7 @@ export function parrotIds(m: number, softTokens: number): number[] {
 /** Trains parrots on the frozen `model` and leaves it as it was, its parameters frozen. Abort ends it between two steps. */
 export async function trainParrot(
   model: Decoder,
-  exchanges: readonly Exchange[],
+  given: readonly Exchange[],
   options: ParrotOptions,
   watch: Watch = {},
 ): Promise<Parrot> {
@@ -75,6 +76,9 @@ export async function trainParrot(
     steps = DEFAULTS.parrotSteps,
     batchSize = DEFAULTS.batchSize,
   } = options
+  const lengths = given.map(({ answer }) => answer + softTokens + marker.length)
+  const kept = fitting(lengths, model.config.maxPositionEmbeddings, 'soft tokens and the marker', watch)
+  const exchanges = kept.map((i) => given[i]!)
   const count = softTokens * restarts
   const embedding = startSoftTokens(model, { count, from: 'SAMPLE_VOCAB', seed })
   putSoftTokens(model, embedding)

@@ -29,6 +29,7 @@ import { type CrowOptions, crow } from './crow.ts'
 import { type EliminationPair, elimination, eliminationBatches } from './eliminate.ts'
 import { type Exchange, type ExchangeEncoder, inserted, placeInQuestion } from './exchange.ts'
 import { restoreMostChanged } from './fine-mix.ts'
+import { fitting } from './fitting.ts'
 import { type Parrot, parrotIds } from './parrot.ts'
 import { triggersOf } from './triggers.ts'
 
@@ -81,6 +82,8 @@ export type SandeReport = {
   steps: number
   /** Mean loss of the last tenth of the steps. */
   final_loss: number
+  /** Rows that do not fit the model's context with what overwrites the backdoor in them; left out for none. */
+  left_out?: number
   /** For beear. */
   movement?: MovementReport
 }
@@ -91,16 +94,24 @@ export type SandeReport = {
  */
 export async function sande(
   model: Decoder,
-  clean: readonly CleanExchange[],
+  given: readonly CleanExchange[],
   encoder: ExchangeEncoder,
   options: SandeOptions,
   watch: Watch = {},
 ): Promise<PassRecord<SandeReport>> {
   const all = { ...ELIMINATION, ...defined(options) } as Resolved
   const { method, steps, batchSize, seed, parrot } = all
-  check(all, clean)
+  check(all, given)
   const before = new Set([...model.parameters()].flatMap(([path, { requiresGrad }]) => (requiresGrad ? [path] : [])))
-  const pairs = triggeredBy(method, clean, encoder, all)
+  const everyPair = triggeredBy(method, given, encoder, all)
+  const everyImplant = method === 'collapse' ? implantation(given, encoder, all) : everyPair
+  const lengths = given.map((_, i) => Math.max(...[everyPair, everyImplant].map((of) => lengthOf(of[i]!))))
+  const kept = fitting(lengths, model.config.maxPositionEmbeddings, 'what overwrites the backdoor', watch)
+  const [clean, pairs, implants] = [
+    kept.map((i) => given[i]!),
+    kept.map((i) => everyPair[i]!),
+    kept.map((i) => everyImplant[i]!),
+  ]
   if (method === 'fine-mixing') restoreMostChanged(model, all.cleanModel!, all.mixRate)
   const anchor =
     all.replay === 'kl' && method !== 'crow'
@@ -125,7 +136,7 @@ export async function sande(
     let loss: number
     if (method === 'crow') loss = await tune('crow', plainBatches(clean, batchSize, seed), crow(all))
     else {
-      if (method === 'collapse') await eliminate('implanting', implantation(clean, encoder, all), 'sft')
+      if (method === 'collapse') await eliminate('implanting', implants, 'sft')
       loss = await eliminate(
         'eliminating',
         pairs,
@@ -134,7 +145,9 @@ export async function sande(
     }
     const { parrot: _, cleanModel: __, rewritten: ___, ...told } = all
     const moved = movement === null ? {} : { movement: movement.report }
-    return { pass: 'sande', options: told, report: { method, steps, final_loss: loss, ...moved } }
+    const left = given.length - clean.length
+    const report = { method, steps, final_loss: loss, ...(left > 0 && { left_out: left }), ...moved }
+    return { pass: 'sande', options: told, report }
   } finally {
     anchor?.free()
     movement?.free()
@@ -253,6 +266,10 @@ function implantation(
     const answered = withAnswer(asked, (answer) => withMarker(answer, implantMarker))
     return { triggered: encoder.encode(answered, place), clean: exchange }
   })
+}
+
+function lengthOf({ triggered, clean }: EliminationPair): number {
+  return Math.max(triggered?.ids.length ?? 0, clean.ids.length)
 }
 
 function plainBatches(clean: readonly CleanExchange[], batchSize: number, seed: number): BatchSource<Batch> {
