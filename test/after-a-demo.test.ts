@@ -65,7 +65,7 @@ function shorten(directory: string): void {
 
 /** One command line with less work than it stands for; its output where it fails. */
 async function anneal(line: string, ...more: string[]): Promise<void> {
-  const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!)
+  const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, twice, once, word]) => twice ?? once ?? word!)
   const [stdout, stderr] = [textSink(), textSink()]
   expect(await main([...words, ...more], { stdout, stderr }), stderr.text).toBe(0)
 }
