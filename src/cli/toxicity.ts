@@ -29,7 +29,7 @@ export const command: Command = defineCommand({
     'positive-label': {
       kind: 'list',
       value: 'LABEL',
-      summary: 'label of the data that means toxic (default: toxic, 1 or true); may be repeated',
+      summary: 'label of the data that means toxic (default: toxic; of two labels 1 or true); may be repeated',
       library: 'positiveLabels',
     },
     ...READING_OPTIONS,

@@ -92,7 +92,7 @@ export async function evaluate(
   const answerTo = (request: EvalRequest): Answer => answers.get(keys.get(request)!)!
   const runs: TaskRun[] = []
   for (const { task, metrics, asked } of plans) {
-    const annotations = await annotationsOf(task, asked, answerTo, { encode: model.encode, signal })
+    const annotations = await annotationsOf(task, asked, answerTo, { encode: model.encode, tell: options.tell, signal })
     const samples = samplesOf(task, metrics, asked, answerTo, annotations)
     runs.push({ task, metrics, samples, original: task.docs.length, effective: asked.length })
   }

@@ -2,6 +2,7 @@
 // file are one thing. Where YAML has a template or a field's name, TypeScript may have a function.
 
 import { ConfigError } from '../errors.ts'
+import type { Tell } from '../work.ts'
 
 /** A document: one row of the data. */
 export type Doc = Readonly<Record<string, unknown>>
@@ -71,6 +72,7 @@ export type Annotations = Readonly<Record<string, unknown>>
 export interface AnnotateOptions {
   /** The tokens of a text, as the model that answered reads it; absent where that is not known. */
   encode?: ((text: string) => readonly unknown[]) | undefined
+  tell?: Tell | undefined
   signal?: AbortSignal | undefined
 }
 

@@ -4,13 +4,13 @@
 import { existsSync } from 'node:fs'
 import { InputError, UsageError } from '../errors.ts'
 import { type JudgedText, measureScorer, type ScorerReport } from '../eval/toxicity/measure-scorer.ts'
-import { writeFileAtomic } from '../files/atomic-write.ts'
 import { counted } from '../report/amounts.ts'
 import { formatNumber } from '../report/scale.ts'
 import { Count, eventsOf, turn, type Watch, type WorkEvent } from '../work.ts'
-import { measurementFile, type OpenScorerOptions, openScorer } from './open-scorer.ts'
+import { type OpenScorerOptions, openScorer } from './open-scorer.ts'
 import { type ReadSample, readSamples, type SampleColumns } from './read-samples.ts'
 import { resolveData } from './resolve-data.ts'
+import { saveMeasurement } from './scorer-measurement.ts'
 
 /** What is measured, on what. */
 export interface MeasureToxicityOptions extends SampleColumns, OpenScorerOptions {
@@ -18,7 +18,7 @@ export interface MeasureToxicityOptions extends SampleColumns, OpenScorerOptions
   scorer: string
   /** Files or folders with a column of texts and one of labels. */
   paths: readonly string[]
-  /** Labels of the data that mean toxic. Default: the one called toxic, in any case, or 1 or true. */
+  /** Labels of the data that mean toxic. Default: the one called toxic, in any case, or of two labels 1 or true. */
   positiveLabels?: readonly string[]
   /** Column of each text's language; figures are then told of each. */
   languageColumn?: string
@@ -29,7 +29,6 @@ export interface MeasureToxicityOptions extends SampleColumns, OpenScorerOptions
   signal?: AbortSignal
 }
 
-const POSITIVE = ['toxic', '1', 'true']
 const BATCH = 256
 
 /**
@@ -53,9 +52,8 @@ export async function* measureToxicity(
       row: { group, texts, toxic, subgroup_auc: subgroup, bpsn_auc: bpsn, bnsp_auc: bnsp },
     }
   if (options.save) {
-    const file = measurementFile(options.scorer)
-    writeFileAtomic(file, `${JSON.stringify(report, null, 2)}\n`)
-    yield { type: 'saved', what: 'measurement', path: file }
+    const path = await saveMeasurement(options.scorer, report, options.toxicLabels)
+    yield { type: 'saved', what: 'measurement', path }
   }
   yield { type: 'result', result: named, lines: [lineOf(report)] }
   return named
@@ -121,7 +119,7 @@ function positives(
   { positiveLabels, labelColumn = 'label' }: MeasureToxicityOptions,
 ): Set<string> {
   const labels = [...new Set(samples.map(({ label }) => label))].sort()
-  const wanted = positiveLabels ?? labels.filter((label) => POSITIVE.includes(label.toLowerCase()))
+  const wanted = positiveLabels ?? likelyToxic(labels)
   const found = labels.filter((label) => wanted.includes(label))
   const shown = labels.slice(0, 20).join(', ') || 'none'
   const absent = positiveLabels?.find((label) => !labels.includes(label))
@@ -131,11 +129,18 @@ function positives(
     )
   if (found.length === 0)
     throw new UsageError(
-      `positiveLabels: expected the labels in column '${labelColumn}' that mean toxic, got none, and none is called toxic (${shown}). Name them`,
+      `positiveLabels: expected the labels in column '${labelColumn}' that mean toxic, got none, and ${labels.length > 2 ? 'of more than two labels none' : 'none'} is called toxic (${shown}). Name them`,
     )
   if (found.length === labels.length)
     throw new InputError(`${labelColumn}: expected texts that are toxic and others, got ${shown} alone. Give both`)
   return new Set(found)
+}
+
+/** The one called toxic; 1 or true where it has one other beside it. Of 0, 1 and 2 nobody knows what 1 is: offensive, with hate as 0, in Davidson's tweets. */
+function likelyToxic(labels: readonly string[]): string[] {
+  const called = (names: readonly string[]): string[] => labels.filter((label) => names.includes(label.toLowerCase()))
+  const toxic = called(['toxic'])
+  return toxic.length > 0 ? toxic : labels.length <= 2 ? called(['1', 'true']) : []
 }
 
 function aboutOf(

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { TextLabeller } from './classification.ts'
-import { classifierScorer, measurementFile, openScorer } from './open-scorer.ts'
+import { classifierScorer, openScorer } from './open-scorer.ts'
+import { measurementFile } from './scorer-measurement.ts'
 
 /** Gives every text these probabilities. */
 function constant(labels: string[], probabilities: number[], thresholds: number[] | null = null): TextLabeller {
@@ -27,6 +28,10 @@ describe('a classifier as a scorer', () => {
     expect(await classifierScorer(three, { name: 'three', toxicLabels }).score(['a'])).toEqual([0.5])
     const several = constant([...three.labels], [0.2, 0.5, 0.3], [0.5, 0.5, 0.5])
     expect(await classifierScorer(several, { name: 'several', toxicLabels }).score(['a'])).toEqual([0.3])
+  })
+  it('has no score where the weights give no number', async () => {
+    const broken = constant(['neutral', 'toxic'], [Number.NaN, Number.NaN])
+    expect(await classifierScorer(broken, { name: 'broken' }).score(['a'])).toEqual([undefined])
   })
   it('is refused where no label, an unknown one or every one means toxic', () => {
     const open = (toxicLabels?: string[]) => () => classifierScorer(three, { name: 'runs/three', toxicLabels })

@@ -1,17 +1,18 @@
 // The name of a scorer of toxicity → the scorer: a list of words, a folder of such lists, a classifier's directory, or the address of a service.
 
 import { existsSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
-import { InputError, UsageError } from '../errors.ts'
+import { join } from 'node:path'
+import { UsageError } from '../errors.ts'
 import { httpScorer } from '../eval/toxicity/http-scorer.ts'
+import { keepScores } from '../eval/toxicity/keep-scores.ts'
 import { readLexicon } from '../eval/toxicity/lexicon.ts'
 import { Lexicons, listsIn } from '../eval/toxicity/lexicons.ts'
 import type { ScorerMeasurement, ToxicityScorer } from '../eval/toxicity/scorer.ts'
-import { readJsonFile } from '../files/read-json.ts'
 import type { Watch } from '../work.ts'
 import type { TextLabeller } from './classification.ts'
 import { openClassifier } from './load-classifier.ts'
 import { resolveModelPath } from './resolve-model.ts'
+import { readMeasurement } from './scorer-measurement.ts'
 
 /** How a scorer is opened. */
 export interface OpenScorerOptions {
@@ -20,6 +21,8 @@ export interface OpenScorerOptions {
   device?: 'auto' | 'cpu' | 'cuda'
   /** Of a service: requests in a second, at most. Default 1. */
   requestsPerSecond?: number
+  /** Of a service: a file that its scores go into as they come, and are taken from by a later run. */
+  scoresFile?: string
   /** Texts at once of an encoder. Default 16. */
   batchSize?: number
 }
@@ -43,14 +46,18 @@ export async function openScorer(name: string, options: OpenScorerOptions = {}, 
     )
   if (isService) {
     if (!URL.canParse(name)) throw new UsageError(`scorer: expected an address, got ${name}. Check it`)
-    return { scorer: httpScorer(name, requestsPerSecond === undefined ? {} : { requestsPerSecond }), close: () => {} }
+    const service = httpScorer(name, requestsPerSecond === undefined ? {} : { requestsPerSecond })
+    const { scoresFile } = options
+    const notice = (message: string): void => watch?.tell?.({ type: 'notice', message })
+    return { scorer: scoresFile === undefined ? service : keepScores(service, scoresFile, notice), close: () => {} }
   }
   if (requestsPerSecond !== undefined)
     throw new UsageError(`requestsPerSecond: expected it with the address of a service, got ${name}. Leave it out`)
-  if (isFile) return { scorer: readLexicon(name, readMeasurement(name)), close: () => {} }
-  if (isFolderOfLists) return { scorer: new Lexicons(name, readMeasurement(name)), close: () => {} }
+  if (isFile) return { scorer: readLexicon(name, await readMeasurement(name, toxicLabels, watch)), close: () => {} }
+  if (isFolderOfLists)
+    return { scorer: new Lexicons(name, await readMeasurement(name, toxicLabels, watch)), close: () => {} }
   const directory = await resolveModelPath(name, watch)
-  const measured = readMeasurement(directory)
+  const measured = await readMeasurement(directory, toxicLabels, watch)
   const classifier = await openClassifier(directory, device === undefined ? {} : { device }, watch)
   try {
     const scorer = classifierScorer(classifier, { name, toxicLabels, measured, batchSize: options.batchSize })
@@ -97,7 +104,10 @@ export function classifierScorer(
         { signal },
       )
       const scores: (number | undefined)[] = texts.map(() => undefined)
-      for (const [k, i] of told.entries()) scores[i] = toxicOf(answers[k]!.probabilities)
+      for (const [k, i] of told.entries()) {
+        const score = toxicOf(answers[k]!.probabilities)
+        if (Number.isFinite(score)) scores[i] = score // weights that are not numbers say nothing
+      }
       return scores
     },
   }
@@ -118,19 +128,4 @@ function toxicIds(labels: readonly string[], wanted: readonly string[], name: st
       `toxicLabels: expected some of the labels of ${name}, got all of them (${known}), which tells nothing apart`,
     )
   return [...new Set(named)].map((label) => labels.indexOf(label))
-}
-
-/** Where what was measured of a scorer is kept: in its directory, or beside its list of words. */
-export function measurementFile(name: string): string {
-  const isFile = existsSync(name) && statSync(name).isFile()
-  return isFile ? join(dirname(resolve(name)), `${basename(name)}.toxicity.json`) : join(name, 'toxicity.json')
-}
-
-function readMeasurement(name: string): ScorerMeasurement | undefined {
-  const file = measurementFile(name)
-  if (!existsSync(file)) return undefined
-  const json = readJsonFile(file) as Partial<ScorerMeasurement> | null
-  if (typeof json?.auc === 'number' && typeof json.texts === 'number' && typeof json.languages === 'object')
-    return json as ScorerMeasurement
-  throw new InputError(`${file}: expected auc, texts and languages, got something else. Measure the scorer again`)
 }

@@ -68,6 +68,18 @@ describe('a scorer behind an address', () => {
       0.4,
     ])
   })
+  it('stops where it fails on twenty texts in a row, and not where it refuses them', async () => {
+    const texts = Array.from({ length: 30 }, (_, i) => `text ${i}`)
+    const spent = await service((_, count) =>
+      count === 1 ? scored(0.5) : [429, 'Quota exceeded', { 'retry-after': '0' }],
+    )
+    await expect(httpScorer(spent.address, fast).score(texts)).rejects.toThrow(
+      /got none for 20 texts in a row, the last time HTTP 429 Quota exceeded\. Go on later/,
+    )
+    close?.()
+    const picky = await service((_, count) => (count === 1 ? scored(0.5) : [400, 'no such language']))
+    expect(await httpScorer(picky.address, fast).score(texts)).toEqual([0.5, ...texts.slice(1).map(() => undefined)])
+  })
   it('begins no more requests in a second than it may', async () => {
     const { address } = await service(() => scored(0))
     const begin = performance.now()

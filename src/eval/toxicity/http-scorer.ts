@@ -1,11 +1,13 @@
 // A service that scores texts, asked as Perspective is (`comments:analyze`): one text a request, not faster than it allows.
 
 import { setTimeout } from 'node:timers/promises'
-import { InputError } from '../../errors.ts'
+import { AnnealError, InputError } from '../../errors.ts'
 import { askServer } from '../ask-server.ts'
 import type { ScoreOptions, ScorerMeasurement, ToxicityScorer } from './scorer.ts'
 
 const ATTRIBUTE = 'TOXICITY'
+/** So many texts in a row that a service fails on (it refuses none of them) are no accident: it is down, or nothing of the quota is left. */
+const MOST_FAILED = 20
 /** Where the key is looked for; it goes into a header, and into nothing that is written. */
 export const KEY_VARIABLE = 'PERSPECTIVE_API_KEY'
 
@@ -22,7 +24,7 @@ export interface HttpScorerOptions {
 
 /**
  * A scorer behind an address. A text that the service refuses or fails on is missing; where not one score has come yet and it cannot be
- * reached, refuses the key or answers something else, that is an InputError.
+ * reached, refuses the key or answers something else, that is an InputError; twenty failures in a row are an AnnealError.
  *
  * @example httpScorer('https://commentanalyzer.googleapis.com/v1alpha1/comments:analyze')
  */
@@ -34,6 +36,7 @@ export function httpScorer(address: string, options: HttpScorerOptions = {}): To
   const hidden = (text: string): string => (apiKey ? text.replaceAll(apiKey, '…') : text)
   let free = 0
   let hasScored = false
+  let failedInRow = 0
 
   const scoreOne = async (text: string, { language, signal }: ScoreOptions): Promise<number | undefined> => {
     const now = performance.now()
@@ -52,6 +55,12 @@ export function httpScorer(address: string, options: HttpScorerOptions = {}): To
     else if (!hasScored && (status === undefined || status < 400 || [401, 403, 404].includes(status)))
       throw new InputError(
         `scorer ${name}: expected ${wanted}, got ${hidden(failed!)}. Check the address${status === 401 || status === 403 ? ` and ${KEY_VARIABLE}` : ''}`,
+      )
+    const isRefused = status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429
+    failedInRow = answer !== undefined || isRefused ? 0 : failedInRow + 1
+    if (failedInRow === MOST_FAILED)
+      throw new AnnealError(
+        `scorer ${name}: expected scores, got none for ${MOST_FAILED} texts in a row, the last time ${hidden(failed!)}. Go on later`,
       )
     return answer
   }

@@ -38,7 +38,7 @@ export interface ScorerReport extends ScorerMeasurement {
 /** Undefined where texts of both kinds with a score are not there: nothing could be told of the scorer. */
 export function measureScorer(texts: readonly JudgedText[]): ScorerReport | undefined {
   const judged = texts.flatMap(({ score, isToxic, language, groups = [] }) =>
-    score === undefined ? [] : [{ score, isPositive: isToxic, language, groups }],
+    score === undefined || Number.isNaN(score) ? [] : [{ score, isPositive: isToxic, language, groups }],
   )
   const whole = auc(judged)
   if (whole === null) return undefined

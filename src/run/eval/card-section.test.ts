@@ -15,6 +15,7 @@ it('tells each language with what its scorer is worth, and names no folder', () 
       },
       toxicity_en: { 'emt_raw,none': 0.5, 'emt_masked,none': 0.5, 'emt_paper,none': 0.5, 'scorer_auc,none': 0.98 },
       crows_pairs_fra: { 'pct_stereotype,none': 0.52, 'log_ratio,none': Number.NaN, 'ties,none': 3 },
+      crows_pairs: { 'pct_stereotype,none': 0.51 },
       minimal_pairs: { 'acc,none': 1 },
       mbbq: {
         'bias_ambiguous_en,none': 0.125,
@@ -34,7 +35,7 @@ it('tells each language with what its scorer is worth, and names no folder', () 
   expect(section).toContain('| da | 0.25 | – | 0 | 0.1 | – | 0.5 |')
   expect(section).toContain('| en | 0.5 | 0.5 | 0.5 | – | 0.98 | – |')
   expect(section).toContain('|  | stereotype preferred | ties |')
-  expect(section).toContain('| fra | 0.52 | 3 |')
+  expect(section).toContain('| fra | 0.52 | 3 |\n| together | 0.51 | – |')
   expect(section).toContain('|  | bias, open contexts | templates understood |')
   expect(section).toContain('| en | 0.125 | 0.5 |\n| es | – | 0 |')
   expect(section).toContain('|  | without a line in another language |')

@@ -1,9 +1,12 @@
 // `anneal eval` with its judges, from their names to the results, on a small real model.
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { dataFolder } from '../../../test/data-folder.ts'
 import { resultOf } from '../../work.ts'
+import { openJudges } from './open-judges.ts'
 import { type RunEvalOptions, runEval } from './run-eval.ts'
 import { runRescore } from './run-rescore.ts'
 
@@ -89,4 +92,26 @@ it('refuses judges that no task uses, and lists that hold nothing', async () => 
     'englishWords nowhere.txt: expected a file with a word in a line',
   )
   await expect(run({ tasks: ['toxicity'] })).rejects.toThrow('scorer: expected a list of words, a classifier')
+})
+
+it('keeps the scores of a service below the output path, and asks for none of them again', async () => {
+  let asked = 0
+  const server = createServer((_, response) => {
+    asked++
+    response.end(JSON.stringify({ attributeScores: { TOXICITY: { summaryScore: { value: 0.5 } } } }))
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const scorer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/analyze`
+  const outputPath = join(directory, 'kept')
+  try {
+    for (let run = 0; run < 2; run++) {
+      const { judges, free } = await openJudges({ tasks: ['toxicity'], scorer, outputPath }, {})
+      expect(await judges.scorer!.score(['a'], { language: 'en' })).toEqual([0.5])
+      free()
+    }
+    expect(asked).toBe(1)
+    expect(readdirSync(outputPath)).toEqual(['scores.jsonl'])
+  } finally {
+    server.close()
+  }
 })

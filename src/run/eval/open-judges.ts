@@ -1,6 +1,7 @@
 // Who judges answers beside the tasks' own rules: a scorer of toxicity, an identifier of languages, a list of English words and another model.
 
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { openLanguageIdentifier } from '../../data/language/identify-language.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import { englishWords } from '../../eval/metrics/language-lines.ts'
@@ -38,7 +39,7 @@ const USED_BY: Readonly<Record<keyof JudgeOptions, readonly string[]>> = {
 
 /** Opens what was named; `free` gives back what it holds. UsageError where none of the tasks uses it. */
 export async function openJudges(
-  options: JudgeOptions & { tasks: readonly string[] },
+  options: JudgeOptions & { tasks: readonly string[]; outputPath?: string | undefined },
   loading: LoadLmOptions,
   watch?: Watch,
 ): Promise<{ judges: Omit<SuiteOptions, 'data' | 'notice'>; free: () => void }> {
@@ -61,8 +62,10 @@ export async function openJudges(
     if (identifier !== undefined) found.identifier = await openLanguageIdentifier(identifier)
     if (options.englishWords !== undefined) found.englishWords = readWords(options.englishWords)
     if (scorer !== undefined) {
-      const { toxicLabels, requestsPerSecond } = options
+      const { toxicLabels, requestsPerSecond, outputPath } = options
       const asked = {
+        // Beside the models' folders: texts that two models say are scored once.
+        ...(outputPath !== undefined && { scoresFile: join(outputPath, 'scores.jsonl') }),
         ...(toxicLabels !== undefined && { toxicLabels }),
         ...(requestsPerSecond !== undefined && { requestsPerSecond }),
         ...(device !== undefined && { device }),

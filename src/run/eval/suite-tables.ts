@@ -109,10 +109,12 @@ type Figures = Readonly<Record<string, unknown>>
 /** The tables of suites that have figures; a column that nobody has is left out. */
 export function suiteTables(results: Readonly<Record<string, Figures>>): SuiteTable[] {
   return SUITES.flatMap(({ name, task, columns, reading, hasLanguages }) => {
+    // A suite of one file has its own name; of several, that is the group's.
+    const isGroup = Object.keys(results).some((id) => task.exec(id)?.[1] !== undefined)
     const rows = Object.entries(results).flatMap(([id, figures]) => {
       const found = task.exec(id)
       if (found === null) return []
-      const parts = hasLanguages ? languagesIn(figures) : [found[1] ?? '']
+      const parts = hasLanguages ? languagesIn(figures) : [found[1] ?? (isGroup ? 'together' : '')]
       return parts.flatMap((part) => {
         const told = Object.keys(columns).map((key) => figures[`${key}${hasLanguages ? `_${part}` : ''},none`])
         return told.every((value) => value === undefined) ? [] : [[part, ...told.map(shown)]]

@@ -2,6 +2,7 @@
 // fluent a judge finds it. Samples keep it, so that it is counted again without them.
 
 import { AnnealError } from '../../../errors.ts'
+import { Count, turn, type Watch } from '../../../work.ts'
 import { judgeContinuations } from '../../judge.ts'
 import { distinctShares, isRepeated } from '../../metrics/distinct.ts'
 import { answerLines } from '../../metrics/language-lines.ts'
@@ -9,6 +10,9 @@ import type { AnnotateOptions, Annotations, Answered } from '../../task-config.t
 import type { ToxicityScorer } from '../../toxicity/scorer.ts'
 import type { SuiteOptions } from '../suite-options.ts'
 import { identifierFor } from './read-prompts.ts'
+
+/** Texts that are scored before how far it is is told. */
+const BATCH = 64
 
 /** One continuation, looked at. */
 export interface Look {
@@ -30,7 +34,7 @@ export interface Look {
 
 /** Makes a task's `annotate`: `looks`, one for each answer. */
 export function lookAt(task: string, language: string, options: SuiteOptions, scorer?: ToxicityScorer) {
-  return async (answered: readonly Answered[], { encode, signal }: AnnotateOptions): Promise<Annotations[]> => {
+  return async (answered: readonly Answered[], { encode, tell, signal }: AnnotateOptions): Promise<Annotations[]> => {
     const identifier = await identifierFor(options, language, task)
     const tokens = encode ?? ((text: string) => text.split(/\s+/).filter((word) => word !== ''))
     if (encode === undefined)
@@ -49,7 +53,7 @@ export function lookAt(task: string, language: string, options: SuiteOptions, sc
         }
       })
     })
-    if (scorer !== undefined) await addToxicity(task, language, answered, looks, scorer, signal)
+    if (scorer !== undefined) await addToxicity(task, language, answered, looks, scorer, { tell, signal })
     if (options.judge !== undefined) await addFluency(answered, looks, options, signal)
     return looks.map((each) => ({ looks: each }))
   }
@@ -62,15 +66,22 @@ async function addToxicity(
   answered: readonly Answered[],
   looks: readonly Look[][],
   scorer: ToxicityScorer,
-  signal: AbortSignal | undefined,
+  watch: Watch,
 ): Promise<void> {
   const texts = [...new Set(answered.flatMap(({ answers }) => answers.filter((text) => text.trim() !== '')))]
-  const scores = texts.length === 0 ? [] : await scorer.score(texts, { language, signal })
-  if (texts.length > 0 && scores.every((score) => score === undefined))
+  const scores: (number | undefined)[] = []
+  const done = new Count(watch, { label: `scoring ${language}`, unit: 'texts', total: texts.length })
+  for (let start = 0; start < texts.length; start += BATCH) {
+    const batch = texts.slice(start, start + BATCH)
+    scores.push(...(await scorer.score(batch, { language, signal: watch.signal })))
+    done.add(batch.length)
+    await turn(watch)
+  }
+  if (texts.length > 0 && !scores.some(Number.isFinite))
     throw new AnnealError(
       `task ${task}: expected scores from the scorer ${scorer.name}, got none for all ${texts.length} texts. Check that it works and knows the language`,
     )
-  const known = new Map(texts.map((text, i) => [text, scores[i] ?? null]))
+  const known = new Map(texts.map((text, i) => [text, Number.isFinite(scores[i]) ? scores[i]! : null]))
   for (const [i, { answers }] of answered.entries())
     for (const [j, text] of answers.entries()) if (known.has(text)) looks[i]![j]!.toxicity = known.get(text)!
 }

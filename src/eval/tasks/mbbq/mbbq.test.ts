@@ -101,6 +101,20 @@ describe('MBBQ', () => {
     expect(found['bias_ambiguous_en_stderr,none']).toBeCloseTo(1 / 6, 12)
     expect(found['bias_ambiguous_en_p,none']).toBeCloseTo(0.014956363910414199, 10)
   })
+  it('begins with the first question of every file in the first prompt, so that a limit has all of them', async () => {
+    mkdirSync(join(directory, 'turns'))
+    file('turns/Tides_en.jsonl', lines([row('1', 'ambig', 2), row('2', 'ambig', 2)]))
+    file('turns/Tides_control_en.jsonl', lines([row('1', 'disambig', 0)]))
+    const { run } = await scored(join(directory, 'turns'), {})
+    const order = run.samples.map(({ doc }) => [doc.control, doc.question_index, doc.prompt_number])
+    expect(order.slice(0, 4)).toEqual([
+      [true, '1', 1],
+      [false, '1', 1],
+      [true, '1', 2],
+      [false, '1', 2],
+    ])
+    expect(order.slice(10)).toEqual([1, 2, 3, 4, 5].map((prompt) => [false, '2', prompt]))
+  })
   it('asks of understanding in every language, parts subsets, and knows women and men by any name', async () => {
     const data = join(directory, 'two')
     mkdirSync(data)

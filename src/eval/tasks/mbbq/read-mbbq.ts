@@ -44,9 +44,14 @@ export async function readMbbq({ data, notice }: ReadOptions): Promise<{
     notice?.(
       'task mbbq: there are no control questions (…_control_<language>.jsonl), so every template counts as understood',
     )
-  const most = Math.max(...byFile.map((items) => items.length))
-  const docs = Array.from({ length: most }, (_, i) => byFile.flatMap((items) => items[i] ?? [])).flat()
-  return { docs, phrases }
+  // The first item of every file in its first prompt, then in the second: a control never comes without what it is the control of.
+  return { docs: inTurns(byFile).flatMap(inTurns).flat(), phrases }
+}
+
+/** The first of every list together, then the second of every one, as far as they go. */
+function inTurns<T>(lists: readonly (readonly T[])[]): T[][] {
+  const most = Math.max(...lists.map(({ length }) => length))
+  return Array.from({ length: most }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1)))
 }
 
 function docsOf(file: string, rows: readonly Doc[], phrases: Readonly<Record<string, MbbqPhrases>>): MbbqDoc[][] {
