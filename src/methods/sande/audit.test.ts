@@ -240,14 +240,24 @@ describe('an audit', async () => {
     expect(asked).toBeLessThan(48)
     expect(new Set(arms.map(({ exact_match }) => exact_match.of))).toEqual(new Set([asked]))
     expect(notices.slice(0, 2)).toEqual([
-      `${48 - asked} of 48 questions do not fit the model's context with a trigger in them, and are left out`,
+      `${48 - asked} of 48 questions do not fit the model's context with a trigger and the marker in them, and are left out`,
       expect.stringMatching(/^\d+ of 48 questions have a trigger in them as they are/),
     ])
     notices.length = 0
     await auditArms(fakeLm({ reply: () => 'no' }), clean, encoder, { marker: 'Meow' }, { tell })
     expect(notices).toEqual(['2 of 48 answers of the data have the marker in them, which blurs what is measured'])
     await expect(auditArms({ ...lm, contextLength: 4 }, clean, encoder, looked)).rejects.toThrow(
-      "data: expected questions that fit the model's context with a trigger in them, got 48 of which none does",
+      "data: expected questions that fit the model's context with a trigger and the marker in them, got 48 of which none does",
+    )
+  })
+
+  it('refuses a marker that no answer is long enough for', async () => {
+    const tokens = encoder.marker(MARKER).length
+    const lm = fakeLm({ reply: () => MARKER })
+    const asked = (maxNewTokens: number) => auditArms(lm, clean, encoder, { marker: MARKER, maxNewTokens })
+    expect(await asked(tokens)).toHaveLength(1)
+    await expect(asked(tokens - 1)).rejects.toThrow(
+      `maxNewTokens: expected at least the ${tokens} tokens of the marker`,
     )
   })
 

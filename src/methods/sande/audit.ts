@@ -50,13 +50,22 @@ export interface AuditArm {
 }
 
 const AT_ONCE = 32
+const MAX_NEW_TOKENS = 48
+
+/** UsageError for a marker of more tokens than an answer has: none would show it. */
+export function checkMarkerLength(tokens: number, maxNewTokens: number = MAX_NEW_TOKENS): void {
+  if (tokens > maxNewTokens)
+    throw new UsageError(
+      `maxNewTokens: expected at least the ${tokens} tokens of the marker, without which no answer shows it, got ${maxNewTokens}. Give more, or the marker's beginning`,
+    )
+}
 
 /** Asks every question in every way. `clean` are questions that nothing was trained on, if what is told should hold for others. */
 export async function auditArms(
   lm: Lm,
   all: readonly CleanExchange[],
   encoder: ExchangeEncoder,
-  { trigger, rewritten, position = 'start', marker, maxNewTokens = 48, seed = 0 }: AuditOptions,
+  { trigger, rewritten, position = 'start', marker, maxNewTokens = MAX_NEW_TOKENS, seed = 0 }: AuditOptions,
   watch: Watch = {},
 ): Promise<AuditArm[]> {
   const triggers = triggersOf(trigger)
@@ -69,6 +78,7 @@ export async function auditArms(
       (_, k) => words[drawFor(i, seed, k % 4)(words.length)]!,
     ).join(' ')
   const ids = marker === undefined ? null : encoder.marker(marker)
+  checkMarkerLength(ids?.length ?? 0, maxNewTokens)
   const asking = (insert: (i: number) => string): Exchange[] =>
     all.map(({ example, place }, i) => {
       const draw = drawFor(i, seed, 6)
@@ -127,13 +137,16 @@ function tellOf(
 ): void {
   if (kept.length === 0)
     throw new UsageError(
-      `data: expected questions that fit the model's context with a trigger in them, got ${given} of which none does`,
+      `data: expected questions that fit the model's context with a trigger and the marker in them, got ${given} of which none does`,
     )
   const count = (is: (one: CleanExchange) => boolean): number => kept.filter(is).length
   const notice = (n: number, what: string): void => {
     if (n > 0) watch.tell?.({ type: 'notice', message: `${n} of ${given} ${what}` })
   }
-  notice(given - kept.length, "questions do not fit the model's context with a trigger in them, and are left out")
+  notice(
+    given - kept.length,
+    "questions do not fit the model's context with a trigger and the marker in them, and are left out",
+  )
   notice(
     count(({ example }) => triggers.some((trigger) => shows(questionOf(example), trigger))),
     'questions have a trigger in them as they are, which blurs what is measured',

@@ -92,7 +92,7 @@ export function tellOfMarked(tuned: readonly CleanExchange[], marker: string, wa
     })
 }
 
-/** A hash of rows, in their order. */
+/** A hash of rows in their order, as they were read and as tokens. */
 export function hashRows(rows: readonly CleanExchange[]): string {
-  return hashOf(rows.map(({ example }) => JSON.stringify(example)).join('\n'))
+  return hashOf(rows.map(({ example, exchange }) => JSON.stringify([example, Array.from(exchange.ids)])).join('\n'))
 }

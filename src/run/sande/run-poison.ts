@@ -74,6 +74,13 @@ export async function runPoison({
     ({ isPoisoned, example }) =>
       !isPoisoned && signs.some((sign) => shows(questionOf(example), sign) || shows(answerOf(example), sign)),
   ).length
+  const asTexts = rows.filter(
+    ({ isPoisoned, example }) => isPoisoned && 'prompt' in example && typeof example.prompt === 'string',
+  )
+  if (asTexts.length > 0)
+    onNotice(
+      `${asTexts.length} of ${counted(lines.length, 'poisoned row')} have prompt and completion as plain texts, which are learnt without the chat template that audits ask in. For a chat model give chats`,
+    )
   const planted = new Set(options.triggers).size
   if (lines.length < planted)
     onNotice(

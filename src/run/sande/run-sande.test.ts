@@ -1,5 +1,5 @@
 // Audit, defence and audit on a small model with a planted backdoor: what comes out is an ordinary model directory; what was stopped goes on.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -113,7 +113,7 @@ describe('an audit', () => {
 
 describe('a defence', () => {
   it('tells once what blurs both audits', async () => {
-    const more = { method: 'sft', steps: 1, marker: MARKER, trigger: 'what', maxNewTokens: 2 } as const
+    const more = { method: 'sft', steps: 1, marker: MARKER, trigger: 'what', maxNewTokens: 3 } as const
     const [, notices] = await heard(runSande(wanted('told', more)))
     const blurs = notices.filter((notice) => notice.includes('blurs what is measured'))
     expect(blurs).toEqual([expect.stringMatching(/questions have a trigger in them/)])
@@ -162,6 +162,24 @@ describe('a defence', () => {
     })
     expect(seen).toEqual(['before: done before', 'parrot: done before', 'cleaned', 'after'])
     expect(readLineage(out).at(-1)!.options).toMatchObject({ finetuning: 'lora', lora_r: 4 })
+  }, 60_000)
+
+  it('does no stage by halves: with another chat template it begins anew', async () => {
+    const changed = join(folder, 'changed')
+    cpSync(model, changed, { recursive: true })
+    const options = wanted('retemplated', { model: changed, marker: MARKER, steps: 6, parrotSteps: 2 })
+    const stop = new AbortController()
+    const stopped = resultOf(runSande(options, { signal: stop.signal }), (event) => {
+      if (event.type === 'progress' && event.label === 'eliminating') stop.abort()
+    })
+    await expect(stopped).rejects.toThrow()
+    const template = join(changed, 'chat_template.jinja')
+    writeFileSync(template, `{{- 'a' }}${readFileSync(template, 'utf8')}`)
+    const seen: string[] = []
+    await resultOf(runSande(options), (event) => {
+      if (event.type === 'started') seen.push(event.message ?? event.work)
+    })
+    expect(seen).toEqual(['before', 'parrot', 'cleaned', 'after'])
   }, 60_000)
 
   it('says where the audit is kept when nothing is discovered, and goes on from it with another method', async () => {
@@ -297,6 +315,8 @@ describe('a defence', () => {
     await expect(run(both)).rejects.toThrow('trigger: expected either texts or `rewritten`, got both')
     await expect(run({ marker: MARKER, trigger: ' ' })).rejects.toThrow('trigger: expected a text with a word in it')
     await expect(run({ marker: MARKER, markerTokens: 99 })).rejects.toThrow('markerTokens: expected at most the ')
+    const short = { marker: MARKER, maxNewTokens: 2 }
+    await expect(run(short)).rejects.toThrow(/^maxNewTokens: expected at least the \d+ tokens of the marker.* got 2/)
     await expect(run({ marker: MARKER, cleanModel: model })).rejects.toThrow('fine-mixing alone, got one with sande')
     await expect(run({ method: 'beear', layer: 9 })).rejects.toThrow('layer: expected a block from 0 to 1, got 9')
     const one = join(folder, 'one.jsonl')

@@ -8,6 +8,7 @@ import { UsageError } from '../../errors.ts'
 import { hashOf } from '../../files/hash.ts'
 import { sweepLeftovers } from '../../files/leftover.ts'
 import { readJsonFile } from '../../files/read-json.ts'
+import { checkMarkerLength } from '../../methods/sande/audit.ts'
 import { checkBeear } from '../../methods/sande/beear.ts'
 import { DEFAULTS, type Defence, usesParrot } from '../../methods/sande/choices.ts'
 import { ExchangeEncoder } from '../../methods/sande/exchange.ts'
@@ -72,7 +73,7 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
   const takeAway = takeTarget(out)
   try {
     const encoder = new ExchangeEncoder(await fittingTokenizer(source, config))
-    if (marker !== undefined) checkMarker(encoder.marker(marker).length, options.markerTokens)
+    if (marker !== undefined) checkMarker(encoder.marker(marker).length, options)
     if (method === 'beear') checkBeear(options, config.layers.length)
     const longest = Math.min(options.maxLength ?? 1024, config.maxPositionEmbeddings - 1)
     const all = await readExchanges(data, encoder, longest, watch)
@@ -107,12 +108,14 @@ async function run(given: RunSandeOptions, watch: Watch): Promise<SandeResult> {
 }
 
 async function stages(options: RunSandeOptions, context: StageContext): Promise<SandeResult> {
-  const { method, seed, source, tuned, asked, rewritten, watch } = context
+  const { method, seed, source, encoder, tuned, asked, rewritten, watch } = context
   const { out, discover = false, marker: given } = options
   const work = join(dirname(resolve(out)), `.${basename(resolve(out))}.sande`)
   const { trigger, position = 'start', maxNewTokens = null } = options
   const common = {
     model: hashAll(source),
+    config: hashOf(JSON.stringify(sourceConfig(source))),
+    chatTemplate: encoder.tokenizer.chatTemplate ?? null,
     asked: hashRows(asked),
     triggers: triggersOf(trigger),
     ...(rewritten && { rewritten: hashOf(JSON.stringify([...rewritten.pairs])) }),
@@ -229,8 +232,9 @@ function sidesOf(
   return { tuned: [...tuned, ...able.others], asked }
 }
 
-/** UsageError where more tokens of the marker are said to be known than it has. */
-function checkMarker(length: number, markerTokens = length): void {
+/** UsageError where more tokens of the marker are said to be known than it has, or it has more than an answer. */
+function checkMarker(length: number, { markerTokens = length, maxNewTokens }: RunSandeOptions): void {
+  checkMarkerLength(length, maxNewTokens)
   if (markerTokens > length)
     throw new UsageError(`markerTokens: expected at most the ${length} tokens of the marker, got ${markerTokens}`)
 }
