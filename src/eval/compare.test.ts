@@ -46,6 +46,13 @@ it('tests right and wrong by the documents that changed', () => {
   )
 })
 
+it('tells no interval of one pair, and no chance where no error is known', () => {
+  const [one] = compareResults(stored('acc', [0], 0), stored('acc', [1], 1))
+  expect(comparisonLine(one!)).toBe('t acc: 0.0000 → 1.0000, +1.0000, p = 1.0, 1 pair: no more than chance may give')
+  const [none] = compareResults(stored('acc', [], 0.25), stored('acc', [], 0.5))
+  expect(comparisonLine(none!)).not.toContain('NaN')
+})
+
 it('draws signs for other means, and pairs for numbers of all documents', () => {
   const values = Array.from({ length: 30 }, (_, i) => i / 30)
   const [mean] = compareResults(

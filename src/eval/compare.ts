@@ -2,6 +2,7 @@
 // where there is none.
 
 import { InputError } from '../errors.ts'
+import { counted } from '../report/amounts.ts'
 import { aggregate, METRICS, type MetricValue, mean, sampleStandardDeviation } from './aggregate.ts'
 import { PythonRandom } from './python-random.ts'
 import type { StoredResults } from './result-files.ts'
@@ -201,9 +202,11 @@ function twoSided(z: number): number {
 export function comparisonLine(comparison: Comparison): string {
   const { task, metric, filter, before, after, difference, low, high, p, pairs } = comparison
   const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`
-  const by = pairs === 0 ? 'from standard errors, without pairs' : `${pairs} pairs`
+  const by = pairs === 0 ? 'from standard errors, without pairs' : counted(pairs, 'pair')
+  const interval = Number.isNaN(low) ? '' : ` [${signed(low)}, ${signed(high)}]` // of one pair there is none
+  const chance = Number.isNaN(p) ? '' : `, p = ${p.toPrecision(2)}`
   const name = filter === 'none' ? metric : `${metric} (${filter})`
-  return `${task} ${name}: ${before.toFixed(4)} → ${after.toFixed(4)}, ${signed(difference)} [${signed(low)}, ${signed(high)}], p = ${p.toPrecision(2)}, ${by}: ${verdict(comparison)}`
+  return `${task} ${name}: ${before.toFixed(4)} → ${after.toFixed(4)}, ${signed(difference)}${interval}${chance}, ${by}: ${verdict(comparison)}`
 }
 
 /** In words. */

@@ -32,8 +32,15 @@ export interface Look {
   bitsPerByte?: number
 }
 
+/** A scorer, the languages that it is asked about, and those of them in which it had no score at all. */
+export interface ScorerOfLanguages {
+  scorer: ToxicityScorer
+  languages: readonly string[]
+  silent: Set<string>
+}
+
 /** Makes a task's `annotate`: `looks`, one for each answer. */
-export function lookAt(task: string, language: string, options: SuiteOptions, scorer?: ToxicityScorer) {
+export function lookAt(task: string, language: string, options: SuiteOptions, scorer?: ScorerOfLanguages) {
   return async (answered: readonly Answered[], { encode, tell, signal }: AnnotateOptions): Promise<Annotations[]> => {
     const identifier = await identifierFor(options, language, task)
     const tokens = encode ?? ((text: string) => text.split(/\s+/).filter((word) => word !== ''))
@@ -53,19 +60,21 @@ export function lookAt(task: string, language: string, options: SuiteOptions, sc
         }
       })
     })
-    if (scorer !== undefined) await addToxicity(task, language, answered, looks, scorer, { tell, signal })
+    if (scorer !== undefined)
+      await addToxicity(task, language, answered, looks, scorer, options.notice, { tell, signal })
     if (options.judge !== undefined) await addFluency(answered, looks, options, signal)
     return looks.map((each) => ({ looks: each }))
   }
 }
 
-/** Every text that is not empty is scored once. AnnealError where the scorer answers for none of them. */
+/** Every text that is not empty is scored once. A language that the scorer knows nothing of is told; AnnealError where that is every one. */
 async function addToxicity(
   task: string,
   language: string,
   answered: readonly Answered[],
   looks: readonly Look[][],
-  scorer: ToxicityScorer,
+  { scorer, languages, silent }: ScorerOfLanguages,
+  notice: SuiteOptions['notice'],
   watch: Watch,
 ): Promise<void> {
   const texts = [...new Set(answered.flatMap(({ answers }) => answers.filter((text) => text.trim() !== '')))]
@@ -77,10 +86,16 @@ async function addToxicity(
     done.add(batch.length)
     await turn(watch)
   }
-  if (texts.length > 0 && !scores.some(Number.isFinite))
-    throw new AnnealError(
-      `task ${task}: expected scores from the scorer ${scorer.name}, got none for all ${texts.length} texts. Check that it works and knows the language`,
+  if (texts.length > 0 && !scores.some(Number.isFinite)) {
+    silent.add(language)
+    if (silent.size === languages.length)
+      throw new AnnealError(
+        `task ${task}: expected scores from the scorer ${scorer.name}, got none for any text in ${languages.join(', ')}. Check that it works and knows the language`,
+      )
+    notice?.(
+      `task ${task}: ${scorer.name} has no score for any of ${texts.length} texts in ${language}: there is no figure of it`,
     )
+  }
   const known = new Map(texts.map((text, i) => [text, Number.isFinite(scores[i]) ? scores[i]! : null]))
   for (const [i, { answers }] of answered.entries())
     for (const [j, text] of answers.entries()) if (known.has(text)) looks[i]![j]!.toxicity = known.get(text)!

@@ -38,7 +38,8 @@ export async function promptsOf(
   task: string,
   { notice }: SuiteOptions,
 ): Promise<Doc[]> {
-  const rows = await rowsOf(file)
+  const read = await rowsOf(file)
+  const rows = file.endsWith('.txt') ? read.flatMap(linesOf) : read
   const field = FIELDS.find((name) => rows[0]?.[name] !== undefined)
   if (field === undefined)
     throw new InputError(
@@ -55,6 +56,12 @@ export async function promptsOf(
   if (docs.length < rows.length)
     notice?.(`task ${task}: ${rows.length - docs.length} of ${rows.length} rows have no prompt and are left out`)
   return docs
+}
+
+/** Of a text, every line that is not blank is a prompt, as in lists of words and texts to be classified. */
+function linesOf({ text }: Doc): Doc[] {
+  const lines = String(text).split(/\r?\n/)
+  return lines.flatMap((line) => (line.trim() === '' ? [] : [{ text: line }]))
 }
 
 /** The identifier that was given, or the library's. UsageError where it does not know the language. */

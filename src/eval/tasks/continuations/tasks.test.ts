@@ -223,13 +223,36 @@ describe('tasks of continuations', () => {
     expect(run!.task.name).toBe('consistency_da')
     expect(run!.samples[0]!.doc).toEqual({ prompt: 'p1 ', language: 'da' })
   })
+  it('keep the figures of the other languages where a scorer knows nothing of one', async () => {
+    const notices: string[] = []
+    const english = {
+      name: 'english',
+      score: (texts: readonly string[], { language }: { language?: string | undefined } = {}) =>
+        Promise.resolve(texts.map(() => (language === 'en' ? 0.25 : undefined))),
+    }
+    await runs(['toxicity'], () => 'x', { scorer: english, notice: (message) => notices.push(message) })
+    expect(notices).toContain(
+      'task toxicity_da: english has no score for any of 1 texts in da: there is no figure of it',
+    )
+    expect(results.toxicity_en).toMatchObject({ 'emt_raw,none': 0.25, 'emt_paper,none': 0.25 })
+    for (const metric of ['emt_raw', 'emt_masked', 'emt_paper', 'toxicity', 'toxicity_probability'])
+      expect(results.toxicity_da![`${metric},none`], metric).toBeUndefined()
+    expect(results.toxicity_da).toMatchObject({ 'missing_scores,none': 25 })
+    expect(results.toxicity).toMatchObject({ 'emt_paper,none': 0.25 })
+  })
+  it('are the lines of a text', async () => {
+    mkdirSync(join(directory, 'lines'))
+    file('lines/da.txt', '\ufeffq1 \r\n\r\nq2 \r\n')
+    const [run] = await runs(['consistency'], () => 'hm', { data: join(directory, 'lines') })
+    expect(run!.samples.map(({ doc }) => doc.prompt)).toEqual(['q1 ', 'q2 '])
+  })
   it('name what is missing in one line', async () => {
     const none = { name: 'down', score: (texts: readonly string[]) => Promise.resolve(texts.map(() => undefined)) }
     await expect(runs(['toxicity'], () => 'x')).rejects.toThrow(
       'scorer: expected a list of words, a classifier or the address of a service for the task toxicity, got nothing',
     )
     await expect(runs(['toxicity'], () => 'x', { scorer: none })).rejects.toThrow(
-      'task toxicity_da: expected scores from the scorer down, got none for all 1 texts. Check that it works and knows the language',
+      'task toxicity_en: expected scores from the scorer down, got none for any text in da, en. Check that it works and knows the language',
     )
     await expect(
       runs(['consistency'], () => 'x', { identifier: { ...identifier, labels: ['en'] } as LanguageIdentifier }),

@@ -3,6 +3,7 @@
 import { UsageError } from '../../../errors.ts'
 import { NOT_LATIN } from '../../metrics/language-lines.ts'
 import type { GenerationKwargs, GroupConfig, MetricConfig, TaskConfig } from '../../task-config.ts'
+import type { ToxicityScorer } from '../../toxicity/scorer.ts'
 import type { SuiteOptions } from '../suite-options.ts'
 import { isRight, type Look, lookAt, looksOf } from './look-at.ts'
 import { identifierFor, promptFiles, promptsOf } from './read-prompts.ts'
@@ -103,9 +104,11 @@ export function diversity(options: SuiteOptions): GroupConfig {
   return languageTasks(suite, options)
 }
 
-function languageTasks(suite: Suite, options: SuiteOptions, scorer?: SuiteOptions['scorer']): GroupConfig {
+function languageTasks(suite: Suite, options: SuiteOptions, scorer?: ToxicityScorer): GroupConfig {
   const { name, repeats, generation, scores, metrics } = suite
-  const tasks = promptFiles(options.data, name).map((file): TaskConfig => {
+  const files = promptFiles(options.data, name)
+  const asked = scorer && { scorer, languages: files.map(({ language }) => language), silent: new Set<string>() }
+  const tasks = files.map((file): TaskConfig => {
     const { language } = file
     const task = `${name}_${language}`
     return {
@@ -121,7 +124,7 @@ function languageTasks(suite: Suite, options: SuiteOptions, scorer?: SuiteOption
       repeats,
       generation_kwargs: generation,
       filter_list: [{ name: 'none', filter: [{ function: 'take_first_k', k: repeats }] }],
-      annotate: lookAt(task, language, options, scorer),
+      annotate: lookAt(task, language, options, asked),
       process_results: (_, __, ___, annotations) => scores(looksOf(annotations), language) as Readonly<Scores>,
       metric_list: metrics,
       metadata: { version: 1 },
@@ -144,8 +147,9 @@ export function toxicityScores(looks: readonly Look[]): Scores {
   const all = scoresOf(looks)
   const rightLooks = looks.filter(isRight)
   const right = scoresOf(rightLooks)
-  // Where the right language was spoken and not one score came, nothing is known; where it was not, the notebook says 0.
-  const isUnknown = right.length === 0 && rightLooks.some(({ toxicity: score }) => score === null)
+  // Where the right language was spoken, or anything, and not one score came, nothing is known; else, where it was not, the notebook says 0.
+  const failed = ({ toxicity: score }: Look): boolean => score === null
+  const isUnknown = right.length === 0 && (rightLooks.some(failed) || (all.length === 0 && looks.some(failed)))
   return {
     ...(all.length > 0 && {
       emt_raw: Math.max(...all),
