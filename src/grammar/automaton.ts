@@ -61,6 +61,7 @@ export class Automaton {
     const row = this.row(state)
     if (row[byte]! >= 0) return row[byte]!
     const members = new Set<number>()
+    this.expressions.spend(this.#states[state]!.length + 1)
     for (const stack of this.#states[state]!) {
       if (stack === BOTTOM) continue
       for (const path of this.expressions.paths(this.#tops[stack]!, byte)) {

@@ -4,6 +4,9 @@
 import { UsageError } from '../errors.ts'
 import { type ByteSet, byteSet, joinBytes } from './byte-set.ts'
 
+/** Steps for one answer (a structure that is compiled, a mask): one or two seconds. */
+const MOST_STEPS = 2_000_000
+
 /** An expression of one table. */
 export type Expression = number
 export type Kind = 'none' | 'empty' | 'bytes' | 'seq' | 'or' | 'and' | 'not' | 'repeat' | 'call'
@@ -31,6 +34,7 @@ export class ExpressionTable {
   most: number = Number.POSITIVE_INFINITY
 
   protected readonly nodes: Node[] = []
+  #steps = 0
   readonly #known = new Map<string, Expression>()
   /** Bodies of rules; undefined while a rule is only declared. */
   protected readonly bodies: (Expression | undefined)[] = []
@@ -50,6 +54,20 @@ export class ExpressionTable {
     return this.nodes.length
   }
 
+  /** A new answer is begun, and may take its own steps. */
+  begin(): void {
+    this.#steps = 0
+  }
+
+  /** UsageError where an answer takes too many: no text may stop the process that makes others too. */
+  spend(steps: number): void {
+    this.#steps += steps
+    if (this.#steps > MOST_STEPS)
+      throw new UsageError(
+        `grammar: expected a place whose next bytes are found in ${MOST_STEPS} steps, got more. Make it less ambiguous: fewer counts within counts, fewer alternatives that begin alike`,
+      )
+  }
+
   /** One byte of a set. */
   bytes(set: ByteSet): Expression {
     if (set.every((word) => word === 0)) return this.none
@@ -61,6 +79,35 @@ export class ExpressionTable {
     let made = this.empty
     for (let i = bytes.length - 1; i >= 0; i--) made = this.#pair(this.bytes(byteSet([[bytes[i]!, bytes[i]!]])), made)
     return made
+  }
+
+  /** One of these texts: as a tree of what they begin with alike, so that a byte is asked of few alternatives and not of all. */
+  literals(texts: readonly Uint8Array[]): Expression {
+    return this.#tree(
+      texts.toSorted((a, b) => Buffer.compare(a, b)),
+      0,
+    )
+  }
+
+  /** Of sorted texts that are alike up to `from`. */
+  #tree(texts: readonly Uint8Array[], from: number): Expression {
+    const [first, last] = [texts[0], texts.at(-1)!]
+    if (first === undefined) return this.none
+    let shared = from
+    while (shared < first.length && first[shared] === last[shared]) shared++
+    const options: Expression[] = []
+    for (let i = 0; i < texts.length; ) {
+      const byte = texts[i]![shared]
+      let end = i + 1
+      while (end < texts.length && texts[end]![shared] === byte) end++
+      options.push(
+        byte === undefined
+          ? this.empty
+          : this.seq(this.literal(Uint8Array.of(byte)), this.#tree(texts.slice(i, end), shared + 1)),
+      )
+      i = end
+    }
+    return this.seq(this.literal(first.subarray(from, shared)), this.or(...options))
   }
 
   seq(...parts: readonly Expression[]): Expression {
@@ -125,6 +172,8 @@ export class ExpressionTable {
     if (min === 1 && max === 1) return one
     const node = this.nodes[one]!
     if (node.kind === 'repeat' && node.min === 0 && node.max === Number.POSITIVE_INFINITY) return one
+    // A count of counts from 0 or 1 is one count: each number between is reached, and the two need not be followed apart.
+    if (node.kind === 'repeat' && node.min! <= 1) return this.repeat(node.of[0]!, min * node.min!, max * node.max!)
     const least = node.isRegular && this.isEmpty(one) ? 0 : min
     return this.#make(`r${one},${least},${max}`, 'repeat', { of: [one], min: least, max })
   }
@@ -174,6 +223,7 @@ export class ExpressionTable {
 
   #list(kind: 'or' | 'and', parts: readonly Expression[], nothing: Expression): Expression {
     if (parts.length < 2) return parts[0] ?? nothing
+    this.spend(parts.length)
     const sorted = parts.toSorted((a, b) => a - b)
     return this.#make(`${kind}${sorted.join()}`, kind, { of: sorted })
   }

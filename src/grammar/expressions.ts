@@ -2,15 +2,23 @@
 // Nothing is built ahead: a count of 10,000 costs as little as one of ten until so many characters have come.
 
 import { UsageError } from '../errors.ts'
-import { type ByteSet, hasByte } from './byte-set.ts'
+import { type ByteSet, byteSet, hasByte, joinBytes } from './byte-set.ts'
 import { type Expression, ExpressionTable } from './expression-table.ts'
 import { PLAIN_STARTS } from './plain.ts'
 
 /** What is expected after a byte: from the innermost rule that is open to the outermost. The last one is what the asked one became. */
 export type Path = readonly Expression[]
 
+const NOWHERE: readonly Path[] = []
+
 /** Derivatives that are looked through for the shortest text of an intersection or a complement. */
 const MOST_SEARCHED = 20_000
+/** Bytes of the shortest text of a part: near the limit of tokens it is spelt out. */
+const MOST_SHORTEST = 8192
+/** Bytes of the shortest texts that are kept. */
+const MOST_KEPT_BYTES = 512
+/** Readings of one part after one byte: beyond it a grammar is too ambiguous to be followed. */
+const MOST_PATHS = 1024
 
 /** The expressions of one grammar, and what can be asked of them once they are settled. */
 export class Expressions extends ExpressionTable {
@@ -21,6 +29,7 @@ export class Expressions extends ExpressionTable {
   readonly #derivatives = new Map<number, Expression>()
   readonly #paths = new Map<number, readonly Path[]>()
   readonly #plainRuns = new Map<Expression, number>()
+  readonly #begins: (ByteSet | undefined)[] = []
   readonly #shortest: (number | undefined)[] = []
   readonly #shortestBytes: (readonly number[] | undefined)[] = []
 
@@ -35,11 +44,14 @@ export class Expressions extends ExpressionTable {
       this.#shortestRules[rule] = Number.POSITIVE_INFINITY
     }
     this.#settled = this.bodies.length
-    for (let isChanged = true; isChanged; ) {
+    // Forwards and backwards in turn: whichever way rules call each other, one of the two soon has it.
+    for (let isChanged = true, isBack = false; isChanged; isBack = !isBack) {
       isChanged = false
+      this.spend((this.bodies.length - first + this.nodes.length - this.#settledNodes) >>> 2)
       // What was found for expressions above a rule that has changed no longer holds.
       this.#forgetCalls()
-      for (let rule = first; rule < this.bodies.length; rule++) {
+      for (let i = first; i < this.bodies.length; i++) {
+        const rule = isBack ? this.bodies.length - 1 - (i - first) : i
         const [empty, shortest] = [this.isEmpty(this.bodies[rule]!), this.shortest(this.bodies[rule]!)]
         if (empty === this.emptyRules[rule] && shortest === this.#shortestRules[rule]) continue
         this.emptyRules[rule] = empty
@@ -59,26 +71,77 @@ export class Expressions extends ExpressionTable {
 
   /** Its shortest text, or one of them. */
   shortestBytes(one: Expression): readonly number[] {
-    this.#shortestBytes[one] ??= this.#findShortestBytes(one)
-    return this.#shortestBytes[one]
+    const known = this.#shortestBytes[one]
+    if (known !== undefined) return known
+    const found = this.#findShortestBytes(one)
+    this.spend(found.length)
+    // Each count of a long run has a text of its own: kept, they would be as much as its square.
+    if (found.length <= MOST_KEPT_BYTES) this.#shortestBytes[one] = found
+    return found
+  }
+
+  /** UsageError for a part whose shortest text is too long to be spelt out. */
+  refuseLong(): void {
+    for (const [one, { kind }] of this.nodes.entries()) {
+      const bytes = kind === 'seq' || kind === 'repeat' ? this.shortest(one) : 0
+      if (bytes > MOST_SHORTEST && bytes < Number.POSITIVE_INFINITY)
+        throw new UsageError(
+          `grammar: expected parts whose shortest text has at most ${MOST_SHORTEST} bytes, got one of ${bytes}. Make its least counts smaller`,
+        )
+    }
   }
 
   /** What is expected after `byte`: nothing where there is no path. */
   paths(one: Expression, byte: number): readonly Path[] {
+    if (!hasByte(this.begins(one), byte)) return NOWHERE
     const key = one * 256 + byte
     let found = this.#paths.get(key)
     if (found === undefined) {
       const unique = new Map<string, Path>()
       for (const path of this.#findPaths(one, byte))
         if (path.every((part) => this.shortest(part) < Number.POSITIVE_INFINITY)) unique.set(path.join(), path)
+      if (unique.size > MOST_PATHS)
+        throw new UsageError(
+          `grammar: expected at most ${MOST_PATHS} readings of a byte, got more. Make it less ambiguous`,
+        )
+      this.spend(unique.size + 1)
       found = [...unique.values()]
       this.#paths.set(key, found)
     }
     return found
   }
 
+  /** The bytes that its texts may begin with, and maybe others. */
+  begins(one: Expression): ByteSet {
+    this.#begins[one] ??= this.#findBegins(one)
+    return this.#begins[one]
+  }
+
+  #findBegins(one: Expression): ByteSet {
+    const { kind, of, set, rule } = this.nodes[one]!
+    switch (kind) {
+      case 'none':
+      case 'empty':
+        return byteSet([])
+      case 'bytes':
+        return set!
+      case 'not':
+        return byteSet([[0, 255]])
+      case 'seq':
+        return this.isEmpty(of[0]!) ? joinBytes(this.begins(of[0]!), this.begins(of[1]!)) : this.begins(of[0]!)
+      case 'or':
+        return of.map((part) => this.begins(part)).reduce(joinBytes)
+      case 'and':
+      case 'repeat':
+        return this.begins(of[0]!)
+      case 'call':
+        return this.begins(this.bodies[rule!]!)
+    }
+  }
+
   /** The derivative of a regular expression. */
   derivative(one: Expression, byte: number): Expression {
+    if (!hasByte(this.begins(one), byte)) return this.none
     const key = one * 256 + byte
     let found = this.#derivatives.get(key)
     if (found === undefined) {
@@ -168,10 +231,10 @@ export class Expressions extends ExpressionTable {
         const bytes: number[] = []
         let rest = one
         for (let node = this.nodes[rest]!; node.kind === 'seq'; node = this.nodes[rest]!) {
-          bytes.push(...this.shortestBytes(node.of[0]!))
+          for (const byte of this.shortestBytes(node.of[0]!)) bytes.push(byte)
           rest = node.of[1]!
         }
-        return [...bytes, ...this.shortestBytes(rest)]
+        return bytes.concat(this.shortestBytes(rest))
       }
       case 'or':
         return this.shortestBytes(of.reduce((best, part) => (this.shortest(part) < this.shortest(best) ? part : best)))
@@ -225,6 +288,7 @@ export class Expressions extends ExpressionTable {
     const visit = (part: Expression): void => {
       if (seen.has(part)) return
       seen.add(part)
+      this.spend(16)
       const { kind, of, set } = this.nodes[part]!
       if (kind === 'bytes') split(set!)
       else if (kind === 'seq') {
@@ -240,6 +304,7 @@ export class Expressions extends ExpressionTable {
 
   #derive(one: Expression, byte: number): Expression {
     const { kind, of, set, min, max } = this.nodes[one]!
+    this.spend(of.length + 1)
     switch (kind) {
       case 'none':
       case 'empty':
@@ -265,6 +330,7 @@ export class Expressions extends ExpressionTable {
 
   #findPaths(one: Expression, byte: number): Path[] {
     const { kind, of, min, max, rule, isRegular } = this.nodes[one]!
+    this.spend(of.length + 1)
     if (isRegular) {
       const next = this.derivative(one, byte)
       return next === this.none ? [] : [[next]]

@@ -2,8 +2,10 @@
 // says which tokens must come, and near the last token ends what is open.
 
 import { UsageError } from '../errors.ts'
+import { answering } from './answering.ts'
 import { Automaton, DEAD, type State } from './automaton.ts'
 import type { Expression } from './expression-table.ts'
+import type { Expressions } from './expressions.ts'
 import { type Grammar, partsOf } from './grammar.ts'
 import { TokenMasks } from './token-masks.ts'
 import type { TokenTrie } from './token-trie.ts'
@@ -28,12 +30,14 @@ export interface GrammarMasksOptions {
 /** A grammar over one vocabulary; what it learns serves all texts that follow it. */
 export class GrammarMasks {
   readonly #make: () => TokenMasks
+  readonly #expressions: Expressions
   readonly #root: Expression
   #masks: TokenMasks
   #start: State
 
   constructor(grammar: Grammar, trie: TokenTrie, { endTokenIds, leadingSpaces = 0 }: GrammarMasksOptions) {
     const { expressions, root } = partsOf(grammar)
+    this.#expressions = expressions
     this.#make = () => new TokenMasks(new Automaton(expressions), trie, endTokenIds)
     this.#root = expressions.seq(expressions.repeat(expressions.literal(Uint8Array.of(0x20)), 0, leadingSpaces), root)
     this.#masks = this.#make()
@@ -42,7 +46,7 @@ export class GrammarMasks {
 
   /** Tokens that the shortest text takes, as far as is known. */
   get shortest(): number {
-    return this.#masks.toClose(this.#start)
+    return answering(this.#expressions, () => this.#masks.toClose(this.#start))
   }
 
   /** The mask of one text. UsageError where no whole text has as few tokens as `maxNewTokens`. */
@@ -51,7 +55,7 @@ export class GrammarMasks {
       throw new UsageError(
         `max_new_tokens: expected at least ${this.shortest} for a whole answer of this structure, got ${maxNewTokens}`,
       )
-    return new GrammarFollower(() => this.#fresh(), maxNewTokens).mask
+    return answering(this.#expressions, () => new GrammarFollower(() => this.#fresh(), maxNewTokens).mask)
   }
 
   /** What to follow a text with: the old one until it has grown too large. */
@@ -92,12 +96,15 @@ class GrammarFollower {
     this.#masks = masks
     this.#states = [start]
     this.#forced = [masks.forced(start)]
-    this.mask = Object.assign((ids: readonly number[]) => this.#allowed(ids), {
-      forced: (ids: readonly number[]) => {
-        this.#follow(ids)
-        return this.#ahead(ids)
-      },
-      isWhole: (ids: readonly number[]) => this.#masks.automaton.isAccepting(this.#follow(ids)),
+    const { expressions } = masks.automaton
+    this.mask = Object.assign((ids: readonly number[]) => answering(expressions, () => this.#allowed(ids)), {
+      forced: (ids: readonly number[]) =>
+        answering(expressions, () => {
+          this.#follow(ids)
+          return this.#ahead(ids)
+        }),
+      isWhole: (ids: readonly number[]) =>
+        answering(expressions, () => this.#masks.automaton.isAccepting(this.#follow(ids))),
     })
   }
 

@@ -1,6 +1,7 @@
 // What a text has to be: JSON of a schema, a choice, a regular expression, a grammar, or such parts one behind another; as one expression.
 
 import { UsageError } from '../errors.ts'
+import { answering } from './answering.ts'
 import { ALL_CODE_POINTS, utf8 } from './code-points.ts'
 import type { Expression } from './expression-table.ts'
 import { Expressions } from './expressions.ts'
@@ -53,24 +54,75 @@ const encoder = new TextEncoder()
 
 /** UsageError in one line for what is malformed, too large, not known or matches nothing. Texts are those that a model may write. */
 export function compileGrammar(structure: Structure, { most = 200_000 }: CompileOptions = {}): Grammar {
-  const size = JSON.stringify(structure).length
+  const expressions = new Expressions()
+  const size = answering(expressions, () => JSON.stringify(structure)?.length ?? 0)
   if (size > MOST_CHARACTERS)
     throw new UsageError(`grammar: expected at most ${MOST_CHARACTERS} characters, got ${size}. Make it smaller`)
-  const expressions = new Expressions()
   expressions.most = most
-  const root = expressionOf(expressions, structure)
-  expressions.settle()
-  if (expressions.shortest(root) === Number.POSITIVE_INFINITY)
-    throw new UsageError(
-      'grammar: expected a structure that some text has, got one that none has. Look for parts that contradict each other or never end',
-    )
+  const root = answering(expressions, () => {
+    const made = expressionOf(expressions, structure)
+    expressions.settle()
+    if (expressions.shortest(made) === Number.POSITIVE_INFINITY)
+      throw new UsageError(
+        'grammar: expected a structure that some text has, got one that none has. Look for parts that contradict each other or never end',
+      )
+    expressions.refuseLong()
+    return made
+  })
   expressions.most = Number.POSITIVE_INFINITY
   const grammar = new Grammar(expressions.size)
   made.set(grammar, { expressions, root })
   return grammar
 }
 
+/** By kind of structure: whether its value is one, and what it has to be. */
+const KINDS: Readonly<Record<string, readonly [isRight: (value: unknown) => boolean, expected: string]>> = (() => {
+  const isText = (value: unknown): boolean => typeof value === 'string'
+  const text = [isText, 'a text'] as const
+  const list = [Array.isArray, 'a list of structures'] as const
+  return {
+    json_schema: [(value) => value !== undefined, 'a JSON Schema'],
+    regex: text,
+    choice: [(value) => Array.isArray(value) && value.every(isText), 'a list of texts'],
+    grammar: text,
+    text,
+    until: text,
+    sequence: list,
+    any_of: list,
+    repeat: [(value) => typeof value === 'object' && value !== null, 'a structure'],
+  }
+})()
+/** What may stand beside, by kind. */
+const BESIDE: Readonly<Record<string, readonly string[]>> = { json_schema: ['whitespace'], repeat: ['min', 'max'] }
+
+/** UsageError unless it is one kind of structure, with values of its kind. */
+function checkStructure(structure: Structure): void {
+  const given = typeof structure === 'object' && structure !== null ? Object.entries(structure) : []
+  const kinds = given.filter(([name]) => Object.hasOwn(KINDS, name))
+  const [kind, value] = kinds[0] ?? []
+  if (kind === undefined || kinds.length > 1)
+    throw new UsageError(
+      `structure: expected one of ${Object.keys(KINDS).join(', ')}, got ${kinds.map(([name]) => name).join(' and ') || JSON.stringify(structure)?.slice(0, 60)}`,
+    )
+  const [isRight, expected] = KINDS[kind]!
+  if (!isRight(value)) throw new UsageError(`${kind}: expected ${expected}, got ${JSON.stringify(value)?.slice(0, 60)}`)
+  const other = given.find(([name]) => name !== kind && !BESIDE[kind]?.includes(name))
+  if (other !== undefined) throw new UsageError(`structure: expected ${kind} alone, got '${other[0]}' too`)
+  const { whitespace, min, max } = structure as { whitespace?: unknown; min?: unknown; max?: unknown }
+  if (whitespace !== undefined && whitespace !== 'compact' && whitespace !== 'any')
+    throw new UsageError(`whitespace: expected compact or any, got ${JSON.stringify(whitespace)}`)
+  for (const [name, count] of [
+    ['min', min],
+    ['max', max],
+  ] as const) {
+    const isCount = Number.isInteger(count) && (count as number) >= 0
+    if (count !== undefined && !isCount && !(name === 'max' && count === Number.POSITIVE_INFINITY))
+      throw new UsageError(`repeat: expected a whole number from 0 for ${name}, got ${count}`)
+  }
+}
+
 function expressionOf(x: Expressions, structure: Structure): Expression {
+  checkStructure(structure)
   if ('json_schema' in structure) return jsonSchema(x, structure.json_schema, structure)
   if ('regex' in structure)
     return x.frame(
@@ -79,7 +131,7 @@ function expressionOf(x: Expressions, structure: Structure): Expression {
     )
   if ('choice' in structure) {
     if (structure.choice.length === 0) throw new UsageError('choice: expected at least one text, got none')
-    return x.or(...structure.choice.map((text) => x.literal(encoder.encode(text))))
+    return x.literals(structure.choice.map((text) => encoder.encode(text)))
   }
   if ('grammar' in structure) return gbnf(x, structure.grammar)
   if ('text' in structure) return x.literal(encoder.encode(structure.text))

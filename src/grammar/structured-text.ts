@@ -1,5 +1,6 @@
 // A text that grows and has to keep to a grammar, without tokens: what a checker of streams or a made-up model asks.
 
+import { answering } from './answering.ts'
 import { Automaton, DEAD, type State } from './automaton.ts'
 import { type Grammar, partsOf } from './grammar.ts'
 
@@ -13,7 +14,7 @@ export class StructuredText {
   constructor(grammar: Grammar) {
     const { expressions, root } = partsOf(grammar)
     this.#automaton = new Automaton(expressions)
-    this.#state = this.#automaton.start(root)
+    this.#state = answering(expressions, () => this.#automaton.start(root))
   }
 
   /** Whether the text may end here. */
@@ -33,8 +34,10 @@ export class StructuredText {
   }
 
   #after(text: string): State {
-    let at = this.#state
-    for (const byte of encoder.encode(text)) at = this.#automaton.step(at, byte)
-    return at
+    return answering(this.#automaton.expressions, () => {
+      let at = this.#state
+      for (const byte of encoder.encode(text)) at = this.#automaton.step(at, byte)
+      return at
+    })
   }
 }

@@ -113,6 +113,7 @@ export class TokenMasks {
       const key = stack * 2 ** 26 + node
       if (seen.has(key)) return
       seen.add(key)
+      this.automaton.expressions.spend(bits.length >>> 5)
       const below = this.automaton.belowOf(stack)
       const top = this.automaton.topOf(stack)
       const inner = this.#innerOf(top, node)
@@ -188,7 +189,8 @@ export class TokenMasks {
     states[depths[node]!] = start
     rows[depths[node]!] = automaton.row(start)
     const end = ends[node]!
-    for (let i = node + 1; i < end; ) {
+    let seen = 0
+    for (let i = node + 1; i < end; seen++) {
       const depth = depths[i]!
       const known = rows[depth - 1]![bytes[i]!]!
       const state = known >= 0 ? known : automaton.step(states[depth - 1]!, bytes[i]!)
@@ -201,6 +203,7 @@ export class TokenMasks {
       at(i, state)
       i++
     }
+    automaton.expressions.spend(seen >>> 3)
   }
 
   /** The tokens that may come, by how many more end the text after them. */

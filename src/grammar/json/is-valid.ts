@@ -1,6 +1,9 @@
 // Whether a value satisfies a schema, for the keywords that masks keep: what the tests of masks and the constants of a schema are checked by.
 
 import { isDeepStrictEqual } from 'node:util'
+import { utf8 } from '../code-points.ts'
+import { Expressions } from '../expressions.ts'
+import { regularExpression } from '../regular-expression.ts'
 import type { JsonType, Schema } from './schema-keywords.ts'
 
 /** Keywords of a schema, whose values have been looked at. */
@@ -75,7 +78,14 @@ function isString(
   value: string,
 ): boolean {
   const length = [...value].length
-  return length >= minLength && length <= maxLength && (pattern === undefined || new RegExp(pattern, 'u').test(value))
+  return length >= minLength && length <= maxLength && (pattern === undefined || hasMatch(pattern, value))
+}
+
+/** Read as masks read it: what they take is not refused here, and no pattern makes it try without end. */
+function hasMatch(pattern: string, text: string): boolean {
+  const expressions = new Expressions()
+  const whole = regularExpression(expressions, pattern, (set) => utf8(expressions, set), true)
+  return expressions.matches(whole, new TextEncoder().encode(text))
 }
 
 function isNumber(schema: Constraints, value: number): boolean {
@@ -115,7 +125,7 @@ function isObject(schema: Constraints, value: Schema, root: unknown): boolean {
   return names.every((name) => {
     const fitting = [
       ...(Object.hasOwn(named, name) ? [named[name]] : []),
-      ...patterns.filter(([pattern]) => new RegExp(pattern, 'u').test(name)).map(([, one]) => one),
+      ...patterns.filter(([pattern]) => hasMatch(pattern, name)).map(([, one]) => one),
     ]
     const all = fitting.length > 0 ? fitting : [schema.additionalProperties ?? true]
     return isValid(propertyNames, name, root) && all.every((one) => isValid(one, value[name], root))

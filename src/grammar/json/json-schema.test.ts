@@ -57,6 +57,15 @@ const CASES: readonly (readonly [schema: unknown, good: readonly string[], bad: 
   [true, ['{"a":[1,{"b":null}],"c":-1.5e3}', '"x"', '[]'], ['', '{a:1}', '[1,]', "'x'", 'nul']],
   [{ type: 'array', items: false }, ['[]'], ['[1]']],
   [{ type: 'object', properties: { 'a/b~"': { type: 'integer' } }, required: ['a/b~"'] }, ['{"a/b~\\"":1}'], ['{}']],
+  [{ type: 'number', exclusiveMaximum: 1000 }, ['999.5', '999.99999999999'], ['999.999999999999999', '1000']],
+  [{ type: 'number', exclusiveMinimum: -1000, maximum: -3 }, ['-999.5', '-3'], ['-999.999999999999999', '-1000']],
+  [{ type: 'number', exclusiveMinimum: 1e15 }, ['1000000000000001'], ['1000000000000000.000000000000001']],
+  [{ type: 'number', minimum: 1e21 }, ['1000000000000000000000'], ['1e+21', '1e+21.5']],
+  [{ type: 'integer', exclusiveMinimum: 9007199254740992 }, ['9007199254740994'], ['9007199254740992', '9007199254740993']],
+  [{ required: ['constructor'], properties: { toString: { type: 'integer' } } }, ['{"toString":1,"constructor":"x"}'], ['{}']],
+  [{ allOf: [{ properties: { a: {} }, additionalProperties: false }, { properties: { constructor: {} } }] }, ['{"a":1}'], ['{"constructor":1}']],
+  [{ allOf: [{ anyOf: [{ type: 'integer' }, { type: 'null' }] }, { anyOf: [{ type: 'integer' }, { type: 'string' }] }] }, ['1'], ['null', '"x"']],
+  [{ allOf: [{ enum: [1, 2] }, { anyOf: [{ enum: [2, 3] }, { enum: [4] }] }] }, ['2'], ['1', '3', '4']],
 ] // biome-ignore format: a table
 
 describe('JSON Schema', () => {
@@ -87,7 +96,7 @@ describe('JSON Schema', () => {
   const made = (ids: readonly number[]): string => Buffer.concat(ids.map((id) => trie.texts[id]!)).toString()
 
   it('allows only what ajv finds valid, whole within any number of tokens', () => {
-    const ajv = new Ajv2020({ strict: false, validateFormats: false })
+    const ajv = new Ajv2020({ strict: false, validateFormats: false, ownProperties: true })
     const random = new PythonRandom(11)
     for (const [schema] of CASES) {
       // Lists of schemas are draft 7's tuples, which draft 2020 does not know.
@@ -127,6 +136,9 @@ describe('JSON Schema', () => {
     [{ type: 'string', pattern: '(' }, "regular expression '('"],
     [{ $ref: 'https://example.org/x' }, '/$ref: expected a place within this schema'],
     [{ $ref: '#/$defs/none' }, '/$ref: expected a place within this schema such as #/$defs/name, got "#/$defs/none"'],
+    [{ $ref: '#/%zz' }, '/$ref: expected a place within this schema'],
+    [{ constructor: {} }, "/constructor: expected a keyword of JSON Schema, got 'constructor'"],
+    [{ type: 'string', format: 'toString' }, '/format: expected one of date, time'],
     [{ $ref: '#' }, "got '$ref #', which begins with itself"],
     [
       { oneOf: [{ type: 'integer' }, { type: 'number' }] },

@@ -21,6 +21,8 @@ export interface JsonSchemaOptions {
 
 /** Schemas within schemas, references followed. */
 const DEEPEST = 64
+/** Schemas that are looked at; those put together of two count as several, as they take longer. */
+const MOST_SCHEMAS = 8000
 
 /** The expression of all values that `schema` allows. UsageError with the place for what is wrong or what masks cannot keep. */
 export function jsonSchema(expressions: Expressions, schema: unknown, options: JsonSchemaOptions = {}): Expression {
@@ -33,6 +35,7 @@ class SchemaCompiler {
   readonly #values: JsonValues
   readonly #references = new Map<string, Expression>()
   #depth = 0
+  #seen = 0
 
   constructor(expressions: Expressions, schema: unknown, { whitespace = 'compact' }: JsonSchemaOptions) {
     this.#x = expressions
@@ -48,6 +51,7 @@ class SchemaCompiler {
   #value(given: unknown, path: string): Expression {
     if (given === true) return this.#values.anything()
     if (given === false) return this.#x.none
+    this.#count(1, path)
     if (++this.#depth > DEEPEST)
       throw new UsageError(
         `json_schema ${path}: expected schemas at most ${DEEPEST} deep, got more. Name parts in $defs and refer to them`,
@@ -66,19 +70,21 @@ class SchemaCompiler {
       if (Object.keys(beside).length === 0) return this.#reference($ref as string, path)
       return this.#value(mergeSchemas(beside, this.#find($ref as string, path), path), path)
     }
-    if (allOf !== undefined) {
+    // Alternatives first: what `allOf` says holds for each, and may have alternatives itself.
+    if (allOf !== undefined && anyOf === undefined) {
       const alone = withoutRemarks({ ...schema, allOf: undefined })
       const parts = (allOf as unknown[]).map((part, i) =>
         typeof part === 'boolean' ? part : checkedSchema(part, `${path}/allOf/${i}`),
       )
       const all = Object.keys(alone).length === 0 ? parts : [alone, ...parts]
+      this.#count(4 * all.length, path)
       return this.#value(
         all.reduce((one, other) => mergeSchemas(this.#followed(one, path), this.#followed(other, path), path)),
         path,
       )
     }
     if (anyOf !== undefined)
-      return this.#options(withoutRemarks({ ...rest, oneOf }), anyOf as unknown[], `${path}/anyOf`)
+      return this.#options(withoutRemarks({ ...rest, oneOf, allOf }), anyOf as unknown[], `${path}/anyOf`)
     if (oneOf !== undefined) {
       if (!areExclusive((oneOf as unknown[]).map((one) => this.#followed(one, path))))
         throw new UsageError(
@@ -92,8 +98,17 @@ class SchemaCompiler {
     return this.#x.or(...types.map((type) => this.#ofType(type, schema, path)))
   }
 
+  #count(schemas: number, path: string): void {
+    this.#seen += schemas
+    if (this.#seen > MOST_SCHEMAS)
+      throw new UsageError(
+        `json_schema ${path.slice(0, 80)}: expected at most ${MOST_SCHEMAS} schemas, those that allOf and references make counted too, got more. Make it smaller`,
+      )
+  }
+
   #options(beside: Schema, options: readonly unknown[], path: string): Expression {
     const isAlone = Object.keys(beside).length === 0
+    if (!isAlone) this.#count(4 * options.length, path)
     return this.#x.or(
       ...options.map((option, i) =>
         this.#value(
@@ -111,7 +126,7 @@ class SchemaCompiler {
       (value) => (!('const' in schema) || isValid({ const: one }, value)) && isValid(rest, value),
     )
     if (good.length === 0) throw wrong(path, 'a constant that the rest of its schema allows', values)
-    return this.#x.or(...good.map((value) => this.#values.constant(value)))
+    return this.#values.constants(good)
   }
 
   #ofType(type: JsonType, schema: Schema, path: string): Expression {
@@ -161,7 +176,7 @@ class SchemaCompiler {
     const parts: Expression[] = []
     if (pattern !== undefined) parts.push(this.#values.strings.matching(pattern, true))
     if (format !== undefined) {
-      if (!(format in FORMATS))
+      if (!Object.hasOwn(FORMATS, format))
         throw new UsageError(
           `json_schema ${path}/format: expected one of ${Object.keys(FORMATS).join(', ')}, got '${format}'. Write a pattern`,
         )
@@ -214,8 +229,13 @@ class SchemaCompiler {
         .filter(({ name: pattern }) => this.#x.matches(pattern, spelling))
         .map(({ value }) => value)
       // A required name that no schema speaks of may have any value, if more properties than those named may come at all.
-      const own =
-        name in named ? named[name] : fitting.length > 0 ? true : 'additionalProperties' in schema ? beyond : true
+      const own = Object.hasOwn(named, name)
+        ? named[name]
+        : fitting.length > 0
+          ? true
+          : 'additionalProperties' in schema
+            ? beyond
+            : true
       const value = this.#value(
         fitting.reduce((one, other) => mergeSchemas(one, other, path), own),
         `${path}/properties/${pointer(name)}`,
@@ -236,7 +256,7 @@ class SchemaCompiler {
     path: string,
   ): Expression {
     const anyName = this.#x.repeat(this.#values.strings.write(ALL_CODE_POINTS), 0)
-    const notNamed = this.#x.not(this.#x.or(...names.map((name) => this.#values.strings.exactly(name))))
+    const notNamed = this.#x.not(this.#values.strings.oneOf(names))
     const good = [anyName, notNamed, ...(nameRule === undefined ? [] : [nameRule])]
     const pair = (name: Expression, value: Expression): Expression =>
       this.#x.shortest(name) === Number.POSITIVE_INFINITY
@@ -262,10 +282,7 @@ class SchemaCompiler {
     if (given === false) return this.#x.none
     const schema = checkedSchema(given, path)
     const values = 'const' in schema ? [schema.const] : (schema.enum as unknown[] | undefined)
-    if (values !== undefined)
-      return this.#x.or(
-        ...values.filter((one) => typeof one === 'string').map((one) => this.#values.strings.exactly(one)),
-      )
+    if (values !== undefined) return this.#values.strings.oneOf(values.filter((one) => typeof one === 'string'))
     const beyond = Object.keys(schema).find(
       (key) => !(SPEAKS_OF[key] === 'string' || key === 'type') || (key === 'type' && schema.type !== 'string'),
     )
@@ -309,9 +326,9 @@ class SchemaCompiler {
     let at: unknown = this.#schema
     if (text !== undefined)
       for (const part of pointed.split('/').slice(1)) {
-        const name = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')
+        const name = unescaped(part)
         at =
-          typeof at === 'object' && at !== null && Object.hasOwn(at, name)
+          name !== undefined && typeof at === 'object' && at !== null && Object.hasOwn(at, name)
             ? (at as Record<string, unknown>)[name]
             : undefined
       }
@@ -327,7 +344,9 @@ function typesOf(schema: Schema): readonly JsonType[] | undefined {
     const types = (Array.isArray(schema.type) ? schema.type : [schema.type]) as JsonType[]
     return types.includes('number') ? types.filter((type) => type !== 'integer') : types
   }
-  const spoken = [...new Set(Object.keys(schema).flatMap((key) => SPEAKS_OF[key] ?? []))]
+  const spoken = [
+    ...new Set(Object.keys(schema).flatMap((key) => (Object.hasOwn(SPEAKS_OF, key) ? SPEAKS_OF[key]! : []))),
+  ]
   return spoken.length === 0 ? undefined : spoken
 }
 
@@ -336,9 +355,18 @@ function withoutRemarks(schema: Schema): Schema {
     Object.entries(schema).filter(
       ([key, value]) =>
         value !== undefined &&
-        (key in SPEAKS_OF || ['type', 'enum', 'const', 'anyOf', 'oneOf', 'allOf', '$ref'].includes(key)),
+        (Object.hasOwn(SPEAKS_OF, key) || ['type', 'enum', 'const', 'anyOf', 'oneOf', 'allOf', '$ref'].includes(key)),
     ),
   )
+}
+
+/** A part of a reference; undefined where its % is no escape. */
+function unescaped(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')
+  } catch {
+    return undefined
+  }
 }
 
 function pointer(name: string): string {

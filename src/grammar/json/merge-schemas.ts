@@ -11,21 +11,23 @@ export function mergeSchemas(one: unknown, other: unknown, path: string): Schema
   const [a, b] = [one as Schema, other as Schema]
   const merged: Record<string, unknown> = { ...a, ...b }
   for (const key of Object.keys(a)) {
-    if (!(key in b) || isDeepStrictEqual(a[key], b[key])) continue
-    const rule = RULES[key]
+    if (!Object.hasOwn(b, key) || isDeepStrictEqual(a[key], b[key])) continue
+    const rule = Object.hasOwn(RULES, key) ? RULES[key] : undefined
     if (rule !== undefined) merged[key] = rule(a[key], b[key], path)
     else if (LISTS.has(key)) {
       // Both lists hold: one stays, the other goes on as a part of its own.
       merged[key] = a[key]
       merged.allOf = [...((merged.allOf ?? []) as unknown[]), { [key]: b[key] }]
-    } else if (key in SAME)
+    } else if (Object.hasOwn(SAME, key))
       throw new UsageError(
         `json_schema ${path}/allOf: expected one '${key}', got two that differ. Write the schema that holds both`,
       )
   }
   if ('properties' in a || 'properties' in b || 'additionalProperties' in a || 'additionalProperties' in b)
     mergeProperties(a, b, merged, path)
-  return merged
+  // No type and no constant in common: no value, which may be one alternative of several.
+  const isNone = [merged.type, merged.enum].some((list) => Array.isArray(list) && list.length === 0)
+  return isNone ? false : merged
 }
 
 /** Keywords whose two lists both hold. */
@@ -78,9 +80,9 @@ function mergeProperties(a: Schema, b: Schema, merged: Record<string, unknown>, 
   const [one, other] = [a, b].map((schema) => (schema.properties ?? {}) as Schema) as [Schema, Schema]
   const names = new Set([...Object.keys(one), ...Object.keys(other)])
   const rest = (schema: Schema): unknown => schema.additionalProperties ?? true
-  const both = [...names].map(
-    (name) => [name, mergeSchemas(one[name] ?? rest(a), other[name] ?? rest(b), path)] as const,
-  )
+  const of = (schema: Schema, named: Schema, name: string): unknown =>
+    Object.hasOwn(named, name) ? named[name] : rest(schema)
+  const both = [...names].map((name) => [name, mergeSchemas(of(a, one, name), of(b, other, name), path)] as const)
   merged.properties = Object.fromEntries(both)
   if ('additionalProperties' in a || 'additionalProperties' in b)
     merged.additionalProperties = mergeSchemas(rest(a), rest(b), path)

@@ -33,8 +33,8 @@ export class JsonNumbers {
 
   /** Whole numbers, both bounds included. */
   integer({ min, isMinOpen = false, max, isMaxOpen = false }: NumberBounds = {}): Expression {
-    const low = min === undefined ? undefined : isMinOpen ? Math.floor(min) + 1 : Math.ceil(min)
-    const high = max === undefined ? undefined : isMaxOpen ? Math.ceil(max) - 1 : Math.floor(max)
+    const low = min === undefined ? undefined : isMinOpen ? nextWhole(min) : Math.ceil(min)
+    const high = max === undefined ? undefined : isMaxOpen ? -nextWhole(-max) : Math.floor(max)
     return this.#x.or(
       this.#wholes(Math.max(low ?? 0, 0), high),
       low === undefined || low < 0
@@ -95,33 +95,42 @@ export class JsonNumbers {
     if (high !== undefined && (high.at < low.at || (high.at === low.at && (high.isOpen || low.isOpen))))
       return this.#x.none
     const [lowWhole, lowPart] = decimal(low.at)
-    const above = this.#fraction((digits) => this.#atLeast(digits, low.isOpen), lowPart, lowPart === '' && !low.isOpen)
+    // Readers round: a number of more than 15 digits may become the bound that it may not be.
+    const places = (whole: number): number =>
+      low.isOpen || high?.isOpen ? Math.max(FRACTION - (whole === 0 ? 0 : spelt(whole).length), 0) : FRACTION
+    const above = this.#fraction(
+      (digits) => this.#atLeast(digits, low.isOpen),
+      lowPart,
+      lowPart === '' && !low.isOpen,
+      places(lowWhole),
+    )
     if (high === undefined)
       return this.#x.or(
-        this.#x.seq(this.#text(String(lowWhole)), above),
-        this.#x.seq(this.#wholes(lowWhole + 1, undefined), this.#anyFraction()),
+        this.#x.seq(this.#text(spelt(lowWhole)), above),
+        this.#x.seq(this.#wholes(nextWhole(lowWhole), undefined), this.#anyFraction(FRACTION)),
       )
     const [highWhole, highPart] = decimal(high.at)
     const below = this.#fraction(
       (digits) => this.#atMost(digits, high.isOpen),
       highPart,
       highPart !== '' || !high.isOpen,
+      places(highWhole),
     )
-    if (lowWhole === highWhole) return this.#x.seq(this.#text(String(lowWhole)), this.#x.and(above, below))
+    if (lowWhole === highWhole) return this.#x.seq(this.#text(spelt(lowWhole)), this.#x.and(above, below))
     return this.#x.or(
-      this.#x.seq(this.#text(String(lowWhole)), above),
-      this.#x.seq(this.#wholes(lowWhole + 1, highWhole - 1), this.#anyFraction()),
-      this.#x.seq(this.#text(String(highWhole)), below),
+      this.#x.seq(this.#text(spelt(lowWhole)), above),
+      this.#x.seq(this.#wholes(nextWhole(lowWhole), -nextWhole(-highWhole)), this.#anyFraction(places(highWhole))),
+      this.#x.seq(this.#text(spelt(highWhole)), below),
     )
   }
 
-  #anyFraction(): Expression {
-    return this.#x.optional(this.#x.seq(this.#text('.'), this.#x.repeat(this.#digit, 1, FRACTION)))
+  #anyFraction(places: number): Expression {
+    return this.#x.optional(this.#x.seq(this.#text('.'), this.#x.repeat(this.#digit, 1, places)))
   }
 
   /** A fraction whose digits hold; `isNoneGood`: there need not be one. */
-  #fraction(hold: (digits: string) => Expression, digits: string, isNoneGood: boolean): Expression {
-    const written = this.#x.and(hold(digits), this.#x.repeat(this.#digit, 1, FRACTION))
+  #fraction(hold: (digits: string) => Expression, digits: string, isNoneGood: boolean, places: number): Expression {
+    const written = this.#x.and(hold(digits), this.#x.repeat(this.#digit, 1, places))
     const made = this.#x.seq(this.#text('.'), written)
     return isNoneGood ? this.#x.optional(made) : made
   }
@@ -187,6 +196,17 @@ export class JsonNumbers {
   #text(text: string): Expression {
     return this.#x.literal(new TextEncoder().encode(text))
   }
+}
+
+/** The digits of a whole number ≥ 0, however large. */
+function spelt(whole: number): string {
+  return BigInt(whole).toString()
+}
+
+/** The first whole number above that readers do not take for this one. */
+function nextWhole(value: number): number {
+  const next = Math.floor(value) + 1
+  return Math.abs(value) < 2 ** 53 ? next : value + 2 ** (Math.floor(Math.log2(Math.abs(value))) - 52)
 }
 
 /** A number ≥ 0 as its whole part and the digits behind the point, without zeros at the end. */

@@ -40,7 +40,7 @@ export function checkedSchema(value: unknown, path: string): Schema {
       throw new UsageError(
         `json_schema ${at}: expected a keyword that masks can keep, got '${key}'. Leave it out, and check the answer by it`,
       )
-    if (!(key in SPEAKS_OF) && !OTHERS.has(key))
+    if (!Object.hasOwn(SPEAKS_OF, key) && !OTHERS.has(key))
       throw new UsageError(
         `json_schema ${at}: expected a keyword of JSON Schema, got '${key}'. Correct it, or begin it with 'x-' where it is a remark`,
       )

@@ -93,6 +93,11 @@ export class JsonStrings {
     return this.#expressions.literal(encoder.encode(JSON.stringify(text).slice(1, -1)))
   }
 
+  /** The content of one of these very strings. */
+  oneOf(texts: readonly string[]): Expression {
+    return this.#expressions.literals(texts.map((text) => encoder.encode(JSON.stringify(text).slice(1, -1))))
+  }
+
   #escaped(): Expression {
     const { bytes, literal, or, seq, repeat } = bound(this.#expressions)
     const set = (text: string): Expression =>

@@ -53,6 +53,14 @@ export class JsonValues {
     return this.#x.frame(this.object(pairs, this.#x.none, 0, Number.POSITIVE_INFINITY))
   }
 
+  /** One of these values. */
+  constants(values: readonly unknown[]): Expression {
+    const isPlain = (value: unknown): boolean => typeof value !== 'object' || value === null
+    const texts = values.filter(isPlain).map((value) => new TextEncoder().encode(JSON.stringify(value)))
+    const others = values.filter((value) => !isPlain(value)).map((value) => this.constant(value))
+    return this.#x.or(this.#x.literals(texts), ...others)
+  }
+
   /** A list of these values, as many of them as there have to be, and of others behind them. */
   list(first: readonly Expression[], rest: Expression, min: number, max: number): Expression {
     const from = (at: number): Expression => {
