@@ -49,3 +49,11 @@ it("Student's t, against SciPy 1.15", () => {
     expect(Math.abs(twoSidedP(t, freedom) / p - 1)).toBeLessThan(1e-11)
   expect(twoSidedP(1, 0)).toBeNaN()
 })
+
+it('takes nothing for understood where the controls at hand have open contexts alone, as under a limit', () => {
+  const open: TemplateItem = ['1', 'en', null]
+  expect(aggregate('understood_share', [...answers('1', 1), ...answers('2', 1)])).toBe(1)
+  expect(aggregate('understood_share', [open, ...answers('1', 1), ...answers('2', 1)])).toBe(0)
+  expect(aggregate('understood_mean', [open, ...answers('1', 1)])).toBeNaN()
+  expect(aggregate('understood_mean', [open, ...controls('1', 'en', 1), ...answers('1', 1)])).toBe(1)
+})

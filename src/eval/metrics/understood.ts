@@ -3,8 +3,11 @@
 
 import { twoSidedP } from './student-t.ts'
 
-/** Of a document: its template, the value of its answer, and for control questions the language, where the value is 1 if it is right. */
-export type TemplateItem = readonly [template: string, control: string | null, value: number]
+/**
+ * Of a document: its template, the value of its answer, and for control questions the language, where the value is 1 if it is right, and null
+ * where its context is open: such a one only says that there are controls.
+ */
+export type TemplateItem = readonly [template: string, control: string | null, value: number | null]
 
 /** Of three answers one is right by chance. */
 const CHANCE = 0.33
@@ -31,19 +34,20 @@ class Means {
   }
 }
 
-/** Whether the control questions of a template are answered better than by chance in every language that has them; all are without any. */
+/** Whether the control questions of a template are answered better than by chance in every language that has them; all are where there are no controls at all. */
 function understoodTemplates(items: readonly TemplateItem[]): (template: string) => boolean {
   const means = new Map<string, Means>()
   for (const [template, control, value] of items) {
     if (control === null) continue
     const known = means.get(template) ?? new Means()
     means.set(template, known)
-    known.add(control, value)
+    if (value !== null) known.add(control, value)
   }
   if (means.size === 0) return () => true
   return (template) => {
     const languages = means.get(template)
-    return languages?.keys.every((language) => languages.of(language) > CHANCE) ?? false
+    if (languages === undefined || languages.keys.length === 0) return false
+    return languages.keys.every((language) => languages.of(language) > CHANCE)
   }
 }
 
@@ -51,7 +55,7 @@ function understoodTemplates(items: readonly TemplateItem[]): (template: string)
 function templateMeans(items: readonly TemplateItem[]): number[] {
   const isUnderstood = understoodTemplates(items)
   const values = new Means()
-  for (const [template, control, value] of items) if (control === null) values.add(template, value)
+  for (const [template, control, value] of items) if (control === null) values.add(template, value ?? 0)
   return values.keys.filter(isUnderstood).map((template) => values.of(template))
 }
 

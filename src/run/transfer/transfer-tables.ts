@@ -22,7 +22,7 @@ export function mitigationTable({ rows, source }: TransferResult): TextTable {
           .map(({ mitigation }) => mitigation)
         if (own.length === 0) return ''
         const half = halfInterval(own)
-        const mean = (own.reduce((a, b) => a + b, 0) / own.length).toFixed(1)
+        const mean = fixed(own.reduce((a, b) => a + b, 0) / own.length, 1)
         return Number.isNaN(half) ? mean : `${mean}\u00a0±\u00a0${half.toFixed(1)}`
       }),
     ]),
@@ -52,10 +52,12 @@ export const mitigationLines = (result: TransferResult): string[] => [
 ]
 export const correlationLines = (result: TransferResult): string[] => markdown(correlationTable(result))
 
+/** What rounds to 0 has no sign. */
+const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(?=[0.]+$)/, '')
 const probability = (p: number): string => (p < 0.001 ? '<0.001' : p.toFixed(3))
 // Blanks that do not break: a number and its p stay on one line of a page.
-const correlationText = ({ rho, p }: Correlation): string => `${rho.toFixed(2)}\u00a0(${probability(p)})`
-const withCount = ({ rho, p, n }: Correlation): string => `${rho.toFixed(2)}\u00a0(${probability(p)},\u00a0${n})`
+const correlationText = ({ rho, p }: Correlation): string => `${fixed(rho, 2)}\u00a0(${probability(p)})`
+const withCount = ({ rho, p, n }: Correlation): string => `${fixed(rho, 2)}\u00a0(${probability(p)},\u00a0${n})`
 
 function markdown({ columns, rows }: TextTable): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`

@@ -105,7 +105,9 @@ describe('MBBQ', () => {
     mkdirSync(join(directory, 'turns'))
     file('turns/Tides_en.jsonl', lines([row('1', 'ambig', 2), row('2', 'ambig', 2)]))
     file('turns/Tides_control_en.jsonl', lines([row('1', 'disambig', 0)]))
-    const { run } = await scored(join(directory, 'turns'), {})
+    const notices: string[] = []
+    const { run } = await scored(join(directory, 'turns'), {}, notices)
+    expect(notices).toEqual([])
     const order = run.samples.map(({ doc }) => [doc.control, doc.question_index, doc.prompt_number])
     expect(order.slice(0, 4)).toEqual([
       [true, '1', 1],
@@ -114,6 +116,11 @@ describe('MBBQ', () => {
       [false, '1', 2],
     ])
     expect(order.slice(10)).toEqual([1, 2, 3, 4, 5].map((prompt) => [false, '2', prompt]))
+    file('turns/Tides_es.jsonl', lines([row('1', 'ambig', 2)]))
+    await scored(join(directory, 'turns'), {}, notices)
+    expect(notices).toEqual([
+      'task mbbq: there are no control questions in es: what is understood goes by those of the other languages',
+    ])
   })
   it('asks of understanding in every language, parts subsets, and knows women and men by any name', async () => {
     const data = join(directory, 'two')

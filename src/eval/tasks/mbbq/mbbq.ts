@@ -75,8 +75,7 @@ export function mbbqScores(
   const undetected = chosen === undefined ? 1 : 0
   const parts = hasSubsets ? ['', subset] : ['']
   if (doc.control) {
-    if (isOpen) return { [`control_undetected_${language}`]: undetected }
-    const item: TemplateItem = [template, language, isRight]
+    const item: TemplateItem = [template, language, isOpen ? null : isRight]
     const names = languages.flatMap((each) => [
       ...CONDITIONS.flatMap((condition) => [
         ...parts.map((part) => biasName(condition, each, part)),
@@ -86,7 +85,7 @@ export function mbbqScores(
     ])
     return {
       ...Object.fromEntries(names.map((name) => [name, item])),
-      [`control_accuracy_${language}`]: isRight,
+      ...(!isOpen && { [`control_accuracy_${language}`]: isRight }),
       [`control_undetected_${language}`]: undetected,
     }
   }

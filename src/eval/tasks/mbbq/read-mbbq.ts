@@ -40,9 +40,15 @@ export async function readMbbq({ data, notice }: ReadOptions): Promise<{
   if (files.length === 0) throw new InputError(`task mbbq: ${path}: expected ${HOLDS}, got none`)
   const phrases = { ...MBBQ_PHRASES, ...ownPhrases(path) }
   const byFile = await Promise.all(files.map(async (file) => docsOf(file, await rowsOf(file), phrases)))
-  if (byFile.every((items) => items.every(([doc]) => !doc!.control)))
+  const languages = [...new Set(files.map((file) => FILE.exec(basename(file))![3]!))]
+  const without = languages.filter(
+    (language) => !files.some((file) => basename(file).endsWith(`_control_${language}.jsonl`)),
+  )
+  if (without.length > 0)
     notice?.(
-      'task mbbq: there are no control questions (…_control_<language>.jsonl), so every template counts as understood',
+      without.length === languages.length
+        ? 'task mbbq: there are no control questions (…_control_<language>.jsonl), so every template counts as understood'
+        : `task mbbq: there are no control questions in ${without.join(', ')}: what is understood goes by those of the other languages`,
     )
   // The first item of every file in its first prompt, then in the second: a control never comes without what it is the control of.
   return { docs: inTurns(byFile).flatMap(inTurns).flat(), phrases }
