@@ -34,6 +34,18 @@ describe('labels that mean toxic', () => {
   })
 })
 
+it('says where the scorer is worse than chance, as it is with labels the wrong way round', async () => {
+  const path = file('swapped.jsonl', rows([1, 0]))
+  const notices = async (positive: string): Promise<string[]> => {
+    const told: string[] = []
+    const work = measureToxicity({ scorer: words, paths: [path], positiveLabels: [positive] })
+    await resultOf(work, (event) => void (event.type === 'notice' && told.push(event.message)))
+    return told
+  }
+  expect(await notices('1')).toEqual([])
+  expect(await notices('0')).toEqual([expect.stringMatching(/below others more often than above \(AUC 0\.000\)/)])
+})
+
 describe('figures that are kept', () => {
   it('stand beside the list that they were measured of, and no longer where it has other words', async () => {
     const path = file('held.jsonl', rows([0, 1]))

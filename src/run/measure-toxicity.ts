@@ -102,6 +102,11 @@ async function measured(options: MeasureToxicityOptions, watch: Watch): Promise<
       throw new InputError(
         `${name}: expected scores of toxic and of other texts, got none of one kind. Check the scorer`,
       )
+    if (report.auc < 0.5)
+      tell({
+        type: 'notice',
+        message: `${name} scores toxic texts below others more often than above (AUC ${report.auc.toFixed(3)}): perhaps the labels that mean toxic are swapped, of the data or of the scorer`,
+      })
     if (report.failed > 0)
       tell({
         type: 'notice',
