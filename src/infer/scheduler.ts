@@ -208,7 +208,8 @@ export class Scheduler {
       const { task, text } = this.#running[i]!
       if (isReadAgain(this.#model.config, text.length, task.ids.length)) this.#cache!.truncate(text, 0)
       const left = task.ids.length - text.length
-      const drafts = left === 1 && !isWhole ? task.draft().slice(0, mostLogits(this.#model) - 1) : []
+      const drafts = left === 1 && !isWhole ? this.#draftsOf(task) : []
+      if (task.isOver()) continue
       const count = left === 1 || isWhole ? left : Math.min(left, budget)
       if (count === 0) continue
       if (!this.#makeRoom(i, count + drafts.length)) continue
@@ -221,6 +222,16 @@ export class Scheduler {
       })
     }
     return parts
+  }
+
+  /** A task whose drafts cannot be told fails, and none beside it. */
+  #draftsOf(task: Task): readonly number[] {
+    try {
+      return task.draft().slice(0, mostLogits(this.#model) - 1)
+    } catch (error) {
+      task.fail(error)
+      return []
+    }
   }
 
   /** Reserves for running sequence `i`; where blocks are short, the youngest goes back to the queue. False if that was itself. */

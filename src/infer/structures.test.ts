@@ -26,6 +26,22 @@ const person = {
 }
 
 describe('a generation with a structure', () => {
+  it('that cannot be followed to its end fails alone', async () => {
+    const ask = (structure: NonNullable<GenerateRequest['structure']>): Promise<string> =>
+      collect(engine.generate({ prompt: 'a', structure, maxNewTokens: 200 })).then(
+        ({ text }) => text,
+        (error: Error) => error.message,
+      )
+    const [bad, good, waiting] = await Promise.all([
+      ask({ grammar: 'root ::= "a" root? root? root?' }),
+      ask({ json_schema: { type: 'string', minLength: 40, maxLength: 50 } }),
+      ask({ choice: ['yes'] }),
+    ])
+    expect(bad).toMatch(/readings of a (text|byte), got more/)
+    expect(String(JSON.parse(good!)).length).toBeGreaterThanOrEqual(40)
+    expect(waiting).toBe('yes')
+  })
+
   it('is valid JSON of its schema at every temperature and length, alone or beside others', async () => {
     const requests = [60, 80, 120].flatMap((maxNewTokens) =>
       [0, 1, 2, 3].map(
@@ -46,7 +62,7 @@ describe('a generation with a structure', () => {
   })
 
   it('says one of the choices, a match, a text of the grammar, with the log-probabilities of the model', async () => {
-    const say = (structure: GenerateRequest['structure']) =>
+    const say = (structure: NonNullable<GenerateRequest['structure']>) =>
       collect(
         engine.generate({
           prompt: 'so',
