@@ -44,6 +44,11 @@ export class GrammarMasks {
     this.#start = this.#masks.automaton.start(this.#root)
   }
 
+  /** Parts of the grammar that are known: those that it was compiled to, and those that texts have led to since. */
+  get size(): number {
+    return this.#expressions.size
+  }
+
   /** Tokens that the shortest text takes, as far as is known. */
   get shortest(): number {
     return answering(this.#expressions, () => this.#masks.toClose(this.#start))

@@ -6,6 +6,7 @@ import { isValid } from '../grammar/json/is-valid.ts'
 import { collect, type GenerateRequest } from '../lm/lm.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { Engine } from './engine.ts'
+import { Structures } from './structures.ts'
 
 const { directory, remove } = await tinyModelDirectory()
 const model = loadDecoder(directory)
@@ -24,6 +25,24 @@ const person = {
   },
   required: ['name', 'age'],
 }
+
+describe('structures that are kept', () => {
+  it('are compiled anew once texts have made them large', () => {
+    const structures = new Structures(2000)
+    const tokenizer = engine.tokenizer!
+    const ids = [...tokenizer.encode(`"${'once upon a time '.repeat(60)}`, { addSpecialTokens: false })]
+    const follow = () =>
+      structures.mask({ json_schema: { type: 'string', maxLength: 5000 } }, tokenizer, engine.vocabSize, {
+        endTokenIds: [0],
+        maxNewTokens: 9000,
+      })
+    const before = follow().isWhole(ids)
+    expect(structures.parts).toBeGreaterThan(2000)
+    const after = follow()
+    expect(structures.parts).toBeLessThan(2000)
+    expect(after.isWhole(ids)).toBe(before)
+  })
+})
 
 describe('a generation with a structure', () => {
   it('that cannot be followed to its end fails alone', async () => {

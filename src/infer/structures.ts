@@ -7,9 +7,21 @@ import type { Tokenizer } from '../text/tokenizer.ts'
 
 /** Structures that are kept; the one that was not asked for longest goes first. */
 const MOST_KEPT = 64
+/** Parts that one may grow to while texts follow it; then it is compiled anew, so that a server's memory stays bounded. */
+const MOST_PARTS = 300_000
 
 export class Structures {
   readonly #known = new Map<string, GrammarMasks>()
+  readonly #mostParts: number
+
+  constructor(mostParts: number = MOST_PARTS) {
+    this.#mostParts = mostParts
+  }
+
+  /** Parts of all structures that are kept. */
+  get parts(): number {
+    return [...this.#known.values()].reduce((sum, { size }) => sum + size, 0)
+  }
 
   /** The mask of one text of at most `maxNewTokens` tokens. UsageError for a structure that is malformed or cannot be kept to. */
   mask(
@@ -19,8 +31,9 @@ export class Structures {
     { maxNewTokens, ...options }: GrammarMasksOptions & { maxNewTokens: number },
   ): GrammarMask {
     const key = JSON.stringify([structure, options])
-    const masks =
-      this.#known.get(key) ?? new GrammarMasks(compileGrammar(structure), TokenTrie.of(tokenizer, vocabSize), options)
+    let masks = this.#known.get(key)
+    if (masks === undefined || masks.size > this.#mostParts)
+      masks = new GrammarMasks(compileGrammar(structure), TokenTrie.of(tokenizer, vocabSize), options)
     this.#known.delete(key)
     this.#known.set(key, masks)
     if (this.#known.size > MOST_KEPT) this.#known.delete(this.#known.keys().next().value!)
