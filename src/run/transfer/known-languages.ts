@@ -51,11 +51,15 @@ export async function readPredictors(path: string): Promise<KnownLanguage[]> {
 }
 
 /** Share of the pre-training text, by UTF-8 bytes of what is there of each language. */
-export async function countedShares(texts: readonly NamedTexts[], signal: AbortSignal): Promise<KnownLanguage[]> {
+export async function countedShares(
+  texts: readonly NamedTexts[],
+  { signal, tell }: { signal: AbortSignal; tell: Tell },
+): Promise<KnownLanguage[]> {
+  eachOnce(texts, 'pretraining')
   const bytes: number[] = []
   for (const { path } of texts) {
     let sum = 0
-    for await (const { text } of readDocuments(path)) {
+    for await (const { text } of readDocuments(path, { onNotice: (message) => tell({ type: 'notice', message }) })) {
       sum += Buffer.byteLength(text)
       signal.throwIfAborted()
     }
@@ -65,6 +69,28 @@ export async function countedShares(texts: readonly NamedTexts[], signal: AbortS
   return texts.map(({ language }, i) => ({ language, values: { share: bytes[i]! / all } }))
 }
 
+/** A language that is named twice would be counted twice, or have two values of which one is taken. */
+function eachOnce(texts: readonly NamedTexts[], option: string): void {
+  const again = texts.find(({ language }, i) => texts.findIndex((one) => one.language === language) < i)
+  if (again === undefined) return
+  throw new UsageError(
+    `${option}: expected each language once, got ${again.language} again. Put its texts into one folder, and name that`,
+  )
+}
+
+/** The lines of a file, blank ones too: where one were left out, those behind it would stand beside the sentences of others. */
+async function readLines(path: string): Promise<string[]> {
+  const lines: string[] = []
+  let text = ''
+  for await (const document of readDocuments(path, { maxBadFraction: 0 })) {
+    text += document.text
+    if (document.isContinued) continue
+    lines.push(...text.trimEnd().split('\n'))
+    text = ''
+  }
+  return lines
+}
+
 /** Overlap of tokens with the source's (Dice), and similarity of sentences over the layers of the model. Line n of every file says the same. */
 export async function fromParallel(
   lm: Lm,
@@ -72,31 +98,46 @@ export async function fromParallel(
   source: string,
   { signal, tell }: { signal: AbortSignal; tell: Tell },
 ): Promise<KnownLanguage[]> {
+  eachOnce(texts, 'parallel')
   const read = new Map<string, string[]>()
-  for (const { language, path } of texts) {
-    const sentences: string[] = []
-    for await (const { text } of readDocuments(path))
-      sentences.push(...text.split('\n').filter((line) => line.trim() !== ''))
-    read.set(language, sentences)
-  }
+  for (const { language, path } of texts) read.set(language, await readLines(path))
   const first = read.get(source)
   if (first === undefined)
     throw new InputError(
       `parallel: expected sentences of ${source}, from which it is tuned, got those of ${[...read.keys()].join(', ')}`,
     )
+  for (const [language, sentences] of read)
+    mustBeParallel({ language, sentences }, { language: source, sentences: first })
+  const said = (sentences: readonly string[]): string[] => sentences.filter((line) => line.trim() !== '')
   const idsOf = (sentences: readonly string[]): number[] =>
     sentences.flatMap((prompt) => lm.encode({ prompt, addSpecialTokens: false }))
   const known: KnownLanguage[] = []
   for (const [i, [language, sentences]] of [...read].entries()) {
     tell({ type: 'progress', label: 'parallel sentences', done: i, total: read.size, unit: 'languages' })
     if (language === source) continue
-    if (sentences.length !== first.length)
-      throw new InputError(
-        `parallel: expected as many sentences of ${language} as of ${source}, got ${counted(sentences.length, 'line')} and ${first.length}. Line n of both must say the same`,
-      )
-    const { mean } = await sentenceSimilarity(lm, first, sentences, { signal })
-    const { dice } = subwordOverlap(idsOf(first), idsOf(sentences))
+    const { mean } = await sentenceSimilarity(lm, said(first), said(sentences), { signal })
+    const { dice } = subwordOverlap(idsOf(said(first)), idsOf(said(sentences)))
     known.push({ language, values: { subword_overlap: dice, sentence_similarity: mean } })
   }
   return known
+}
+
+interface Sentences {
+  language: string
+  sentences: readonly string[]
+}
+
+/** As many lines, and blank ones at the same places; InputError otherwise. */
+function mustBeParallel(own: Sentences, source: Sentences): void {
+  if (own.sentences.length !== source.sentences.length)
+    throw new InputError(
+      `parallel: expected as many sentences of ${own.language} as of ${source.language}, got ${counted(own.sentences.length, 'line')} and ${source.sentences.length}. Line n of both must say the same`,
+    )
+  const isBlank = ({ sentences }: Sentences, i: number): boolean => sentences[i]!.trim() === ''
+  const at = own.sentences.findIndex((_, i) => isBlank(own, i) !== isBlank(source, i))
+  if (at < 0) return
+  const [blank, other] = isBlank(own, at) ? [own, source] : [source, own]
+  throw new InputError(
+    `parallel: expected a sentence of ${blank.language} in line ${at + 1}, as of ${other.language}, got a blank line. Line n of both must say the same`,
+  )
 }

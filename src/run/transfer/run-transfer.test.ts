@@ -96,6 +96,19 @@ describe('anneal transfer', () => {
     ])
   })
 
+  it('leaves out of parallel texts what is blank in all, and hears neither CRLF nor a byte order mark', async () => {
+    const of = async (change: (text: string) => string): Promise<unknown> => {
+      const parallel = LANGUAGES.map((language, i) => {
+        const text = change(`one\n\ntwo\n${'x'.repeat(i)}three\n`)
+        return `${language}=${write(`${language}-blank.txt`, text)}`
+      })
+      return (await found({ parallel })).result.known
+    }
+    const plain = await of((text) => text.replace('\n\n', '\n'))
+    expect(await of((text) => text)).toEqual(plain)
+    expect(await of((text) => `\ufeff${text.replaceAll('\n', '\r\n')}\r\n`)).toEqual(plain)
+  })
+
   const without = write('without.csv', 'language,share\nen,0.6\nfr,0.2\nda,0.1\nsv,0.1\n')
   const twice = write('twice.csv', 'language,share\nfr,0.6\nfr,0.2\n')
   const words = write('words.csv', 'language,share\nfr,much\n')
@@ -131,6 +144,33 @@ describe('anneal transfer', () => {
       'sentences that are not parallel',
       { parallel: [`en=${two}`, `fr=${one}`] },
       /as many sentences of fr as of en, got 1 line and 2/,
+    ],
+    [
+      'a sentence that is missing between others',
+      {
+        parallel: [`en=${write('gap.txt', 'one\n\nthree\nfour\n')}`, `fr=${write('gap2.txt', 'un\ndeux\n\nquatre\n')}`],
+      },
+      /expected a sentence of en in line 2, as of fr, got a blank line\. Line n of both must say the same/,
+    ],
+    [
+      'a line that cannot be read, where those behind it would move up',
+      { parallel: [`en=${two}`, `fr=${write('nul.txt', 'u\0n\ndeux\ntrois\n')}`] },
+      /nul\.txt:1.*NUL/is,
+    ],
+    [
+      'a language of parallel texts twice',
+      { parallel: [`en=${two}`, `en=${two}`] },
+      /parallel: expected each language once, got en again/,
+    ],
+    [
+      'a language of pre-training twice',
+      { pretraining: [`en=${two}`, `fr=${two}`, `en=${one}`] },
+      /pretraining: expected each language once, got en again/,
+    ],
+    [
+      'a share of a table and a counted one',
+      { predictors: shares, pretraining: [`fr=${two}`] },
+      /expected one value of share for fr, got one in the table and one of texts/,
     ],
     ['sentences without the source', { parallel: [`fr=${one}`] }, /parallel: expected sentences of en/],
     [

@@ -50,7 +50,7 @@ export function runTransfer(
 }
 
 async function work(options: RunTransferOptions, watch: { signal: AbortSignal; tell: Tell }): Promise<TransferResult> {
-  const { tell, signal } = watch
+  const { tell } = watch
   const { sweep, source, predictors, pretraining = [], parallel = [], covariates = [] } = options
   if (predictors === undefined && pretraining.length + parallel.length === 0)
     throw new UsageError('predictors: expected a table of languages, or `pretraining` or `parallel` texts, got none')
@@ -67,7 +67,7 @@ async function work(options: RunTransferOptions, watch: { signal: AbortSignal; t
   })
   const known: KnownLanguage[] = []
   if (predictors !== undefined) known.push(...(await readPredictors(predictors)))
-  if (texts.pretraining.length > 0) known.push(...(await countedShares(texts.pretraining, signal)))
+  if (texts.pretraining.length > 0) known.push(...(await countedShares(texts.pretraining, watch)))
   if (texts.parallel.length > 0) {
     const lm = await loadLm(await resolveModelPath(options.model ?? models[0]!))
     try {
@@ -76,6 +76,7 @@ async function work(options: RunTransferOptions, watch: { signal: AbortSignal; t
       lm.free()
     }
   }
+  mustBeKnownOnce(known)
   const unused = [...new Set(known.map(({ language }) => language))].filter((language) => !languages.has(language))
   if (unused.length > 0) tell({ type: 'notice', message: `not measured, and in no correlation: ${unused.join(', ')}` })
   const found = transfer(tuned, known, { source, covariates })
@@ -88,4 +89,18 @@ async function work(options: RunTransferOptions, watch: { signal: AbortSignal; t
   tell({ type: 'saved', what: 'report', path: page })
   tell({ type: 'result', result, lines: [...mitigationLines(result), '', ...correlationLines(result)] })
   return result
+}
+
+/** A share of the table and a counted one are two figures under one name, of which one would be taken without a word. */
+function mustBeKnownOnce(known: readonly KnownLanguage[]): void {
+  const seen = new Set<string>()
+  for (const { language, seed, values } of known)
+    for (const name of Object.keys(values)) {
+      const key = JSON.stringify([language, seed, name])
+      if (seen.has(key))
+        throw new UsageError(
+          `predictors: expected one value of ${name} for ${language}, got one in the table and one of texts. Rename the column, or leave one out`,
+        )
+      seen.add(key)
+    }
 }
