@@ -33,6 +33,18 @@ describe('a classifier as a scorer', () => {
     const broken = constant(['neutral', 'toxic'], [Number.NaN, Number.NaN])
     expect(await classifierScorer(broken, { name: 'broken' }).score(['a'])).toEqual([undefined])
   })
+  it('says once that texts are cut where the classifier ends', async () => {
+    const notices: string[] = []
+    const short = constant(['neutral', 'toxic'], [0.5, 0.5])
+    const label: TextLabeller['label'] = (texts, options, watch) => {
+      watch?.tell?.({ type: 'progress', label: 'classifying', done: 0, total: 1, unit: 'rows' })
+      watch?.tell?.({ type: 'notice', message: '1 text was cut' })
+      return short.label(texts, options)
+    }
+    const scorer = classifierScorer({ ...short, label }, { name: 'short', notice: (message) => notices.push(message) })
+    for (const text of ['a', 'b']) await scorer.score([text])
+    expect(notices).toEqual(['short: 1 text was cut; said once'])
+  })
   it('is refused where no label, an unknown one or every one means toxic', () => {
     const open = (toxicLabels?: string[]) => () => classifierScorer(three, { name: 'runs/three', toxicLabels })
     expect(open()).toThrow(

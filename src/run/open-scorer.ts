@@ -8,7 +8,7 @@ import { keepScores } from '../eval/toxicity/keep-scores.ts'
 import { readLexicon } from '../eval/toxicity/lexicon.ts'
 import { Lexicons, listsIn } from '../eval/toxicity/lexicons.ts'
 import type { ScorerMeasurement, ToxicityScorer } from '../eval/toxicity/scorer.ts'
-import type { Watch } from '../work.ts'
+import type { Tell, Watch } from '../work.ts'
 import type { TextLabeller } from './classification.ts'
 import { openClassifier } from './load-classifier.ts'
 import { resolveModelPath } from './resolve-model.ts'
@@ -60,7 +60,13 @@ export async function openScorer(name: string, options: OpenScorerOptions = {}, 
   const measured = await readMeasurement(directory, toxicLabels, watch)
   const classifier = await openClassifier(directory, device === undefined ? {} : { device }, watch)
   try {
-    const scorer = classifierScorer(classifier, { name, toxicLabels, measured, batchSize: options.batchSize })
+    const scorer = classifierScorer(classifier, {
+      name,
+      toxicLabels,
+      measured,
+      batchSize: options.batchSize,
+      notice: (message) => watch?.tell?.({ type: 'notice', message }),
+    })
     return { scorer, close: () => classifier.free() }
   } catch (error) {
     classifier.free()
@@ -76,13 +82,22 @@ export function classifierScorer(
     toxicLabels = [],
     measured,
     batchSize = 16,
+    notice,
   }: {
     name: string
     toxicLabels?: readonly string[] | undefined
     measured?: ScorerMeasurement | undefined
     batchSize?: number | undefined
+    /** Told once that texts are cut where the classifier ends. */
+    notice?: ((message: string) => void) | undefined
   },
 ): ToxicityScorer {
+  let isTold = false
+  const tell: Tell = (event) => {
+    if (event.type !== 'notice' || isTold) return
+    isTold = true
+    notice?.(`${name}: ${event.message}; said once`)
+  }
   const ids = toxicIds(classifier.labels, toxicLabels, name)
   const isOfSeveral = classifier.thresholds !== null
   const toxicOf = (probabilities: readonly number[]): number =>
@@ -101,7 +116,7 @@ export function classifierScorer(
       const answers = await classifier.label(
         told.map((i) => texts[i]!),
         { batchSize },
-        { signal },
+        { signal, tell },
       )
       const scores: (number | undefined)[] = texts.map(() => undefined)
       for (const [k, i] of told.entries()) {
