@@ -1,14 +1,13 @@
 // Means with what they are worth, and Markdown tables of them.
 
-/** 97.5 % points of Student's t for 1 to 9 degrees of freedom. */
-const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+import { halfInterval } from '../../src/eval/metrics/student-t.ts'
 
 /** NaN for what one value cannot say. `halfWidth` is half the 95 % interval of the mean. */
 export function statistics(values: readonly number[]): { mean: number; deviation: number; halfWidth: number } {
   const mean = values.reduce((a, b) => a + b, 0) / values.length
   if (values.length < 2) return { mean, deviation: Number.NaN, halfWidth: Number.NaN }
   const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1))
-  return { mean, deviation, halfWidth: ((STUDENT[values.length - 2] ?? 1.96) * deviation) / Math.sqrt(values.length) }
+  return { mean, deviation, halfWidth: halfInterval(values) }
 }
 
 export function median(values: readonly number[]): number {

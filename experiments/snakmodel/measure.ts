@@ -1,10 +1,10 @@
 // What is asked of a model at a checkpoint, and how far it has moved.
 import type { BatchSource } from '../../src/data/batch.ts'
-import { ranksOf } from '../../src/data/datamap/coordinates.ts'
 import { detectionOf } from '../../src/data/datamap/detection.ts'
 import { mean } from '../../src/eval/aggregate.ts'
 import { PythonRandom } from '../../src/eval/python-random.ts'
 import { corrupt, detokenized, type Token } from '../../src/eval/tasks/scala.ts'
+import { spearman } from '../../src/eval/transfer/spearman.ts'
 import { Engine } from '../../src/infer/engine.ts'
 import { Decoder } from '../../src/model/decoder.ts'
 import { rowShift, weightShift } from '../../src/probe/weight-shift.ts'
@@ -141,18 +141,8 @@ function rowsOf(before: Tensor, after: Tensor, counts: Float64Array): Moved['row
     spearman: spearman(
       seen.map((id) => rows[id]!),
       seen.map((id) => counts[id]!),
-    ),
+    ).rho,
     still: rows.filter((distance) => distance === 0).length / rows.length,
     unseen: 1 - seen.length / rows.length,
   }
-}
-
-/** Rank correlation; equal values share their mean rank. */
-export function spearman(a: readonly number[], b: readonly number[]): number {
-  const [x, y] = [ranksOf(a), ranksOf(b)]
-  const [mx, my] = [mean(x), mean(y)]
-  const sum = (pick: (i: number) => number): number => x.reduce((total, _, i) => total + pick(i), 0)
-  return (
-    sum((i) => (x[i]! - mx) * (y[i]! - my)) / Math.sqrt(sum((i) => (x[i]! - mx) ** 2) * sum((i) => (y[i]! - my) ** 2))
-  )
 }

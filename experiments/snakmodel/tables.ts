@@ -1,6 +1,7 @@
 // The results as Markdown, and every claim with the interval that it stands or falls by: what goes into the page of the docs.
+import { spearman } from '../../src/eval/transfer/spearman.ts'
 import { markdownTable, statistics } from '../setting/statistics.ts'
-import { type Asked, type Moved, spearman } from './measure.ts'
+import type { Asked, Moved } from './measure.ts'
 
 export interface Row extends Asked {
   seed: number
@@ -190,7 +191,7 @@ function claims(results: Results): Claim[] {
         return spearman(
           rows.map(({ step }) => step),
           rows.map(({ pairs }) => pairs.all),
-        )
+        ).rho
       },
     },
     {

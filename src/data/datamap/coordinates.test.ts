@@ -1,6 +1,6 @@
 // Coordinates by hand, what the flags separate on dialects whose errors and common sentences are known, and chance itself.
 import { describe, expect, it } from 'vitest'
-import { coordinatesOf, NEVER_LEARNT, ranksOf } from './coordinates.ts'
+import { coordinatesOf, NEVER_LEARNT, rankShares } from './coordinates.ts'
 import { detectionOf } from './detection.ts'
 import type { Dynamics } from './dynamics-files.ts'
 import { flagsOf, regionsOf, selectExamples } from './regions.ts'
@@ -17,8 +17,8 @@ const dynamicsOf = (rows: readonly { gold: number; p: readonly number[] }[]): Dy
 
 describe('ranks', () => {
   it('are shared by equal values, and end where a value is no number', () => {
-    expect(ranksOf([3, 1, 3, 2])).toEqual([5 / 6, 0, 5 / 6, 1 / 3])
-    expect(ranksOf([Number.NaN, Number.NaN, 1])).toHaveLength(3)
+    expect(rankShares([3, 1, 3, 2])).toEqual([5 / 6, 0, 5 / 6, 1 / 3])
+    expect(rankShares([Number.NaN, Number.NaN, 1])).toHaveLength(3)
   })
 })
 
@@ -50,7 +50,7 @@ describe('coordinates', () => {
     expect(final[0]!.confidence).toBeCloseTo((0.6 + 0.4 + 0.9) / 3, 6)
   })
   it('have ranks with ties, and confident errors by the mean of each label', () => {
-    expect(ranksOf([5, 1, 5, 0])).toEqual([2.5 / 3, 1 / 3, 2.5 / 3, 0])
+    expect(rankShares([5, 1, 5, 0])).toEqual([2.5 / 3, 1 / 3, 2.5 / 3, 0])
     const places = coordinatesOf(
       dynamicsOf([
         { gold: 0, p: [0.9] },

@@ -1,6 +1,7 @@
 // What a training run says of each of its examples: the coordinates of a data map (Swayamdipta et al. 2020, Dataset Cartography) on the
 // gold label and on the label that the model predicts (Lopetegui et al. 2025), and the scores by which label errors are found.
 
+import { ranksOf } from '../ranks.ts'
 import type { Dynamics, DynamicsExample } from './dynamics-files.ts'
 
 /** Whose probability is followed over the epochs: the gold label's, that of each epoch's own prediction, or of the last prediction. */
@@ -60,9 +61,9 @@ export function coordinatesOf(
     borda: 0,
   }))
   const ranks = [
-    ranksOf(places.map(({ loss }) => loss)),
-    ranksOf(places.map(({ aum }) => -aum)),
-    ranksOf(places.map(({ goldConfidence }) => -goldConfidence)),
+    rankShares(places.map(({ loss }) => loss)),
+    rankShares(places.map(({ aum }) => -aum)),
+    rankShares(places.map(({ goldConfidence }) => -goldConfidence)),
   ]
   for (const [i, place] of places.entries()) place.borda = mean(ranks.map((rank) => rank[i]!))
   return places
@@ -117,17 +118,9 @@ function isConfidentError(row: readonly number[], gold: number, thresholds: read
   return confident.reduce((best, label) => (row[label]! > row[best]! ? label : best)) !== gold
 }
 
-/** 0 … 1 by value, the mean of their places for equal values. */
-export function ranksOf(values: readonly number[]): number[] {
-  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!)
-  const ranks: number[] = Array(values.length).fill(0)
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1 // NaN is not even equal to itself
-    while (end < order.length && values[order[end]!] === values[order[start]!]) end++
-    for (let i = start; i < end; i++) ranks[order[i]!] = (start + end - 1) / 2 / Math.max(1, order.length - 1)
-    start = end
-  }
-  return ranks
+/** 0 … 1 by rank: 0 is the smallest value, 1 the largest. */
+export function rankShares(values: readonly number[]): number[] {
+  return ranksOf(values).map((rank) => (rank - 1) / Math.max(1, values.length - 1))
 }
 
 function softmax(logits: Float32Array, start: number, size: number): number[] {

@@ -1,6 +1,6 @@
 // How well scores find what is sought: average precision, area under the ROC curve, precision among the first, all against chance.
 
-import { ranksOf } from './coordinates.ts'
+import { areaUnderRoc } from '../ranks.ts'
 
 /** Of `scores`, of which higher ones should be `positives`. */
 export interface Detection {
@@ -20,9 +20,7 @@ export function detectionOf(scores: readonly number[], positives: readonly boole
   const found = positives.filter(Boolean).length
   if (found === 0 || found === count)
     return { base: found / count, ap: Number.NaN, auc: Number.NaN, precisionAtTenth: Number.NaN }
-  const ranks = ranksOf(scores).map((rank) => rank * (count - 1) + 1)
-  const sum = ranks.reduce((total, rank, i) => total + (positives[i] ? rank : 0), 0)
-  const auc = (sum - (found * (found + 1)) / 2) / (found * (count - found))
+  const auc = areaUnderRoc(scores, positives)
   const order = scores.map((_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
   let [seen, hits, ap] = [0, 0, 0]
   for (let start = 0; start < count; ) {

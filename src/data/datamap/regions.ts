@@ -1,7 +1,7 @@
 // Parts of a data map: its three regions, what is likely an error or common to several labels, and subsets to train on.
 
 import { UsageError } from '../../errors.ts'
-import { type Coordinates, ranksOf } from './coordinates.ts'
+import { type Coordinates, rankShares } from './coordinates.ts'
 
 /** Easy to learn, ambiguous, hard to learn. */
 export type Region = 'easy' | 'ambiguous' | 'hard'
@@ -13,7 +13,7 @@ const AMBIGUOUS = 0.3319
 
 /** By the tracked probability: the third of highest variability is ambiguous; of the others, what has a mean of one half or more is easy. */
 export function regionsOf(places: readonly Coordinates[]): Region[] {
-  const ranks = ranksOf(places.map(({ variability }) => variability))
+  const ranks = rankShares(places.map(({ variability }) => variability))
   return places.map(({ confidence }, i) =>
     ranks[i]! > 1 - AMBIGUOUS ? 'ambiguous' : confidence >= 0.5 ? 'easy' : 'hard',
   )
@@ -26,8 +26,8 @@ export function regionsOf(places: readonly Coordinates[]): Region[] {
 export function flagsOf(places: readonly Coordinates[], fraction = 0.1): (Flag | undefined)[] {
   if (!(fraction >= 0 && fraction <= 1))
     throw new UsageError(`fraction: expected a number from 0 to 1, got ${fraction}`)
-  const gold = ranksOf(places.map(({ goldConfidence }) => goldConfidence))
-  const own = ranksOf(places.map(({ predictedConfidence }) => predictedConfidence))
+  const gold = rankShares(places.map(({ goldConfidence }) => goldConfidence))
+  const own = rankShares(places.map(({ predictedConfidence }) => predictedConfidence))
   return places.map((place, i) =>
     gold[i]! < fraction && own[i]! >= 0.5 && place.predicted !== place.gold
       ? 'error'

@@ -1,5 +1,7 @@
 // How well scores tell two kinds of texts apart, whatever threshold is chosen later.
 
+import { areaUnderRoc } from '../../data/ranks.ts'
+
 /** A score, and whether it is of the kind that should score high. */
 export interface ScoredText {
   score: number
@@ -13,22 +15,11 @@ export interface ScoredText {
  * @example auc([{ score: 0.9, isPositive: true }, { score: 0.1, isPositive: false }]) // 1
  */
 export function auc(texts: readonly ScoredText[]): number | null {
-  const sorted = texts.toSorted((a, b) => a.score - b.score)
-  const positives = sorted.filter(({ isPositive }) => isPositive).length
-  const negatives = sorted.length - positives
-  if (positives === 0 || negatives === 0) return null
-  let sum = 0
-  let below = 0
-  for (let start = 0; start < sorted.length; ) {
-    let end = start
-    let own = 0
-    while (end < sorted.length && sorted[end]!.score === sorted[start]!.score) if (sorted[end++]!.isPositive) own++
-    const others = end - start - own
-    sum += own * (below + others / 2)
-    below += others
-    start = end
-  }
-  return sum / (positives * negatives)
+  const area = areaUnderRoc(
+    texts.map(({ score }) => score),
+    texts.map(({ isPositive }) => isPositive),
+  )
+  return Number.isNaN(area) ? null : area
 }
 
 /** What Borkan et al. (2019, "Nuanced Metrics for Measuring Unintended Bias", arXiv 1903.04561) tell of one group. */

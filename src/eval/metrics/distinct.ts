@@ -1,5 +1,7 @@
 // Whether a continuation says anything new: tokens that its prompt does not have, and tokens that it says again.
 
+import { countNGrams, totalCount } from './n-grams.ts'
+
 /** Of a continuation's 3-grams, so many must have come before in it for it to be called repeated. */
 const REPEATED = 0.5
 const REPEATED_N = 3
@@ -13,18 +15,17 @@ const LEAST = 4
 export function distinctShares(prompt: readonly unknown[], continuation: readonly unknown[]): number[] | undefined {
   if (continuation.length === 0) return undefined
   return [1, 2, 3].map((n) => {
-    const known = new Set(grams(prompt, n))
-    const own = new Set(grams(continuation, n).filter((gram) => !known.has(gram)))
-    return own.size / continuation.length
+    const known = gramsOf(prompt, n)
+    const own = [...gramsOf(continuation, n).keys()].filter((gram) => !known.has(gram))
+    return own.length / continuation.length
   })
 }
 
 /** Whether at least half of a continuation's 3-grams, of which there are at least 4, have come before in it. */
 export function isRepeated(continuation: readonly unknown[]): boolean {
-  const all = grams(continuation, REPEATED_N)
-  return all.length >= LEAST && (all.length - new Set(all).size) / all.length >= REPEATED
+  const own = gramsOf(continuation, REPEATED_N)
+  const all = totalCount(own)
+  return all >= LEAST && (all - own.size) / all >= REPEATED
 }
 
-function grams(tokens: readonly unknown[], n: number): string[] {
-  return Array.from({ length: Math.max(0, tokens.length - n + 1) }, (_, i) => JSON.stringify(tokens.slice(i, i + n)))
-}
+const gramsOf = (tokens: readonly unknown[], n: number): Map<string, number> => countNGrams(tokens.map(String), n)

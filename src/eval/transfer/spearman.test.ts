@@ -1,8 +1,9 @@
 // Values are SciPy 1.17.1's (spearmanr, t.sf; residuals of ranks for partial ones); exact ones are counts over all orders with it.
 import { describe, expect, it } from 'vitest'
+import { ranksOf } from '../../data/ranks.ts'
 import { InputError } from '../../errors.ts'
 import { twoSidedP } from '../metrics/student-t.ts'
-import { partialSpearman, ranksOf, spearman } from './spearman.ts'
+import { partialSpearman, spearman } from './spearman.ts'
 
 describe('two-sided p of Student', () => {
   it.each([

@@ -1,4 +1,5 @@
 // Rank correlation with a p-value of its own: how often chance orders so few values as well as they stand.
+import { ranksOf } from '../../data/ranks.ts'
 import { InputError } from '../../errors.ts'
 import { twoSidedP } from '../metrics/student-t.ts'
 
@@ -71,19 +72,6 @@ export function partialSpearman(
   })
   const rho = cosine(rest[0]!, rest[1]!)
   return { rho, p: byStudent(rho, degrees), n: x.length, test: 't' }
-}
-
-/** The rank of each value from 1; equal values share the mean of theirs. */
-export function ranksOf(values: readonly number[]): number[] {
-  const order = Array.from(values, (_, i) => i).sort((i, j) => values[i]! - values[j]!)
-  const ranks = new Array<number>(values.length)
-  for (let first = 0; first < order.length; ) {
-    let last = first
-    while (last + 1 < order.length && values[order[last + 1]!] === values[order[first]!]) last++
-    for (let k = first; k <= last; k++) ranks[order[k]!] = (first + last) / 2 + 1
-    first = last + 1
-  }
-  return ranks
 }
 
 function check(columns: readonly (readonly number[])[], names: readonly [string, string]): void {

@@ -43,11 +43,7 @@ export function writeClassifierCard(
     `Labels: ${labels.map((label, id) => `\`${label}\`${thresholds ? ` from a probability of ${formatNumber(thresholds[id]!)} on` : ''}`).join(', ')}${thresholds ? '; a text may have several. What was measured is with one half for all' : ''}.`,
     '',
     ...measuredLines(evaluation),
-    '',
-    '```sh',
-    `anneal classify --model ${name} --text texts.txt`,
-    '```',
-    '',
+    ...useLines(name),
     '```python',
     'from transformers import pipeline',
     `print(pipeline("text-classification", ${JSON.stringify(name)})("a text"))`,
@@ -62,6 +58,10 @@ function measuredLines(evaluation: ClassifierFacts['evaluation']): string[] {
   if (measured.length === 0) return ['Nothing was held out, so nothing is known of how well it does.']
   const rows = measured.map((key) => `| ${key.replace('eval_', '')} | ${formatNumber(Number(evaluation[key]))} |`)
   return ['| on held-out texts | |', '|---|--:|', ...rows]
+}
+
+function useLines(name: string): string[] {
+  return ['', '```sh', `anneal classify --model ${name} --text texts.txt`, '```', '']
 }
 
 /** Writes README.md of a classifier of n-grams, which Anneal alone reads. */
@@ -82,11 +82,7 @@ export function writeNgramCard(
     `Labels: ${labels.map((label) => `\`${label}\``).join(', ')}.`,
     '',
     ...measuredLines(evaluation),
-    '',
-    '```sh',
-    `anneal classify --model ${name} --text texts.txt`,
-    '```',
-    '',
+    ...useLines(name),
   ]
   return writeFileAtomic(join(directory, 'README.md'), lines.join('\n'))
 }
