@@ -17,6 +17,7 @@ import { icat, type TermItem, termPercentage } from './metrics/terms.ts'
 import {
   type TemplateItem,
   understoodError,
+  understoodLanguagesP,
   understoodMean,
   understoodP,
   understoodShare,
@@ -113,6 +114,7 @@ const AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
     error: (items) => understoodError(items as readonly TemplateItem[]),
   },
   understood_p: { of: (items) => understoodP(items as readonly TemplateItem[]), error: 'none' },
+  understood_languages_p: { of: (items) => understoodLanguagesP(items as readonly TemplateItem[]), error: 'none' },
   understood_share: { of: (items) => understoodShare(items as readonly TemplateItem[]), error: 'none' },
 }
 /** They take long and are drawn so often at most: lm-eval's own a hundred times, as there. */

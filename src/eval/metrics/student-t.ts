@@ -27,7 +27,8 @@ export function halfInterval(values: readonly number[]): number {
   return (low * deviation) / Math.sqrt(n)
 }
 
-function logGamma(x: number): number {
+/** ln Γ(x) for x > 0. */
+export function logGamma(x: number): number {
   const y = x - 1
   let sum: number = LANCZOS[0]
   for (let i = 1; i < LANCZOS.length; i++) sum += LANCZOS[i]! / (y + i)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { aggregate, standardError } from '../aggregate.ts'
 import { twoSidedP } from './student-t.ts'
-import type { TemplateItem } from './understood.ts'
+import { type TemplateItem, understoodLanguagesP } from './understood.ts'
 
 const answers = (template: string, ...values: readonly number[]): TemplateItem[] =>
   values.map((value) => [template, null, value])
@@ -56,4 +56,25 @@ it('takes nothing for understood where the controls at hand have open contexts a
   expect(aggregate('understood_share', [open, ...answers('1', 1), ...answers('2', 1)])).toBe(0)
   expect(aggregate('understood_mean', [open, ...answers('1', 1)])).toBeNaN()
   expect(aggregate('understood_mean', [open, ...controls('1', 'en', 1), ...answers('1', 1)])).toBe(1)
+})
+
+describe('languages', () => {
+  const items = (language: string, values: readonly number[]): TemplateItem[] =>
+    values.map((value, i): TemplateItem => [`t${i}`, null, value, language])
+  it('are compared by the means of their templates, of those that all understood', () => {
+    // SciPy's kruskal of [0.5, 0.25, -0.1, 0.25] and [0.6, 0.9, 0.8].
+    const [one, other] = [items('en', [0.5, 0.25, -0.1, 0.25]), items('es', [0.6, 0.9, 0.8])]
+    expect(understoodLanguagesP([...one, ...other])).toBeCloseTo(0.03231291124324416, 10)
+    // A template that one language did not understand counts in none.
+    const controls: TemplateItem[] = [0, 1, 2, 3, 4].flatMap((t) => [
+      [`t${t}`, 'en', 1],
+      [`t${t}`, 'es', t === 4 ? 0 : 1],
+    ])
+    const more: TemplateItem[] = [
+      ['t4', null, 1, 'en'],
+      ['t4', null, -1, 'es'],
+    ]
+    expect(understoodLanguagesP([...one, ...other, ...more, ...controls])).toBeCloseTo(0.03231291124324416, 10)
+    expect(understoodLanguagesP(one)).toBeNaN()
+  })
 })

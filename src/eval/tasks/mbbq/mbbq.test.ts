@@ -145,6 +145,15 @@ describe('MBBQ', () => {
     expect(found['bias_ambiguous_es,none']).toBeNaN()
     expect(found).toMatchObject({ 'understood_en,none': 1 / 2, 'understood_es,none': 0 })
   })
+  it('compares languages by their templates', async () => {
+    mkdirSync(join(directory, 'compared'))
+    file('compared/Tides_en.jsonl', lines([row('1', 'ambig', 2, { context: 'north' })]))
+    file('compared/Tides_es.jsonl', lines([row('1', 'ambig', 2, { context: 'sur' })]))
+    const { found } = await scored(join(directory, 'compared'), { north: 'The baker', sur: 'The sailor' })
+    // Five times 1 and five times −1: H = 6.818 without the ties, 9 with them; three standard deviations.
+    expect(found['bias_ambiguous_languages_p,none']).toBeCloseTo(0.0026997960632601965, 12)
+    expect(found['bias_disambiguated_languages_p,none']).toBeUndefined()
+  })
   it('says when there are no controls, takes languages from phrases.json, and names what is wrong', async () => {
     mkdirSync(join(directory, 'own'))
     const data = join(directory, 'own')

@@ -24,7 +24,10 @@ export async function mbbq(options: ReadOptions): Promise<TaskConfig> {
     generation_kwargs: { until: [], do_sample: false, max_gen_toks: 100 },
     process_results: (doc, [answer]) =>
       mbbqScores(doc as object as MbbqDoc, String(answer), languages, subsets.length > 1, phrases),
-    metric_list: languages.flatMap((language) => metricsOf(language, parts)),
+    metric_list: [
+      ...languages.flatMap((language) => metricsOf(language, parts)),
+      ...comparisons(languages).map((metric) => ({ metric, aggregation: 'understood_languages_p' })),
+    ],
     metadata: { version: 1, chat: true },
   }
 }
@@ -51,6 +54,11 @@ function metricsOf(language: string, parts: readonly string[]): MetricConfig[] {
     })),
   ]
 }
+
+/** Between languages, where there are several. */
+const comparisons = (languages: readonly string[]): string[] =>
+  languages.length > 1 ? CONDITIONS.map((condition) => comparisonOf(condition)) : []
+const comparisonOf = (condition: string): string => `bias_${condition}_languages_p`
 
 const biasName = (condition: string, language: string, subset: string): string =>
   ['bias', condition, language, ...(subset === '' ? [] : [subset])].join('_')
@@ -84,7 +92,7 @@ export function mbbqScores(
       `understood_${each}`,
     ])
     return {
-      ...Object.fromEntries(names.map((name) => [name, item])),
+      ...Object.fromEntries([...names, ...comparisons(languages)].map((name) => [name, item])),
       ...(!isOpen && { [`control_accuracy_${language}`]: isRight }),
       [`control_undetected_${language}`]: undetected,
     }
@@ -95,6 +103,8 @@ export function mbbqScores(
   const names = [...parts.map((part) => biasName(condition, language, part)), `${biasName(condition, language, '')}_p`]
   return {
     ...(item === undefined ? {} : Object.fromEntries(names.map((name) => [name, item]))),
+    ...(lean !== undefined &&
+      languages.length > 1 && { [comparisonOf(condition)]: [template, null, lean, language] as const }),
     [`understood_${language}`]: [template, null, 0],
     [`accuracy_${condition}_${language}`]: isRight,
     [`undetected_${language}`]: undetected,
