@@ -14,7 +14,8 @@ const FLOORS = [
   ['text', 'hub'],
   ['grammar'],
   ['data', 'lm'],
-  ['eval'],
+  ['eval', 'chat'],
+  ['serve', 'ai-sdk'],
   ['torch'],
   ['nn'],
   ['model'],
@@ -118,7 +119,7 @@ describe('imports', () => {
   })
   it('leave the text side free of tensors', () => {
     const textSide = paths.filter((path) =>
-      /^(files|text|hub|lm|eval|serve|data|report)\/|^infer\/sample\.ts$/.test(path),
+      /^(files|text|hub|grammar|lm|eval|chat|serve|ai-sdk|data|report)\/|^infer\/sample\.ts$/.test(path),
     )
     expect(textSide.flatMap((path) => [...reach(path)].filter((to) => /^(torch|nn)\//.test(to)))).toEqual([])
   })

@@ -12,6 +12,7 @@ import {
   type GenerationPiece,
   type HiddenOptions,
   type Lm,
+  type LmLoad,
   type ModelInfo,
   type Prompt,
   type ScoreOptions,
@@ -216,8 +217,9 @@ export class Engine implements Lm {
   }
 
   /** Blocks of the cache that sequences hold, and how many sequences there are. */
-  get load(): { usedBlocks: number; waiting: number; running: number } {
-    return { usedBlocks: this.#scheduler.usedBlocks, ...this.#scheduler.load }
+  get load(): LmLoad {
+    const blocks = Math.floor(this.#cacheTokens / BLOCK_TOKENS)
+    return { usedBlocks: this.#scheduler.usedBlocks, blocks, ...this.#scheduler.load }
   }
 
   /** Frees the keys and values that were kept for texts to come; the model stays. */

@@ -16,6 +16,10 @@ const REQUEST: Names<GenerateRequest> = {
   allowSpecial: true,
   messages: true,
   tools: true,
+  documents: true,
+  variables: true,
+  addGenerationPrompt: true,
+  continueFinalMessage: true,
   ids: true,
   maxNewTokens: true,
   temperature: true,
@@ -41,6 +45,7 @@ const REQUEST: Names<GenerateRequest> = {
   adapter: true,
   promptLookup: true,
   cacheSalt: true,
+  maxPromptTokens: true,
   signal: true,
 }
 
@@ -51,6 +56,8 @@ const ELSEWHERE = {
   max_completion_tokens: 'maxNewTokens',
   allowed_token_ids: 'mask',
   structured_outputs: 'structure',
+  truncate_prompt_tokens: 'maxPromptTokens',
+  chat_template_kwargs: 'variables',
   response_format: 'structure',
   stop_sequences: 'stop',
 } as const

@@ -4,6 +4,7 @@ export { type BertScore, type BertScoreOptions, bertScore } from './bert-score.t
 export { dotProduct, type Embedder, type EmbedOptions, type TokenVectors } from './embedder.ts'
 export { type FakeLmOptions, fakeLm } from './fake-lm.ts'
 export {
+  type ChatPromptOptions,
   collect,
   type FinishReason,
   type GenerateOptions,
@@ -12,6 +13,7 @@ export {
   type GenerationPiece,
   type HiddenOptions,
   type Lm,
+  type LmLoad,
   type LogProb,
   type ModelInfo,
   type Pooling,

@@ -13,8 +13,22 @@ export type Prompt =
       /** Control tokens that the text spells are read as such; default false. For texts that a chat template has written. */
       allowSpecial?: boolean
     }
-  | { messages: readonly ChatMessage[]; tools?: readonly unknown[] }
+  | ({ messages: readonly ChatMessage[] } & ChatPromptOptions)
   | { ids: readonly number[] }
+
+/** What a chat template is given besides the messages. */
+export interface ChatPromptOptions {
+  /** JSON schemas of functions that the model may call. */
+  tools?: readonly unknown[]
+  /** Documents, for templates that have a place for them. */
+  documents?: readonly unknown[]
+  /** Further variables that the template knows, such as `enable_thinking`. */
+  variables?: Readonly<Record<string, unknown>>
+  /** End with the beginning of an assistant's turn. Default true where a text is continued, unless `continueFinalMessage`. */
+  addGenerationPrompt?: boolean
+  /** The last message is not ended: the model goes on with it. */
+  continueFinalMessage?: boolean
+}
 
 /** How to continue. What is left out comes from the model's generation_config.json; without one, decoding is greedy. */
 export interface GenerateOptions {
@@ -78,6 +92,8 @@ export interface GenerateOptions {
   promptLookup?: number
   /** Texts share cached prompts only with those of the same salt: who shares none cannot tell from the time what others asked. */
   cacheSalt?: string
+  /** Reads only so many of the prompt's last tokens (vLLM's `truncate_prompt_tokens`). Default: all, and an error where they are too many. */
+  maxPromptTokens?: number
   /** Ends the continuation at the next token, with `finishReason: 'aborted'`. */
   signal?: AbortSignal
 }
@@ -209,6 +225,15 @@ export interface ModelInfo {
   revision?: string
 }
 
+/** How busy a model is. */
+export interface LmLoad {
+  waiting: number
+  running: number
+  /** Blocks of the cache that sequences hold, of `blocks`. */
+  usedBlocks: number
+  blocks: number
+}
+
 /** Natural logarithm of each token's probability given the ones before it in its sequence; null for the first. */
 export type TokenLogProbs = readonly (number | null)[]
 
@@ -228,7 +253,15 @@ export interface Lm {
   /** The token that a text with nothing before it follows: the tokenizer's start token, or its end token where it has none. */
   readonly prefixTokenId?: number | undefined
   /** A chat as text; with `addGenerationPrompt`, up to where the assistant's turn begins. */
-  renderChat?(messages: readonly ChatMessage[], options?: { addGenerationPrompt?: boolean }): string
+  renderChat?(messages: readonly ChatMessage[], options?: ChatPromptOptions): string
+  /** The template that `messages` are rendered with, where there is one and it can be told. */
+  readonly chatTemplate?: string | undefined
+  /** The control tokens as texts: what a user's text may spell and is read as plain text, unless `allowSpecial`. */
+  readonly controlTokens?: readonly string[]
+  /** The names that the tokenizer has for some tokens, such as `bos_token`. */
+  readonly namedTokens?: Readonly<Record<string, string>>
+  /** Sequences that wait and that run, and how full the cache is. */
+  readonly load?: LmLoad
   /** The ids that `generate` would read. Text gets the tokenizer's start token; control tokens in it stay plain text. */
   encode(prompt: Prompt): number[]
   /** Ids as text, control tokens left out. */
@@ -253,6 +286,10 @@ export interface Lm {
     prompts: readonly Prompt[],
     options?: Pick<HiddenOptions, 'pooling' | 'adapter' | 'signal'>,
   ): Promise<Float32Array[]>
+  /** Takes another adapter in from its directory, which `adapter` may then name. UsageError where the name is taken. */
+  loadAdapter?(name: string, directory: string): Promise<void>
+  /** Gives an adapter up; texts that go through it end first. UsageError for a name that there is not. */
+  unloadAdapter?(name: string): Promise<void>
 }
 
 /** Waits for a continuation to end and joins its pieces. */
