@@ -104,7 +104,8 @@ export function describeError(error: unknown): string {
   )}`
 }
 
-function messageOf(error: unknown): string {
+/** What an error says; of one of the operating system, in words. */
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return describeSystemError(error) ?? error.message
 }
