@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises'
 import { InputError, TokenizerError, UnsupportedError, UsageError } from '../errors.ts'
 import { checkHidden, checkPrompt, checkRequest, checkScoring } from '../lm/check-request.ts'
 import {
+  type ChatPromptOptions,
   collect,
   type GenerateRequest,
   type Generation,
@@ -127,21 +128,32 @@ export class Engine implements Lm {
       const { addSpecialTokens = true, allowSpecial = false } = prompt
       return Array.from(tokenizer.encode(prompt.prompt, { addSpecialTokens, allowSpecial }))
     }
-    const { messages, tools } = prompt
-    const template = chatTemplateOf(tokenizer, tools)
-    return Array.from(encodeChat(tokenizer, template, { messages, tools, addGenerationPrompt: true }).ids)
+    const { messages, tools, continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage } = prompt
+    const { documents, variables } = prompt
+    const chat = { messages, tools, documents, variables, continueFinalMessage, addGenerationPrompt }
+    return Array.from(encodeChat(tokenizer, chatTemplateOf(tokenizer, tools), chat).ids)
   }
 
   get prefixTokenId(): number | undefined {
     return this.tokenizer?.bosTokenId ?? this.tokenizer?.eosTokenId ?? this.model.config.eosTokenIds[0]
   }
 
-  renderChat(
-    messages: readonly ChatMessage[],
-    { addGenerationPrompt = false }: { addGenerationPrompt?: boolean } = {},
-  ): string {
+  renderChat(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): string {
     const tokenizer = this.#needTokenizer()
-    return renderChat(chatTemplateOf(tokenizer), { messages, addGenerationPrompt, namedTokens: tokenizer.namedTokens })
+    const { namedTokens } = tokenizer
+    return renderChat(chatTemplateOf(tokenizer, options.tools), { ...options, messages, namedTokens })
+  }
+
+  get chatTemplate(): string | undefined {
+    return this.tokenizer?.chatTemplate
+  }
+
+  get controlTokens(): readonly string[] {
+    return [...(this.tokenizer?.controlTokens ?? [])]
+  }
+
+  get namedTokens(): Readonly<Record<string, string>> {
+    return this.tokenizer?.namedTokens ?? {}
   }
 
   decode(ids: readonly number[]): string {
@@ -239,11 +251,14 @@ export class Engine implements Lm {
     const settings = generationSettings(request, this.generationConfig, this.vocabSize)
     this.#checkAdapter(settings.adapter)
     if (settings.stop.length > 0) this.#needTokenizer()
-    const promptIds = this.encode(request)
+    const all = this.encode(request)
+    const promptIds = all.slice(-(request.maxPromptTokens ?? all.length))
     const { contextLength, tokenizer } = this
     this.#checkText(promptIds, 'prompt', contextLength - 1)
-    const isOwnText = 'messages' in request
-    const endTokenIds = [...this.#endTokenIds(), ...(isOwnText ? this.#turnEndIds() : [])]
+    const isTurn = 'messages' in request
+    // A turn that goes on is the rest of a text that was begun.
+    const isOwnText = isTurn && !request.continueFinalMessage
+    const endTokenIds = [...this.#endTokenIds(), ...(isTurn ? this.#turnEndIds() : [])]
     const { signal, structure } = request
     if (structure !== undefined)
       settings.mask = this.#structures.mask(structure, this.#needTokenizer(), this.vocabSize, {

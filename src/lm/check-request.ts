@@ -80,6 +80,9 @@ export function checkRequest(request: GenerateRequest): void {
   checkPrompt(request)
   checkOptionNames('generate', request, REQUEST, ELSEWHERE)
   for (const name of LISTS) checkList(name, request[name])
+  const { maxPromptTokens: most = 1 } = request
+  if (!(Number.isSafeInteger(most) && most >= 1))
+    throw new UsageError(`maxPromptTokens: expected a whole number of at least 1, got ${brief(most)}`)
   for (const other of ['mask', 'ignoreEos'] as const)
     if (request.structure !== undefined && request[other])
       throw new UsageError(`structure: expected it without \`${other}\`, got both`)

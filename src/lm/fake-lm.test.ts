@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { UsageError } from '../errors.ts'
 import type { Structure } from '../grammar/grammar.ts'
 import { fakeLm } from './fake-lm.ts'
-import { collect, type GenerateOptions } from './lm.ts'
+import { type ChatPromptOptions, collect, type GenerateOptions } from './lm.ts'
 import { tokenBits } from './token-mask.ts'
 
 describe('fakeLm', () => {
@@ -127,5 +128,60 @@ describe('fakeLm', () => {
     expect(await say({ choice: ['no', 'yes'] })).toBe('yes')
     expect(await say({ regex: 'y[aeiou]+\\d' })).toMatch(/^ye\d$/)
     expect(await say({ json_schema: { type: 'boolean' } })).toBe('false')
+  })
+})
+
+describe('fakeLm, of chats', () => {
+  const messages = [
+    { role: 'user', content: 'hi' },
+    { role: 'assistant', content: 'a b ' },
+  ]
+
+  it('reads what it renders', () => {
+    const lm = fakeLm()
+    const read = (options: ChatPromptOptions) => lm.decode(lm.encode({ messages, ...options }))
+    const begun = { addGenerationPrompt: true, tools: [{ name: 'f' }], documents: ['d'] }
+    expect(read({ tools: [{ name: 'f' }], documents: ['d'] })).toBe(lm.renderChat!(messages, begun))
+    expect(read(begun)).toBe('tool: {"name": "f"}\ndocument: "d"\nuser: hi\nassistant: a b \nassistant: ')
+    expect(read({ addGenerationPrompt: false })).toBe(lm.renderChat!(messages))
+    expect(read({ continueFinalMessage: true })).toBe('user: hi\nassistant: a b ')
+    expect(lm.renderChat!(messages, { continueFinalMessage: true })).toBe('user: hi\nassistant: a b ')
+    expect(() => read({ continueFinalMessage: true, addGenerationPrompt: true })).toThrow(UsageError)
+    expect(lm.chatTemplate).toContain('message.role')
+  })
+
+  it('reads the last tokens only where that is asked for', async () => {
+    const lm = fakeLm({ reply: () => 'x', contextLength: 8 })
+    const generate = (maxPromptTokens: number) =>
+      collect(lm.generate({ prompt: '0123456789', maxPromptTokens, promptLogprobs: true }))
+    const { usage, promptLogprobs } = await generate(3)
+    expect(usage.promptTokens).toBe(3)
+    expect(promptLogprobs!.map((place) => place?.id)).toEqual([undefined, 56, 57])
+    for (const wrong of [0, -1, 1.5]) await expect(generate(wrong)).rejects.toThrow('maxPromptTokens: expected')
+    await expect(generate(9)).rejects.toThrow('prompt: expected')
+  })
+})
+
+describe('fakeLm, of adapters', () => {
+  it('takes them in and gives them up when their texts have ended', async () => {
+    const lm = fakeLm({ adapters: ['a'] })
+    await lm.loadAdapter!('b', 'somewhere')
+    expect(lm.adapters).toEqual(['a', 'b'])
+    await expect(lm.loadAdapter!('a', 'elsewhere')).rejects.toThrow(UsageError)
+    const text = lm.generate({ prompt: 'abc', adapter: 'b' })[Symbol.asyncIterator]()
+    await text.next()
+    expect(lm.load).toMatchObject({ running: 1, usedBlocks: 1 })
+    let isGone = false
+    const gone = lm.unloadAdapter!('b').then(() => {
+      isGone = true
+    })
+    await expect(collect(lm.generate({ prompt: 'abc', adapter: 'b' }))).rejects.toThrow('adapter: expected')
+    await expect(lm.unloadAdapter!('b')).rejects.toThrow(UsageError)
+    await expect(lm.loadAdapter!('b', 'somewhere')).rejects.toThrow(UsageError)
+    expect(isGone).toBe(false)
+    await text.return!()
+    await gone
+    await lm.loadAdapter!('b', 'somewhere')
+    expect(lm.load).toMatchObject({ running: 0, usedBlocks: 0 })
   })
 })

@@ -3,6 +3,7 @@
 import { UsageError } from '../errors.ts'
 import { compileGrammar } from '../grammar/grammar.ts'
 import { StructuredText } from '../grammar/structured-text.ts'
+import { renderChat } from '../text/chat-template.ts'
 import { checkHidden, checkPrompt, checkRequest, checkScoring } from './check-request.ts'
 import {
   collect,
@@ -52,13 +53,20 @@ const VOCAB_SIZE = 0x110000
  */
 export function fakeLm(options: FakeLmOptions = {}): Lm {
   const { logProb = () => -1, candidates = () => [], contextLength = 4096, canChat = true } = options
-  const { adapters = [], layers = 2, info = { name: 'fake' } } = options
+  const { layers = 2, info = { name: 'fake' } } = options
+  const adapters = [...(options.adapters ?? [])]
+  const leaving = new Set<string>()
+  const running = new Set<{ ids: readonly number[]; adapter: string | null }>()
+  /** Told when a text ends. */
+  const ended: (() => void)[] = []
   const vector = options.vector ?? ((ids, index, layer) => [ids[index]!, index, layer])
   const encode = (prompt: Prompt): number[] => {
     checkPrompt(prompt)
     return 'ids' in prompt ? [...prompt.ids] : toIds(textOf(prompt))
   }
-  const answer = options.reply ?? ((prompt) => ('ids' in prompt ? fromIds(prompt.ids) : textOf(prompt)))
+  const echo = (prompt: Prompt): string =>
+    'ids' in prompt ? fromIds(prompt.ids) : textOf({ addGenerationPrompt: false, ...prompt })
+  const answer = options.reply ?? echo
   const cache = new TextsSeen()
 
   const checkAdapter = (adapter: string | null = null): void => {
@@ -80,8 +88,21 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
 
   async function* generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
     checkRequest(request)
-    checkAdapter(request.adapter)
-    const ids = encode(request)
+    const { adapter = null } = request
+    checkAdapter(adapter)
+    const run = { ids: [], adapter }
+    running.add(run)
+    try {
+      yield* write(request, run.ids)
+    } finally {
+      running.delete(run)
+      for (const look of ended.splice(0)) look()
+    }
+  }
+
+  async function* write(request: GenerateRequest, ids: number[]): AsyncGenerator<GenerationPiece, void, undefined> {
+    const all = encode(request)
+    ids.push(...all.slice(-(request.maxPromptTokens ?? all.length)))
     const promptTokens = ids.length
     if (promptTokens >= contextLength) throw new UsageError(`prompt: expected fewer than ${contextLength} tokens`)
     const usage: Usage = { promptTokens, completionTokens: 0 }
@@ -152,8 +173,27 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     vocabSize: VOCAB_SIZE,
     canChat,
     prefixTokenId: 0,
-    renderChat: (messages, { addGenerationPrompt = false } = {}) =>
-      textOf({ messages }) + (addGenerationPrompt ? 'assistant: ' : ''),
+    renderChat: (messages, chat) => textOf({ messages, addGenerationPrompt: false, ...chat }),
+    ...(canChat && { chatTemplate: TEMPLATE }),
+    controlTokens: [],
+    namedTokens: {},
+    get load() {
+      const usedBlocks = Array.from(running, ({ ids }) => Math.ceil(ids.length / 16)).reduce((sum, n) => sum + n, 0)
+      return { waiting: 0, running: running.size, usedBlocks, blocks: 16 * Math.ceil(contextLength / 16) }
+    },
+    async loadAdapter(name) {
+      if (adapters.includes(name) || leaving.has(name))
+        throw new UsageError(`adapter: expected a name that is free, got ${name}. Unload that one first`)
+      adapters.push(name)
+    },
+    async unloadAdapter(name) {
+      checkAdapter(name)
+      adapters.splice(adapters.indexOf(name), 1)
+      leaving.add(name)
+      while ([...running].some(({ adapter }) => adapter === name))
+        await new Promise<void>((resolve) => ended.push(resolve))
+      leaving.delete(name)
+    },
     encode,
     decode: (ids) => fromIds(ids.filter((id) => id !== 0)),
     tokenBytes: (id) => new TextEncoder().encode(id === 0 ? '' : String.fromCodePoint(id)),
@@ -225,9 +265,19 @@ class TextsSeen {
   }
 }
 
+/** What stands for a conversation: `role: content` on a line each, tools and documents before, variables nowhere. */
+const TEMPLATE = `{%- for tool in tools or [] %}{{- 'tool: ' + tool | tojson + '\\n' }}{%- endfor %}
+{%- for document in documents or [] %}{{- 'document: ' + document | tojson + '\\n' }}{%- endfor %}
+{%- for message in messages %}
+{{- message.role + ': ' }}{{- message.content if message.content is string else message.content | tojson }}{{- '\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- 'assistant: ' }}{%- endif %}`
+
 function textOf(prompt: Exclude<Prompt, { ids: readonly number[] }>): string {
   if ('prompt' in prompt) return prompt.prompt
-  return prompt.messages.map(({ role, content }) => `${role}: ${String(content)}\n`).join('')
+  const { messages, tools, documents, variables, continueFinalMessage = false } = prompt
+  const { addGenerationPrompt = !continueFinalMessage } = prompt
+  return renderChat(TEMPLATE, { messages, tools, documents, variables, continueFinalMessage, addGenerationPrompt })
 }
 
 const toIds = (text: string): number[] => Array.from(text, (character) => character.codePointAt(0)!)

@@ -3,6 +3,7 @@
 // gets the range of its tokens, so that a loss can be put on what an assistant said.
 
 import { type ChatInput, chatVariables, parseTemplate, renderCalls, renderTemplate } from './chat-template.ts'
+import { endOfFinalMessage } from './final-message.ts'
 import { generationPrompt } from './generation-prompt.ts'
 import type { Template } from './jinja/template.ts'
 import type { Value } from './jinja/values.ts'
@@ -51,9 +52,11 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
   const texts = JSON.stringify([chat.messages, chat.tools, chat.documents, chat.variables, template])
   const mask = ContentMask.for(tokenizer.controlTokens, texts, toolTexts(plain.variables.get('messages')!))
   const rendering = renderMasked(program, { ...plain, trusted: trustedNames(chat) }, mask, chat.now!)
-  const { text, masked } = rendering
+  const end = chat.continueFinalMessage ? endOfFinalMessage(rendering.text, chat.messages) : rendering.text.length
+  const [text, masked] = [rendering.text.slice(0, end), rendering.masked.slice(0, end)]
   const prompt = generationPrompt(program, chat, tokenizer.controlTokens)
-  const parts = locateMessages(rendering, { mask, prompt, controlTokens: tokenizer.controlTokens })
+  const located = locateMessages(rendering, { mask, prompt, controlTokens: tokenizer.controlTokens })
+  const parts = located.map((part) => part && cutAt(part, end))
   const cuts = [...new Set(parts.flatMap(offsetsOf))].sort((a, b) => a - b)
   const encoded = tokenizer.encodeMasked(text, masked, cuts)
   const tokenAt = new Map(cuts.map((cut, index) => [cut, encoded.cuts[index]!]))
@@ -66,6 +69,21 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
     return { ...tokens, hasUntoldFrame, text: text.slice(start, end) }
   })
   return { ids: encoded.ids, text, spans }
+}
+
+/** What of a message's place is before `end`. */
+function cutAt(part: TextSpan, end: number): TextSpan {
+  const cut = (offset: number): number => Math.min(offset, end)
+  const foreign = part.foreign.map(([from, to]) => [cut(from), cut(to)] as const)
+  const { start, bodyStart, bodyEnd } = part
+  return {
+    ...part,
+    start: cut(start),
+    bodyStart: cut(bodyStart),
+    bodyEnd: cut(bodyEnd),
+    end: cut(part.end),
+    foreign: foreign.filter(([from, to]) => to > from),
+  }
 }
 
 function offsetsOf(part: TextSpan | undefined): number[] {

@@ -1,7 +1,8 @@
 // Renders chats with the Jinja template that comes with a model, byte for byte as Transformers does.
 // Encoding the result so that nobody's message can end a turn is chat-encoding.ts.
 
-import { TokenizerError } from '../errors.ts'
+import { TokenizerError, UsageError } from '../errors.ts'
+import { endOfFinalMessage, markFinalMessage } from './final-message.ts'
 import { toValue } from './jinja/convert.ts'
 import { TemplateError } from './jinja/errors.ts'
 import { type RenderOptions, Template } from './jinja/template.ts'
@@ -23,6 +24,11 @@ export interface ChatInput {
   documents?: readonly unknown[] | undefined
   /** End with the beginning of an assistant turn. Default false. */
   addGenerationPrompt?: boolean | undefined
+  /**
+   * The last message is not ended, whoever's it is, so that its author goes on with it; white space at its end is there where the template
+   * keeps it. Default false. Not together with `addGenerationPrompt`.
+   */
+  continueFinalMessage?: boolean | undefined
   bosToken?: string | undefined
   eosToken?: string | undefined
   /** Further tokens that the tokenizer has a name for, such as `pad_token`. */
@@ -50,7 +56,8 @@ const parsed = new Map<string, Template>()
  */
 export function renderChat(template: string, input: ChatInput): string {
   const program = parseTemplate(template)
-  return renderCalls(program, chatVariables(input), input.now).text
+  const { text } = renderCalls(program, chatVariables(input), input.now)
+  return input.continueFinalMessage ? text.slice(0, endOfFinalMessage(text, input.messages)) : text
 }
 
 /** Parses a template, or takes one that was parsed lately. */
@@ -65,6 +72,11 @@ export function parseTemplate(template: string): Template {
 
 /** The names that Transformers gives a template: a token that the tokenizer does not name is undefined there. */
 export function chatVariables(input: ChatInput): Map<string, Value> {
+  if (input.continueFinalMessage && input.addGenerationPrompt)
+    throw new UsageError(
+      'continueFinalMessage: expected it without addGenerationPrompt, which begins another message, got both. Leave one out',
+    )
+  const messages = input.continueFinalMessage ? markFinalMessage(input.messages) : input.messages
   return guarded(() => {
     const variables = new Map<string, Value>()
     const put = (name: string, value: unknown): void => {
@@ -74,7 +86,7 @@ export function chatVariables(input: ChatInput): Map<string, Value> {
     put('bos_token', input.bosToken)
     put('eos_token', input.eosToken)
     for (const [name, value] of Object.entries(input.variables ?? {})) put(name, value)
-    put('messages', input.messages)
+    put('messages', messages)
     put('tools', input.tools ?? null)
     put('documents', input.documents ?? null)
     put('add_generation_prompt', input.addGenerationPrompt === true)
