@@ -2,15 +2,18 @@
 // and the text is cut where the mark comes out. What the template would write behind the message is left out by that, whatever it is.
 
 import { TokenizerError } from '../errors.ts'
-import type { ChatMessage } from './chat-template.ts'
 import { strip } from './jinja/text.ts'
 
 // Transformers' own, so that a template which looks at the end of a message does the same here. The space tells whether it trims.
 const MARK = 'CONTINUE_FINAL_MESSAGE_TAG '
 const BARE_MARK = MARK.trimEnd()
 
+interface HasContent {
+  content?: unknown
+}
+
 /** The messages with the mark behind the last one's text: its content, or the last part of it that has one. */
-export function markFinalMessage(messages: readonly ChatMessage[]): ChatMessage[] {
+export function markFinalMessage<M extends HasContent>(messages: readonly M[]): M[] {
   const last = messages.at(-1)
   const content = last?.content
   if (last === undefined || (typeof content !== 'string' && !Array.isArray(content)))
@@ -24,7 +27,7 @@ export function markFinalMessage(messages: readonly ChatMessage[]): ChatMessage[
 }
 
 /** Where a text that was rendered of marked messages ends: before the mark, and where the template trims, before the white space there. */
-export function endOfFinalMessage(text: string, messages: readonly ChatMessage[]): number {
+export function endOfFinalMessage(text: string, messages: readonly HasContent[]): number {
   const at = text.lastIndexOf(BARE_MARK)
   if (at === -1 || !text.includes(strip(textOf(messages.at(-1)?.content), undefined, 'both')))
     throw new TokenizerError(
