@@ -4,7 +4,18 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { entries, type PublicName, surface } from './surface.ts'
 
 /** Entries that need no LibTorch: a program without tensors must not need one. */
-const WITHOUT_TENSORS = ['./text', './hub', './data', './grammar', './lm', './eval', './report', './methods']
+const WITHOUT_TENSORS = [
+  './text',
+  './hub',
+  './data',
+  './grammar',
+  './lm',
+  './chat',
+  './ai-sdk',
+  './eval',
+  './report',
+  './methods',
+]
 
 let names: Map<string, PublicName[]>
 beforeAll(() => {
