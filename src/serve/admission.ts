@@ -111,11 +111,11 @@ export class Admission {
   }
 
   /**
-   * Waits for rows. ApiError 400 for more rows than there are; 429 with `retry-after` where the queue is full (`queue_full`), the wait
-   * took too long (`queue_timeout`) or a key has its share (`rate_limit_exceeded`); 503 (`draining`) after `drain`. With an aborted
-   * signal it rejects with the signal's reason.
+   * Waits for rows. What is refused at once is thrown at once, so that a stream need not begin for it: ApiError 400 for more rows than
+   * there are; 429 with `retry-after` where the queue is full (`queue_full`) or a key has its share (`rate_limit_exceeded`); 503
+   * (`draining`) after `drain`. The promise fails where the wait takes too long (429, `queue_timeout`), and with the signal's reason.
    */
-  async enter({ rows = 1, key = '', priority = 0, signal }: Entrant = {}): Promise<Ticket> {
+  enter({ rows = 1, key = '', priority = 0, signal }: Entrant = {}): Promise<Ticket> {
     signal?.throwIfAborted()
     if (!Number.isInteger(rows) || rows < 1) throw new UsageError(`rows: expected a whole number, got ${rows}`)
     if (this.isDraining)
@@ -138,13 +138,7 @@ export class Admission {
         'queue_full',
         this.secondsOf(this.rowsWaiting),
       )
-    const leaveKey = this.takeKey(key)
-    try {
-      return await this.wait(rows, priority, signal, leaveKey)
-    } catch (error) {
-      leaveKey()
-      throw error
-    }
+    return this.wait(rows, priority, signal, this.takeKey(key))
   }
 
   /**
@@ -170,6 +164,7 @@ export class Admission {
       const leaveQueue = (reason: unknown): void => {
         stop()
         this.queue.splice(this.queue.indexOf(entry), 1)
+        leaveKey()
         reject(reason)
         // Whoever stood behind it may fit.
         this.admitNext()
