@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { loadEncoder } from '../checkpoint/model-directory/encoder-directory.ts'
+import { InputError } from '../errors.ts'
 import { bertScore } from '../lm/bert-score.ts'
 import { dotProduct } from '../lm/embedder.ts'
 import { EncoderEmbedder } from './encoder-embedder.ts'
@@ -51,6 +52,19 @@ describe('vectors of texts', () => {
       expect(alone[row]!).toBeAllclose(unit(states[0]!), { absolute: 1e-5 })
       expect(together[row]!).toBeAllclose(alone[row]!, { absolute: 1e-5 })
     }
+  })
+
+  it('are those of its own ids, too, which are read as they are', async () => {
+    const embedder = new EncoderEmbedder(model, framed, { maxLength: 6 })
+    const long = '5 6 7 8 9 10 11'
+    expect(embedder.encode(long)).toEqual([2, 5, 6, 7, 8, 3])
+    expect(embedder.encode(long, { truncate: false })).toEqual([2, 5, 6, 7, 8, 9, 10, 11, 3])
+    const [text, ids, plain] = await embedder.embed([long, embedder.encode(long), [5, 6]])
+    expect(ids).toEqual(text)
+    expect(plain!).toBeAllclose((await new EncoderEmbedder(model, bare).embed(['5 6']))[0]!, { absolute: 1e-6 })
+    expect(embedder.contextLength).toBe(6)
+    for (const wrong of [[], [1, 2, 3, 4, 5, 6, 7], [96], [-1], [1.5]])
+      await expect(embedder.embed(['5', wrong])).rejects.toThrow(InputError)
   })
 
   it('are pooled in no other way', () => {

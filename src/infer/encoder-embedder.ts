@@ -1,7 +1,7 @@
 // An encoder and its tokenizer → an `Embedder`.
 import { stack } from '../data/batches.ts'
 import { type FramingTokenizer, framedText } from '../data/tuning/framed-text.ts'
-import { UsageError } from '../errors.ts'
+import { InputError, UsageError } from '../errors.ts'
 import type { Embedder, EmbedOptions, TokenVectors } from '../lm/embedder.ts'
 import type { Encoder } from '../model/encoder/encoder.ts'
 import { meanOf, rowsAt } from '../model/encoder/pool.ts'
@@ -26,7 +26,7 @@ export class EncoderEmbedder implements Embedder {
   private readonly tokenizer: FramingTokenizer
   private readonly layer: number | undefined
   private readonly batchSize: number
-  private readonly maxLength: number
+  readonly contextLength: number
 
   constructor(
     model: Encoder,
@@ -47,14 +47,18 @@ export class EncoderEmbedder implements Embedder {
     this.pooling = pooling
     this.layer = layer
     this.batchSize = batchSize
-    this.maxLength = Math.min(maxLength, model.window)
+    this.contextLength = Math.min(maxLength, model.window)
   }
 
   get dimensions(): number {
     return this.model.config.hiddenSize
   }
 
-  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+  encode(text: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
+    return [...framedText(this.tokenizer, text, truncate ? this.contextLength : Number.POSITIVE_INFINITY).ids]
+  }
+
+  async embed(texts: readonly (string | readonly number[])[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const vectors: Float32Array[] = Array(texts.length)
     await this.eachBatch(texts, options, (indices, hidden, batch) => {
       const pooled = this.pooling === 'cls' ? rowsAt(hidden, new Int32Array(batch.rows)) : meanOf(hidden, batch)
@@ -86,9 +90,23 @@ export class EncoderEmbedder implements Embedder {
     this.model.free()
   }
 
+  private idsOf(text: string | readonly number[], index: number): Int32Array {
+    if (typeof text === 'string') {
+      const { ids } = framedText(this.tokenizer, text, this.contextLength)
+      if (ids.length > 0) return ids
+      throw new UsageError(`text ${index}: expected at least one token, got an empty text`)
+    }
+    const { vocabSize } = this.model.config
+    if (text.length === 0 || text.length > this.contextLength)
+      throw new InputError(`text ${index}: expected 1 to ${this.contextLength} tokens, got ${text.length}`)
+    const wrong = text.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
+    if (wrong === undefined) return Int32Array.from(text)
+    throw new InputError(`text ${index}: expected token ids from 0 to ${vocabSize - 1}, got ${wrong}`)
+  }
+
   /** Texts of a length share a batch, and little is padded. */
   private async eachBatch(
-    texts: readonly string[],
+    texts: readonly (string | readonly number[])[],
     { signal, onProgress }: EmbedOptions,
     take: (
       indices: readonly number[],
@@ -97,9 +115,7 @@ export class EncoderEmbedder implements Embedder {
       ids: readonly Int32Array[],
     ) => void,
   ): Promise<void> {
-    const all = texts.map((text) => framedText(this.tokenizer, text, this.maxLength).ids)
-    const empty = all.findIndex((ids) => ids.length === 0)
-    if (empty !== -1) throw new UsageError(`text ${empty}: expected at least one token, got an empty text`)
+    const all = texts.map((text, index) => this.idsOf(text, index))
     const order = [...all.keys()].sort((a, b) => all[a]!.length - all[b]!.length)
     for (let start = 0; start < order.length; start += this.batchSize) {
       signal?.throwIfAborted()

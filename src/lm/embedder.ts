@@ -22,8 +22,18 @@ export interface TokenVectors {
 export interface Embedder {
   /** Numbers of a vector. */
   readonly dimensions: number
-  /** One vector for each text; of length 1, so that their products are cosines. */
-  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>
+  /** Tokens of a text at most, those around it included. */
+  readonly contextLength: number
+  /**
+   * The ids that `embed` reads for a text, with those around it, such as `[CLS]` and `[SEP]`; cut at `contextLength` unless `truncate` is
+   * false, which tells how long it is.
+   */
+  encode(text: string, options?: { truncate?: boolean }): number[]
+  /**
+   * One vector for each text; of length 1, so that their products are cosines. Ids are read as they are, nothing put around them and none
+   * cut off: InputError where they are more than `contextLength`, none, or not the model's.
+   */
+  embed(texts: readonly (string | readonly number[])[], options?: EmbedOptions): Promise<Float32Array[]>
   /** The vectors of each text's tokens. */
   embedTokens(texts: readonly string[], options?: EmbedOptions): Promise<TokenVectors[]>
 }
