@@ -9,6 +9,7 @@ import { embed, embedMany, generateObject, generateText, type ModelMessage, Outp
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Embedder } from '../lm/embedder.ts'
+import { fakeEmbedder } from '../lm/fake-embedder.ts'
 import { type FakeLmOptions, fakeLm } from '../lm/fake-lm.ts'
 import type { GenerateRequest } from '../lm/lm.ts'
 import { type AnnealProvider, createAnneal } from './create-anneal.ts'
@@ -39,7 +40,7 @@ describe('generateText', () => {
     const prompt = 'Hi' // "user: Hi\n" is 9 characters
     const { text, finishReason, usage, response, warnings } = await generateText({ model: anneal(), prompt })
     expect([text, finishReason, warnings]).toEqual(['Hello there.', 'stop', []])
-    expect(usage).toMatchObject({ inputTokens: 9, outputTokens: 13, totalTokens: 22, cachedInputTokens: 0 })
+    expect(usage).toMatchObject({ inputTokens: 20, outputTokens: 13, totalTokens: 33, cachedInputTokens: 0 })
     expect([response.modelId, response.id]).toEqual(['fake', expect.stringMatching(/^anneal-[\da-f-]{36}$/)])
     const again = await generateText({ model: anneal(), prompt })
     expect(again.usage.inputTokenDetails).toEqual({ noCacheTokens: 1, cacheReadTokens: 8, cacheWriteTokens: undefined })
@@ -264,7 +265,7 @@ describe('streamText', () => {
     expect(deltas.join('')).toBe('Hello there.')
     expect(deltas.length).toBeGreaterThan(5)
     expect(await stream.finishReason).toBe('stop')
-    expect((await stream.usage).totalTokens).toBe(22)
+    expect((await stream.usage).totalTokens).toBe(33)
   })
 
   it('gives the pieces themselves where they are asked for', async () => {
@@ -337,14 +338,13 @@ describe('models', () => {
   })
 
   it('embed with an encoder', async () => {
-    const seen: string[][] = []
+    const seen: (string | readonly number[])[][] = []
     const embedder: Embedder = {
-      dimensions: 2,
+      ...fakeEmbedder({ dimensions: 2 }),
       embed: async (texts) => {
         seen.push([...texts])
         return texts.map((text) => Float32Array.of(text.length, 0))
       },
-      embedTokens: () => Promise.reject(new Error('not asked for')),
     }
     const anneal = createAnneal(fakeLm(), { embedder })
     const { embeddings } = await embedMany({ model: anneal.embeddingModel('embedder'), values: ['a', 'bcd'] })
