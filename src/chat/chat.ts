@@ -1,139 +1,97 @@
 // A conversation's next answer: what the assistant says, what it thinks before, and which tools it calls, told apart while it is written.
 
-import type { Structure } from '../grammar/grammar.ts'
-import type { FinishReason, GenerateOptions, Lm, TokenLogProb, Usage } from '../lm/lm.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
+import type { FinishReason, GenerationPiece, Lm } from '../lm/lm.ts'
+import type { ChatPiece, ChatUsage } from './answer.ts'
+import { AnswerParser } from './answer-parser.ts'
+import { planChat } from './plan.ts'
+import type { ChatRequest } from './request.ts'
+import { TextStops } from './text-stops.ts'
 
-/** A function that the model may call, as in the OpenAI API. */
-export interface Tool {
-  type: 'function'
-  function: {
-    name: string
-    description?: string
-    /** JSON Schema of the arguments, an object; without one, any object. */
-    parameters?: unknown
-    strict?: boolean | null
-  }
-}
+export {
+  type ChatAnswer,
+  type ChatDelta,
+  type ChatFinishReason,
+  type ChatPiece,
+  type ChatUsage,
+  collectChat,
+  type ToolCall,
+} from './answer.ts'
+export type { ChatRequest, Tool, ToolChoice } from './request.ts'
 
-/** Whether tools are called: `none` never, `auto` as the model likes, `required` at least one, `{ name }` this one. */
-export type ToolChoice = 'none' | 'auto' | 'required' | { name: string }
-
-/** What to answer, and how. */
-export interface ChatRequest extends Omit<GenerateOptions, 'skipSpecialTokens'> {
-  messages: readonly ChatMessage[]
-  tools?: readonly Tool[]
-  /** Default `auto` where there are tools. */
-  toolChoice?: ToolChoice
-  /** Whether one answer may have several calls; default true. */
-  parallelToolCalls?: boolean
-  /** What the answer's own text has to be; reasoning before it and tool calls are not bound by it. */
-  structure?: Structure
-  /** Further variables of the chat template, such as `enable_thinking`. */
-  variables?: Readonly<Record<string, unknown>>
-  /** Documents for templates that have a place for them. */
-  documents?: readonly unknown[]
-  /** Default true: the answer begins a turn of the assistant. */
-  addGenerationPrompt?: boolean
-  /** The last message is the beginning of the answer and is gone on with. */
-  continueFinalMessage?: boolean
-}
-
-/** What a piece of an answer adds. A call's name comes once and whole, its arguments in parts that join to JSON. */
-export type ChatDelta =
-  | { type: 'text'; text: string }
-  | { type: 'reasoning'; text: string }
-  | { type: 'tool-call'; index: number; id: string; name: string }
-  | { type: 'tool-arguments'; index: number; text: string }
-
-/** `tool_calls`: the answer ended and has calls in it. */
-export type ChatFinishReason = FinishReason | 'tool_calls'
-
-/** Tokens read and made, those of reasoning told apart. */
-export interface ChatUsage extends Usage {
-  /** Those of `completionTokens` that reasoning took, with its marks. */
-  reasoningTokens: number
-}
-
-/** A part of an answer as it comes: what `GenerationPiece` has, its text told apart. */
-export interface ChatPiece {
-  deltas: readonly ChatDelta[]
-  tokenIds: readonly number[]
-  logprobs?: readonly TokenLogProb[]
-  promptLogprobs?: readonly (TokenLogProb | null)[]
-  /** In the last piece only, as are the following. */
-  finishReason?: ChatFinishReason
-  stop?: string | number
-  limit?: 'max_new_tokens' | 'context'
-  usage?: ChatUsage
-}
-
-/** A call of a tool. */
-export interface ToolCall {
-  id: string
-  name: string
-  /** JSON of an object; cut where `finishReason` is `length` or `aborted`. */
-  arguments: string
-}
-
-/** A whole answer: the fold of its pieces. */
-export interface ChatAnswer {
-  text: string
-  reasoning: string
-  toolCalls: readonly ToolCall[]
-  tokenIds: readonly number[]
-  logprobs?: readonly TokenLogProb[]
-  promptLogprobs?: readonly (TokenLogProb | null)[]
-  finishReason: ChatFinishReason
-  stop?: string | number
-  limit?: 'max_new_tokens' | 'context'
-  usage: ChatUsage
-}
-
-/** Answers a conversation, piece by piece. UsageError for tools that are malformed, or a choice that names none of them. */
+/**
+ * Answers a conversation, piece by piece. Where tools are given, nothing but calls that keep to their schemas can come behind the mark that
+ * opens one. UsageError for tools that are malformed, a choice that names none of them, or a `strict` schema that cannot be kept to.
+ *
+ * Stop strings of an answer that may have calls or thoughts are looked for in its text alone: none cuts a call.
+ */
 export async function* chat(lm: Lm, request: ChatRequest): AsyncGenerator<ChatPiece, void, undefined> {
-  for await (const { text, finishReason, usage, ...rest } of lm.generate(request)) {
-    yield {
+  const { request: asked, parser: options, stop, notices } = planChat(lm, request)
+  const parser = new AnswerParser(options)
+  const stops = stop.length === 0 ? undefined : new TextStops(stop, request.minTokens ?? 0)
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([stopping.signal, ...(request.signal === undefined ? [] : [request.signal])])
+  let completionTokens = 0
+  let reasoningTokens = 0
+  let isFirst = true
+  for await (const piece of lm.generate({
+    ...asked,
+    ...(stops === undefined ? asked.signal && { signal: asked.signal } : { signal }),
+  })) {
+    const { text, finishReason, usage, ...rest } = piece
+    const isStopped = stops?.found !== undefined
+    const isOpen = parser.reasoningEnd === undefined
+    const deltas = parser.push(text)
+    if (finishReason !== undefined) deltas.push(...parser.end())
+    const tokens = completionTokens + piece.tokenIds.length
+    if (parser.isThinking) reasoningTokens = tokens
+    else if (isOpen && parser.reasoningEnd !== undefined)
+      reasoningTokens = tokens - tokensBehind(lm, piece, parser.pushed - parser.reasoningEnd)
+    const made: ChatPiece = {
       ...rest,
-      deltas: text === '' ? [] : [{ type: 'text', text }],
-      ...(finishReason !== undefined && { finishReason }),
-      ...(usage !== undefined && { usage: { ...usage, reasoningTokens: 0 } }),
+      deltas: stops?.filter(deltas, piece.tokenIds.length, finishReason !== undefined) ?? deltas,
     }
+    if (stops?.found !== undefined) stopping.abort()
+    if (isStopped)
+      Object.assign(made, { tokenIds: [] }, made.logprobs && { logprobs: [] }) // made before it was told to end
+    else completionTokens += piece.tokenIds.length
+    if (isFirst && notices.length > 0) made.notices = notices
+    isFirst = false
+    if (finishReason !== undefined && usage !== undefined) {
+      yield end(
+        made,
+        { finishReason, usage: { ...usage, completionTokens, reasoningTokens } },
+        stops?.found,
+        parser.calls,
+      )
+      return
+    }
+    yield made
   }
 }
 
-/** Waits for an answer to end and joins its pieces. */
-export async function collectChat(pieces: AsyncIterable<ChatPiece>): Promise<ChatAnswer> {
-  let text = ''
-  let reasoning = ''
-  const toolCalls: ToolCall[] = []
-  const tokenIds: number[] = []
-  const logprobs: TokenLogProb[] = []
-  let promptLogprobs: ChatPiece['promptLogprobs']
-  for await (const piece of pieces) {
-    for (const delta of piece.deltas) {
-      if (delta.type === 'text') text += delta.text
-      else if (delta.type === 'reasoning') reasoning += delta.text
-      else if (delta.type === 'tool-call') toolCalls[delta.index] = { id: delta.id, name: delta.name, arguments: '' }
-      else toolCalls[delta.index]!.arguments += delta.text
-    }
-    tokenIds.push(...piece.tokenIds)
-    logprobs.push(...(piece.logprobs ?? []))
-    promptLogprobs ??= piece.promptLogprobs
-    const { finishReason, stop, limit, usage } = piece
-    if (finishReason === undefined || usage === undefined) continue
-    return {
-      text,
-      reasoning,
-      toolCalls,
-      tokenIds,
-      ...(logprobs.length > 0 && { logprobs }),
-      ...(promptLogprobs !== undefined && { promptLogprobs }),
-      finishReason,
-      ...(stop !== undefined && { stop }),
-      ...(limit !== undefined && { limit }),
-      usage,
-    }
+/** The last piece, with why the answer is over. */
+function end(
+  piece: ChatPiece,
+  { finishReason, usage }: { finishReason: FinishReason; usage: ChatUsage },
+  stop: string | undefined,
+  calls: number,
+): ChatPiece {
+  const isOver = stop !== undefined || finishReason === 'stop'
+  const reason = isOver ? (calls > 0 ? 'tool_calls' : 'stop') : finishReason
+  if (stop === undefined) return { ...piece, finishReason: reason, usage }
+  const { limit: _, ...rest } = piece
+  return { ...rest, stop, finishReason: reason, usage }
+}
+
+/** Tokens at the end of a piece that made nothing but its last `length` units of text. */
+function tokensBehind(lm: Lm, { text, tokenIds }: GenerationPiece, length: number): number {
+  if (length <= 0 || tokenIds.length < 2 || lm.tokenBytes === undefined) return 0
+  let bytes = new TextEncoder().encode(text.slice(-length)).length
+  let count = 0
+  for (const id of tokenIds.toReversed()) {
+    bytes -= lm.tokenBytes(id).length
+    if (bytes < 0) break
+    count++
   }
-  throw new Error('an answer ended without a finish reason')
+  return count
 }

@@ -4,11 +4,11 @@ export {
   type ChatDelta,
   type ChatFinishReason,
   type ChatPiece,
-  type ChatRequest,
   type ChatUsage,
-  chat,
   collectChat,
-  type Tool,
   type ToolCall,
-  type ToolChoice,
-} from './chat.ts'
+} from './answer.ts'
+export { chat } from './chat.ts'
+export { chatNotices } from './plan.ts'
+export type { ChatRequest, Tool, ToolChoice } from './request.ts'
+export { TOOLS_TEXT } from './spelled-tools.ts'

@@ -3,20 +3,25 @@
 import { UsageError } from '../errors.ts'
 import { answering } from './answering.ts'
 import { ALL_CODE_POINTS, utf8 } from './code-points.ts'
+import { controlBytes } from './control-bytes.ts'
 import type { Expression } from './expression-table.ts'
 import { Expressions } from './expressions.ts'
 import { gbnf } from './gbnf.ts'
 import { type JsonSchemaOptions, jsonSchema } from './json/json-schema.ts'
 import { regularExpression } from './regular-expression.ts'
 
-/** What a text has to be. `text`: this very text. `until`: any text that does not have this one in it. */
+/**
+ * What a text has to be. `text`: this very text. `token`: this control token, or its text where the vocabulary has no such token; no other
+ * structure lets one come. `until`: any text that has this one, or none of these, in it, and with `unlike` does not begin so.
+ */
 export type Structure =
   | ({ json_schema: unknown } & JsonSchemaOptions)
   | { regex: string }
   | { choice: readonly string[] }
   | { grammar: string }
   | { text: string }
-  | { until: string }
+  | { token: string }
+  | { until: string | readonly string[]; unlike?: readonly string[] }
   | { sequence: readonly Structure[] }
   | { any_of: readonly Structure[] }
   | { repeat: Structure; min?: number; max?: number }
@@ -45,6 +50,8 @@ export function partsOf(grammar: Grammar): GrammarParts {
 export interface CompileOptions {
   /** Parts that it may have. Default 200,000. */
   most?: number
+  /** The control tokens that the vocabulary has: a `token` that is none of them is read as its text. Default: each `token` is one. */
+  controlTokens?: { has(token: string): boolean }
 }
 
 /** Characters of a structure. */
@@ -53,14 +60,14 @@ const MOST_CHARACTERS = 65_536
 const encoder = new TextEncoder()
 
 /** UsageError in one line for what is malformed, too large, not known or matches nothing. Texts are those that a model may write. */
-export function compileGrammar(structure: Structure, { most = 200_000 }: CompileOptions = {}): Grammar {
+export function compileGrammar(structure: Structure, { most = 200_000, controlTokens }: CompileOptions = {}): Grammar {
   const expressions = new Expressions()
-  const size = answering(expressions, () => JSON.stringify(structure)?.length ?? 0)
+  const size = answering(expressions, () => sizeOf(structure))
   if (size > MOST_CHARACTERS)
     throw new UsageError(`grammar: expected at most ${MOST_CHARACTERS} characters, got ${size}. Make it smaller`)
   expressions.most = most
   const root = answering(expressions, () => {
-    const made = expressionOf(expressions, structure)
+    const made = new StructureCompiler(expressions, controlTokens).compile(structure)
     expressions.settle()
     if (expressions.shortest(made) === Number.POSITIVE_INFINITY)
       throw new UsageError(
@@ -86,14 +93,19 @@ const KINDS: Readonly<Record<string, readonly [isRight: (value: unknown) => bool
     choice: [(value) => Array.isArray(value) && value.every(isText), 'a list of texts'],
     grammar: text,
     text,
-    until: text,
+    token: text,
+    until: [(value) => isText(value) || (Array.isArray(value) && value.every(isText)), 'a text or several'],
     sequence: list,
     any_of: list,
     repeat: [(value) => typeof value === 'object' && value !== null, 'a structure'],
   }
 })()
 /** What may stand beside, by kind. */
-const BESIDE: Readonly<Record<string, readonly string[]>> = { json_schema: ['whitespace'], repeat: ['min', 'max'] }
+const BESIDE: Readonly<Record<string, readonly string[]>> = {
+  json_schema: ['whitespace'],
+  repeat: ['min', 'max'],
+  until: ['unlike'],
+}
 
 /** UsageError unless it is one kind of structure, with values of its kind. */
 function checkStructure(structure: Structure): void {
@@ -121,26 +133,72 @@ function checkStructure(structure: Structure): void {
   }
 }
 
-function expressionOf(x: Expressions, structure: Structure): Expression {
-  checkStructure(structure)
-  if ('json_schema' in structure) return jsonSchema(x, structure.json_schema, structure)
-  if ('regex' in structure)
-    return x.frame(
-      regularExpression(x, structure.regex, (set) => utf8(x, set)),
-      'regex',
-    )
-  if ('choice' in structure) {
-    if (structure.choice.length === 0) throw new UsageError('choice: expected at least one text, got none')
-    return x.literals(structure.choice.map((text) => encoder.encode(text)))
+class StructureCompiler {
+  readonly #x: Expressions
+  readonly #controlTokens: CompileOptions['controlTokens']
+  /** A structure that stands in several places is compiled once. */
+  readonly #known = new Map<Structure, Expression>()
+
+  constructor(expressions: Expressions, controlTokens: CompileOptions['controlTokens']) {
+    this.#x = expressions
+    this.#controlTokens = controlTokens
   }
-  if ('grammar' in structure) return gbnf(x, structure.grammar)
-  if ('text' in structure) return x.literal(encoder.encode(structure.text))
-  if ('until' in structure) {
-    if (structure.until === '') throw new UsageError('until: expected a text that ends it, got an empty one')
-    const any = x.repeat(utf8(x, ALL_CODE_POINTS), 0)
-    return x.frame(x.and(any, x.not(x.seq(x.anything, x.literal(encoder.encode(structure.until)), x.anything))), 'text')
+
+  compile(structure: Structure): Expression {
+    const known = this.#known.get(structure)
+    if (known !== undefined) return known
+    checkStructure(structure)
+    const made = this.#expressionOf(structure)
+    this.#known.set(structure, made)
+    return made
   }
-  if ('sequence' in structure) return x.seq(...structure.sequence.map((part) => expressionOf(x, part)))
-  if ('any_of' in structure) return x.or(...structure.any_of.map((part) => expressionOf(x, part)))
-  return x.repeat(expressionOf(x, structure.repeat), structure.min ?? 0, structure.max)
+
+  #expressionOf(structure: Structure): Expression {
+    const x = this.#x
+    if ('json_schema' in structure) return jsonSchema(x, structure.json_schema, structure)
+    if ('regex' in structure)
+      return x.frame(
+        regularExpression(x, structure.regex, (set) => utf8(x, set)),
+        'regex',
+      )
+    if ('choice' in structure) {
+      if (structure.choice.length === 0) throw new UsageError('choice: expected at least one text, got none')
+      return x.literals(structure.choice.map((text) => encoder.encode(text)))
+    }
+    if ('grammar' in structure) return gbnf(x, structure.grammar)
+    if ('text' in structure) return x.literal(encoder.encode(structure.text))
+    if ('token' in structure) {
+      const isControl = this.#controlTokens?.has(structure.token) ?? true
+      return x.literal(isControl ? controlBytes(structure.token) : encoder.encode(structure.token))
+    }
+    if ('until' in structure) return x.frame(textWithout(x, [structure.until].flat(), structure.unlike ?? []), 'text')
+    if ('sequence' in structure) return x.seq(...structure.sequence.map((part) => this.compile(part)))
+    if ('any_of' in structure) return x.or(...structure.any_of.map((part) => this.compile(part)))
+    return x.repeat(this.compile(structure.repeat), structure.min ?? 0, structure.max)
+  }
+}
+
+/** Characters of a structure, of what stands in several places once. */
+function sizeOf(structure: Structure): number {
+  const seen = new Set<unknown>()
+  const text = JSON.stringify(structure, (_, value: unknown) => {
+    if (typeof value !== 'object' || value === null) return value
+    if (seen.has(value)) return 0
+    seen.add(value)
+    return value
+  })
+  return text?.length ?? 0
+}
+
+/** Any text that has none of `marks` in it and begins with none of `beginnings`. */
+function textWithout(x: Expressions, marks: readonly string[], beginnings: readonly string[]): Expression {
+  if ([...marks, ...beginnings].includes(''))
+    throw new UsageError('until: expected a text that ends it, got an empty one')
+  const literals = (texts: readonly string[]): Expression => x.literals(texts.map((text) => encoder.encode(text)))
+  const any = x.repeat(utf8(x, ALL_CODE_POINTS), 0)
+  return x.and(
+    any,
+    ...(marks.length === 0 ? [] : [x.not(x.seq(x.anything, literals(marks), x.anything))]),
+    ...(beginnings.length === 0 ? [] : [x.not(x.seq(literals(beginnings), x.anything))]),
+  )
 }

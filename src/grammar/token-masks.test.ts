@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { PythonRandom } from '../eval/python-random.ts'
 import { Automaton, DEAD } from './automaton.ts'
+import { controlBytes } from './control-bytes.ts'
 import { compileGrammar, partsOf, type Structure } from './grammar.ts'
 import { GrammarMasks } from './grammar-mask.ts'
 import { TokenTrie } from './token-trie.ts'
@@ -16,10 +17,15 @@ const texts = [
   // Halves of characters, as tokenizers of bytes have them.
   Uint8Array.of(0xe6, 0x97),
   Uint8Array.of(0xa5, 0x22),
-  new Uint8Array(0),
+  // Control tokens, of which one's name is a text like others.
+  controlBytes('[CALL]'),
+  controlBytes('the'),
+  controlBytes('</s>'),
 ]
 const END = texts.length - 1
+const CALL = texts.length - 3
 const trie = new TokenTrie(texts)
+const isControl = (id: number): boolean => id >= CALL && id !== END
 
 const hasToken = (bits: Uint32Array, id: number): boolean => ((bits[id >>> 5]! >>> (id & 31)) & 1) === 1
 const pick = (random: PythonRandom, ids: readonly number[]): number => ids[random.below(ids.length)]!
@@ -50,6 +56,15 @@ const STRUCTURES: readonly Structure[] = [
       { any_of: [{ text: 'the' }, { repeat: { text: 'id' }, min: 1, max: 2 }] },
     ],
   },
+  { until: [] },
+  { until: ['the', 'id'], unlike: ['y', 'no'] },
+  {
+    sequence: [
+      { until: '[CALL]' },
+      { repeat: { sequence: [{ token: '[CALL]' }, { json_schema: { type: 'integer' } }, { until: '[CALL]' }] } },
+    ],
+  },
+  { sequence: [{ token: 'the' }, { text: 'the' }, { token: '[CALL]' }, { choice: ['yes', 'no'] }] },
 ]
 
 describe.each(STRUCTURES.map((structure) => [JSON.stringify(structure).slice(0, 70), structure] as const))(
@@ -78,6 +93,7 @@ describe.each(STRUCTURES.map((structure) => [JSON.stringify(structure).slice(0, 
                 [...texts.keys()].filter((id) => (id === END ? automaton.isAccepting(state) : behind(id) !== DEAD)),
               )
             expect(allowed.length).toBeGreaterThan(0)
+            if (!JSON.stringify(structure).includes('"token"')) expect(allowed.filter(isControl)).toEqual([])
             expect(mask.isWhole(ids)).toBe(automaton.isAccepting(state))
             const id = pick(random, allowed)
             if (id === END) break
@@ -113,6 +129,48 @@ describe.each(STRUCTURES.map((structure) => [JSON.stringify(structure).slice(0, 
     })
   },
 )
+
+describe('control tokens', () => {
+  const SPELT = [
+    { regex: '[\\s\\S]*' },
+    { regex: '(?!x)[^a]*' },
+    { grammar: 'root ::= [^a]* "\\xff[CALL]\\xfe"?' },
+    { text: '\u00ff[CALL]\u00fe' },
+    { choice: ['[CALL]', 'the'] },
+    { json_schema: { type: 'string', pattern: '^[^a]*$' } },
+    { until: 'x', unlike: ['y'] },
+  ]
+  it.each(SPELT)('come by no other structure: %j', (structure) => {
+    let grammar: ReturnType<typeof compileGrammar>
+    try {
+      grammar = compileGrammar(structure)
+    } catch {
+      return // a structure that cannot be spelt lets nothing come
+    }
+    const mask = new GrammarMasks(grammar, trie, { endTokenIds: [END] }).mask()
+    for (const text of ['', '"', '[', 'b', '[CALL]'])
+      expect([...texts.keys()].filter((id) => isControl(id) && hasToken(mask([...encoder.encode(text)]), id))).toEqual(
+        [],
+      )
+  })
+
+  it('that must come are forced, between texts as the tokenizer writes them', () => {
+    const encode = (text: string): number[] => [...encoder.encode(text)]
+    const structure = { sequence: [{ text: 'the ' }, { token: '[CALL]' }, { text: 'id:' }, { regex: '[ab]' }] }
+    const masks = new GrammarMasks(compileGrammar(structure), new TokenTrie(texts, encode), { endTokenIds: [END] })
+    expect(masks.mask().forced([])).toEqual([...encode('the '), CALL, ...encode('id:')])
+  })
+
+  it('that a vocabulary has not are read as their texts', () => {
+    const of = (tokens: readonly string[]) =>
+      new GrammarMasks(compileGrammar({ token: '[CALL]' }, { controlTokens: new Set(tokens) }), trie, {
+        endTokenIds: [END],
+      })
+        .mask()
+        .isWhole([...encoder.encode('[CALL]')])
+    expect([of([]), of(['[CALL]'])]).toEqual([true, false])
+  })
+})
 
 describe('a text that must be whole in time', () => {
   const schema = {

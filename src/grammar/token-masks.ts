@@ -2,6 +2,7 @@
 // end does what lies below it matter. So what a rule allows is found once for the whole vocabulary, wherever it is called from.
 
 import { type Automaton, BOTTOM, DEAD, type State } from './automaton.ts'
+import { type ByteSet, byteSet, hasByte, joinBytes } from './byte-set.ts'
 import type { Expression } from './expression-table.ts'
 import type { TokenTrie } from './token-trie.ts'
 
@@ -120,12 +121,33 @@ export class TokenMasks {
       for (const id of inner.ids) bits[id >>> 5]! |= 1 << (id & 31)
       if (inner.bits !== undefined) for (let i = 0; i < bits.length; i++) bits[i]! |= inner.bits[i]!
       if (inner.mostToClose >= 0) mostToClose = Math.max(mostToClose, inner.mostToClose + this.#toCloseStack(below))
-      for (const exit of inner.exits) visit(below, exit)
+      if (inner.exits.length > 0) {
+        // Of a text that may end anywhere there are as many exits as tokens, and few on which what comes next goes on.
+        const begins = this.#begins(below)
+        for (const exit of inner.exits) if (this.#hasChild(exit, begins)) visit(below, exit)
+      }
       if (node !== 0 && this.automaton.expressions.isEmpty(top)) visit(below, node)
     }
     for (const stack of this.automaton.stacksOf(state)) visit(stack, 0)
     this.#addEnds(bits, state)
     return { bits, mostToClose }
+  }
+
+  /** The bytes that may come where `stack` is what is expected. */
+  #begins(stack: number): ByteSet {
+    let found = byteSet([])
+    for (let at = stack; at !== BOTTOM; at = this.automaton.belowOf(at)) {
+      const top = this.automaton.topOf(at)
+      found = joinBytes(found, this.automaton.expressions.begins(top))
+      if (!this.automaton.expressions.isEmpty(top)) break
+    }
+    return found
+  }
+
+  #hasChild(node: number, set: ByteSet): boolean {
+    const { bytes, ends } = this.trie
+    for (let at = node + 1; at < ends[node]!; at = ends[at]!) if (hasByte(set, bytes[at]!)) return true
+    return false
   }
 
   #addEnds(bits: Uint32Array, state: State): void {

@@ -2,6 +2,7 @@
 // that may not come is left in one step.
 
 import type { Tokenizer } from '../text/tokenizer.ts'
+import { BEFORE, BEHIND, controlBytes } from './control-bytes.ts'
 import { plainLength } from './plain.ts'
 
 const tries = new WeakMap<Tokenizer, TokenTrie>()
@@ -26,7 +27,7 @@ export class TokenTrie {
   readonly #plainUpTo: (Uint32Array | undefined)[] = []
   #rest: { trie: TokenTrie; nodes: Int32Array } | undefined
 
-  /** `texts[id]`: the bytes that a token stands for; empty for those that stand for no text, such as control tokens. `encode`: as the model is used to. */
+  /** `texts[id]`: the bytes that a token stands for (`controlBytes` of a control token); empty for those that can never come. `encode`: as the model is used to. */
   constructor(texts: readonly Uint8Array[], encode?: (text: string) => Iterable<number>) {
     this.#encode = encode
     this.vocabSize = texts.length
@@ -67,13 +68,14 @@ export class TokenTrie {
     for (const node of open) this.ends[node] = bytes.length
   }
 
-  /** The trie of a tokenizer, for a model of `vocabSize` rows; control tokens stand for no text. Made once for each tokenizer. */
+  /** The trie of a tokenizer, for a model of `vocabSize` rows. Made once for each tokenizer. */
   static of(tokenizer: Tokenizer, vocabSize: number = tokenizer.vocabSize): TokenTrie {
     let trie = tries.get(tokenizer)
     if (trie?.vocabSize !== vocabSize) {
-      const isText = (id: number): boolean => id < tokenizer.vocabSize && !tokenizer.isSpecial(id)
+      const bytesOf = (id: number): Uint8Array =>
+        tokenizer.isSpecial(id) ? controlBytes(tokenizer.idToToken(id)!) : tokenizer.idToBytes(id)
       trie = new TokenTrie(
-        Array.from({ length: vocabSize }, (_, id) => (isText(id) ? tokenizer.idToBytes(id) : new Uint8Array(0))),
+        Array.from({ length: vocabSize }, (_, id) => (id < tokenizer.vocabSize ? bytesOf(id) : new Uint8Array(0))),
         (text) => tokenizer.encode(text, { addSpecialTokens: false }),
       )
       tries.set(tokenizer, trie)
@@ -118,6 +120,22 @@ export class TokenTrie {
 
   /** These bytes as the tokens that the model is used to; undefined where no tokens make them. */
   spell(bytes: readonly number[]): number[] | undefined {
+    const ids: number[] = []
+    for (let from = 0; from < bytes.length; ) {
+      // A control token stands alone: the texts before and behind it are spelt each for itself.
+      const isControl = bytes[from] === BEFORE
+      const next = bytes.indexOf(isControl ? BEHIND : BEFORE, from)
+      const end = next < 0 ? bytes.length : isControl ? next + 1 : next
+      const part = bytes.slice(from, end)
+      const found = isControl ? this.greedy(part) : this.#spellText(part)
+      if (found === undefined) return undefined
+      ids.push(...found)
+      from = end
+    }
+    return ids
+  }
+
+  #spellText(bytes: readonly number[]): number[] | undefined {
     const text = Buffer.from(bytes)
     const ids = this.#encode === undefined ? [] : [...this.#encode(text.toString())]
     const isSame = ids.length > 0 && text.equals(Buffer.concat(ids.map((id) => this.texts[id] ?? new Uint8Array(0))))

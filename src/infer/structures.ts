@@ -33,7 +33,11 @@ export class Structures {
     const key = JSON.stringify([structure, options])
     let masks = this.#known.get(key)
     if (masks === undefined || masks.size > this.#mostParts)
-      masks = new GrammarMasks(compileGrammar(structure), TokenTrie.of(tokenizer, vocabSize), options)
+      masks = new GrammarMasks(
+        compileGrammar(structure, { controlTokens: tokenizer.specialTokens }),
+        TokenTrie.of(tokenizer, vocabSize),
+        options,
+      )
     this.#known.delete(key)
     this.#known.set(key, masks)
     if (this.#known.size > MOST_KEPT) this.#known.delete(this.#known.keys().next().value!)

@@ -218,7 +218,8 @@ function chooser(
     logitBias instanceof Map ? logitBias : Object.entries(logitBias).map(([id, by]) => [Number(id), by]),
   )
   const made: number[] = []
-  const text = structure === undefined ? undefined : new StructuredText(compileGrammar(structure))
+  const text =
+    structure === undefined ? undefined : new StructuredText(compileGrammar(structure, { controlTokens: new Set() }))
   return (wanted, isTooEarly) => {
     const allowed = mask?.(made) ?? null
     const isAllowed = (id: number): boolean =>

@@ -1,0 +1,158 @@
+// What a request asks of a model: the prompt and its structure, how the answer is read, and what was done that the request does not say.
+
+import { UsageError } from '../errors.ts'
+import type { GenerateRequest, Lm } from '../lm/lm.ts'
+import type { ChatMessage } from '../text/chat-template.ts'
+import type { AnswerParserOptions } from './answer-parser.ts'
+import { answerStructure } from './answer-structure.ts'
+import { checkTools, toolArguments } from './check-tools.ts'
+import { type ReasoningMarks, reasoningMarks, toolFamily } from './families.ts'
+import type { ChatRequest, Tool } from './request.ts'
+import { spellTools } from './spelled-tools.ts'
+
+/** How a request is put and its answer read. */
+export interface ChatPlan {
+  request: GenerateRequest
+  parser: AnswerParserOptions
+  /** Stop strings that are looked for in the answer's text alone; where there are none, the model looks for its own. */
+  stop: readonly string[]
+  notices: readonly string[]
+}
+
+/** UsageError for tools that are malformed, or that cannot be kept to. */
+export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
+  checkTools(asked)
+  const { tools, toolChoice, parallelToolCalls = true, random = Math.random, ...rest } = asked
+  const {
+    messages,
+    structure,
+    stop = [],
+    continueFinalMessage,
+    addGenerationPrompt,
+    variables,
+    documents,
+    ...options
+  } = rest
+  const template = lm.chatTemplate
+  const family = toolFamily(template)
+  // As if there were none: the template is not told of tools that may not be called.
+  const used = toolChoice === 'none' ? [] : (tools ?? [])
+  const given = family.isRendered ? withoutEmptyCalls(messages) : spelled(lm, messages, used)
+  const prompt = {
+    messages: given,
+    ...(used.length > 0 && family.isRendered && { tools: used }),
+    ...(documents !== undefined && { documents }),
+    ...(variables !== undefined && { variables }),
+    ...(addGenerationPrompt !== undefined && { addGenerationPrompt }),
+    ...(continueFinalMessage !== undefined && { continueFinalMessage }),
+  }
+  const reasoning = reasoningOf(lm, prompt)
+  const plain: ChatPlan = {
+    request: { ...options, ...prompt, ...(stop.length > 0 && { stop }), ...(structure !== undefined && { structure }) },
+    parser: {},
+    stop: [],
+    notices: [],
+  }
+  if (used.length === 0 && reasoning === undefined) return plain
+
+  const marks = [...(reasoning === undefined ? [] : [reasoning.marks.open, reasoning.marks.close])]
+  if (used.length > 0) marks.push(family.open, ...(family.close === '' ? [] : [family.close]))
+  const isRaw = marks.some((mark) => isLeftOut(lm, mark))
+  const parts = used.length === 0 ? [] : toolArguments(used)
+  const callable = typeof toolChoice === 'object' ? parts.filter(({ name }) => name === toolChoice.name) : parts
+  const isRequired = toolChoice === 'required' || typeof toolChoice === 'object'
+  const isStructured = used.length > 0 || structure !== undefined || isRaw
+  for (const name of ['mask', 'ignoreEos'] as const)
+    if (used.length > 0 && options[name]) throw new UsageError(`tools: expected them without \`${name}\`, got both`)
+  const isBound = isStructured && !options.mask && !options.ignoreEos
+  const answer = answerStructure({
+    ...(reasoning !== undefined && { reasoning }),
+    ...(used.length > 0 && { tools: { family, callable, isRequired, isParallel: parallelToolCalls } }),
+    ...(structure !== undefined && { structure }),
+  })
+  return {
+    request: {
+      ...options,
+      ...prompt,
+      ...(isBound ? { structure: answer } : structure !== undefined && { structure }),
+      ...(isRaw && { skipSpecialTokens: false }),
+    },
+    parser: {
+      ...(reasoning !== undefined && { reasoning }),
+      ...(used.length > 0 && {
+        tools: {
+          family,
+          names: new Set(callable.map(({ name }) => name)),
+          isFirst: structure !== undefined,
+          makeId: () => makeId(family.id, random),
+        },
+      }),
+    },
+    stop,
+    notices: [
+      ...(used.length > 0 && !family.isRendered ? [SPELLED] : []),
+      ...callable.flatMap(({ notice }) => notice ?? []),
+    ],
+  }
+}
+
+const SPELLED = 'tools: written into the system text, for the chat template has no place for them'
+
+/** What is done with a request that it does not say: tools in the system text, schemas that are not kept. For headers and logs. */
+export function chatNotices(lm: Lm, request: ChatRequest): readonly string[] {
+  return planChat(lm, request).notices
+}
+
+function spelled(lm: Lm, messages: readonly ChatMessage[], tools: readonly Tool[]): readonly ChatMessage[] {
+  const isPlain =
+    tools.length === 0 && !messages.some(({ role, tool_calls: calls }) => role === 'tool' || calls != null)
+  if (isPlain) return messages
+  return spellTools(messages, tools, (those) => {
+    try {
+      lm.encode({ messages: those })
+      return false
+    } catch {
+      return true
+    }
+  })
+}
+
+/** Templates ask whether a message has calls by whether it has the field. */
+function withoutEmptyCalls(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  return messages.map((message) => {
+    const { tool_calls: calls, ...rest } = message
+    const isEmpty = 'tool_calls' in message && (calls === null || (Array.isArray(calls) && calls.length === 0))
+    return isEmpty ? (rest as ChatMessage) : message
+  })
+}
+
+/** The marks of thoughts that may come, and whether the prompt has opened them; undefined where none are expected. */
+function reasoningOf(
+  lm: Lm,
+  prompt: Pick<ChatRequest, 'messages' | 'addGenerationPrompt' | 'continueFinalMessage'>,
+): { marks: ReasoningMarks; isOpen: boolean } | undefined {
+  const marks = reasoningMarks(lm.chatTemplate)
+  if (marks === undefined) return undefined
+  const { continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage } = prompt
+  const text = (lm.renderChat?.(prompt.messages, { ...prompt, addGenerationPrompt }) ?? '').trimEnd()
+  if (continueFinalMessage) {
+    const said = String(prompt.messages.at(-1)?.content ?? '')
+    const [opened, closed] = [said.lastIndexOf(marks.open), said.lastIndexOf(marks.close)]
+    if (opened > closed) return { marks, isOpen: true }
+    if (said.trim() !== '') return undefined
+  }
+  if (text.endsWith(marks.close)) return undefined
+  return { marks, isOpen: text.endsWith(marks.open) }
+}
+
+/** Whether a text leaves this token out: one that the tokenizer flags special. */
+function isLeftOut(lm: Lm, token: string): boolean {
+  const ids = lm.encode({ prompt: token, addSpecialTokens: false, allowSpecial: true })
+  return !lm.decode(ids).includes(token)
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+
+function makeId({ prefix, length }: { prefix: string; length: number }, random: () => number): string {
+  return prefix + Array.from({ length }, () => LETTERS[Math.floor(random() * LETTERS.length)]).join('')
+}
