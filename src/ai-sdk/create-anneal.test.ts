@@ -2,10 +2,11 @@ import {
   type EmbeddingModelV3,
   type LanguageModelV3,
   type ProviderV3,
+  type RerankingModelV3,
   NoSuchModelError as SdkNoSuchModelError,
   UnsupportedFunctionalityError as SdkUnsupportedFunctionalityError,
 } from '@ai-sdk/provider'
-import { embed, embedMany, generateObject, generateText, type ModelMessage, Output, streamText } from 'ai'
+import { embed, embedMany, generateObject, generateText, type ModelMessage, Output, rerank, streamText } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Embedder } from '../lm/embedder.ts'
@@ -30,7 +31,9 @@ it('is what the AI SDK takes for a provider', () => {
   const provider: ProviderV3 = createAnneal(fakeLm())
   const model: LanguageModelV3 = createAnneal(fakeLm())()
   const embedding: EmbeddingModelV3 = createAnneal(fakeLm()).embeddingModel()
-  for (const { specificationVersion } of [provider, model, embedding]) expect(specificationVersion).toBe('v3')
+  const reranking: RerankingModelV3 = createAnneal(fakeLm()).rerankingModel()
+  for (const { specificationVersion } of [provider, model, embedding, reranking])
+    expect(specificationVersion).toBe('v3')
   expect([model.provider, model.modelId]).toEqual(['anneal', 'fake'])
 })
 
@@ -43,7 +46,7 @@ describe('generateText', () => {
     expect(usage).toMatchObject({ inputTokens: 20, outputTokens: 13, totalTokens: 33, cachedInputTokens: 0 })
     expect([response.modelId, response.id]).toEqual(['fake', expect.stringMatching(/^anneal-[\da-f-]{36}$/)])
     const again = await generateText({ model: anneal(), prompt })
-    expect(again.usage.inputTokenDetails).toEqual({ noCacheTokens: 1, cacheReadTokens: 8, cacheWriteTokens: undefined })
+    expect(again.usage.inputTokenDetails).toEqual({ noCacheTokens: 1, cacheReadTokens: 19, cacheWriteTokens: undefined })
   })
 
   it('passes every setting on', async () => {
@@ -347,15 +350,16 @@ describe('models', () => {
       },
     }
     const anneal = createAnneal(fakeLm(), { embedder })
-    const { embeddings } = await embedMany({ model: anneal.embeddingModel('embedder'), values: ['a', 'bcd'] })
-    expect([embeddings, seen]).toEqual([
+    const { embeddings, usage } = await embedMany({ model: anneal.embeddingModel('embedder'), values: ['a', 'bcd'] })
+    expect([embeddings, usage, seen]).toEqual([
       [
-        [1, 0],
-        [3, 0],
+        [3, 0], // with a token before and one after
+        [5, 0],
       ],
-      [['a', 'bcd']],
+      { tokens: 8 },
+      [[embedder.encode('a'), embedder.encode('bcd')]],
     ])
-    expect((await embed({ model: anneal.embeddingModel(), value: 'ab' })).embedding).toEqual([2, 0])
+    expect((await embed({ model: anneal.embeddingModel(), value: 'ab' })).embedding).toEqual([4, 0])
   })
 
   it('embed with the language model', async () => {
@@ -368,5 +372,23 @@ describe('models', () => {
       ],
       { tokens: 4 },
     ])
+  })
+
+  it('rank documents with what there is', async () => {
+    const ranked = async (anneal: AnnealProvider, name?: string) => {
+      const documents = ['xyz', 'abc']
+      const { ranking } = await rerank({ model: anneal.rerankingModel(name), query: 'abc', documents, topN: 1 })
+      return ranking.map(({ document, score }) => [document, Math.round(score * 100)])
+    }
+    const lm = fakeLm({
+      logProb: (ids, index) => (ids[index] === 121 && String.fromCodePoint(...ids).includes('Document: xyz') ? -1 : -3),
+    })
+    const embedder = fakeEmbedder({ dimensions: 64 })
+    const reranker = { rank: async () => ({ scores: [0.25, 0.5], promptTokens: 0 }) }
+    expect(await ranked(createAnneal(lm))).toEqual([['xyz', 88]]) // 1 / (1 + e⁻²)
+    expect(await ranked(createAnneal(lm, { embedder }))).toEqual([['abc', 100]])
+    expect(await ranked(createAnneal(lm, { embedder, reranker }))).toEqual([['abc', 50]])
+    expect(await ranked(createAnneal(lm, { embedder, reranker }), 'fake')).toEqual([['xyz', 88]])
+    expect(() => createAnneal(lm).rerankingModel('gpt')).toThrow('rerankingModel: expected fake, got "gpt"')
   })
 })

@@ -14,8 +14,10 @@ export function embedderModel(embedder: Embedder, provider: string, modelId: str
     ...fixed(provider, modelId),
     async doEmbed({ values, abortSignal: signal, providerOptions }) {
       checkOptionNames('providerOptions.anneal', providerOptions?.anneal ?? {}, {})
-      const vectors = await embedder.embed(values, signal === undefined ? {} : { signal })
-      return { embeddings: vectors.map((vector) => Array.from(vector)), warnings: [] }
+      const texts = values.map((value) => embedder.encode(value))
+      const vectors = await embedder.embed(texts, signal === undefined ? {} : { signal })
+      const tokens = texts.reduce((sum, ids) => sum + ids.length, 0)
+      return { embeddings: vectors.map((vector) => Array.from(vector)), usage: { tokens }, warnings: [] }
     },
   }
 }

@@ -7,6 +7,7 @@ export { NoSuchModelError, UnsupportedFunctionalityError } from './sdk-errors.ts
 export type {
   AiEmbeddingModel,
   AiLanguageModel,
+  AiRerankingModel,
   AnswerEnd,
   AnswerEvent,
   AnswerMetadata,
@@ -20,5 +21,6 @@ export type {
   GenerateResult,
   JsonObject,
   JsonValue,
+  RerankingCallOptions,
   ToolOutput,
 } from './specification.ts'

@@ -7,7 +7,11 @@ export class NoSuchModelError extends UsageError {
   readonly modelId: string
   readonly modelType: string
 
-  constructor(modelId: string, modelType: 'languageModel' | 'embeddingModel' | 'imageModel', known: readonly string[]) {
+  constructor(
+    modelId: string,
+    modelType: `${'language' | 'embedding' | 'reranking' | 'image'}Model`,
+    known: readonly string[],
+  ) {
     super(`${modelType}: expected ${known.join(' or ') || 'none, for there is none'}, got ${JSON.stringify(modelId)}`)
     this.modelId = modelId
     this.modelType = modelType

@@ -145,8 +145,26 @@ export interface AiEmbeddingModel {
   readonly modelId: string
   readonly maxEmbeddingsPerCall: number
   readonly supportsParallelCalls: boolean
-  /** A vector of length 1 for each value; `usage` where the tokens can be counted. */
+  /** A vector of length 1 for each value. */
   doEmbed(
     options: EmbeddingCallOptions,
-  ): Promise<{ embeddings: number[][]; usage?: { tokens: number }; warnings: CallWarning[] }>
+  ): Promise<{ embeddings: number[][]; usage: { tokens: number }; warnings: CallWarning[] }>
+}
+
+/** What the AI SDK asks of a reranking model: `RerankingModelV3CallOptions`. */
+export interface RerankingCallOptions {
+  documents: { type: 'text'; values: readonly string[] } | { type: 'object'; values: readonly object[] }
+  query: string
+  topN?: number | undefined
+  abortSignal?: AbortSignal | undefined
+  providerOptions?: Readonly<Record<string, object>> | undefined
+}
+
+/** A reranking model of the AI SDK: `RerankingModelV3`. */
+export interface AiRerankingModel {
+  readonly specificationVersion: 'v3'
+  readonly provider: string
+  readonly modelId: string
+  /** The documents by how well they answer the query, the best first. Objects are read as their JSON. */
+  doRerank(options: RerankingCallOptions): Promise<{ ranking: { index: number; relevanceScore: number }[] }>
 }
