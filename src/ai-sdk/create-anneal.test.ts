@@ -46,7 +46,11 @@ describe('generateText', () => {
     expect(usage).toMatchObject({ inputTokens: 20, outputTokens: 13, totalTokens: 33, cachedInputTokens: 0 })
     expect([response.modelId, response.id]).toEqual(['fake', expect.stringMatching(/^anneal-[\da-f-]{36}$/)])
     const again = await generateText({ model: anneal(), prompt })
-    expect(again.usage.inputTokenDetails).toEqual({ noCacheTokens: 1, cacheReadTokens: 19, cacheWriteTokens: undefined })
+    expect(again.usage.inputTokenDetails).toEqual({
+      noCacheTokens: 1,
+      cacheReadTokens: 19,
+      cacheWriteTokens: undefined,
+    })
   })
 
   it('passes every setting on', async () => {
