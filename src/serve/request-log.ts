@@ -1,0 +1,130 @@
+// What happened to each request, as a line of JSON at its end. Texts of people are left out unless they are asked for, and a log that
+// cannot be written stops nothing.
+
+import type { Writable } from 'node:stream'
+import { messageOf } from '../errors.ts'
+import { printable } from '../printable.ts'
+import { ApiError } from './api-error.ts'
+
+/** What is known of a request when it is over. Times are in seconds, `queueSeconds` and `firstTokenSeconds` as parts of `seconds`. */
+export interface RequestRecord {
+  id: string
+  method: string
+  /** Its pattern, such as `/v1/models/:id`. */
+  route: string
+  status: number
+  seconds: number
+  model?: string | undefined
+  /** What the caller's key is called. */
+  key?: string | undefined
+  promptTokens?: number | undefined
+  cachedTokens?: number | undefined
+  completionTokens?: number | undefined
+  queueSeconds?: number | undefined
+  firstTokenSeconds?: number | undefined
+  /** Of each text. */
+  finishReasons?: readonly string[] | undefined
+  /** The client went away before the end. */
+  aborted?: boolean | undefined
+  /** What went wrong. Of an ApiError below 500, whose message may quote the request, only `param` and `code` are written. */
+  error?: unknown
+  /** Written with `contents` only, as is `response`. */
+  request?: unknown
+  response?: unknown
+}
+
+export interface RequestLogOptions {
+  /** Takes a line with its line feed; what it throws is ignored. Default: the standard error stream. */
+  write?: (line: string) => void
+  /** Writes what was asked and answered, and messages of errors that may quote it. Default false. */
+  contents?: boolean
+}
+
+/** Writes a line for each request. */
+export class RequestLog {
+  private readonly write: (line: string) => void
+  private readonly contents: boolean
+
+  constructor({ write = lineWriter(process.stderr), contents = false }: RequestLogOptions = {}) {
+    this.write = write
+    this.contents = contents
+  }
+
+  add(record: RequestRecord): void {
+    const { id, method, route, status, seconds, request, response, error } = record
+    const line = {
+      time: new Date().toISOString(),
+      id: shortened(id),
+      method: shortened(method),
+      route: shortened(route),
+      status,
+      model: shortened(record.model),
+      key: shortened(record.key),
+      prompt_tokens: record.promptTokens,
+      cached_tokens: record.cachedTokens,
+      completion_tokens: record.completionTokens,
+      queue_seconds: rounded(record.queueSeconds),
+      first_token_seconds: rounded(record.firstTokenSeconds),
+      seconds: rounded(seconds),
+      finish_reasons: record.finishReasons,
+      ...(record.aborted && { aborted: true }),
+      ...(error !== undefined && this.fault(error)),
+      ...(this.contents && { request, response }),
+    }
+    try {
+      this.write(`${jsonLine(line)}\n`)
+    } catch {
+      // Nowhere is left to say it.
+    }
+  }
+
+  private fault(error: unknown): Record<string, unknown> {
+    if (error instanceof ApiError && error.status < 500) {
+      const { code, param, message } = error
+      return {
+        ...(code && { code }),
+        ...(param && { param: shortened(param) }),
+        ...(this.contents && { error: message }),
+      }
+    }
+    // The client heard only that there was one.
+    const cause = error instanceof ApiError && error.cause !== undefined ? error.cause : error
+    return { error: messageOf(cause), ...(cause instanceof Error && { stack: cause.stack }) }
+  }
+}
+
+/** Of what waits for a slow disk or pipe; lines beyond are left out and counted. */
+const WAITING_BYTES = 2 ** 20
+
+/** Writes lines to a stream, which may close, break or be slow: then lines are missing, and the next that gets through says how many. */
+export function lineWriter(stream: Writable): (line: string) => void {
+  let dropped = 0
+  // Without a listener a closed pipe or a full disk ends the process.
+  stream.on('error', () => {})
+  return (line) => {
+    if (stream.destroyed || !stream.writable || stream.writableLength > WAITING_BYTES) {
+      dropped++
+      return
+    }
+    const note = dropped === 0 ? '' : `${jsonLine({ time: new Date().toISOString(), dropped_lines: dropped })}\n`
+    dropped = 0
+    stream.write(note + line)
+  }
+}
+
+/** JSON that neither a terminal obeys nor a reader of lines takes for two. */
+function jsonLine(value: unknown): string {
+  try {
+    return printable(JSON.stringify(value))
+  } catch {
+    return JSON.stringify({ time: new Date().toISOString(), error: 'a record that no JSON can hold' })
+  }
+}
+
+/** Callers choose some of these. */
+function shortened<T extends string | undefined>(text: T): T | string {
+  return text !== undefined && text.length > 200 ? `${text.slice(0, 200).toWellFormed()}…` : text
+}
+
+const rounded = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : Math.round(seconds * 1e6) / 1e6
