@@ -1,0 +1,91 @@
+// POST /v1/embeddings: a vector of each text, by the model of embeddings or by the one that writes.
+
+import { z } from 'zod'
+import type { Prompt } from '../lm/lm.ts'
+import { ApiError } from './api-error.ts'
+import type { Fields } from './fields.ts'
+import { parseRequest } from './parse-request.ts'
+import { adapterNamed, type Call, tellIgnored } from './service.ts'
+
+export interface EmbeddingFields {
+  model?: string | undefined
+  input: string | number[] | string[] | number[][]
+  encoding_format?: 'float' | 'base64' | undefined
+  dimensions?: number | undefined
+}
+
+const ids = z.array(z.int().min(0)).min(1)
+
+export const EMBEDDING: Fields<EmbeddingFields> = {
+  model: z.string().optional(),
+  input: z.union([z.string(), ids, z.array(z.string()).min(1).max(2048), z.array(ids).min(1).max(2048)]),
+  encoding_format: z.enum(['float', 'base64']).optional(),
+  dimensions: z.int().min(1).optional().describe('So many of the first numbers, of length 1 again'),
+}
+
+/** Answers the request; vectors have length 1. */
+export async function embeddings(call: Call): Promise<Response> {
+  const { service, isStrict, headers, trace, signal, key } = call
+  const { value: fields, ignored } = parseRequest(EMBEDDING, call.body, isStrict)
+  tellIgnored(headers, ignored)
+  const { input, dimensions, encoding_format = 'float' } = fields
+  const inputs = (typeof input === 'string' || typeof input[0] === 'number' ? [input] : input) as (string | number[])[]
+  const ticket = await service.admission.enter({ rows: 1, key, signal })
+  try {
+    trace.admitted(ticket.waitedSeconds)
+    const { vectors, tokens, model } = await vectorsOf(call, inputs, fields.model)
+    trace.model = model
+    trace.promptTokens = tokens
+    const [first] = vectors
+    if (dimensions !== undefined && dimensions > first!.length)
+      throw new ApiError(400, `dimensions: expected at most ${first!.length}, got ${dimensions}`, { param: 'dimensions' })
+    return Response.json({
+      object: 'list',
+      model,
+      data: vectors.map((vector, index) => {
+        const embedding = dimensions === undefined ? vector : shortened(vector, dimensions)
+        return {
+          object: 'embedding',
+          index,
+          embedding: encoding_format === 'float' ? Array.from(embedding) : base64(embedding),
+        }
+      }),
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
+    })
+  } finally {
+    ticket.leave()
+  }
+}
+
+async function vectorsOf(
+  { service, signal }: Call,
+  inputs: readonly (string | readonly number[])[],
+  asked: string | undefined,
+): Promise<{ vectors: readonly Float32Array[]; tokens: number; model: string }> {
+  const { lm, embedder, embedderName = 'embedder', name } = service
+  const count = (lists: readonly (readonly number[])[]): number => lists.reduce((sum, list) => sum + list.length, 0)
+  if (embedder !== undefined && (asked === undefined || asked === embedderName)) {
+    const read = inputs.map((input) => (typeof input === 'string' ? embedder.encode(input) : input))
+    return { vectors: await embedder.embed(inputs, { signal }), tokens: count(read), model: embedderName }
+  }
+  const adapter = adapterNamed(service, asked)
+  if (lm.embed === undefined)
+    throw new ApiError(400, `model: expected one that gives vectors, got ${name}`, { param: 'model' })
+  const prompts = inputs.map((input): Prompt => (typeof input === 'string' ? { prompt: input } : { ids: input }))
+  const tokens = count(prompts.map((prompt) => lm.encode(prompt)))
+  return { vectors: await lm.embed(prompts, { adapter, signal }), tokens, model: asked ?? name }
+}
+
+/** The first numbers of a vector, of length 1 again. */
+function shortened(vector: Float32Array, dimensions: number): Float32Array {
+  const head = vector.slice(0, dimensions)
+  const length = Math.hypot(...head)
+  return length === 0 ? head : head.map((value) => value / length)
+}
+
+/** Little-endian float32, which is what OpenAI's client asks for. */
+function base64(vector: Float32Array): string {
+  const bytes = Buffer.alloc(vector.length * 4)
+  for (const [i, value] of vector.entries()) bytes.writeFloatLE(value, i * 4)
+  return bytes.toString('base64')
+}

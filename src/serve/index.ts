@@ -1,0 +1,8 @@
+// The subpath `anneal/serve`: a model behind HTTP, as OpenAI's clients know it. Nothing here needs LibTorch.
+export type { AdmissionOptions, KeyLimits } from './admission.ts'
+export { ApiError, type ApiErrorOptions } from './api-error.ts'
+export type { GuardOptions, NamedKey } from './guard.ts'
+export { type Listening, type ListenOptions, listen } from './listen.ts'
+export type { LogEntry } from './log.ts'
+export { openApi } from './openapi.ts'
+export { createServer, type Server, type ServerOptions } from './server.ts'

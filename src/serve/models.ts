@@ -1,0 +1,116 @@
+// GET /v1/models, and adapters that come and go while the server runs: vLLM's shapes.
+
+import { realpath } from 'node:fs/promises'
+import { isAbsolute, relative, resolve } from 'node:path'
+import { z } from 'zod'
+import { ApiError } from './api-error.ts'
+import type { Fields } from './fields.ts'
+import { parseRequest } from './parse-request.ts'
+import { type Call, type Service, tellIgnored } from './service.ts'
+
+/** One model of the list. */
+export interface ModelEntry {
+  id: string
+  object: 'model'
+  created: number
+  owned_by: string
+  /** Where it comes from. */
+  root: string
+  /** Of an adapter: the model under it. */
+  parent: string | null
+  max_model_len: number
+}
+
+/** The model, its adapters, and the model of embeddings. */
+export function modelEntries({ lm, name, created, embedder, embedderName }: Service): ModelEntry[] {
+  const entry = (id: string, parent: string | null): ModelEntry => ({
+    id,
+    object: 'model',
+    created,
+    owned_by: 'anneal',
+    root: parent === null && id === name ? (lm.info?.name ?? name) : id,
+    parent,
+    max_model_len: lm.contextLength,
+  })
+  const adapters = (lm.adapters ?? []).map((adapter) => entry(adapter, name))
+  return [entry(name, null), ...adapters, ...(embedder !== undefined ? [entry(embedderName ?? 'embedder', null)] : [])]
+}
+
+export function models(service: Service): Response {
+  return Response.json({ object: 'list', data: modelEntries(service) })
+}
+
+export function model(service: Service, id: string): Response {
+  const found = modelEntries(service).find((entry) => entry.id === id)
+  if (found !== undefined) return Response.json(found)
+  const known = modelEntries(service).map((entry) => entry.id)
+  throw new ApiError(404, `model: expected ${known.join(', ')}, got ${JSON.stringify(id.slice(0, 200))}`, {
+    param: 'model',
+    code: 'model_not_found',
+  })
+}
+
+export interface LoadAdapterFields {
+  lora_name: string
+  lora_path: string
+}
+
+export const LOAD_ADAPTER: Fields<LoadAdapterFields> = {
+  lora_name: z.string().regex(/^[\w][\w.:/-]{0,127}$/, 'expected letters, digits and . : / - _, at most 128 of them'),
+  lora_path: z.string().min(1).max(4096).describe('Below the directory that the server was given for adapters'),
+}
+
+export interface UnloadAdapterFields {
+  lora_name: string
+}
+
+export const UNLOAD_ADAPTER: Fields<UnloadAdapterFields> = { lora_name: z.string() }
+
+/** Takes an adapter in, from below the directory that was allowed. */
+export async function loadAdapter(call: Call): Promise<Response> {
+  const { service, isStrict, headers } = call
+  const { value, ignored } = parseRequest(LOAD_ADAPTER, call.body, isStrict)
+  tellIgnored(headers, ignored)
+  const { adapterDirectory, lm } = service
+  if (adapterDirectory === undefined || lm.loadAdapter === undefined)
+    throw new ApiError(403, 'adapters: expected a server that was given a directory for them, got one without', {
+      code: 'adapters_not_allowed',
+    })
+  const { lora_name: name, lora_path: path } = value
+  if (modelEntries(service).some(({ id }) => id === name))
+    throw new ApiError(400, `lora_name: expected a name that is not taken, got ${name}`, { param: 'lora_name' })
+  await lm.loadAdapter(name, await directoryBelow(adapterDirectory, path))
+  return Response.json({ message: `adapter ${name} is loaded` })
+}
+
+/** Gives an adapter up. */
+export async function unloadAdapter(call: Call): Promise<Response> {
+  const { service, isStrict, headers } = call
+  const { value, ignored } = parseRequest(UNLOAD_ADAPTER, call.body, isStrict)
+  tellIgnored(headers, ignored)
+  const { adapterDirectory, lm } = service
+  if (adapterDirectory === undefined || lm.unloadAdapter === undefined)
+    throw new ApiError(403, 'adapters: expected a server that was given a directory for them, got one without', {
+      code: 'adapters_not_allowed',
+    })
+  if (!lm.adapters?.includes(value.lora_name))
+    throw new ApiError(404, `lora_name: expected ${lm.adapters?.join(', ') || 'none'}, got ${value.lora_name}`, {
+      param: 'lora_name',
+    })
+  await lm.unloadAdapter(value.lora_name)
+  return Response.json({ message: `adapter ${value.lora_name} is unloaded` })
+}
+
+/** The real path of `path` below `directory`; links that lead out of it are followed and refused. */
+async function directoryBelow(directory: string, path: string): Promise<string> {
+  const root = await realpath(directory)
+  const missing = (): ApiError =>
+    new ApiError(400, 'lora_path: expected a directory below the one for adapters, got another path', { param: 'lora_path' })
+  if (path.includes('\0')) throw missing()
+  const real = await realpath(resolve(root, path)).catch(() => {
+    throw missing()
+  })
+  const inside = relative(root, real)
+  if (inside === '' || inside === '..' || inside.startsWith('../') || isAbsolute(inside)) throw missing()
+  return real
+}

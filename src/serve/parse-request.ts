@@ -1,0 +1,73 @@
+// The body of a request → its values, with what is wrong named by field, and the fields that nobody reads.
+
+import { z } from 'zod'
+import { didYouMean } from '../nearest.ts'
+import { ApiError } from './api-error.ts'
+import { type Fields, REFUSED } from './fields.ts'
+
+/** A request that was understood. */
+export interface ParsedRequest<T> {
+  value: T
+  /** Fields that were given and change nothing. */
+  ignored: readonly string[]
+}
+
+/** ApiError 400 for the first field that is wrong, or that asks for what is not done; with `isStrict` for every field that nobody reads. */
+export function parseRequest<Request>(
+  fields: Fields<Request>,
+  body: unknown,
+  isStrict: boolean,
+): ParsedRequest<Request> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new ApiError(400, 'body: expected a JSON object, got another value')
+  // OpenAI's clients send null for what they leave open.
+  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+  const known = Object.keys(fields)
+  const unknown = Object.keys(given).filter((name) => !known.includes(name))
+  for (const name of unknown) refuse(name, given[name])
+  if (isStrict && unknown.length > 0)
+    throw new ApiError(
+      400,
+      `${unknown[0]}: expected a field of this request${didYouMean(unknown[0]!, known)}, got one that is not read`,
+      { param: unknown[0]!, code: 'unknown_field' },
+    )
+  const parsed = z.object(fields).safeParse(given)
+  if (!parsed.success) throw asApiError(parsed.error)
+  return { value: parsed.data as Request, ignored: unknown }
+}
+
+/** A value that says what is done anyway is welcome. */
+function refuse(name: string, value: unknown): void {
+  if (!Object.hasOwn(REFUSED, name)) return
+  const { harmless, instead } = REFUSED[name]!
+  if (harmless.includes(typeof value === 'object' ? JSON.stringify(value) : value)) return
+  throw new ApiError(400, `${name}: expected ${instead}, got a field that this server does not do`, {
+    param: name,
+    code: 'unsupported_parameter',
+  })
+}
+
+function asApiError(error: z.ZodError): ApiError {
+  const [path, message] = firstOf(error.issues)
+  const param = path.reduce<string>(
+    (name, key) => (typeof key === 'number' ? `${name}[${key}]` : name === '' ? String(key) : `${name}.${String(key)}`),
+    '',
+  )
+  return new ApiError(400, `${param}: ${message}`, { param })
+}
+
+/** The place and the words of the first fault; of a union, those of the alternative that came furthest. */
+function firstOf(issues: readonly z.core.$ZodIssue[], before: readonly PropertyKey[] = []): [PropertyKey[], string] {
+  const [issue] = issues
+  const path = [...before, ...(issue?.path ?? [])]
+  if (issue?.code === 'invalid_union') {
+    const deepest = issue.errors
+      .filter((alternative) => alternative.length > 0)
+      .map((alternative) => firstOf(alternative, path))
+      .sort((a, b) => b[0].length - a[0].length)
+    if (deepest.length > 0 && deepest[0]![0].length > path.length) return deepest[0]!
+    const expected = [...new Set(deepest.map(([, message]) => /expected ([^,]+)/.exec(message)?.[1] ?? message))]
+    if (expected.length > 0) return [path, `expected ${expected.join(' or ')}`]
+  }
+  return [path, (issue?.message ?? 'expected another value').replace(/^Invalid input: /, '')]
+}

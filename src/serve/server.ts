@@ -1,0 +1,188 @@
+// A language model behind HTTP, in the words of OpenAI's API: a function from requests to responses, which a socket, a test or another
+// server calls.
+
+import { randomUUID } from 'node:crypto'
+import { Hono } from 'hono'
+import { checkOptionNames } from '../option-names.ts'
+import type { Embedder } from '../lm/embedder.ts'
+import type { Lm } from '../lm/lm.ts'
+import type { Reranker } from '../lm/reranker.ts'
+import { VERSION } from '../version.ts'
+import { Admission, type AdmissionOptions } from './admission.ts'
+import { ApiError, apiErrorOf } from './api-error.ts'
+import { Guard, type GuardOptions } from './guard.ts'
+import type { LogEntry } from './log.ts'
+import { ServerMetrics } from './metrics.ts'
+import { openApi } from './openapi.ts'
+import { readBody } from './read-body.ts'
+import { RequestTrace } from './request-trace.ts'
+import { ROUTES, type Route } from './routes.ts'
+import type { Service } from './service.ts'
+
+/** How a model is served. */
+export interface ServerOptions extends GuardOptions, AdmissionOptions {
+  /** The name that requests call it by. Default: `Lm.info.name`, else `model`. */
+  name?: string
+  /** A model of embeddings beside it; without one, `/v1/embeddings` asks the model itself. */
+  embedder?: Embedder
+  /** Default `embedder`. */
+  embedderName?: string
+  /** What `/v1/rerank` asks. */
+  reranker?: Reranker
+  /** Adapters may be loaded at run time from below this directory. Default: none. */
+  adapterDirectory?: string
+  /** Tokens of an answer where a request does not say how many. Default 4096, or what the context leaves. */
+  maxNewTokens?: number
+  /** Texts of one request: prompts times `n`. Default 16, and never more than `rows`. */
+  maxRows?: number
+  /** Bytes of a request. Default 4 MiB. */
+  maxBodyBytes?: number
+  /** Seconds after which a silent stream says that it is alive. Default 15. */
+  pingSeconds?: number
+  /** Hears of every request when it is over. */
+  log?: (entry: LogEntry) => void
+}
+
+/** A server of one model. */
+export interface Server {
+  /** Answers a request; it never throws. */
+  fetch(request: Request): Promise<Response>
+  /** Takes nothing new from now on; resolves when everything that was begun has ended. */
+  drain(): Promise<void>
+  /** Requests that wait and that run. */
+  readonly load: { waiting: number; running: number }
+  /** The address that it is meant to be listened on. */
+  readonly hostname: string
+}
+
+const OPTIONS: Readonly<Record<keyof ServerOptions, true>> = {
+  name: true,
+  embedder: true,
+  embedderName: true,
+  reranker: true,
+  adapterDirectory: true,
+  maxNewTokens: true,
+  maxRows: true,
+  maxBodyBytes: true,
+  pingSeconds: true,
+  log: true,
+  keys: true,
+  hostname: true,
+  allowedHosts: true,
+  allowedOrigins: true,
+  openMetrics: true,
+  rows: true,
+  waiting: true,
+  waitSeconds: true,
+  perKey: true,
+}
+
+/**
+ * Makes a server of a model.
+ *
+ * @example
+ * const server = createServer(await loadLm('runs/demo/model'), { keys: ['secret'] })
+ * const response = await server.fetch(new Request('http://localhost/v1/models'))
+ */
+export function createServer(lm: Lm, options: ServerOptions = {}): Server {
+  checkOptionNames('createServer', options, OPTIONS)
+  const { name = lm.info?.name ?? 'model', hostname = '127.0.0.1', maxNewTokens = 4096, pingSeconds = 15 } = options
+  const guard = new Guard({ ...options, hostname })
+  const admission = new Admission(options)
+  const metrics = new ServerMetrics({ lm, admission })
+  const service: Service = {
+    lm,
+    name,
+    created: Math.floor(Date.now() / 1000),
+    embedder: options.embedder,
+    embedderName: options.embedderName,
+    reranker: options.reranker,
+    adapterDirectory: options.adapterDirectory,
+    maxNewTokens,
+    maxRows: Math.min(options.maxRows ?? 16, admission.rows),
+    admission,
+    metrics,
+    pingSeconds,
+  }
+  let isDraining = false
+  const app = new Hono<{ Bindings: Bindings }>()
+  for (const route of ROUTES)
+    app.on(route.method.toUpperCase(), [...route.paths], async ({ req, env }) => {
+      const { trace } = env
+      trace.route = route.paths[0]!
+      const limits = options.maxBodyBytes === undefined ? {} : { maxBytes: options.maxBodyBytes }
+      const body = route.fields === undefined ? undefined : await readBody(req.raw, limits)
+      const headers = new Headers()
+      const isStrict = req.query('strict') === '1'
+      const { signal } = req.raw
+      const response = await route.answer({ service, body, isStrict, signal, key: trace.key, trace, id: req.param('id'), headers })
+      for (const [name, value] of headers) response.headers.set(name, value)
+      return response
+    })
+  app.get('/health', () => Response.json({ status: 'ok' }))
+  app.get('/ready', () => {
+    if (isDraining) throw new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
+    return Response.json({ status: 'ready' })
+  })
+  app.get('/version', () => Response.json({ version: VERSION }))
+  app.get('/metrics', () => new Response(metrics.text(), { headers: { 'content-type': METRICS_TYPE } }))
+  app.get('/openapi.json', () => Response.json(openApi()))
+  app.notFound(({ req }) => {
+    throw notFound(req.method, req.path)
+  })
+  app.onError((error) => {
+    throw error // all errors become answers in one place
+  })
+
+  const respond = async (request: Request, trace: RequestTrace): Promise<Response> => {
+    try {
+      const preflight = guard.preflight(request)
+      if (preflight !== undefined) return preflight
+      trace.key = guard.check(request)
+      return await app.fetch(request, { trace })
+    } catch (cause) {
+      const error = apiErrorOf(cause)
+      trace.error = error
+      return error.toResponse()
+    }
+  }
+  return {
+    hostname,
+    get load() {
+      return { waiting: admission.waiting, running: admission.running }
+    },
+    drain: () => {
+      isDraining = true
+      return admission.drain()
+    },
+    fetch: async (request) => {
+      const trace = new RequestTrace(requestId(request), request.method, { metrics, log: options.log })
+      const response = await respond(request, trace)
+      response.headers.set('x-request-id', trace.id)
+      for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value)
+      trace.status = response.status
+      if (!trace.isStreaming) trace.end()
+      return response
+    },
+  }
+}
+
+interface Bindings {
+  trace: RequestTrace
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** The one that the client gave, where it is fit for a header and a log. */
+function requestId(request: Request): string {
+  const given = request.headers.get('x-request-id')
+  return given !== null && /^[\w.-]{1,128}$/.test(given) ? given : randomUUID().replaceAll('-', '')
+}
+
+function notFound(method: string, path: string): ApiError {
+  const known = ROUTES.filter(({ paths }) => paths.includes(path)).map((route) => route.method.toUpperCase())
+  const [allowed] = known
+  if (allowed !== undefined)
+    return new ApiError(405, `method: expected ${allowed}, got ${method}`, { code: 'method_not_allowed', headers: { allow: allowed } })
+  return new ApiError(404, 'path: expected one of this server, got another; /openapi.json lists them', { code: 'not_found' })
+}

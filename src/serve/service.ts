@@ -1,0 +1,81 @@
+// What every route of a server knows: the models, the limits, who may compute.
+
+import type { Embedder } from '../lm/embedder.ts'
+import type { Lm } from '../lm/lm.ts'
+import type { Admission } from './admission.ts'
+import { ApiError } from './api-error.ts'
+import type { ServerMetrics } from './metrics.ts'
+import type { RequestTrace } from './request-trace.ts'
+
+/** The parts that routes work with. */
+export interface Service {
+  readonly lm: Lm
+  /** The name that the model is served under. */
+  readonly name: string
+  /** When serving began, in seconds since 1970. */
+  readonly created: number
+  readonly embedder?: Embedder | undefined
+  readonly embedderName?: string | undefined
+  /** Adapters may be loaded from directories below this one. */
+  readonly adapterDirectory?: string | undefined
+  /** Tokens of an answer where the request does not say how many. */
+  readonly maxNewTokens: number
+  /** Texts that one request may ask for. */
+  readonly maxRows: number
+  readonly admission: Admission
+  readonly metrics: ServerMetrics
+  readonly pingSeconds: number
+}
+
+/** One request on its way. */
+export interface Call {
+  readonly service: Service
+  /** JSON of the body. */
+  readonly body: unknown
+  /** Fields that nobody reads are errors. */
+  readonly isStrict: boolean
+  readonly signal: AbortSignal
+  /** Whose key it came with. */
+  readonly key: string | undefined
+  readonly trace: RequestTrace
+  /** What the path names, where it names something. */
+  readonly id?: string | undefined
+  /** Headers of the answer. */
+  readonly headers: Headers
+}
+
+/** The adapter that a request names by `model`; null for the model itself. */
+export function adapterNamed({ lm, name }: Service, model: string | undefined): string | null {
+  if (model === undefined || model === name) return null
+  if (lm.adapters?.includes(model)) return model
+  const known = [name, ...(lm.adapters ?? [])].join(', ')
+  throw new ApiError(404, `model: expected ${known}, got ${JSON.stringify(model.slice(0, 200))}`, {
+    param: 'model',
+    code: 'model_not_found',
+  })
+}
+
+/** Tells which fields of a request were read by nobody. */
+export function tellIgnored(headers: Headers, ignored: readonly string[]): void {
+  if (ignored.length === 0) return
+  const names = ignored.map((name) => (/^[\w.-]{1,64}$/.test(name) ? name : '(unprintable)'))
+  headers.set('x-anneal-ignored', names.slice(0, 32).join(', '))
+}
+
+/** Tells something about the answer that its reader would not expect. */
+export function notice(headers: Headers, text: string): void {
+  headers.append('x-anneal-notice', text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 500))
+}
+
+/** Tokens to make: what is asked for, which has to fit beside the prompt, or what is left, up to a limit. */
+export function newTokens(service: Service, asked: number | undefined, promptTokens: number, otherwise: number): number {
+  const { contextLength } = service.lm
+  const left = contextLength - promptTokens
+  if (left < 1 || (asked ?? 0) > left)
+    throw new ApiError(
+      400,
+      `max_tokens: expected a prompt and a text of at most ${contextLength} tokens together, got ${promptTokens} of the prompt${asked === undefined ? '' : ` and ${asked} to make`}. Shorten the prompt${asked === undefined ? '' : ', or ask for less'}`,
+      { param: left < 1 ? 'prompt' : 'max_tokens', code: 'context_length_exceeded' },
+    )
+  return asked ?? Math.min(left, otherwise)
+}
