@@ -116,6 +116,11 @@ export class Engine implements Lm {
     return this.#adapters?.names ?? []
   }
 
+  get defaultTemperature(): number | undefined {
+    const { doSample, temperature } = this.generationConfig
+    return doSample === undefined ? temperature : doSample ? (temperature ?? 1) : 0
+  }
+
   get canChat(): boolean {
     return this.tokenizer?.chatTemplate !== undefined
   }

@@ -260,6 +260,8 @@ export interface Lm {
   readonly controlTokens?: readonly string[]
   /** The names that the tokenizer has for some tokens, such as `bos_token`. */
   readonly namedTokens?: Readonly<Record<string, string>>
+  /** The temperature that the makers of the model draw with, 0 for one that is to be greedy; undefined where they say nothing. */
+  readonly defaultTemperature?: number | undefined
   /** Sequences that wait and that run, and how full the cache is. */
   readonly load?: LmLoad
   /** The ids that `generate` would read. Text gets the tokenizer's start token; control tokens in it stay plain text. */

@@ -55,7 +55,7 @@ export function apiErrorOf(cause: unknown): ApiError {
   if (cause instanceof UsageError || cause instanceof InputError || cause instanceof ConfigError) {
     const message = messageOf(cause)
     const isTooLong = /^prompt: expected at most \d+ tokens/.test(message)
-    const [, name] = /^`?(\w+)(?:\[\d+\])?`?: /.exec(message) ?? []
+    const [, name] = /^`?(\w+)(?:\[\d+\])?`?(?: \/\S*)?: /.exec(message) ?? []
     return new ApiError(400, message, {
       cause,
       ...(isTooLong && { code: 'context_length_exceeded' }),

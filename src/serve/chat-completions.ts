@@ -1,7 +1,15 @@
 // POST /v1/chat/completions: the answers of a conversation, whole or as they are written.
 
 import { z } from 'zod'
-import { type ChatAnswer, type ChatPiece, type ChatRequest, chat, chatPrompt, collectChat, type Tool } from '../chat/chat.ts'
+import {
+  type ChatAnswer,
+  type ChatPiece,
+  type ChatRequest,
+  chat,
+  chatPrompt,
+  collectChat,
+  type Tool,
+} from '../chat/chat.ts'
 import { ApiError } from './api-error.ts'
 import { choices, type Indexed } from './choices.ts'
 import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
@@ -139,7 +147,10 @@ export function chatRequest(call: Call, fields: ChatFields): ChatRequest {
 export function templateOptions(
   { service, headers }: Call,
   fields: TemplateFields & { reasoning_effort?: string | undefined },
-): Pick<ChatRequest, 'messages' | 'tools' | 'documents' | 'variables' | 'addGenerationPrompt' | 'continueFinalMessage'> {
+): Pick<
+  ChatRequest,
+  'messages' | 'tools' | 'documents' | 'variables' | 'addGenerationPrompt' | 'continueFinalMessage'
+> {
   const { tools, documents, add_generation_prompt, continue_final_message, reasoning_effort } = fields
   if (!service.lm.canChat)
     throw new ApiError(
@@ -234,11 +245,16 @@ async function* chunks(
     if (!begun.has(index)) {
       begun.add(index)
       const { promptLogprobs } = piece
-      yield chunk(index, { role: 'assistant', content: '' }, {}, {
-        ...(promptLogprobs !== undefined && {
-          prompt_logprobs: promptLogProbs(lm, promptLogprobs, fields.prompt_logprobs!),
-        }),
-      })
+      yield chunk(
+        index,
+        { role: 'assistant', content: '' },
+        {},
+        {
+          ...(promptLogprobs !== undefined && {
+            prompt_logprobs: promptLogProbs(lm, promptLogprobs, fields.prompt_logprobs!),
+          }),
+        },
+      )
     }
     const held = waiting.get(index) ?? { logprobs: [], tokenIds: [] }
     waiting.set(index, held)

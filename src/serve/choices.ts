@@ -1,7 +1,7 @@
 // The texts of one request, side by side: they wait for room together, and end together where one fails or nobody listens any more.
 
-import type { Call } from './service.ts'
 import type { TracedPiece } from './request-trace.ts'
+import type { Call } from './service.ts'
 
 /** A piece, and which text of the request it belongs to. */
 export interface Indexed<Piece> {

@@ -1,7 +1,14 @@
 // POST /v1/completions: texts that go on from prompts, given as texts or as token ids, one or many.
 
 import { z } from 'zod'
-import { collect, type GenerateRequest, type Generation, type GenerationPiece, type Prompt, type TokenLogProb } from '../lm/lm.ts'
+import {
+  collect,
+  type GenerateRequest,
+  type Generation,
+  type GenerationPiece,
+  type Prompt,
+  type TokenLogProb,
+} from '../lm/lm.ts'
 import { ApiError } from './api-error.ts'
 import { choices, type Indexed } from './choices.ts'
 import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
@@ -125,9 +132,10 @@ function askedTexts({ service, headers }: Call, fields: CompletionFields): Asked
     const ids = lm.encode(prompt).slice(-(fields.truncate_prompt_tokens ?? 0))
     const wrong = ids.find((id) => id >= lm.vocabSize)
     if (wrong !== undefined)
-      throw new ApiError(400, `prompt: expected token ids from 0 to ${lm.vocabSize - 1}, got ${wrong}`, { param: 'prompt' })
-    if (ids.length === 0)
-      throw new ApiError(400, 'prompt: expected at least one token, got none', { param: 'prompt' })
+      throw new ApiError(400, `prompt: expected token ids from 0 to ${lm.vocabSize - 1}, got ${wrong}`, {
+        param: 'prompt',
+      })
+    if (ids.length === 0) throw new ApiError(400, 'prompt: expected at least one token, got none', { param: 'prompt' })
     const { maxPromptTokens: _, ...rest } = options
     const request = {
       ...rest,
@@ -180,8 +188,10 @@ async function* readOnly(
 }
 
 /** Tokens as entries of log-probabilities; the first one of a text has none. */
-const entries = (ids: readonly number[], found: readonly (TokenLogProb | null)[]): ({ id: number } & Partial<TokenLogProb>)[] =>
-  ids.map((id, i) => found[i] ?? { id })
+const entries = (
+  ids: readonly number[],
+  found: readonly (TokenLogProb | null)[],
+): ({ id: number } & Partial<TokenLogProb>)[] => ids.map((id, i) => found[i] ?? { id })
 
 function choiceOf({ lm }: Service, texts: Texts, made: Generation, index: number): unknown {
   const { fields, isEcho, most, n } = texts

@@ -38,7 +38,9 @@ export async function embeddings(call: Call): Promise<Response> {
     trace.promptTokens = tokens
     const [first] = vectors
     if (dimensions !== undefined && dimensions > first!.length)
-      throw new ApiError(400, `dimensions: expected at most ${first!.length}, got ${dimensions}`, { param: 'dimensions' })
+      throw new ApiError(400, `dimensions: expected at most ${first!.length}, got ${dimensions}`, {
+        param: 'dimensions',
+      })
     return Response.json({
       object: 'list',
       model,

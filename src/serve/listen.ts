@@ -3,8 +3,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
-import { UsageError } from '../errors.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, UsageError } from '../errors.ts'
 import type { Server } from './server.ts'
 
 /** Where to listen. */
@@ -38,14 +37,26 @@ const IDLE_SECONDS = 75
 export async function listen(server: Server, { port = 8080 }: ListenOptions = {}): Promise<Listening> {
   const { hostname } = server
   const http = await new Promise<HttpServer>((resolve, reject) => {
-    const made = serve({
-      fetch: (request: Request) => server.fetch(request),
-      hostname,
-      port,
-      overrideGlobalObjects: false,
-      serverOptions: { requestTimeout: REQUEST_SECONDS * 1000, headersTimeout: HEAD_SECONDS * 1000, keepAliveTimeout: IDLE_SECONDS * 1000, connectionsCheckingInterval: 5_000 },
-    }, () => resolve(made)) as HttpServer
-    made.once('error', (cause) => reject(new UsageError(`port: expected one that is free on ${hostname}, got ${port} (${messageOf(cause)})`, { cause })))
+    const made = serve(
+      {
+        fetch: (request: Request) => server.fetch(request),
+        hostname,
+        port,
+        overrideGlobalObjects: false,
+        serverOptions: {
+          requestTimeout: REQUEST_SECONDS * 1000,
+          headersTimeout: HEAD_SECONDS * 1000,
+          keepAliveTimeout: IDLE_SECONDS * 1000,
+          connectionsCheckingInterval: 5_000,
+        },
+      },
+      () => resolve(made),
+    ) as HttpServer
+    made.once('error', (cause) =>
+      reject(
+        new UsageError(`port: expected one that is free on ${hostname}, got ${port} (${messageOf(cause)})`, { cause }),
+      ),
+    )
   })
   const { port: found } = http.address() as AddressInfo
   let closing: Promise<void> | undefined

@@ -22,11 +22,13 @@ export interface TextLogProbs {
 /** −∞ is no JSON number; this is what OpenAI says for what is out of reach. */
 const finite = (logprob: number): number => Math.max(logprob, -9999)
 
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** What a token is called: its text, or where that is no whole text, its bytes, as OpenAI's completions write them. */
 export function tokenName(lm: Lm, id: number): string {
   const bytes = lm.tokenBytes!(id)
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return strict.decode(bytes)
   } catch {
     return `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
   }

@@ -20,7 +20,9 @@ export const MESSAGES: z.ZodType<MessageFields[]> = z
   .array(
     z.looseObject({
       role: z.enum(ROLES),
-      content: z.union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.string().optional() }))]).nullish(),
+      content: z
+        .union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.string().optional() }))])
+        .nullish(),
       name: z.string().nullish(),
       tool_calls: z
         .array(
@@ -60,14 +62,20 @@ export function chatMessages(messages: readonly MessageFields[]): ChatMessage[] 
 /** The text of a content; of several parts, line by line. */
 function textOf(content: MessageFields['content'], param: string): string | null {
   if (content === undefined || content === null || typeof content === 'string') return content ?? null
-  const texts = content.map(({ type, text, refusal }: { type: string; text?: string | undefined; refusal?: unknown }, i) => {
-    if ((type === 'text' || type === 'input_text' || type === 'output_text') && text !== undefined) return text
-    if (type === 'refusal' && typeof refusal === 'string') return refusal
-    throw new ApiError(400, `${param}[${i}]: expected a text, got a part of type ${JSON.stringify(type.slice(0, 60))}`, {
-      param: `${param}[${i}]`,
-      code: 'unsupported_content',
-    })
-  })
+  const texts = content.map(
+    ({ type, text, refusal }: { type: string; text?: string | undefined; refusal?: unknown }, i) => {
+      if ((type === 'text' || type === 'input_text' || type === 'output_text') && text !== undefined) return text
+      if (type === 'refusal' && typeof refusal === 'string') return refusal
+      throw new ApiError(
+        400,
+        `${param}[${i}]: expected a text, got a part of type ${JSON.stringify(type.slice(0, 60))}`,
+        {
+          param: `${param}[${i}]`,
+          code: 'unsupported_content',
+        },
+      )
+    },
+  )
   return texts.join('\n')
 }
 

@@ -105,7 +105,9 @@ export async function unloadAdapter(call: Call): Promise<Response> {
 async function directoryBelow(directory: string, path: string): Promise<string> {
   const root = await realpath(directory)
   const missing = (): ApiError =>
-    new ApiError(400, 'lora_path: expected a directory below the one for adapters, got another path', { param: 'lora_path' })
+    new ApiError(400, 'lora_path: expected a directory below the one for adapters, got another path', {
+      param: 'lora_path',
+    })
   if (path.includes('\0')) throw missing()
   const real = await realpath(resolve(root, path)).catch(() => {
     throw missing()

@@ -69,5 +69,5 @@ function firstOf(issues: readonly z.core.$ZodIssue[], before: readonly PropertyK
     const expected = [...new Set(deepest.map(([, message]) => /expected ([^,]+)/.exec(message)?.[1] ?? message))]
     if (expected.length > 0) return [path, `expected ${expected.join(' or ')}`]
   }
-  return [path, (issue?.message ?? 'expected another value').replace(/^Invalid input: /, '')]
+  return [path, (issue?.message ?? 'expected another value').replace(/^[A-Z][a-z]+ [a-z]+: (?=expected)/, '')]
 }

@@ -34,6 +34,8 @@ export class RequestTrace {
   error: ApiError | undefined
   /** The answer goes on after its headers. */
   isStreaming = false
+  /** Its client went away, or stopped reading. */
+  isAborted = false
   queueSeconds: number | undefined
   firstTokenSeconds: number | undefined
   promptTokens = 0

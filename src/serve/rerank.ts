@@ -17,7 +17,10 @@ export interface RerankFields {
 export const RERANK: Fields<RerankFields> = {
   model: z.string().optional(),
   query: z.string().min(1),
-  documents: z.array(z.union([z.string(), z.object({ text: z.string() })])).min(1).max(1024),
+  documents: z
+    .array(z.union([z.string(), z.object({ text: z.string() })]))
+    .min(1)
+    .max(1024),
   top_n: z.int().min(1).optional(),
   return_documents: z.boolean().optional().describe('Default true'),
 }

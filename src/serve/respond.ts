@@ -1,7 +1,9 @@
 // An answer as a response: an object, or events as they come.
 
+import { apiErrorOf } from './api-error.ts'
+import { eventStream } from './event-stream.ts'
 import type { Call } from './service.ts'
-import { eventStream } from './sse.ts'
+
 
 /** Seconds that a stream's status waits for its first event: what is wrong with a request shows before that. */
 const FIRST_SECONDS = 2
@@ -16,7 +18,9 @@ export async function answered(call: Call, body: object | AsyncGenerator<unknown
     timer = setTimeout(resolve, FIRST_SECONDS * 1000)
   })
   await Promise.race([first, patience]).finally(() => clearTimeout(timer))
-  const rest = async function* (): AsyncGenerator<unknown, void, undefined> {
+  const { trace } = call
+  const rest = async function* (stop: AbortSignal): AsyncGenerator<unknown, void, undefined> {
+    stop.addEventListener('abort', () => call.abort(stop.reason), { once: true })
     try {
       const { value, done } = await first
       if (done) return
@@ -26,6 +30,14 @@ export async function answered(call: Call, body: object | AsyncGenerator<unknown
       await events.return()
     }
   }
-  call.trace.isStreaming = true
-  return eventStream(rest(), { pingSeconds: call.service.pingSeconds, signal: call.signal })
+  trace.isStreaming = true
+  return eventStream(rest, {
+    pingSeconds: call.service.pingSeconds,
+    signal: call.signal,
+    onEnd: ({ reason, error }) => {
+      if (reason === 'failed') trace.error = apiErrorOf(error)
+      trace.isAborted = reason === 'cancelled' || reason === 'stalled'
+      trace.end()
+    },
+  })
 }

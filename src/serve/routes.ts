@@ -1,9 +1,9 @@
 // Everything that a server answers, by path: what serves requests, and what its OpenAPI document says of them.
 
+import type { z } from 'zod'
 import { CHAT, chatCompletions } from './chat-completions.ts'
 import { COMPLETION, completions } from './completions.ts'
 import { EMBEDDING, embeddings } from './embeddings.ts'
-import type { Fields } from './fields.ts'
 import { LOAD_ADAPTER, loadAdapter, model, models, UNLOAD_ADAPTER, unloadAdapter } from './models.ts'
 import { RERANK, rerank } from './rerank.ts'
 import type { Call } from './service.ts'
@@ -16,7 +16,7 @@ export interface Route {
   paths: readonly string[]
   summary: string
   /** The fields of its body; without them it has none. */
-  fields?: Fields<never>
+  fields?: Readonly<Record<string, z.ZodType>>
   /** Also answers with events as they come. */
   streams?: boolean
   answer(call: Call): Response | Promise<Response>

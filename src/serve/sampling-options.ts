@@ -14,7 +14,8 @@ export function samplingOptions(fields: SamplingFields, { lm }: Service): Genera
   if (fields.stream_options !== undefined && !fields.stream)
     throw new ApiError(400, 'stream_options: expected it with stream: true alone', { param: 'stream_options' })
   const asked = {
-    temperature: fields.temperature,
+    // OpenAI's clients expect 1 where nobody says anything.
+    temperature: fields.temperature ?? lm.defaultTemperature ?? 1,
     topK: top_k === -1 ? 0 : top_k,
     topP: fields.top_p,
     minP: fields.min_p,

@@ -3,10 +3,10 @@
 
 import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
-import { checkOptionNames } from '../option-names.ts'
 import type { Embedder } from '../lm/embedder.ts'
 import type { Lm } from '../lm/lm.ts'
 import type { Reranker } from '../lm/reranker.ts'
+import { checkOptionNames } from '../option-names.ts'
 import { VERSION } from '../version.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
 import { ApiError, apiErrorOf } from './api-error.ts'
@@ -16,7 +16,7 @@ import { ServerMetrics } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { readBody } from './read-body.ts'
 import { RequestTrace } from './request-trace.ts'
-import { ROUTES, type Route } from './routes.ts'
+import { ROUTES } from './routes.ts'
 import type { Service } from './service.ts'
 
 /** How a model is served. */
@@ -114,14 +114,27 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       const body = route.fields === undefined ? undefined : await readBody(req.raw, limits)
       const headers = new Headers()
       const isStrict = req.query('strict') === '1'
-      const { signal } = req.raw
-      const response = await route.answer({ service, body, isStrict, signal, key: trace.key, trace, id: req.param('id'), headers })
+      const stop = new AbortController()
+      const signal = AbortSignal.any([req.raw.signal, stop.signal])
+      const abort = (reason: unknown): void => stop.abort(reason)
+      const response = await route.answer({
+        service,
+        body,
+        isStrict,
+        signal,
+        abort,
+        key: trace.key,
+        trace,
+        id: req.param('id'),
+        headers,
+      })
       for (const [name, value] of headers) response.headers.set(name, value)
       return response
     })
   app.get('/health', () => Response.json({ status: 'ok' }))
   app.get('/ready', () => {
-    if (isDraining) throw new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
+    if (isDraining)
+      throw new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
     return Response.json({ status: 'ready' })
   })
   app.get('/version', () => Response.json({ version: VERSION }))
@@ -183,6 +196,11 @@ function notFound(method: string, path: string): ApiError {
   const known = ROUTES.filter(({ paths }) => paths.includes(path)).map((route) => route.method.toUpperCase())
   const [allowed] = known
   if (allowed !== undefined)
-    return new ApiError(405, `method: expected ${allowed}, got ${method}`, { code: 'method_not_allowed', headers: { allow: allowed } })
-  return new ApiError(404, 'path: expected one of this server, got another; /openapi.json lists them', { code: 'not_found' })
+    return new ApiError(405, `method: expected ${allowed}, got ${method}`, {
+      code: 'method_not_allowed',
+      headers: { allow: allowed },
+    })
+  return new ApiError(404, 'path: expected one of this server, got another; /openapi.json lists them', {
+    code: 'not_found',
+  })
 }

@@ -2,6 +2,7 @@
 
 import type { Embedder } from '../lm/embedder.ts'
 import type { Lm } from '../lm/lm.ts'
+import type { Reranker } from '../lm/reranker.ts'
 import type { Admission } from './admission.ts'
 import { ApiError } from './api-error.ts'
 import type { ServerMetrics } from './metrics.ts'
@@ -16,6 +17,7 @@ export interface Service {
   readonly created: number
   readonly embedder?: Embedder | undefined
   readonly embedderName?: string | undefined
+  readonly reranker?: Reranker | undefined
   /** Adapters may be loaded from directories below this one. */
   readonly adapterDirectory?: string | undefined
   /** Tokens of an answer where the request does not say how many. */
@@ -35,6 +37,8 @@ export interface Call {
   /** Fields that nobody reads are errors. */
   readonly isStrict: boolean
   readonly signal: AbortSignal
+  /** Ends what runs for it: nobody listens any more. */
+  abort(reason: unknown): void
   /** Whose key it came with. */
   readonly key: string | undefined
   readonly trace: RequestTrace
@@ -68,7 +72,12 @@ export function notice(headers: Headers, text: string): void {
 }
 
 /** Tokens to make: what is asked for, which has to fit beside the prompt, or what is left, up to a limit. */
-export function newTokens(service: Service, asked: number | undefined, promptTokens: number, otherwise: number): number {
+export function newTokens(
+  service: Service,
+  asked: number | undefined,
+  promptTokens: number,
+  otherwise: number,
+): number {
   const { contextLength } = service.lm
   const left = contextLength - promptTokens
   if (left < 1 || (asked ?? 0) > left)

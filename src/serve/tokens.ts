@@ -87,7 +87,9 @@ export function detokenize(call: Call): Response {
   const { lm } = service
   const wrong = fields.tokens.find((id) => id >= lm.vocabSize)
   if (wrong !== undefined)
-    throw new ApiError(400, `tokens: expected token ids from 0 to ${lm.vocabSize - 1}, got ${wrong}`, { param: 'tokens' })
+    throw new ApiError(400, `tokens: expected token ids from 0 to ${lm.vocabSize - 1}, got ${wrong}`, {
+      param: 'tokens',
+    })
   return Response.json({ prompt: spelled(lm, fields.tokens) })
 }
 

@@ -39,7 +39,10 @@ export class UsageCount {
     if (usage !== undefined) this.#end(prompt, usage)
   }
 
-  #end(prompt: number, { promptTokens, cachedTokens = 0, reasoningTokens = 0, ...drafts }: Usage & { reasoningTokens?: number }): void {
+  #end(
+    prompt: number,
+    { promptTokens, cachedTokens = 0, reasoningTokens = 0, ...drafts }: Usage & { reasoningTokens?: number },
+  ): void {
     // The other texts of a prompt find it in the cache: what counts is what the first one to read it found.
     const cached = Math.min(cachedTokens, this.#prompts.get(prompt)?.cached ?? Number.POSITIVE_INFINITY)
     this.#prompts.set(prompt, { read: promptTokens, cached })
