@@ -9,6 +9,6 @@ export {
   type ToolCall,
 } from './answer.ts'
 export { chat } from './chat.ts'
-export { chatNotices } from './plan.ts'
+export { chatNotices, chatPrompt } from './plan.ts'
 export type { ChatRequest, Tool, ToolChoice } from './request.ts'
 export { TOOLS_TEXT } from './spelled-tools.ts'

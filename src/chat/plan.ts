@@ -1,7 +1,7 @@
 // What a request asks of a model: the prompt and its structure, how the answer is read, and what was done that the request does not say.
 
 import { UsageError } from '../errors.ts'
-import type { GenerateRequest, Lm } from '../lm/lm.ts'
+import type { GenerateRequest, Lm, Prompt } from '../lm/lm.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 import type { AnswerParserOptions } from './answer-parser.ts'
 import { answerStructure } from './answer-structure.ts'
@@ -101,6 +101,14 @@ const SPELLED = 'tools: written into the system text, for the chat template has 
 /** What is done with a request that it does not say: tools in the system text, schemas that are not kept. For headers and logs. */
 export function chatNotices(lm: Lm, request: ChatRequest): readonly string[] {
   return planChat(lm, request).notices
+}
+
+/** What the model reads of a request: the messages and tools as its template is given them. */
+export function chatPrompt(lm: Lm, request: ChatRequest): Extract<Prompt, { messages: unknown }> {
+  const asked = planChat(lm, request).request as Extract<Prompt, { messages: unknown }>
+  const { messages, tools, documents, variables, addGenerationPrompt, continueFinalMessage } = asked
+  const options = { tools, documents, variables, addGenerationPrompt, continueFinalMessage }
+  return { messages, ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) }
 }
 
 function spelled(lm: Lm, messages: readonly ChatMessage[], tools: readonly Tool[]): readonly ChatMessage[] {

@@ -1,15 +1,8 @@
 // POST /v1/chat/completions: the answers of a conversation, whole or as they are written.
 
 import { z } from 'zod'
-import {
-  type ChatAnswer,
-  type ChatPiece,
-  type ChatRequest,
-  chat,
-  chatPrompt,
-  collectChat,
-  type Tool,
-} from '../chat/chat.ts'
+import { type ChatAnswer, type ChatPiece, type ChatRequest, chat, collectChat, type Tool } from '../chat/chat.ts'
+import { chatNotices, chatPrompt } from '../chat/plan.ts'
 import { ApiError } from './api-error.ts'
 import { choices, type Indexed } from './choices.ts'
 import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
@@ -18,7 +11,7 @@ import { chatMessages, MESSAGES, type MessageFields } from './messages.ts'
 import { parseRequest } from './parse-request.ts'
 import { answered } from './respond.ts'
 import { samplingOptions } from './sampling-options.ts'
-import { adapterNamed, type Call, newTokens, tellIgnored } from './service.ts'
+import { adapterNamed, type Call, newTokens, notice, tellIgnored } from './service.ts'
 import { UsageCount } from './usage.ts'
 
 /** What the chat template of a request is given. */
@@ -91,6 +84,7 @@ export async function chatCompletions(call: Call): Promise<Response> {
   tellIgnored(headers, fields.skip_special_tokens === false ? [...ignored, 'skip_special_tokens'] : ignored)
   const { n = 1, priority } = fields
   const request = chatRequest(call, fields)
+  for (const text of chatNotices(service.lm, request)) notice(headers, text)
   const model = fields.model ?? service.name
   trace.model = model
   const frame = { id: `chatcmpl-${trace.id}`, created: Math.floor(Date.now() / 1000), model }
@@ -122,7 +116,6 @@ const asksPrompt = (fields: ChatFields): boolean => fields.prompt_logprobs !== u
 /** What is asked of the model, the same for all choices. ApiError where that makes no sense or does not fit. */
 export function chatRequest(call: Call, fields: ChatFields): ChatRequest {
   const { service } = call
-  const { lm } = service
   const { top_logprobs, logprobs = false, tool_choice } = fields
   if (top_logprobs !== undefined && !logprobs)
     throw new ApiError(400, 'top_logprobs: expected it with logprobs: true alone', { param: 'top_logprobs' })

@@ -35,7 +35,7 @@ export async function embeddings(call: Call): Promise<Response> {
     trace.admitted(ticket.waitedSeconds)
     const { vectors, tokens, model } = await vectorsOf(call, inputs, fields.model)
     trace.model = model
-    trace.promptTokens = tokens
+    trace.read(tokens)
     const [first] = vectors
     if (dimensions !== undefined && dimensions > first!.length)
       throw new ApiError(400, `dimensions: expected at most ${first!.length}, got ${dimensions}`, {

@@ -2,8 +2,7 @@
 
 import type { FinishReason, Usage } from '../lm/lm.ts'
 import type { ApiError } from './api-error.ts'
-import type { LogEntry } from './log.ts'
-import type { ServerMetrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 
 /** What pieces of texts and of answers have in common. */
 export interface TracedPiece {
@@ -12,21 +11,44 @@ export interface TracedPiece {
   usage?: Usage
 }
 
-/** Where a trace goes when its request is over. */
-export interface TraceSinks {
-  metrics: ServerMetrics
-  log?: ((entry: LogEntry) => void) | undefined
+/** What is told of a request when it is over; times in seconds. */
+export interface RequestSummary {
+  readonly id: string
+  readonly method: string
+  /** The path as the server knows it, such as `/v1/models/:id`; `-` for one that it does not. */
+  readonly route: string
+  readonly status: number
+  /** What its key is called. */
+  readonly key: string | undefined
+  readonly model: string | undefined
+  /** Why it failed; with a status of 200 that was after its stream began. */
+  readonly error: ApiError | undefined
+  /** Its client went away, or stopped reading. */
+  readonly isAborted: boolean
+  readonly seconds: number
+  readonly queueSeconds: number | undefined
+  readonly firstTokenSeconds: number | undefined
+  readonly promptTokens: number
+  readonly cachedTokens: number
+  readonly completionTokens: number
+  /** Of each of its texts. */
+  readonly finishReasons: readonly string[]
 }
 
-/** The course of one request; times in seconds. */
-export class RequestTrace {
+/** Where a trace goes when its request is over. */
+export interface TraceSinks {
+  metrics: Metrics
+  log?: ((request: RequestSummary) => void) | undefined
+}
+
+/** The course of one request. */
+export class RequestTrace implements RequestSummary {
   readonly id: string
   readonly method: string
   readonly #sinks: TraceSinks
   readonly #began: number = performance.now()
   readonly #last = new Map<number, number>()
   #isOver = false
-  /** The path as the server knows it; `-` for one that it does not. */
   route = '-'
   key: string | undefined
   model: string | undefined
@@ -34,7 +56,6 @@ export class RequestTrace {
   error: ApiError | undefined
   /** The answer goes on after its headers. */
   isStreaming = false
-  /** Its client went away, or stopped reading. */
   isAborted = false
   queueSeconds: number | undefined
   firstTokenSeconds: number | undefined
@@ -56,28 +77,40 @@ export class RequestTrace {
   /** It has waited so long until there was room. */
   admitted(seconds: number): void {
     this.queueSeconds = seconds
-    this.#sinks.metrics.requestQueueTime.observe(seconds)
+    this.#sinks.metrics.queued(seconds)
   }
 
   /** A piece of its text `index` has come. */
   piece(index: number, { tokenIds, finishReason, usage }: TracedPiece): void {
+    const { metrics } = this.#sinks
     if (tokenIds.length > 0) {
       const now = performance.now()
       const last = this.#last.get(index)
       if (this.firstTokenSeconds === undefined) {
         this.firstTokenSeconds = this.seconds
-        this.#sinks.metrics.timeToFirstToken.observe(this.firstTokenSeconds)
-      } else if (last !== undefined)
-        this.#sinks.metrics.interTokenLatency.observe((now - last) / 1000 / tokenIds.length)
+        metrics.first(this.firstTokenSeconds)
+      } else if (last !== undefined) metrics.next((now - last) / 1000, tokenIds.length)
       this.#last.set(index, now)
     }
-    if (finishReason !== undefined) this.finishReasons[index] = finishReason
-    if (usage !== undefined) this.completionTokens += usage.completionTokens
+    if (finishReason === undefined || usage === undefined) return
+    this.finishReasons[index] = finishReason
+    this.completionTokens += usage.completionTokens
+    metrics.ended(finishReason, usage, this.seconds)
+  }
+
+  /** Texts were read and none written. */
+  read(promptTokens: number): void {
+    this.promptTokens = promptTokens
+    this.#sinks.metrics.read(promptTokens)
   }
 
   /** It is over: the metrics and the log hear of it, once. */
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
+    const { metrics, log } = this.#sinks
+    metrics.answered(this.method, this.route, this.status)
+    if (this.isStreaming && this.error !== undefined) metrics.failed(this.error.status)
+    log?.(this)
   }
 }

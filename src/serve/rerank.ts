@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ApiError } from './api-error.ts'
 import type { Fields } from './fields.ts'
 import { parseRequest } from './parse-request.ts'
-import { type Call, notice, tellIgnored } from './service.ts'
+import { type Call, tellIgnored } from './service.ts'
 
 export interface RerankFields {
   model?: string | undefined
@@ -41,8 +41,7 @@ export async function rerank(call: Call): Promise<Response> {
     const { scores, promptTokens } = await reranker.rank(query, documents, { signal })
     const model = fields.model ?? service.name
     trace.model = model
-    trace.promptTokens = promptTokens
-    notice(headers, `relevance_score is ${reranker.measure}`)
+    trace.read(promptTokens)
     const results = scores
       .map((score, index) => ({
         index,

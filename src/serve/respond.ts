@@ -4,7 +4,6 @@ import { apiErrorOf } from './api-error.ts'
 import { eventStream } from './event-stream.ts'
 import type { Call } from './service.ts'
 
-
 /** Seconds that a stream's status waits for its first event: what is wrong with a request shows before that. */
 const FIRST_SECONDS = 2
 

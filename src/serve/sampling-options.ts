@@ -1,15 +1,16 @@
 // The fields of a request for a text → the options of `Lm.generate`.
 
 import type { Structure } from '../grammar/grammar.ts'
+import { badWords } from '../lm/bad-words.ts'
 import type { GenerateOptions, Lm, TokenMask } from '../lm/lm.ts'
-import { tokenBits } from '../lm/token-mask.ts'
+import { joinMasks, tokenBits } from '../lm/token-mask.ts'
 import { ApiError } from './api-error.ts'
 import type { SamplingFields } from './fields.ts'
 import type { Service } from './service.ts'
 
 /** What a request for one text asks, without its prompt, its limit and its log-probabilities. */
 export function samplingOptions(fields: SamplingFields, { lm }: Service): GenerateOptions {
-  const { top_k, logit_bias, stop, seed, allowed_token_ids } = fields
+  const { top_k, logit_bias, stop, seed } = fields
   const structure = structureOf(fields)
   if (fields.stream_options !== undefined && !fields.stream)
     throw new ApiError(400, 'stream_options: expected it with stream: true alone', { param: 'stream_options' })
@@ -32,7 +33,7 @@ export function samplingOptions(fields: SamplingFields, { lm }: Service): Genera
     maxPromptTokens: fields.truncate_prompt_tokens,
     promptLookup: fields.prompt_lookup,
     cacheSalt: fields.cache_salt,
-    mask: allowed_token_ids && allowedMask(allowed_token_ids, lm),
+    mask: maskOf(fields, lm),
     structure,
   }
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
@@ -40,6 +41,13 @@ export function samplingOptions(fields: SamplingFields, { lm }: Service): Genera
 
 /** Seeds of the OpenAI API may be negative. */
 const positive = (seed: number): number => (seed < 0 ? 2 ** 52 - 1 + seed : seed)
+
+/** Tokens that may come, less those that would make a bad word whole. */
+function maskOf({ allowed_token_ids, bad_words }: SamplingFields, lm: Lm): TokenMask | undefined {
+  const masks = [allowed_token_ids && allowedMask(allowed_token_ids, lm), bad_words && badWords(lm, bad_words)]
+  const given = masks.filter((mask) => mask !== undefined)
+  return given.length > 1 ? joinMasks(...given) : given[0]
+}
 
 function allowedMask(ids: readonly number[], lm: Lm): TokenMask {
   const wrong = ids.find((id) => id >= lm.vocabSize)

@@ -118,8 +118,9 @@ describe('chat completions', () => {
     expect(told).toEqual(content)
   })
   it('take texts in parts, developers, and null for what is left open', async () => {
-    const echo = asking({ reply: (request) => JSON.stringify((request as { messages: unknown }).messages) })
-    const { body } = await echo.ask('/v1/chat/completions', {
+    const echo = fakeLm({ reply: (request) => JSON.stringify((request as { messages: unknown }).messages) })
+    const chatTemplate = '{% for m in messages %}{{ m.tool_calls }}{% endfor %}{{ tools }}'
+    const { body } = await asking({ ...echo, chatTemplate }).ask('/v1/chat/completions', {
       messages: [
         { role: 'developer', content: 'Be brief.' },
         {

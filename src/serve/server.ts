@@ -11,11 +11,10 @@ import { VERSION } from '../version.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
 import { ApiError, apiErrorOf } from './api-error.ts'
 import { Guard, type GuardOptions } from './guard.ts'
-import type { LogEntry } from './log.ts'
-import { ServerMetrics } from './metrics.ts'
+import { Metrics } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { readBody } from './read-body.ts'
-import { RequestTrace } from './request-trace.ts'
+import { type RequestSummary, RequestTrace } from './request-trace.ts'
 import { ROUTES } from './routes.ts'
 import type { Service } from './service.ts'
 
@@ -40,7 +39,7 @@ export interface ServerOptions extends GuardOptions, AdmissionOptions {
   /** Seconds after which a silent stream says that it is alive. Default 15. */
   pingSeconds?: number
   /** Hears of every request when it is over. */
-  log?: (entry: LogEntry) => void
+  log?: (request: RequestSummary) => void
 }
 
 /** A server of one model. */
@@ -89,7 +88,7 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
   const { name = lm.info?.name ?? 'model', hostname = '127.0.0.1', maxNewTokens = 4096, pingSeconds = 15 } = options
   const guard = new Guard({ ...options, hostname })
   const admission = new Admission(options)
-  const metrics = new ServerMetrics({ lm, admission })
+  const metrics = new Metrics({ modelName: name, load: () => lm.load, queue: admission })
   const service: Service = {
     lm,
     name,
@@ -138,7 +137,11 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     return Response.json({ status: 'ready' })
   })
   app.get('/version', () => Response.json({ version: VERSION }))
-  app.get('/metrics', () => new Response(metrics.text(), { headers: { 'content-type': METRICS_TYPE } }))
+  let stopWatching: (() => void) | undefined
+  app.get('/metrics', () => {
+    stopWatching ??= metrics.watchLag() // from the first time that somebody looks
+    return metrics.toResponse()
+  })
   app.get('/openapi.json', () => Response.json(openApi()))
   app.notFound(({ req }) => {
     throw notFound(req.method, req.path)
@@ -166,6 +169,7 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     },
     drain: () => {
       isDraining = true
+      stopWatching?.()
       return admission.drain()
     },
     fetch: async (request) => {
@@ -183,8 +187,6 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
 interface Bindings {
   trace: RequestTrace
 }
-
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** The one that the client gave, where it is fit for a header and a log. */
 function requestId(request: Request): string {

@@ -5,7 +5,7 @@ import type { Lm } from '../lm/lm.ts'
 import type { Reranker } from '../lm/reranker.ts'
 import type { Admission } from './admission.ts'
 import { ApiError } from './api-error.ts'
-import type { ServerMetrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import type { RequestTrace } from './request-trace.ts'
 
 /** The parts that routes work with. */
@@ -25,7 +25,7 @@ export interface Service {
   /** Texts that one request may ask for. */
   readonly maxRows: number
   readonly admission: Admission
-  readonly metrics: ServerMetrics
+  readonly metrics: Metrics
   readonly pingSeconds: number
 }
 

@@ -2,7 +2,7 @@
 // /apply-template, GET /tokenizer_info. vLLM's shapes.
 
 import { z } from 'zod'
-import { chatPrompt } from '../chat/chat.ts'
+import { chatPrompt } from '../chat/plan.ts'
 import type { Lm, Prompt } from '../lm/lm.ts'
 import { ApiError } from './api-error.ts'
 import { TEMPLATE, type TemplateFields, templateOptions } from './chat-completions.ts'
@@ -117,7 +117,7 @@ export function render(call: Call): Response {
   const prompt = chatPrompt(lm, {
     ...templateOptions(call, fields),
     ...(fields.tool_choice === 'none' && { toolChoice: 'none' }),
-  }) as Extract<Prompt, { messages: unknown }>
+  })
   const { messages, ...options } = prompt
   const { addGenerationPrompt = options.continueFinalMessage !== true } = options
   const ids = lm.encode(prompt)
