@@ -6,7 +6,7 @@ import {
   NoSuchModelError as SdkNoSuchModelError,
   UnsupportedFunctionalityError as SdkUnsupportedFunctionalityError,
 } from '@ai-sdk/provider'
-import { embed, embedMany, generateObject, generateText, type ModelMessage, Output, rerank, streamText } from 'ai'
+import { embed, embedMany, generateObject, generateText, Output, rerank, stepCountIs, streamText, tool } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Embedder } from '../lm/embedder.ts'
@@ -100,72 +100,6 @@ describe('generateText', () => {
     expect(providerMetadata).toEqual({ anneal: { logprobs: [place(97), place(0)] } })
   })
 
-  it('reads every kind of message', async () => {
-    const { anneal, requests } = asked()
-    const result = (toolCallId: string, output: object) =>
-      ({ type: 'tool-result', toolCallId, toolName: 'look', output }) as never
-    const messages: ModelMessage[] = [
-      { role: 'system', content: 'Be kind.' },
-      {
-        role: 'user',
-        content: [
-          { type: 'text', text: 'One, ' },
-          { type: 'text', text: 'two.' },
-        ],
-      },
-      {
-        role: 'assistant',
-        content: [
-          { type: 'reasoning', text: 'Hm.' },
-          { type: 'text', text: 'I look.' },
-          { type: 'tool-call', toolCallId: 'a', toolName: 'look', input: { at: 1 } },
-          { type: 'tool-call', toolCallId: 'b', toolName: 'look', input: {} },
-        ],
-      },
-      {
-        role: 'tool',
-        content: [
-          result('a', { type: 'json', value: { seen: 2 } }),
-          result('b', { type: 'error-text', value: 'dark' }),
-        ],
-      },
-      { role: 'assistant', content: [{ type: 'tool-call', toolCallId: 'c', toolName: 'look', input: {} }] },
-      {
-        role: 'tool',
-        content: [
-          result('c', {
-            type: 'content',
-            value: [
-              { type: 'text', text: 'a ' },
-              { type: 'text', text: 'b' },
-            ],
-          }),
-        ],
-      },
-      { role: 'assistant', content: [{ type: 'tool-call', toolCallId: 'd', toolName: 'look', input: {} }] },
-      { role: 'tool', content: [result('d', { type: 'execution-denied' })] },
-    ]
-    await generateText({ model: anneal(), messages, allowSystemInMessages: true })
-    const call = (id: string, input = {}) => ({ id, type: 'function', function: { name: 'look', arguments: input } })
-    const answer = (id: string, content: string) => ({ role: 'tool', tool_call_id: id, name: 'look', content })
-    expect('messages' in requests[0]! && requests[0].messages).toEqual([
-      { role: 'system', content: 'Be kind.' },
-      { role: 'user', content: 'One, two.' },
-      {
-        role: 'assistant',
-        content: 'I look.',
-        reasoning_content: 'Hm.',
-        tool_calls: [call('a', { at: 1 }), call('b')],
-      },
-      answer('a', '{"seen":2}'),
-      answer('b', 'dark'),
-      { role: 'assistant', content: '', tool_calls: [call('c')] },
-      answer('c', 'a b'),
-      { role: 'assistant', content: '', tool_calls: [call('d')] },
-      answer('d', 'Tool execution denied.'),
-    ])
-  })
-
   it('refuses files by the error that the SDK knows', async () => {
     const file = { type: 'file', data: new Uint8Array([1]), mediaType: 'image/png' } as const
     const error = await generateText({ model: asked().anneal(), messages: [{ role: 'user', content: [file] }] }).catch(
@@ -189,7 +123,7 @@ describe('generateText', () => {
       tools: [{ type: 'provider', id: 'openai.web_search', name: 'web' }],
       responseFormat: { type: 'json', schema: { type: 'boolean' }, description: 'yes or no' },
     })
-    expect(warnings.map(({ feature }) => feature)).toEqual([
+    expect(warnings.map((warning) => 'feature' in warning && warning.feature)).toEqual([
       'provider-defined tool openai.web_search',
       'responseFormat.description',
     ])
@@ -325,6 +259,76 @@ describe('streamText', () => {
     })
     await stream.consumeStream()
     expect(errors).toEqual([expect.objectContaining({ message: 'prompt: expected fewer than 4096 tokens' })])
+  })
+})
+
+describe('tools', () => {
+  const call = (city: string) => `<tool_call>\n{"name": "weather", "arguments": {"city": "${city}"}}\n</tool_call>`
+  /** Asks for two cities, then says what it was told. */
+  const caller = () =>
+    asked({
+      reply: (request) => {
+        const last = 'messages' in request ? String(request.messages.at(-1)!.content) : ''
+        return last.includes('rain')
+          ? `So ${last.match(/rain in \w+/g)!.join(', ')}.`
+          : `I look.${call('Aarhus')}\n${call('Ribe')}`
+      },
+    })
+  const tools = {
+    weather: tool({
+      description: 'Tells the weather.',
+      inputSchema: z.object({ city: z.string() }),
+      execute: async ({ city }) => `rain in ${city}`,
+    }),
+  }
+  const stopWhen = stepCountIs(5)
+
+  it('are called until there is an answer', async () => {
+    const { steps, text, totalUsage } = await generateText({ model: caller().anneal(), prompt: 'Hi', tools, stopWhen })
+    expect(text).toBe('So rain in Aarhus, rain in Ribe.')
+    expect(steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'stop'])
+    expect(steps[0]!.toolCalls.map(({ toolName, input }) => [toolName, input])).toEqual([
+      ['weather', { city: 'Aarhus' }],
+      ['weather', { city: 'Ribe' }],
+    ])
+    expect(steps[0]!.text).toBe('I look.')
+    expect(totalUsage.outputTokens).toBe(steps[0]!.usage.outputTokens! + 33)
+    expect(steps[0]!.warnings).toEqual([{ type: 'other', message: expect.stringContaining('tools: written into') }])
+  })
+
+  it('are called in streams', async () => {
+    const { fullStream, text } = streamText({ model: caller().anneal(), prompt: 'Hi', tools, stopWhen })
+    const inputs = new Map<string, string>()
+    const types = new Set<string>()
+    for await (const part of fullStream) {
+      types.add(part.type)
+      if (part.type === 'tool-input-delta') inputs.set(part.id, (inputs.get(part.id) ?? '') + part.delta)
+    }
+    expect(Array.from(inputs.values(), (input) => JSON.parse(input))).toEqual([{ city: 'Aarhus' }, { city: 'Ribe' }])
+    expect(await text).toBe('So rain in Aarhus, rain in Ribe.')
+    expect(types).not.toContain('error')
+  })
+
+  it('are chosen', async () => {
+    const choose = async (toolChoice: 'none' | 'required' | { type: 'tool'; toolName: 'weather' }) => {
+      const { anneal } = asked({ reply: () => `No need.${call('Aarhus')}` })
+      const { text, toolCalls } = await generateText({ model: anneal(), prompt: 'Hi', tools, toolChoice })
+      return [text, toolCalls.length]
+    }
+    expect(await choose('none')).toEqual([`No need.${call('Aarhus')}`, 0])
+    for (const chosen of ['required', { type: 'tool', toolName: 'weather' }] as const)
+      expect(await choose(chosen)).toEqual(['', 1])
+  })
+
+  it('are marked where the answer is cut within one', async () => {
+    const { anneal } = asked({ reply: () => call('A'.repeat(99)) }) // unlike an engine, it brings no JSON to its end
+    const { finishReason, toolCalls } = await generateText({
+      model: anneal(),
+      prompt: 'Hi',
+      tools,
+      maxOutputTokens: 80,
+    })
+    expect([finishReason, toolCalls]).toEqual(['length', [expect.objectContaining({ invalid: true })]])
   })
 })
 

@@ -1,7 +1,7 @@
 // A language model as the AI SDK asks it, in this process.
 
 import { randomUUID } from 'node:crypto'
-import { chat } from '../chat/chat.ts'
+import { type ChatPiece, chat } from '../chat/chat.ts'
 import type { Lm } from '../lm/lm.ts'
 import { answerEvents, collectAnswer } from './answer-events.ts'
 import { callRequest } from './call-request.ts'
@@ -22,13 +22,18 @@ export function languageModel(
   lm: Lm,
   { provider, modelId, adapter, maxOutputTokens }: LanguageModelSettings,
 ): AiLanguageModel {
-  const ask = (
-    options: CallOptions,
-  ): { events: AsyncGenerator<AnswerEvent, void, undefined>; warnings: CallWarning[] } => {
+  /** Rejects where the request is wrong, and otherwise waits for the first piece: it says what was done unasked. */
+  const ask = async (options: CallOptions): Promise<{ events: Events; warnings: CallWarning[] }> => {
+    options.abortSignal?.throwIfAborted()
     const { request, warnings } = callRequest(options, maxOutputTokens)
     const pieces = chat(lm, { ...(adapter !== undefined && { adapter }), ...request })
-    const events = answerEvents(pieces, { signal: options.abortSignal, hasRaw: options.includeRawChunks })
-    return { events, warnings }
+    const first = await pieces.next()
+    const notices = (first.done ? undefined : first.value.notices) ?? []
+    const events = answerEvents(joined(first, pieces), {
+      signal: options.abortSignal,
+      hasRaw: options.includeRawChunks,
+    })
+    return { events, warnings: [...warnings, ...notices.map((message) => ({ type: 'other' as const, message }))] }
   }
   const metadata = (): AnswerMetadata => ({ id: `anneal-${randomUUID()}`, timestamp: new Date(), modelId })
 
@@ -38,24 +43,20 @@ export function languageModel(
     modelId,
     supportedUrls: {},
     async doGenerate(options) {
-      options.abortSignal?.throwIfAborted()
-      const { events, warnings } = ask(options)
       const response = metadata()
+      const { events, warnings } = await ask(options)
       const { content, end } = await collectAnswer(events)
       return { content, ...end, warnings, response }
     },
     async doStream(options) {
-      options.abortSignal?.throwIfAborted()
+      const response = metadata()
       const left = new AbortController()
       const signals = options.abortSignal === undefined ? [left.signal] : [options.abortSignal, left.signal]
-      const { events, warnings } = ask({ ...options, abortSignal: AbortSignal.any(signals) })
-      const response = metadata()
-      const first = await events.next() // rejects here where the request is wrong
+      const { events, warnings } = await ask({ ...options, abortSignal: AbortSignal.any(signals) })
       const stream = new ReadableStream<AnswerEvent>({
         start(controller) {
           controller.enqueue({ type: 'stream-start', warnings })
           controller.enqueue({ type: 'response-metadata', ...response })
-          if (!first.done) controller.enqueue(first.value)
         },
         async pull(controller) {
           const { done, value } = await events.next()
@@ -70,4 +71,15 @@ export function languageModel(
       return { stream }
     },
   }
+}
+
+type Events = AsyncGenerator<AnswerEvent, void, undefined>
+
+async function* joined(
+  first: IteratorResult<ChatPiece, void>,
+  rest: AsyncGenerator<ChatPiece, void, undefined>,
+): AsyncGenerator<ChatPiece, void, undefined> {
+  if (first.done) return
+  yield first.value
+  yield* rest
 }

@@ -69,12 +69,8 @@ export type CallTool =
     }
   | { type: 'provider'; id: string; name: string }
 
-/** What was asked and is not done. */
-export interface CallWarning {
-  type: 'unsupported'
-  feature: string
-  details?: string
-}
+/** What was asked and is not done, or done in a way that the call does not say. */
+export type CallWarning = { type: 'unsupported'; feature: string; details: string } | { type: 'other'; message: string }
 
 /** A part of an answer. `input` is JSON, cut where the answer was. */
 export type AnswerPart =
