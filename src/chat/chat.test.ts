@@ -134,7 +134,9 @@ describe('a template without tools', () => {
   it('has them in the system text, and says so', async () => {
     const { lm, asked } = says('Hi', '')
     const { notices } = await answer(lm, { tools, messages: [{ role: 'system', content: 'Be brief.' }, ...messages] })
-    expect(notices).toEqual(['tools: written into the system text, for the chat template has no place for them'])
+    expect(notices).toEqual([
+      'tools: written into the texts of the messages, for the chat template has no place for them',
+    ])
     expect(notices).toEqual(chatNotices(lm, { messages, tools }))
     const [system] = messagesOf(asked)
     expect(system!.content).toMatch(/^Be brief\.\n\nYou may call these functions:\n\{"name":"add",/)

@@ -61,8 +61,9 @@ function checkTool(tool: unknown, index: number, names: Set<string>): void {
     )
 }
 
-/** By tool: what was found before. */
-const known = new WeakMap<object, ToolArguments>()
+/** By what a tool says: what was found before. Requests say the same tools again and again. */
+const known = new Map<string, ToolArguments>()
+const MOST_KNOWN = 512
 
 /**
  * What the arguments of each tool have to be. A schema that masks cannot keep is refused where the tool is `strict`; else any object may
@@ -70,11 +71,12 @@ const known = new WeakMap<object, ToolArguments>()
  */
 export function toolArguments(tools: readonly Tool[]): ToolArguments[] {
   return tools.map((tool, index) => {
-    let found = known.get(tool)
-    if (found === undefined) {
-      found = argumentsOf(tool, index)
-      known.set(tool, found)
-    }
+    const { name, parameters, strict } = tool.function
+    const key = JSON.stringify([name, parameters, strict])
+    const found = known.get(key) ?? argumentsOf(tool, index)
+    known.delete(key)
+    known.set(key, found)
+    if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!)
     return found
   })
 }

@@ -3,6 +3,7 @@
 import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm, Prompt } from '../lm/lm.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
+import { rememberSpelling } from '../text/json-spelling.ts'
 import type { AnswerParserOptions } from './answer-parser.ts'
 import { answerStructure } from './answer-structure.ts'
 import { checkTools, toolArguments } from './check-tools.ts'
@@ -33,11 +34,11 @@ export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
     documents,
     ...options
   } = rest
-  const template = lm.chatTemplate
-  const family = toolFamily(template)
   // As if there were none: the template is not told of tools that may not be called.
   const used = toolChoice === 'none' ? [] : (tools ?? [])
-  const given = family.isRendered ? withoutEmptyCalls(messages) : spelled(lm, messages, used)
+  const template = (used.length > 0 ? lm.toolTemplate : undefined) ?? lm.chatTemplate
+  const family = toolFamily(template)
+  const given = family.isRendered ? withCallsAsMappings(messages) : spelled(lm, messages, used)
   const prompt = {
     messages: given,
     ...(used.length > 0 && family.isRendered && { tools: used }),
@@ -46,12 +47,12 @@ export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
     ...(addGenerationPrompt !== undefined && { addGenerationPrompt }),
     ...(continueFinalMessage !== undefined && { continueFinalMessage }),
   }
-  const reasoning = reasoningOf(lm, prompt)
+  const reasoning = reasoningOf(lm, template, prompt)
   const plain: ChatPlan = {
     request: { ...options, ...prompt, ...(stop.length > 0 && { stop }), ...(structure !== undefined && { structure }) },
     parser: {},
     stop: [],
-    notices: [],
+    notices: given === messages || family.isRendered ? [] : [SPELLED],
   }
   if (used.length === 0 && reasoning === undefined) return plain
 
@@ -90,13 +91,13 @@ export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
     },
     stop,
     notices: [
-      ...(used.length > 0 && !family.isRendered ? [SPELLED] : []),
+      ...(given === messages || family.isRendered ? [] : [SPELLED]),
       ...callable.flatMap(({ notice }) => notice ?? []),
     ],
   }
 }
 
-const SPELLED = 'tools: written into the system text, for the chat template has no place for them'
+const SPELLED = 'tools: written into the texts of the messages, for the chat template has no place for them'
 
 /** What is done with a request that it does not say: tools in the system text, schemas that are not kept. For headers and logs. */
 export function chatNotices(lm: Lm, request: ChatRequest): readonly string[] {
@@ -125,21 +126,39 @@ function spelled(lm: Lm, messages: readonly ChatMessage[], tools: readonly Tool[
   })
 }
 
-/** Templates ask whether a message has calls by whether it has the field. */
-function withoutEmptyCalls(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+/**
+ * The messages as templates expect them: arguments of calls as mappings (OpenAI's clients send texts, which most templates would write as
+ * texts within JSON), and no field for calls where there are none, as templates ask for the field.
+ */
+function withCallsAsMappings(messages: readonly ChatMessage[]): readonly ChatMessage[] {
   return messages.map((message) => {
+    if (!('tool_calls' in message)) return message
     const { tool_calls: calls, ...rest } = message
-    const isEmpty = 'tool_calls' in message && (calls === null || (Array.isArray(calls) && calls.length === 0))
-    return isEmpty ? (rest as ChatMessage) : message
+    if (calls === null || (Array.isArray(calls) && calls.length === 0)) return rest as ChatMessage
+    return Array.isArray(calls) ? { ...message, tool_calls: calls.map(withMapping) } : message
   })
+}
+
+function withMapping(call: { function?: { arguments?: unknown } }): unknown {
+  const given = call?.function?.arguments
+  if (typeof given !== 'string') return call
+  try {
+    const parsed: unknown = given.trim() === '' ? {} : JSON.parse(given)
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return call
+    rememberSpelling(given, parsed)
+    return { ...call, function: { ...call.function, arguments: parsed } }
+  } catch {
+    return call // cut where an answer was, or no JSON: the template gets the text
+  }
 }
 
 /** The marks of thoughts that may come, and whether the prompt has opened them; undefined where none are expected. */
 function reasoningOf(
   lm: Lm,
+  template: string | undefined,
   prompt: Pick<ChatRequest, 'messages' | 'addGenerationPrompt' | 'continueFinalMessage'>,
 ): { marks: ReasoningMarks; isOpen: boolean } | undefined {
-  const marks = reasoningMarks(lm.chatTemplate)
+  const marks = reasoningMarks(template)
   if (marks === undefined) return undefined
   const { continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage } = prompt
   const text = (lm.renderChat?.(prompt.messages, { ...prompt, addGenerationPrompt }) ?? '').trimEnd()

@@ -72,8 +72,12 @@ export class TokenTrie {
   static of(tokenizer: Tokenizer, vocabSize: number = tokenizer.vocabSize): TokenTrie {
     let trie = tries.get(tokenizer)
     if (trie?.vocabSize !== vocabSize) {
-      const bytesOf = (id: number): Uint8Array =>
-        tokenizer.isSpecial(id) ? controlBytes(tokenizer.idToToken(id)!) : tokenizer.idToBytes(id)
+      const bytesOf = (id: number): Uint8Array => {
+        if (tokenizer.isSpecial(id)) return controlBytes(tokenizer.idToToken(id)!)
+        const bytes = tokenizer.idToBytes(id)
+        // Vocabularies of bytes have these two alone, and no text has them: nobody may put a control token together of them.
+        return bytes.includes(BEFORE) || bytes.includes(BEHIND) ? new Uint8Array(0) : bytes
+      }
       trie = new TokenTrie(
         Array.from({ length: vocabSize }, (_, id) => (id < tokenizer.vocabSize ? bytesOf(id) : new Uint8Array(0))),
         (text) => tokenizer.encode(text, { addSpecialTokens: false }),

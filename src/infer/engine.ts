@@ -153,6 +153,10 @@ export class Engine implements Lm {
     return this.tokenizer?.chatTemplate
   }
 
+  get toolTemplate(): string | undefined {
+    return this.tokenizer?.chatTemplateFor([])
+  }
+
   get controlTokens(): readonly string[] {
     return [...(this.tokenizer?.controlTokens ?? [])]
   }

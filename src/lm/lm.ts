@@ -256,6 +256,8 @@ export interface Lm {
   renderChat?(messages: readonly ChatMessage[], options?: ChatPromptOptions): string
   /** The template that `messages` are rendered with, where there is one and it can be told. */
   readonly chatTemplate?: string | undefined
+  /** The one for chats with tools, where that is another. */
+  readonly toolTemplate?: string | undefined
   /** The control tokens as texts: what a user's text may spell and is read as plain text, unless `allowSpecial`. */
   readonly controlTokens?: readonly string[]
   /** The names that the tokenizer has for some tokens, such as `bos_token`. */
