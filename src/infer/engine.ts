@@ -26,6 +26,7 @@ import { encodeChat } from '../text/chat-encoding.ts'
 import { type ChatMessage, renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { DType, Tensor } from '../torch/index.ts'
+import { AdapterUses } from './adapter-uses.ts'
 import { contextLength } from './context.ts'
 import type { GenerationConfig } from './generation-config.ts'
 import { checkLogprobs, generationSettings } from './generation-settings.ts'
@@ -77,6 +78,9 @@ export class Engine implements Lm {
   readonly #scheduler: Scheduler
   readonly #structures = new Structures()
   readonly #cacheTokens: number
+  readonly #uses = new AdapterUses()
+  /** Adapters that are given up once their texts have ended. */
+  readonly #leaving = new Set<string>()
   #turnEnd: number | null | undefined
   #isFreed = false
 
@@ -113,7 +117,7 @@ export class Engine implements Lm {
   }
 
   get adapters(): readonly string[] {
-    return this.#adapters?.names ?? []
+    return (this.#adapters?.names ?? []).filter((name) => !this.#leaving.has(name))
   }
 
   get defaultTemperature(): number | undefined {
@@ -186,19 +190,22 @@ export class Engine implements Lm {
   }
 
   async generateAll(requests: readonly GenerateRequest[]): Promise<Generation[]> {
-    const tasks = requests.map((request) => this.#task(request))
-    this.#scheduler.add(...tasks)
+    const tasks: GenerationTask[] = []
     try {
+      for (const request of requests) tasks.push(this.#task(request))
+      this.#scheduler.add(...tasks)
       return await Promise.all(tasks.map((task) => collect(task.pieces())))
     } finally {
       // Where one fails, nobody hears of the others.
       for (const task of tasks) task.sequence.abort()
       this.#scheduler.sweep()
+      for (const task of tasks) task.leave()
     }
   }
 
   async score(sequences: readonly (readonly number[])[], options: ScoreOptions = {}): Promise<TokenLogProbs[]> {
-    return scoreSequences(this.#scheduler, sequences, logProbs, this.#scoring(sequences, options))
+    const scoring = this.#scoring(sequences, options)
+    return this.#using(options.adapter, () => scoreSequences(this.#scheduler, sequences, logProbs, scoring))
   }
 
   async scoreTokens(
@@ -207,7 +214,8 @@ export class Engine implements Lm {
   ): Promise<(readonly (TokenLogProb | null)[])[]> {
     checkLogprobs(options, this.vocabSize)
     const read = (logits: Tensor, next: readonly number[]): TokenLogProb[] => tokenLogProbs(logits, next, options)
-    return scoreSequences(this.#scheduler, sequences, read, this.#scoring(sequences, options))
+    const scoring = this.#scoring(sequences, options)
+    return this.#using(options.adapter, () => scoreSequences(this.#scheduler, sequences, read, scoring))
   }
 
   async hidden(sequences: readonly (readonly number[])[], options: HiddenOptions = {}): Promise<Float32Array[]> {
@@ -216,15 +224,17 @@ export class Engine implements Lm {
     checkLayer(layer, this.layers)
     this.#checkAdapter(adapter)
     for (const [i, ids] of sequences.entries()) this.#checkText(ids, `sequence ${i}`, this.contextLength)
-    const found: Float32Array[] = []
-    for (const ids of sequences) {
-      signal?.throwIfAborted()
-      const all = [...this.#prefix, ...ids]
-      const read = (): Float32Array => hiddenStates(this.model, all, options, this.#prefix.length)
-      found.push(this.#adapters?.during([{ adapter, begin: 0, end: all.length }], read) ?? read())
-      await setImmediate() // between two texts the others get their turn
-    }
-    return found
+    return this.#using(adapter, async () => {
+      const found: Float32Array[] = []
+      for (const ids of sequences) {
+        signal?.throwIfAborted()
+        const all = [...this.#prefix, ...ids]
+        const read = (): Float32Array => hiddenStates(this.model, all, options, this.#prefix.length)
+        found.push(this.#adapters?.during([{ adapter, begin: 0, end: all.length }], read) ?? read())
+        await setImmediate() // between two texts the others get their turn
+      }
+      return found
+    })
   }
 
   embed(
@@ -235,6 +245,26 @@ export class Engine implements Lm {
       prompts.map((prompt) => this.encode(prompt)),
       { ...options, normalize: true },
     )
+  }
+
+  async loadAdapter(name: string, directory: string): Promise<void> {
+    this.#checkAdapter(null)
+    const { load } = this.#needAdapters()
+    if (this.#adapters!.names.includes(name))
+      throw new UsageError(`adapter: expected a name that is free, got ${JSON.stringify(name)}. Unload that one first`)
+    load.call(this.#adapters, name, directory)
+  }
+
+  async unloadAdapter(name: string): Promise<void> {
+    this.#checkAdapter(name)
+    const { unload } = this.#needAdapters()
+    this.#leaving.add(name)
+    try {
+      await this.#uses.whenUnused(name)
+      if (!this.#isFreed) unload.call(this.#adapters, name)
+    } finally {
+      this.#leaving.delete(name)
+    }
   }
 
   /** Blocks of the cache that sequences hold, and how many sequences there are. */
@@ -276,7 +306,26 @@ export class Engine implements Lm {
         maxNewTokens: Math.min(settings.maxNewTokens, contextLength - promptIds.length),
       })
     const start = { promptIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
-    return new GenerationTask(new Sequence(start, settings), this.#prefix)
+    const sequence = new Sequence(start, settings)
+    return new GenerationTask(sequence, this.#prefix, this.#uses.begin(settings.adapter))
+  }
+
+  /** `body` goes through an adapter, which is not given up before it has ended. */
+  async #using<T>(adapter: string | null | undefined, body: () => Promise<T>): Promise<T> {
+    const end = this.#uses.begin(adapter ?? null)
+    try {
+      return await body()
+    } finally {
+      end()
+    }
+  }
+
+  #needAdapters(): Required<ModelAdapters> {
+    const adapters = this.#adapters
+    if (adapters?.load !== undefined && adapters.unload !== undefined) return adapters as Required<ModelAdapters>
+    throw new UnsupportedError(
+      'adapter: expected a model that takes adapters in while it runs, got one whose adapters are always on. Load it without them',
+    )
   }
 
   /** generation_config.json knows best; config.json only where that says nothing. */

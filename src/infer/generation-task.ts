@@ -20,8 +20,12 @@ export class GenerationTask implements Task {
   #error: { cause: unknown } | undefined
   #wake: (() => void) | undefined
 
+  /** Called once nothing more is computed for it. */
+  readonly #onLeave: () => void
+
   /** `prefix`: ids that the model reads before the text and that are no part of it. */
-  constructor(sequence: Sequence, prefix: readonly number[]) {
+  constructor(sequence: Sequence, prefix: readonly number[], onLeave: () => void) {
+    this.#onLeave = onLeave
     this.sequence = sequence
     this.ids = [...prefix, ...sequence.promptIds]
     this.adapter = sequence.settings.adapter
@@ -78,6 +82,10 @@ export class GenerationTask implements Task {
   fail(error: unknown): void {
     this.#error = { cause: error }
     this.#wake?.()
+  }
+
+  leave(): void {
+    this.#onLeave()
   }
 
   /** The pieces as they come; throws what the task failed with. */

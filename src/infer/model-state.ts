@@ -5,28 +5,33 @@ import { Layer } from '../nn/layer.ts'
 import { Tensor } from '../torch/index.ts'
 
 /** Memory that was freed is given out again, and a new tensor begins at version 0 there: each tensor has a number of its own. */
-const numbers = new WeakMap<Tensor, number>()
+const numbers = new WeakMap<object, number>()
 let last = 0
 
-function numberOf(tensor: Tensor): number {
+/** The number of a tensor, which no other one has. */
+export function numberOf(tensor: object): number {
   const known = numbers.get(tensor) ?? ++last
   numbers.set(tensor, known)
   return known
 }
 
-/** Equal, entry by entry, as long as nothing was trained, replaced, removed or switched. Asked for at each text: names and paths cost more than the rest. */
-export function modelState(model: Decoder): readonly unknown[] {
+/**
+ * Equal, entry by entry, as long as nothing was trained, replaced, removed or switched. Asked for at each text: names and paths cost more than
+ * the rest. `baseOf`: what counts at a layer's place, where adapters are told apart by themselves.
+ */
+export function modelState(model: Decoder, baseOf: (layer: Layer) => Layer = (layer) => layer): readonly unknown[] {
   const state: unknown[] = [model.config]
-  visit(model, state)
+  visit(model, state, baseOf)
   for (const { attention, feedForward } of model.model.layers) state.push(...attention.rules, ...feedForward.rules)
   return state
 }
 
-function visit(layer: Layer, state: unknown[]): void {
+function visit(place: Layer, state: unknown[], baseOf: (layer: Layer) => Layer): void {
+  const layer = baseOf(place)
   const { setting } = layer
   if (setting !== '') state.push(setting)
   for (const value of Object.values(layer))
     if (value instanceof Tensor) state.push(numberOf(value), value.storageId, value.version)
-    else if (value instanceof Layer) visit(value, state)
-    else if (Array.isArray(value)) for (const item of value) if (item instanceof Layer) visit(item, state)
+    else if (value instanceof Layer) visit(value, state, baseOf)
+    else if (Array.isArray(value)) for (const item of value) if (item instanceof Layer) visit(item, state, baseOf)
 }

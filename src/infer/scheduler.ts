@@ -33,6 +33,8 @@ export interface Task {
   take(logits: LogitRows, row: number, count: number, place: number, drafts: readonly number[]): void
   /** It gets nothing more. */
   fail(error: unknown): void
+  /** It is over and out of the scheduler. */
+  leave?(): void
 }
 
 interface Running {
@@ -98,9 +100,16 @@ export class Scheduler {
 
   /** Gives the blocks of what is done back at once, not only at the next step. */
   sweep(): void {
-    for (let i = this.#waiting.length - 1; i >= 0; i--) if (this.#waiting[i]!.isOver()) this.#waiting.splice(i, 1)
-    for (const { task, text } of this.#running) if (task.isOver()) this.#cache!.close(text)
-    this.#running = this.#running.filter(({ task }) => !task.isOver())
+    const gone: Task[] = []
+    for (let i = this.#waiting.length - 1; i >= 0; i--)
+      if (this.#waiting[i]!.isOver()) gone.push(...this.#waiting.splice(i, 1))
+    this.#running = this.#running.filter(({ task, text }) => {
+      if (!task.isOver()) return true
+      this.#cache!.close(text)
+      gone.push(task)
+      return false
+    })
+    for (const task of gone) task.leave?.()
   }
 
   /** Frees the cache; a later task gets a new one. Tasks that are not done fail. */
@@ -147,7 +156,7 @@ export class Scheduler {
 
   /** Another cache where the model is no longer what the old one was filled by. */
   #renewCache(): void {
-    const state = modelState(this.#model)
+    const state = this.#modelState()
     this.#isPlain = this.#model.model.layers.every(
       ({ attention, feedForward }) => attention.rules.length + feedForward.rules.length === 0,
     )
@@ -155,6 +164,12 @@ export class Scheduler {
     this.#cache?.free()
     this.#cache = this.#options.makeCache(this.#model)
     this.#state = state
+  }
+
+  /** What decides the numbers of all texts; what an adapter adds to those of its own is in their salt. */
+  #modelState(): readonly unknown[] {
+    const { adapters } = this.#options
+    return modelState(this.#model, adapters && ((layer) => adapters.baseOf(layer)))
   }
 
   #isFilledBy(state: readonly unknown[]): boolean {
@@ -168,13 +183,14 @@ export class Scheduler {
     let isCurrent = this.#running.length === 0
     while (this.#waiting.length > 0 && this.#running.length < (isWhole ? 1 : this.#options.sequences)) {
       const task = this.#waiting[0]!
-      const salt = `${task.adapter ?? ''}\n${task.salt}`
+      const version = task.adapter === null ? '' : this.#options.adapters!.versionOf(task.adapter)
+      const salt = `${version}\n${task.salt}`
       // Its logits are not in the cache, so the first place that wants them is read in any case.
       const most = isWhole ? 0 : Math.min(task.logitsFrom, task.ids.length - 1)
       const text = cache.open(task.ids, most, salt)
       const first = Math.min(task.ids.length - text.length, PROMPT_TOKENS)
       const hasRoom = !this.#willBeKnown(task, text.length, most) && cache.reserve(text, first)
-      if (hasRoom) isCurrent ||= this.#isFilledBy(modelState(this.#model))
+      if (hasRoom) isCurrent ||= this.#isFilledBy(this.#modelState())
       if (!hasRoom || !isCurrent) {
         cache.close(text)
         return

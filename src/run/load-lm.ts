@@ -47,6 +47,7 @@ export async function loadLm(path: string | ModelSource, options: LoadLmOptions 
     loadLora(model, path, { name })
   }
   const info = modelInfo(source)
-  const choices = named.length > 0 ? rowAdapters(model) : undefined
+  // Others may come later, unless there are some that are always on.
+  const choices = source.adapters.length === 0 ? rowAdapters(model) : undefined
   return new Engine({ model, tokenizer, generationConfig, prefix, batchSize, cacheTokens, info, adapters: choices })
 }

@@ -36,6 +36,17 @@ export function loadLora(
   options: { name?: string; trainable?: boolean } = {},
 ): LoraFile {
   const { name = 'default', trainable = false } = options
+  const { config, attach } = readLora(model, directory)
+  attach(name)
+  setAdapters(model, name, { trainable })
+  return config
+}
+
+/**
+ * Reads the adapter in `directory` and checks that it is one of this model; `attach` puts it there under a name, not active, or frees it and
+ * throws a UsageError where it cannot have that name. To be called once.
+ */
+export function readLora(model: Decoder, directory: string): { config: LoraFile; attach: (name: string) => void } {
   const { config, adapters } = scope(() => {
     const stored = readAdapter(directory)
     const { config } = stored
@@ -49,23 +60,29 @@ export function loadLora(
     for (const [moduleName, tensors] of groups)
       checkFits(findModule(modules, moduleName), moduleName, tensors, directory)
     const settingsOf = settingsReader(config, directory)
-    const adapters = [...groups].flatMap(([moduleName, tensors]) => {
+    const split = [...groups].flatMap(([moduleName, tensors]) => {
       const settings = settingsOf(moduleName, tensors.A.size(0))
-      return splitAdapter(findModule(modules, moduleName)!, tensors).map(([path, parts]): [string, Adapter] => [
-        path,
-        { ...settleOn(parts, model.device), ...settings },
-      ])
+      const parts = splitAdapter(findModule(modules, moduleName)!, tensors)
+      return parts.map(([path, parts]) => ({ path, parts, settings }))
     })
+    // Kept only now that nothing can be wrong any more.
+    const adapters = split.map(({ path, parts, settings }): [string, Adapter] => [
+      path,
+      { ...settleOn(parts, model.device), ...settings },
+    ])
     return { config, adapters }
   })
-  try {
-    attachAdapters(model, name, adapters)
-  } catch (error) {
-    for (const [, { A, B, magnitude }] of adapters) for (const tensor of [A, B, magnitude]) tensor?.free()
-    throw error
+  return {
+    config,
+    attach: (name) => {
+      try {
+        attachAdapters(model, name, adapters)
+      } catch (error) {
+        for (const [, { A, B, magnitude }] of adapters) for (const tensor of [A, B, magnitude]) tensor?.free()
+        throw error
+      }
+    },
   }
-  setAdapters(model, name, { trainable })
-  return config
 }
 
 /** Puts the adapters in these directories on the model, all of them on and frozen: their sum counts. */

@@ -47,6 +47,10 @@ class ByAdapter extends Layer {
   put(adapter: string, weight: Tensor): void {
     Object.assign(this, { [adapter]: new AdapterWeight(weight) })
   }
+
+  drop(adapter: string): void {
+    delete (this as unknown as Record<string, unknown>)[adapter]
+  }
 }
 
 /** UsageError unless `name` can be part of a parameter's path. */
@@ -110,6 +114,16 @@ export class LoraLinear extends Layer implements LinearLike {
     this.lora_A.put(name, adapter.A)
     this.lora_B.put(name, adapter.B)
     if (adapter.magnitude !== null) this.lora_magnitude_vector.put(name, adapter.magnitude)
+  }
+
+  /** Takes an adapter off and frees it; nothing where it is not here. */
+  remove(name: string): void {
+    const adapter = this.#adapters.get(name)
+    if (adapter === undefined) return
+    this.#adapters.delete(name)
+    this.#active = this.#active.filter((other) => other !== name)
+    for (const weights of [this.lora_A, this.lora_B, this.lora_magnitude_vector]) weights.drop(name)
+    for (const tensor of [adapter.A, adapter.B, adapter.magnitude]) tensor?.free()
   }
 
   /** Makes those of `names` that are here count, in this order, and no others. */

@@ -55,10 +55,15 @@ export function mergeAndUnload(
   }
 }
 
-/** Removes every adapter; the base is what it was before the first one. */
-export function unload(model: AnyModel): void {
-  unmerge(model)
-  for (const [path, layer] of [...loraLayers(model)]) release(model, path, layer, layer.base_layer)
+/** Removes every adapter, or the one of this name; the base is what it was before the first one. */
+export function unload(model: AnyModel, name?: string): void {
+  const layers = [...loraLayers(model)]
+  if (name === undefined) unmerge(model)
+  else if (layers.some(([, { merged }]) => merged !== null)) throw mergedError(`adapter ${name}`)
+  for (const [path, layer] of layers) {
+    if (name !== undefined) layer.remove(name)
+    if (name === undefined || layer.adapters.size === 0) release(model, path, layer, layer.base_layer)
+  }
 }
 
 /** Before anything is replaced: a model that is half merged could not be told from a whole one. */
