@@ -1,7 +1,7 @@
 // A server on a socket: Node's HTTP in front of `Server.fetch`, with the times after which a silent client is hung up on.
 
 import type { Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { serve } from '@hono/node-server'
 import { messageOf, UsageError } from '../errors.ts'
 import type { Server } from './server.ts'
@@ -59,6 +59,7 @@ export async function listen(server: Server, { port = 8080 }: ListenOptions = {}
     )
   })
   const { port: found } = http.address() as AddressInfo
+  const silent = silentConnections(http)
   let closing: Promise<void> | undefined
   const close = async (seconds: number): Promise<void> => {
     let timer: NodeJS.Timeout | undefined
@@ -68,6 +69,7 @@ export async function listen(server: Server, { port = 8080 }: ListenOptions = {}
     await Promise.race([server.drain(), patience])
     const closed = new Promise<void>((resolve) => http.close(() => resolve()))
     http.closeIdleConnections()
+    for (const socket of silent) socket.destroy()
     await Promise.race([closed, patience])
     clearTimeout(timer)
     http.closeAllConnections()
@@ -78,4 +80,15 @@ export async function listen(server: Server, { port = 8080 }: ListenOptions = {}
     port: found,
     close: (seconds = 30) => (closing ??= close(seconds)),
   }
+}
+
+/** Connections on which nothing was asked yet: clients open them ahead, and to Node they are not idle. */
+function silentConnections(http: HttpServer): ReadonlySet<Socket> {
+  const silent = new Set<Socket>()
+  http.on('connection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  http.on('request', ({ socket }) => silent.delete(socket))
+  return silent
 }

@@ -119,7 +119,7 @@ describe('chat completions', () => {
   })
   it('take texts in parts, developers, and null for what is left open', async () => {
     const echo = fakeLm({ reply: (request) => JSON.stringify((request as { messages: unknown }).messages) })
-    const chatTemplate = '{% for m in messages %}{{ m.tool_calls }}{% endfor %}{{ tools }}'
+    const chatTemplate = '<tool_call>{{ tools }}'
     const { body } = await asking({ ...echo, chatTemplate }).ask('/v1/chat/completions', {
       messages: [
         { role: 'developer', content: 'Be brief.' },

@@ -178,7 +178,10 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       response.headers.set('x-request-id', trace.id)
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value)
       trace.status = response.status
-      if (!trace.isStreaming) trace.end()
+      if (!trace.isStreaming) {
+        trace.isAborted = request.signal.aborted
+        trace.end()
+      }
       return response
     },
   }
