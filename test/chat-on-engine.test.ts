@@ -28,6 +28,8 @@ const FAMILIES: Readonly<Record<string, { template: string; special: readonly st
     special: ['[TOOL_CALLS]', '[ARGS]', '[THINK]', '[/THINK]'],
   },
   llama: { template: templates['header-and-date']!, special: ['<|python_tag|>', '<|eom_id|>', '<|head|>', '<|/head|>', '<|eot|>'] },
+  'newer qwen': { template: `${templates['thoughts-of-the-last-turn']!}{# <function= <parameter= #}`, special: [], other: ['<tool_call>'] },
+  gemma: { template: `${templates['thoughts-of-the-last-turn']!.replaceAll('<tool_call>', '<|tool_call>call:')}{# <|"|> #}`, special: ['<|tool_call>', '<tool_call|>', '<|"|>'] },
   'one that knows no tools': { template: templates['parts-and-images']!, special: [] },
 } // biome-ignore format: a table
 

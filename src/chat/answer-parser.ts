@@ -6,8 +6,10 @@
 // is no tool's, or that breaks off before its name, is text as it was written; one that breaks off later keeps the arguments it has.
 
 import type { ChatDelta } from './answer.ts'
-import { CallObject } from './call-object.ts'
+import { type ArgumentsReader, CallObject } from './call-object.ts'
 import type { ReasoningMarks, ToolFamily } from './families.ts'
+import { GemmaArguments } from './gemma-arguments.ts'
+import { XmlArguments } from './xml-arguments.ts'
 
 /** What may be in the answer besides text. */
 export interface AnswerParserOptions {
@@ -21,6 +23,8 @@ export interface AnswerParserOptions {
     names: ReadonlySet<string>
     /** Calls stand at the beginning only: behind other text nothing is one. */
     isFirst?: boolean
+    /** Where arguments are written as XML: whether a parameter's value is a text as it stands. */
+    isText?: (tool: string, parameter: string) => boolean
     makeId: () => string
   }
 }
@@ -28,7 +32,7 @@ export interface AnswerParserOptions {
 type Place = 'before' | 'thought' | 'text' | 'call' | 'behind-call'
 
 const NAME = /[A-Za-z0-9_-]/
-const ARGS = '[ARGS]'
+/** Some versions of Mistral's have it between the name and the mark. */
 const CALL_ID = '[CALL_ID]'
 
 export class AnswerParser {
@@ -52,7 +56,7 @@ export class AnswerParser {
   #hasText = false
   /** A call may begin without its mark. */
   #mayBeBare: boolean
-  #object: CallObject | undefined
+  #object: ArgumentsReader | undefined
   #isAccepted = false
   /** The list of calls is open. */
   #isInList = false
@@ -186,12 +190,12 @@ export class AnswerParser {
       this.#object ??= new CallObject()
     }
     const object = this.#object
-    let result: ReturnType<CallObject['push']> = 'more'
+    let result: ReturnType<ArgumentsReader['push']> = 'more'
     let used = 0
     while (result === 'more' && used < this.#rest.length) {
       result = object.push(this.#rest[used]!)
       if (result !== 'wrong') used++
-      if (!this.#isAccepted && object.name !== undefined && result !== 'wrong') {
+      if (!this.#isAccepted && object instanceof CallObject && object.name !== undefined && result !== 'wrong') {
         if (!this.#tools!.names.has(object.name)) {
           this.#take(used)
           return this.#refuse()
@@ -228,30 +232,39 @@ export class AnswerParser {
     return true
   }
 
-  /** `name[ARGS]`, with an id between them in some versions. */
+  /** The name between its marks, and an id in some versions: undefined where more has to come first. */
   #readName(isEnd: boolean): boolean | undefined {
-    const spaces = this.#rest.length - this.#rest.trimStart().length
-    let end = spaces
-    while (end < this.#rest.length && NAME.test(this.#rest[end]!)) end++
-    const name = this.#rest.slice(spaces, end)
-    if (end === this.#rest.length) return undefined
+    const [before, mark] = this.#tools!.family.nameMarks!
+    const text = this.#rest
+    const spaces = text.length - text.trimStart().length
+    if (!text.startsWith(before, spaces)) return before.startsWith(text.slice(spaces)) ? undefined : false
+    let end = spaces + before.length
+    const from = end
+    while (end < text.length && NAME.test(text[end]!)) end++
+    const name = text.slice(from, end)
+    if (end === text.length) return undefined
     if (name === '' || !this.#tools!.names.has(name)) return false
-    const behind = this.#rest.slice(end)
-    let from = 0
-    if (behind.startsWith(CALL_ID)) {
-      from = CALL_ID.length
-      while (from < behind.length && NAME.test(behind[from]!)) from++
+    if (text.startsWith(CALL_ID, end)) {
+      end += CALL_ID.length
+      while (end < text.length && NAME.test(text[end]!)) end++
     }
-    const mark = behind.slice(from, from + ARGS.length)
-    const isOpen = mark[0] === '{'
-    if (!isOpen && mark !== ARGS) {
-      const mayCome = ARGS.startsWith(mark) || CALL_ID.startsWith(behind)
+    const behind = text.slice(end, end + mark.length)
+    const isBare = behind[0] === '{' || mark === ''
+    if (!isBare && behind !== mark) {
+      const mayCome = mark.startsWith(behind) || CALL_ID.startsWith(text.slice(end))
       return mayCome && !isEnd ? undefined : false
     }
-    this.#take(end + from + (isOpen ? 0 : ARGS.length))
-    this.#object = new CallObject(name)
+    this.#take(end + (isBare ? 0 : mark.length))
+    this.#object = this.#argumentsReader(name)
     this.#accept(name)
     return true
+  }
+
+  #argumentsReader(name: string): ArgumentsReader {
+    const { family, isText } = this.#tools!
+    if (family.notation === 'json') return new CallObject(name)
+    if (family.notation === 'xml') return new XmlArguments((parameter) => isText?.(name, parameter) ?? false)
+    return new GemmaArguments(family.notation.quote)
   }
 
   #accept(name: string): void {

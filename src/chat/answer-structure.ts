@@ -74,12 +74,17 @@ function behindMark(tools: CallParts): Structure {
   const { family, isParallel } = tools
   const gap: Structure = { regex: family.gap }
   const close: readonly Structure[] = family.close === '' ? [] : [gap, { token: family.close }]
-  if (family.form === 'named')
-    return {
-      any_of: tools.callable.map(({ name, structure }) => ({
-        sequence: [{ text: name }, { token: '[ARGS]' }, structure],
-      })),
-    }
+  if (family.form === 'named') {
+    const [before, behind] = family.nameMarks!
+    // The first mark of a family is a part of its text, the second one may be a token.
+    const mark: readonly Structure[] = behind === '' ? [] : [{ token: behind }]
+    const named = tools.callable.map(
+      ({ name, structure }): Structure => ({
+        sequence: [{ text: before + name }, ...mark, structure],
+      }),
+    )
+    return { sequence: [gap, { any_of: named }, ...close] }
+  }
   const one = object(tools)
   if (family.form === 'object') return { sequence: [gap, one, ...close] }
   const more: Structure = {

@@ -1,5 +1,13 @@
 // Reads the JSON object of one call character by character: its name as soon as it is whole, its arguments as they come.
 
+/** Reads arguments unit by unit of UTF-16, in whichever way they are written. */
+export interface ArgumentsReader {
+  /** Whether more is expected, the arguments are whole with it, or it cannot be of them and is not taken. */
+  push(character: string): 'more' | 'whole' | 'wrong'
+  /** What of their JSON has come since the last time. */
+  take(): string
+}
+
 /** Names that the arguments go by. */
 const ARGUMENTS = new Set(['arguments', 'parameters'])
 /** What JSON has outside of its strings; anything else is no JSON, however the brackets stand. */
@@ -8,7 +16,7 @@ const OUTSIDE = /[\s\w+.,:[\]{}"-]/
 type Place = 'start' | 'key' | 'in-key' | 'colon' | 'value' | 'string' | 'nested' | 'scalar' | 'behind' | 'over'
 type Role = 'name' | 'arguments' | 'other'
 
-export class CallObject {
+export class CallObject implements ArgumentsReader {
   /** The name, once it is whole. */
   name: string | undefined
   #place: Place

@@ -21,7 +21,18 @@ const weather = tool('get_weather', {
 const tools = [add, weather]
 const HERMES = '{{ tools }}<tool_call>'
 const LLAMA = 'ipython "parameters": '
-const TEMPLATES = [HERMES, LLAMA, '[TOOL_CALLS][ARGS]', '[TOOL_CALLS]', '<|tool_call|>', '<TOOLCALL>', '']
+const TEMPLATES = [
+  HERMES,
+  LLAMA,
+  '[TOOL_CALLS][ARGS]',
+  '[TOOL_CALLS]',
+  '<|tool_call|>',
+  '<TOOLCALL>',
+  '<tool_call><function=<parameter=',
+  '<|tool_call>call:<|"|>',
+  '<start_function_call>call:<escape>',
+  '',
+]
 
 /** A model that says this, with a chat template of this text. */
 function says(reply: string, chatTemplate = HERMES, options: FakeLmOptions = {}) {

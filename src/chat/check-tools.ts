@@ -2,7 +2,9 @@
 
 import { UsageError } from '../errors.ts'
 import { compileGrammar, type Structure } from '../grammar/grammar.ts'
+import type { ToolFamily } from './families.ts'
 import type { ChatRequest, Tool } from './request.ts'
+import { type WrittenArguments, writtenArguments } from './written-arguments.ts'
 
 /** Tools that a request may have. */
 const MOST_TOOLS = 128
@@ -11,6 +13,8 @@ const NAME = /^[a-zA-Z0-9_-]{1,64}$/
 /** What the arguments of a tool have to be, and what of its schema is not kept. */
 export interface ToolArguments {
   name: string
+  /** The schema without its remarks. */
+  schema: Readonly<Record<string, unknown>>
   structure: Structure
   notice?: string
 }
@@ -66,14 +70,14 @@ const known = new Map<string, ToolArguments>()
 const MOST_KNOWN = 512
 
 /**
- * What the arguments of each tool have to be. A schema that masks cannot keep is refused where the tool is `strict`; else any object may
- * come, and the notice says why.
+ * What the arguments of each tool have to be, as a family writes them. A schema that masks cannot keep is refused where the tool is
+ * `strict`; else more may come than it allows, and the notice says why.
  */
-export function toolArguments(tools: readonly Tool[]): ToolArguments[] {
+export function toolArguments(tools: readonly Tool[], notation: ToolFamily['notation']): ToolArguments[] {
   return tools.map((tool, index) => {
     const { name, parameters, strict } = tool.function
-    const key = JSON.stringify([name, parameters, strict])
-    const found = known.get(key) ?? argumentsOf(tool, index)
+    const key = JSON.stringify([name, parameters, strict, notation])
+    const found = known.get(key) ?? argumentsOf(tool, index, notation)
     known.delete(key)
     known.set(key, found)
     if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!)
@@ -81,20 +85,28 @@ export function toolArguments(tools: readonly Tool[]): ToolArguments[] {
   })
 }
 
-function argumentsOf({ function: { name, parameters, strict } }: Tool, index: number): ToolArguments {
-  const structure: Structure = { json_schema: { type: 'object', ...(bareSchema(parameters ?? {}) as object) } }
+function argumentsOf(
+  { function: { name, parameters, strict } }: Tool,
+  index: number,
+  notation: ToolFamily['notation'],
+): ToolArguments {
+  const schema = { type: 'object', ...(bareSchema(parameters ?? {}) as object) }
+  const loose = { type: 'object', ...(notation === 'xml' && { properties: {} }) }
+  const write = (one: Readonly<Record<string, unknown>>): WrittenArguments =>
+    notation === 'json' ? { structure: { json_schema: one }, notKept: [] } : writtenArguments(one, notation)
   try {
+    const { structure, notKept } = write(schema)
+    if (notKept.length > 0 && strict)
+      throw new UsageError(`${notKept.join(', ')}: expected keywords that this model's way of writing calls can keep`)
     compileGrammar(structure)
-    return { name, structure }
+    const notice = `arguments of ${name}: not kept in this model's way of writing calls: ${notKept.join(', ')}`
+    return { name, schema, structure, ...(notKept.length > 0 && { notice }) }
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause
     const why = cause.message.replace(/^json_schema /, '')
     if (strict) throw new UsageError(`tools[${index}].function.parameters (${name}): ${why}`, { cause })
-    return {
-      name,
-      structure: { json_schema: { type: 'object' } },
-      notice: `arguments of ${name}: any object, not the schema: ${why}`,
-    }
+    const notice = `arguments of ${name}: any object, not the schema: ${why}`
+    return { name, schema, structure: write(loose).structure, notice }
   }
 }
 

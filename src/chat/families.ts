@@ -3,7 +3,18 @@
 
 /** How calls stand in an answer. */
 export interface ToolFamily {
-  readonly name: 'hermes' | 'llama' | 'mistral-list' | 'mistral' | 'granite' | 'phi' | 'nemotron' | 'generic'
+  readonly name:
+    | 'hermes'
+    | 'llama'
+    | 'mistral-list'
+    | 'mistral'
+    | 'granite'
+    | 'phi'
+    | 'nemotron'
+    | 'qwen-xml'
+    | 'gemma'
+    | 'function-gemma'
+    | 'generic'
   /** Whether the template itself tells the model of the tools, and writes calls and their answers. */
   readonly isRendered: boolean
   /** All of these texts are in a template of the family, and none of those. */
@@ -15,8 +26,12 @@ export interface ToolFamily {
   readonly gap: string
   /** Behind the calls; '' where nothing is. */
   readonly close: string
-  /** `object`: one JSON object; `list`: a list of them; `named`: the name, `[ARGS]`, and the arguments. */
+  /** `object`: one JSON object; `list`: a list of them; `named`: the name between two marks, and the arguments. */
   readonly form: 'object' | 'list' | 'named'
+  /** With `named`: the marks, the second of which may be ''. */
+  readonly nameMarks?: readonly [before: string, behind: string]
+  /** How arguments are written: as JSON, as XML of JSON values and texts, or as JSON with bare names and this around texts. */
+  readonly notation: 'json' | 'xml' | { readonly quote: string }
   /** What the object calls the arguments when it is written; it is read under either name. */
   readonly key: 'arguments' | 'parameters'
   /** Calls may stand at the beginning of an answer without `open`, and one behind another with this between them. */
@@ -35,6 +50,7 @@ const COMMON = {
   gap: '',
   close: '',
   form: 'object',
+  notation: 'json',
   key: 'arguments',
   id: OPENAI_ID,
 } as const
@@ -52,7 +68,15 @@ export const GENERIC: ToolFamily = {
 
 /** In the order in which they are looked for. */
 const FAMILIES: readonly ToolFamily[] = [
-  { ...COMMON, name: 'mistral', has: ['[TOOL_CALLS]', '[ARGS]'], open: '[TOOL_CALLS]', form: 'named', id: MISTRAL_ID },
+  {
+    ...COMMON,
+    name: 'mistral',
+    has: ['[TOOL_CALLS]', '[ARGS]'],
+    open: '[TOOL_CALLS]',
+    form: 'named',
+    nameMarks: ['', '[ARGS]'],
+    id: MISTRAL_ID,
+  },
   {
     ...COMMON,
     name: 'mistral-list',
@@ -75,8 +99,38 @@ const FAMILIES: readonly ToolFamily[] = [
     name: 'hermes',
     isRendered: true,
     has: ['<tool_call>', 'tools'],
-    // GLM and Qwen3-Coder write XML within these marks.
+    // GLM writes XML of its own within these marks.
     lacks: ['<arg_key>', '<function='],
+  },
+  {
+    ...GENERIC,
+    name: 'qwen-xml',
+    isRendered: true,
+    has: ['<tool_call>', '<function=', '<parameter='],
+    gap: '\\n',
+    form: 'named',
+    nameMarks: ['<function=', '>'],
+    notation: 'xml',
+  },
+  {
+    ...COMMON,
+    name: 'gemma',
+    has: ['<|tool_call>call:', '<|"|>'],
+    open: '<|tool_call>',
+    close: '<tool_call|>',
+    form: 'named',
+    nameMarks: ['call:', ''],
+    notation: { quote: '<|"|>' },
+  },
+  {
+    ...COMMON,
+    name: 'function-gemma',
+    has: ['<start_function_call>call:', '<escape>'],
+    open: '<start_function_call>',
+    close: '<end_function_call>',
+    form: 'named',
+    nameMarks: ['call:', ''],
+    notation: { quote: '<escape>' },
   },
   {
     ...COMMON,

@@ -7,9 +7,10 @@ import { rememberSpelling } from '../text/json-spelling.ts'
 import type { AnswerParserOptions } from './answer-parser.ts'
 import { answerStructure } from './answer-structure.ts'
 import { checkTools, toolArguments } from './check-tools.ts'
-import { type ReasoningMarks, reasoningMarks, toolFamily } from './families.ts'
+import { type ReasoningMarks, reasoningMarks, type ToolFamily, toolFamily } from './families.ts'
 import type { ChatRequest, Tool } from './request.ts'
 import { spellTools } from './spelled-tools.ts'
+import { isTextParameter } from './written-arguments.ts'
 
 /** How a request is put and its answer read. */
 export interface ChatPlan {
@@ -57,9 +58,9 @@ export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
   if (used.length === 0 && reasoning === undefined) return plain
 
   const marks = [...(reasoning === undefined ? [] : [reasoning.marks.open, reasoning.marks.close])]
-  if (used.length > 0) marks.push(family.open, ...(family.close === '' ? [] : [family.close]))
+  if (used.length > 0) marks.push(...marksOf(family))
   const isRaw = marks.some((mark) => isLeftOut(lm, mark))
-  const parts = used.length === 0 ? [] : toolArguments(used)
+  const parts = used.length === 0 ? [] : toolArguments(used, family.notation)
   const callable = typeof toolChoice === 'object' ? parts.filter(({ name }) => name === toolChoice.name) : parts
   const isRequired = toolChoice === 'required' || typeof toolChoice === 'object'
   const isStructured = used.length > 0 || structure !== undefined || isRaw
@@ -85,6 +86,8 @@ export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
           family,
           names: new Set(callable.map(({ name }) => name)),
           isFirst: structure !== undefined,
+          isText: (tool, parameter) =>
+            isTextParameter(callable.find(({ name }) => name === tool)?.schema ?? {}, parameter),
           makeId: () => makeId(family.id, random),
         },
       }),
@@ -170,6 +173,12 @@ function reasoningOf(
   }
   if (text.endsWith(marks.close)) return undefined
   return { marks, isOpen: text.endsWith(marks.open) }
+}
+
+/** Marks of calls that may be control tokens. */
+function marksOf({ open, close, nameMarks, notation }: ToolFamily): string[] {
+  const quote = typeof notation === 'object' ? notation.quote : ''
+  return [open, close, nameMarks?.[1] ?? '', quote].filter((mark) => mark !== '')
 }
 
 /** Whether a text leaves this token out: one that the tokenizer flags special. */

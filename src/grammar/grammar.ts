@@ -12,7 +12,8 @@ import { regularExpression } from './regular-expression.ts'
 
 /**
  * What a text has to be. `text`: this very text. `token`: this control token, or its text where the vocabulary has no such token; no other
- * structure lets one come. `until`: any text that has this one, or none of these, in it, and with `unlike` does not begin so.
+ * structure lets one come. `until`: a text of `min` to `max` characters that has this one, or any of these, nowhere in it and begins with
+ * none of `unlike`.
  */
 export type Structure =
   | ({ json_schema: unknown } & JsonSchemaOptions)
@@ -21,7 +22,7 @@ export type Structure =
   | { grammar: string }
   | { text: string }
   | { token: string }
-  | { until: string | readonly string[]; unlike?: readonly string[] }
+  | { until: string | readonly string[]; unlike?: readonly string[]; min?: number; max?: number }
   | { sequence: readonly Structure[] }
   | { any_of: readonly Structure[] }
   | { repeat: Structure; min?: number; max?: number }
@@ -104,7 +105,7 @@ const KINDS: Readonly<Record<string, readonly [isRight: (value: unknown) => bool
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   json_schema: ['whitespace'],
   repeat: ['min', 'max'],
-  until: ['unlike'],
+  until: ['unlike', 'min', 'max'],
 }
 
 /** UsageError unless it is one kind of structure, with values of its kind. */
@@ -129,7 +130,7 @@ function checkStructure(structure: Structure): void {
   ] as const) {
     const isCount = Number.isInteger(count) && (count as number) >= 0
     if (count !== undefined && !isCount && !(name === 'max' && count === Number.POSITIVE_INFINITY))
-      throw new UsageError(`repeat: expected a whole number from 0 for ${name}, got ${count}`)
+      throw new UsageError(`${kind}: expected a whole number from 0 for ${name}, got ${count}`)
   }
 }
 
@@ -171,7 +172,7 @@ class StructureCompiler {
       const isControl = this.#controlTokens?.has(structure.token) ?? true
       return x.literal(isControl ? controlBytes(structure.token) : encoder.encode(structure.token))
     }
-    if ('until' in structure) return x.frame(textWithout(x, [structure.until].flat(), structure.unlike ?? []), 'text')
+    if ('until' in structure) return x.frame(textWithout(x, structure), 'text')
     if ('sequence' in structure) return x.seq(...structure.sequence.map((part) => this.compile(part)))
     if ('any_of' in structure) return x.or(...structure.any_of.map((part) => this.compile(part)))
     return x.repeat(this.compile(structure.repeat), structure.min ?? 0, structure.max)
@@ -190,12 +191,13 @@ function sizeOf(structure: Structure): number {
   return text?.length ?? 0
 }
 
-/** Any text that has none of `marks` in it and begins with none of `beginnings`. */
-function textWithout(x: Expressions, marks: readonly string[], beginnings: readonly string[]): Expression {
+function textWithout(x: Expressions, structure: Extract<Structure, { until: unknown }>): Expression {
+  const { until, unlike: beginnings = [], min = 0, max } = structure
+  const marks = [until].flat()
   if ([...marks, ...beginnings].includes(''))
     throw new UsageError('until: expected a text that ends it, got an empty one')
   const literals = (texts: readonly string[]): Expression => x.literals(texts.map((text) => encoder.encode(text)))
-  const any = x.repeat(utf8(x, ALL_CODE_POINTS), 0)
+  const any = x.repeat(utf8(x, ALL_CODE_POINTS), min, max)
   return x.and(
     any,
     ...(marks.length === 0 ? [] : [x.not(x.seq(x.anything, literals(marks), x.anything))]),

@@ -58,6 +58,7 @@ const STRUCTURES: readonly Structure[] = [
   },
   { until: [] },
   { until: ['the', 'id'], unlike: ['y', 'no'] },
+  { sequence: [{ until: '"', min: 2, max: 5 }, { text: '"' }] },
   {
     sequence: [
       { until: '[CALL]' },
