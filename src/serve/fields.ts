@@ -86,7 +86,10 @@ export const SAMPLING: Fields<SamplingFields> = {
   repetition_penalty: z.number().gt(0).max(100).optional(),
   presence_penalty: z.number().min(-2).max(2).optional(),
   frequency_penalty: z.number().min(-2).max(2).optional(),
-  logit_bias: z.record(z.string().regex(/^\d+$/), z.number().min(-100).max(100)).optional(),
+  logit_bias: z
+    .record(z.string().regex(/^\d+$/), z.number().min(-100).max(100))
+    .refine((biases) => Object.keys(biases).length <= 1024, 'expected at most 1,024 tokens')
+    .optional(),
   seed: z.int().optional().describe('The same seed gives the same text, whatever else runs'),
   n: whole(1, 128).optional().describe('Texts for each prompt'),
   stop: z.union([stop, z.array(stop).max(16)]).optional(),

@@ -32,8 +32,6 @@ export interface ServerOptions extends GuardOptions, AdmissionOptions {
   adapterDirectory?: string
   /** Tokens of an answer where a request does not say how many. Default 4096, or what the context leaves. */
   maxNewTokens?: number
-  /** Texts of one request: prompts times `n`. Default 16, and never more than `rows`. */
-  maxRows?: number
   /** Bytes of a request. Default 4 MiB. */
   maxBodyBytes?: number
   /** Seconds after which a silent stream says that it is alive. Default 15. */
@@ -61,7 +59,6 @@ const OPTIONS: Readonly<Record<keyof ServerOptions, true>> = {
   reranker: true,
   adapterDirectory: true,
   maxNewTokens: true,
-  maxRows: true,
   maxBodyBytes: true,
   pingSeconds: true,
   log: true,
@@ -98,7 +95,6 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     reranker: options.reranker,
     adapterDirectory: options.adapterDirectory,
     maxNewTokens,
-    maxRows: Math.min(options.maxRows ?? 16, admission.rows),
     admission,
     metrics,
     pingSeconds,

@@ -22,8 +22,6 @@ export interface Service {
   readonly adapterDirectory?: string | undefined
   /** Tokens of an answer where the request does not say how many. */
   readonly maxNewTokens: number
-  /** Texts that one request may ask for. */
-  readonly maxRows: number
   readonly admission: Admission
   readonly metrics: Metrics
   readonly pingSeconds: number
