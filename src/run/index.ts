@@ -60,6 +60,7 @@ export {
 export { type MeasureToxicityOptions, measureToxicity } from './measure-toxicity.ts'
 export type { MemoryNeed } from './memory/memory-estimate.ts'
 export { type AdapterSource, type ModelSource, modelSource } from './model-source.ts'
+export { type OpenedReranker, openReranker } from './open-reranker.ts'
 export { type OpenedScorer, type OpenScorerOptions, openScorer } from './open-scorer.ts'
 export type { PruneFigures } from './prune/prune-report.ts'
 export { type RunPruneOptions, runPrune } from './prune/run-prune.ts'

@@ -12,7 +12,7 @@ import { ByteTable, compileDecoder, decodeBytes, StreamDecoder, type TokenBytes 
 import { IdBuffer } from './stages/id-buffer.ts'
 import { compileModel } from './stages/model.ts'
 import { compileNormalizer, type Normalizer } from './stages/normalizer.ts'
-import { compilePostProcessor, type Frame } from './stages/post-processor.ts'
+import { compilePairProcessor, compilePostProcessor, type Frame, type PairPart } from './stages/post-processor.ts'
 import { compilePreTokenizer, type PreTokenizer } from './stages/pre-tokenizer.ts'
 import { checkTokenizerJson, parseTokenizerJson, type TokenizerJson } from './stages/tokenizer-json.ts'
 import { readVocabulary, type Vocabulary } from './stages/vocabulary.ts'
@@ -63,6 +63,8 @@ export class Tokenizer {
   readonly #preTokenizer: PreTokenizer
   readonly #model: TokenModel
   readonly #frame: Frame
+  /** Compiled when it is asked for: few models read pairs. */
+  #pairFrame: readonly PairPart[] | undefined
   readonly #tokenBytes: TokenBytes
   readonly #specialIds: ReadonlySet<number>
   /** Tokens as decoding spells them: a normalized added token as the normalizer spells it. */
@@ -149,6 +151,13 @@ export class Tokenizer {
   /** The ids that stand before and after a text, such as `[CLS]` and `[SEP]`. */
   get frame(): { readonly before: readonly number[]; readonly after: readonly number[] } {
     return this.#frame
+  }
+
+  /** How two texts stand beside each other, such as `[CLS] … [SEP] … [SEP]`, with the segment of each part. */
+  get pairFrame(): readonly PairPart[] {
+    const where = `${this.#files.name ?? 'tokenizer.json'}:post_processor`
+    this.#pairFrame ??= compilePairProcessor(this.#json.post_processor, this.vocabSize, where)
+    return this.#pairFrame
   }
 
   get bosTokenId(): number | undefined {

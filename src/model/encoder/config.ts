@@ -13,7 +13,7 @@ export interface EncoderConfig
   readonly embeddingSize: number
   /** Position of the first token in the learned table: RoBERTa counts from the padding id on, and leaves padding where that is. */
   readonly positionOffset: number
-  /** Rows of the table of segments, of which all tokens have the first; 0: there is none. */
+  /** Rows of the table of segments; 0: there is none. */
   readonly typeVocabSize: number
   readonly head: HeadConfig | null
 }

@@ -25,6 +25,8 @@ export interface EncoderInput {
   inputIds: Int32Array
   /** 1 for tokens and 0 for padding, [B, T]; absent: no row is padded. A row that is all padding gives numbers that mean nothing. */
   attentionMask?: Uint8Array
+  /** Segments, [B, T] row-major: which of two texts a token is of. Absent: all are of the first. A model without segments does not look. */
+  tokenTypes?: Int32Array
 }
 
 /** A model that reads both ways, with or without a head. */
@@ -100,7 +102,7 @@ export class Encoder extends Layer {
     return this.config.head
   }
 
-  private embed({ rows, length, inputIds }: EncoderInput): Tensor {
+  private embed({ rows, length, inputIds, tokenTypes }: EncoderInput): Tensor {
     const { config, model } = this
     const wrong = inputIds.find((id) => id < 0 || id >= config.vocabSize)
     if (wrong !== undefined)
@@ -111,7 +113,15 @@ export class Encoder extends Layer {
       )
     const on = (values: Int32Array): Tensor => Tensor.from(values, [rows, length]).to('i64').to(this.device)
     let x = model.embed_tokens.forward(on(inputIds))
-    if (model.embed_types !== null) x = x.add(model.embed_types.weight.narrow(0, 0, 1))
+    if (model.embed_types !== null) {
+      const { embed_types: table } = model
+      const other = tokenTypes?.find((type) => type < 0 || type >= config.typeVocabSize)
+      if (other !== undefined)
+        throw new InputError(
+          `token types: expected numbers from 0 to ${config.typeVocabSize - 1} (type_vocab_size), got ${other}`,
+        )
+      x = x.add(tokenTypes === undefined ? table.weight.narrow(0, 0, 1) : table.forward(on(tokenTypes)))
+    }
     if (model.embed_positions !== null)
       x = x.add(model.embed_positions.forward(on(positionsOf(config, inputIds, length))))
     x = model.embed_norm.forward(x)
@@ -147,7 +157,7 @@ export class Encoder extends Layer {
 export class EncoderBody extends Layer {
   readonly embed_tokens: EmbeddingLike
   readonly embed_positions: Embedding | null
-  /** Segments: every token has the first. */
+  /** Segments: which of two texts a token is of. */
   readonly embed_types: Embedding | null
   readonly embed_norm: Norm
   readonly embed_project: LinearLike | null
