@@ -13,7 +13,7 @@ it('reads every kind of message', () => {
     {
       role: 'user',
       content: [
-        { type: 'text', text: 'One, ' },
+        { type: 'text', text: 'One,' },
         { type: 'text', text: 'two.' },
       ],
     },
@@ -50,7 +50,7 @@ it('reads every kind of message', () => {
   const answer = (id: string, content: string) => ({ role: 'tool', tool_call_id: id, name: 'look', content })
   expect(chatMessages(prompt)).toEqual([
     { role: 'system', content: 'Be kind.' },
-    { role: 'user', content: 'One, two.' },
+    { role: 'user', content: 'One,\ntwo.' },
     {
       role: 'assistant',
       content: 'I look.',

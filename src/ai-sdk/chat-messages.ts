@@ -5,7 +5,7 @@ import { UnsupportedFunctionalityError } from './sdk-errors.ts'
 import type { CallMessage, CallPart, ToolOutput } from './specification.ts'
 
 /**
- * The messages of a prompt: text parts joined, reasoning as `reasoning_content`, the arguments of calls as objects, each tool's answer as a
+ * The messages of a prompt: text parts joined, those of users line by line, reasoning as `reasoning_content`, the arguments of calls as objects, each tool's answer as a
  * message of its own. UnsupportedFunctionalityError for files: no model here reads them.
  */
 export function chatMessages(prompt: readonly CallMessage[]): ChatMessage[] {
@@ -19,7 +19,8 @@ export function chatMessages(prompt: readonly CallMessage[]): ChatMessage[] {
     const calls = content.flatMap((part) => (part.type === 'tool-call' ? [toolCall(part)] : []))
     const said: ChatMessage = {
       role,
-      content: textOf(content, 'text'),
+      // A user's parts may be a question and a document, as over HTTP; an assistant's are one text with calls between.
+      content: textOf(content, 'text', role === 'user' ? '\n' : ''),
       ...(reasoning !== '' && { reasoning_content: reasoning }),
       ...(calls.length > 0 && { tool_calls: calls }),
     }
@@ -27,8 +28,8 @@ export function chatMessages(prompt: readonly CallMessage[]): ChatMessage[] {
   })
 }
 
-function textOf(parts: readonly CallPart[], type: 'text' | 'reasoning'): string {
-  return parts.map((part) => (part.type === type ? part.text : '')).join('')
+function textOf(parts: readonly CallPart[], type: 'text' | 'reasoning', between = ''): string {
+  return parts.flatMap((part) => (part.type === type ? part.text : [])).join(between)
 }
 
 function toolCall({ toolCallId, toolName, input }: Extract<CallPart, { type: 'tool-call' }>): ChatMessage[string] {

@@ -15,6 +15,8 @@ import { type FakeLmOptions, fakeLm } from '../lm/fake-lm.ts'
 import type { GenerateRequest } from '../lm/lm.ts'
 import { type AnnealProvider, createAnneal } from './create-anneal.ts'
 
+Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false })
+
 /** A provider of a made-up model, and what the model was asked. */
 function asked(options: FakeLmOptions = {}): { anneal: AnnealProvider; requests: GenerateRequest[] } {
   const requests: GenerateRequest[] = []

@@ -56,10 +56,11 @@ export function apiErrorOf(cause: unknown): ApiError {
     const message = messageOf(cause)
     const isTooLong = /^prompt: expected at most \d+ tokens/.test(message)
     const [, name] = /^`?(\w+)(?:\[\d+\])?`?(?: \/\S*)?: /.exec(message) ?? []
-    return new ApiError(400, message, {
+    const field = name === undefined ? undefined : fieldOf(name)
+    return new ApiError(400, field === undefined ? message : message.replace(name!, field), {
       cause,
       ...(isTooLong && { code: 'context_length_exceeded' }),
-      ...(name !== undefined && { param: fieldOf(name) }),
+      ...(field !== undefined && { param: field }),
     })
   }
   if (cause instanceof OutOfMemoryError)
@@ -71,5 +72,7 @@ export function apiErrorOf(cause: unknown): ApiError {
 
 /** What a field of `GenerateOptions` is called in a request. */
 function fieldOf(name: string): string {
-  return name === 'maxNewTokens' ? 'max_tokens' : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return name === 'maxNewTokens' || name === 'max_new_tokens'
+    ? 'max_tokens'
+    : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

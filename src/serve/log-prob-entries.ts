@@ -81,9 +81,13 @@ export function textLogProbs(
 }
 
 function byName(lm: Lm, token: TokenLogProb, most: number): Record<string, number> {
-  // From the least probable up: of two tokens of the same name the more probable one stays.
-  const entries = [...candidatesOf(token, most), token].sort((a, b) => a.logprob - b.logprob)
-  return Object.fromEntries(entries.map(({ id, logprob }) => [tokenName(lm, id), finite(logprob)]).reverse())
+  // Of two tokens of the same name the more probable one counts: clients take a token for the likeliest where its number is the greatest.
+  const found = new Map<string, number>()
+  for (const { id, logprob } of [...candidatesOf(token, most), token].sort((a, b) => b.logprob - a.logprob)) {
+    const name = tokenName(lm, id)
+    if (!found.has(name)) found.set(name, finite(logprob))
+  }
+  return Object.fromEntries(found)
 }
 
 function candidatesOf({ top, named = [] }: TokenLogProb, most: number): LogProb[] {

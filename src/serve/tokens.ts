@@ -67,7 +67,8 @@ export function tokenize(call: Call): Response {
       : {
           prompt,
           ...(add_special_tokens !== undefined && { addSpecialTokens: add_special_tokens }),
-          ...(allow_special !== undefined && { allowSpecial: allow_special }),
+          // Nothing but the name of a control token asks for its id: lm-evaluation-harness finds start and end tokens so.
+          allowSpecial: allow_special ?? lm.controlTokens?.includes(prompt) ?? false,
         }
   const tokens = lm.encode(what)
   return Response.json({
