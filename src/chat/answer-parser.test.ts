@@ -223,3 +223,22 @@ describe('the reader', () => {
     expect([found.reasoning, found.calls.length]).toEqual([`I could ${call}`, 1])
   })
 })
+
+describe('what went wrong in other servers', () => {
+  const call = (name: string, json: string) => CALLS.hermes!(name, json)
+  const whole = (name: string, given: string) => [{ name, arguments: given }]
+  it.each<[issue: string, pieces: string[], expected: Partial<ReturnType<typeof foldOf>>, isOpen?: boolean]>([
+    ['vllm#11392, #28806: empty arguments lost', call('add', '{}').split(''), { calls: whole('add', '{}') }],
+    ['vllm#10395: arguments guessed shut', [call('add', '{"a": "}{"}')], { calls: whole('add', '{"a": "}{"}') }],
+    ['vllm#35705: calls merged', [call('add', '{"a": 1}') + call('add', '{"a": 2}')], { calls: [...whole('add', '{"a": 1}'), ...whole('add', '{"a": 2}')] }],
+    ['llama.cpp#20260: text before a call, behind thoughts', [`hm</think>\n\nI look.\n\n${call('add', '{}')}`], { reasoning: 'hm', text: 'I look.', calls: whole('add', '{}') }, true],
+    ['tt-inference-server#4386: a mark over two tokens', ['hm <', '/think>{', '"a": 1}'], { reasoning: 'hm', text: '{"a": 1}' }, true],
+    ['Qwen3#1755: white space before a call as content', ['hm\n</think>', '\n\n', call('add', '{}')], { reasoning: 'hm', text: '', calls: whole('add', '{}') }, true],
+    ['vllm#17506: no call found where nobody thinks', [call('add', '{}')], { reasoning: '', calls: whole('add', '{}') }, false],
+    ['vllm#40816: thoughts without an end as content', ['hm, ', 'let me'], { reasoning: 'hm, let me', text: '' }, true],
+    ['a mark of the end within an argument', [call('add', '{"a": "</tool_call>"}'), ' so'], { text: 'so', calls: whole('add', '{"a": "</tool_call>"}') }],
+  ])('%s', (_, pieces, expected, isOpen) => {
+    const options = { ...using('hermes'), ...(isOpen !== undefined && { reasoning: { marks, isOpen } }) }
+    expect(foldOf(read(pieces, options))).toMatchObject(expected)
+  }) // biome-ignore format: a table
+})

@@ -44,7 +44,9 @@ function says(reply: string, chatTemplate = HERMES, options: FakeLmOptions = {})
       return reply
     },
   })
-  return { lm: { ...lm, chatTemplate } as Lm, asked }
+  const renderChat: Lm['renderChat'] = (given, options) =>
+    JSON.stringify(options?.tools ?? '') + lm.renderChat!(given, options)
+  return { lm: { ...lm, chatTemplate, renderChat } as Lm, asked }
 }
 const messagesOf = ([first]: readonly GenerateRequest[]) =>
   (first as unknown as { messages: { role: string; content: string }[] }).messages
@@ -189,6 +191,13 @@ describe('a template without tools', () => {
     expect(given.map(({ role }) => role)).toEqual(['user'])
     expect(given[0]!.content).toMatch(/^You may call[\s\S]*\n\nHi$/)
   })
+})
+
+it('with a template that speaks of tools and writes none is spelt to', async () => {
+  const { lm, asked } = says('Hi')
+  const { notices } = await answer({ ...lm, renderChat: () => 'user: .' }, { tools })
+  expect(notices).toHaveLength(1)
+  expect(messagesOf(asked)[0]!.content).toMatch(/^You may call/)
 })
 
 describe('thoughts', () => {

@@ -3,11 +3,12 @@
 import { UsageError } from '../errors.ts'
 import type { GenerateRequest, Lm, Prompt } from '../lm/lm.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
-import { rememberSpelling } from '../text/json-spelling.ts'
 import type { AnswerParserOptions } from './answer-parser.ts'
 import { answerStructure } from './answer-structure.ts'
+import { withCallsAsMappings } from './call-history.ts'
 import { checkTools, toolArguments } from './check-tools.ts'
-import { type ReasoningMarks, reasoningMarks, type ToolFamily, toolFamily } from './families.ts'
+import { expectedThoughts } from './expected-thoughts.ts'
+import { GENERIC, type ToolFamily, toolFamily } from './families.ts'
 import type { ChatRequest, Tool } from './request.ts'
 import { spellTools } from './spelled-tools.ts'
 import { isTextParameter } from './written-arguments.ts'
@@ -25,79 +26,74 @@ export interface ChatPlan {
 export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
   checkTools(asked)
   const { tools, toolChoice, parallelToolCalls = true, random = Math.random, ...rest } = asked
-  const {
-    messages,
-    structure,
-    stop = [],
-    continueFinalMessage,
-    addGenerationPrompt,
-    variables,
-    documents,
-    ...options
-  } = rest
+  const { messages, structure, stop = [], ...options } = rest
   // As if there were none: the template is not told of tools that may not be called.
   const used = toolChoice === 'none' ? [] : (tools ?? [])
   const template = (used.length > 0 ? lm.toolTemplate : undefined) ?? lm.chatTemplate
-  const family = toolFamily(template)
+  const family = familyOf(lm, template, used)
   const given = family.isRendered ? withCallsAsMappings(messages) : spelled(lm, messages, used)
-  const prompt = {
-    messages: given,
-    ...(used.length > 0 && family.isRendered && { tools: used }),
-    ...(documents !== undefined && { documents }),
-    ...(variables !== undefined && { variables }),
-    ...(addGenerationPrompt !== undefined && { addGenerationPrompt }),
-    ...(continueFinalMessage !== undefined && { continueFinalMessage }),
-  }
-  const reasoning = reasoningOf(lm, template, prompt)
-  const plain: ChatPlan = {
-    request: { ...options, ...prompt, ...(stop.length > 0 && { stop }), ...(structure !== undefined && { structure }) },
-    parser: {},
-    stop: [],
-    notices: given === messages || family.isRendered ? [] : [SPELLED],
-  }
-  if (used.length === 0 && reasoning === undefined) return plain
+  const prompt = { ...options, messages: given, ...(used.length > 0 && family.isRendered && { tools: used }) }
+  const reasoning = expectedThoughts(lm, template, prompt)
+  const notices = given === messages || family.isRendered ? [] : [SPELLED]
+  const bound = structure !== undefined && { structure }
+  if (used.length === 0 && reasoning === undefined)
+    return { request: { ...prompt, ...(stop.length > 0 && { stop }), ...bound }, parser: {}, stop: [], notices }
 
-  const marks = [...(reasoning === undefined ? [] : [reasoning.marks.open, reasoning.marks.close])]
+  for (const name of ['mask', 'ignoreEos'] as const)
+    if (used.length > 0 && options[name]) throw new UsageError(`tools: expected them without \`${name}\`, got both`)
+  const marks = reasoning === undefined ? [] : [reasoning.marks.open, reasoning.marks.close]
   if (used.length > 0) marks.push(...marksOf(family))
+  // Marks that a text leaves out have to be in it; then the structure keeps other control tokens from coming.
   const isRaw = marks.some((mark) => isLeftOut(lm, mark))
+  const needsStructure = used.length > 0 || structure !== undefined || isRaw
   const parts = used.length === 0 ? [] : toolArguments(used, family.notation)
   const callable = typeof toolChoice === 'object' ? parts.filter(({ name }) => name === toolChoice.name) : parts
   const isRequired = toolChoice === 'required' || typeof toolChoice === 'object'
-  const isStructured = used.length > 0 || structure !== undefined || isRaw
-  for (const name of ['mask', 'ignoreEos'] as const)
-    if (used.length > 0 && options[name]) throw new UsageError(`tools: expected them without \`${name}\`, got both`)
-  const isBound = isStructured && !options.mask && !options.ignoreEos
+  const told = reasoning !== undefined && { reasoning }
   const answer = answerStructure({
-    ...(reasoning !== undefined && { reasoning }),
+    ...told,
     ...(used.length > 0 && { tools: { family, callable, isRequired, isParallel: parallelToolCalls } }),
-    ...(structure !== undefined && { structure }),
+    ...bound,
   })
+  const read: AnswerParserOptions['tools'] = {
+    family,
+    names: new Set(callable.map(({ name }) => name)),
+    isFirst: structure !== undefined,
+    isText: (tool, parameter) => isTextParameter(callable.find(({ name }) => name === tool)?.schema ?? {}, parameter),
+    makeId: () => makeId(family.id, random),
+  }
   return {
     request: {
-      ...options,
       ...prompt,
-      ...(isBound ? { structure: answer } : structure !== undefined && { structure }),
+      ...(needsStructure && !options.mask && !options.ignoreEos ? { structure: answer } : bound),
       ...(isRaw && { skipSpecialTokens: false }),
     },
-    parser: {
-      ...(reasoning !== undefined && { reasoning }),
-      ...(used.length > 0 && {
-        tools: {
-          family,
-          names: new Set(callable.map(({ name }) => name)),
-          isFirst: structure !== undefined,
-          isText: (tool, parameter) =>
-            isTextParameter(callable.find(({ name }) => name === tool)?.schema ?? {}, parameter),
-          makeId: () => makeId(family.id, random),
-        },
-      }),
-    },
+    parser: { ...told, ...(used.length > 0 && { tools: read }) },
     stop,
-    notices: [
-      ...(given === messages || family.isRendered ? [] : [SPELLED]),
-      ...callable.flatMap(({ notice }) => notice ?? []),
-    ],
+    notices: [...notices, ...callable.flatMap(({ notice }) => notice ?? [])],
   }
+}
+
+/** By model: the templates that write the tools they are given. */
+const writing = new WeakMap<Lm, Map<string | undefined, boolean>>()
+
+/** How tools are told and called: the template's own way, where it writes them. */
+function familyOf(lm: Lm, template: string | undefined, tools: readonly Tool[]): ToolFamily {
+  const family = toolFamily(template)
+  if (!family.isRendered || tools.length === 0 || lm.renderChat === undefined) return family
+  const known = writing.get(lm) ?? new Map<string | undefined, boolean>()
+  writing.set(lm, known)
+  let isWriting = known.get(template)
+  if (isWriting === undefined) {
+    const probe = [{ role: 'user', content: '.' }]
+    try {
+      isWriting = lm.renderChat(probe, { tools }) !== lm.renderChat(probe)
+    } catch {
+      isWriting = true // what is wrong with the tools is told where they are rendered
+    }
+    known.set(template, isWriting)
+  }
+  return isWriting ? family : GENERIC
 }
 
 const SPELLED = 'tools: written into the texts of the messages, for the chat template has no place for them'
@@ -127,52 +123,6 @@ function spelled(lm: Lm, messages: readonly ChatMessage[], tools: readonly Tool[
       return true
     }
   })
-}
-
-/**
- * The messages as templates expect them: arguments of calls as mappings (OpenAI's clients send texts, which most templates would write as
- * texts within JSON), and no field for calls where there are none, as templates ask for the field.
- */
-function withCallsAsMappings(messages: readonly ChatMessage[]): readonly ChatMessage[] {
-  return messages.map((message) => {
-    if (!('tool_calls' in message)) return message
-    const { tool_calls: calls, ...rest } = message
-    if (calls === null || (Array.isArray(calls) && calls.length === 0)) return rest as ChatMessage
-    return Array.isArray(calls) ? { ...message, tool_calls: calls.map(withMapping) } : message
-  })
-}
-
-function withMapping(call: { function?: { arguments?: unknown } }): unknown {
-  const given = call?.function?.arguments
-  if (typeof given !== 'string') return call
-  try {
-    const parsed: unknown = given.trim() === '' ? {} : JSON.parse(given)
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return call
-    rememberSpelling(given, parsed)
-    return { ...call, function: { ...call.function, arguments: parsed } }
-  } catch {
-    return call // cut where an answer was, or no JSON: the template gets the text
-  }
-}
-
-/** The marks of thoughts that may come, and whether the prompt has opened them; undefined where none are expected. */
-function reasoningOf(
-  lm: Lm,
-  template: string | undefined,
-  prompt: Pick<ChatRequest, 'messages' | 'addGenerationPrompt' | 'continueFinalMessage'>,
-): { marks: ReasoningMarks; isOpen: boolean } | undefined {
-  const marks = reasoningMarks(template)
-  if (marks === undefined) return undefined
-  const { continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage } = prompt
-  const text = (lm.renderChat?.(prompt.messages, { ...prompt, addGenerationPrompt }) ?? '').trimEnd()
-  if (continueFinalMessage) {
-    const said = String(prompt.messages.at(-1)?.content ?? '')
-    const [opened, closed] = [said.lastIndexOf(marks.open), said.lastIndexOf(marks.close)]
-    if (opened > closed) return { marks, isOpen: true }
-    if (said.trim() !== '') return undefined
-  }
-  if (text.endsWith(marks.close)) return undefined
-  return { marks, isOpen: text.endsWith(marks.open) }
 }
 
 /** Marks of calls that may be control tokens. */
