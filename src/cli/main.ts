@@ -92,6 +92,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   generate: { summary: 'continue a text', load: () => import('./generate.ts') },
   chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
+  serve: {
+    summary: 'serve a model over HTTP, for clients of the OpenAI API',
+    load: () => import('./serve.ts'),
+  },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
   classify: { summary: 'labels of texts by a classifier', load: () => import('./classify.ts') },
   eval: {

@@ -88,6 +88,7 @@ export { type AuditWish, type RunAuditOptions, runAudit } from './sande/run-audi
 export { type PoisonedData, type RunPoisonOptions, runPoison } from './sande/run-poison.ts'
 export { runSande, type SandeResult } from './sande/run-sande.ts'
 export type { RunSandeOptions } from './sande/sande-options.ts'
+export { type Served, type ServeOptions, serve } from './serve.ts'
 export { type RunSlebOptions, runSleb } from './sleb/run-sleb.ts'
 export type { SlebSummary } from './sleb/sleb-report.ts'
 export { type StreamDatasetOptions, type StreamedDataset, streamDataset } from './stream-dataset.ts'

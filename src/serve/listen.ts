@@ -24,6 +24,8 @@ export interface Listening {
 /** Time for the head of a request, and for all of it. */
 const HEAD_SECONDS = 15
 const REQUEST_SECONDS = 60
+/** How often connections that have become idle are closed at the end. */
+const SWEEP_MS = 20
 /** Longer than those of balancers, which otherwise meet a connection that was closed under them. */
 const IDLE_SECONDS = 75
 
@@ -70,7 +72,10 @@ export async function listen(server: Server, { port = 8080 }: ListenOptions = {}
     const closed = new Promise<void>((resolve) => http.close(() => resolve()))
     http.closeIdleConnections()
     for (const socket of silent) socket.destroy()
+    // Those on which an answer is just ending become idle in a moment, and nobody else would close them then.
+    const sweep = setInterval(() => http.closeIdleConnections(), SWEEP_MS)
     await Promise.race([closed, patience])
+    clearInterval(sweep)
     clearTimeout(timer)
     http.closeAllConnections()
     await closed

@@ -7,6 +7,9 @@ import type { Metrics } from './metrics.ts'
 /** What pieces of texts and of answers have in common. */
 export interface TracedPiece {
   tokenIds: readonly number[]
+  /** What was written: of a text, or of an answer in its parts. */
+  text?: string
+  deltas?: readonly { text?: string; name?: string }[]
   finishReason?: FinishReason | 'tool_calls'
   usage?: Usage
 }
@@ -33,6 +36,10 @@ export interface RequestSummary {
   readonly completionTokens: number
   /** Of each of its texts. */
   readonly finishReasons: readonly string[]
+  /** What was asked, as it came; undefined where no body was read. */
+  readonly request: unknown
+  /** What was answered: of each of its texts, what was written. */
+  readonly response: readonly string[]
 }
 
 /** Where a trace goes when its request is over. */
@@ -63,6 +70,8 @@ export class RequestTrace implements RequestSummary {
   cachedTokens = 0
   completionTokens = 0
   readonly finishReasons: string[] = []
+  request: unknown
+  readonly response: string[] = []
 
   constructor(id: string, method: string, sinks: TraceSinks) {
     this.id = id
@@ -81,8 +90,10 @@ export class RequestTrace implements RequestSummary {
   }
 
   /** A piece of its text `index` has come. */
-  piece(index: number, { tokenIds, finishReason, usage }: TracedPiece): void {
+  piece(index: number, { tokenIds, finishReason, usage, text, deltas = [] }: TracedPiece): void {
     const { metrics } = this.#sinks
+    for (const part of [text, ...deltas.map((delta) => delta.text ?? delta.name)])
+      if (part !== undefined) this.response[index] = (this.response[index] ?? '') + part
     if (tokenIds.length > 0) {
       const now = performance.now()
       const last = this.#last.get(index)

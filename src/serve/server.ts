@@ -107,6 +107,7 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       trace.route = route.paths[0]!
       const limits = options.maxBodyBytes === undefined ? {} : { maxBytes: options.maxBodyBytes }
       const body = route.fields === undefined ? undefined : await readBody(req.raw, limits)
+      trace.request = body
       const headers = new Headers()
       const isStrict = req.query('strict') === '1'
       const stop = new AbortController()
