@@ -18,22 +18,20 @@ export async function answered(call: Call, body: object | AsyncGenerator<unknown
   })
   await Promise.race([first, patience]).finally(() => clearTimeout(timer))
   const { trace } = call
-  const rest = async function* (stop: AbortSignal): AsyncGenerator<unknown, void, undefined> {
-    stop.addEventListener('abort', () => call.abort(stop.reason), { once: true })
-    try {
-      const { value, done } = await first
-      if (done) return
-      yield value
-      yield* { [Symbol.asyncIterator]: () => events }
-    } finally {
-      await events.return()
-    }
+  const rest = async function* (): AsyncGenerator<unknown, void, undefined> {
+    const { value, done } = await first
+    if (done) return
+    yield value
+    yield* { [Symbol.asyncIterator]: () => events }
   }
   trace.isStreaming = true
   return eventStream(rest, {
     pingSeconds: call.service.pingSeconds,
     signal: call.signal,
     onEnd: ({ reason, error }) => {
+      // Here and not in `rest`, which has not begun where the client went before it read anything: what runs for it ends all the same.
+      if (reason !== 'done') call.abort(error)
+      events.return().catch(() => undefined)
       if (reason === 'failed') trace.error = apiErrorOf(error)
       trace.isAborted = reason === 'cancelled' || reason === 'stalled'
       trace.end()

@@ -377,6 +377,21 @@ describe('the rest', () => {
     })
     expect(schema.required).toEqual(['messages'])
   })
+  it('gives up the place of a client that goes away before its stream begins', async () => {
+    const gone = new AbortController()
+    const { server } = asking({
+      reply: () => {
+        gone.abort()
+        return 'abc'
+      },
+    })
+    const body = JSON.stringify({ messages: user('x'), stream: true })
+    const init = { method: 'POST', body, headers: { 'content-type': 'application/json' }, signal: gone.signal }
+    const response = await server.fetch(new Request('http://localhost/v1/chat/completions', init))
+    await response.text()
+    await server.drain()
+    expect(server.load.running).toBe(0)
+  })
   it('says that it lives and is ready until it drains, and ends what was begun', async () => {
     const { server, ask } = asking()
     expect([(await ask('/health')).status, (await ask('/ready')).status]).toEqual([200, 200])
