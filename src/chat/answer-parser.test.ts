@@ -129,6 +129,13 @@ describe.each(all)('calls of %s', (name) => {
     )
   })
 
+  it('take the white space around them, where no text is on both sides', () => {
+    for (const said of [`\n ${call('add', '{}')}\n so`, `\n${call('add', '{}')}\n${call('add', '{}')}so`])
+      expect(read(said.split(''), using(name)).text).toBe('so')
+    expect(read([`Well ${call('add', '{}')}\n`], using(name)).text).toBe('Well')
+    expect(read([`Well${call('add', '{}')}\nso`], using(name)).text).toBe('Well\nso')
+  })
+
   it('come with a name that is whole and once, before arguments in parts', () => {
     const { deltas } = read(call('add', json).split(''), using(name))
     const kinds = deltas.map(({ type }) => type)
@@ -185,6 +192,7 @@ describe('the reader', () => {
     const read1 = (rest: string) => read([call(rest)], using('hermes')).calls[0]?.arguments
     expect(read1('')).toBe('{}')
     expect(read1(', "arguments": "{\\"a\\": \\"\\ud83d\\ude00\\"}"')).toBe('{"a": "😀"}')
+    expect(read1(', "na\\"me": {"x": "\\\\"}, "arguments": {"a": 1}')).toBe('{"a": 1}')
     expect(read1(', "arguments": {"a": 1}, "parameters": {"b": 2}')).toBe('{"a": 1}')
   })
 

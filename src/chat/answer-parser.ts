@@ -106,7 +106,7 @@ export class AnswerParser {
       case 'call':
         return this.#call(isEnd)
       case 'behind-call':
-        return this.#behindCall(isEnd)
+        return this.#behindCall()
     }
   }
 
@@ -284,14 +284,11 @@ export class AnswerParser {
   }
 
   /** Behind a call: the next one of a list, or what closes it. */
-  #behindCall(isEnd: boolean): boolean {
+  #behindCall(): boolean {
     const { close, bare } = this.#tools!.family
     const spaces = this.#rest.length - this.#rest.trimStart().length
     const behind = this.#rest.slice(spaces)
-    if (behind === '') {
-      if (isEnd) this.#rest = ''
-      return false
-    }
+    if (behind === '') return false
     if (this.#isInList && behind[0] === ',') {
       this.#beginCall(this.#rest.slice(0, spaces + 1), spaces + 1)
       this.#isInList = true
@@ -308,10 +305,8 @@ export class AnswerParser {
         this.#rest = behind.slice(mark.length)
         return this.#freshText()
       }
-      if (mark.startsWith(behind)) {
-        if (isEnd) this.#rest = ''
-        return false
-      }
+      // What has come of a mark when the answer ends is nobody's.
+      if (mark.startsWith(behind)) return false
     }
     return this.#freshText()
   }

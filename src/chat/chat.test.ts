@@ -83,6 +83,8 @@ describe('an answer with tools', () => {
     const { toolCalls } = await answer(says(said).lm, { tools })
     expect(toolCalls).toHaveLength(1)
     expect(['add', 'get_weather']).toContain(toolCalls[0]!.name)
+    const bare = await answer(says('{"name": "subtract", "parameters": {}}', LLAMA).lm, { tools })
+    expect(bare).toMatchObject({ text: '', finishReason: 'tool_calls' })
     const bound = await answer(says(call('get_weather', '{"city": "Paris"}')).lm, { tools })
     expect(['Rome', 'Oslo']).toContain(JSON.parse(bound.toolCalls[0]!.arguments).city)
   })
@@ -117,6 +119,8 @@ describe('an answer with tools', () => {
     expect(await answer(lm, { tools, structure })).toMatchObject({ text: '{"n": 7}', toolCalls: [] })
     const calls = await answer(says(call('add', '{"a": 1, "b": 2}')).lm, { tools, structure })
     expect(calls).toMatchObject({ text: '', toolCalls: [{ name: 'add' }], finishReason: 'tool_calls' })
+    const spelt = `x ${call('add', '{"a": 1, "b": 2}')}`.replaceAll('\n', '')
+    expect(await answer(says(spelt).lm, { tools, structure: { regex: '.*' } })).toMatchObject({ text: spelt })
     expect(JSON.parse((await answer(says('Seven').lm, { tools, structure })).text || '{"n":0}')).toHaveProperty('n')
   })
 
@@ -126,6 +130,8 @@ describe('an answer with tools', () => {
     expect(cut).toMatchObject({ text: 'One. Tw', finishReason: 'tool_calls', stop: 'o. Th' })
     expect(cut.toolCalls[0]!.arguments).toBe('{"city": "Oslo"}')
     expect(cut.tokenIds).toHaveLength(cut.usage.completionTokens)
+    const apart = await answer(says(`One${call('get_weather', '{"city": "Oslo"}')}Two`).lm, { tools, stop: ['eT'] })
+    expect(apart.text).toBe('OneTwo')
     const early = await answer(says(said).lm, { tools, stop: ['ne'] })
     expect(early).toMatchObject({ text: 'O', toolCalls: [], finishReason: 'stop', stop: 'ne' })
     expect(early.tokenIds).toHaveLength(3)
@@ -220,6 +226,8 @@ describe('thoughts', () => {
     expect(cut).toMatchObject({ reasoning: 'hm\n</', text: '', finishReason: 'length', usage: { reasoningTokens: 5 } })
     const closed: Lm = { ...lm, renderChat: () => 'assistant\n<think>\n\n</think>\n\n' }
     expect(await answer(closed)).toMatchObject({ reasoning: '', text: 'hm\n</think>\n\nyes' })
+    const typed = says('<think>a</think>b', THINKS).lm
+    expect(await answer({ ...typed, renderChat: closed.renderChat! })).toMatchObject({ text: '<think>a</think>b' })
   })
 
   it('come before calls, required ones too', async () => {
