@@ -15,7 +15,7 @@ const FLOORS = [
   ['grammar'],
   ['data', 'lm'],
   ['eval', 'chat'],
-  ['serve', 'ai-sdk'],
+  ['serve', 'ai-sdk', 'prompting'],
   ['torch'],
   ['nn'],
   ['model'],
@@ -119,7 +119,7 @@ describe('imports', () => {
   })
   it('leave the text side free of tensors', () => {
     const textSide = paths.filter((path) =>
-      /^(files|text|hub|grammar|lm|eval|chat|serve|ai-sdk|data|report)\/|^infer\/sample\.ts$/.test(path),
+      /^(files|text|hub|grammar|lm|eval|chat|serve|ai-sdk|prompting|data|report)\/|^infer\/sample\.ts$/.test(path),
     )
     expect(textSide.flatMap((path) => [...reach(path)].filter((to) => /^(torch|nn)\//.test(to)))).toEqual([])
   })

@@ -1,0 +1,163 @@
+// A model behind HTTP as programs ask it: services in the dialect of OpenAI, our own server among them, and in that of Anthropic.
+
+import { UnsupportedError, UsageError } from '../errors.ts'
+import { checkOptionNames } from '../option-names.ts'
+import { anthropic } from './anthropic-dialect.ts'
+import { ServiceError } from './dialect.ts'
+import { type Model, modelOf } from './model.ts'
+import { openAi } from './openai-dialect.ts'
+import { Pace } from './pace.ts'
+
+/** How a service is reached. */
+export interface ConnectOptions {
+  /** The model's name there. */
+  model: string
+  /** Default: OPENAI_API_KEY or ANTHROPIC_API_KEY of the environment, if there is one. */
+  key?: string
+  /** Whose words the service speaks. Default `openai`. */
+  dialect?: 'openai' | 'anthropic'
+  /** Whether it can be held to a JSON Schema (`response_format`). Default true; false asks for JSON in words and checks the answer. */
+  jsonSchema?: boolean
+  /** Calls at the same time at most; fewer while the service asks for patience. Default 8. */
+  concurrency?: number
+  /** Times to try again where the service or the way to it fails. Default 4. */
+  retries?: number
+  /** Seconds for an answer to begin, and from piece to piece. Default 120. */
+  timeoutSeconds?: number
+  /** Further headers. */
+  headers?: Readonly<Record<string, string>>
+  /** Further fields of every request, such as `{ reasoning_effort: 'low' }`. */
+  body?: Readonly<Record<string, unknown>>
+  /** Instead of the global one. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+const OPTIONS: Readonly<Record<keyof ConnectOptions, true>> = {
+  model: true,
+  key: true,
+  dialect: true,
+  jsonSchema: true,
+  concurrency: true,
+  retries: true,
+  timeoutSeconds: true,
+  headers: true,
+  body: true,
+  fetch: true,
+}
+
+/**
+ * A model behind HTTP. `url` goes up to what comes before `/chat/completions`, or before `/messages` in the dialect of Anthropic.
+ *
+ * @example
+ * const model = connect('http://127.0.0.1:8080/v1', { model: 'demo' })
+ */
+export function connect(url: string, options: ConnectOptions): Model {
+  checkOptionNames('connect', options, OPTIONS)
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new UsageError(`connect: expected an address such as https://host/v1, got ${JSON.stringify(url)}`)
+  const { model, dialect: kind = 'openai', jsonSchema = true, timeoutSeconds = 120, retries = 4 } = options
+  const dialect = kind === 'anthropic' ? anthropic : openAi
+  const key = options.key ?? process.env[dialect.keyName]
+  const pace = new Pace({ concurrency: options.concurrency ?? 8, retries })
+  const { fetch = globalThis.fetch } = options
+  const target = url.replace(/\/+$/, '') + dialect.path
+  return modelOf({
+    name: model,
+    holds: jsonSchema ? 'json_schema' : 'none',
+    async *answer(call) {
+      const { structure, signal } = call
+      if (structure !== undefined && !('json_schema' in structure))
+        throw new UnsupportedError(
+          `${model}: expected a JSON Schema, which is all that a service is held to, got another structure`,
+        )
+      const stop = new AbortController()
+      const any = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
+      const init = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers },
+        body: JSON.stringify({ ...dialect.body(call, model), ...options.body }),
+        signal: any,
+      }
+      const place = await pace.enter(any)
+      try {
+        const response = await pace.try(() => posted(fetch, target, init, timeoutSeconds), any)
+        const events = eventsOf(response, timeoutSeconds, () => stop.abort())
+        yield* dialect.pieces(events, call)
+      } finally {
+        stop.abort()
+        place.leave()
+      }
+    },
+  })
+}
+
+/** A response that streams. ServiceError where the way, the service or the request is at fault; the first two are worth another try. */
+async function posted(
+  fetch: NonNullable<ConnectOptions['fetch']>,
+  url: string,
+  init: RequestInit,
+  seconds: number,
+): Promise<Response> {
+  const signal = AbortSignal.any([init.signal!, AbortSignal.timeout(seconds * 1000)])
+  let response: Response
+  try {
+    response = await fetch(url, { ...init, signal })
+  } catch (cause) {
+    init.signal!.throwIfAborted()
+    const { message } = cause as Error
+    throw new ServiceError(`${url}: expected an answer, got none (${message})`, { cause })
+  }
+  if (response.ok) return response
+  const text = (await response.text()).replaceAll(/\s+/g, ' ').slice(0, 300)
+  throw Object.assign(
+    new ServiceError(`${url}: expected an answer, got HTTP ${response.status} ${text}`, { status: response.status }),
+    { headers: response.headers },
+  )
+}
+
+/** The JSON of `data:` lines, until `[DONE]` or the end. ServiceError where nothing comes for too long. */
+async function* eventsOf(
+  response: Response,
+  seconds: number,
+  giveUp: () => void,
+): AsyncGenerator<unknown, void, undefined> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let timer: NodeJS.Timeout | undefined
+  let isLate = false
+  const wind = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      isLate = true
+      giveUp()
+    }, seconds * 1000)
+  }
+  wind()
+  try {
+    for await (const bytes of response.body ?? []) {
+      wind()
+      rest += decoder.decode(bytes as Uint8Array, { stream: true })
+      const lines = rest.split(/\r\n|\n|\r(?!$)/)
+      rest = lines.pop()!
+      for (const line of lines) {
+        const data = /^data: ?(.*)$/.exec(line)?.[1]
+        if (data === undefined) continue
+        if (data === '[DONE]') return
+        yield parsed(data)
+      }
+    }
+  } catch (error) {
+    if (!isLate) throw error
+    throw new ServiceError(`${response.url}: expected the next piece within ${seconds} s, got none`, { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch (cause) {
+    throw new ServiceError(`stream: expected JSON, got ${data.slice(0, 80)}`, { cause })
+  }
+}

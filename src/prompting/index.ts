@@ -1,0 +1,26 @@
+// The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
+export { type ConnectOptions, connect } from './connect.ts'
+export { ServiceError } from './dialect.ts'
+export { type LocalModelOptions, localModel } from './local-model.ts'
+export {
+  AGAIN_TEXT,
+  AnswerError,
+  type AskOptions,
+  type Backend,
+  type Hold,
+  type Model,
+  modelOf,
+  SCHEMA_TEXT,
+  THEN_TEXT,
+} from './model.ts'
+export {
+  type PromptInput,
+  type PromptPart,
+  PromptText,
+  type PromptValue,
+  prompt,
+  type QuoteOptions,
+  quote,
+} from './prompt.ts'
+export type { Schema, SchemaIssue, SchemaResult } from './schema.ts'
+export { dryRun, program, type Traced, type TracedCall, trace } from './trace.ts'

@@ -1,0 +1,68 @@
+// What a typed answer has to be: any Standard Schema (zod, valibot, arktype, …), checked by its own library.
+
+import { UsageError } from '../errors.ts'
+
+/** The part of Standard Schema that is used here (standardschema.dev), so that no library is needed. */
+export interface Schema<Output> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+    /** Of libraries that give JSON Schemas. */
+    readonly jsonSchema?: { readonly input: (options: { target: string }) => Record<string, unknown> }
+  }
+}
+
+/** A value, or what is wrong with it. */
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+
+/** One fault, and where it is. */
+export interface SchemaIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+const known = new WeakMap<object, Record<string, unknown>>()
+
+/** The JSON Schema of what a model has to write. UsageError where the library gives none. */
+export function jsonSchemaOf(schema: Schema<unknown>): Record<string, unknown> {
+  const found = known.get(schema)
+  if (found !== undefined) return found
+  const { vendor, jsonSchema } = schema['~standard']
+  if (jsonSchema === undefined)
+    throw new UsageError(
+      `as: expected a schema that tells its JSON Schema (zod from 4.2, arktype, valibot with its converter), got one of ${vendor}`,
+    )
+  const { $schema: _, ...made } = jsonSchema.input({ target: 'draft-2020-12' })
+  known.set(schema, made)
+  return made
+}
+
+/** The value of a text of JSON, or what is wrong with it in one line. */
+export async function parsedAnswer<Output>(
+  schema: Schema<Output>,
+  text: string,
+): Promise<{ value: Output } | { fault: string }> {
+  let json: unknown
+  try {
+    json = JSON.parse(jsonIn(text))
+  } catch (error) {
+    return { fault: `no JSON: ${(error as Error).message}` }
+  }
+  const result = await schema['~standard'].validate(json)
+  if (result.issues === undefined) return { value: result.value }
+  return { fault: result.issues.slice(0, 5).map(described).join('; ') }
+}
+
+/** Models that are not bound to JSON like to put it between fences. */
+function jsonIn(text: string): string {
+  return /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text
+}
+
+function described({ message, path = [] }: SchemaIssue): string {
+  const at = path.map((key) => String(typeof key === 'object' ? key.key : key)).join('.')
+  return at === '' ? message : `${at}: ${message}`
+}
