@@ -13,6 +13,7 @@ export {
   SCHEMA_TEXT,
   THEN_TEXT,
 } from './model.ts'
+export type { ModelCall, ModelSettings } from './model-call.ts'
 export {
   type PromptInput,
   type PromptPart,
