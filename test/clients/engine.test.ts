@@ -2,10 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { generateText, streamText } from 'ai'
 import OpenAI from 'openai'
 import { zodFunction, zodResponseFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { createAnneal } from '../../src/ai-sdk/create-anneal.ts'
 import type { Engine } from '../../src/infer/engine.ts'
 import { loadLm } from '../../src/run/load-lm.ts'
 import { CHATML_TEMPLATE } from '../../src/text/chat-template.ts'
@@ -121,4 +123,26 @@ it('holds nothing when all have left', async () => {
   }
   stop.abort()
   await expect.poll(() => lm.load.running + lm.load.waiting).toBe(0)
+})
+
+it('holds nothing when a reader in process has left', async () => {
+  const stop = new AbortController()
+  const { fullStream } = streamText({ model: createAnneal(lm)(), prompt: 'the cat', abortSignal: stop.signal })
+  const types: string[] = []
+  for await (const { type } of fullStream) {
+    if (type === 'text-delta') stop.abort()
+    types.push(type)
+  }
+  expect(types.at(-1)).toBe('abort')
+  const { stream } = await createAnneal(lm)().doStream({
+    prompt: [{ role: 'user', content: [{ type: 'text', text: 'the cat' }] }],
+  })
+  await stream.cancel()
+  await expect.poll(() => lm.load.running + lm.load.waiting).toBe(0)
+})
+
+it('says in process what it says over HTTP', async () => {
+  const drawn = { model: createAnneal(lm)(), prompt: 'the cat', temperature: 1.5, seed: 7, maxOutputTokens: 24 }
+  const { choices } = await client.chat.completions.create({ ...asked, temperature: 1.5, seed: 7 })
+  expect((await generateText(drawn)).text).toBe(choices[0]!.message.content)
 })

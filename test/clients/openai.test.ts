@@ -61,6 +61,14 @@ describe('chat', () => {
     expect(short.choices[0]!.message.content).toBe('user')
   })
 
+  it('hears which fields nobody reads', async () => {
+    const client = await clientOf()
+    const { response } = await client.chat.completions
+      .create({ ...asked, user: 'someone', metadata: { a: 'b' }, store: false, seed: 1 })
+      .withResponse()
+    expect(response.headers.get('x-anneal-ignored')).toBe('user, metadata, store')
+  })
+
   it('gives several answers, and log-probabilities', async () => {
     const client = await clientOf(fakeLm({ reply: () => 'é', candidates: () => [97] }))
     const { choices } = await client.chat.completions.create({ ...asked, n: 3, logprobs: true, top_logprobs: 2 })
@@ -354,9 +362,21 @@ describe('errors', () => {
     expect(second.choices[0]!.message.content).toBe('Hello there.')
     await first
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0)
-    const impatient = client.withOptions({ maxRetries: 0 })
     expect(statuses.filter((status) => status === 200)).toHaveLength(2)
-    expect(impatient.maxRetries).toBe(0)
+  })
+
+  it('of a server that is about to stop say so, and what runs comes to its end', async () => {
+    const { lm, started, release } = heldLm()
+    const client = await clientOf(lm)
+    const first = client.chat.completions.create(asked)
+    await started()
+    const drained = open.at(-1)!.server.drain()
+    const error = await client.chat.completions.create(asked).catch((error) => error)
+    expect(error).toBeInstanceOf(OpenAI.InternalServerError)
+    expect(error).toMatchObject({ status: 503, code: 'draining' })
+    release()
+    expect((await first).choices[0]!.message.content).toBe('Hello there.')
+    await drained
   })
 
   it('of one that is refused without trying again say when to', async () => {

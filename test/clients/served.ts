@@ -1,12 +1,17 @@
 // A server that listens, on a port of its own, for tests with real clients.
 import type { Lm } from '../../src/lm/lm.ts'
-import { type Listening, listen } from '../../src/serve/listen.ts'
-import { createServer, type ServerOptions } from '../../src/serve/server.ts'
+import { listen } from '../../src/serve/listen.ts'
+import { createServer, type Server, type ServerOptions } from '../../src/serve/server.ts'
 
-/** Closes without waiting for what still runs. */
-export type Served = Pick<Listening, 'url'> & { close(): Promise<void> }
+/** `close` does not wait for what still runs. */
+export interface Served {
+  readonly url: string
+  readonly server: Server
+  close(): Promise<void>
+}
 
 export async function served(lm: Lm, options: ServerOptions = {}): Promise<Served> {
-  const listening = await listen(createServer(lm, options), { port: 0 })
-  return { url: listening.url, close: () => listening.close(0) }
+  const server = createServer(lm, options)
+  const { url, close } = await listen(server, { port: 0 })
+  return { url, server, close: () => close(0) }
 }
