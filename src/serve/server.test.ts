@@ -393,8 +393,10 @@ describe('the rest', () => {
     expect(server.load.running).toBe(0)
   })
   it('says that it lives and is ready until it drains, and ends what was begun', async () => {
-    const { server, ask } = asking()
+    const routes: string[] = []
+    const { server, ask } = asking({}, { log: ({ route }) => void routes.push(route) })
     expect([(await ask('/health')).status, (await ask('/ready')).status]).toEqual([200, 200])
+    expect(routes).toEqual(['/health', '/ready'])
     await server.drain()
     expect([(await ask('/health')).status, (await ask('/ready')).status]).toEqual([200, 503])
     expect((await ask('/v1/chat/completions', { messages: user('x') })).status).toBe(503)

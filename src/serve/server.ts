@@ -127,19 +127,25 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       for (const [name, value] of headers) response.headers.set(name, value)
       return response
     })
-  app.get('/health', () => Response.json({ status: 'ok' }))
-  app.get('/ready', () => {
+  const own = (path: string, answer: () => Response): void => {
+    app.get(path, ({ env: { trace } }) => {
+      trace.route = path
+      return answer()
+    })
+  }
+  own('/health', () => Response.json({ status: 'ok' }))
+  own('/ready', () => {
     if (isDraining)
       throw new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
     return Response.json({ status: 'ready' })
   })
-  app.get('/version', () => Response.json({ version: VERSION }))
+  own('/version', () => Response.json({ version: VERSION }))
   let stopWatching: (() => void) | undefined
-  app.get('/metrics', () => {
+  own('/metrics', () => {
     stopWatching ??= metrics.watchLag() // from the first time that somebody looks
     return metrics.toResponse()
   })
-  app.get('/openapi.json', () => Response.json(openApi()))
+  own('/openapi.json', () => Response.json(openApi()))
   app.notFound(({ req }) => {
     throw notFound(req.method, req.path)
   })
