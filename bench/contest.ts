@@ -21,6 +21,8 @@ export interface Duel {
   peer: Command | undefined
   /** The key of a block's answer to compare. */
   figure: string
+  /** Further keys whose medians are kept, of both. */
+  also?: readonly string[]
   goal: string
   isMet: (ratio: number) => boolean
 }
@@ -77,13 +79,14 @@ class Contestant {
 }
 
 /** Blocks of both in turn. */
-export async function duel({ name, ours, peer, figure, goal, isMet }: Duel): Promise<Row> {
+export async function duel({ name, ours, peer, figure, also = [], goal, isMet }: Duel): Promise<Row> {
   const mine = new Contestant(ours)
   await mine.next()
   const theirs = peer && new Contestant(peer)
   await theirs?.next()
   const a: number[] = []
   const b: number[] = []
+  const more = also.map((key) => ({ key, ours: [] as number[], peer: [] as number[] }))
   let last: Block = {}
   let lastPeer: Block | undefined
   for (let i = 0; i < pairCount + 1; i++) {
@@ -92,11 +95,17 @@ export async function duel({ name, ours, peer, figure, goal, isMet }: Duel): Pro
     if (i === 0) continue // warm-up
     a.push(last[figure]!)
     if (lastPeer) b.push(lastPeer[figure]!)
+    for (const { key, ours, peer } of more) {
+      ours.push(last[key]!)
+      if (lastPeer) peer.push(lastPeer[key]!)
+    }
   }
   mine.end()
   theirs?.end()
   const row: Row = { name, figure, ours: median(a) }
   for (const key of ['peak_rss_mib', 'resident_bytes']) if (last[key]) row[`ours_${key}`] = last[key]
+  for (const { key, ours, peer } of more)
+    Object.assign(row, { [`ours_${key}`]: median(ours), ...(lastPeer && { [`peer_${key}`]: median(peer) }) })
   if (!lastPeer) return row
   const ratios = a.map((value, i) => value / b[i]!)
   const ratio = median(ratios)
