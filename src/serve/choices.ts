@@ -21,10 +21,14 @@ export async function* choices<Piece extends TracedPiece>(
   try {
     trace.admitted(ticket.waitedSeconds)
     const texts = Array.from({ length: count }, (_, index) => begin(index, any))
+    const open = new Set(texts.keys())
     for await (const next of merged(texts, () => others.abort())) {
       trace.piece(next.index, next.piece)
+      if (next.piece.finishReason !== undefined) open.delete(next.index)
       yield next
     }
+    // Clients would take half a text for a whole one.
+    if (open.size > 0) throw new Error('a continuation ended without a finish reason')
   } finally {
     ticket.leave()
   }

@@ -1,6 +1,6 @@
 // A server on a socket: Node's HTTP in front of `Server.fetch`, with the times after which a silent client is hung up on.
 
-import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpServer, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { serve } from '@hono/node-server'
 import { messageOf, UsageError } from '../errors.ts'
@@ -26,6 +26,8 @@ const HEAD_SECONDS = 15
 const REQUEST_SECONDS = 60
 /** How often connections that have become idle are closed at the end. */
 const SWEEP_MS = 20
+/** For a reader that takes nothing of what is left of its answer. */
+const STALL_SECONDS = 120
 /** Longer than those of balancers, which otherwise meet a connection that was closed under them. */
 const IDLE_SECONDS = 75
 
@@ -62,6 +64,10 @@ export async function listen(server: Server, { port = 8080 }: ListenOptions = {}
   })
   const { port: found } = http.address() as AddressInfo
   const silent = silentConnections(http)
+  // From here on Node only waits for the reader, by itself for ever.
+  http.on('request', (_, answer: ServerResponse) =>
+    answer.once('prefinish', () => answer.socket?.setTimeout(STALL_SECONDS * 1000)),
+  )
   let closing: Promise<void> | undefined
   const close = async (seconds: number): Promise<void> => {
     let timer: NodeJS.Timeout | undefined

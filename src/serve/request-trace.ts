@@ -122,6 +122,10 @@ export class RequestTrace implements RequestSummary {
     const { metrics, log } = this.#sinks
     metrics.answered(this.method, this.route, this.status)
     if (this.isStreaming && this.error !== undefined) metrics.failed(this.error.status)
-    log?.(this)
+    try {
+      log?.(this)
+    } catch {
+      // A request is answered whether or not it could be written down.
+    }
   }
 }

@@ -27,6 +27,7 @@ export async function answered(call: Call, body: object | AsyncGenerator<unknown
   trace.isStreaming = true
   return eventStream(rest, {
     pingSeconds: call.service.pingSeconds,
+    stallSeconds: call.service.stallSeconds,
     signal: call.signal,
     onEnd: ({ reason, error }) => {
       // Here and not in `rest`, which has not begun where the client went before it read anything: what runs for it ends all the same.

@@ -36,6 +36,8 @@ export interface ServerOptions extends GuardOptions, AdmissionOptions {
   maxBodyBytes?: number
   /** Seconds after which a silent stream says that it is alive. Default 15. */
   pingSeconds?: number
+  /** Seconds after which a reader of a stream that takes nothing is cut off. Default 120. */
+  stallSeconds?: number
   /** Hears of every request when it is over. */
   log?: (request: RequestSummary) => void
 }
@@ -61,6 +63,7 @@ const OPTIONS: Readonly<Record<keyof ServerOptions, true>> = {
   maxNewTokens: true,
   maxBodyBytes: true,
   pingSeconds: true,
+  stallSeconds: true,
   log: true,
   keys: true,
   hostname: true,
@@ -83,6 +86,7 @@ const OPTIONS: Readonly<Record<keyof ServerOptions, true>> = {
 export function createServer(lm: Lm, options: ServerOptions = {}): Server {
   checkOptionNames('createServer', options, OPTIONS)
   const { name = lm.info?.name ?? 'model', hostname = '127.0.0.1', maxNewTokens = 4096, pingSeconds = 15 } = options
+  const { stallSeconds = 120 } = options
   const guard = new Guard({ ...options, hostname })
   const admission = new Admission(options)
   const metrics = new Metrics({ modelName: name, load: () => lm.load, queue: admission })
@@ -98,6 +102,7 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     admission,
     metrics,
     pingSeconds,
+    stallSeconds,
   }
   let isDraining = false
   const app = new Hono<{ Bindings: Bindings }>()

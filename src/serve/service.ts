@@ -25,6 +25,7 @@ export interface Service {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly pingSeconds: number
+  readonly stallSeconds: number
 }
 
 /** One request on its way. */
