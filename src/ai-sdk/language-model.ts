@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { type ChatPiece, chat } from '../chat/chat.ts'
+import { UsageError } from '../errors.ts'
 import type { Lm } from '../lm/lm.ts'
 import { answerEvents, collectAnswer } from './answer-events.ts'
 import { callRequest } from './call-request.ts'
@@ -27,7 +28,9 @@ export function languageModel(
     options.abortSignal?.throwIfAborted()
     const { request, warnings } = callRequest(options, maxOutputTokens)
     const pieces = chat(lm, { ...(adapter !== undefined && { adapter }), ...request })
-    const first = await pieces.next()
+    const first = await pieces.next().catch((error: unknown) => {
+      throw inNamesOfTheSdk(error)
+    })
     const notices = (first.done ? undefined : first.value.notices) ?? []
     const events = answerEvents(joined(first, pieces), {
       signal: options.abortSignal,
@@ -82,4 +85,13 @@ async function* joined(
   if (first.done) return
   yield first.value
   yield* rest
+}
+
+/** Errors name the option that is wrong as the library calls it. */
+function inNamesOfTheSdk(error: unknown): unknown {
+  if (!(error instanceof UsageError)) return error
+  const message = error.message
+    .replace(/^(?:maxNewTokens|max_new_tokens):/, 'maxOutputTokens:')
+    .replace(/^stop:/, 'stopSequences:')
+  return message === error.message ? error : new UsageError(message, { cause: error })
 }

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generateText, streamText } from 'ai'
+import { generateText, Output, streamText } from 'ai'
 import OpenAI from 'openai'
 import { zodFunction, zodResponseFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -145,4 +145,20 @@ it('says in process what it says over HTTP', async () => {
   const drawn = { model: createAnneal(lm)(), prompt: 'the cat', temperature: 1.5, seed: 7, maxOutputTokens: 24 }
   const { choices } = await client.chat.completions.create({ ...asked, temperature: 1.5, seed: 7 })
   expect((await generateText(drawn)).text).toBe(choices[0]!.message.content)
+})
+
+it('names what is wrong in process as the AI SDK does', async () => {
+  const output = Output.object({ schema: z.object({ name: z.string() }) })
+  const call = generateText({ model: createAnneal(lm)(), prompt: 'the cat', maxOutputTokens: 2, output })
+  await expect(call).rejects.toThrow(/^maxOutputTokens: expected at least/)
+})
+
+it('reads the name of a control token as its id where a tokenizer is asked, and nowhere else', async () => {
+  const tokens = async (prompt: string) => {
+    const headers = { 'content-type': 'application/json' }
+    const init = { method: 'POST', headers, body: JSON.stringify({ prompt, add_special_tokens: false }) }
+    return ((await (await fetch(`${one.url}/tokenize`, init)).json()) as { tokens: number[] }).tokens
+  }
+  expect(await tokens('<|end|>')).toEqual([lm.tokenizer!.eosTokenId])
+  expect(await tokens('the <|end|>')).not.toContain(lm.tokenizer!.eosTokenId)
 })
