@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { afterAll, describe, expect, it } from 'vitest'
+import { reasoningMarks } from '../src/chat/families.ts'
 import { type ChatRequest, chat, collectChat, type Tool } from '../src/chat/index.ts'
 import { chatPrompt } from '../src/chat/plan.ts'
 import { Engine } from '../src/infer/engine.ts'
@@ -30,7 +31,7 @@ const FAMILIES: Readonly<Record<string, { template: string; special: readonly st
   },
   llama: { template: templates['header-and-date']!, special: ['<|python_tag|>', '<|eom_id|>', '<|head|>', '<|/head|>', '<|eot|>'] },
   'newer qwen': { template: `${templates['thoughts-of-the-last-turn']!}{# <function= <parameter= #}`, special: [], other: ['<tool_call>'] },
-  gemma: { template: `${templates['thoughts-of-the-last-turn']!.replaceAll('<tool_call>', '<|tool_call>call:')}{# <|"|> #}`, special: ['<|tool_call>', '<tool_call|>', '<|"|>'] },
+  gemma: { template: `${templates['thoughts-of-the-last-turn']!.replaceAll('<tool_call>', '<|tool_call>call:')}{# <|"|> <|channel>thought #}`.replaceAll('</think>', '<channel|>').replaceAll('<think>', '<|channel>'), special: ['<|channel>', '<channel|>', '<|tool_call>', '<tool_call|>', '<|"|>'] },
   'one that knows no tools': { template: templates['parts-and-images']!, special: [] },
 } // biome-ignore format: a table
 
@@ -107,6 +108,20 @@ describe.each(Object.entries(FAMILIES))('a model as those of %s', (name, family)
       const ids = engine.encode({ messages, tools, variables })
       expect(tokenIds).toEqual((await collect(engine.generate({ ids, ...options }))).tokenIds)
     }
+  })
+
+  it('thinks behind its mark, which is closed in time', async () => {
+    const marks = reasoningMarks(family.template)
+    if (marks === undefined) return
+    // A random model is made to open its thoughts.
+    const token = engine.tokenizer!.tokenToId(marks.token ?? marks.open)
+    const logitBias = token === undefined ? {} : { [token]: 100 }
+    const { text, reasoning, usage, toolCalls } = await ask({ toolChoice: 'required', logitBias, seed: 4 })
+    expect([text, toolCalls.length > 0]).toEqual(['', true])
+    if (token === undefined || name === 'newer mistral') return
+    expect(reasoning.length).toBeGreaterThan(10)
+    expect(usage.reasoningTokens).toBeGreaterThan(10)
+    expect(usage.reasoningTokens).toBeLessThan(usage.completionTokens - 10)
   })
 
   it('reads no control token of what users and tools say', () => {

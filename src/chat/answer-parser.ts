@@ -23,6 +23,8 @@ export interface AnswerParserOptions {
     names: ReadonlySet<string>
     /** Calls stand at the beginning only: behind other text nothing is one. */
     isFirst?: boolean
+    /** Behind so many calls nothing is one. */
+    most?: number
     /** Where arguments are written as XML: whether a parameter's value is a text as it stands. */
     isText?: (tool: string, parameter: string) => boolean
     makeId: () => string
@@ -165,7 +167,8 @@ export class AnswerParser {
   }
 
   get #mayCall(): boolean {
-    return this.#tools !== undefined && !(this.#tools.isFirst && this.#hasText)
+    const { isFirst, most = Number.POSITIVE_INFINITY } = this.#tools ?? { most: 0 }
+    return this.calls < most && !(isFirst && this.#hasText)
   }
 
   #beginCall(held: string, length: number): true {

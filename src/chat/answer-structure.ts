@@ -32,10 +32,15 @@ export function answerStructure({ reasoning, tools, structure }: AnswerParts): S
   const isFree = structure === undefined && !tools?.isRequired
   const body = tools === undefined ? (structure ?? freeText([], unlike)) : withCalls(tools, structure, unlike)
   if (reasoning === undefined) return body
-  const { open, close } = reasoning.marks
+  const { open, token = open, close } = reasoning.marks
   const thought = [{ until: close }, { token: close }, ...(isFree ? [] : [BREAKS])]
   if (reasoning.isOpen) return { sequence: [...thought, body] }
-  return { sequence: [{ any_of: [NOTHING, { sequence: [BREAKS, { token: open }, ...thought] }] }, body] }
+  return {
+    sequence: [
+      { any_of: [NOTHING, { sequence: [BREAKS, { token }, { text: open.slice(token.length) }, ...thought] }] },
+      body,
+    ],
+  }
 }
 
 function withCalls(tools: CallParts, structure: Structure | undefined, unlike: readonly string[]): Structure {
@@ -53,17 +58,15 @@ function freeOrCalls(tools: CallParts, unlike: readonly string[]): Structure {
     return { sequence: [freeText([open], unlike), { repeat: call, ...howMany(tools, 0) }] }
   }
   const text = freeText([open], [...unlike, ...BARE_BEGINNINGS])
+  // Such a call is the last thing in an answer: templates refuse several, and what stands behind one.
   const lead: Structure = { any_of: [SPACE, { sequence: [text, token] }] }
-  return { sequence: [{ repeat: { sequence: [lead, object(tools), separator(bare)] }, ...howMany(tools, 0) }, text] }
+  return { any_of: [text, { sequence: [lead, object(tools)] }] }
 }
 
 /** One call or several, and nothing else. */
 function calls(tools: CallParts): Structure {
   const { bare, open, form } = tools.family
-  if (bare !== undefined) {
-    const lead: Structure = { any_of: [NOTHING, { token: open }] }
-    return { repeat: { sequence: [lead, object(tools), separator(bare)] }, ...howMany(tools, 1) }
-  }
+  if (bare !== undefined) return { sequence: [{ any_of: [NOTHING, { token: open }] }, object(tools)] }
   const block: Structure = { sequence: [{ token: open }, behindMark(tools)] }
   if (form === 'list') return block
   return { repeat: { sequence: [block, { regex: '\\n?' }] }, ...howMany(tools, 1) }
@@ -112,7 +115,5 @@ function howMany({ isParallel }: CallParts, min: number): { min: number; max?: n
   return isParallel ? { min } : { min, max: 1 }
 }
 
-const separator = (bare: string): Structure => ({ regex: `(?:${bare} ?)?` })
-
 /** How a call without its mark begins: text that does so is one. */
-const BARE_BEGINNINGS = ['{"name":"', '{"name": "']
+const BARE_BEGINNINGS = ['', ' ', '\n', '\n\n'].flatMap((space) => [`${space}{"name":"`, `${space}{"name": "`])

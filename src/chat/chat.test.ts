@@ -103,6 +103,9 @@ describe('an answer with tools', () => {
     const twice = `${call('add', '{"a": 1, "b": 2}')}\n${call('add', '{"a": 3, "b": 4}')}`
     expect((await answer(says(twice).lm, { tools })).toolCalls).toHaveLength(2)
     expect((await answer(says(twice).lm, { tools, parallelToolCalls: false })).toolCalls).toHaveLength(1)
+    // Llama's template refuses a history with two.
+    const object = '{"name": "add", "parameters": {"a": 1, "b": 2}}'
+    expect((await answer(says(`${object}; ${object}`, LLAMA).lm, { tools })).toolCalls).toHaveLength(1)
   })
 
   it('has none, and no tools in its prompt, where the choice is none', async () => {

@@ -34,8 +34,10 @@ export interface ToolFamily {
   readonly notation: 'json' | 'xml' | { readonly quote: string }
   /** What the object calls the arguments when it is written; it is read under either name. */
   readonly key: 'arguments' | 'parameters'
-  /** Calls may stand at the beginning of an answer without `open`, and one behind another with this between them. */
+  /** Calls may stand at the beginning of an answer without `open`; several are read with this between them, one is written. */
   readonly bare?: string
+  /** Its template refuses a message with several calls. */
+  readonly isSingle?: boolean
   /** What the ids of calls look like. */
   readonly id: { readonly prefix: string; readonly length: number }
 }
@@ -93,6 +95,7 @@ const FAMILIES: readonly ToolFamily[] = [
     open: '<|python_tag|>',
     key: 'parameters',
     bare: ';',
+    isSingle: true,
   },
   {
     ...GENERIC,
@@ -156,6 +159,8 @@ export function toolFamily(template: string | undefined): ToolFamily {
 /** How a model's thoughts stand before its answer. */
 export interface ReasoningMarks {
   readonly open: string
+  /** What of `open` is a token of its own, where the rest is text. */
+  readonly token?: string
   readonly close: string
 }
 
@@ -164,7 +169,7 @@ const REASONING: readonly ReasoningMarks[] = [
   { open: '[THINK]', close: '[/THINK]' },
   { open: '<seed:think>', close: '</seed:think>' },
   { open: '◁think▷', close: '◁/think▷' },
-  { open: '<|channel>thought', close: '<channel|>' },
+  { open: '<|channel>thought', token: '<|channel>', close: '<channel|>' },
   { open: 'Here is my thought process:', close: 'Here is my response:' },
 ]
 

@@ -49,16 +49,20 @@ export function planChat(lm: Lm, asked: ChatRequest): ChatPlan {
   const parts = used.length === 0 ? [] : toolArguments(used, family.notation)
   const callable = typeof toolChoice === 'object' ? parts.filter(({ name }) => name === toolChoice.name) : parts
   const isRequired = toolChoice === 'required' || typeof toolChoice === 'object'
+  const isParallel = parallelToolCalls && !family.isSingle
   const told = reasoning !== undefined && { reasoning }
   const answer = answerStructure({
     ...told,
-    ...(used.length > 0 && { tools: { family, callable, isRequired, isParallel: parallelToolCalls } }),
+    ...(used.length > 0 && {
+      tools: { family, callable, isRequired, isParallel },
+    }),
     ...bound,
   })
   const read: AnswerParserOptions['tools'] = {
     family,
     names: new Set(callable.map(({ name }) => name)),
     isFirst: structure !== undefined,
+    ...(!isParallel && { most: 1 }),
     isText: (tool, parameter) => isTextParameter(callable.find(({ name }) => name === tool)?.schema ?? {}, parameter),
     makeId: () => makeId(family.id, random),
   }
