@@ -1,7 +1,19 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
+
+export {
+  type Agent,
+  AgentError,
+  type AgentEvent,
+  type AgentOptions,
+  type AgentTool,
+  agent,
+  type Budget,
+  tool,
+} from './agent.ts'
 export { type ConnectOptions, connect } from './connect.ts'
 export { ServiceError } from './dialect.ts'
 export { type LocalModelOptions, localModel } from './local-model.ts'
+export { type MapReduceOptions, mapReduce } from './map-reduce.ts'
 export {
   AGAIN_TEXT,
   AnswerError,
@@ -24,4 +36,5 @@ export {
   quote,
 } from './prompt.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './schema.ts'
+export { type SplitOptions, splitText, type TextPart } from './split-text.ts'
 export { dryRun, program, type Traced, type TracedCall, trace } from './trace.ts'

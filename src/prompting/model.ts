@@ -187,7 +187,7 @@ function withText(messages: readonly ChatMessage[], text: string): ChatMessage[]
 const MADE_UP = '(an answer)'
 
 /** Asks once, on record; `structure` is what an answer would have that is made up. */
-function answered(
+export function answered(
   backend: Backend,
   call: ModelCall,
   structure: Structure | undefined = call.structure,

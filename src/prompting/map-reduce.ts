@@ -1,0 +1,42 @@
+// A question about a text that no context holds: asked of its parts, and of what they gave.
+
+import { UsageError } from '../errors.ts'
+import type { AskOptions, Model } from './model.ts'
+import type { PromptInput } from './prompt.ts'
+import type { Schema } from './schema.ts'
+
+/** What is asked of the parts, and of their notes. */
+export interface MapReduceOptions<Output = string> {
+  model: Model
+  /** What is asked of each part. */
+  map: (part: string, index: number) => PromptInput
+  /** Whether a note is of use. Default: all that are not empty. */
+  keep?: (note: string, index: number) => boolean
+  /** What is asked of notes: of all of them, or of as many at a time as `group` says, and of what that gave. */
+  reduce: (notes: readonly string[]) => PromptInput
+  /** Notes at a time. Default 16. */
+  group?: number
+  /** How parts are asked. */
+  ask?: Omit<AskOptions, 'as'>
+  /** What the last answer is to be. Default: its text. */
+  as?: Schema<Output>
+}
+
+/** Asks all parts at the same time, then their notes. Without a note that is of use, `reduce` is asked about none. */
+export async function mapReduce<Output = string>(
+  parts: readonly string[],
+  options: MapReduceOptions<Output>,
+): Promise<Output> {
+  const { model, map, keep = (note) => note.trim() !== '', reduce, group = 16, ask = {}, as } = options
+  if (!(Number.isInteger(group) && group >= 2))
+    throw new UsageError(`group: expected a whole number of at least 2, got ${group}`)
+  const answers = await Promise.all(parts.map((part, i) => model.ask(map(part, i), ask)))
+  let notes = answers.filter(keep)
+  while (notes.length > group) {
+    const groups = Array.from({ length: Math.ceil(notes.length / group) }, (_, i) =>
+      notes.slice(i * group, (i + 1) * group),
+    )
+    notes = await Promise.all(groups.map((some) => (some.length === 1 ? some[0]! : model.ask(reduce(some), ask))))
+  }
+  return model.ask(reduce(notes), { ...ask, ...(as !== undefined && { as }) })
+}
