@@ -377,6 +377,20 @@ describe('the rest', () => {
     })
     expect(schema.required).toEqual(['messages'])
   })
+  it('takes a client that goes away for no fault of its own', async () => {
+    const seen: [number, boolean][] = []
+    const { server } = asking({}, { rows: 1, log: ({ status, isAborted }) => seen.push([status, isAborted]) })
+    const gone = new AbortController()
+    const ask = (signal: AbortSignal): Promise<Response> => {
+      const init = { method: 'POST', body: '{"prompt":"x"}', headers: { 'content-type': 'application/json' }, signal }
+      return server.fetch(new Request('http://localhost/v1/completions', init))
+    }
+    const answer = ask(gone.signal)
+    gone.abort('gone')
+    expect((await answer).status).toBe(499)
+    expect(seen).toEqual([[499, true]])
+    expect(server.load).toEqual({ waiting: 0, running: 0 })
+  })
   it('gives up the place of a client that goes away before its stream begins', async () => {
     const gone = new AbortController()
     const { server } = asking({

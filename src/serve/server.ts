@@ -165,7 +165,8 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       trace.key = guard.check(request)
       return await app.fetch(request, { trace })
     } catch (cause) {
-      const error = apiErrorOf(cause)
+      trace.isAborted = request.signal.aborted
+      const error = trace.isAborted ? goneAway(cause) : apiErrorOf(cause)
       trace.error = error
       return error.toResponse()
     }
@@ -203,6 +204,11 @@ interface Bindings {
 function requestId(request: Request): string {
   const given = request.headers.get('x-request-id')
   return given !== null && /^[\w.-]{1,128}$/.test(given) ? given : randomUUID().replaceAll('-', '')
+}
+
+/** Nobody reads it, but it is counted and logged: by the status that proxies have for this, and not as a fault of ours. */
+function goneAway(cause: unknown): ApiError {
+  return new ApiError(499, 'connection: expected one that waits for its answer, got one that was closed', { cause })
 }
 
 function notFound(method: string, path: string): ApiError {
