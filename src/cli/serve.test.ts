@@ -81,7 +81,8 @@ describe('anneal serve', () => {
         'base',
       ],
       ...['--embed-model', encoder.directory, '--rerank-model', ranker, '--log', log, '--api-key', 'secret'],
-      ...['--threads', '1', '--device', 'cpu'],
+      // Longer than any test: connections that clients would keep are not waited for.
+      ...['--threads', '1', '--device', 'cpu', '--drain-seconds', '3600'],
     )
     const event = JSON.parse(ready) as Record<string, string>
     expect(event).toMatchObject({ type: 'serving', model: 'base', adapters: ['poet'], rerank_kind: 'cross-encoder' })

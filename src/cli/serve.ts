@@ -145,6 +145,9 @@ export const command: Command = defineCommand({
       await aborted(stop.signal)
       await served.close(options.drainSeconds)
       return 0
+    } catch (error) {
+      if (stop.code !== undefined && stop.signal.aborted) return stop.code // while models were loaded: nothing was served
+      throw error
     } finally {
       stop.release()
       await log.end()

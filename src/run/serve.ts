@@ -54,7 +54,7 @@ const OWN: Readonly<Record<Exclude<keyof ServeOptions, keyof ServerOptions>, tru
 
 /**
  * Loads models and serves them. What is wrong with the address or the keys is told before anything is loaded. `close` ends what was begun,
- * then frees the models.
+ * then frees the models. Throws the signal's reason where it comes while models are loaded.
  *
  * @example
  * const served = await serve({ model: 'runs/demo/model', port: 8080 })
@@ -72,6 +72,7 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
   await checkAddress(serving.hostname ?? '127.0.0.1', port)
   const notice = (message: string): void => watch?.tell?.({ type: 'notice', message })
   const opened: { free(): void }[] = []
+  const turn = (): void => watch?.signal?.throwIfAborted() // between two models: loading one is not interrupted
   const free = (): void => {
     for (const one of opened.splice(0)) one.free()
   }
@@ -85,14 +86,17 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
       ...(cacheTokens !== undefined && { cacheTokens }),
     })
     opened.push(lm)
+    turn()
     const unfollowed = noticeOfUnfollowed(lm.generationConfig.unfollowed)
     for (const message of modelNotices(lm.model.config, lm.tokenizer)) notice(message)
     if (unfollowed !== undefined) notice(unfollowed)
     if (!lm.canChat) notice('the model has no chat template: /v1/chat/completions is refused, /v1/completions is there')
     const embedder = embedModel === undefined ? undefined : await loadEmbedder(embedModel, { device })
     if (embedder !== undefined) opened.push(embedder)
+    turn()
     const reranker = rerankModel === undefined ? undefined : await openReranker(rerankModel, { device }, watch)
     if (reranker !== undefined) opened.push(reranker)
+    turn()
     const name = serving.name ?? lm.info?.name ?? 'model'
     const embedderName = embedModel === undefined ? undefined : titleOf(await resolveModelPath(embedModel))
     const names = [name, ...lm.adapters, ...(embedderName === undefined ? [] : [embedderName])]
