@@ -340,6 +340,7 @@ describe('structures of no good will', () => {
     const body = { prompt: 'a', max_tokens: maxTokens, seed: 1, temperature: 1, ...structure }
     const { status, text } = await ask('/v1/completions', body)
     expect([200, 400], `${text.slice(0, 300)} ${JSON.stringify(structure).slice(0, 300)}`).toContain(status)
+    expect(text).not.toContain('server_error')
     tried.set(status, (tried.get(status) ?? 0) + 1)
   }
   /** Looks meanwhile whether the server still answers. */
@@ -373,6 +374,23 @@ describe('structures of no good will', () => {
     await watched(all())
     // Not all of them are refused, nor all let through.
     expect(Math.min(tried.get(200)!, tried.get(400)!)).toBeGreaterThan(20)
+  })
+
+  it('do so as the arguments of tools', async () => {
+    const seen = new Set<number>()
+    const all = async (): Promise<void> => {
+      for (const [i, parameters] of SCHEMAS.entries()) {
+        const tool = { type: 'function', function: { name: 'f', parameters } }
+        const chat = { messages: [{ role: 'user', content: 'a' }], max_tokens: 60, seed: 1, stream: i % 2 === 0 }
+        const tool_choice = ['required', 'auto', { type: 'function', function: { name: 'f' } }][i % 3]
+        const { status, text } = await ask('/v1/chat/completions', { ...chat, tools: [tool], tool_choice })
+        expect([200, 400], `${text.slice(0, 300)} ${JSON.stringify(parameters)?.slice(0, 300)}`).toContain(status)
+        expect(text).not.toContain('server_error')
+        seen.add(status)
+      }
+    }
+    await watched(all())
+    expect(seen).toEqual(new Set([200, 400]))
   })
 
   it('do so at random, too', async () => {
