@@ -1,8 +1,10 @@
 // POST /v1/chat/completions: the answers of a conversation, whole or as they are written.
 
 import { z } from 'zod'
-import { type ChatAnswer, type ChatPiece, type ChatRequest, chat, collectChat, type Tool } from '../chat/chat.ts'
+import { type ChatAnswer, type ChatPiece, collectChat } from '../chat/answer.ts'
+import { chat } from '../chat/chat.ts'
 import { chatNotices, chatPrompt } from '../chat/plan.ts'
+import type { ChatRequest, Tool } from '../chat/request.ts'
 import { ApiError } from './api-error.ts'
 import { choices, type Indexed } from './choices.ts'
 import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
@@ -11,7 +13,7 @@ import { chatMessages, MESSAGES, type MessageFields } from './messages.ts'
 import { parseRequest } from './parse-request.ts'
 import { answered } from './respond.ts'
 import { samplingOptions } from './sampling-options.ts'
-import { adapterNamed, type Call, newTokens, notice, tellIgnored } from './service.ts'
+import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, tellIgnored } from './service.ts'
 import { UsageCount } from './usage.ts'
 
 /** What the chat template of a request is given. */
@@ -120,9 +122,12 @@ export function chatRequest(call: Call, fields: ChatFields): ChatRequest {
   if (top_logprobs !== undefined && !logprobs)
     throw new ApiError(400, 'top_logprobs: expected it with logprobs: true alone', { param: 'top_logprobs' })
   const adapter = adapterNamed(service, fields.model)
+  const template = templateOptions(call, fields)
+  const texts = template.messages.map(({ content }) => String(content ?? ''))
+  if (fields.truncate_prompt_tokens === undefined) refuseFarTooLong(service, texts, 'messages')
   const request: ChatRequest = {
     ...samplingOptions(fields, service),
-    ...templateOptions(call, fields),
+    ...template,
     adapter,
     ...(logprobs && { logprobs }),
     ...((logprobs || asksPrompt(fields)) && { topLogprobs: Math.max(top_logprobs ?? 0, fields.prompt_logprobs ?? 0) }),

@@ -16,7 +16,7 @@ import { promptLogProbs, TextOffsets, textLogProbs } from './log-prob-entries.ts
 import { parseRequest } from './parse-request.ts'
 import { answered } from './respond.ts'
 import { samplingOptions } from './sampling-options.ts'
-import { adapterNamed, type Call, newTokens, notice, type Service, tellIgnored } from './service.ts'
+import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, type Service, tellIgnored } from './service.ts'
 import { UsageCount } from './usage.ts'
 
 /** A request. */
@@ -118,7 +118,10 @@ function askedTexts({ service, headers }: Call, fields: CompletionFields): Asked
   const adapter = adapterNamed(service, fields.model)
   const asksPrompt = prompt_logprobs !== undefined || (echo === true && logprobs !== undefined)
   const spelled = new Set<string>()
-  const asked = promptsOf(fields.prompt).map((given): Asked => {
+  const prompts = promptsOf(fields.prompt)
+  if (fields.truncate_prompt_tokens === undefined)
+    for (const prompt of prompts) if (typeof prompt === 'string') refuseFarTooLong(service, [prompt], 'prompt')
+  const asked = prompts.map((given): Asked => {
     const isText = typeof given === 'string'
     if (isText && !allow_special)
       for (const token of lm.controlTokens ?? []) if (given.includes(token)) spelled.add(token)

@@ -5,7 +5,7 @@ import type { Prompt } from '../lm/lm.ts'
 import { ApiError } from './api-error.ts'
 import type { Fields } from './fields.ts'
 import { parseRequest } from './parse-request.ts'
-import { adapterNamed, type Call, tellIgnored } from './service.ts'
+import { adapterNamed, type Call, refuseFarTooLong, tellIgnored } from './service.ts'
 
 export interface EmbeddingFields {
   model?: string | undefined
@@ -73,6 +73,7 @@ async function vectorsOf(
   const adapter = adapterNamed(service, asked)
   if (lm.embed === undefined)
     throw new ApiError(400, `model: expected one that gives vectors, got ${name}`, { param: 'model' })
+  for (const input of inputs) if (typeof input === 'string') refuseFarTooLong(service, [input], 'input')
   const prompts = inputs.map((input): Prompt => (typeof input === 'string' ? { prompt: input } : { ids: input }))
   const tokens = count(prompts.map((prompt) => lm.encode(prompt)))
   return { vectors: await lm.embed(prompts, { adapter, signal }), tokens, model: asked ?? name }

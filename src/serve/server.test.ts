@@ -308,6 +308,29 @@ describe('what is wrong', () => {
     expect(text).not.toContain('secret')
     expect(server.load).toEqual({ waiting: 0, running: 0 })
   })
+  it('is found by the beginning of a text that is megabytes too long', async () => {
+    let longest = 0
+    const lm = fakeLm({ contextLength: 512 })
+    const counting: Lm = {
+      ...lm,
+      encode: (prompt) => {
+        longest = Math.max(longest, JSON.stringify(prompt).length)
+        return lm.encode(prompt)
+      },
+    }
+    const { ask } = asking(counting)
+    const prompt = 'word '.repeat(500_000)
+    for (const [path, asked] of [
+      ['/v1/completions', { prompt }],
+      ['/v1/chat/completions', { messages: user(prompt) }],
+      ['/v1/embeddings', { input: prompt }],
+    ] as const) {
+      const { status, body } = await ask(path, asked)
+      expect([status, body.error.code]).toEqual([400, 'context_length_exceeded'])
+    }
+    expect(longest).toBeLessThan(20_000)
+    expect((await ask('/v1/completions', { prompt, truncate_prompt_tokens: 100, max_tokens: 1 })).status).toBe(200)
+  })
   it('says what nobody reads, or refuses it on demand', async () => {
     const asked = { messages: user('x'), user: 'me', metadata: {}, tempperature: 1 }
     const { headers } = await ask('/v1/chat/completions', asked)
