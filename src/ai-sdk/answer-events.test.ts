@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type ChatDelta, type ChatPiece, collectChat } from '../chat/chat.ts'
+import { type ChatDelta, type ChatPiece, collectChat } from '../chat/answer.ts'
 import { answerEvents, collectAnswer } from './answer-events.ts'
 import type { AnswerEvent } from './specification.ts'
 

@@ -1,6 +1,6 @@
 // An answer as the AI SDK hears it: blocks of text and reasoning that begin and end, calls of tools with their input as it is written.
 
-import type { ChatDelta, ChatFinishReason, ChatPiece, ChatUsage } from '../chat/chat.ts'
+import type { ChatDelta, ChatFinishReason, ChatPiece, ChatUsage } from '../chat/answer.ts'
 import type { TokenLogProb } from '../lm/lm.ts'
 import type { AnswerEnd, AnswerEvent, AnswerPart, JsonObject } from './specification.ts'
 

@@ -1,6 +1,6 @@
 // What the AI SDK asks of a language model, as a request of `chat()`.
 
-import type { ChatRequest, ToolChoice } from '../chat/chat.ts'
+import type { ChatRequest, ToolChoice } from '../chat/request.ts'
 import { UsageError } from '../errors.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { chatMessages } from './chat-messages.ts'

@@ -1,7 +1,8 @@
 // A language model as the AI SDK asks it, in this process.
 
 import { randomUUID } from 'node:crypto'
-import { type ChatPiece, chat } from '../chat/chat.ts'
+import type { ChatPiece } from '../chat/answer.ts'
+import { chat } from '../chat/chat.ts'
 import { UsageError } from '../errors.ts'
 import type { Lm } from '../lm/lm.ts'
 import { answerEvents, collectAnswer } from './answer-events.ts'

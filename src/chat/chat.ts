@@ -7,17 +7,6 @@ import { planChat } from './plan.ts'
 import type { ChatRequest } from './request.ts'
 import { TextStops } from './text-stops.ts'
 
-export {
-  type ChatAnswer,
-  type ChatDelta,
-  type ChatFinishReason,
-  type ChatPiece,
-  type ChatUsage,
-  collectChat,
-  type ToolCall,
-} from './answer.ts'
-export type { ChatRequest, Tool, ToolChoice } from './request.ts'
-
 /**
  * Answers a conversation, piece by piece. Where tools are given, nothing but calls that keep to their schemas can come behind the mark that
  * opens one. UsageError for tools that are malformed, a choice that names none of them, or a `strict` schema that cannot be kept to.

@@ -1,7 +1,8 @@
 // A model with tools: it calls, they answer, until it says what it has found or the budget is spent. What goes wrong in a tool is told to
 // the model, not thrown; what goes on for ever is ended.
 
-import type { Tool, ToolCall } from '../chat/chat.ts'
+import type { ToolCall } from '../chat/answer.ts'
+import type { Tool } from '../chat/request.ts'
 import { AnnealError, messageOf, UsageError } from '../errors.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 import { answered, type Model } from './model.ts'

@@ -1,6 +1,6 @@
 // Calls in the words of Anthropic's messages.
 
-import type { ChatDelta, ChatFinishReason } from '../chat/chat.ts'
+import type { ChatDelta, ChatFinishReason } from '../chat/answer.ts'
 import { UnsupportedError } from '../errors.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 import { type Dialect, ServiceError } from './dialect.ts'

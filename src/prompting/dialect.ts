@@ -1,6 +1,6 @@
 // What two services say differently.
 
-import type { ChatPiece } from '../chat/chat.ts'
+import type { ChatPiece } from '../chat/answer.ts'
 import { AnnealError } from '../errors.ts'
 import type { ModelCall } from './model-call.ts'
 

@@ -1,6 +1,6 @@
 // One call of a model, whatever is behind it.
 
-import type { Tool, ToolChoice } from '../chat/chat.ts'
+import type { Tool, ToolChoice } from '../chat/request.ts'
 import type { Structure } from '../grammar/grammar.ts'
 import type { ChatMessage } from '../text/chat-template.ts'
 

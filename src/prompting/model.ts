@@ -3,7 +3,7 @@
 // the check fails.
 
 import { randomInt } from 'node:crypto'
-import { type ChatAnswer, type ChatPiece, collectChat } from '../chat/chat.ts'
+import { type ChatAnswer, type ChatPiece, collectChat } from '../chat/answer.ts'
 import { AnnealError, UsageError } from '../errors.ts'
 import type { Structure } from '../grammar/grammar.ts'
 import { checkOptionNames } from '../option-names.ts'

@@ -22,19 +22,9 @@ export function requestLines({
   const stream: Writable = file === undefined ? process.stderr : createWriteStream('', { fd: openSync(file, 'a') })
   const log = new RequestLog({ write: lineWriter(stream), contents })
   return {
-    add: (summary) => log.add({ ...fieldsOf(summary), aborted: summary.isAborted }),
+    add: (summary) => log.add(summary),
     end: async () => {
       if (file !== undefined) await new Promise<void>((resolve) => stream.end(resolve))
     },
-  }
-}
-
-/** By name: some are getters of a class, which a spread leaves out. */
-function fieldsOf(summary: RequestSummary): Omit<RequestSummary, 'isAborted'> {
-  const { id, method, route, status, key, model, error, seconds, queueSeconds, firstTokenSeconds } = summary
-  const { promptTokens, cachedTokens, completionTokens, finishReasons, request, response } = summary
-  return {
-    ...{ id, method, route, status, key, model, error, seconds, queueSeconds, firstTokenSeconds },
-    ...{ promptTokens, cachedTokens, completionTokens, finishReasons, request, response },
   }
 }

@@ -4,34 +4,8 @@
 import type { Writable } from 'node:stream'
 import { messageOf } from '../errors.ts'
 import { printable } from '../printable.ts'
-import { ApiError } from './api-error.ts'
-
-/** What is known of a request when it is over. Times are in seconds, `queueSeconds` and `firstTokenSeconds` as parts of `seconds`. */
-export interface RequestRecord {
-  id: string
-  method: string
-  /** Its pattern, such as `/v1/models/:id`. */
-  route: string
-  status: number
-  seconds: number
-  model?: string | undefined
-  /** What the caller's key is called. */
-  key?: string | undefined
-  promptTokens?: number | undefined
-  cachedTokens?: number | undefined
-  completionTokens?: number | undefined
-  queueSeconds?: number | undefined
-  firstTokenSeconds?: number | undefined
-  /** Of each text. */
-  finishReasons?: readonly string[] | undefined
-  /** The client went away before the end. */
-  aborted?: boolean | undefined
-  /** What went wrong. Of an ApiError below 500, whose message may quote the request, only `param` and `code` are written. */
-  error?: unknown
-  /** Written with `contents` only, as is `response`. */
-  request?: unknown
-  response?: unknown
-}
+import type { ApiError } from './api-error.ts'
+import type { RequestSummary } from './request-trace.ts'
 
 export interface RequestLogOptions {
   /** Takes a line with its line feed; what it throws is ignored. Default: the standard error stream. */
@@ -40,7 +14,7 @@ export interface RequestLogOptions {
   contents?: boolean
 }
 
-/** Writes a line for each request. */
+/** Writes a line for each request; of an ApiError below 500, whose message may quote the request, `param` and `code` alone. */
 export class RequestLog {
   private readonly write: (line: string) => void
   private readonly contents: boolean
@@ -50,24 +24,25 @@ export class RequestLog {
     this.contents = contents
   }
 
-  add(record: RequestRecord): void {
-    const { id, method, route, status, seconds, request, response, error } = record
+  add(summary: RequestSummary): void {
+    const { id, method, route, status, model, key, error, request, response, finishReasons } = summary
     const line = {
       time: new Date().toISOString(),
       id: shortened(id),
       method: shortened(method),
       route: shortened(route),
       status,
-      model: shortened(record.model),
-      key: shortened(record.key),
-      prompt_tokens: record.promptTokens,
-      cached_tokens: record.cachedTokens,
-      completion_tokens: record.completionTokens,
-      queue_seconds: rounded(record.queueSeconds),
-      first_token_seconds: rounded(record.firstTokenSeconds),
-      seconds: rounded(seconds),
-      finish_reasons: record.finishReasons,
-      ...(record.aborted && { aborted: true }),
+      model: shortened(model),
+      key: shortened(key),
+      // Requests that read or wrote nothing have no counts.
+      prompt_tokens: summary.promptTokens || undefined,
+      cached_tokens: summary.cachedTokens || undefined,
+      completion_tokens: summary.completionTokens || undefined,
+      queue_seconds: rounded(summary.queueSeconds),
+      first_token_seconds: rounded(summary.firstTokenSeconds),
+      seconds: rounded(summary.seconds),
+      ...(finishReasons.length > 0 && { finish_reasons: finishReasons }),
+      ...(summary.isAborted && { aborted: true }),
       ...(error !== undefined && this.fault(error)),
       ...(this.contents && { request, response }),
     }
@@ -78,8 +53,8 @@ export class RequestLog {
     }
   }
 
-  private fault(error: unknown): Record<string, unknown> {
-    if (error instanceof ApiError && error.status < 500) {
+  private fault(error: ApiError): Record<string, unknown> {
+    if (error.status < 500) {
       const { code, param, message } = error
       return {
         ...(code && { code }),
@@ -88,7 +63,7 @@ export class RequestLog {
       }
     }
     // The client heard only that there was one.
-    const cause = error instanceof ApiError && error.cause !== undefined ? error.cause : error
+    const cause = error.cause ?? error
     return { error: messageOf(cause), ...(cause instanceof Error && { stack: cause.stack }) }
   }
 }
