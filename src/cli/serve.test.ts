@@ -130,8 +130,10 @@ describe('anneal serve', () => {
   it('writes one line for people, and with --log-contents what was asked and answered', async () => {
     const log = join(folder, 'contents.jsonl')
     writeFileSync(log, '{"before":1}\n')
-    const { ready, ended, stop } = await start('--log', log, '--log-contents', '--threads', '1')
-    const [, url] = /^serving on (http:\/\/127\.0\.0\.1:\d+): model \(256 tokens\); no key\n$/.exec(ready)!
+    const small = ['--cache-tokens', '64']
+    const { ready, ended, stop, stderr } = await start('--log', log, '--log-contents', '--threads', '1', ...small)
+    const [, url] = /^serving on (http:\/\/127\.0\.0\.1:\d+): model \(64 tokens\); no key\n$/.exec(ready)!
+    expect(stderr.text).toContain('have at most 64 tokens together, where the model could take 256: the cache holds')
     const answer = await post(`${url}/v1/completions`, { prompt: 'the cat', max_tokens: 4 })
     const { choices } = (await answer.json()) as { choices: { text: string }[] }
     stop()
@@ -163,6 +165,12 @@ describe('anneal serve', () => {
     writeFileSync(keys, '# none\n\n')
     expect(await run('--api-key-file', keys)).toMatchObject({ code: 3, err: expect.stringContaining('expected a key') })
     expect((await run('--api-key-file', join(folder, 'missing'))).code).toBe(3)
+    writeFileSync(keys, '# mine\n\nnøgle\n')
+    expect((await run('--api-key-file', keys)).err).toMatch(/keys\.txt:3: expected a key of visible ASCII characters/)
+    expect(await run('--adapters', join(folder, 'missing'), '--port', '0')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('missing: expected a directory to load adapters from, got none'),
+    })
     expect((await run('--adapter', 'runs/poet')).err).toContain('--adapter: expected a name and a directory such as')
     expect(await run('--served-model-name', 'poet', '--adapter', `poet=${join(adapters, 'poet')}`)).toMatchObject({
       code: 2,

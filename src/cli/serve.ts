@@ -41,7 +41,8 @@ const OPTIONS = {
   'api-key': {
     kind: 'list',
     value: 'KEY',
-    summary: 'asks for this key, or another one of these; others on this machine see it here, so better:',
+    summary:
+      'asks for this key, or another one of these; others on this machine see it in the list of processes: better is --api-key-file',
     library: 'keys',
   },
   'api-key-file': {

@@ -1,6 +1,9 @@
 // A model from a path, served over HTTP: the models are loaded, and the server of `anneal/serve` listens.
+import { statSync } from 'node:fs'
 import { createServer as createSocket } from 'node:net'
-import { messageOf, UsageError } from '../errors.ts'
+import { InputError, messageOf, UsageError } from '../errors.ts'
+import { contextLength } from '../infer/context.ts'
+import { BLOCK_TOKENS } from '../infer/paged-cache.ts'
 import { noticeOfUnfollowed } from '../infer/unfollowed-keys.ts'
 import { Guard } from '../serve/guard.ts'
 import { type Listening, listen } from '../serve/listen.ts'
@@ -69,6 +72,11 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
   if (!(Number.isInteger(port) && port >= 0 && port <= 65_535))
     throw new UsageError(`port: expected a whole number from 0 to 65535, got ${port}`)
   new Guard(serving) // throws
+  const { adapterDirectory } = serving
+  if (adapterDirectory !== undefined && !statSync(adapterDirectory, { throwIfNoEntry: false })?.isDirectory())
+    throw new InputError(
+      `${adapterDirectory}: expected a directory to load adapters from, got none. Check the path, or make it`,
+    )
   await checkAddress(serving.hostname ?? '127.0.0.1', port)
   const notice = (message: string): void => watch?.tell?.({ type: 'notice', message })
   const opened: { free(): void }[] = []
@@ -90,6 +98,12 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
     const unfollowed = noticeOfUnfollowed(lm.generationConfig.unfollowed)
     for (const message of modelNotices(lm.model.config, lm.tokenizer)) notice(message)
     if (unfollowed !== undefined) notice(unfollowed)
+    const cached = lm.load.blocks * BLOCK_TOKENS
+    const whole = contextLength(lm.model.config)
+    if (cached < whole)
+      notice(
+        `a prompt and its text have at most ${lm.contextLength} tokens together, where the model could take ${whole}: the cache holds no more`,
+      )
     if (!lm.canChat) notice('the model has no chat template: /v1/chat/completions is refused, /v1/completions is there')
     const embedder = embedModel === undefined ? undefined : await loadEmbedder(embedModel, { device })
     if (embedder !== undefined) opened.push(embedder)

@@ -42,6 +42,10 @@ export class ApiError extends AnnealError {
   }
 }
 
+/** What a request says, in quotes and cut, for a message of one line. */
+export const brief = (text: string): string =>
+  JSON.stringify((text.length > 200 ? `${text.slice(0, 200)}…` : text).toWellFormed())
+
 const TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   403: 'permission_error',

@@ -83,7 +83,12 @@ export const CHAT: Fields<ChatFields> = {
 export async function chatCompletions(call: Call): Promise<Response> {
   const { service, isStrict, headers, trace } = call
   const { value: fields, ignored } = parseRequest(CHAT, call.body, isStrict)
-  tellIgnored(headers, fields.skip_special_tokens === false ? [...ignored, 'skip_special_tokens'] : ignored)
+  const { max_tokens, max_completion_tokens = max_tokens } = fields
+  tellIgnored(headers, [
+    ...ignored,
+    ...(fields.skip_special_tokens === false ? ['skip_special_tokens'] : []),
+    ...(max_tokens !== undefined && max_tokens !== max_completion_tokens ? ['max_tokens'] : []),
+  ])
   const { n = 1, priority } = fields
   const request = chatRequest(call, fields)
   for (const text of chatNotices(service.lm, request)) notice(headers, text)
@@ -138,7 +143,7 @@ export function chatRequest(call: Call, fields: ChatFields): ChatRequest {
   }
   const asked = fields.max_completion_tokens ?? fields.max_tokens
   const length = Math.min(promptIds(call, request).length, fields.truncate_prompt_tokens ?? Number.POSITIVE_INFINITY)
-  return { ...request, maxNewTokens: newTokens(service, asked, length, service.maxNewTokens) }
+  return { ...request, maxNewTokens: newTokens(service, asked, length, service.maxNewTokens, 'messages') }
 }
 
 /** The messages, and what else a template is given. */

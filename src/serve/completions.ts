@@ -201,11 +201,12 @@ function choiceOf({ lm }: Service, texts: Texts, made: Generation, index: number
   const { ids, text } = texts.asked[Math.floor(index / n)]!
   const prompt = made.promptLogprobs
   const read = isEcho ? entries(ids, prompt ?? []) : []
+  const at = new TextOffsets(lm, isEcho ? { ids, text } : undefined)
   const stop = fields.include_stop_str_in_output && typeof made.stop === 'string' ? made.stop : ''
   return {
     index,
     text: `${isEcho ? text : ''}${made.text}${stop}`,
-    logprobs: most === undefined ? null : textLogProbs(lm, [...read, ...(made.logprobs ?? [])], most),
+    logprobs: most === undefined ? null : textLogProbs(lm, [...read, ...(made.logprobs ?? [])], most, at),
     finish_reason: made.finishReason,
     stop_reason: made.stop ?? null,
     ...(fields.prompt_logprobs !== undefined &&
@@ -231,7 +232,7 @@ async function* chunks(
     const { ids, text: promptText } = texts.asked[prompt]!
     const read = isFirst && isEcho ? entries(ids, piece.promptLogprobs ?? []) : []
     const tokens = [...read, ...(piece.logprobs ?? [])]
-    const at = offsets.get(index) ?? new TextOffsets(lm)
+    const at = offsets.get(index) ?? new TextOffsets(lm, isEcho ? { ids, text: promptText } : undefined)
     offsets.set(index, at)
     const logprobs = most === undefined ? null : textLogProbs(lm, tokens, most, at)
     usage.piece(prompt, piece)

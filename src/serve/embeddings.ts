@@ -1,6 +1,7 @@
 // POST /v1/embeddings: a vector of each text, by the model of embeddings or by the one that writes.
 
 import { z } from 'zod'
+import { InputError, UsageError } from '../errors.ts'
 import type { Prompt } from '../lm/lm.ts'
 import { ApiError } from './api-error.ts'
 import type { Fields } from './fields.ts'
@@ -33,7 +34,9 @@ export async function embeddings(call: Call): Promise<Response> {
   const ticket = await service.admission.enter({ rows: 1, key, signal })
   try {
     trace.admitted(ticket.waitedSeconds)
-    const { vectors, tokens, model } = await vectorsOf(call, inputs, fields.model)
+    const { vectors, tokens, model } = await vectorsOf(call, inputs, fields.model).catch((cause: unknown) => {
+      throw ofInput(cause, inputs === input)
+    })
     trace.model = model
     trace.read(tokens)
     const [first] = vectors
@@ -77,6 +80,20 @@ async function vectorsOf(
   const prompts = inputs.map((input): Prompt => (typeof input === 'string' ? { prompt: input } : { ids: input }))
   const tokens = count(prompts.map((prompt) => lm.encode(prompt)))
   return { vectors: await lm.embed(prompts, { adapter, signal }), tokens, model: asked ?? name }
+}
+
+/** An error about a text as one about the field of the request that it stands in; others as they are. */
+function ofInput(cause: unknown, isList: boolean): unknown {
+  if (!(cause instanceof UsageError || cause instanceof InputError)) return cause
+  const [, index, fault] = /^(?:sequence|text) (\d+): (.*)$/s.exec(cause.message) ?? []
+  if (fault === undefined) return cause
+  const param = isList ? `input[${index}]` : 'input'
+  const isTooLong = /^expected (at most|1 to) \d+ tokens.* got (?!0)/s.test(fault)
+  return new ApiError(400, `${param}: ${fault}`, {
+    param,
+    cause,
+    ...(isTooLong && { code: 'context_length_exceeded' }),
+  })
 }
 
 /** The first numbers of a vector, of length 1 again. */

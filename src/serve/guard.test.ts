@@ -117,6 +117,8 @@ describe('Guard: hosts', () => {
     expect(asked('any.example', { ...open, allowedHosts: ['model.example'] })).toBe(403)
     expect(asked('model.example', { ...open, allowedHosts: ['MODEL.example'] })).toBe('8254c329')
     expect(() => new Guard({ allowedHosts: ['http://x'] })).toThrow('allowedHosts: expected')
+    expect(() => new Guard().check(to('/', { host: 'evil.example' }))).toThrow(/got "evil\.example"\. .*--allowed-host/)
+    expect(() => new Guard().check(to('/', { origin: 'https://a.example' }))).toThrow(/got "https:\/\/a\.example"\. /)
   })
 })
 
@@ -192,7 +194,7 @@ describe('Guard: CORS', () => {
       'access-control-allow-methods': 'GET, POST, DELETE',
       'access-control-allow-headers': 'authorization,x-stainless-os',
       'access-control-max-age': '600',
-      'access-control-expose-headers': 'x-request-id, retry-after, x-anneal-ignored',
+      'access-control-expose-headers': 'x-request-id, retry-after, x-anneal-ignored, x-anneal-notice',
     })
     expect(() => ask('https://evil.example')).toThrow(/origin: expected/)
     expect(new Guard(options).preflight(to('/', {}, 'OPTIONS'))).toBeUndefined()

@@ -3,7 +3,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { UsageError } from '../errors.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError, brief } from './api-error.ts'
 
 /** A key, and what logs call it. */
 export interface NamedKey {
@@ -100,7 +100,7 @@ export class Guard {
     return {
       vary: 'Origin',
       'access-control-allow-origin': origin,
-      'access-control-expose-headers': 'x-request-id, retry-after, x-anneal-ignored',
+      'access-control-expose-headers': 'x-request-id, retry-after, x-anneal-ignored, x-anneal-notice',
     }
   }
 
@@ -111,10 +111,8 @@ export class Guard {
     if (name !== undefined && (this.hosts.has(name) || isLoopback(name))) return
     throw new ApiError(
       403,
-      'host: expected a name that this server is allowed to be called by. Add it to `allowedHosts`',
-      {
-        code: 'host_not_allowed',
-      },
+      `host: expected a name that this server is allowed to be called by, got ${brief(host)}. Name it with --allowed-host (\`allowedHosts\`)`,
+      { code: 'host_not_allowed' },
     )
   }
 
@@ -124,10 +122,8 @@ export class Guard {
       return
     throw new ApiError(
       403,
-      'origin: expected a page that may talk to this server. Add its origin to `allowedOrigins`',
-      {
-        code: 'origin_not_allowed',
-      },
+      `origin: expected a page that may talk to this server, got ${origin === null ? 'one of another site' : brief(origin)}. Name it with --allowed-origin (\`allowedOrigins\`)`,
+      { code: 'origin_not_allowed' },
     )
   }
 

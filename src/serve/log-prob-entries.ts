@@ -44,22 +44,36 @@ export function chatLogProbs(lm: Lm, tokens: readonly TokenLogProb[], most: numb
   return tokens.map((token) => ({ ...entry(token), top_logprobs: candidatesOf(token, most).map(entry) }))
 }
 
-/** Where each token of a text begins, in characters: those that a token ends count, a half one does not. */
+/**
+ * Where each token of a text begins, in characters as Python counts them, which clients of this API cut by (an emoji is one): those that a
+ * token ends count, a half one does not.
+ */
 export class TextOffsets {
   readonly #lm: Lm
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  /** Negative while tokens spell what the text leaves out. */
   #at = 0
 
-  constructor(lm: Lm) {
+  /** With `echo`: the prompt that is told first, to whose text the places belong. */
+  constructor(lm: Lm, echo?: { ids: readonly number[]; text: string }) {
     this.#lm = lm
+    if (echo === undefined) return
+    // Tokenizers such as Llama's put a space before the text, which is in its first token and not in the text.
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    const spelled = echo.ids.map((id) => this.#spelled(id, decoder)).join('')
+    if (spelled === ` ${echo.text}`) this.#at = -1
   }
 
   next(id: number): number {
     const at = this.#at
-    // Control tokens are left out of the text.
-    if (this.#lm.decode([id]) !== '' || !this.#lm.controlTokens?.includes(tokenName(this.#lm, id)))
-      this.#at += this.#decoder.decode(this.#lm.tokenBytes!(id), { stream: true }).length
-    return at
+    this.#at += Array.from(this.#spelled(id, this.#decoder)).length
+    return Math.max(0, at)
+  }
+
+  /** Control tokens are left out of the text. */
+  #spelled(id: number, decoder: InstanceType<typeof TextDecoder>): string {
+    const isTold = this.#lm.decode([id]) !== '' || !this.#lm.controlTokens?.includes(tokenName(this.#lm, id))
+    return isTold ? decoder.decode(this.#lm.tokenBytes!(id), { stream: true }) : ''
   }
 }
 

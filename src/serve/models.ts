@@ -3,10 +3,11 @@
 import { realpath } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import { z } from 'zod'
-import { ApiError } from './api-error.ts'
+import { AnnealError, OutOfMemoryError } from '../errors.ts'
+import { ApiError, brief } from './api-error.ts'
 import type { Fields } from './fields.ts'
 import { parseRequest } from './parse-request.ts'
-import { type Call, type Service, tellIgnored } from './service.ts'
+import { type Call, modelNotFound, type Service, tellIgnored } from './service.ts'
 
 /** One model of the list. */
 export interface ModelEntry {
@@ -43,11 +44,10 @@ export function models(service: Service): Response {
 export function model(service: Service, id: string): Response {
   const found = modelEntries(service).find((entry) => entry.id === id)
   if (found !== undefined) return Response.json(found)
-  const known = modelEntries(service).map((entry) => entry.id)
-  throw new ApiError(404, `model: expected ${known.join(', ')}, got ${JSON.stringify(id.slice(0, 200))}`, {
-    param: 'model',
-    code: 'model_not_found',
-  })
+  throw modelNotFound(
+    modelEntries(service).map((entry) => entry.id),
+    id,
+  )
 }
 
 export interface LoadAdapterFields {
@@ -66,20 +66,32 @@ export interface UnloadAdapterFields {
 
 export const UNLOAD_ADAPTER: Fields<UnloadAdapterFields> = { lora_name: z.string() }
 
+const notAllowed = (): ApiError =>
+  new ApiError(
+    403,
+    'adapters: expected a server that was given a directory for them, got one without. Start `anneal serve` with --adapters DIR',
+    { code: 'adapters_not_allowed' },
+  )
+
 /** Takes an adapter in, from below the directory that was allowed. */
 export async function loadAdapter(call: Call): Promise<Response> {
   const { service, isStrict, headers } = call
   const { value, ignored } = parseRequest(LOAD_ADAPTER, call.body, isStrict)
   tellIgnored(headers, ignored)
   const { adapterDirectory, lm } = service
-  if (adapterDirectory === undefined || lm.loadAdapter === undefined)
-    throw new ApiError(403, 'adapters: expected a server that was given a directory for them, got one without', {
-      code: 'adapters_not_allowed',
-    })
+  if (adapterDirectory === undefined || lm.loadAdapter === undefined) throw notAllowed()
   const { lora_name: name, lora_path: path } = value
   if (modelEntries(service).some(({ id }) => id === name))
-    throw new ApiError(400, `lora_name: expected a name that is not taken, got ${name}`, { param: 'lora_name' })
-  await lm.loadAdapter(name, await directoryBelow(adapterDirectory, path))
+    throw new ApiError(400, `lora_name: expected a name that is not taken, got ${brief(name)}`, { param: 'lora_name' })
+  const directory = await directoryBelow(adapterDirectory, path)
+  try {
+    await lm.loadAdapter(name, directory)
+  } catch (cause) {
+    if (!(cause instanceof AnnealError) || cause instanceof OutOfMemoryError) throw cause
+    // Where it lies on this machine is not the client's to know.
+    const message = `lora_path: ${cause.message.replaceAll(directory, path)}`
+    throw new ApiError(400, message, { param: 'lora_path', cause })
+  }
   return Response.json({ message: `adapter ${name} is loaded` })
 }
 
@@ -89,14 +101,15 @@ export async function unloadAdapter(call: Call): Promise<Response> {
   const { value, ignored } = parseRequest(UNLOAD_ADAPTER, call.body, isStrict)
   tellIgnored(headers, ignored)
   const { adapterDirectory, lm } = service
-  if (adapterDirectory === undefined || lm.unloadAdapter === undefined)
-    throw new ApiError(403, 'adapters: expected a server that was given a directory for them, got one without', {
-      code: 'adapters_not_allowed',
-    })
+  if (adapterDirectory === undefined || lm.unloadAdapter === undefined) throw notAllowed()
   if (!lm.adapters?.includes(value.lora_name))
-    throw new ApiError(404, `lora_name: expected ${lm.adapters?.join(', ') || 'none'}, got ${value.lora_name}`, {
-      param: 'lora_name',
-    })
+    throw new ApiError(
+      404,
+      `lora_name: expected ${lm.adapters?.map((name) => brief(name)).join(' or ') || 'none, for none is loaded'}, got ${brief(value.lora_name)}`,
+      {
+        param: 'lora_name',
+      },
+    )
   await lm.unloadAdapter(value.lora_name)
   return Response.json({ message: `adapter ${value.lora_name} is unloaded` })
 }

@@ -69,5 +69,14 @@ function firstOf(issues: readonly z.core.$ZodIssue[], before: readonly PropertyK
     const expected = [...new Set(deepest.map(([, message]) => /expected ([^,]+)/.exec(message)?.[1] ?? message))]
     if (expected.length > 0) return [path, `expected ${expected.join(' or ')}`]
   }
-  return [path, (issue?.message ?? 'expected another value').replace(/^[A-Z][a-z]+ [a-z]+: (?=expected)/, '')]
+  return [path, worded(issue?.message ?? 'expected another value')]
+}
+
+/** In the words of all other errors. */
+function worded(message: string): string {
+  return message
+    .replace(/^[A-Z][a-z]+ [a-z]+: (?=expected)/, '')
+    .replace(/^Invalid discriminator value\. Expected /, 'expected one of ')
+    .replace(/, received undefined$/, ', got nothing')
+    .replace(/, received (?=[\w ]+$)/, ', got ')
 }

@@ -1,7 +1,7 @@
 // The JSON that a request brings, within limits. What is refused is told by its place, never by its contents: bodies are people's texts,
 // and errors end up in logs.
 
-import { ApiError } from './api-error.ts'
+import { ApiError, brief } from './api-error.ts'
 
 /** How much a request may bring, and how slowly. */
 export interface BodyLimits {
@@ -42,7 +42,7 @@ function checkType(headers: Headers): void {
   const charset = parameters.find((part) => part.startsWith('charset='))?.slice('charset='.length)
   const isJson = /^application\/([\w.-]+\+)?json$/.test(essence)
   if (!isJson || (charset !== undefined && !/^"?utf-?8"?$/.test(charset)))
-    throw new ApiError(415, 'content-type: expected application/json in UTF-8')
+    throw new ApiError(415, `content-type: expected application/json in UTF-8, got ${brief(type)}`)
 }
 
 const tooLarge = (maxBytes: number): ApiError =>

@@ -77,6 +77,12 @@ describe('RequestLog', () => {
     expect(JSON.parse(linesOf([{ ...RECORD, status: 500, error: thrown }])[0]!).error).toBe('thrown text')
   })
 
+  it('has no stack of a refusal that was told whole', () => {
+    const error = new ApiError(503, 'server: expected one that goes on', { code: 'draining' })
+    const line = JSON.parse(linesOf([{ ...RECORD, status: 503, error }])[0]!)
+    expect([line.code, 'stack' in line]).toEqual(['draining', false])
+  })
+
   it('stays one line that no terminal obeys, and short, whatever callers send', () => {
     const text = fc.string({ unit: 'binary', maxLength: 300 })
     const odd = fc.constantFrom(

@@ -32,7 +32,13 @@ export async function rerank(call: Call): Promise<Response> {
   tellIgnored(headers, ignored)
   const { reranker } = service
   if (reranker === undefined)
-    throw new ApiError(404, 'rerank: expected a server with a model for it, got one without', { code: 'no_reranker' })
+    throw new ApiError(
+      404,
+      'rerank: expected a server with a model for it, got one without. Start `anneal serve` with --rerank-model DIR',
+      {
+        code: 'no_reranker',
+      },
+    )
   const { query, top_n, return_documents = true } = fields
   const documents = fields.documents.map((document) => (typeof document === 'string' ? document : document.text))
   const ticket = await service.admission.enter({ rows: 1, key, signal })

@@ -1,4 +1,8 @@
+import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { InputError, UsageError } from '../errors.ts'
 import { type FakeLmOptions, fakeLm } from '../lm/fake-lm.ts'
 import type { Lm } from '../lm/lm.ts'
 import { createServer, type ServerOptions } from './server.ts'
@@ -270,6 +274,7 @@ describe('what is wrong', () => {
     ['an empty list of tools', { tools: [] }, 'tools'],
     ['a role that there is not', { messages: [{ role: 'bot', content: 'x' }] }, 'messages[0].role'],
     ['an image', { messages: user([{ type: 'image_url' }]) }, 'messages[0].content[0]'],
+    ['a conversation that does not fit', { messages: user('x'.repeat(5000)) }, 'messages'],
     ['more than fits', { max_tokens: 5000 }, 'max_tokens'],
     ['too many texts', { n: 99 }, 'n'],
     ['a keyword that masks cannot keep', { guided_json: { not: {} } }, 'json_schema'],
@@ -340,6 +345,66 @@ describe('what is wrong', () => {
       400,
       'tempperature',
       expect.stringContaining('temperature'),
+    ])
+  })
+  it('says so where two limits are given and one holds', async () => {
+    const limited = (limits: object) => ask('/v1/chat/completions', { messages: user('x'), ...limits })
+    const both = await limited({ max_tokens: 9, max_completion_tokens: 2 })
+    expect([both.headers.get('x-anneal-ignored'), both.body.usage.completion_tokens]).toEqual(['max_tokens', 2])
+    expect((await limited({ max_tokens: 2, max_completion_tokens: 2 })).headers.has('x-anneal-ignored')).toBe(false)
+    expect((await limited({ max_tokens: 2 })).headers.has('x-anneal-ignored')).toBe(false)
+  })
+  it.each([
+    ['/v1/chat/completions', { prompt: 'x' }, 'messages: expected array, got nothing'],
+    ['/v1/completions', { prompt: 'x', max_tokens: '5' }, 'max_tokens: expected number, got string'],
+    [
+      '/v1/completions',
+      { prompt: 'x', response_format: { type: 'json' } },
+      "response_format.type: expected one of 'text' | 'json_object' | 'json_schema'",
+    ],
+    ['/v1/completions', { prompt: 'x', model: 'gpt-4' }, 'model: expected "fake", got "gpt-4"'],
+    ['/v1/v1/models', {}, 'path: expected one of this server, got "/v1/v1/models"; /openapi.json lists them'],
+  ])('%s with %j is told in the words of the others', async (path, asked, message) => {
+    expect((await ask(path, asked)).body.error.message).toBe(message)
+  })
+  it('is an input by its place', async () => {
+    // In the words of the engine, which has other names for them.
+    const faults = [
+      'sequence 0: expected at most 8 tokens, got 9. Shorten it',
+      'sequence 1: expected at most 8 tokens, got 9. Shorten it',
+      'text 1: expected at least one token, got an empty text',
+    ]
+    const lm: Lm = {
+      ...fakeLm(),
+      embed: async () => {
+        throw new UsageError(faults.shift()!)
+      },
+    }
+    const { ask } = asking(lm)
+    const [one, many, empty] = [
+      await ask('/v1/embeddings', { input: 'a' }),
+      await ask('/v1/embeddings', { input: ['a', 'b'] }),
+      await ask('/v1/embeddings', { input: ['a', 'b'] }),
+    ]
+    expect(one.body.error).toMatchObject({ param: 'input', code: 'context_length_exceeded' })
+    expect(many.body.error).toMatchObject({ param: 'input[1]', code: 'context_length_exceeded' })
+    expect(empty.body.error).toMatchObject({ param: 'input[1]', code: null })
+  })
+  it('is an adapter that cannot be read, without a word of where it lies', async () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'anneal-adapters-')))
+    mkdirSync(join(folder, 'poet'))
+    const lm: Lm = {
+      ...fakeLm({ adapters: [] }),
+      loadAdapter: async (_, directory) => {
+        throw new InputError(`${directory}/adapter_config.json: expected a file, got nothing`)
+      },
+    }
+    const { ask } = asking(lm, { adapterDirectory: folder })
+    const { status, body } = await ask('/v1/load_lora_adapter', { lora_name: 'poet', lora_path: 'poet' })
+    expect([status, body.error.param, body.error.message]).toEqual([
+      400,
+      'lora_path',
+      'lora_path: poet/adapter_config.json: expected a file, got nothing',
     ])
   })
   it('is a 404 or 405 elsewhere', async () => {

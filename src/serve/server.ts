@@ -9,7 +9,7 @@ import type { Reranker } from '../lm/reranker.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { VERSION } from '../version.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
-import { ApiError, apiErrorOf } from './api-error.ts'
+import { ApiError, apiErrorOf, brief } from './api-error.ts'
 import { Guard, type GuardOptions } from './guard.ts'
 import { Metrics } from './metrics.ts'
 import { openApi } from './openapi.ts'
@@ -219,7 +219,7 @@ function notFound(method: string, path: string): ApiError {
       code: 'method_not_allowed',
       headers: { allow: allowed },
     })
-  return new ApiError(404, 'path: expected one of this server, got another; /openapi.json lists them', {
+  return new ApiError(404, `path: expected one of this server, got ${brief(path)}; /openapi.json lists them`, {
     code: 'not_found',
   })
 }

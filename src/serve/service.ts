@@ -4,7 +4,7 @@ import type { Embedder } from '../lm/embedder.ts'
 import type { Lm } from '../lm/lm.ts'
 import type { Reranker } from '../lm/reranker.ts'
 import type { Admission } from './admission.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError, brief } from './api-error.ts'
 import type { Metrics } from './metrics.ts'
 import type { RequestTrace } from './request-trace.ts'
 
@@ -51,8 +51,12 @@ export interface Call {
 export function adapterNamed({ lm, name }: Service, model: string | undefined): string | null {
   if (model === undefined || model === name) return null
   if (lm.adapters?.includes(model)) return model
-  const known = [name, ...(lm.adapters ?? [])].join(', ')
-  throw new ApiError(404, `model: expected ${known}, got ${JSON.stringify(model.slice(0, 200))}`, {
+  throw modelNotFound([name, ...(lm.adapters ?? [])], model)
+}
+
+/** No model of that name: those that there are stand in quotes, for they may be words such as `model`. */
+export function modelNotFound(known: readonly string[], model: string): ApiError {
+  return new ApiError(404, `model: expected ${known.map((name) => brief(name)).join(' or ')}, got ${brief(model)}`, {
     param: 'model',
     code: 'model_not_found',
   })
@@ -70,12 +74,13 @@ export function notice(headers: Headers, text: string): void {
   headers.append('x-anneal-notice', text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 500))
 }
 
-/** Tokens to make: what is asked for, which has to fit beside the prompt, or what is left, up to a limit. */
+/** Tokens to make: what is asked for, which has to fit beside the prompt of `field`, or what is left, up to a limit. */
 export function newTokens(
   service: Service,
   asked: number | undefined,
   promptTokens: number,
   otherwise: number,
+  field = 'prompt',
 ): number {
   const { contextLength } = service.lm
   const left = contextLength - promptTokens
@@ -83,7 +88,7 @@ export function newTokens(
     throw new ApiError(
       400,
       `max_tokens: expected a prompt and a text of at most ${contextLength} tokens together, got ${promptTokens} of the prompt${asked === undefined ? '' : ` and ${asked} to make`}. Shorten the prompt${asked === undefined ? '' : ', or ask for less'}`,
-      { param: left < 1 ? 'prompt' : 'max_tokens', code: 'context_length_exceeded' },
+      { param: left < 1 ? field : 'max_tokens', code: 'context_length_exceeded' },
     )
   return asked ?? Math.min(left, otherwise)
 }
