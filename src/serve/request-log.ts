@@ -55,7 +55,7 @@ export class RequestLog {
 
   private fault(error: ApiError): Record<string, unknown> {
     // One of 503 that has no cause was told whole: nothing is wrong with a server that is about to stop.
-    if (error.status < 500 || error.cause === undefined) {
+    if (error.status < 500 || (error.status === 503 && error.cause === undefined)) {
       const { code, param, message } = error
       return {
         ...(code && { code }),
