@@ -12,6 +12,7 @@ export {
 } from './agent.ts'
 export { type ConnectOptions, connect } from './connect.ts'
 export { ServiceError } from './dialect.ts'
+export { type GuardOptions, guard, noSecrets, REFUSAL, type Rule, rule, type Verdict } from './guard.ts'
 export { type LocalModelOptions, localModel } from './local-model.ts'
 export { type MapReduceOptions, mapReduce } from './map-reduce.ts'
 export {
@@ -35,6 +36,7 @@ export {
   type QuoteOptions,
   quote,
 } from './prompt.ts'
+export { fallback, type RouteOptions, route } from './route.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './schema.ts'
 export { type SplitOptions, splitText, type TextPart } from './split-text.ts'
 export { dryRun, program, type Traced, type TracedCall, trace } from './trace.ts'
