@@ -1,12 +1,13 @@
 // What an engine reads of a conversation, and how much of a prompt.
 import { readFileSync } from 'node:fs'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from '../../test/tiny-model.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { UsageError } from '../errors.ts'
 import { type ChatPromptOptions, collect, type GenerateOptions } from '../lm/lm.ts'
 import { readModelConfig } from '../model/config-read.ts'
 import { Decoder } from '../model/decoder.ts'
+import { encodeChat } from '../text/chat-encoding.ts'
 import { Tokenizer } from '../text/tokenizer.ts'
 import { Engine } from './engine.ts'
 import { BLOCK_TOKENS } from './paged-cache.ts'
@@ -28,6 +29,15 @@ const messages = [
 ]
 
 describe('a conversation', () => {
+  it('is encoded once, however many messages it has', () => {
+    // Of a template without control tokens between messages, each place that is looked for encodes the text before it again.
+    const encoding = vi.spyOn(tokenizer, 'encodeMasked')
+    const many = Array.from({ length: 20 }, (_, i) => ({ role: i % 2 ? 'assistant' : 'user', content: `a ${i} b` }))
+    const ids = engine.encode({ messages: many })
+    expect(encoding.mock.calls.map(([, , cuts = []]) => cuts)).toEqual([[]])
+    encoding.mockRestore()
+    expect(ids).toEqual([...encodeChat(tokenizer, template, { messages: many, addGenerationPrompt: true }).ids])
+  })
   it('is encoded as it is rendered, whatever the template is given', () => {
     const all: ChatPromptOptions[] = [
       {},

@@ -22,7 +22,7 @@ import {
   type TokenLogProbs,
 } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
-import { encodeChat } from '../text/chat-encoding.ts'
+import { encodeChat, encodeChatIds } from '../text/chat-encoding.ts'
 import { type ChatMessage, renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { DType, Tensor } from '../torch/index.ts'
@@ -140,7 +140,7 @@ export class Engine implements Lm {
     const { messages, tools, continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage } = prompt
     const { documents, variables } = prompt
     const chat = { messages, tools, documents, variables, continueFinalMessage, addGenerationPrompt }
-    return Array.from(encodeChat(tokenizer, chatTemplateOf(tokenizer, tools), chat).ids)
+    return Array.from(encodeChatIds(tokenizer, chatTemplateOf(tokenizer, tools), chat))
   }
 
   get prefixTokenId(): number | undefined {

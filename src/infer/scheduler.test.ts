@@ -1,6 +1,6 @@
 // The promise: the same request gives the same tokens, bit for bit, whatever else runs, with the cache warm or cold, streamed or not.
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { load } from '../../test/decoder-fixtures.ts'
 import { DEVICE } from '../../test/device.ts'
 import { InputError, NonFiniteError, UsageError } from '../errors.ts'
@@ -334,4 +334,32 @@ describe('the scheduler', () => {
     engine.free()
     await expect(going).rejects.toThrow('expected all texts to end before it is freed')
   })
+})
+
+it('lets the event loop do what waits for it between two steps: Node takes in one connection in a turn', async () => {
+  const engine = engineOf(adapted('llama'))
+  let clock = 0
+  const time = vi.spyOn(performance, 'now').mockImplementation(() => clock)
+  // 30 things to do, each found in a turn of its own, and a clock on which they take a tenth of a step together.
+  let left = 30
+  const arrive = async (): Promise<void> => {
+    while (left > 0) {
+      await setImmediate()
+      clock += 0.1
+      left--
+    }
+  }
+  try {
+    const seen: number[] = []
+    const mask = (): null => {
+      clock += 30
+      return null
+    }
+    for await (const _ of engine.generate({ ids: [1, 2, 3], maxNewTokens: 4, mask }))
+      if (seen.push(left) === 1) void arrive()
+    expect(seen).toEqual([30, 0, 0, 0])
+  } finally {
+    time.mockRestore()
+    engine.free()
+  }
 })

@@ -128,8 +128,10 @@ export class Scheduler {
     await Promise.resolve() // what is added in the same turn goes into the first step
     try {
       while (this.#waiting.length + this.#running.length > 0) {
+        const began = performance.now()
         this.step()
         await setImmediate()
+        await turns(performance.now() - began)
       }
     } finally {
       this.#isPumping = false
@@ -362,3 +364,21 @@ interface Wanted {
 const mostLogits = ({ config }: Decoder): number => Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize))
 
 const isDraft = ({ part, place }: Wanted): boolean => part.drafts.length > 0 && place >= part.task.ids.length
+
+/** A turn of the event loop that took less had nothing to do. */
+const IDLE_MS = 0.05
+
+/**
+ * Turns of the event loop between two steps: until one finds nothing to do, for as long as a step at most. Node takes in one new connection
+ * in a turn, so that with a single turn a crowd of them would wait for as many steps, and who asks whether we are alive behind them.
+ */
+async function turns(stepMs: number): Promise<void> {
+  let now = performance.now()
+  const end = now + stepMs
+  for (let busyMs = IDLE_MS; busyMs >= IDLE_MS && now < end; ) {
+    const before = now
+    await setImmediate()
+    now = performance.now()
+    busyMs = now - before
+  }
+}

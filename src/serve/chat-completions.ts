@@ -12,9 +12,10 @@ import { type ChatLogProb, chatLogProbs, promptLogProbs } from './log-prob-entri
 import { chatMessages, MESSAGES, type MessageFields } from './messages.ts'
 import { parseRequest } from './parse-request.ts'
 import { answered } from './respond.ts'
-import { samplingOptions } from './sampling-options.ts'
+import { samplingOptions, seedOf } from './sampling-options.ts'
 import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, tellIgnored } from './service.ts'
 import { UsageCount } from './usage.ts'
+import { withoutNulls } from './without-nulls.ts'
 
 /** What the chat template of a request is given. */
 export interface TemplateFields {
@@ -44,12 +45,16 @@ export const TEMPLATE: Fields<TemplateFields> = {
     .array(
       z.object({
         type: z.literal('function'),
-        function: z.looseObject({
-          name: z.string(),
-          description: z.string().optional(),
-          parameters: z.unknown().optional(),
-          strict: z.boolean().nullish(),
-        }),
+        // Templates write what is there: a null that a client sends for what it leaves open would be read by the model.
+        function: z.preprocess(
+          withoutNulls,
+          z.looseObject({
+            name: z.string(),
+            description: z.string().optional(),
+            parameters: z.unknown().optional(),
+            strict: z.boolean().optional(),
+          }),
+        ),
       }),
     )
     .min(1)
@@ -90,17 +95,17 @@ export async function chatCompletions(call: Call): Promise<Response> {
     ...(max_tokens !== undefined && max_tokens !== max_completion_tokens ? ['max_tokens'] : []),
   ])
   const { n = 1, priority } = fields
-  const request = chatRequest(call, fields)
+  const { request, promptTokens } = chatRequest(call, fields)
   for (const text of chatNotices(service.lm, request)) notice(headers, text)
   const model = fields.model ?? service.name
   trace.model = model
   const frame = { id: `chatcmpl-${trace.id}`, created: Math.floor(Date.now() / 1000), model }
   const pieces = choices(call, { count: n, priority }, (index, signal) => {
-    const seed = request.seed === undefined ? {} : { seed: request.seed + index }
+    const seed = request.seed === undefined ? {} : { seed: seedOf(request.seed, index) }
     const answer = chat(service.lm, { ...request, ...seed, promptLogprobs: index === 0 && asksPrompt(fields), signal })
     return fields.include_stop_str_in_output ? withStop(answer) : answer
   })
-  if (fields.stream) return answered(call, chunks(call, fields, frame, pieces))
+  if (fields.stream) return answered(call, chunks(call, fields, { ...frame, promptTokens }, pieces))
   const answers = await wholeAnswers(pieces, n)
   const usage = new UsageCount()
   for (const answer of answers) usage.add(0, answer.usage)
@@ -121,7 +126,7 @@ export async function chatCompletions(call: Call): Promise<Response> {
 const asksPrompt = (fields: ChatFields): boolean => fields.prompt_logprobs !== undefined
 
 /** What is asked of the model, the same for all choices. ApiError where that makes no sense or does not fit. */
-export function chatRequest(call: Call, fields: ChatFields): ChatRequest {
+function chatRequest(call: Call, fields: ChatFields): { request: ChatRequest; promptTokens: number } {
   const { service } = call
   const { top_logprobs, logprobs = false, tool_choice } = fields
   if (top_logprobs !== undefined && !logprobs)
@@ -142,8 +147,12 @@ export function chatRequest(call: Call, fields: ChatFields): ChatRequest {
     ...(fields.parallel_tool_calls !== undefined && { parallelToolCalls: fields.parallel_tool_calls }),
   }
   const asked = fields.max_completion_tokens ?? fields.max_tokens
-  const length = Math.min(promptIds(call, request).length, fields.truncate_prompt_tokens ?? Number.POSITIVE_INFINITY)
-  return { ...request, maxNewTokens: newTokens(service, asked, length, service.maxNewTokens, 'messages') }
+  const promptTokens = Math.min(
+    promptIds(call, request).length,
+    fields.truncate_prompt_tokens ?? Number.POSITIVE_INFINITY,
+  )
+  const maxNewTokens = newTokens(service, asked, promptTokens, service.maxNewTokens, 'messages')
+  return { request: { ...request, maxNewTokens }, promptTokens }
 }
 
 /** The messages, and what else a template is given. */
@@ -228,12 +237,13 @@ function choiceOf({ service }: Call, fields: ChatFields, answer: ChatAnswer, ind
 async function* chunks(
   call: Call,
   fields: ChatFields,
-  frame: { id: string; created: number; model: string },
+  { promptTokens, ...frame }: { id: string; created: number; model: string; promptTokens: number },
   pieces: AsyncIterable<Indexed<ChatPiece>>,
 ): AsyncGenerator<unknown, void, undefined> {
   const { include_usage, continuous_usage_stats } = fields.stream_options ?? {}
   const { lm } = call.service
   const usage = new UsageCount()
+  usage.reads(0, promptTokens)
   const begun = new Set<number>()
   const waiting = new Map<number, { logprobs: ChatLogProb[]; tokenIds: number[] }>()
   const chunk = (index: number, delta: unknown, rest: object = {}, beside: object = {}): unknown => ({

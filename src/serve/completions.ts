@@ -15,7 +15,7 @@ import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
 import { promptLogProbs, TextOffsets, textLogProbs } from './log-prob-entries.ts'
 import { parseRequest } from './parse-request.ts'
 import { answered } from './respond.ts'
-import { samplingOptions } from './sampling-options.ts'
+import { samplingOptions, seedOf } from './sampling-options.ts'
 import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, type Service, tellIgnored } from './service.ts'
 import { UsageCount } from './usage.ts'
 
@@ -69,7 +69,7 @@ export async function completions(call: Call): Promise<Response> {
   const pieces = choices(call, { count, priority }, (index, signal) => {
     const { request } = asked[Math.floor(index / n)]!
     const choice = index % n
-    const made = { ...request, ...(request.seed !== undefined && { seed: request.seed + choice }), signal }
+    const made = { ...request, ...(request.seed !== undefined && { seed: seedOf(request.seed, choice) }), signal }
     return fields.max_tokens === 0 ? readOnly(service, made) : service.lm.generate(made)
   })
   const texts = { fields, asked, n, isEcho: echo, most: logprobs }
@@ -132,7 +132,8 @@ function askedTexts({ service, headers }: Call, fields: CompletionFields): Asked
           ...(allow_special !== undefined && { allowSpecial: allow_special }),
         }
       : { ids: given }
-    const ids = lm.encode(prompt).slice(-(fields.truncate_prompt_tokens ?? 0))
+    const all = lm.encode(prompt)
+    const ids = all.slice(-(fields.truncate_prompt_tokens ?? 0))
     const wrong = ids.find((id) => id >= lm.vocabSize)
     if (wrong !== undefined)
       throw new ApiError(400, `prompt: expected token ids from 0 to ${lm.vocabSize - 1}, got ${wrong}`, {
@@ -152,7 +153,10 @@ function askedTexts({ service, headers }: Call, fields: CompletionFields): Asked
       }),
       ...(asksPrompt && { promptLogprobs: true }),
     }
-    return { ids, text: isText ? given : lm.decode(ids), request }
+    // What is echoed is what is read: the end of a prompt that is cut, and no half of a surrogate pair.
+    const isWhole = isText && ids.length === all.length
+    const text = isWhole ? given.toWellFormed() : lm.decode(ids)
+    return { ids, text, request }
   })
   if (spelled.size > 0)
     notice(
@@ -225,6 +229,7 @@ async function* chunks(
   const { fields, n, isEcho, most } = texts
   const { include_usage, continuous_usage_stats } = fields.stream_options ?? {}
   const usage = new UsageCount()
+  for (const [prompt, { ids }] of texts.asked.entries()) usage.reads(prompt, ids.length)
   const offsets = new Map<number, TextOffsets>()
   for await (const { index, piece } of pieces) {
     const prompt = Math.floor(index / n)

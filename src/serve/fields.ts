@@ -1,6 +1,7 @@
 // The fields that requests for texts have in common: those of the OpenAI API and vLLM's besides.
 
 import { z } from 'zod'
+import { withoutNulls } from './without-nulls.ts'
 
 /** A schema for each field of a request. */
 export type Fields<Request> = { readonly [Name in keyof Request]-?: z.ZodType<Request[Name]> }
@@ -107,7 +108,10 @@ export const SAMPLING: Fields<SamplingFields> = {
   stream_options: z
     .object({ include_usage: z.boolean().nullish(), continuous_usage_stats: z.boolean().nullish() })
     .optional(),
-  structured_outputs: z.object({ json, json_object: flag, regex: text, choice, grammar: text }).optional(),
+  // vLLM's own clients send all of its members, null where they are not meant.
+  structured_outputs: z
+    .preprocess(withoutNulls, z.object({ json, json_object: flag, regex: text, choice, grammar: text }))
+    .optional(),
   guided_json: json,
   guided_regex: text,
   guided_choice: choice,

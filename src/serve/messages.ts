@@ -43,18 +43,20 @@ export const MESSAGES: z.ZodType<MessageFields[]> = z
   .min(1)
   .max(2048)
 
-/** Messages for a template: texts in place of their parts, arguments of calls as objects, nothing that is null but a content. */
+/** Messages for a template: texts in place of their parts, arguments of calls as objects, nothing that is null but the content beside calls. */
 export function chatMessages(messages: readonly MessageFields[]): ChatMessage[] {
   return messages.map((message, i) => {
     const { role, content, tool_calls, reasoning, ...rest } = message
     const others = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))
+    const hasCalls = Array.isArray(tool_calls) && tool_calls.length > 0
     const thought = others.reasoning_content ?? reasoning
     return {
       role: role === 'developer' ? 'system' : role,
-      content: textOf(content, `messages[${i}].content`),
+      // Beside calls a content of null is what templates look for; elsewhere they would write its name.
+      content: textOf(content, `messages[${i}].content`) ?? (hasCalls ? null : ''),
       ...others,
       ...(typeof thought === 'string' && { reasoning_content: thought }),
-      ...(Array.isArray(tool_calls) && tool_calls.length > 0 && { tool_calls: tool_calls.map(callOf) }),
+      ...(hasCalls && { tool_calls: tool_calls.map(callOf) }),
     }
   })
 }

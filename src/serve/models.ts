@@ -1,7 +1,7 @@
 // GET /v1/models, and adapters that come and go while the server runs: vLLM's shapes.
 
-import { realpath } from 'node:fs/promises'
-import { isAbsolute, relative, resolve } from 'node:path'
+import { readdir, realpath } from 'node:fs/promises'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { AnnealError, OutOfMemoryError } from '../errors.ts'
 import { ApiError, brief } from './api-error.ts'
@@ -114,7 +114,7 @@ export async function unloadAdapter(call: Call): Promise<Response> {
   return Response.json({ message: `adapter ${value.lora_name} is unloaded` })
 }
 
-/** The real path of `path` below `directory`; links that lead out of it are followed and refused. */
+/** The real path of `path` below `directory`; links that lead out of it, or from it as its files, are followed and refused. */
 async function directoryBelow(directory: string, path: string): Promise<string> {
   const root = await realpath(directory)
   const missing = (): ApiError =>
@@ -125,7 +125,24 @@ async function directoryBelow(directory: string, path: string): Promise<string> 
   const real = await realpath(resolve(root, path)).catch(() => {
     throw missing()
   })
-  const inside = relative(root, real)
-  if (inside === '' || inside === '..' || inside.startsWith('../') || isAbsolute(inside)) throw missing()
+  if (!isBelow(root, real)) throw missing()
+  // What is not a directory has no files, and whoever loads it says so.
+  const names = await readdir(real).catch(() => [])
+  for (const name of names) {
+    const file = await realpath(join(real, name)).catch(() => undefined)
+    if (file === undefined || isBelow(root, file)) continue
+    throw new ApiError(
+      400,
+      'lora_path: expected files that are below the directory for adapters, got a link out of it',
+      {
+        param: 'lora_path',
+      },
+    )
+  }
   return real
+}
+
+function isBelow(root: string, path: string): boolean {
+  const inside = relative(root, path)
+  return !(inside === '' || inside === '..' || inside.startsWith('../') || isAbsolute(inside))
 }

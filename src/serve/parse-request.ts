@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { didYouMean } from '../nearest.ts'
 import { ApiError } from './api-error.ts'
 import { type Fields, REFUSED } from './fields.ts'
+import { withoutNulls } from './without-nulls.ts'
 
 /** A request that was understood. */
 export interface ParsedRequest<T> {
@@ -20,8 +21,7 @@ export function parseRequest<Request>(
 ): ParsedRequest<Request> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new ApiError(400, 'body: expected a JSON object, got another value')
-  // OpenAI's clients send null for what they leave open.
-  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+  const given = withoutNulls(body) as Record<string, unknown>
   const known = Object.keys(fields)
   const unknown = Object.keys(given).filter((name) => !known.includes(name))
   for (const name of unknown) refuse(name, given[name])
@@ -56,6 +56,14 @@ function asApiError(error: z.ZodError): ApiError {
   return new ApiError(400, `${param}: ${message}`, { param })
 }
 
+/** By depth, and of the same depth by the place in a list: what is wrong at the second came further than what is wrong at the first. */
+function further([a]: [PropertyKey[], string], [b]: [PropertyKey[], string]): number {
+  const at = (path: readonly PropertyKey[]): number => (typeof path.at(-1) === 'number' ? (path.at(-1) as number) : -1)
+  return a.length - b.length || at(a) - at(b)
+}
+
+const isLimit = (message: string): boolean => /(<=|>=)\d+ (items|characters)/.test(message)
+
 /** The place and the words of the first fault; of a union, those of the alternative that came furthest. */
 function firstOf(issues: readonly z.core.$ZodIssue[], before: readonly PropertyKey[] = []): [PropertyKey[], string] {
   const [issue] = issues
@@ -64,7 +72,10 @@ function firstOf(issues: readonly z.core.$ZodIssue[], before: readonly PropertyK
     const deepest = issue.errors
       .filter((alternative) => alternative.length > 0)
       .map((alternative) => firstOf(alternative, path))
-      .sort((a, b) => b[0].length - a[0].length)
+      .sort((a, b) => further(b, a))
+    // One that has the right types, and too many of them, came further than any that has not.
+    const limit = deepest.find(([, message]) => isLimit(message))
+    if (limit !== undefined) return limit
     if (deepest.length > 0 && deepest[0]![0].length > path.length) return deepest[0]!
     const expected = [...new Set(deepest.map(([, message]) => /expected ([^,]+)/.exec(message)?.[1] ?? message))]
     if (expected.length > 0) return [path, `expected ${expected.join(' or ')}`]

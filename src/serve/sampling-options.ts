@@ -24,7 +24,7 @@ export function samplingOptions(fields: SamplingFields, { lm }: Service): Genera
     presencePenalty: fields.presence_penalty,
     frequencyPenalty: fields.frequency_penalty,
     logitBias: logit_bias && new Map(Object.entries(logit_bias).map(([id, bias]) => [Number(id), bias])),
-    seed: seed === undefined ? undefined : positive(seed),
+    seed: seed === undefined ? undefined : seedOf(seed),
     stop: typeof stop === 'string' ? [stop] : stop,
     stopTokenIds: fields.stop_token_ids,
     ignoreEos: fields.ignore_eos,
@@ -39,8 +39,8 @@ export function samplingOptions(fields: SamplingFields, { lm }: Service): Genera
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
 }
 
-/** Seeds of the OpenAI API may be negative. */
-const positive = (seed: number): number => (seed < 0 ? 2 ** 52 - 1 + seed : seed)
+/** The seed of a request's text `index`: seeds of the OpenAI API may be negative, and the largest has one behind it, too. */
+export const seedOf = (seed: number, index = 0): number => Number(BigInt.asUintN(53, BigInt(seed) + BigInt(index)))
 
 /** Tokens that may come, less those that would make a bad word whole. */
 function maskOf({ allowed_token_ids, bad_words }: SamplingFields, lm: Lm): TokenMask | undefined {

@@ -18,11 +18,16 @@ export interface ApiUsage {
 
 /** Adds up the texts of one request. */
 export class UsageCount {
-  readonly #prompts = new Map<number, { read: number; cached: number }>()
+  readonly #prompts = new Map<number, { read: number; cached: number; isKnown: boolean }>()
   #made = 0
   #reasoning = 0
   #drafts = 0
   #accepted = 0
+
+  /** Prompt `prompt` is so long, which is known before one of its texts has ended. */
+  reads(prompt: number, tokens: number): void {
+    this.#prompts.set(prompt, { read: tokens, cached: 0, isKnown: false })
+  }
 
   /** A text of prompt `prompt` has ended. */
   add(prompt: number, usage: Usage & { reasoningTokens?: number }): void {
@@ -44,8 +49,9 @@ export class UsageCount {
     { promptTokens, cachedTokens = 0, reasoningTokens = 0, ...drafts }: Usage & { reasoningTokens?: number },
   ): void {
     // The other texts of a prompt find it in the cache: what counts is what the first one to read it found.
-    const cached = Math.min(cachedTokens, this.#prompts.get(prompt)?.cached ?? Number.POSITIVE_INFINITY)
-    this.#prompts.set(prompt, { read: promptTokens, cached })
+    const before = this.#prompts.get(prompt)
+    const cached = before?.isKnown ? Math.min(cachedTokens, before.cached) : cachedTokens
+    this.#prompts.set(prompt, { read: promptTokens, cached, isKnown: true })
     this.#reasoning += reasoningTokens
     this.#drafts += drafts.draftTokens ?? 0
     this.#accepted += drafts.acceptedDraftTokens ?? 0

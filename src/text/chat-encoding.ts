@@ -45,15 +45,8 @@ interface Rendering extends RenderedAgain {
 
 /** Renders and encodes a chat; its named tokens default to the tokenizer's. Errors are those of `renderChat`. */
 export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatInput): EncodedChat {
-  const namedTokens = { ...tokenizer.namedTokens, ...input.namedTokens }
-  const chat: ChatInput = { ...input, namedTokens, now: input.now ?? new Date() }
-  const program = parseTemplate(template)
-  const plain = renderCalls(program, chatVariables(chat), chat.now)
-  const texts = JSON.stringify([chat.messages, chat.tools, chat.documents, chat.variables, template])
-  const mask = ContentMask.for(tokenizer.controlTokens, texts, toolTexts(plain.variables.get('messages')!))
-  const rendering = renderMasked(program, { ...plain, trusted: trustedNames(chat) }, mask, chat.now!)
-  const end = chat.continueFinalMessage ? endOfFinalMessage(rendering.text, chat.messages) : rendering.text.length
-  const [text, masked] = [rendering.text.slice(0, end), rendering.masked.slice(0, end)]
+  const { chat, program, mask, rendering, text, masked } = rendered(tokenizer, template, input)
+  const end = text.length
   const prompt = generationPrompt(program, chat, tokenizer.controlTokens)
   const located = locateMessages(rendering, { mask, prompt, controlTokens: tokenizer.controlTokens })
   const parts = located.map((part) => part && cutAt(part, end))
@@ -69,6 +62,29 @@ export function encodeChat(tokenizer: Tokenizer, template: string, input: ChatIn
     return { ...tokens, hasUntoldFrame, text: text.slice(start, end) }
   })
   return { ids: encoded.ids, text, spans }
+}
+
+/**
+ * The ids of `encodeChat`, without looking for the messages: where a template writes no control tokens between them, finding them
+ * encodes the text again for each, which is too long for whoever wants an answer.
+ */
+export function encodeChatIds(tokenizer: Tokenizer, template: string, input: ChatInput): Int32Array {
+  const { text, masked } = rendered(tokenizer, template, input)
+  return tokenizer.encodeMasked(text, masked).ids
+}
+
+/** A chat as text and its masked copy, both up to where they are read. */
+function rendered(tokenizer: Tokenizer, template: string, input: ChatInput) {
+  const namedTokens = { ...tokenizer.namedTokens, ...input.namedTokens }
+  const chat: ChatInput = { ...input, namedTokens, now: input.now ?? new Date() }
+  const program = parseTemplate(template)
+  const plain = renderCalls(program, chatVariables(chat), chat.now)
+  const texts = JSON.stringify([chat.messages, chat.tools, chat.documents, chat.variables, template])
+  const mask = ContentMask.for(tokenizer.controlTokens, texts, toolTexts(plain.variables.get('messages')!))
+  const rendering = renderMasked(program, { ...plain, trusted: trustedNames(chat) }, mask, chat.now!)
+  const end = chat.continueFinalMessage ? endOfFinalMessage(rendering.text, chat.messages) : rendering.text.length
+  const [text, masked] = [rendering.text.slice(0, end), rendering.masked.slice(0, end)]
+  return { chat, program, mask, rendering, text, masked }
 }
 
 /** What of a message's place is before `end`. */

@@ -1,7 +1,7 @@
 // Public surface of `anneal/text`: tokenizers, their training, and chats. Nothing here needs LibTorch.
 
 export { type BpeOptions, type BpeProgress, type PreTokenizerName, trainBpe } from './bpe.ts'
-export { type EncodedChat, encodeChat, type MessageSpan } from './chat-encoding.ts'
+export { type EncodedChat, encodeChat, encodeChatIds, type MessageSpan } from './chat-encoding.ts'
 export { CHATML_TEMPLATE, type ChatInput, type ChatMessage, renderChat } from './chat-template.ts'
 export { type ExtendBpeOptions, type ExtendedBpe, extendBpe, type NewToken } from './extend-bpe.ts'
 export { type Fertility, FertilityCounter } from './fertility.ts'
