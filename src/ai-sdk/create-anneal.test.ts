@@ -109,6 +109,9 @@ describe('generateText', () => {
     )
     expect(SdkUnsupportedFunctionalityError.isInstance(error)).toBe(true)
     expect(error.message).toBe('prompt: expected text, got a file of type image/png. Put its words into the prompt')
+    const far = { type: 'image', image: new URL('http://nowhere.invalid/a.png') } as const
+    const unread = generateText({ model: asked().anneal(), messages: [{ role: 'user', content: [far] }] })
+    await expect(unread).rejects.toThrow('prompt: expected text, got a file of type image/*. Put')
   })
 
   it('refuses provider options that there are not', async () => {

@@ -45,7 +45,8 @@ export function languageModel(
     specificationVersion: 'v3',
     provider,
     modelId,
-    supportedUrls: {},
+    // None is read: but the SDK would fetch what is not named here before it asks, and fail for another reason.
+    supportedUrls: { '*/*': [/^/] },
     async doGenerate(options) {
       const response = metadata()
       const { events, warnings } = await ask(options)

@@ -61,10 +61,11 @@ export function apiErrorOf(cause: unknown): ApiError {
     const isTooLong = /^prompt: expected at most \d+ tokens/.test(message)
     const [, name] = /^`?(\w+)(?:\[\d+\])?`?(?: \/\S*)?: /.exec(message) ?? []
     const field = name === undefined ? undefined : fieldOf(name)
+    const param = field ?? STRUCTURES.find(([beginning]) => beginning.test(message))?.[1]
     return new ApiError(400, field === undefined ? message : message.replace(name!, field), {
       cause,
       ...(isTooLong && { code: 'context_length_exceeded' }),
-      ...(field !== undefined && { param: field }),
+      ...(param !== undefined && { param }),
     })
   }
   if (cause instanceof OutOfMemoryError)
@@ -73,6 +74,12 @@ export function apiErrorOf(cause: unknown): ApiError {
     })
   return new ApiError(500, 'The server met an error of its own; its log has more', { cause })
 }
+
+/** How messages about structures begin that name a place within them in front of the colon. */
+const STRUCTURES: readonly (readonly [RegExp, string])[] = [
+  [/^regular expression /, 'regex'],
+  [/^grammar:\d+/, 'grammar'],
+]
 
 /** What a field of `GenerateOptions` is called in a request. */
 function fieldOf(name: string): string {

@@ -277,6 +277,9 @@ describe('what is wrong', () => {
     ['a conversation that does not fit', { messages: user('x'.repeat(5000)) }, 'messages'],
     ['more than fits', { max_tokens: 5000 }, 'max_tokens'],
     ['too many texts', { n: 99 }, 'n'],
+    ['a regular expression that is none', { guided_regex: '([' }, 'regex'],
+    ['a grammar that is none', { structured_outputs: { grammar: 'root ::= a' } }, 'grammar'],
+    ['a pattern that is none', { guided_json: { pattern: '([' } }, 'json_schema'],
     ['a keyword that masks cannot keep', { guided_json: { not: {} } }, 'json_schema'],
     ['a model that there is not', { model: 'gpt-4' }, 'model'],
   ])('%s is named', async (_, asked, param) => {

@@ -136,6 +136,8 @@ describe('JSON Schema', () => {
     [{ type: 'string', pattern: '(' }, "regular expression '('"],
     [{ $ref: 'https://example.org/x' }, '/$ref: expected a place within this schema'],
     [{ $ref: '#/$defs/none' }, '/$ref: expected a place within this schema such as #/$defs/name, got "#/$defs/none"'],
+    [{ properties: { a: { pattern: '([' } } }, "/properties/a/pattern: regular expression '(['"],
+    [{ patternProperties: { '([': {} } }, "/patternProperties/([: regular expression '(['"],
     [{ $ref: '#/%zz' }, '/$ref: expected a place within this schema'],
     [{ constructor: {} }, "/constructor: expected a keyword of JSON Schema, got 'constructor'"],
     [{ type: 'string', format: 'toString' }, '/format: expected one of date, time'],

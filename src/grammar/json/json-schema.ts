@@ -170,11 +170,21 @@ class SchemaCompiler {
     return this.#x.frame(made, type)
   }
 
+  /** Texts that a pattern at this place matches. */
+  #matching(pattern: string, place: string): Expression {
+    try {
+      return this.#values.strings.matching(pattern, true)
+    } catch (cause) {
+      if (!(cause instanceof UsageError)) throw cause
+      throw new UsageError(`json_schema ${place}: ${cause.message}`, { cause })
+    }
+  }
+
   /** What stands between the quotation marks; `isName`: in the spelling of JSON.stringify, so that equal names are equal texts. */
   #stringContent(schema: Schema, path: string, isName: boolean): Expression {
     const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern, format } = schema as Record<string, never>
     const parts: Expression[] = []
-    if (pattern !== undefined) parts.push(this.#values.strings.matching(pattern, true))
+    if (pattern !== undefined) parts.push(this.#matching(pattern, `${path}/pattern`))
     if (format !== undefined) {
       if (!Object.hasOwn(FORMATS, format))
         throw new UsageError(
@@ -212,7 +222,7 @@ class SchemaCompiler {
     const required = new Set((schema.required ?? []) as string[])
     const patterns = Object.entries((schema.patternProperties ?? {}) as Schema).map(([pattern, value]) => ({
       pattern,
-      name: this.#values.strings.matching(pattern, true),
+      name: this.#matching(pattern, `${path}/patternProperties/${pointer(pattern)}`),
       value,
     }))
     const named = (schema.properties ?? {}) as Schema
