@@ -192,6 +192,8 @@ describe('the reader', () => {
     const read1 = (rest: string) => read([call(rest)], using('hermes')).calls[0]?.arguments
     expect(read1('')).toBe('{}')
     expect(read1(', "arguments": "{\\"a\\": \\"\\ud83d\\ude00\\"}"')).toBe('{"a": "😀"}')
+    expect(read1(', "arguments": "it \\"is\\" so"')).toBe('"it \\"is\\" so"') // no JSON within: a string of JSON
+    expect(read1(', "arguments": ""')).toBe('{}')
     expect(read1(', "na\\"me": {"x": "\\\\"}, "arguments": {"a": 1}')).toBe('{"a": 1}')
     expect(read1(', "arguments": {"a": 1}, "parameters": {"b": 2}')).toBe('{"a": 1}')
   })

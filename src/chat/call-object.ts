@@ -30,6 +30,8 @@ export class CallObject implements ArgumentsReader {
   #hasArguments = false
   /** Arguments that are a text with JSON in it: what of an escape has come. */
   #escape = ''
+  /** Arguments that are a text without JSON in it stay a string of JSON; undefined while nothing of it has come. */
+  #isBareText: boolean | undefined
   #arguments = ''
 
   /** `place`: 'value' where the name is known already and the arguments come alone. */
@@ -144,6 +146,15 @@ export class CallObject implements ArgumentsReader {
 
   #stringValue(character: string): 'more' | 'whole' | 'wrong' {
     if (this.#role === 'arguments') {
+      if (this.#isBareText === undefined) {
+        this.#isBareText = !/["{\\\s]/.test(character)
+        if (this.#isBareText) this.#arguments += '"'
+        else if (character === '"') this.#arguments += '{}'
+      }
+      if (this.#isBareText) {
+        this.#arguments += character
+        return this.#inString(character) ? this.#valueOver() : 'more'
+      }
       if (this.#escape !== '' || character === '\\') {
         this.#escape += character
         const isWhole = this.#escape.length === (this.#escape[1] === 'u' ? 6 : 2)

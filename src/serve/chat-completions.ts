@@ -61,7 +61,10 @@ export const TEMPLATE: Fields<TemplateFields> = {
     .max(128)
     .optional() as z.ZodType<Tool[] | undefined>,
   documents: z.array(z.unknown()).max(256).optional(),
-  chat_template_kwargs: z.record(z.string(), z.unknown()).optional(),
+  chat_template_kwargs: z
+    .record(z.string(), z.unknown())
+    .refine((variables) => Object.keys(variables).length <= 128, 'expected at most 128 variables')
+    .optional(),
   add_generation_prompt: z.boolean().optional(),
   continue_final_message: z.boolean().optional(),
 }

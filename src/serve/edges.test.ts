@@ -104,6 +104,24 @@ describe('an error', () => {
   })
 })
 
+describe('much of something', () => {
+  it('is decoded by what differs in it', async () => {
+    const lm = fakeLm()
+    let decoded = 0
+    const decode: Lm['decode'] = (ids) => {
+      if (ids.length === 1) decoded++
+      return lm.decode(ids)
+    }
+    const { body } = await asking({ ...lm, decode })('detokenize', { tokens: Array(5000).fill(97) })
+    expect([body.prompt.length, decoded]).toEqual([5000, 1])
+  })
+  it('is refused where nobody means it', async () => {
+    const chat_template_kwargs = Object.fromEntries(Array.from({ length: 129 }, (_, i) => [`k${i}`, i]))
+    const { status, body } = await asking()('chat/completions', { messages: user, chat_template_kwargs })
+    expect([status, body.error.param]).toEqual([400, 'chat_template_kwargs'])
+  })
+})
+
 describe('adapters', () => {
   it('are not loaded through links out of the directory', async () => {
     const outside = mkdtempSync(join(tmpdir(), 'anneal-links-'))

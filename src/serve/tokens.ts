@@ -97,11 +97,18 @@ export function detokenize(call: Call): Response {
 /** `Lm.decode` leaves control tokens out; here they stand as their names. */
 function spelled(lm: Lm, ids: readonly number[]): string {
   const controls = new Set(lm.controlTokens)
+  // A request may bring a million ids; those that differ are few.
+  const names = new Map<number, string | undefined>()
+  const nameOf = (id: number): string | undefined => {
+    const name = lm.decode([id]) === '' ? tokenName(lm, id) : ''
+    return controls.has(name) ? name : undefined
+  }
   const runs: string[] = []
   let from = 0
   for (const [i, id] of ids.entries()) {
-    const name = lm.decode([id]) === '' ? tokenName(lm, id) : ''
-    if (!controls.has(name)) continue
+    if (!names.has(id)) names.set(id, nameOf(id))
+    const name = names.get(id)
+    if (name === undefined) continue
     runs.push(lm.decode(ids.slice(from, i)), name)
     from = i + 1
   }
