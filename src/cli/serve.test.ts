@@ -90,7 +90,7 @@ describe('anneal serve', () => {
     const headers = { authorization: 'Bearer secret' }
     expect((await fetch(`${url}/v1/models`)).status).toBe(401)
     const listed = (await (await fetch(`${url}/v1/models`, { headers })).json()) as { data: { id: string }[] }
-    expect(listed.data.map(({ id }) => id)).toEqual(['base', 'poet', event.embed_model])
+    expect(listed.data.map(({ id }) => id)).toEqual(['base', 'poet', event.embed_model, 'ranker'])
     const complete = async (name: string): Promise<string> => {
       const asked = { model: name, prompt: 'the cat sat', temperature: 0, max_tokens: 16 }
       const answer = await post(`${url}/v1/completions`, asked, headers)
@@ -132,7 +132,10 @@ describe('anneal serve', () => {
     writeFileSync(log, '{"before":1}\n')
     const small = ['--cache-tokens', '64']
     const { ready, ended, stop, stderr } = await start('--log', log, '--log-contents', '--threads', '1', ...small)
-    const [, url] = /^serving on (http:\/\/127\.0\.0\.1:\d+): model \(64 tokens\); no key\n$/.exec(ready)!
+    const [, url] =
+      /^serving on (http:\/\/127\.0\.0\.1:\d+) \(base URL for clients: \1\/v1\): model \(64 tokens\); no key\n$/.exec(
+        ready,
+      )!
     expect(stderr.text).toContain('have at most 64 tokens together, where the model could take 256: the cache holds')
     const answer = await post(`${url}/v1/completions`, { prompt: 'the cat', max_tokens: 4 })
     const { choices } = (await answer.json()) as { choices: { text: string }[] }

@@ -201,7 +201,7 @@ function described(served: Served, keyCount: number): string {
     ...(rerankModel !== undefined ? [`reranking by ${rerankModel}`] : []),
     keyCount === 0 ? 'no key' : counted(keyCount, 'key'),
   ]
-  return `serving on ${url}: ${parts.join('; ')}`
+  return `serving on ${url} (base URL for clients: ${url}/v1): ${parts.join('; ')}`
 }
 
 /** The same for programs. */

@@ -18,7 +18,7 @@ import { resolveModelPath } from './resolve-model.ts'
 
 /** What is served, and how. */
 export interface ServeOptions
-  extends Omit<ServerOptions, 'embedder' | 'embedderName' | 'reranker' | 'rows'>,
+  extends Omit<ServerOptions, 'embedder' | 'embedderName' | 'reranker' | 'rerankerName' | 'rows'>,
     Pick<LoadLmOptions, 'adapters' | 'batchSize' | 'cacheTokens' | 'dtype'> {
   /** A directory, GGUF file or adapter, or its name on the hub. */
   model: string
@@ -113,6 +113,7 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
     turn()
     const name = serving.name ?? lm.info?.name ?? 'model'
     const embedderName = embedModel === undefined ? undefined : titleOf(await resolveModelPath(embedModel))
+    const rerankerName = rerankModel === undefined ? undefined : titleOf(await resolveModelPath(rerankModel))
     const names = [name, ...lm.adapters, ...(embedderName === undefined ? [] : [embedderName])]
     const twice = names.find((one, i) => names.indexOf(one) < i)
     if (twice !== undefined)
@@ -124,6 +125,7 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
       ...(embedder !== undefined && { embedder }),
       ...(embedderName !== undefined && { embedderName }),
       ...(reranker !== undefined && { reranker }),
+      ...(rerankerName !== undefined && { rerankerName }),
     })
     const listening = await listen(server, { port })
     return {
@@ -131,7 +133,7 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
       name,
       adapters: lm.adapters,
       embedModel: embedderName,
-      rerankModel: rerankModel === undefined ? undefined : titleOf(await resolveModelPath(rerankModel)),
+      rerankModel: rerankerName,
       rerankKind: reranker?.kind,
       contextLength: lm.contextLength,
       close: async (seconds) => {

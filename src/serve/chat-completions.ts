@@ -170,7 +170,7 @@ export function templateOptions(
   if (!service.lm.canChat)
     throw new ApiError(
       400,
-      'messages: expected a model with a chat template, got one without. Use /v1/completions, or add chat_template.jinja to the model',
+      'messages: expected a model with a chat template, got one without. Use /v1/completions, or a model that has one (chat_template.jinja beside its weights)',
       { param: 'messages', code: 'no_chat_template' },
     )
   const variables = { ...fields.chat_template_kwargs }

@@ -67,7 +67,7 @@ async function vectorsOf(
   inputs: readonly (string | readonly number[])[],
   asked: string | undefined,
 ): Promise<{ vectors: readonly Float32Array[]; tokens: number; model: string }> {
-  const { lm, embedder, embedderName = 'embedder', name } = service
+  const { lm, embedder, embedderName, name } = service
   const count = (lists: readonly (readonly number[])[]): number => lists.reduce((sum, list) => sum + list.length, 0)
   if (embedder !== undefined && (asked === undefined || asked === embedderName)) {
     const read = inputs.map((input) => (typeof input === 'string' ? embedder.encode(input) : input))

@@ -22,19 +22,25 @@ export interface ModelEntry {
   max_model_len: number
 }
 
-/** The model, its adapters, and the model of embeddings. */
-export function modelEntries({ lm, name, created, embedder, embedderName }: Service): ModelEntry[] {
-  const entry = (id: string, parent: string | null): ModelEntry => ({
+/** The model, its adapters, and what gives vectors or ranks; each name once. */
+export function modelEntries({ lm, name, created, ...others }: Service): ModelEntry[] {
+  const { embedder, embedderName, reranker, rerankerName } = others
+  const entry = (id: string, parent: string | null, max_model_len = lm.contextLength): ModelEntry => ({
     id,
     object: 'model',
     created,
     owned_by: 'anneal',
     root: parent === null && id === name ? (lm.info?.name ?? name) : id,
     parent,
-    max_model_len: lm.contextLength,
+    max_model_len,
   })
-  const adapters = (lm.adapters ?? []).map((adapter) => entry(adapter, name))
-  return [entry(name, null), ...adapters, ...(embedder !== undefined ? [entry(embedderName ?? 'embedder', null)] : [])]
+  const entries = [
+    entry(name, null),
+    ...(lm.adapters ?? []).map((adapter) => entry(adapter, name)),
+    ...(embedder === undefined ? [] : [entry(embedderName, null, embedder.contextLength)]),
+    ...(reranker === undefined ? [] : [entry(rerankerName, null)]),
+  ]
+  return entries.filter(({ id }, i) => entries.findIndex((other) => other.id === id) === i)
 }
 
 export function models(service: Service): Response {

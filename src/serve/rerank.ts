@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ApiError } from './api-error.ts'
 import type { Fields } from './fields.ts'
 import { parseRequest } from './parse-request.ts'
-import { type Call, tellIgnored } from './service.ts'
+import { type Call, modelNotFound, tellIgnored } from './service.ts'
 
 export interface RerankFields {
   model?: string | undefined
@@ -39,13 +39,15 @@ export async function rerank(call: Call): Promise<Response> {
         code: 'no_reranker',
       },
     )
-  const { query, top_n, return_documents = true } = fields
+  const { query, top_n, return_documents = true, model = service.rerankerName } = fields
+  // Clients that know one model send its name here, too.
+  const known = [service.rerankerName, service.name]
+  if (!known.includes(model)) throw modelNotFound(known, model)
   const documents = fields.documents.map((document) => (typeof document === 'string' ? document : document.text))
   const ticket = await service.admission.enter({ rows: 1, key, signal })
   try {
     trace.admitted(ticket.waitedSeconds)
     const { scores, promptTokens } = await reranker.rank(query, documents, { signal })
-    const model = fields.model ?? service.name
     trace.model = model
     trace.read(promptTokens)
     const results = scores

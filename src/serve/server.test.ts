@@ -430,6 +430,30 @@ describe('the rest', () => {
     const answer = await ask('/v1/chat/completions', { model: 'formal', messages: user('x') })
     expect(answer.body).toMatchObject({ model: 'formal', choices: [{ message: { content: 'formal' } }] })
   })
+  it('ranks documents by its own name or that of the model', async () => {
+    const reranker = {
+      rank: async (_: string, documents: readonly string[]) => ({
+        scores: documents.map(({ length }) => length),
+        promptTokens: 3,
+      }),
+    }
+    const { ask } = asking({}, { reranker, rerankerName: 'judge' })
+    const asked = { query: 'q', documents: ['a', { text: 'ccc' }, 'bb'], top_n: 2 }
+    const { body } = await ask('/v1/rerank', asked)
+    expect(body).toMatchObject({
+      model: 'judge',
+      results: [
+        { index: 1, document: { text: 'ccc' }, relevance_score: 3 },
+        { index: 2, document: { text: 'bb' }, relevance_score: 2 },
+      ],
+      usage: { prompt_tokens: 3, total_tokens: 3 },
+    })
+    expect(body.results.length).toBe(2)
+    expect((await ask('/v1/rerank', { ...asked, model: 'fake' })).body.model).toBe('fake')
+    expect((await ask('/v1/rerank', { ...asked, model: 'other' })).status).toBe(404)
+    expect((await ask('/v1/models')).body.data.map(({ id }: Answer['body']) => id)).toEqual(['fake', 'judge'])
+    expect((await asking().ask('/v1/rerank', asked)).body.error.code).toBe('no_reranker')
+  })
   it('tokenizes, detokenizes, renders', async () => {
     const { ask } = asking()
     expect((await ask('/tokenize', { prompt: 'aé' })).body).toMatchObject({
@@ -500,8 +524,10 @@ describe('the rest', () => {
   it('says that it lives and is ready until it drains, and ends what was begun', async () => {
     const routes: string[] = []
     const { server, ask } = asking({}, { log: ({ route }) => void routes.push(route) })
-    expect([(await ask('/health')).status, (await ask('/ready')).status]).toEqual([200, 200])
-    expect(routes).toEqual(['/health', '/ready'])
+    expect([(await ask('/health')).status, (await ask('/ready')).status, (await ask('/')).status]).toEqual([
+      200, 200, 200,
+    ])
+    expect(routes).toEqual(['/health', '/ready', '/'])
     await server.drain()
     expect([(await ask('/health')).status, (await ask('/ready')).status]).toEqual([200, 503])
     expect((await ask('/v1/chat/completions', { messages: user('x') })).status).toBe(503)

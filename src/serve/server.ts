@@ -28,6 +28,8 @@ export interface ServerOptions extends GuardOptions, AdmissionOptions {
   embedderName?: string
   /** What `/v1/rerank` asks. */
   reranker?: Reranker
+  /** Default `reranker`. */
+  rerankerName?: string
   /** Adapters may be loaded at run time from below this directory. Default: none. */
   adapterDirectory?: string
   /** Tokens of an answer where a request does not say how many. Default 4096, or what the context leaves. */
@@ -59,6 +61,7 @@ const OPTIONS: Readonly<Record<keyof ServerOptions, true>> = {
   embedder: true,
   embedderName: true,
   reranker: true,
+  rerankerName: true,
   adapterDirectory: true,
   maxNewTokens: true,
   maxBodyBytes: true,
@@ -95,8 +98,9 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     name,
     created: Math.floor(Date.now() / 1000),
     embedder: options.embedder,
-    embedderName: options.embedderName,
+    embedderName: options.embedderName ?? 'embedder',
     reranker: options.reranker,
+    rerankerName: options.rerankerName ?? 'reranker',
     adapterDirectory: options.adapterDirectory,
     maxNewTokens,
     admission,
@@ -144,6 +148,10 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       throw new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
     return Response.json({ status: 'ready' })
   })
+  // For whoever opens the bare address in a browser.
+  own('/', () =>
+    Response.json({ server: 'anneal', version: VERSION, model: name, base_url: '/v1', openapi: '/openapi.json' }),
+  )
   own('/version', () => Response.json({ version: VERSION }))
   let stopWatching: (() => void) | undefined
   own('/metrics', () => {

@@ -16,8 +16,9 @@ export interface Service {
   /** When serving began, in seconds since 1970. */
   readonly created: number
   readonly embedder?: Embedder | undefined
-  readonly embedderName?: string | undefined
+  readonly embedderName: string
   readonly reranker?: Reranker | undefined
+  readonly rerankerName: string
   /** Adapters may be loaded from directories below this one. */
   readonly adapterDirectory?: string | undefined
   /** Tokens of an answer where the request does not say how many. */
