@@ -104,6 +104,15 @@ describe('an error', () => {
   })
 })
 
+it('numbers in the schema of a tool are read by the model as they were written', async () => {
+  const server = createServer({ ...fakeLm(), chatTemplate: '<tool_call>{{ tools }}' })
+  const tool = '{"type":"function","function":{"name":"f","parameters":{"type":"object","maximum":1000.0}}}'
+  const body = `{"messages":[{"role":"user","content":"hi"}],"tools":[${tool}]}`
+  const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } }
+  const response = await server.fetch(new Request('http://localhost/apply-template', init))
+  expect(((await response.json()) as Json).prompt).toContain('"maximum": 1000.0')
+})
+
 describe('much of something', () => {
   it('is decoded by what differs in it', async () => {
     const lm = fakeLm()

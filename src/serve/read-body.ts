@@ -1,6 +1,7 @@
 // The JSON that a request brings, within limits. What is refused is told by its place, never by its contents: bodies are people's texts,
 // and errors end up in logs.
 
+import { rememberSpelling } from '../text/json-spelling.ts'
 import { ApiError, brief } from './api-error.ts'
 
 /** How much a request may bring, and how slowly. */
@@ -104,6 +105,8 @@ function parse(text: string, maxDepth: number): unknown {
     throw new ApiError(400, `body: expected JSON, got ${text.trim() === '' ? 'nothing' : placeOfFault(text)}`)
   }
   if (MAY_NAME_PROTO.test(text)) refuseProto(value)
+  // Templates write the schemas of tools as Python would: 1.0 is not 1 there.
+  rememberSpelling(text, value)
   return value
 }
 
