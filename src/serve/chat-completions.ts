@@ -136,7 +136,9 @@ function chatRequest(call: Call, fields: ChatFields): { request: ChatRequest; pr
     throw new ApiError(400, 'top_logprobs: expected it with logprobs: true alone', { param: 'top_logprobs' })
   const adapter = adapterNamed(service, fields.model)
   const template = templateOptions(call, fields)
-  const texts = template.messages.map(({ content }) => String(content ?? ''))
+  // Templates leave thoughts of earlier answers out, so what the assistant said does not count.
+  const others = template.messages.filter(({ role }) => role !== 'assistant')
+  const texts = others.map(({ content }) => String(content ?? ''))
   if (fields.truncate_prompt_tokens === undefined) refuseFarTooLong(service, texts, 'messages')
   const request: ChatRequest = {
     ...samplingOptions(fields, service),

@@ -331,6 +331,7 @@ describe('what is wrong', () => {
     for (const [path, asked] of [
       ['/v1/completions', { prompt }],
       ['/v1/chat/completions', { messages: user(prompt) }],
+      ['/v1/chat/completions', { messages: Array(2000).fill(user('word '.repeat(300))[0]) }],
       ['/v1/embeddings', { input: prompt }],
     ] as const) {
       const { status, body } = await ask(path, asked)

@@ -94,25 +94,27 @@ export function newTokens(
   return asked ?? Math.min(left, otherwise)
 }
 
-/** Characters for each token of the context beyond which a text is looked at more closely, and tokens that its cut end may be off by. */
+/** Characters for each token of the context beyond which texts are looked at more closely, and tokens that cut ends may be off by. */
 const LONG = 16
 const SLACK = 64
 
 /**
- * ApiError for texts that are far too long, found by their beginnings: to encode megabytes takes seconds, in which nobody else's text goes on.
- * A text that is long in characters and short in tokens passes.
+ * ApiError for texts that together are far too long, found by their beginnings: to encode megabytes takes seconds, in which nobody else's text
+ * goes on. Texts that are long in characters and short in tokens pass.
  */
 export function refuseFarTooLong({ lm }: Service, texts: readonly string[], param: string): void {
   const { contextLength } = lm
+  const most = LONG * contextLength
+  if (texts.reduce((sum, { length }) => sum + length, 0) <= most) return
   let tokens = 0
+  let read = 0
   for (const text of texts) {
-    const most = LONG * contextLength
-    if (text.length <= most) continue
     tokens += lm.encode({ prompt: text.slice(0, most), addSpecialTokens: false }).length
+    read += Math.min(text.length, most)
     if (tokens <= contextLength + SLACK) continue
     throw new ApiError(
       400,
-      `${param}: expected at most ${contextLength} tokens, got more than ${tokens - SLACK} in its first ${most} characters alone. Shorten it`,
+      `${param}: expected at most ${contextLength} tokens, got more than ${tokens - SLACK} in the first ${read} characters alone. Shorten it`,
       { param, code: 'context_length_exceeded' },
     )
   }
