@@ -45,4 +45,4 @@ for name in ["bert-classify", "electra-classify", "roberta-classify", "modernber
         logits = model(input_ids=ids, **more).logits
     models[name] = {"ids": ids.tolist(), "types": types.tolist(), "logits": [[round(v, 6) for v in row] for row in logits.tolist()]}
 
-(OUT / "pairs.json").write_text(json.dumps({"texts": TEXTS, "cases": cases, "models": models}, separators=(",", ":")) + "\n")
+(HERE / "text-pairs.json").write_text(json.dumps({"texts": TEXTS, "cases": cases, "models": models}, separators=(",", ":")) + "\n")

@@ -15,7 +15,7 @@ import { openReranker } from './open-reranker.ts'
 const folder = mkdtempSync(join(tmpdir(), 'anneal-rerank-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 const { models } = JSON.parse(
-  readFileSync(new URL('../../test/fixtures/encoders/pairs.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../test/fixtures/text-pairs.json', import.meta.url), 'utf8'),
 ) as { models: Record<string, { ids: number[][]; types: number[][]; logits: number[][] }> }
 
 /** The fixture with so many labels: a head that is drawn, and a tokenizer. */

@@ -251,14 +251,21 @@ describe('a client', () => {
       }
       await Promise.all(Array.from({ length: 8 }, worker))
       await until(() => isIdle(server))
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      collectGarbage()
-      return process.memoryUsage().heapUsed
+      return heapUsed()
     }
-    await many(300)
-    const before = await many(300)
-    const after = await many(2000)
-    // 2 kB for each would be 4 MB.
-    expect(after - before).toBeLessThan(4e6)
+    // What nobody holds any more goes in several turns: sockets close, finalizers run.
+    const heapUsed = async (): Promise<number> => {
+      let least = Number.POSITIVE_INFINITY
+      for (let i = 0; i < 5; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        collectGarbage()
+        least = Math.min(least, process.memoryUsage().heapUsed)
+      }
+      return least
+    }
+    const before = await many(600)
+    const after = [await many(1000), await many(1000)]
+    // Where each leaves 2 kB, every thousand leaves 2 MB; what comes once is no leak.
+    expect(Math.min((after[1]! - before) / 2, after[1]! - after[0]!)).toBeLessThan(2e6)
   })
 })

@@ -7,7 +7,7 @@ import { framedPair } from './framed-pair.ts'
 const fixtures = new URL('../../../test/fixtures/', import.meta.url)
 const read = (name: string) => JSON.parse(readFileSync(new URL(name, fixtures), 'utf8'))
 // Made by scripts/goldens/pairs.py with tokenizers.
-const { texts, cases } = read('encoders/pairs.json') as {
+const { texts, cases } = read('text-pairs.json') as {
   texts: [string, string][]
   cases: { tokenizer: string; post_processor: object | null; length: number; pairs: [number[], number[]][] }[]
 }
