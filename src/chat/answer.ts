@@ -57,7 +57,7 @@ export interface ChatAnswer {
 }
 
 /** Waits for an answer to end and joins its pieces. */
-export async function collectChat(pieces: AsyncIterable<ChatPiece>): Promise<ChatAnswer> {
+export async function collectChat(pieces: AsyncIterable<ChatPiece> | Iterable<ChatPiece>): Promise<ChatAnswer> {
   let text = ''
   let reasoning = ''
   const toolCalls: ToolCall[] = []

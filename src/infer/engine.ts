@@ -82,6 +82,7 @@ export class Engine implements Lm {
   /** Adapters that are given up once their texts have ended. */
   readonly #leaving = new Set<string>()
   #turnEnd: number | null | undefined
+  #controlTokens: readonly string[] | undefined
   #isFreed = false
 
   constructor({ model, tokenizer, generationConfig = {}, prefix = [], ...options }: EngineParts) {
@@ -162,7 +163,8 @@ export class Engine implements Lm {
   }
 
   get controlTokens(): readonly string[] {
-    return [...(this.tokenizer?.controlTokens ?? [])]
+    this.#controlTokens ??= [...(this.tokenizer?.controlTokens ?? [])]
+    return this.#controlTokens
   }
 
   get namedTokens(): Readonly<Record<string, string>> {

@@ -297,7 +297,7 @@ export interface Lm {
 }
 
 /** Waits for a continuation to end and joins its pieces. */
-export async function collect(pieces: AsyncIterable<GenerationPiece>): Promise<Generation> {
+export async function collect(pieces: AsyncIterable<GenerationPiece> | Iterable<GenerationPiece>): Promise<Generation> {
   let text = ''
   const tokenIds: number[] = []
   const logprobs: TokenLogProb[] = []

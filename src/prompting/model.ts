@@ -119,7 +119,7 @@ async function* streamed(backend: Backend, call: ModelCall): AsyncGenerator<stri
   })
   const done = recorded(backend.name, call, {
     read: () => backend.read?.(call) ?? {},
-    answer: () => whole.then(() => collectChat(iterated(pieces))),
+    answer: () => whole.then(() => collectChat(pieces)),
   })
   try {
     for await (const piece of backend.answer(call)) {
@@ -130,10 +130,6 @@ async function* streamed(backend: Backend, call: ModelCall): AsyncGenerator<stri
     over()
     await done.catch(() => undefined) // whoever stopped listening has no end to record
   }
-}
-
-async function* iterated<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
-  yield* items
 }
 
 /** Asks until the answer is what the schema says. */

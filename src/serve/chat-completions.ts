@@ -10,7 +10,7 @@ import { choices, type Indexed } from './choices.ts'
 import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
 import { type ChatLogProb, chatLogProbs, promptLogProbs } from './log-prob-entries.ts'
 import { chatMessages, MESSAGES, type MessageFields } from './messages.ts'
-import { parseRequest } from './parse-request.ts'
+import { readFields } from './read-fields.ts'
 import { answered } from './respond.ts'
 import { samplingOptions, seedOf } from './sampling-options.ts'
 import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, tellIgnored } from './service.ts'
@@ -89,16 +89,15 @@ export const CHAT: Fields<ChatFields> = {
 
 /** Answers the request. */
 export async function chatCompletions(call: Call): Promise<Response> {
-  const { service, isStrict, headers, trace } = call
-  const { value: fields, ignored } = parseRequest(CHAT, call.body, isStrict)
+  const { service, headers, trace } = call
+  const fields = readFields(CHAT, call)
   const { max_tokens, max_completion_tokens = max_tokens } = fields
   tellIgnored(headers, [
-    ...ignored,
     ...(fields.skip_special_tokens === false ? ['skip_special_tokens'] : []),
     ...(max_tokens !== undefined && max_tokens !== max_completion_tokens ? ['max_tokens'] : []),
   ])
   const { n = 1, priority } = fields
-  const { request, promptTokens } = chatRequest(call, fields)
+  const { request, promptIds } = chatRequest(call, fields)
   for (const text of chatNotices(service.lm, request)) notice(headers, text)
   const model = fields.model ?? service.name
   trace.model = model
@@ -108,7 +107,7 @@ export async function chatCompletions(call: Call): Promise<Response> {
     const answer = chat(service.lm, { ...request, ...seed, promptLogprobs: index === 0 && asksPrompt(fields), signal })
     return fields.include_stop_str_in_output ? withStop(answer) : answer
   })
-  if (fields.stream) return answered(call, chunks(call, fields, { ...frame, promptTokens }, pieces))
+  if (fields.stream) return answered(call, chunks(call, fields, { ...frame, promptTokens: promptIds.length }, pieces))
   const answers = await wholeAnswers(pieces, n)
   const usage = new UsageCount()
   for (const answer of answers) usage.add(0, answer.usage)
@@ -122,14 +121,14 @@ export async function chatCompletions(call: Call): Promise<Response> {
     ...(promptLogprobs !== undefined && {
       prompt_logprobs: promptLogProbs(service.lm, promptLogprobs, fields.prompt_logprobs!),
     }),
-    ...(fields.return_token_ids && { prompt_token_ids: promptIds(call, request) }),
+    ...(fields.return_token_ids && { prompt_token_ids: promptIds }),
   })
 }
 
 const asksPrompt = (fields: ChatFields): boolean => fields.prompt_logprobs !== undefined
 
 /** What is asked of the model, the same for all choices. ApiError where that makes no sense or does not fit. */
-function chatRequest(call: Call, fields: ChatFields): { request: ChatRequest; promptTokens: number } {
+function chatRequest(call: Call, fields: ChatFields): { request: ChatRequest; promptIds: readonly number[] } {
   const { service } = call
   const { top_logprobs, logprobs = false, tool_choice } = fields
   if (top_logprobs !== undefined && !logprobs)
@@ -152,12 +151,10 @@ function chatRequest(call: Call, fields: ChatFields): { request: ChatRequest; pr
     ...(fields.parallel_tool_calls !== undefined && { parallelToolCalls: fields.parallel_tool_calls }),
   }
   const asked = fields.max_completion_tokens ?? fields.max_tokens
-  const promptTokens = Math.min(
-    promptIds(call, request).length,
-    fields.truncate_prompt_tokens ?? Number.POSITIVE_INFINITY,
-  )
-  const maxNewTokens = newTokens(service, asked, promptTokens, service.maxNewTokens, 'messages')
-  return { request: { ...request, maxNewTokens }, promptTokens }
+  const ids = service.lm.encode(chatPrompt(service.lm, request))
+  const promptIds = ids.slice(-(fields.truncate_prompt_tokens ?? ids.length))
+  const maxNewTokens = newTokens(service, asked, promptIds.length, service.maxNewTokens, 'messages')
+  return { request: { ...request, maxNewTokens }, promptIds }
 }
 
 /** The messages, and what else a template is given. */
@@ -178,7 +175,7 @@ export function templateOptions(
   const variables = { ...fields.chat_template_kwargs }
   if (reasoning_effort !== undefined) {
     if (service.lm.chatTemplate?.includes('reasoning_effort')) variables.reasoning_effort ??= reasoning_effort
-    else tellIgnored(headers, [...(headers.get('x-anneal-ignored')?.split(', ') ?? []), 'reasoning_effort'])
+    else tellIgnored(headers, ['reasoning_effort'])
   }
   return {
     messages: chatMessages(fields.messages),
@@ -188,11 +185,6 @@ export function templateOptions(
     ...(add_generation_prompt !== undefined && { addGenerationPrompt: add_generation_prompt }),
     ...(continue_final_message !== undefined && { continueFinalMessage: continue_final_message }),
   }
-}
-
-/** The ids that are read of a request. */
-function promptIds({ service }: Call, request: ChatRequest): number[] {
-  return service.lm.encode(chatPrompt(service.lm, request))
 }
 
 /** A stop string is a part of the answer. */
@@ -206,11 +198,7 @@ async function* withStop(pieces: AsyncIterable<ChatPiece>): AsyncGenerator<ChatP
 async function wholeAnswers(pieces: AsyncIterable<Indexed<ChatPiece>>, count: number): Promise<ChatAnswer[]> {
   const all: ChatPiece[][] = Array.from({ length: count }, () => [])
   for await (const { index, piece } of pieces) all[index]!.push(piece)
-  return Promise.all(all.map((parts) => collectChat(iterated(parts))))
-}
-
-async function* iterated<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
-  yield* items
+  return Promise.all(all.map((parts) => collectChat(parts)))
 }
 
 function choiceOf({ service }: Call, fields: ChatFields, answer: ChatAnswer, index: number): unknown {

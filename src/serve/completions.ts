@@ -13,10 +13,10 @@ import { ApiError } from './api-error.ts'
 import { choices, type Indexed } from './choices.ts'
 import { type Fields, SAMPLING, type SamplingFields } from './fields.ts'
 import { promptLogProbs, TextOffsets, textLogProbs } from './log-prob-entries.ts'
-import { parseRequest } from './parse-request.ts'
+import { readFields } from './read-fields.ts'
 import { answered } from './respond.ts'
 import { samplingOptions, seedOf } from './sampling-options.ts'
-import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, type Service, tellIgnored } from './service.ts'
+import { adapterNamed, type Call, newTokens, notice, refuseFarTooLong, type Service } from './service.ts'
 import { UsageCount } from './usage.ts'
 
 /** A request. */
@@ -54,9 +54,8 @@ export const COMPLETION: Fields<CompletionFields> = {
 
 /** Answers the request. */
 export async function completions(call: Call): Promise<Response> {
-  const { service, isStrict, headers, trace } = call
-  const { value: fields, ignored } = parseRequest(COMPLETION, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service, trace } = call
+  const fields = readFields(COMPLETION, call)
   const { n = 1, logprobs, echo = false, suffix, best_of = n, priority } = fields
   if (suffix !== undefined && suffix !== '')
     throw new ApiError(400, 'suffix: expected a model that fills in, got one that goes on', { param: 'suffix' })
@@ -79,7 +78,7 @@ export async function completions(call: Call): Promise<Response> {
   const usage = new UsageCount()
   const made = await Promise.all(
     parts.map(async (all, index) => {
-      const generation = await collect(iterated(all))
+      const generation = await collect(all)
       usage.add(Math.floor(index / n), generation.usage)
       return choiceOf(service, texts, generation, index)
     }),
@@ -169,10 +168,6 @@ function askedTexts({ service, headers }: Call, fields: CompletionFields): Asked
 function promptsOf(prompt: CompletionFields['prompt']): (string | readonly number[])[] {
   if (typeof prompt === 'string') return [prompt]
   return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[])
-}
-
-async function* iterated<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
-  yield* items
 }
 
 /** Reads a prompt and makes nothing. */

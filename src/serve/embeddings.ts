@@ -5,8 +5,8 @@ import { InputError, UsageError } from '../errors.ts'
 import type { Prompt } from '../lm/lm.ts'
 import { ApiError } from './api-error.ts'
 import type { Fields } from './fields.ts'
-import { parseRequest } from './parse-request.ts'
-import { adapterNamed, type Call, refuseFarTooLong, tellIgnored } from './service.ts'
+import { readFields } from './read-fields.ts'
+import { adapterNamed, type Call, refuseFarTooLong } from './service.ts'
 
 export interface EmbeddingFields {
   model?: string | undefined
@@ -26,9 +26,8 @@ export const EMBEDDING: Fields<EmbeddingFields> = {
 
 /** Answers the request; vectors have length 1. */
 export async function embeddings(call: Call): Promise<Response> {
-  const { service, isStrict, headers, trace, signal, key } = call
-  const { value: fields, ignored } = parseRequest(EMBEDDING, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service, trace, signal, key } = call
+  const fields = readFields(EMBEDDING, call)
   const { input, dimensions, encoding_format = 'float' } = fields
   const inputs = (typeof input === 'string' || typeof input[0] === 'number' ? [input] : input) as (string | number[])[]
   const ticket = await service.admission.enter({ rows: 1, key, signal })

@@ -6,8 +6,8 @@ import { z } from 'zod'
 import { AnnealError, OutOfMemoryError } from '../errors.ts'
 import { ApiError, brief } from './api-error.ts'
 import type { Fields } from './fields.ts'
-import { parseRequest } from './parse-request.ts'
-import { type Call, modelNotFound, type Service, tellIgnored } from './service.ts'
+import { readFields } from './read-fields.ts'
+import { type Call, modelNotFound, type Service } from './service.ts'
 
 /** One model of the list. */
 export interface ModelEntry {
@@ -81,12 +81,11 @@ const notAllowed = (): ApiError =>
 
 /** Takes an adapter in, from below the directory that was allowed. */
 export async function loadAdapter(call: Call): Promise<Response> {
-  const { service, isStrict, headers } = call
-  const { value, ignored } = parseRequest(LOAD_ADAPTER, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service } = call
+  const fields = readFields(LOAD_ADAPTER, call)
   const { adapterDirectory, lm } = service
   if (adapterDirectory === undefined || lm.loadAdapter === undefined) throw notAllowed()
-  const { lora_name: name, lora_path: path } = value
+  const { lora_name: name, lora_path: path } = fields
   if (modelEntries(service).some(({ id }) => id === name))
     throw new ApiError(400, `lora_name: expected a name that is not taken, got ${brief(name)}`, { param: 'lora_name' })
   const directory = await directoryBelow(adapterDirectory, path)
@@ -103,21 +102,20 @@ export async function loadAdapter(call: Call): Promise<Response> {
 
 /** Gives an adapter up. */
 export async function unloadAdapter(call: Call): Promise<Response> {
-  const { service, isStrict, headers } = call
-  const { value, ignored } = parseRequest(UNLOAD_ADAPTER, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service } = call
+  const fields = readFields(UNLOAD_ADAPTER, call)
   const { adapterDirectory, lm } = service
   if (adapterDirectory === undefined || lm.unloadAdapter === undefined) throw notAllowed()
-  if (!lm.adapters?.includes(value.lora_name))
+  if (!lm.adapters?.includes(fields.lora_name))
     throw new ApiError(
       404,
-      `lora_name: expected ${lm.adapters?.map((name) => brief(name)).join(' or ') || 'none, for none is loaded'}, got ${brief(value.lora_name)}`,
+      `lora_name: expected ${lm.adapters?.map((name) => brief(name)).join(' or ') || 'none, for none is loaded'}, got ${brief(fields.lora_name)}`,
       {
         param: 'lora_name',
       },
     )
-  await lm.unloadAdapter(value.lora_name)
-  return Response.json({ message: `adapter ${value.lora_name} is unloaded` })
+  await lm.unloadAdapter(fields.lora_name)
+  return Response.json({ message: `adapter ${fields.lora_name} is unloaded` })
 }
 
 /** The real path of `path` below `directory`; links that lead out of it, or from it as its files, are followed and refused. */

@@ -91,8 +91,8 @@ export class RequestTrace implements RequestSummary {
 
   /** A piece of its text `index` has come. */
   piece(index: number, { tokenIds, finishReason, usage, text, deltas = [] }: TracedPiece): void {
-    const { metrics } = this.#sinks
-    for (const part of [text, ...deltas.map((delta) => delta.text ?? delta.name)])
+    const { metrics, log } = this.#sinks
+    for (const part of log === undefined ? [] : [text, ...deltas.map((delta) => delta.text ?? delta.name)])
       if (part !== undefined) this.response[index] = (this.response[index] ?? '') + part
     if (tokenIds.length > 0) {
       const now = performance.now()

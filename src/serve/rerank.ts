@@ -3,8 +3,8 @@
 import { z } from 'zod'
 import { ApiError } from './api-error.ts'
 import type { Fields } from './fields.ts'
-import { parseRequest } from './parse-request.ts'
-import { type Call, modelNotFound, tellIgnored } from './service.ts'
+import { readFields } from './read-fields.ts'
+import { type Call, modelNotFound } from './service.ts'
 
 export interface RerankFields {
   model?: string | undefined
@@ -27,9 +27,8 @@ export const RERANK: Fields<RerankFields> = {
 
 /** Answers the request, the most relevant document first. */
 export async function rerank(call: Call): Promise<Response> {
-  const { service, isStrict, headers, trace, signal, key } = call
-  const { value: fields, ignored } = parseRequest(RERANK, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service, trace, signal, key } = call
+  const fields = readFields(RERANK, call)
   const { reranker } = service
   if (reranker === undefined)
     throw new ApiError(

@@ -63,11 +63,11 @@ export function modelNotFound(known: readonly string[], model: string): ApiError
   })
 }
 
-/** Tells which fields of a request were read by nobody. */
+/** Tells which fields of a request were read by nobody, besides those that were told before. */
 export function tellIgnored(headers: Headers, ignored: readonly string[]): void {
   if (ignored.length === 0) return
   const names = ignored.map((name) => (/^[\w.-]{1,64}$/.test(name) ? name : '(unprintable)'))
-  headers.set('x-anneal-ignored', names.slice(0, 32).join(', '))
+  headers.append('x-anneal-ignored', names.slice(0, 32).join(', '))
 }
 
 /** Tells something about the answer that its reader would not expect. */

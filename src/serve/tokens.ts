@@ -8,8 +8,8 @@ import { ApiError } from './api-error.ts'
 import { TEMPLATE, type TemplateFields, templateOptions } from './chat-completions.ts'
 import type { Fields } from './fields.ts'
 import { tokenName } from './log-prob-entries.ts'
-import { parseRequest } from './parse-request.ts'
-import { adapterNamed, type Call, type Service, tellIgnored } from './service.ts'
+import { readFields } from './read-fields.ts'
+import { adapterNamed, type Call, type Service } from './service.ts'
 
 /** A text, or a chat. */
 export interface TokenizeFields extends Omit<TemplateFields, 'messages'> {
@@ -53,9 +53,8 @@ export const RENDER: Fields<RenderFields> = {
 
 /** The ids of a text or a chat. */
 export function tokenize(call: Call): Response {
-  const { service, isStrict, headers } = call
-  const { value: fields, ignored } = parseRequest(TOKENIZE, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service } = call
+  const fields = readFields(TOKENIZE, call)
   adapterNamed(service, fields.model)
   const { prompt, messages, add_special_tokens, allow_special } = fields
   if ((prompt === undefined) === (messages === undefined))
@@ -81,9 +80,8 @@ export function tokenize(call: Call): Response {
 
 /** The text of ids, control tokens spelled out. */
 export function detokenize(call: Call): Response {
-  const { service, isStrict, headers } = call
-  const { value: fields, ignored } = parseRequest(DETOKENIZE, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service } = call
+  const fields = readFields(DETOKENIZE, call)
   adapterNamed(service, fields.model)
   const { lm } = service
   const wrong = fields.tokens.find((id) => id >= lm.vocabSize)
@@ -117,9 +115,8 @@ function spelled(lm: Lm, ids: readonly number[]): string {
 
 /** A chat as the model reads it: the text, and its ids. */
 export function render(call: Call): Response {
-  const { service, isStrict, headers } = call
-  const { value: fields, ignored } = parseRequest(RENDER, call.body, isStrict)
-  tellIgnored(headers, ignored)
+  const { service } = call
+  const fields = readFields(RENDER, call)
   adapterNamed(service, fields.model)
   const { lm } = service
   const prompt = chatPrompt(lm, {

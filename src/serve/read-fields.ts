@@ -4,21 +4,17 @@ import { z } from 'zod'
 import { didYouMean } from '../nearest.ts'
 import { ApiError } from './api-error.ts'
 import { type Fields, REFUSED } from './fields.ts'
+import { type Call, tellIgnored } from './service.ts'
 import { withoutNulls } from './without-nulls.ts'
 
-/** A request that was understood. */
-export interface ParsedRequest<T> {
-  value: T
-  /** Fields that were given and change nothing. */
-  ignored: readonly string[]
-}
+/** By their fields: schemas compile themselves when they are first asked. */
+const schemas = new WeakMap<object, z.ZodObject>()
 
-/** ApiError 400 for the first field that is wrong, or that asks for what is not done; with `isStrict` for every field that nobody reads. */
-export function parseRequest<Request>(
-  fields: Fields<Request>,
-  body: unknown,
-  isStrict: boolean,
-): ParsedRequest<Request> {
+/**
+ * The fields of a request; those that nobody reads are told in its answer's headers. ApiError 400 for the first field that is wrong, or that
+ * asks for what is not done; with `isStrict` for every field that nobody reads.
+ */
+export function readFields<Request>(fields: Fields<Request>, { body, isStrict, headers }: Call): Request {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new ApiError(400, 'body: expected a JSON object, got another value')
   const given = withoutNulls(body) as Record<string, unknown>
@@ -31,9 +27,12 @@ export function parseRequest<Request>(
       `${unknown[0]}: expected a field of this request${didYouMean(unknown[0]!, known)}, got one that is not read`,
       { param: unknown[0]!, code: 'unknown_field' },
     )
-  const parsed = z.object(fields).safeParse(given)
+  const schema = schemas.get(fields) ?? z.object(fields)
+  schemas.set(fields, schema)
+  const parsed = schema.safeParse(given)
   if (!parsed.success) throw asApiError(parsed.error)
-  return { value: parsed.data as Request, ignored: unknown }
+  tellIgnored(headers, unknown)
+  return parsed.data as Request
 }
 
 /** A value that says what is done anyway is welcome. */
