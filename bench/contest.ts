@@ -123,9 +123,10 @@ export async function duel({ name, ours, peer, figure, also = [], goal, isMet }:
   return row
 }
 
-/** The middle one, the upper of two. */
+/** The middle one, or the mean of the middle two. */
 export function median(list: readonly number[]): number {
-  return list.toSorted((a, b) => a - b)[list.length >> 1]!
+  const sorted = list.toSorted((a, b) => a - b)
+  return (sorted[(list.length - 1) >> 1]! + sorted[list.length >> 1]!) / 2
 }
 
 /** 95 % bootstrap interval of the median, with a fixed generator: the same numbers give the same interval. */
