@@ -26,8 +26,8 @@ import { encodeChat, encodeChatIds } from '../text/chat-encoding.ts'
 import { type ChatMessage, renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import type { DType, Tensor } from '../torch/index.ts'
-import { AdapterUses } from './adapter-uses.ts'
 import { contextLength } from './context.ts'
+import { EngineAdapters } from './engine-adapters.ts'
 import type { GenerationConfig } from './generation-config.ts'
 import { checkLogprobs, generationSettings } from './generation-settings.ts'
 import { GenerationTask } from './generation-task.ts'
@@ -73,14 +73,11 @@ export class Engine implements Lm {
   readonly tokenizer: Tokenizer | undefined
   readonly generationConfig: GenerationConfig
   readonly info?: ModelInfo
-  readonly #adapters: ModelAdapters | undefined
+  readonly #adapters: EngineAdapters
   readonly #prefix: readonly number[]
   readonly #scheduler: Scheduler
   readonly #structures = new Structures()
   readonly #cacheTokens: number
-  readonly #uses = new AdapterUses()
-  /** Adapters that are given up once their texts have ended. */
-  readonly #leaving = new Set<string>()
   #turnEnd: number | null | undefined
   #controlTokens: readonly string[] | undefined
   #isFreed = false
@@ -90,7 +87,7 @@ export class Engine implements Lm {
     this.tokenizer = tokenizer
     this.generationConfig = generationConfig
     this.#prefix = prefix
-    this.#adapters = options.adapters
+    this.#adapters = new EngineAdapters(options.adapters)
     if (options.info !== undefined) this.info = options.info
     const { batchSize = 16, cacheTokens = defaultCacheTokens(model) } = options
     checkCount('batchSize', batchSize, 1)
@@ -118,7 +115,7 @@ export class Engine implements Lm {
   }
 
   get adapters(): readonly string[] {
-    return (this.#adapters?.names ?? []).filter((name) => !this.#leaving.has(name))
+    return this.#adapters.names
   }
 
   get defaultTemperature(): number | undefined {
@@ -207,7 +204,7 @@ export class Engine implements Lm {
 
   async score(sequences: readonly (readonly number[])[], options: ScoreOptions = {}): Promise<TokenLogProbs[]> {
     const scoring = this.#scoring(sequences, options)
-    return this.#using(options.adapter, () => scoreSequences(this.#scheduler, sequences, logProbs, scoring))
+    return this.#adapters.using(options.adapter, () => scoreSequences(this.#scheduler, sequences, logProbs, scoring))
   }
 
   async scoreTokens(
@@ -217,7 +214,7 @@ export class Engine implements Lm {
     checkLogprobs(options, this.vocabSize)
     const read = (logits: Tensor, next: readonly number[]): TokenLogProb[] => tokenLogProbs(logits, next, options)
     const scoring = this.#scoring(sequences, options)
-    return this.#using(options.adapter, () => scoreSequences(this.#scheduler, sequences, read, scoring))
+    return this.#adapters.using(options.adapter, () => scoreSequences(this.#scheduler, sequences, read, scoring))
   }
 
   async hidden(sequences: readonly (readonly number[])[], options: HiddenOptions = {}): Promise<Float32Array[]> {
@@ -226,13 +223,13 @@ export class Engine implements Lm {
     checkLayer(layer, this.layers)
     this.#checkAdapter(adapter)
     for (const [i, ids] of sequences.entries()) this.#checkText(ids, `sequence ${i}`, this.contextLength)
-    return this.#using(adapter, async () => {
+    return this.#adapters.using(adapter, async () => {
       const found: Float32Array[] = []
       for (const ids of sequences) {
         signal?.throwIfAborted()
         const all = [...this.#prefix, ...ids]
         const read = (): Float32Array => hiddenStates(this.model, all, options, this.#prefix.length)
-        found.push(this.#adapters?.during([{ adapter, begin: 0, end: all.length }], read) ?? read())
+        found.push(this.#adapters.during(adapter, all.length, read))
         await setImmediate() // between two texts the others get their turn
       }
       return found
@@ -251,22 +248,12 @@ export class Engine implements Lm {
 
   async loadAdapter(name: string, directory: string): Promise<void> {
     this.#checkAdapter(null)
-    const { load } = this.#needAdapters()
-    if (this.#adapters!.names.includes(name))
-      throw new UsageError(`adapter: expected a name that is free, got ${JSON.stringify(name)}. Unload that one first`)
-    load.call(this.#adapters, name, directory)
+    this.#adapters.load(name, directory)
   }
 
   async unloadAdapter(name: string): Promise<void> {
     this.#checkAdapter(name)
-    const { unload } = this.#needAdapters()
-    this.#leaving.add(name)
-    try {
-      await this.#uses.whenUnused(name)
-      if (!this.#isFreed) unload.call(this.#adapters, name)
-    } finally {
-      this.#leaving.delete(name)
-    }
+    await this.#adapters.unload(name, () => this.#isFreed)
   }
 
   /** Blocks of the cache that sequences hold, and how many sequences there are. */
@@ -309,25 +296,7 @@ export class Engine implements Lm {
       })
     const start = { promptIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
     const sequence = new Sequence(start, settings)
-    return new GenerationTask(sequence, this.#prefix, this.#uses.begin(settings.adapter))
-  }
-
-  /** `body` goes through an adapter, which is not given up before it has ended. */
-  async #using<T>(adapter: string | null | undefined, body: () => Promise<T>): Promise<T> {
-    const end = this.#uses.begin(adapter ?? null)
-    try {
-      return await body()
-    } finally {
-      end()
-    }
-  }
-
-  #needAdapters(): Required<ModelAdapters> {
-    const adapters = this.#adapters
-    if (adapters?.load !== undefined && adapters.unload !== undefined) return adapters as Required<ModelAdapters>
-    throw new UnsupportedError(
-      'adapter: expected a model that takes adapters in while it runs, got one whose adapters are always on. Load it without them',
-    )
+    return new GenerationTask(sequence, this.#prefix, this.#adapters.begin(settings.adapter))
   }
 
   /** generation_config.json knows best; config.json only where that says nothing. */
@@ -374,9 +343,7 @@ export class Engine implements Lm {
   #checkAdapter(name: string | null): void {
     if (this.#isFreed)
       throw new UsageError('engine: expected one that is not freed, got one after free(). Load it again')
-    if (name === null || this.adapters.includes(name)) return
-    const known = this.adapters.length === 0 ? 'none, for the model has no adapters' : this.adapters.join(', ')
-    throw new UsageError(`adapter: expected ${known}, got ${JSON.stringify(name)}`)
+    this.#adapters.check(name)
   }
 
   /** At most `most` tokens, all of which there are. */
