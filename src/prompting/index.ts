@@ -1,5 +1,31 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
 
+export { type ConnectOptions, connect } from './base/connect.ts'
+export { ServiceError } from './base/dialect.ts'
+export { type LocalModelOptions, localModel } from './base/local-model.ts'
+export {
+  AnswerError,
+  type AskOptions,
+  type Backend,
+  type Hold,
+  type Model,
+  modelOf,
+} from './base/model.ts'
+export type { ModelCall, ModelSettings } from './base/model-call.ts'
+export { fallback, type RouteOptions, route } from './base/route.ts'
+export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'
+export { dryRun, program, type Traced, type TracedCall, trace } from './base/trace.ts'
+export { WORDINGS } from './base/wordings.ts'
+export {
+  type PromptInput,
+  type PromptPart,
+  PromptText,
+  type PromptValue,
+  prompt,
+  type QuoteOptions,
+  quote,
+} from './data/prompt.ts'
+export { type SplitOptions, splitText, type TextPart } from './data/split-text.ts'
 export {
   type Agent,
   AgentError,
@@ -9,34 +35,6 @@ export {
   agent,
   type Budget,
   tool,
-} from './agent.ts'
-export { type ConnectOptions, connect } from './connect.ts'
-export { ServiceError } from './dialect.ts'
-export { type GuardOptions, guard, noSecrets, REFUSAL, type Rule, rule, type Verdict } from './guard.ts'
-export { type LocalModelOptions, localModel } from './local-model.ts'
-export { type MapReduceOptions, mapReduce } from './map-reduce.ts'
-export {
-  AGAIN_TEXT,
-  AnswerError,
-  type AskOptions,
-  type Backend,
-  type Hold,
-  type Model,
-  modelOf,
-  SCHEMA_TEXT,
-  THEN_TEXT,
-} from './model.ts'
-export type { ModelCall, ModelSettings } from './model-call.ts'
-export {
-  type PromptInput,
-  type PromptPart,
-  PromptText,
-  type PromptValue,
-  prompt,
-  type QuoteOptions,
-  quote,
-} from './prompt.ts'
-export { fallback, type RouteOptions, route } from './route.ts'
-export type { Schema, SchemaIssue, SchemaResult } from './schema.ts'
-export { type SplitOptions, splitText, type TextPart } from './split-text.ts'
-export { dryRun, program, type Traced, type TracedCall, trace } from './trace.ts'
+} from './execute/agent.ts'
+export { type GuardOptions, guard, noSecrets, type Rule, rule, type Verdict } from './execute/guard.ts'
+export { type MapReduceOptions, mapReduce } from './execute/map-reduce.ts'

@@ -2,8 +2,8 @@
 // good answers as there are places.
 
 import { setTimeout } from 'node:timers/promises'
-import { UsageError } from '../errors.ts'
-import { retryAfter } from '../retry-after.ts'
+import { UsageError } from '../../errors.ts'
+import { retryAfter } from '../../retry-after.ts'
 
 /** Milliseconds before the second try; twice as many before each further one. */
 const PAUSE = 500

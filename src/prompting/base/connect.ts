@@ -1,7 +1,7 @@
 // A model behind HTTP as programs ask it: services in the dialect of OpenAI, our own server among them, and in that of Anthropic.
 
-import { UnsupportedError, UsageError } from '../errors.ts'
-import { checkOptionNames } from '../option-names.ts'
+import { UnsupportedError, UsageError } from '../../errors.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import { anthropic } from './anthropic-dialect.ts'
 import { ServiceError } from './dialect.ts'
 import { type Model, modelOf } from './model.ts'

@@ -1,6 +1,6 @@
 // Calls in the words of OpenAI's chat completions.
 
-import type { ChatDelta, ChatFinishReason, ChatPiece } from '../chat/answer.ts'
+import type { ChatDelta, ChatFinishReason, ChatPiece } from '../../chat/answer.ts'
 import { type Dialect, ServiceError } from './dialect.ts'
 
 /** A chunk of a stream, as far as it is read. */

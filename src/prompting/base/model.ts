@@ -3,16 +3,17 @@
 // the check fails.
 
 import { randomInt } from 'node:crypto'
-import { type ChatAnswer, type ChatPiece, collectChat } from '../chat/answer.ts'
-import { AnnealError, UsageError } from '../errors.ts'
-import type { Structure } from '../grammar/grammar.ts'
-import { checkOptionNames } from '../option-names.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
+import { type ChatAnswer, type ChatPiece, collectChat } from '../../chat/answer.ts'
+import { AnnealError, UsageError } from '../../errors.ts'
+import type { Structure } from '../../grammar/grammar.ts'
+import { checkOptionNames } from '../../option-names.ts'
+import type { ChatMessage } from '../../text/chat-template.ts'
+import { messagesOf, type PromptInput, type PromptText } from '../data/prompt.ts'
 import { exampleOf } from './example.ts'
 import type { ModelCall, ModelSettings } from './model-call.ts'
-import { messagesOf, type PromptInput, type PromptText } from './prompt.ts'
 import { jsonSchemaOf, parsedAnswer, type Schema } from './schema.ts'
 import { isDryRun, recorded } from './trace.ts'
+import { WORDINGS } from './wordings.ts'
 
 /** How a model can be held to a structure: token by token, by a JSON Schema that the service takes, or not at all. */
 export type Hold = 'masks' | 'json_schema' | 'none'
@@ -57,17 +58,6 @@ export class AnswerError extends AnnealError {
     this.answer = answer
   }
 }
-
-/** What is said where an answer is asked for again; `{fault}` is what was wrong. */
-export const AGAIN_TEXT: string = `That is not the JSON that was asked for: {fault}
-Answer again, with the corrected JSON alone.`
-
-/** What is said behind the thoughts of `think`. */
-export const THEN_TEXT: string = 'Now give the answer alone, as JSON.'
-
-/** What is said to a model that cannot be held to a schema; `{schema}` is the JSON Schema. */
-export const SCHEMA_TEXT: string = `Answer with JSON alone that fits this JSON Schema:
-{schema}`
 
 const ASK: Readonly<Record<keyof AskOptions, true>> = {
   system: true,
@@ -145,12 +135,12 @@ async function typed<Output>(
   const json_schema = jsonSchemaOf(schema)
   const bound = backend.holds === 'none' ? {} : { structure: { json_schema } }
   const spelled =
-    backend.holds === 'none' ? SCHEMA_TEXT.replace('{schema}', () => JSON.stringify(json_schema)) : undefined
+    backend.holds === 'none' ? WORDINGS.schema.replace('{schema}', () => JSON.stringify(json_schema)) : undefined
   let messages: readonly ChatMessage[] = spelled === undefined ? call.messages : withText(call.messages, spelled)
   if (think > 0) {
     const { answer } = await answered(backend, { ...call, maxTokens: think })
     const { text } = answer
-    messages = [...call.messages, said(text), { role: 'user', content: THEN_TEXT }]
+    messages = [...call.messages, said(text), { role: 'user', content: WORDINGS.afterThoughts }]
     if (spelled !== undefined) messages = withText(messages, spelled)
   }
   for (let left = again; ; left--) {
@@ -165,7 +155,7 @@ async function typed<Output>(
         `answer: expected JSON of its schema, got ${parsed.fault} (asked ${again + 1} times)`,
         answer,
       )
-    const fault = AGAIN_TEXT.replace('{fault}', () => parsed.fault)
+    const fault = WORDINGS.again.replace('{fault}', () => parsed.fault)
     messages = [...messages, said(answer.text), { role: 'user', content: fault }]
   }
 }

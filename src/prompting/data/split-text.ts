@@ -1,6 +1,6 @@
 // A long text in parts that fit, cut where a reader would pause. Parts are ranges of the text: put together again they are the text.
 
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../../errors.ts'
 
 /** How a text is cut. */
 export interface SplitOptions {

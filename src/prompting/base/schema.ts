@@ -1,6 +1,6 @@
 // What a typed answer has to be: any Standard Schema (zod, valibot, arktype, …), checked by its own library.
 
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../../errors.ts'
 
 /** The part of Standard Schema that is used here (standardschema.dev), so that no library is needed. */
 export interface Schema<Output> {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { UsageError } from '../errors.ts'
-import { fakeLm } from '../lm/fake-lm.ts'
-import type { GenerateRequest } from '../lm/lm.ts'
+import { UsageError } from '../../errors.ts'
+import { fakeLm } from '../../lm/fake-lm.ts'
+import type { GenerateRequest } from '../../lm/lm.ts'
+import { prompt, quote } from '../data/prompt.ts'
 import { localModel } from './local-model.ts'
 import { AnswerError, type Backend, modelOf } from './model.ts'
-import { prompt, quote } from './prompt.ts'
 import { dryRun, program, type TracedCall, trace } from './trace.ts'
 
 const lastText = (request: GenerateRequest): string =>

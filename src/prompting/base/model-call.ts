@@ -1,8 +1,8 @@
 // One call of a model, whatever is behind it.
 
-import type { Tool, ToolChoice } from '../chat/request.ts'
-import type { Structure } from '../grammar/grammar.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
+import type { Tool, ToolChoice } from '../../chat/request.ts'
+import type { Structure } from '../../grammar/grammar.ts'
+import type { ChatMessage } from '../../text/chat-template.ts'
 
 /** How an answer is made. What is left out is the model's own. */
 export interface ModelSettings {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { fakeLm } from '../lm/fake-lm.ts'
-import { guard, noSecrets, REFUSAL, rule } from './guard.ts'
-import { localModel } from './local-model.ts'
-import type { Model } from './model.ts'
-import { fallback, route } from './route.ts'
-import { trace } from './trace.ts'
+import { fakeLm } from '../../lm/fake-lm.ts'
+import { localModel } from '../base/local-model.ts'
+import type { Model } from '../base/model.ts'
+import { fallback, route } from '../base/route.ts'
+import { trace } from '../base/trace.ts'
+import { WORDINGS } from '../base/wordings.ts'
+import { guard, noSecrets, rule } from './guard.ts'
 
 /** A model that says what `reply` makes of the last message and the seed, and how many tokens it was let make. */
 function replying(reply: (text: string, seed: number) => string) {
@@ -37,7 +38,7 @@ describe('guard', () => {
     const upper = rule('upper', (text) => ({ rewrite: text.toUpperCase() }))
     expect(await guard(model, { input: [upper] }).ask('abc')).toBe('You said ABC')
     const before = made.tokens
-    expect(await guard(model, { input: [noE] }).ask('hello')).toBe(REFUSAL)
+    expect(await guard(model, { input: [noE] }).ask('hello')).toBe(WORDINGS.refusal)
     expect(made.tokens).toBe(before)
     expect(await guard(model, { input: [noE], refusal: ({ rule, why }) => `${rule}: ${why}` }).ask('e')).toBe(
       'no e: no e',
@@ -48,20 +49,22 @@ describe('guard', () => {
         { role: 'user', content: 'x' },
         { role: 'tool', content: 'evil' },
       ]),
-    ).toBe(REFUSAL)
+    ).toBe(WORDINGS.refusal)
   })
   it('gives out nothing that was not looked at, and stops the model', async () => {
     const { model, made } = replying(() => `All is good. ${'Oh. '.repeat(3)}Evil words. ${'Oh no. '.repeat(200)}`)
     const safe = guard(model, { output: [rule('no evil', (text) => !/evil/i.test(text))] })
     let text = ''
     for await (const delta of safe.stream('x')) text += delta
-    expect(text).toBe(`All is good. Oh. Oh. Oh.${REFUSAL}`)
+    expect(text).toBe(`All is good. Oh. Oh. Oh.${WORDINGS.refusal}`)
     expect(made.tokens).toBeLessThan(60)
   })
   it('draws again with another seed', async () => {
     const { model } = replying((_, seed) => (seed < 12 ? 'bed.' : 'good.'))
     expect(await guard(model, { output: [noE], onRefuse: 'retry' }).ask('x', { seed: 10 })).toBe('good.')
-    expect(await guard(model, { output: [noE], onRefuse: 'retry', again: 1 }).ask('x', { seed: 10 })).toBe(REFUSAL)
+    expect(await guard(model, { output: [noE], onRefuse: 'retry', again: 1 }).ask('x', { seed: 10 })).toBe(
+      WORDINGS.refusal,
+    )
   })
   it('writes secrets over, but not what only looks like them', async () => {
     const { model } = replying((text) => text)

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../../errors.ts'
+import { type Backend, modelOf } from '../base/model.ts'
+import { trace } from '../base/trace.ts'
 import { AgentError, type AgentEvent, agent, tool } from './agent.ts'
-import { type Backend, modelOf } from './model.ts'
-import { trace } from './trace.ts'
 
 type Say = string | { name: string; arguments: string }[]
 

@@ -1,9 +1,9 @@
 // A question about a text that no context holds: asked of its parts, and of what they gave.
 
-import { UsageError } from '../errors.ts'
-import type { AskOptions, Model } from './model.ts'
-import type { PromptInput } from './prompt.ts'
-import type { Schema } from './schema.ts'
+import { UsageError } from '../../errors.ts'
+import type { AskOptions, Model } from '../base/model.ts'
+import type { Schema } from '../base/schema.ts'
+import type { PromptInput } from '../data/prompt.ts'
 
 /** What is asked of the parts, and of their notes. */
 export interface MapReduceOptions<Output = string> {

@@ -1,7 +1,7 @@
 // What two services say differently.
 
-import type { ChatPiece } from '../chat/answer.ts'
-import { AnnealError } from '../errors.ts'
+import type { ChatPiece } from '../../chat/answer.ts'
+import { AnnealError } from '../../errors.ts'
 import type { ModelCall } from './model-call.ts'
 
 /** How a service says a call, and what its events mean. */

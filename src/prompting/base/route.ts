@@ -1,6 +1,6 @@
 // Which of several models is asked: by a rule of the program's own, with another one at hand where the first does not do.
 
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../../errors.ts'
 import { type Model, modelOf } from './model.ts'
 import type { ModelCall } from './model-call.ts'
 

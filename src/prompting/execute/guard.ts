@@ -1,10 +1,11 @@
 // Rules around a model: what may go in, what may come out. A rule lets a text pass, writes it anew or refuses it; what comes out is looked at
 // while it is written, sentence by sentence, and nothing that was not looked at leaves.
 
-import type { ChatPiece } from '../chat/answer.ts'
-import { UsageError } from '../errors.ts'
-import { type Model, modelOf } from './model.ts'
-import type { ModelCall } from './model-call.ts'
+import type { ChatPiece } from '../../chat/answer.ts'
+import { UsageError } from '../../errors.ts'
+import { type Model, modelOf } from '../base/model.ts'
+import type { ModelCall } from '../base/model-call.ts'
+import { WORDINGS } from '../base/wordings.ts'
 
 /** What a rule says of a text: nothing, and it passes; another text in its place; or why it does not pass. */
 export type Verdict = undefined | { rewrite: string } | { refuse: string }
@@ -38,14 +39,11 @@ export interface GuardOptions {
    * `refusal`. Default: `refusal`.
    */
   onRefuse?: 'refusal' | 'retry'
-  /** Default {@link REFUSAL}. A function hears which rule it was, and why. */
+  /** Default {@link WORDINGS}'s `refusal`. A function hears which rule it was, and why. */
   refusal?: string | ((broken: { rule: string; why: string }) => string)
   /** Times to draw again. Default 2. */
   again?: number
 }
-
-/** What is said where a rule refuses. */
-export const REFUSAL: string = 'I cannot help with that here.'
 
 /**
  * A model behind rules.
@@ -54,7 +52,7 @@ export const REFUSAL: string = 'I cannot help with that here.'
  * const safe = guard(model, { output: [rule('no diagnosis', (text) => !/you have (depression|ADHD)/i.test(text))] })
  */
 export function guard(model: Model, options: GuardOptions): Model {
-  const { input = [], output = [], onRefuse = 'refusal', refusal = REFUSAL, again = 2 } = options
+  const { input = [], output = [], onRefuse = 'refusal', refusal = WORDINGS.refusal, again = 2 } = options
   if (onRefuse !== 'refusal' && onRefuse !== 'retry')
     throw new UsageError(`onRefuse: expected refusal or retry, got ${JSON.stringify(onRefuse)}`)
   const instead = (broken: { rule: string; why: string }): string =>

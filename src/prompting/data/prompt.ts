@@ -1,8 +1,8 @@
 // A prompt as a template whose values are data: the author's words and those of others stay apart until the text is made, and values
 // that nobody gave are errors, not the word "undefined".
 
-import { UsageError } from '../errors.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
+import { UsageError } from '../../errors.ts'
+import type { ChatMessage } from '../../text/chat-template.ts'
 
 /** What may stand in a template. */
 export type PromptValue = string | number | bigint | boolean | PromptText | readonly PromptValue[]

@@ -1,14 +1,14 @@
 // A model with tools: it calls, they answer, until it says what it has found or the budget is spent. What goes wrong in a tool is told to
 // the model, not thrown; what goes on for ever is ended.
 
-import type { ToolCall } from '../chat/answer.ts'
-import type { Tool } from '../chat/request.ts'
-import { AnnealError, messageOf, UsageError } from '../errors.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
-import { answered, type Model } from './model.ts'
-import type { ModelSettings } from './model-call.ts'
-import { messagesOf, type PromptInput, type PromptText } from './prompt.ts'
-import { jsonSchemaOf, type Schema } from './schema.ts'
+import type { ToolCall } from '../../chat/answer.ts'
+import type { Tool } from '../../chat/request.ts'
+import { AnnealError, messageOf, UsageError } from '../../errors.ts'
+import type { ChatMessage } from '../../text/chat-template.ts'
+import { answered, type Model } from '../base/model.ts'
+import type { ModelSettings } from '../base/model-call.ts'
+import { jsonSchemaOf, type Schema } from '../base/schema.ts'
+import { messagesOf, type PromptInput, type PromptText } from '../data/prompt.ts'
 
 /** A function that a model may call; `tool` makes one. */
 export interface AgentTool {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { UsageError } from '../errors.ts'
-import { fakeLm } from '../lm/fake-lm.ts'
-import { createServer } from '../serve/server.ts'
+import { UsageError } from '../../errors.ts'
+import { fakeLm } from '../../lm/fake-lm.ts'
+import { createServer } from '../../serve/server.ts'
+import { prompt } from '../data/prompt.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import { ServiceError } from './dialect.ts'
 import { localModel } from './local-model.ts'
 import type { Model } from './model.ts'
-import { prompt } from './prompt.ts'
 import { trace } from './trace.ts'
 
 type Fetch = NonNullable<ConnectOptions['fetch']>

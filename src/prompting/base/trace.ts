@@ -1,8 +1,8 @@
 // What a program asked of its models: every call with its exact text, and where in the program it was. Nothing is recorded unless asked for.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ChatAnswer } from '../chat/answer.ts'
-import { messageOf } from '../errors.ts'
+import type { ChatAnswer } from '../../chat/answer.ts'
+import { messageOf } from '../../errors.ts'
 import type { ModelCall } from './model-call.ts'
 
 /** One call of a model. */

@@ -1,11 +1,11 @@
 // A model of ours as programs ask it: in this process, bound by masks, with every text and id known.
 
-import { chat } from '../chat/chat.ts'
-import { chatPrompt } from '../chat/plan.ts'
-import type { ChatRequest } from '../chat/request.ts'
-import { UnsupportedError } from '../errors.ts'
-import type { Embedder } from '../lm/embedder.ts'
-import type { Lm } from '../lm/lm.ts'
+import { chat } from '../../chat/chat.ts'
+import { chatPrompt } from '../../chat/plan.ts'
+import type { ChatRequest } from '../../chat/request.ts'
+import { UnsupportedError } from '../../errors.ts'
+import type { Embedder } from '../../lm/embedder.ts'
+import type { Lm } from '../../lm/lm.ts'
 import { type Model, modelOf } from './model.ts'
 import type { ModelCall } from './model-call.ts'
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { UsageError } from '../errors.ts'
-import { fakeLm } from '../lm/fake-lm.ts'
-import { localModel } from './local-model.ts'
+import { UsageError } from '../../errors.ts'
+import { fakeLm } from '../../lm/fake-lm.ts'
+import { localModel } from '../base/local-model.ts'
+import { trace } from '../base/trace.ts'
+import { prompt } from '../data/prompt.ts'
+import { splitText } from '../data/split-text.ts'
 import { mapReduce } from './map-reduce.ts'
-import { prompt } from './prompt.ts'
-import { splitText } from './split-text.ts'
-import { trace } from './trace.ts'
 
 describe('splitText', () => {
   it('gives parts that fit, and that are the text put together', () => {

@@ -1,6 +1,6 @@
 // A value that keeps to a structure as far as it can be read off: what stands for an answer in a dry run.
 
-import type { Structure } from '../grammar/grammar.ts'
+import type { Structure } from '../../grammar/grammar.ts'
 
 /** A text of the structure; of one that cannot be read off, a word in brackets. */
 export function exampleOf(structure: Structure): string {

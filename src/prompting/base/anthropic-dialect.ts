@@ -1,8 +1,8 @@
 // Calls in the words of Anthropic's messages.
 
-import type { ChatDelta, ChatFinishReason } from '../chat/answer.ts'
-import { UnsupportedError } from '../errors.ts'
-import type { ChatMessage } from '../text/chat-template.ts'
+import type { ChatDelta, ChatFinishReason } from '../../chat/answer.ts'
+import { UnsupportedError } from '../../errors.ts'
+import type { ChatMessage } from '../../text/chat-template.ts'
 import { type Dialect, ServiceError } from './dialect.ts'
 import type { ModelCall } from './model-call.ts'
 

@@ -1,0 +1,15 @@
+// Every text that this framework says to a model or for one, unasked. Traces show them; nothing else is ever added.
+
+/** What the framework itself says: to a model that is asked again, to one that has thought, and to a person who is refused. */
+export const WORDINGS = {
+  /** Where an answer is asked for again; `{fault}` is what was wrong. */
+  again: `That is not the JSON that was asked for: {fault}
+Answer again, with the corrected JSON alone.`,
+  /** Behind the thoughts of `think`. */
+  afterThoughts: 'Now give the answer alone, as JSON.',
+  /** To a model that cannot be held to a schema; `{schema}` is the JSON Schema. */
+  schema: `Answer with JSON alone that fits this JSON Schema:
+{schema}`,
+  /** What a guard says where a rule refuses. */
+  refusal: 'I cannot help with that here.',
+} as const
