@@ -1,6 +1,7 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
 
 export { type ConnectOptions, connect } from './base/connect.ts'
+export type { Constraint, Standing } from './base/constraint.ts'
 export { ServiceError } from './base/dialect.ts'
 export { type LocalModelOptions, localModel } from './base/local-model.ts'
 export {
@@ -38,3 +39,4 @@ export {
 } from './execute/agent.ts'
 export { type GuardOptions, guard, noSecrets, type Rule, rule, type Verdict } from './execute/guard.ts'
 export { type MapReduceOptions, mapReduce } from './execute/map-reduce.ts'
+export { type CountRange, type NumberRange, where } from './execute/where.ts'
