@@ -13,6 +13,7 @@ const WITHOUT_TENSORS = [
   './chat',
   './ai-sdk',
   './eval',
+  './retrieve',
   './report',
   './methods',
 ]
