@@ -2,6 +2,7 @@
 
 export { type ConnectOptions, connect } from './base/connect.ts'
 export type { Constraint, Standing } from './base/constraint.ts'
+export type { Cost } from './base/cost.ts'
 export { ServiceError } from './base/dialect.ts'
 export { type LocalModelOptions, localModel } from './base/local-model.ts'
 export {
@@ -12,10 +13,13 @@ export {
   type Model,
   modelOf,
 } from './base/model.ts'
-export type { ModelCall, ModelSettings } from './base/model-call.ts'
-export { fallback, type RouteOptions, route } from './base/route.ts'
+export type { AnswerToken, ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } from './base/model-call.ts'
+export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
+export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'
-export { dryRun, program, type Traced, type TracedCall, trace } from './base/trace.ts'
+export { dryRun, note, program, type Traced, type TraceOptions, trace } from './base/trace.ts'
+export { readTrace } from './base/trace-file.ts'
+export type { Trace, TracedCall, TraceNote } from './base/traced-call.ts'
 export { WORDINGS } from './base/wordings.ts'
 export {
   type PromptInput,

@@ -3,10 +3,15 @@
 import { UnsupportedError, UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import { anthropic } from './anthropic-dialect.ts'
+import { collectAnswer } from './collect-answer.ts'
+import { type Cost, checkCost } from './cost.ts'
 import { ServiceError } from './dialect.ts'
+import { firstTokenScores } from './first-token-scores.ts'
 import { type Model, modelOf } from './model.ts'
+import type { ModelCall, ModelPiece } from './model-call.ts'
 import { openAi } from './openai-dialect.ts'
 import { Pace } from './pace.ts'
+import { note } from './trace.ts'
 
 /** How a service is reached. */
 export interface ConnectOptions {
@@ -28,6 +33,8 @@ export interface ConnectOptions {
   headers?: Readonly<Record<string, string>>
   /** Further fields of every request, such as `{ reasoning_effort: 'low' }`. */
   body?: Readonly<Record<string, unknown>>
+  /** What a million tokens cost, for traces and routes. */
+  cost?: Cost
   /** Instead of the global one. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
@@ -42,6 +49,7 @@ const OPTIONS: Readonly<Record<keyof ConnectOptions, true>> = {
   timeoutSeconds: true,
   headers: true,
   body: true,
+  cost: true,
   fetch: true,
 }
 
@@ -55,41 +63,63 @@ export function connect(url: string, options: ConnectOptions): Model {
   checkOptionNames('connect', options, OPTIONS)
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new UsageError(`connect: expected an address such as https://host/v1, got ${JSON.stringify(url)}`)
-  const { model, dialect: kind = 'openai', jsonSchema = true, timeoutSeconds = 120, retries = 4 } = options
+  const { model, dialect: kind = 'openai', jsonSchema = true, timeoutSeconds = 120, retries = 4, cost } = options
+  checkCost(cost)
   const dialect = kind === 'anthropic' ? anthropic : openAi
   const key = options.key ?? process.env[dialect.keyName]
   const pace = new Pace({ concurrency: options.concurrency ?? 8, retries })
   const { fetch = globalThis.fetch } = options
   const target = url.replace(/\/+$/, '') + dialect.path
+  async function* answer(call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
+    const { structure, signal } = call
+    if (structure !== undefined && !('json_schema' in structure))
+      throw new UnsupportedError(
+        `${model}: expected a JSON Schema, which is all that a service is held to, got another structure`,
+      )
+    if ((call.logprobs || call.topLogprobs !== undefined) && !dialect.tellsLogprobs)
+      throw new UnsupportedError(
+        `${model}: expected a call without logprobs, which the dialect ${kind} has no words for`,
+      )
+    const stop = new AbortController()
+    const any = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers },
+      body: JSON.stringify({ ...dialect.body(call, model), ...options.body }),
+      signal: any,
+    }
+    const place = await pace.enter(any)
+    try {
+      const response = await pace.try(
+        () => posted(fetch, target, init, timeoutSeconds, key),
+        any,
+        (error, seconds) => note('connect', { retried: error, waited: seconds, places: pace.places }),
+      )
+      const events = eventsOf(response, timeoutSeconds, () => stop.abort())
+      yield* dialect.pieces(events, call)
+    } finally {
+      stop.abort()
+      place.leave()
+    }
+  }
   return modelOf({
     name: model,
     holds: jsonSchema ? 'json_schema' : 'none',
-    async *answer(call) {
-      const { structure, signal } = call
-      if (structure !== undefined && !('json_schema' in structure))
-        throw new UnsupportedError(
-          `${model}: expected a JSON Schema, which is all that a service is held to, got another structure`,
+    ...(cost !== undefined && { cost }),
+    answer,
+    ...(dialect.tellsLogprobs && {
+      score: async (call: ModelCall, texts: readonly string[]) => {
+        const { tokens = [] } = await collectAnswer(
+          answer({ ...call, maxTokens: 1, temperature: 0, topLogprobs: MOST_LOGPROBS }),
         )
-      const stop = new AbortController()
-      const any = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
-      const init = {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers },
-        body: JSON.stringify({ ...dialect.body(call, model), ...options.body }),
-        signal: any,
-      }
-      const place = await pace.enter(any)
-      try {
-        const response = await pace.try(() => posted(fetch, target, init, timeoutSeconds), any)
-        const events = eventsOf(response, timeoutSeconds, () => stop.abort())
-        yield* dialect.pieces(events, call)
-      } finally {
-        stop.abort()
-        place.leave()
-      }
-    },
+        return firstTokenScores(tokens[0], texts, model)
+      },
+    }),
   })
 }
+
+/** As many as the services tell. */
+const MOST_LOGPROBS = 20
 
 /** A response that streams. ServiceError where the way, the service or the request is at fault; the first two are worth another try. */
 async function posted(
@@ -97,6 +127,7 @@ async function posted(
   url: string,
   init: RequestInit,
   seconds: number,
+  key: string | undefined,
 ): Promise<Response> {
   const signal = AbortSignal.any([init.signal!, AbortSignal.timeout(seconds * 1000)])
   let response: Response
@@ -108,7 +139,9 @@ async function posted(
     throw new ServiceError(`${url}: expected an answer, got none (${message})`, { cause })
   }
   if (response.ok) return response
-  const text = (await response.text()).replaceAll(/\s+/g, ' ').slice(0, 300)
+  // Some services say the key that they were given.
+  const said = await response.text()
+  const text = (key ? said.replaceAll(key, '(key)') : said).replaceAll(/\s+/g, ' ').slice(0, 300)
   throw Object.assign(
     new ServiceError(`${url}: expected an answer, got HTTP ${response.status} ${text}`, { status: response.status }),
     { headers: response.headers },

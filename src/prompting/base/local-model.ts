@@ -5,9 +5,10 @@ import { chatPrompt } from '../../chat/plan.ts'
 import type { ChatRequest } from '../../chat/request.ts'
 import { UnsupportedError } from '../../errors.ts'
 import type { Embedder } from '../../lm/embedder.ts'
-import type { Lm } from '../../lm/lm.ts'
+import type { Lm, TokenLogProb } from '../../lm/lm.ts'
+import { type Cost, checkCost } from './cost.ts'
 import { type Model, modelOf } from './model.ts'
-import type { ModelCall } from './model-call.ts'
+import type { AnswerToken, ModelCall, ModelPiece } from './model-call.ts'
 
 /** What all calls of a local model have in common. */
 export interface LocalModelOptions extends Pick<ChatRequest, 'adapter' | 'cacheSalt' | 'variables' | 'promptLookup'> {
@@ -15,6 +16,8 @@ export interface LocalModelOptions extends Pick<ChatRequest, 'adapter' | 'cacheS
   name?: string
   /** What `embed` asks. Default: the model itself. */
   embedder?: Embedder
+  /** What a million tokens cost, for traces and routes. */
+  cost?: Cost
 }
 
 /**
@@ -25,22 +28,32 @@ export interface LocalModelOptions extends Pick<ChatRequest, 'adapter' | 'cacheS
  * const word = await model.ask(prompt`Name a colour.`, { maxTokens: 5 })
  */
 export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
-  const { name = lm.info?.name ?? 'model', embedder, ...common } = options
+  const { name = lm.info?.name ?? 'model', embedder, cost, ...common } = options
+  checkCost(cost)
+  const { cacheSalt: _, ...setup } = common
   const requestOf = ({ maxTokens, ...call }: ModelCall): ChatRequest => ({
     ...common,
     ...call,
     ...(maxTokens !== undefined && { maxNewTokens: maxTokens }),
   })
-  return modelOf({
-    name,
-    holds: 'masks',
-    answer: (call) => {
-      if (lm.canChat) return chat(lm, requestOf(call))
+  const checkChat = (): void => {
+    if (!lm.canChat)
       throw new UnsupportedError(
         `${name}: expected a model with a chat template, got one without. Add chat_template.jinja to the model`,
       )
+  }
+  return modelOf({
+    name,
+    holds: 'masks',
+    setup: { ...(lm.info?.revision !== undefined && { revision: lm.info.revision }), ...setup },
+    ...(cost !== undefined && { cost }),
+    answer: (call) => {
+      checkChat()
+      const pieces = chat(lm, requestOf(call))
+      return call.logprobs || call.topLogprobs ? told(lm, pieces) : pieces
     },
     read: (call) => {
+      checkChat()
       const prompt = chatPrompt(lm, requestOf(call))
       const { messages, ...rest } = prompt
       return {
@@ -58,5 +71,33 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
         )
       throw new UnsupportedError(`${name}: expected a model that gives vectors, got one without. Give \`embedder\``)
     },
+    score: async (call, texts) => {
+      checkChat()
+      const ids = lm.encode(chatPrompt(lm, requestOf(call)))
+      const { adapter, cacheSalt } = common
+      const scores = await lm.score(
+        texts.map((text) => [...ids, ...lm.encode({ prompt: text, addSpecialTokens: false })]),
+        {
+          from: texts.map(() => ids.length),
+          ...(adapter !== undefined && { adapter }),
+          ...(cacheSalt !== undefined && { cacheSalt }),
+          ...(call.signal !== undefined && { signal: call.signal }),
+        },
+      )
+      return scores.map((places) => places.slice(ids.length).reduce<number>((sum, place) => sum + (place ?? 0), 0))
+    },
   })
+}
+
+/** Pieces with their tokens as texts. */
+async function* told(lm: Lm, pieces: AsyncIterable<ModelPiece>): AsyncGenerator<ModelPiece, void, undefined> {
+  const textOf = (id: number): string =>
+    lm.tokenBytes === undefined ? lm.decode([id]) : new TextDecoder().decode(lm.tokenBytes(id))
+  const token = ({ id, logprob, top }: TokenLogProb): AnswerToken => ({
+    token: textOf(id),
+    logprob,
+    top: top.map((other) => ({ token: textOf(other.id), logprob: other.logprob })),
+  })
+  for await (const piece of pieces)
+    yield piece.logprobs === undefined ? piece : { ...piece, tokens: piece.logprobs.map(token) }
 }

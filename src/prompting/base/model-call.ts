@@ -1,6 +1,7 @@
-// One call of a model, whatever is behind it.
+// One call of a model, whatever is behind it, and what comes of it.
 
-import type { Tool, ToolChoice } from '../../chat/request.ts'
+import type { ChatAnswer, ChatPiece } from '../../chat/answer.ts'
+import type { ChatRequest, Tool, ToolChoice } from '../../chat/request.ts'
 import type { Structure } from '../../grammar/grammar.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 
@@ -14,6 +15,10 @@ export interface ModelSettings {
   seed?: number
   /** Texts that end the answer. */
   stop?: readonly string[]
+  /** The log-probability of each token, as `tokens` of the answer, where the model tells them. Traces have them. */
+  logprobs?: boolean
+  /** Besides, so many of the most probable tokens at each place. */
+  topLogprobs?: number
   signal?: AbortSignal
 }
 
@@ -24,4 +29,27 @@ export interface ModelCall extends ModelSettings {
   readonly toolChoice?: ToolChoice
   /** What the answer's text has to be. */
   readonly structure?: Structure
+}
+
+/** What the answers of a model in this process depend on besides the call. */
+export interface ModelSetup extends Pick<ChatRequest, 'adapter' | 'variables' | 'promptLookup'> {
+  /** Which version of the model it is. */
+  revision?: string
+}
+
+/** A token of an answer as text, the natural logarithm of its probability, and what else might have stood there. */
+export interface AnswerToken {
+  readonly token: string
+  readonly logprob: number
+  readonly top: readonly { readonly token: string; readonly logprob: number }[]
+}
+
+/** A part of an answer; `tokens` where log-probabilities were asked for. */
+export interface ModelPiece extends ChatPiece {
+  tokens?: readonly AnswerToken[]
+}
+
+/** A whole answer. */
+export interface ModelAnswer extends ChatAnswer {
+  tokens?: readonly AnswerToken[]
 }

@@ -6,7 +6,8 @@ import type { GenerateRequest } from '../../lm/lm.ts'
 import { prompt, quote } from '../data/prompt.ts'
 import { localModel } from './local-model.ts'
 import { AnswerError, type Backend, modelOf } from './model.ts'
-import { dryRun, program, type TracedCall, trace } from './trace.ts'
+import { dryRun, program, trace } from './trace.ts'
+import type { TracedCall } from './traced-call.ts'
 
 const lastText = (request: GenerateRequest): string =>
   String((request as unknown as { messages: { content: unknown }[] }).messages.at(-1)!.content)

@@ -3,16 +3,17 @@
 // the check fails.
 
 import { randomInt } from 'node:crypto'
-import { type ChatAnswer, type ChatPiece, collectChat } from '../../chat/answer.ts'
-import { AnnealError, UsageError } from '../../errors.ts'
+import { AnnealError, UnsupportedError, UsageError } from '../../errors.ts'
 import type { Structure } from '../../grammar/grammar.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import { messagesOf, type PromptInput, type PromptText } from '../data/prompt.ts'
+import { collectAnswer } from './collect-answer.ts'
+import type { Cost } from './cost.ts'
 import { exampleOf } from './example.ts'
-import type { ModelCall, ModelSettings } from './model-call.ts'
+import type { ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } from './model-call.ts'
 import { jsonSchemaOf, parsedAnswer, type Schema } from './schema.ts'
-import { isDryRun, recorded } from './trace.ts'
+import { amend, isDryRun, recordedPieces, recordedScores } from './trace.ts'
 import { WORDINGS } from './wordings.ts'
 
 /** How a model can be held to a structure: token by token, by a JSON Schema that the service takes, or not at all. */
@@ -22,11 +23,17 @@ export type Hold = 'masks' | 'json_schema' | 'none'
 export interface Backend {
   readonly name: string
   readonly holds: Hold
-  answer(call: ModelCall): AsyncIterable<ChatPiece>
+  /** What its answers depend on besides the call; traces tell it, and replay needs it. */
+  readonly setup?: ModelSetup
+  /** What its tokens cost. */
+  readonly cost?: Cost
+  answer(call: ModelCall): AsyncIterable<ModelPiece>
   /** What the model would read, where that can be told. */
   read?(call: ModelCall): { text?: string; ids?: readonly number[] }
   /** Vectors of length 1. */
   embed?(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>
+  /** The natural logarithm of the probability that the answer begins with each of these texts, in their order. */
+  score?(call: ModelCall, texts: readonly string[]): Promise<readonly number[]>
 }
 
 /** How a question is put. */
@@ -47,13 +54,25 @@ export interface Model extends Backend {
   ask<Output = string>(input: PromptInput, options?: AskOptions<Output>): Promise<Output>
   /** The answer's text as it comes. */
   stream(input: PromptInput, options?: Omit<AskOptions, 'as' | 'again' | 'think'>): AsyncIterable<string>
+  /**
+   * How probable it is that the answer begins with each of these texts, as natural logarithms: a choice without reading an answer. Exact on
+   * a model of ours; of a service, what it tells of the first token. A text that begins another one has its probability too.
+   *
+   * @example
+   * const { yes, no } = await model.logprobs(prompt`Is this spam?\n${quote(mail)}`, ['yes', 'no'])
+   */
+  logprobs<Text extends string>(
+    input: PromptInput,
+    texts: readonly Text[],
+    options?: Pick<AskOptions, 'system' | 'signal'>,
+  ): Promise<Record<Text, number>>
 }
 
 /** An answer that is not what was asked for, however often. */
 export class AnswerError extends AnnealError {
   /** The last one. */
-  readonly answer: ChatAnswer
-  constructor(message: string, answer: ChatAnswer) {
+  readonly answer: ModelAnswer
+  constructor(message: string, answer: ModelAnswer) {
     super(message)
     this.answer = answer
   }
@@ -69,8 +88,11 @@ const ASK: Readonly<Record<keyof AskOptions, true>> = {
   topP: true,
   seed: true,
   stop: true,
+  logprobs: true,
+  topLogprobs: true,
   signal: true,
 }
+const SCORED: Readonly<Record<'system' | 'signal', true>> = { system: true, signal: true }
 
 /** A model of what is behind it. */
 export function modelOf(backend: Backend): Model {
@@ -78,53 +100,52 @@ export function modelOf(backend: Backend): Model {
     ...rest,
     seed: rest.seed ?? randomInt(2 ** 31),
   })
+  // What is made of a model has one's functions: it is a wrapper, whose own calls are recorded as such.
+  const isWrapper = 'ask' in backend
   const model: Model = {
     ...backend,
+    answer: (call) => recordedPieces(() => backend.answer(call), backend, call, isWrapper),
     async ask<Output>(input: PromptInput, options: AskOptions<Output> = {}): Promise<Output> {
       checkOptionNames('ask', options, ASK)
       const messages = messagesOf(input, options.system)
       const call = { ...settings(options), messages }
-      if (options.as === undefined) return (await answered(backend, call)).answer.text as Output
-      return typed(backend, call, options.as, options)
+      if (options.as === undefined) return (await answered(model, call)).answer.text as Output
+      return typed(model, call, options.as, options)
     },
     async *stream(input, options = {}) {
       checkOptionNames('stream', options, ASK)
       const call = { ...settings(options), messages: messagesOf(input, options.system) }
-      if (isDryRun()) {
-        yield (await answered(backend, call)).answer.text
-        return
+      for await (const piece of asked(model, call))
+        for (const delta of piece.deltas) if (delta.type === 'text') yield delta.text
+    },
+    async logprobs<Text extends string>(
+      input: PromptInput,
+      texts: readonly Text[],
+      options: Pick<AskOptions, 'system' | 'signal'> = {},
+    ): Promise<Record<Text, number>> {
+      checkOptionNames('logprobs', options, SCORED)
+      if (texts.length === 0 || texts.includes('' as Text))
+        throw new UsageError('logprobs: expected texts that are not empty, got none or an empty one')
+      const { system, ...more } = options
+      const call = { ...more, messages: messagesOf(input, system) }
+      const score = async (): Promise<Record<string, number>> => {
+        if (isDryRun()) return Object.fromEntries(texts.map((text) => [text, -Math.log(texts.length)]))
+        if (backend.score === undefined)
+          throw new UnsupportedError(
+            `${backend.name}: expected a model that tells log-probabilities, got one that does not`,
+          )
+        const found = await backend.score(call, texts)
+        return Object.fromEntries(texts.map((text, i) => [text, found[i]!]))
       }
-      yield* streamed(backend, call)
+      return recordedScores(score, backend, call, isWrapper) as Promise<Record<Text, number>>
     },
   }
   return model
 }
 
-/** The pieces of an answer's text, on record when it is over. */
-async function* streamed(backend: Backend, call: ModelCall): AsyncGenerator<string, void, undefined> {
-  const pieces: ChatPiece[] = []
-  let over = (): void => {}
-  const whole = new Promise<void>((resolve) => {
-    over = resolve
-  })
-  const done = recorded(backend.name, call, {
-    read: () => backend.read?.(call) ?? {},
-    answer: () => whole.then(() => collectChat(pieces)),
-  })
-  try {
-    for await (const piece of backend.answer(call)) {
-      pieces.push(piece)
-      for (const delta of piece.deltas) if (delta.type === 'text') yield delta.text
-    }
-  } finally {
-    over()
-    await done.catch(() => undefined) // whoever stopped listening has no end to record
-  }
-}
-
 /** Asks until the answer is what the schema says. */
 async function typed<Output>(
-  backend: Backend,
+  model: Model,
   call: ModelCall,
   schema: Schema<Output>,
   { again = 2, think = 0 }: Pick<AskOptions, 'again' | 'think'>,
@@ -133,23 +154,28 @@ async function typed<Output>(
     if (!(Number.isInteger(value) && value >= 0))
       throw new UsageError(`${name}: expected a whole number of at least 0, got ${value}`)
   const json_schema = jsonSchemaOf(schema)
-  const bound = backend.holds === 'none' ? {} : { structure: { json_schema } }
+  const bound = model.holds === 'none' ? {} : { structure: { json_schema } }
   const spelled =
-    backend.holds === 'none' ? WORDINGS.schema.replace('{schema}', () => JSON.stringify(json_schema)) : undefined
+    model.holds === 'none' ? WORDINGS.schema.replace('{schema}', () => JSON.stringify(json_schema)) : undefined
   let messages: readonly ChatMessage[] = spelled === undefined ? call.messages : withText(call.messages, spelled)
   if (think > 0) {
-    const { answer } = await answered(backend, { ...call, maxTokens: think })
+    const { answer } = await answered(model, { ...call, maxTokens: think })
     const { text } = answer
     messages = [...call.messages, said(text), { role: 'user', content: WORDINGS.afterThoughts }]
     if (spelled !== undefined) messages = withText(messages, spelled)
   }
+  let refused: number | undefined
   for (let left = again; ; left--) {
-    const { answer, reject } = await answered(backend, { ...call, ...bound, messages }, { json_schema })
+    const { answer, reject } = await answered(
+      model,
+      { ...call, ...bound, messages },
+      { structure: { json_schema }, again: refused },
+    )
     const parsed = await parsedAnswer(schema, answer.text)
     if ('value' in parsed) return parsed.value
     // What is made up keeps to the JSON Schema only as far as it can be read off.
     if (isDryRun()) return JSON.parse(answer.text) as Output
-    reject(parsed.fault)
+    refused = reject(parsed.fault)
     if (left === 0)
       throw new AnswerError(
         `answer: expected JSON of its schema, got ${parsed.fault} (asked ${again + 1} times)`,
@@ -172,19 +198,37 @@ function withText(messages: readonly ChatMessage[], text: string): ChatMessage[]
 
 const MADE_UP = '(an answer)'
 
-/** Asks once, on record; `structure` is what an answer would have that is made up. */
-export function answered(
-  backend: Backend,
+/** How `answered` records a call. */
+interface AnsweredOptions {
+  /** What an answer would have that is made up. Default: the call's. */
+  structure?: Structure | undefined
+  /** The id of the call whose answer was refused, so that this one is made. */
+  again?: number | undefined
+}
+
+/** Asks once, on record. `reject` says on record what is wrong with the answer, and gives the id of the call, for `again`. */
+export async function answered(
+  model: Model,
   call: ModelCall,
-  structure: Structure | undefined = call.structure,
-): Promise<{ answer: ChatAnswer; reject: (fault: string) => void }> {
-  const answer = isDryRun() ? async () => madeUp(structure) : () => collectChat(backend.answer(call))
-  return recorded(backend.name, call, { read: () => backend.read?.(call) ?? {}, answer })
+  options: AnsweredOptions = {},
+): Promise<{ answer: ModelAnswer; reject: (fault: string) => number | undefined }> {
+  const pieces = asked(model, call, options)
+  return { answer: await collectAnswer(pieces), reject: (fault) => amend(pieces, { fault }) }
+}
+
+function asked(
+  model: Model,
+  call: ModelCall,
+  { structure = call.structure, again }: AnsweredOptions = {},
+): AsyncIterable<ModelPiece> {
+  const pieces = isDryRun() ? recordedPieces(() => madeUp(structure), model, call) : model.answer(call)
+  if (again !== undefined) amend(pieces, { again })
+  return pieces
 }
 
 /** What stands for an answer in a dry run. */
-function madeUp(structure: Structure | undefined): ChatAnswer {
+async function* madeUp(structure: Structure | undefined): AsyncGenerator<ModelPiece, void, undefined> {
   const text = structure !== undefined ? exampleOf(structure) : MADE_UP
   const usage = { promptTokens: 0, completionTokens: 0, reasoningTokens: 0 }
-  return { text, reasoning: '', toolCalls: [], tokenIds: [], finishReason: 'stop', usage }
+  yield { deltas: [{ type: 'text', text }], tokenIds: [], finishReason: 'stop', usage }
 }

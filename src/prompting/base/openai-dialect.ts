@@ -1,7 +1,8 @@
 // Calls in the words of OpenAI's chat completions.
 
-import type { ChatDelta, ChatFinishReason, ChatPiece } from '../../chat/answer.ts'
+import type { ChatDelta, ChatFinishReason } from '../../chat/answer.ts'
 import { type Dialect, ServiceError } from './dialect.ts'
+import type { AnswerToken, ModelPiece } from './model-call.ts'
 
 /** A chunk of a stream, as far as it is read. */
 interface Chunk {
@@ -14,6 +15,7 @@ interface Chunk {
       tool_calls?: { index?: number; id?: string; function?: { name?: string; arguments?: string } }[]
     }
     finish_reason?: string | null
+    logprobs?: { content?: (TokenChunk & { top_logprobs?: TokenChunk[] })[] | null } | null
   }[]
   usage?: {
     prompt_tokens?: number
@@ -23,11 +25,17 @@ interface Chunk {
   } | null
 }
 
+interface TokenChunk {
+  token: string
+  logprob: number
+}
+
 const FINISH: Readonly<Record<string, ChatFinishReason>> = { stop: 'stop', length: 'length', tool_calls: 'tool_calls' }
 
 export const openAi: Dialect = {
   path: '/chat/completions',
   keyName: 'OPENAI_API_KEY',
+  tellsLogprobs: true,
   headers: (key) => (key === undefined ? {} : { authorization: `Bearer ${key}` }),
   body: ({ messages, tools, toolChoice, structure, ...settings }, model) => ({
     model,
@@ -39,6 +47,8 @@ export const openAi: Dialect = {
     top_p: settings.topP,
     seed: settings.seed,
     stop: settings.stop,
+    logprobs: settings.logprobs || settings.topLogprobs !== undefined || undefined,
+    top_logprobs: settings.topLogprobs,
     tools,
     tool_choice:
       typeof toolChoice === 'object' ? { type: 'function', function: { name: toolChoice.name } } : toolChoice,
@@ -58,11 +68,12 @@ export const openAi: Dialect = {
       const [choice] = choices
       finish = choice?.finish_reason ?? finish
       const deltas = deltasOf(choice?.delta ?? {}, names)
-      if (deltas.length > 0) yield { deltas, tokenIds: [] }
+      const tokens = choice?.logprobs?.content?.map(tokenOf) ?? []
+      if (deltas.length + tokens.length > 0) yield { deltas, tokenIds: [], ...(tokens.length > 0 && { tokens }) }
     }
     if (finish === undefined) throw new ServiceError('stream: expected a finish reason, got an end without one')
     const { prompt_tokens = 0, completion_tokens = 0, prompt_tokens_details, completion_tokens_details } = usage ?? {}
-    const end: ChatPiece = {
+    const end: ModelPiece = {
       deltas: [],
       tokenIds: [],
       finishReason: FINISH[finish] ?? 'stop',
@@ -76,6 +87,16 @@ export const openAi: Dialect = {
     yield end
   },
 }
+
+const tokenOf = ({
+  token,
+  logprob,
+  top_logprobs: top = [],
+}: TokenChunk & { top_logprobs?: TokenChunk[] }): AnswerToken => ({
+  token,
+  logprob,
+  top: top.map((other) => ({ token: other.token, logprob: other.logprob })),
+})
 
 type Written = Parameters<Dialect['body']>[0]['messages'][number]
 

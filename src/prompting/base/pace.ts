@@ -2,7 +2,7 @@
 // good answers as there are places.
 
 import { setTimeout } from 'node:timers/promises'
-import { UsageError } from '../../errors.ts'
+import { messageOf, UsageError } from '../../errors.ts'
 import { retryAfter } from '../../retry-after.ts'
 
 /** Milliseconds before the second try; twice as many before each further one. */
@@ -72,7 +72,11 @@ export class Pace {
   }
 
   /** Tries until it goes well, or is not worth another try. */
-  async try<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async try<T>(
+    attempt: () => Promise<T>,
+    signal: AbortSignal,
+    tell: (error: string, seconds: number) => void = () => {},
+  ): Promise<T> {
     for (let tried = 0; ; tried++) {
       try {
         const made = await attempt()
@@ -93,6 +97,7 @@ export class Pace {
         if (!isWorth || tried >= this.#retries) throw error
         const asked = headers === undefined ? undefined : retryAfter(headers)
         const wait = asked === undefined ? PAUSE * 2 ** tried * (0.5 + Math.random()) : Math.min(asked, LONGEST) * 1000
+        tell(messageOf(error), wait / 1000)
         await setTimeout(wait, undefined, { signal }).catch(() => signal.throwIfAborted())
       }
     }

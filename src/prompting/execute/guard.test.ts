@@ -77,7 +77,10 @@ describe('guard', () => {
   it('shows the model in a trace as it was asked', async () => {
     const { model } = replying((text) => text)
     const { calls } = await trace(() => guard(model, {}).ask('x'))
-    expect(calls.map(({ answer }) => answer!.text)).toEqual(['x'])
+    expect(calls.map(({ parent, answer }) => [parent, answer!.text])).toEqual([
+      [undefined, 'x'],
+      [0, 'x'],
+    ])
   })
 })
 

@@ -1,0 +1,47 @@
+// Traces in files: a line of JSON about the program, then one for each call.
+
+import { InputError } from '../../errors.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { readBounded } from '../../files/bounded-read.ts'
+import { checkOutputFile } from '../../files/output-file.ts'
+import { parseJson } from '../../files/read-json.ts'
+import type { Trace, TracedCall } from './traced-call.ts'
+
+const VERSION = 1
+const MOST_BYTES = 1 << 30
+
+/** Writes a trace, whole or not at all. Keys of services are not in it: calls do not have them. */
+export function saveTrace(file: string, { calls, ...about }: Trace): void {
+  checkOutputFile(file, 'file')
+  const { began, fault } = about
+  const lines = [{ anneal_trace: VERSION, began, ...(fault !== undefined && { fault }) }, ...calls]
+  writeFileAtomic(file, (sink) => {
+    for (const line of lines) sink.write(`${JSON.stringify(line)}\n`)
+  })
+}
+
+/** Reads a file of `trace`. InputError, with file and line, for what is none. */
+export function readTrace(file: string): Trace {
+  const lines = readBounded(file, MOST_BYTES).toString('utf8').split('\n')
+  if (lines.at(-1) === '') lines.pop()
+  const [head, ...calls] = lines.map((line, i) => parseJson(line, `${file}:${i + 1}`) as Record<string, unknown>)
+  if (head?.anneal_trace !== VERSION || typeof head.began !== 'number')
+    throw new InputError(`${file}: expected a trace of version ${VERSION}, got another file. Write one with trace()`)
+  for (const [i, call] of calls.entries())
+    if (
+      call?.id !== i ||
+      typeof call.model !== 'string' ||
+      !Array.isArray((call.call as { messages?: unknown })?.messages)
+    )
+      throw new InputError(`${file}:${i + 2}: expected call ${i} of a trace, got ${lines[i + 1]!.slice(0, 60)}`)
+  const { began, fault } = head
+  return { began, ...(typeof fault === 'string' && { fault }), calls: calls.map(withScores) }
+}
+
+/** JSON has no infinity: a text that the service did not tell of has null there. */
+function withScores(call: Record<string, unknown>): TracedCall {
+  const traced = call as unknown as TracedCall
+  if (traced.scores === undefined) return traced
+  const scores = Object.entries(traced.scores).map(([text, score]) => [text, score ?? Number.NEGATIVE_INFINITY])
+  return { ...traced, scores: Object.fromEntries(scores) as Record<string, number> }
+}
