@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { VERSION } from '../version.ts'
 import { ROUTES, type Route } from './routes.ts'
 
-/** OpenAPI 3.1: every route, its request, and the shape of its errors. */
-export function openApi(): object {
+/** OpenAPI 3.1: every route, its request, and the shape of its errors; then what is mounted beside them. */
+export function openApi(mounts: readonly { openApi?(): Record<string, object> }[] = []): object {
   const paths: Record<string, object> = {}
   for (const route of ROUTES) {
     const path = route.paths[0]!.replace(/:(\w+)(\{[^}]*\})?/, '{$1}')
@@ -18,6 +18,7 @@ export function openApi(): object {
     ['/metrics', 'Metrics in the format of Prometheus'],
   ] as const)
     paths[path] = { get: { summary, responses: { 200: { description: summary } } } }
+  for (const mount of mounts) Object.assign(paths, mount.openApi?.())
   const error = { type: 'object', properties: { error: ERROR }, required: ['error'] }
   return {
     openapi: '3.1.0',

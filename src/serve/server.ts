@@ -42,6 +42,20 @@ export interface ServerOptions extends GuardOptions, AdmissionOptions {
   stallSeconds?: number
   /** Hears of every request when it is over. */
   log?: (request: RequestSummary) => void
+  /** More paths behind the same checks of names, origins and keys, such as `serviceHandler` of `anneal/prompting/service` makes. */
+  mounts?: readonly Mount[]
+}
+
+/** Paths that are answered by somebody else, such as services. */
+export interface Mount {
+  /** As Hono writes them: `/services/:name`. */
+  readonly paths: readonly string[]
+  /** `body`: the JSON of a POST. */
+  fetch(request: Request, given: { body?: unknown }): Promise<Response>
+  /** What the OpenAPI document says of them, by path. */
+  openApi?(): Record<string, object>
+  /** Takes nothing new; resolves when what was begun has ended. */
+  drain?(): Promise<void>
 }
 
 /** A server of one model. */
@@ -68,6 +82,7 @@ const OPTIONS: Readonly<Record<keyof ServerOptions, true>> = {
   pingSeconds: true,
   stallSeconds: true,
   log: true,
+  mounts: true,
   keys: true,
   hostname: true,
   allowedHosts: true,
@@ -136,6 +151,17 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
       for (const [name, value] of headers) response.headers.set(name, value)
       return response
     })
+  const { mounts = [] } = options
+  for (const [path, mount] of mounts.flatMap((mount) => mount.paths.map((path) => [path, mount] as const)))
+    app.all(path, async ({ req, env: { trace } }) => {
+      trace.route = path
+      if (isDraining) throw draining()
+      if (req.method !== 'POST') return mount.fetch(req.raw, {})
+      const limits = options.maxBodyBytes === undefined ? {} : { maxBytes: options.maxBodyBytes }
+      const body = await readBody(req.raw, limits)
+      trace.request = body
+      return mount.fetch(req.raw, { body })
+    })
   const own = (path: string, answer: () => Response): void => {
     app.get(path, ({ env: { trace } }) => {
       trace.route = path
@@ -144,8 +170,7 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
   }
   own('/health', () => Response.json({ status: 'ok' }))
   own('/ready', () => {
-    if (isDraining)
-      throw new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
+    if (isDraining) throw draining()
     return Response.json({ status: 'ready' })
   })
   // For whoever opens the bare address in a browser.
@@ -158,7 +183,7 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     stopWatching ??= metrics.watchLag() // from the first time that somebody looks
     return metrics.toResponse()
   })
-  own('/openapi.json', () => Response.json(openApi()))
+  own('/openapi.json', () => Response.json(openApi(mounts)))
   app.notFound(({ req }) => {
     throw notFound(req.method, req.path)
   })
@@ -184,10 +209,10 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
     get load() {
       return { waiting: admission.waiting, running: admission.running }
     },
-    drain: () => {
+    drain: async () => {
       isDraining = true
       stopWatching?.()
-      return admission.drain()
+      await Promise.all([admission.drain(), ...mounts.map((mount) => mount.drain?.())])
     },
     fetch: async (request) => {
       const trace = new RequestTrace(requestId(request), request.method, { metrics, log: options.log })
@@ -207,6 +232,9 @@ export function createServer(lm: Lm, options: ServerOptions = {}): Server {
 interface Bindings {
   trace: RequestTrace
 }
+
+const draining = (): ApiError =>
+  new ApiError(503, 'server: expected one that goes on, got one that is about to stop', { code: 'draining' })
 
 /** The one that the client gave, where it is fit for a header and a log. */
 function requestId(request: Request): string {

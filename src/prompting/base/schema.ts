@@ -10,7 +10,10 @@ export interface Schema<Output> {
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
     readonly types?: { readonly input: unknown; readonly output: Output } | undefined
     /** Of libraries that give JSON Schemas. */
-    readonly jsonSchema?: { readonly input: (options: { target: string }) => Record<string, unknown> }
+    readonly jsonSchema?: {
+      readonly input: (options: { target: string }) => Record<string, unknown>
+      readonly output?: (options: { target: string }) => Record<string, unknown>
+    }
   }
 }
 

@@ -1,0 +1,5 @@
+// The subpath `anneal/prompting/service`: programs as services, and tools over MCP. Nothing here needs LibTorch.
+
+export { type Service, type ServiceCallOptions, type ServiceOptions, service } from './service.ts'
+export { type FaultCode, ServiceFault } from './service-fault.ts'
+export { type ServiceHandler, type ServiceHandlerOptions, serviceHandler } from './service-handler.ts'
