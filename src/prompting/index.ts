@@ -1,5 +1,6 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
 
+export { type CacheCounts, type CachedModel, type CacheOptions, cached } from './base/cached.ts'
 export { type ConnectOptions, connect } from './base/connect.ts'
 export type { Constraint, Standing } from './base/constraint.ts'
 export type { Cost } from './base/cost.ts'
@@ -13,7 +14,15 @@ export {
   type Model,
   modelOf,
 } from './base/model.ts'
-export type { AnswerToken, ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } from './base/model-call.ts'
+export type {
+  AnswerToken,
+  CacheHit,
+  ModelAnswer,
+  ModelCall,
+  ModelPiece,
+  ModelSettings,
+  ModelSetup,
+} from './base/model-call.ts'
 export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
 export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'

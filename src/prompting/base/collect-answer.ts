@@ -1,21 +1,28 @@
 // An answer's pieces as one.
 
 import { collectChat } from '../../chat/answer.ts'
-import type { AnswerToken, ModelAnswer, ModelPiece } from './model-call.ts'
+import type { AnswerToken, CacheHit, ModelAnswer, ModelPiece } from './model-call.ts'
 
 /** Waits for an answer to end and joins its pieces. */
 export async function collectAnswer(pieces: AsyncIterable<ModelPiece> | Iterable<ModelPiece>): Promise<ModelAnswer> {
-  const tokens: AnswerToken[] = []
-  const answer = await collectChat(listened(pieces, tokens))
-  return tokens.length > 0 ? { ...answer, tokens } : answer
+  const heard: Heard = { tokens: [] }
+  const answer = await collectChat(listened(pieces, heard))
+  const { tokens, cached } = heard
+  return { ...answer, ...(tokens.length > 0 && { tokens }), ...(cached !== undefined && { cached }) }
+}
+
+interface Heard {
+  readonly tokens: AnswerToken[]
+  cached?: CacheHit
 }
 
 async function* listened(
   pieces: AsyncIterable<ModelPiece> | Iterable<ModelPiece>,
-  tokens: AnswerToken[],
+  heard: Heard,
 ): AsyncGenerator<ModelPiece, void, undefined> {
   for await (const piece of pieces) {
-    if (piece.tokens !== undefined) tokens.push(...piece.tokens)
+    if (piece.tokens !== undefined) heard.tokens.push(...piece.tokens)
+    if (piece.cached !== undefined) heard.cached ??= piece.cached
     yield piece
   }
 }

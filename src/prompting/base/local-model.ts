@@ -31,7 +31,7 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
   const { name = lm.info?.name ?? 'model', embedder, cost, ...common } = options
   checkCost(cost)
   const { cacheSalt: _, ...setup } = common
-  const requestOf = ({ maxTokens, ...call }: ModelCall): ChatRequest => ({
+  const requestOf = ({ maxTokens, drawnSeed: _drawn, ...call }: ModelCall): ChatRequest => ({
     ...common,
     ...call,
     ...(maxTokens !== undefined && { maxNewTokens: maxTokens }),

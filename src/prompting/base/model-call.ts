@@ -1,6 +1,6 @@
 // One call of a model, whatever is behind it, and what comes of it.
 
-import type { ChatAnswer, ChatPiece } from '../../chat/answer.ts'
+import type { ChatAnswer, ChatPiece, ChatUsage } from '../../chat/answer.ts'
 import type { ChatRequest, Tool, ToolChoice } from '../../chat/request.ts'
 import type { Structure } from '../../grammar/grammar.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
@@ -24,6 +24,8 @@ export interface ModelSettings {
 
 /** What one call asks. */
 export interface ModelCall extends ModelSettings {
+  /** The same as `seed` where nobody gave one and it was drawn. */
+  readonly drawnSeed?: number
   readonly messages: readonly ChatMessage[]
   readonly tools?: readonly Tool[]
   readonly toolChoice?: ToolChoice
@@ -44,12 +46,25 @@ export interface AnswerToken {
   readonly top: readonly { readonly token: string; readonly logprob: number }[]
 }
 
-/** A part of an answer; `tokens` where log-probabilities were asked for. */
+/** Where an answer was made before and is given again; nothing was read or made for it now. */
+export interface CacheHit {
+  /** `exact`: for the very same call; `semantic`: for `question`, which is alike. */
+  kind: 'exact' | 'semantic'
+  question?: string
+  /** Cosine of the two questions' vectors. */
+  similarity?: number
+  /** What the answer cost when it was made. */
+  usage: ChatUsage
+}
+
+/** A part of an answer; `tokens` where log-probabilities were asked for, `cached` in the first one. */
 export interface ModelPiece extends ChatPiece {
   tokens?: readonly AnswerToken[]
+  cached?: CacheHit
 }
 
 /** A whole answer. */
 export interface ModelAnswer extends ChatAnswer {
   tokens?: readonly AnswerToken[]
+  cached?: CacheHit
 }

@@ -96,10 +96,11 @@ const SCORED: Readonly<Record<'system' | 'signal', true>> = { system: true, sign
 
 /** A model of what is behind it. */
 export function modelOf(backend: Backend): Model {
-  const settings = ({ as: _, again: __, think: ___, system: ____, ...rest }: AskOptions<unknown>): ModelSettings => ({
-    ...rest,
-    seed: rest.seed ?? randomInt(2 ** 31),
-  })
+  const settings = ({ as: _, again: __, think: ___, system: ____, ...rest }: AskOptions<unknown>) => {
+    if (rest.seed !== undefined) return rest
+    const seed = randomInt(2 ** 31)
+    return { ...rest, seed, drawnSeed: seed }
+  }
   // What is made of a model has one's functions: it is a wrapper, whose own calls are recorded as such.
   const isWrapper = 'ask' in backend
   const model: Model = {

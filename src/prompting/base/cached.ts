@@ -1,0 +1,205 @@
+// A model that is not asked the same twice: what it has answered is kept and given again, for the very same call, and, where that is wanted,
+// for a question that means the same by a threshold with a bound on how often it is wrong.
+
+import type { ChatUsage } from '../../chat/answer.ts'
+import { UsageError } from '../../errors.ts'
+import { hashOf } from '../../files/hash.ts'
+import { checkOptionNames } from '../../option-names.ts'
+import { AnswerStore, type StoredAnswer } from './answer-store.ts'
+import { Flight } from './flight.ts'
+import { type Model, modelOf } from './model.ts'
+import type { CacheHit, ModelAnswer, ModelCall, ModelPiece } from './model-call.ts'
+
+/** What is kept, where, and for how long. */
+export interface CacheOptions {
+  /** A folder for the answers, so that other processes and later ones have them too. Default: memory alone. */
+  store?: string
+  /** Bytes of answers in memory; those used last stay. Default 64 MiB. */
+  maxBytes?: number
+  /** Bytes of the file in `store`; then nothing is added to it. Default 1 GiB. */
+  maxFileBytes?: number
+  /** Seconds that an answer may be given again. Default: for ever. */
+  ttlSeconds?: number
+  /**
+   * Gives drawn answers again too. Without it, only calls are kept that would get the same answer: with temperature 0, or with a seed of
+   * the program's own. What the model's default temperature is, is not known, so a call that says neither is a draw.
+   */
+  reuseDraws?: boolean
+  /** What decides answers besides the call and the model's name and setup: rules of a guard, a service's address, a date. */
+  version?: string
+  /** Hears of lines that are left out and answers that cannot be written; the program goes on. Default: a warning of the process. */
+  onFault?: (fault: string) => void
+}
+
+/** How often what happened. */
+export interface CacheCounts {
+  /** Calls that got the answer of the same call, or of one that was on its way. */
+  exact: number
+  /** Those that got the answer of a like question. */
+  semantic: number
+  /** Those that were made, and kept if they went well. */
+  misses: number
+  /** Draws, and what cannot be written as JSON: made, and not kept. */
+  uncached: number
+}
+
+/** A model with a cache. */
+export interface CachedModel extends Model {
+  readonly cache: Readonly<CacheCounts>
+}
+
+const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
+  store: true,
+  maxBytes: true,
+  maxFileBytes: true,
+  ttlSeconds: true,
+  reuseDraws: true,
+  version: true,
+  onFault: true,
+}
+
+/**
+ * A model that keeps its answers. Calls that are the same and come at the same time are made once. Failures are not kept, nor answers
+ * that were cut off by a signal, nor texts that are no JSON where JSON was asked for. What comes from the cache says so
+ * (`answer.cached` in a trace) and costs no tokens.
+ *
+ * @example
+ * const cheap = cached(model, { store: 'cache' })
+ * const kind = await cheap.ask(prompt`Which kind is ${quote(mail)}?`, { temperature: 0 })
+ */
+export function cached(model: Model, options: CacheOptions = {}): CachedModel {
+  checkOptionNames('cached', options, OPTIONS)
+  const { store: directory, maxBytes = 64 << 20, maxFileBytes = 1 << 30 } = options
+  const { ttlSeconds = Number.POSITIVE_INFINITY, reuseDraws = false, version = '' } = options
+  const { onFault = (fault: string) => process.emitWarning(fault, 'AnnealCacheWarning') } = options
+  for (const [name, value] of Object.entries({ maxBytes, maxFileBytes, ttlSeconds }))
+    if (!(typeof value === 'number' && value >= 0))
+      throw new UsageError(`${name}: expected a number of at least 0, got ${value}`)
+  const counts: CacheCounts = { exact: 0, semantic: 0, misses: 0, uncached: 0 }
+  const flights = new Map<string, Flight>()
+  const store = new AnswerStore({
+    ...(directory !== undefined && { directory }),
+    maxBytes,
+    maxFileBytes,
+    ttlSeconds,
+    onFault,
+    onEntry: () => undefined,
+  })
+  const identity = JSON.stringify([model.name, model.setup, version])
+
+  const begin = (key: string, call: ModelCall): Flight => {
+    const flight = new Flight(
+      (signal) => model.answer({ ...call, signal }),
+      (answer) => {
+        if (flights.get(key) === flight) flights.delete(key)
+        if (answer !== undefined && isWorth(answer, call)) store.put({ key, at: Date.now(), answer })
+      },
+    )
+    flights.set(key, flight)
+    return flight
+  }
+
+  const made = modelOf({
+    ...model,
+    async *answer(call) {
+      const text = isDraw(call) && !reuseDraws ? undefined : writtenCall(call)
+      if (text === undefined) {
+        counts.uncached++
+        yield* model.answer(call)
+        return
+      }
+      call.signal?.throwIfAborted()
+      const key = hashOf(identity, text)
+      const known = store.get(key)
+      if (known !== undefined) {
+        counts.exact++
+        yield* piecesOf(known, { kind: 'exact' })
+        return
+      }
+      const underWay = flights.get(key)
+      if (underWay !== undefined && !underWay.isStopped) {
+        counts.exact++
+        yield* again(underWay.listen(call.signal))
+        return
+      }
+      counts.misses++
+      yield* begin(key, call).listen(call.signal)
+    },
+  })
+  return { ...made, cache: counts }
+}
+
+/** Whether another call could get another answer. */
+function isDraw({ temperature, seed, drawnSeed }: ModelCall): boolean {
+  return temperature !== 0 && (seed === undefined || seed === drawnSeed)
+}
+
+/** All that decides the answer, as a text; undefined where something in it is no JSON. */
+function writtenCall({ signal: _, drawnSeed, seed, ...rest }: ModelCall): string | undefined {
+  // The seed of a greedy answer decides nothing, and one that was drawn stands for any.
+  const isAny = rest.temperature === 0 || seed === drawnSeed
+  const { messages, maxTokens, temperature, topP, stop, tools, toolChoice, structure, ...more } = rest
+  const all = [messages, maxTokens, temperature, topP, stop, tools, toolChoice, structure, isAny ? null : seed, more]
+  try {
+    return JSON.stringify(all, (_, value: unknown) => {
+      if (isPlain(value)) return value
+      throw new TypeError('no JSON')
+    })
+  } catch {
+    return undefined
+  }
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object') return typeof value !== 'function' && typeof value !== 'symbol'
+  if (value === null || Array.isArray(value)) return true
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** Whether an answer is kept. */
+function isWorth({ finishReason, text }: ModelAnswer, { structure }: ModelCall): boolean {
+  if (finishReason === 'aborted') return false
+  if (structure === undefined || !('json_schema' in structure) || finishReason === 'tool_calls') return true
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const NOTHING: ChatUsage = { promptTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+
+/** A kept answer as it would have come. */
+function* piecesOf({ answer }: StoredAnswer, hit: Omit<CacheHit, 'usage'>): Generator<ModelPiece, void, undefined> {
+  const { text, reasoning, toolCalls, tokenIds, notices, cached: _, usage, ...rest } = answer
+  const deltas: ModelPiece['deltas'] = [
+    ...(reasoning === '' ? [] : [{ type: 'reasoning' as const, text: reasoning }]),
+    ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+    ...toolCalls.flatMap(({ id, name, arguments: given }, index) => [
+      { type: 'tool-call' as const, index, id, name },
+      { type: 'tool-arguments' as const, index, text: given },
+    ]),
+  ]
+  yield {
+    ...(notices !== undefined && { notices }),
+    cached: { ...hit, usage },
+    deltas,
+    tokenIds,
+    ...rest,
+    usage: NOTHING,
+  }
+}
+
+/** The pieces of a call that somebody else pays for. */
+async function* again(pieces: AsyncIterable<ModelPiece>): AsyncGenerator<ModelPiece, void, undefined> {
+  let last: ModelPiece | undefined
+  let isFirst = true
+  for await (const piece of pieces) {
+    const cached = { kind: 'exact' as const, usage: NOTHING }
+    last = piece.usage === undefined ? piece : { ...piece, usage: NOTHING }
+    yield isFirst ? { ...last, cached } : last
+    isFirst = false
+  }
+}
