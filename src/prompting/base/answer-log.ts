@@ -5,12 +5,23 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from '
 import { join } from 'node:path'
 import { hasCode, messageOf, UsageError } from '../../errors.ts'
 import { hashText } from '../../files/hash.ts'
-import type { StoredAnswer } from './answer-store.ts'
+import type { ModelAnswer } from './model-call.ts'
 
 const PIECE_BYTES = 1 << 20
 const CHECK_LENGTH = 16
 const BEFORE_CHECK = '{"check":"'
 const BEFORE_ENTRY = '","entry":'
+
+/** An answer, and what it was made for. */
+export interface StoredAnswer {
+  readonly key: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly answer: ModelAnswer
+  /** Where like questions may get it too: the hash of all but the question, and the question. */
+  readonly scope?: string
+  readonly question?: string
+}
 
 /** What is told of the file. */
 export interface AnswerLogEvents {

@@ -1,18 +1,6 @@
 // Answers that were made before, by the hash of what was asked: the ones used last in memory, all of them on disk where there is a folder.
 
-import { AnswerLog, type AnswerLogEvents } from './answer-log.ts'
-import type { ModelAnswer } from './model-call.ts'
-
-/** An answer, and what it was made for. */
-export interface StoredAnswer {
-  readonly key: string
-  /** Milliseconds since 1970. */
-  readonly at: number
-  readonly answer: ModelAnswer
-  /** Where like questions may get it too: the hash of all but the question, and the question. */
-  readonly scope?: string
-  readonly question?: string
-}
+import { AnswerLog, type AnswerLogEvents, type StoredAnswer } from './answer-log.ts'
 
 /** Where answers are kept, and for how long. */
 export interface AnswerStoreOptions extends AnswerLogEvents {
