@@ -12,6 +12,8 @@ const WITHOUT_TENSORS = [
   './lm',
   './chat',
   './ai-sdk',
+  './prompting',
+  './prompting/data',
   './eval',
   './retrieve',
   './report',

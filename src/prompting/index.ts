@@ -30,6 +30,8 @@ export { dryRun, note, program, type Traced, type TraceOptions, trace } from './
 export { readTrace } from './base/trace-file.ts'
 export type { Trace, TracedCall, TraceNote } from './base/traced-call.ts'
 export { WORDINGS } from './base/wordings.ts'
+export type { Measure } from './data/measure.ts'
+export type { Pause } from './data/pauses.ts'
 export {
   type PromptInput,
   type PromptPart,

@@ -68,15 +68,17 @@ const WRAPPED = new RegExp(
 /**
  * The data files under the paths; of a dataset's name on the hub, those of it that are in the cache. In a directory: those with a known
  * extension, or one of `extensions` (`.md`). `notice` hears of files that are left out, of links that lead nowhere and of linked
- * folders, which are not walked. With `isCorpus` also pages of the web.
+ * folders, which are not walked. With `isCorpus` also pages of the web; with `further` also files that end so, which the caller reads.
  */
 export function listFiles(
   paths: readonly string[],
   extensions?: readonly string[],
   notice: (message: string) => void = () => {},
   isCorpus = false,
+  further: readonly string[] = [],
 ): string[] {
-  const formats = isCorpus ? CORPUS_FORMATS : FORMATS
+  const read = isCorpus ? CORPUS_FORMATS : FORMATS
+  const formats = new Set([...Object.keys(read), ...further])
   return paths.flatMap((path) => {
     const named = existsSync(path) ? undefined : cachedDataset(path)
     if (named !== undefined) return named
@@ -90,13 +92,13 @@ export function listFiles(
         return found
       }
       throw new InputError(
-        `directory ${path}: expected a file ending in ${(extensions ?? Object.keys(formats)).join(', ')}, got none`,
+        `directory ${path}: expected a file ending in ${(extensions ?? [...formats]).join(', ')}, got none`,
       )
     }
     if (!status.isFile()) throw new InputError(`path ${path}: expected a file or directory, got a device or pipe`)
-    if (extensionOf(path) in formats) return [readable(path)]
+    if (formats.has(extensionOf(path))) return [readable(path)]
     throw new UnsupportedError(
-      `file ${path}: expected a name ending in ${Object.keys(formats).join(', ')} (and .gz or .zst), got '${basename(path)}'. ` +
+      `file ${path}: expected a name ending in ${[...formats].join(', ')} (and .gz or .zst), got '${basename(path)}'. ` +
         'Rename it after what it holds',
     )
   })
@@ -104,7 +106,7 @@ export function listFiles(
 
 function filesUnder(
   directory: string,
-  formats: Readonly<Record<string, FileFormat>>,
+  formats: ReadonlySet<string>,
   extensions: readonly string[] | undefined,
   notice: (message: string) => void,
   unknown: { path: string; extension: string }[],
@@ -118,7 +120,7 @@ function filesUnder(
     const path = join(directory, entry.name)
     if (entry.isDirectory()) return filesUnder(path, formats, extensions, notice, unknown)
     const extension = extensionOf(path)
-    const isWanted = extension in formats && (extensions === undefined || extensions.includes(extension))
+    const isWanted = formats.has(extension) && (extensions === undefined || extensions.includes(extension))
     if (entry.isSymbolicLink()) {
       // A link to a file counts as the file; a link to a directory is not followed, so that a walk always ends.
       const target = statSync(path, { throwIfNoEntry: false })
@@ -182,6 +184,11 @@ export function isPlainJsonLines(path: string): boolean {
 /** Whether a file's name says that it is running text: a document and not rows. */
 export function isNamedText(path: string): boolean {
   return FORMATS[extensionOf(path)] === 'text'
+}
+
+/** Whether a file's name says that it is Markdown. */
+export function isNamedMarkdown(path: string): boolean {
+  return ['.md', '.markdown'].includes(extensionOf(path))
 }
 
 /**

@@ -45,10 +45,14 @@ export interface SourceDocument {
 export interface RowOptions {
   /** In directories, reads only files with these extensions, such as `.md`. Files named themselves are always read. */
   extensions?: readonly string[]
+  /** Takes pages of the web for data, too (.html .htm .xhtml .warc): what a reader would read of them. Default false. */
+  pages?: boolean
   /** Names the columns of .csv and .tsv files that have no header. */
   columns?: readonly string[]
   /** A JSONL file for bad lines. Without it they are only counted. */
   quarantinePath?: string
+  /** Whether files without a single row will do. Default false: an InputError. */
+  mayBeEmpty?: boolean
   /** The share of lines that may be bad, 0 to 1; one bad line is allowed unless it is 0. Default 0.001. */
   maxBadFraction?: number
   limits?: Partial<DataLimits>
@@ -149,7 +153,7 @@ function read<T>(
       const empty: string[] = []
       // What the walk meets is no part of the report either: it is another one where a cached report is told again.
       const inputs = list.flatMap<string | ByteSource>((path) =>
-        typeof path === 'string' ? listFiles([path], options.extensions, options.onNotice) : [path],
+        typeof path === 'string' ? listFiles([path], options.extensions, options.onNotice, options.pages) : [path],
       )
       for (const input of inputs) {
         const before = { rows: report.documents, bad: quarantine.bad }
@@ -175,7 +179,7 @@ function read<T>(
       // Not among the report's notices: a cached report is told again where the lines are not there any more.
       const leftOut = quarantine.leftOut()
       if (leftOut !== undefined) options.onNotice?.(leftOut)
-      if (report.documents === 0)
+      if (report.documents === 0 && options.mayBeEmpty !== true)
         throw new InputError(`data in ${list.map(nameOf).join(', ')}: expected at least one row, got none`)
     } finally {
       quarantine.close()

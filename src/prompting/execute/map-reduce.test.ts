@@ -1,55 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { UsageError } from '../../errors.ts'
 import { fakeLm } from '../../lm/fake-lm.ts'
 import { localModel } from '../base/local-model.ts'
 import { trace } from '../base/trace.ts'
 import { prompt } from '../data/prompt.ts'
 import { splitText } from '../data/split-text.ts'
 import { mapReduce } from './map-reduce.ts'
-
-describe('splitText', () => {
-  it('gives parts that fit, and that are the text put together', () => {
-    const words = fc.array(fc.constantFrom('word ', 'Ende. ', 'næste\n', '\n\n', '# Titel\n', '😀', 'x'), {
-      maxLength: 80,
-    })
-    fc.assert(
-      fc.property(words, fc.integer({ min: 2, max: 40 }), fc.integer({ min: 0, max: 10 }), (pieces, size, asked) => {
-        const text = pieces.join('')
-        const overlap = Math.min(asked, size - 2)
-        const parts = splitText(text, { size, overlap })
-        for (const part of parts) {
-          expect(part.text).toBe(text.slice(part.start, part.end))
-          expect(part.text.length).toBeLessThanOrEqual(size)
-          expect(part.text.isWellFormed()).toBe(true)
-        }
-        for (const [i, part] of parts.slice(1).entries()) {
-          expect(part.start).toBeLessThanOrEqual(parts[i]!.end)
-          expect(parts[i]!.end - part.start).toBeLessThanOrEqual(overlap)
-          expect(part.start).toBeGreaterThan(parts[i]!.start)
-        }
-        expect([parts[0]?.start ?? 0, parts.at(-1)?.end ?? 0]).toEqual([0, text.length])
-      }),
-    )
-  })
-  it('cuts where a reader would pause', () => {
-    const cut = (text: string, size: number) => splitText(text, { size }).map((part) => part.text)
-    expect(cut('One two. Three four. Five six.', 22)).toEqual(['One two. Three four. ', 'Five six.'])
-    expect(cut('A first.\n\nA second, longer.', 20)).toEqual(['A first.\n\n', 'A second, longer.'])
-    expect(cut('intro text\n# One\nbody', 19)).toEqual(['intro text\n', '# One\nbody'])
-    expect(cut('abcdefgh', 3)).toEqual(['abc', 'def', 'gh'])
-  })
-  it('counts by what it is given, and has ends in common', () => {
-    const measure = (text: string) => text.split(' ').filter(Boolean).length
-    const parts = splitText('a b c d e f g', { size: 3, overlap: 1, measure, at: ['word'] })
-    expect(parts.map(({ text }) => text.trim())).toEqual(['a b c', 'c d e', 'e f g'])
-  })
-  it('refuses sizes that nothing fits', () => {
-    expect(() => splitText('x', { size: 0 })).toThrow(UsageError)
-    expect(() => splitText('x', { size: 5, overlap: 5 })).toThrow(UsageError)
-    expect(() => splitText('x', { size: 1, measure: () => 9 })).toThrow(UsageError)
-  })
-})
 
 describe('mapReduce', () => {
   it('finds a needle in a text of twenty contexts', async () => {
