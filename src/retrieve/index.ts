@@ -6,5 +6,20 @@ export { type FlatVectorOptions, FlatVectors, type VectorHit } from './flat-vect
 export { type FuseOptions, fuse, type Ranked } from './fuse.ts'
 export { meanMetrics, type RankingMetrics, rankingMetrics } from './metrics.ts'
 export { rerank, type ScoreDocuments } from './rerank.ts'
+export {
+  type AddCounts,
+  type IndexWriter,
+  type NewDocument,
+  type WriteIndexOptions,
+  writeIndex,
+} from './store/index-writer.ts'
+export {
+  type IndexInfo,
+  type OpenIndexOptions,
+  openIndex,
+  type SearchIndex,
+  type SearchOptions,
+} from './store/search-index.ts'
+export type { EmbeddingSettings, IndexEmbedder, IndexOptions, IndexSettings, NamedTokenizer } from './store/settings.ts'
 export { type Tokenize, type TokenizerOptions, tokenizer } from './tokenize.ts'
 export type { Metric } from './vector-block.ts'
