@@ -87,6 +87,13 @@ class Blocks {
   }
 }
 
+const UNIFIED = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool-calls',
+  content_filter: 'content-filter',
+} as const
+
 function endOf(
   { stop, limit }: ChatPiece,
   reason: Exclude<ChatFinishReason, 'aborted'>,
@@ -100,7 +107,10 @@ function endOf(
     ...(logprobs.length > 0 && { logprobs }),
   }
   return {
-    finishReason: { unified: reason === 'tool_calls' ? 'tool-calls' : reason, raw: reason },
+    finishReason: {
+      unified: UNIFIED[reason],
+      raw: reason,
+    },
     usage: {
       inputTokens: {
         total: promptTokens,

@@ -87,7 +87,7 @@ export interface AnswerMetadata {
 
 /** Why an answer ended, and what it took. */
 export interface AnswerEnd {
-  finishReason: { unified: 'stop' | 'length' | 'tool-calls'; raw: string }
+  finishReason: { unified: 'stop' | 'length' | 'tool-calls' | 'content-filter'; raw: string }
   usage: {
     inputTokens: { total: number; noCache: number; cacheRead: number; cacheWrite: undefined }
     outputTokens: { total: number; text: number; reasoning: number }

@@ -9,8 +9,8 @@ export type ChatDelta =
   | { type: 'tool-call'; index: number; id: string; name: string }
   | { type: 'tool-arguments'; index: number; text: string }
 
-/** `tool_calls`: the answer ended and has calls in it. */
-export type ChatFinishReason = FinishReason | 'tool_calls'
+/** `tool_calls`: the answer ended and has calls in it; `content_filter`: a rule refused it, and what stands there is said in its place. */
+export type ChatFinishReason = FinishReason | 'tool_calls' | 'content_filter'
 
 /** Tokens read and made, those of reasoning told apart. */
 export interface ChatUsage extends Usage {

@@ -94,7 +94,7 @@ export class Metrics {
   }
 
   /** A text has ended. `seconds` since its request came. */
-  ended(reason: FinishReason | 'tool_calls', usage: Usage, seconds: number): void {
+  ended(reason: FinishReason | 'tool_calls' | 'content_filter', usage: Usage, seconds: number): void {
     this.success.add(1, { finished_reason: reason === 'aborted' ? 'abort' : reason })
     this.request.observe(seconds)
     this.read(usage.promptTokens, usage.cachedTokens)

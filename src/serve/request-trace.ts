@@ -10,7 +10,7 @@ export interface TracedPiece {
   /** What was written: of a text, or of an answer in its parts. */
   text?: string
   deltas?: readonly { text?: string; name?: string }[]
-  finishReason?: FinishReason | 'tool_calls'
+  finishReason?: FinishReason | 'tool_calls' | 'content_filter'
   usage?: Usage
 }
 

@@ -29,6 +29,7 @@ const FINISH: Readonly<Record<string, ChatFinishReason>> = {
   stop_sequence: 'stop',
   max_tokens: 'length',
   tool_use: 'tool_calls',
+  refusal: 'content_filter',
 }
 /** The service asks for a bound. */
 const MOST_TOKENS = 4096

@@ -72,6 +72,10 @@ export function connect(url: string, options: ConnectOptions): Model {
   const target = url.replace(/\/+$/, '') + dialect.path
   async function* answer(call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
     const { structure, signal } = call
+    if (call.continueFinalMessage)
+      throw new UnsupportedError(
+        `${model}: expected a question, got the beginning of an answer to go on with. Use a model in this process`,
+      )
     if (structure !== undefined && !('json_schema' in structure))
       throw new UnsupportedError(
         `${model}: expected a JSON Schema, which is all that a service is held to, got another structure`,

@@ -52,13 +52,16 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
       const pieces = chat(lm, requestOf(call))
       return call.logprobs || call.topLogprobs ? told(lm, pieces) : pieces
     },
+    continues: true,
     read: (call) => {
       checkChat()
       const prompt = chatPrompt(lm, requestOf(call))
       const { messages, ...rest } = prompt
       return {
         ids: lm.encode(prompt),
-        ...(lm.renderChat !== undefined && { text: lm.renderChat(messages, { addGenerationPrompt: true, ...rest }) }),
+        ...(lm.renderChat !== undefined && {
+          text: lm.renderChat(messages, { addGenerationPrompt: !rest.continueFinalMessage, ...rest }),
+        }),
       }
     },
     embed: async (texts, { signal } = {}) => {

@@ -31,6 +31,8 @@ export interface ModelCall extends ModelSettings {
   readonly toolChoice?: ToolChoice
   /** What the answer's text has to be. */
   readonly structure?: Structure
+  /** The last message is the beginning of the answer and is gone on with. Of backends that `continues` only. */
+  readonly continueFinalMessage?: boolean
 }
 
 /** What the answers of a model in this process depend on besides the call. */

@@ -30,6 +30,8 @@ export interface Backend {
   answer(call: ModelCall): AsyncIterable<ModelPiece>
   /** What the model would read, where that can be told. */
   read?(call: ModelCall): { text?: string; ids?: readonly number[] }
+  /** Whether it goes on with a final message of the assistant (`continueFinalMessage`). */
+  readonly continues?: boolean
   /** Vectors of length 1. */
   embed?(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>
   /** The natural logarithm of the probability that the answer begins with each of these texts, in their order. */
@@ -162,6 +164,7 @@ async function typed<Output>(
   if (think > 0) {
     const { answer } = await answered(model, { ...call, maxTokens: think })
     const { text } = answer
+    checkRefusal(answer)
     messages = [...call.messages, said(text), { role: 'user', content: WORDINGS.afterThoughts }]
     if (spelled !== undefined) messages = withText(messages, spelled)
   }
@@ -172,6 +175,7 @@ async function typed<Output>(
       { ...call, ...bound, messages },
       { structure: { json_schema }, again: refused },
     )
+    checkRefusal(answer)
     const parsed = await parsedAnswer(schema, answer.text)
     if ('value' in parsed) return parsed.value
     // What is made up keeps to the JSON Schema only as far as it can be read off.
@@ -185,6 +189,12 @@ async function typed<Output>(
     const fault = WORDINGS.again.replace('{fault}', () => parsed.fault)
     messages = [...messages, said(answer.text), { role: 'user', content: fault }]
   }
+}
+
+/** A refusal is no answer that could be asked for again. */
+function checkRefusal(answer: ModelAnswer): void {
+  if (answer.finishReason === 'content_filter')
+    throw new AnswerError(`answer: expected JSON of its schema, got a refusal: ${answer.text}`, answer)
 }
 
 const said = (content: string): ChatMessage => ({ role: 'assistant', content })

@@ -30,7 +30,12 @@ interface TokenChunk {
   logprob: number
 }
 
-const FINISH: Readonly<Record<string, ChatFinishReason>> = { stop: 'stop', length: 'length', tool_calls: 'tool_calls' }
+const FINISH: Readonly<Record<string, ChatFinishReason>> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool_calls',
+  content_filter: 'content_filter',
+}
 
 export const openAi: Dialect = {
   path: '/chat/completions',

@@ -5,7 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { InputError } from '../../errors.ts'
 import { fakeLm } from '../../lm/fake-lm.ts'
-import { guard, rule } from '../execute/guard.ts'
+import { guard } from '../execute/guard.ts'
+import { rule } from '../execute/rule.ts'
 import { connect } from './connect.ts'
 import { localModel } from './local-model.ts'
 import { type Model, modelOf } from './model.ts'
@@ -71,7 +72,7 @@ describe('calls within calls', () => {
   it('that nobody listened to keep what had come', async () => {
     const model = guard(saying('One. Bad thing. More.'), { output: [rule('no bad', (text) => !text.includes('Bad'))] })
     const { calls } = await trace(() => model.ask('x'))
-    expect(calls[1]!.answer).toMatchObject({ finishReason: 'aborted', text: 'One. Bad thing. M' })
+    expect(calls[1]!.answer).toMatchObject({ finishReason: 'aborted', text: 'One. Bad thing. Mo' })
     expect(calls[1]!.answer!.usage.completionTokens).toBe(calls[1]!.answer!.tokenIds.length)
     const early = await trace(async () => {
       for await (const _ of saying('abc').stream('x')) break

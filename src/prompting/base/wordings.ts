@@ -12,4 +12,6 @@ Answer again, with the corrected JSON alone.`,
 {schema}`,
   /** What a guard says where a rule refuses. */
   refusal: 'I cannot help with that here.',
+  /** What a rule writes over what it takes out, and a guard in the place of an earlier message that is refused. */
+  removed: '[removed]',
 } as const

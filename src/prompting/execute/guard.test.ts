@@ -5,7 +5,9 @@ import type { Model } from '../base/model.ts'
 import { fallback, route } from '../base/route.ts'
 import { trace } from '../base/trace.ts'
 import { WORDINGS } from '../base/wordings.ts'
-import { guard, noSecrets, rule } from './guard.ts'
+import { guard } from './guard.ts'
+import { rule } from './rule.ts'
+import { rules } from './rules.ts'
 
 /** A model that says what `reply` makes of the last message and the seed, and how many tokens it was let make. */
 function replying(reply: (text: string, seed: number) => string) {
@@ -56,7 +58,7 @@ describe('guard', () => {
     const safe = guard(model, { output: [rule('no evil', (text) => !/evil/i.test(text))] })
     let text = ''
     for await (const delta of safe.stream('x')) text += delta
-    expect(text).toBe(`All is good. Oh. Oh. Oh.${WORDINGS.refusal}`)
+    expect(text).toBe(`All is good. Oh. Oh. Oh.\n\n${WORDINGS.refusal}`)
     expect(made.tokens).toBeLessThan(60)
   })
   it('draws again with another seed', async () => {
@@ -68,7 +70,7 @@ describe('guard', () => {
   })
   it('writes secrets over, but not what only looks like them', async () => {
     const { model } = replying((text) => text)
-    const safe = guard(model, { output: [noSecrets()] })
+    const safe = guard(model, { output: [rules.noSecrets()] })
     const key = `sk-${'a1'.repeat(12)}`
     expect(await safe.ask(`Key ${key}. Card 4111 1111 1111 1111. Number 4111 1111 1111 1112.`)).toBe(
       'Key [removed]. Card [removed]. Number 4111 1111 1111 1112.',

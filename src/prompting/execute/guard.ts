@@ -1,204 +1,142 @@
-// Rules around a model: what may go in, what may come out. A rule lets a text pass, writes it anew or refuses it; what comes out is looked at
-// while it is written, sentence by sentence, and nothing that was not looked at leaves.
+// Rules around a model: what may go in, what it may be shown, what may come out, which tools may be called with what. What comes out is
+// looked at while it is written, sentence by sentence, and nothing that was not looked at leaves. Where a model can go on with a text, a
+// sentence that is refused is taken back and written again; elsewhere the whole answer is.
 
-import type { ChatPiece } from '../../chat/answer.ts'
-import { UsageError } from '../../errors.ts'
+import type { ChatUsage } from '../../chat/answer.ts'
+import { AnnealError, UsageError } from '../../errors.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import { type Model, modelOf } from '../base/model.ts'
-import type { ModelCall } from '../base/model-call.ts'
+import type { ModelCall, ModelPiece } from '../base/model-call.ts'
+import { note } from '../base/trace.ts'
 import { WORDINGS } from '../base/wordings.ts'
+import { checkedMessages } from './checked-messages.ts'
+import { Draw } from './guarded-draw.ts'
+import type { Asking, Broken, Rule } from './rule.ts'
 
-/** What a rule says of a text: nothing, and it passes; another text in its place; or why it does not pass. */
-export type Verdict = undefined | { rewrite: string } | { refuse: string }
-
-/** A rule for texts. */
-export interface Rule {
-  readonly name: string
-  check(text: string): Verdict | Promise<Verdict>
-}
-
-/** A rule of your own; a test that is true lets a text pass. */
-export function rule(name: string, check: (text: string) => boolean | Verdict | Promise<boolean | Verdict>): Rule {
-  return {
-    name,
-    check: async (text) => {
-      const verdict = await check(text)
-      if (verdict === true) return undefined
-      return verdict === false ? { refuse: name } : verdict
-    },
-  }
-}
-
-/** What is done where a rule refuses. */
+/** The rules, and what is done where one refuses. */
 export interface GuardOptions {
-  /** For the last message of the user, and what tools answer. */
+  /** For what the user says and what tools answer. */
   input?: readonly Rule[]
-  /** For the answer's text, as far as it has come. */
+  /** For the answer's text and its thoughts, as far as they have come. */
   output?: readonly Rule[]
+  /** For texts of others within messages, between the marks of `quote`, and for what tools answer. */
+  retrieval?: readonly Rule[]
+  /** For calls of tools, as a text of JSON `{"name": …, "arguments": …}`, and for what tools answer. */
+  execution?: readonly Rule[]
   /**
-   * What is said instead; or `retry`: an answer that is refused is drawn again, with another seed, and a question that is refused gets
-   * `refusal`. Default: `refusal`.
+   * What is said instead; or `retry`: the sentence that is refused is written again with another seed where the model `continues`, elsewhere
+   * the whole answer, at a temperature of at least 0.7; an input that is refused gets `refusal`. Default: `refusal`.
    */
   onRefuse?: 'refusal' | 'retry'
   /** Default {@link WORDINGS}'s `refusal`. A function hears which rule it was, and why. */
   refusal?: string | ((broken: { rule: string; why: string }) => string)
   /** Times to draw again. Default 2. */
   again?: number
+  /** Seconds that a rule may take for a text; then it refuses. A function that never gives back control cannot be ended. Default 30. */
+  ruleSeconds?: number
 }
 
+const GUARD: Readonly<Record<keyof GuardOptions, true>> = {
+  input: true,
+  output: true,
+  retrieval: true,
+  execution: true,
+  onRefuse: true,
+  refusal: true,
+  again: true,
+  ruleSeconds: true,
+}
+/** A greedy model would only say the same again. */
+const LEAST_TEMPERATURE = 0.7
+
 /**
- * A model behind rules.
+ * A model behind rules. A rule that throws or takes too long refuses. A refusal ends the answer with `finishReason: 'content_filter'`; a typed
+ * answer that is refused is an AnswerError. Traces show every draw and, as notes of `guard`, which rule refused and how many tokens were
+ * kept and thrown away; `usage` counts them all.
  *
  * @example
- * const safe = guard(model, { output: [rule('no diagnosis', (text) => !/you have (depression|ADHD)/i.test(text))] })
+ * const safe = guard(model, { input: [rules.noInjection()], output: [rules.noSecrets()], onRefuse: 'retry' })
  */
 export function guard(model: Model, options: GuardOptions): Model {
-  const { input = [], output = [], onRefuse = 'refusal', refusal = WORDINGS.refusal, again = 2 } = options
+  checkOptionNames('guard', options, GUARD)
+  const { input = [], output = [], retrieval = [], execution = [], onRefuse = 'refusal' } = options
+  const { refusal = WORDINGS.refusal, again = 2, ruleSeconds = 30 } = options
   if (onRefuse !== 'refusal' && onRefuse !== 'retry')
     throw new UsageError(`onRefuse: expected refusal or retry, got ${JSON.stringify(onRefuse)}`)
-  const instead = (broken: { rule: string; why: string }): string =>
-    typeof refusal === 'string' ? refusal : refusal(broken)
+  if (!(Number.isInteger(again) && again >= 0))
+    throw new UsageError(`again: expected a whole number of at least 0, got ${again}`)
+  if (!(ruleSeconds > 0)) throw new UsageError(`ruleSeconds: expected seconds above 0, got ${ruleSeconds}`)
+  const instead = ({ rule, why }: Broken): string => (typeof refusal === 'string' ? refusal : refusal({ rule, why }))
+  const isRetried = ({ onRefuse: own = onRefuse, isFault = false }: Broken): boolean => own === 'retry' && !isFault
+  const mayRetry = again > 0 && [...output, ...execution].some(({ onRefuse: own = onRefuse }) => own === 'retry')
+  const { score } = model
   return modelOf({
     ...model,
+    ...(score !== undefined && {
+      score: async (call: ModelCall, texts: readonly string[]) => {
+        const asking = { seconds: ruleSeconds, signal: call.signal }
+        const asked = await checkedMessages(call.messages, { input, retrieval, execution }, asking)
+        if ('broken' in asked)
+          throw new AnnealError(
+            `guard: expected a question that passes, got one that ${asked.broken.rule} refuses: ${asked.broken.why}`,
+          )
+        return score({ ...call, messages: asked.messages }, texts)
+      },
+    }),
     async *answer(call) {
-      const asked = await checkedMessages(call, input)
+      const asking: Asking = { seconds: ruleSeconds, signal: call.signal }
+      const asked = await checkedMessages(call.messages, { input, retrieval, execution }, asking)
       if ('broken' in asked) {
-        yield* said(instead(asked.broken))
+        note('guard', { rule: asked.broken.rule, why: asked.broken.why })
+        yield refused(instead(asked.broken), NOTHING)
         return
       }
-      for (let left = onRefuse === 'retry' ? again : 0; ; left--) {
-        const broken = yield* checked(
-          model,
-          { ...call, messages: asked.messages, ...nextSeed(call, again - left) },
-          output,
-          left > 0,
-        )
-        if (broken === undefined) return
-        if (left > 0) continue
-        yield* said(instead(broken))
-        return
+      // A structure is kept to from its beginning only.
+      const canGoOn = model.continues === true && call.structure === undefined && !call.continueFinalMessage
+      const draw = new Draw(output, execution, asking, mayRetry && !canGoOn)
+      for (let drawn = 0; ; drawn++) {
+        const broken = yield* draw.run(model, nextCall({ ...call, messages: asked.messages }, drawn, draw))
+        if (broken === undefined) {
+          yield draw.end
+          return
+        }
+        note('guard', { rule: broken.rule, why: broken.why, ...draw.tokens })
+        const isPossible = canGoOn ? draw.canGoOn : draw.given === ''
+        if (drawn === again || !isRetried(broken) || !isPossible || isSpent(call, draw)) {
+          yield refused((draw.given === '' ? '' : '\n\n') + instead(broken), draw.usage)
+          return
+        }
+        draw.rollBack()
       }
     },
   })
 }
 
-interface Broken {
-  rule: string
-  why: string
-}
+const NOTHING: ChatUsage = { promptTokens: 0, completionTokens: 0, reasoningTokens: 0 }
 
-const nextSeed = ({ seed }: ModelCall, drawn: number): { seed?: number } =>
-  seed === undefined || drawn <= 0 ? {} : { seed: seed + drawn }
-
-/** The messages with what the rules write in the place of texts. */
-async function checkedMessages(
-  { messages }: ModelCall,
-  rules: readonly Rule[],
-): Promise<{ messages: ModelCall['messages'] } | { broken: Broken }> {
-  const last = messages.findLastIndex(({ role }) => role === 'user')
-  const made = [...messages]
-  for (const [i, message] of messages.entries()) {
-    // What a tool has answered since is somebody else's text too.
-    if (i !== last && !(message.role === 'tool' && i > last)) continue
-    if (typeof message.content !== 'string') continue
-    const result = await passed(message.content, rules)
-    if ('broken' in result) return result
-    made[i] = { ...message, content: result.text }
-  }
-  return { messages: made }
-}
-
-/** The text that comes out of all rules, one after another. */
-async function passed(text: string, rules: readonly Rule[]): Promise<{ text: string } | { broken: Broken }> {
-  let now = text
-  for (const one of rules) {
-    const verdict = await one.check(now)
-    if (verdict === undefined) continue
-    if ('refuse' in verdict) return { broken: { rule: one.name, why: verdict.refuse } }
-    now = verdict.rewrite
-  }
-  return { text: now }
-}
-
-/** Ends of sentences and lines: where a text is looked at. */
-const END = /[.!?…。！？](?=\s)|\n/g
-
-/** Gives out what passes the rules. Where one refuses, the model is stopped, and with `isHeld` nothing of it was given out. */
-async function* checked(
-  model: Model,
-  call: ModelCall,
-  rules: readonly Rule[],
-  isHeld: boolean,
-): AsyncGenerator<ChatPiece, Broken | undefined, undefined> {
-  const stop = new AbortController()
-  const signal = call.signal === undefined ? stop.signal : AbortSignal.any([call.signal, stop.signal])
-  const held: ChatPiece[] = []
-  let text = ''
-  let given = ''
-  for await (const piece of model.answer({ ...call, signal })) {
-    const isOver = piece.finishReason !== undefined
-    text += piece.deltas.map((delta) => (delta.type === 'text' ? delta.text : '')).join('')
-    const end = isOver ? text.length : lastEnd(text)
-    const result = end > 0 ? await passed(text.slice(0, end), rules) : { text: '' }
-    // What is out cannot be taken back, so a rule that writes it anew comes too late for it, and the answer ends there.
-    const isLate = !('broken' in result) && !result.text.startsWith(given)
-    if ('broken' in result || isLate) {
-      stop.abort()
-      return 'broken' in result ? result.broken : { rule: 'rewrite', why: 'a text that was given out would be another' }
-    }
-    const more = result.text.slice(given.length)
-    given = result.text
-    const others = piece.deltas.filter(({ type }) => type !== 'text')
-    const made: ChatPiece = {
-      ...piece,
-      deltas: more === '' ? others : [...others, { type: 'text', text: more }],
-    }
-    if (isHeld) held.push(made)
-    else yield made
-  }
-  yield* held
-  return undefined
-}
-
-function lastEnd(text: string): number {
-  let end = 0
-  for (const match of text.matchAll(END)) end = match.index + match[0].length
-  return end
-}
-
-async function* said(text: string): AsyncGenerator<ChatPiece, void, undefined> {
-  const usage = { promptTokens: 0, completionTokens: 0, reasoningTokens: 0 }
-  yield { deltas: [{ type: 'text', text }], tokenIds: [], finishReason: 'stop', usage }
-}
-
-/** Keys, tokens and numbers of cards that look real: written over. */
-export function noSecrets(): Rule {
+/** The same call again, with another seed, behind what has been given out of the answer. */
+function nextCall(call: ModelCall, drawn: number, { given, tokens }: Draw): ModelCall {
+  if (drawn === 0) return call
+  const { seed, temperature, maxTokens, messages } = call
   return {
-    name: 'no secrets',
-    check: (text) => {
-      let made = text
-      for (const pattern of SECRETS) made = made.replaceAll(pattern, '[removed]')
-      made = made.replaceAll(/\b(?:\d[ -]?){13,19}\b/g, (digits) => (isCard(digits) ? '[removed]' : digits))
-      return made === text ? undefined : { rewrite: made }
-    },
+    ...call,
+    ...(seed !== undefined && { seed: seed + drawn }),
+    temperature: Math.max(temperature ?? 0, LEAST_TEMPERATURE),
+    ...(maxTokens !== undefined && { maxTokens: maxTokens - tokens.kept }),
+    ...(given !== '' && {
+      messages: [...messages, { role: 'assistant', content: given }],
+      continueFinalMessage: true,
+    }),
   }
 }
 
-const SECRETS = [
-  /\bsk-[A-Za-z0-9_-]{20,}/g,
-  /\bgh[pousr]_[A-Za-z0-9]{36,}/g,
-  /\bAKIA[0-9A-Z]{16}\b/g,
-  /\bhf_[A-Za-z0-9]{30,}/g,
-  /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/g,
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g,
-]
+/** Whether nothing is left of the tokens that the answer may have. */
+const isSpent = ({ maxTokens }: ModelCall, draw: Draw): boolean =>
+  maxTokens !== undefined && draw.tokens.kept >= maxTokens
 
-/** Luhn's check. */
-function isCard(text: string): boolean {
-  const digits = text.replaceAll(/\D/g, '')
-  let sum = 0
-  for (const [i, digit] of [...digits].reverse().entries()) {
-    const doubled = i % 2 === 1 ? Number(digit) * 2 : Number(digit)
-    sum += doubled > 9 ? doubled - 9 : doubled
-  }
-  return sum % 10 === 0
-}
+const refused = (text: string, usage: ChatUsage): ModelPiece => ({
+  deltas: [{ type: 'text', text }],
+  tokenIds: [],
+  finishReason: 'content_filter',
+  usage,
+})
