@@ -1,10 +1,19 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
 
 export { type CacheCounts, type CachedModel, type CacheOptions, cached } from './base/cached.ts'
+export {
+  type CalibrateOptions,
+  type Calibration,
+  calibrate,
+  type HitRate,
+  type QuestionPair,
+} from './base/calibrate.ts'
 export { type ConnectOptions, connect } from './base/connect.ts'
 export type { Constraint, Standing } from './base/constraint.ts'
 export type { Cost } from './base/cost.ts'
 export { ServiceError } from './base/dialect.ts'
+export type { Embed } from './base/embed.ts'
+export { type LexicalEmbedderOptions, lexicalEmbedder } from './base/lexical-embedder.ts'
 export { type LocalModelOptions, localModel } from './base/local-model.ts'
 export {
   AnswerError,
@@ -23,6 +32,7 @@ export type {
   ModelSettings,
   ModelSetup,
 } from './base/model-call.ts'
+export type { QuestionFact } from './base/question-facts.ts'
 export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
 export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'

@@ -2,14 +2,19 @@
 // for a question that means the same by a threshold with a bound on how often it is wrong.
 
 import type { ChatUsage } from '../../chat/answer.ts'
-import { UsageError } from '../../errors.ts'
+import { messageOf, UnsupportedError, UsageError } from '../../errors.ts'
 import { hashOf } from '../../files/hash.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import type { StoredAnswer } from './answer-log.ts'
 import { AnswerStore } from './answer-store.ts'
+import type { Calibration } from './calibrate.ts'
+import { type Asked, askedIn, isDraw, writtenCall } from './call-key.ts'
+import type { Embed } from './embed.ts'
 import { Flight } from './flight.ts'
 import { type Model, modelOf } from './model.ts'
 import type { CacheHit, ModelAnswer, ModelCall, ModelPiece } from './model-call.ts'
+import { ALL_FACTS, QUESTION_FACTS, type QuestionFact } from './question-facts.ts'
+import { type SimilarQuestion, SimilarQuestions } from './similar-questions.ts'
 
 /** What is kept, where, and for how long. */
 export interface CacheOptions {
@@ -28,7 +33,18 @@ export interface CacheOptions {
   reuseDraws?: boolean
   /** What decides answers besides the call and the model's name and setup: rules of a guard, a service's address, a date. */
   version?: string
-  /** Hears of lines that are left out and answers that cannot be written; the program goes on. Default: a warning of the process. */
+  /**
+   * Gives questions vectors, so that a question that means the same gets the same answer. Only for calls of one message of the user, with
+   * the very same instruction and settings before it, without tools. A hit becomes no question itself, so that nothing drifts.
+   */
+  embed?: Embed
+  /** From which cosine on questions mean the same, or what `calibrate` gives. Needed with `embed`. */
+  threshold?: number | Calibration
+  /** What has to be the same in two questions besides. Default: that of the calibration, or all. */
+  exact?: readonly QuestionFact[]
+  /** Questions with vectors at most. Default 10,000. */
+  maxQuestions?: number
+  /** Hears of lines that are left out and answers that cannot be written, and questions without vectors; the program goes on. Default: a warning of the process. */
   onFault?: (fault: string) => void
 }
 
@@ -56,6 +72,10 @@ const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
   ttlSeconds: true,
   reuseDraws: true,
   version: true,
+  embed: true,
+  threshold: true,
+  exact: true,
+  maxQuestions: true,
   onFault: true,
 }
 
@@ -78,22 +98,45 @@ export function cached(model: Model, options: CacheOptions = {}): CachedModel {
       throw new UsageError(`${name}: expected a number of at least 0, got ${value}`)
   const counts: CacheCounts = { exact: 0, semantic: 0, misses: 0, uncached: 0 }
   const flights = new Map<string, Flight>()
+  const questions = similarQuestions(options)
   const store = new AnswerStore({
     ...(directory !== undefined && { directory }),
     maxBytes,
     maxFileBytes,
     ttlSeconds,
     onFault,
-    onEntry: () => undefined,
+    onEntry: ({ key, scope, question }) => {
+      if (scope !== undefined && question !== undefined) questions?.add(key, scope, question)
+    },
   })
   const identity = JSON.stringify([model.name, model.setup, version])
 
-  const begin = (key: string, call: ModelCall): Flight => {
+  /** An answer to a like question. */
+  const near = async (
+    { scope, question }: Asked,
+    signal: AbortSignal | undefined,
+  ): Promise<{ like: SimilarQuestion; answer: StoredAnswer } | undefined> => {
+    try {
+      for (const like of (await questions?.find(scope, question, signal)) ?? []) {
+        const answer = store.get(like.key)
+        if (answer !== undefined) return { like, answer }
+        questions?.remove(like.key) // too old, or no longer in memory
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (error instanceof UsageError || error instanceof UnsupportedError) throw error
+      onFault(`embed: ${messageOf(error)}`)
+    }
+    return undefined
+  }
+
+  const begin = (key: string, call: ModelCall, asked: Asked | undefined): Flight => {
     const flight = new Flight(
       (signal) => model.answer({ ...call, signal }),
       (answer) => {
         if (flights.get(key) === flight) flights.delete(key)
-        if (answer !== undefined && isWorth(answer, call)) store.put({ key, at: Date.now(), answer })
+        if (answer !== undefined && isWorth(answer, call))
+          store.put({ key, at: Date.now(), answer, ...(answer.finishReason === 'stop' && asked) })
       },
     )
     flights.set(key, flight)
@@ -111,6 +154,16 @@ export function cached(model: Model, options: CacheOptions = {}): CachedModel {
       }
       call.signal?.throwIfAborted()
       const key = hashOf(identity, text)
+      const asked = questions === undefined ? undefined : askedIn(call, identity)
+      let like: Awaited<ReturnType<typeof near>>
+      if (asked !== undefined && store.get(key) === undefined && !flights.has(key))
+        like = await near(asked, call.signal)
+      if (like !== undefined) {
+        counts.semantic++
+        const { question, similarity } = like.like
+        yield* piecesOf(like.answer, { kind: 'semantic', question, similarity })
+        return
+      }
       const known = store.get(key)
       if (known !== undefined) {
         counts.exact++
@@ -124,38 +177,34 @@ export function cached(model: Model, options: CacheOptions = {}): CachedModel {
         return
       }
       counts.misses++
-      yield* begin(key, call).listen(call.signal)
+      yield* begin(key, call, asked).listen(call.signal)
     },
   })
   return { ...made, cache: counts }
 }
 
-/** Whether another call could get another answer. */
-function isDraw({ temperature, seed, drawnSeed }: ModelCall): boolean {
-  return temperature !== 0 && (seed === undefined || seed === drawnSeed)
-}
-
-/** All that decides the answer, as a text; undefined where something in it is no JSON. */
-function writtenCall({ signal: _, drawnSeed, seed, ...rest }: ModelCall): string | undefined {
-  // The seed of a greedy answer decides nothing, and one that was drawn stands for any.
-  const isAny = rest.temperature === 0 || seed === drawnSeed
-  const { messages, maxTokens, temperature, topP, stop, tools, toolChoice, structure, ...more } = rest
-  const all = [messages, maxTokens, temperature, topP, stop, tools, toolChoice, structure, isAny ? null : seed, more]
-  try {
-    return JSON.stringify(all, (_, value: unknown) => {
-      if (isPlain(value)) return value
-      throw new TypeError('no JSON')
-    })
-  } catch {
+function similarQuestions(options: CacheOptions): SimilarQuestions | undefined {
+  const { embed, threshold, exact, maxQuestions = 10_000 } = options
+  if (embed === undefined) {
+    for (const name of ['threshold', 'exact', 'maxQuestions'] as const)
+      if (options[name] !== undefined)
+        throw new UsageError(`${name}: expected it together with \`embed\`, got it alone`)
     return undefined
   }
-}
-
-function isPlain(value: unknown): boolean {
-  if (typeof value !== 'object') return typeof value !== 'function' && typeof value !== 'symbol'
-  if (value === null || Array.isArray(value)) return true
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  if (threshold === undefined)
+    throw new UsageError(
+      'threshold: expected one with `embed`, got none. Let `calibrate` find one on pairs of questions',
+    )
+  const facts = exact ?? (typeof threshold === 'number' ? QUESTION_FACTS : threshold.exact)
+  const wrong = facts.find((fact) => !ALL_FACTS.includes(fact))
+  if (wrong !== undefined) throw new UsageError(`exact: expected ${ALL_FACTS.join(', ')}, got ${wrong}`)
+  const from = typeof threshold === 'number' ? threshold : threshold.threshold
+  if (!(from > 0 && from <= 1)) throw new UsageError(`threshold: expected a cosine above 0 and up to 1, got ${from}`)
+  if (typeof threshold !== 'number' && threshold.exact.some((fact) => !facts.includes(fact)))
+    throw new UsageError('exact: expected what the threshold was calibrated with, got less. Calibrate with the same')
+  if (!(Number.isInteger(maxQuestions) && maxQuestions >= 1))
+    throw new UsageError(`maxQuestions: expected a whole number of at least 1, got ${maxQuestions}`)
+  return new SimilarQuestions({ embed, threshold: from, exact: facts, maxQuestions })
 }
 
 /** Whether an answer is kept. */
