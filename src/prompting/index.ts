@@ -64,6 +64,7 @@ export {
 } from './execute/agent.ts'
 export { type GuardOptions, guard } from './execute/guard.ts'
 export { type MapReduceOptions, mapReduce } from './execute/map-reduce.ts'
+export { type Refined, type RefineOptions, refine } from './execute/refine.ts'
 export { type Rule, rule, type Verdict } from './execute/rule.ts'
 export { type NoInjectionOptions, rules, type Threshold, type TopicsOptions } from './execute/rules.ts'
 export { type CountRange, type NumberRange, where } from './execute/where.ts'

@@ -1,6 +1,6 @@
 // What a typed answer has to be: any Standard Schema (zod, valibot, arktype, …), checked by its own library.
 
-import { UsageError } from '../../errors.ts'
+import { messageOf, UsageError } from '../../errors.ts'
 
 /** The part of Standard Schema that is used here (standardschema.dev), so that no library is needed. */
 export interface Schema<Output> {
@@ -39,9 +39,43 @@ export function jsonSchemaOf(schema: Schema<unknown>): Record<string, unknown> {
     throw new UsageError(
       `as: expected a schema that tells its JSON Schema (zod from 4.2, arktype, valibot with its converter), got one of ${vendor}`,
     )
-  const { $schema: _, ...made } = jsonSchema.input({ target: 'draft-2020-12' })
-  known.set(schema, made)
-  return made
+  const { $schema: _, ...made } = inputSchema(jsonSchema)
+  const plain = withoutSpareNames(made) as Record<string, unknown>
+  known.set(schema, plain)
+  return plain
+}
+
+function inputSchema(jsonSchema: {
+  input: (options: { target: string }) => Record<string, unknown>
+}): Record<string, unknown> {
+  try {
+    return jsonSchema.input({ target: 'draft-2020-12' })
+  } catch (cause) {
+    throw new UsageError(
+      `as: expected a schema of what JSON can say, got another (${messageOf(cause)}). Take a text or a number in its place, and make the value of it by a transform`,
+      { cause },
+    )
+  }
+}
+
+/** Names of formats that are not JSON Schema's, and encodings, say nothing where a pattern says it all (zod's `startsWith`, `uppercase`, `base64`). */
+const FORMATS = new Set(['date', 'time', 'date-time', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uri', 'uuid'])
+
+function withoutSpareNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSpareNames)
+  if (typeof value !== 'object' || value === null) return value
+  const part = value as Record<string, unknown>
+  const isSpelled = part.type === 'string' && typeof part.pattern === 'string'
+  const isSpare = ([name, one]: [string, unknown]): boolean =>
+    isSpelled && (name === 'contentEncoding' || (name === 'format' && !FORMATS.has(String(one))))
+  return Object.fromEntries(
+    Object.entries(part).flatMap((entry): [string, unknown][] => {
+      const [name, one] = entry
+      if (isSpare(entry)) return []
+      // Values are not schemas, whatever they hold.
+      return [[name, ['const', 'enum', 'default', 'examples'].includes(name) ? one : withoutSpareNames(one)]]
+    }),
+  )
 }
 
 /** The value of a text of JSON, or what is wrong with it in one line. */

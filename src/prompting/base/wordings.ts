@@ -7,6 +7,11 @@ export const WORDINGS = {
 Answer again, with the corrected JSON alone.`,
   /** Behind the thoughts of `think`. */
   afterThoughts: 'Now give the answer alone, as JSON.',
+  /** Behind the answer of `draft`. */
+  afterDraft: 'Now write down that answer as JSON alone, and change nothing of it.',
+  /** Where `refine` asks for a better answer; `{critique}` is what was wrong with the last one. */
+  refine: `{critique}
+Answer again, and mend that.`,
   /** To a model that cannot be held to a schema; `{schema}` is the JSON Schema. */
   schema: `Answer with JSON alone that fits this JSON Schema:
 {schema}`,

@@ -115,6 +115,49 @@ describe('agent', () => {
     stop.abort(new Error('enough'))
     await expect(asked).rejects.toThrow('enough')
   })
+  it('tells of a very long value its beginning, and of one that cannot be written what is wrong', async () => {
+    const made: Record<string, unknown> = {
+      huge: 'x'.repeat(100 * 2 ** 20),
+      many: { list: Array.from({ length: 1e6 }, (_, i) => i) },
+      big: 1n,
+    }
+    const circle: Record<string, unknown> = {}
+    circle.self = circle
+    made.circle = circle
+    const get = tool({
+      name: 'get',
+      description: '',
+      input: z.object({ key: z.string() }),
+      run: ({ key }) => made[key],
+    })
+    const few = { ...get, name: 'few', mostCharacters: 5 }
+    const keys = ['huge', 'many', 'big', 'circle', 'nothing']
+    const { model } = saying([...keys.flatMap((key) => call('get', { key })), ...call('few', { key: 'huge' })], 'Done.')
+    const events = await eventsOf(agent(model, { tools: [get, few], budget: { steps: 2 } }).run('x'))
+    const outputs = events.flatMap((event) => (event.type === 'result' ? [event.output] : []))
+    expect(outputs[0]).toBe(`${'x'.repeat(20_000)}\n[the first 20000 of 104857600 characters]`)
+    expect(outputs[1]!.length).toBeLessThan(20_100)
+    expect(outputs.slice(2)).toEqual([
+      expect.stringMatching(/^error: .*BigInt/),
+      expect.stringMatching(/^error: .*circular/),
+      '',
+      'xxxxx\n[the first 5 of 104857600 characters]',
+    ])
+  })
+  it('leaves the trace up to where it ends without an answer', async () => {
+    const { model } = saying(call('add', { a: 1, b: 1 }))
+    const helper = agent(model, { tools: [add], budget: { steps: 10 } })
+    const error = (await trace(() => helper.ask('x')).catch((e: unknown) => e)) as AgentError & {
+      calls: readonly unknown[]
+    }
+    expect(error.message).toMatch(/^agent: expected progress/)
+    expect(error.calls).toHaveLength(4)
+    expect(error.messages.map(({ role }) => role)).toEqual([
+      'user',
+      ...Array.from({ length: 3 }, () => ['assistant', 'tool']).flat(),
+      'assistant',
+    ])
+  })
   it('wants a budget', () => {
     const { model } = saying('x')
     expect(() => agent(model, { tools: [], budget: { steps: 0 } })).toThrow(UsageError)

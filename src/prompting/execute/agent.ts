@@ -21,6 +21,8 @@ export interface AgentTool {
   readonly run: (input: never, context: { signal: AbortSignal }) => unknown
   /** Seconds that it may take. Default 60. */
   readonly timeoutSeconds?: number
+  /** Characters of its value that the model is told; of a longer one the beginning, and how long it was. Default 20,000. */
+  readonly mostCharacters?: number
 }
 
 /** A tool, with the type of its input read off its schema. */
@@ -208,9 +210,16 @@ async function ran(
         both.addEventListener('abort', () => reject(both.reason as Error), { once: true }),
       ),
     ])
-    return { output: typeof output === 'string' ? output : (JSON.stringify(output) ?? ''), isError: false }
+    const text = typeof output === 'string' ? output : (JSON.stringify(output) ?? '')
+    return { output: shortened(text, found.mostCharacters), isError: false }
   } catch (error) {
     signal.throwIfAborted()
     return wrong(limit.aborted ? `${name} took longer than ${timeoutSeconds} s` : messageOf(error))
   }
+}
+
+function shortened(text: string, most = 20_000): string {
+  if (text.length <= most) return text
+  const end = /[\uD800-\uDBFF]/.test(text[most - 1] ?? '') ? most - 1 : most
+  return `${text.slice(0, end)}\n[the first ${end} of ${text.length} characters]`
 }
