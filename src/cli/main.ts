@@ -110,6 +110,19 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'score stored samples again with other metrics or filters, and join shards',
     load: () => import('./eval-rescore.ts'),
   },
+  'index build': {
+    summary: 'build an index of documents for search by words, and by vectors of a model',
+    load: () => import('./index-build.ts'),
+  },
+  'index add': {
+    summary: 'add documents to an index; those of known ids take the place of the old ones',
+    load: () => import('./index-add.ts'),
+  },
+  'index search': {
+    summary: 'search an index by words, by vectors or by both',
+    load: () => import('./index-search.ts'),
+  },
+  'index info': { summary: 'what an index has in it and how it was made', load: () => import('./index-info.ts') },
   dynamics: {
     summary: 'how a run moved its model: weights, tokens and scores of every checkpoint',
     load: () => import('./dynamics.ts'),

@@ -15,6 +15,7 @@ export {
 } from './store/index-writer.ts'
 export {
   type IndexInfo,
+  indexInfo,
   type OpenIndexOptions,
   openIndex,
   type SearchIndex,

@@ -83,6 +83,14 @@ export type { QuantizeSummary } from './quantize/quantize-report.ts'
 export { type RunQuantizeOptions, runQuantize, type Unchanged } from './quantize/run-quantize.ts'
 export type { SampleColumns } from './read-samples.ts'
 export { resolveModelPath } from './resolve-model.ts'
+export { type AskIndexOptions, askIndex } from './retrieve/ask-index.ts'
+export {
+  addToIndex,
+  type BuildIndexOptions,
+  type BuiltIndex,
+  buildIndex,
+  type IndexDataOptions,
+} from './retrieve/build-index.ts'
 export type { Audit } from './sande/audit-report.ts'
 export { type AuditWish, type RunAuditOptions, runAudit } from './sande/run-audit.ts'
 export { type PoisonedData, type RunPoisonOptions, runPoison } from './sande/run-poison.ts'

@@ -90,7 +90,9 @@ export function writeIndex(directory: string, options: WriteIndexOptions = {}, w
 function startingManifest(directory: string, options: WriteIndexOptions): Manifest {
   const isThere = existsSync(join(directory, MANIFEST))
   if (!isThere) {
-    const strange = readdirSync(directory).find((name) => !/^\.|^(?:segment|removed)-\d+\.bin$/.test(name))
+    const strange = readdirSync(directory).find(
+      (name) => !/^\.|^quarantine\.jsonl$|^(?:segment|removed)-\d+\.bin$/.test(name),
+    )
     if (strange !== undefined)
       throw new UsageError(
         `directory: expected an index or an empty folder, got ${directory} with ${strange} in it. Choose another one`,
@@ -176,6 +178,11 @@ export class IndexWriter {
       release()
       throw error
     }
+  }
+
+  /** Whether nothing was ever committed here. */
+  get isNew(): boolean {
+    return this.generation === 0
   }
 
   /** Documents that are there, those that are not committed yet among them. */

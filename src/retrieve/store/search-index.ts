@@ -71,6 +71,24 @@ export function openIndex(directory: string, options: OpenIndexOptions = {}): Se
   return SearchIndex.open(directory, options)
 }
 
+/** What an index is and how it was made, without opening its segments. InputError where there is none. */
+export function indexInfo(directory: string): IndexInfo {
+  return infoOf(readManifest(directory))
+}
+
+function infoOf({ documents, withWords, tokens, settings, segments, state }: Manifest): IndexInfo {
+  return {
+    documents,
+    withWords,
+    tokens,
+    settings,
+    segments: segments.length,
+    removed: segments.reduce((sum, { removed }) => sum + (removed?.count ?? 0), 0),
+    bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(state !== undefined && { state }),
+  }
+}
+
 /** An index that is open for searching; `openIndex` makes it. `close` when done. */
 export class SearchIndex implements Retriever {
   readonly directory: string
@@ -126,17 +144,7 @@ export class SearchIndex implements Retriever {
 
   /** What it is and how it was made. */
   get info(): IndexInfo {
-    const { documents, withWords, tokens, settings, segments, state } = this.manifest
-    return {
-      documents,
-      withWords,
-      tokens,
-      settings,
-      segments: segments.length,
-      removed: segments.reduce((sum, { removed }) => sum + (removed?.count ?? 0), 0),
-      bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
-      ...(state !== undefined && { state }),
-    }
+    return infoOf(this.manifest)
   }
 
   /**
