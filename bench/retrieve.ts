@@ -1,5 +1,5 @@
 // Search over many passages: `npx tsx bench/retrieve.ts [--passages 100000] [--peers DIR] [--python PYTHON] [--wiki FILE] [--popqa FILE] [--retrievalqa FILE] [--out FILE]`.
-// Passages are generated (Zipf words, seed below), so that anybody can repeat it. DIR is a folder outside of this repository with `npm install minisearch @orama/orama`; PYTHON one
+// Passages are generated (Zipf words, seed below), so that anybody can repeat it. DIR is a folder outside of this repository with `npm install minisearch@7`; PYTHON one
 // with bm25s, whose scores have to be ours. Every part runs in a process of its own. FILEs are passages [{title, text}], PopQA with `paragraphs`, RetrievalQA with `context`.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -108,12 +108,31 @@ async function timed<R>(queries: readonly string[], ask: (query: string) => R | 
   for (const query of queries.slice(0, 200)) await ask(query)
   const times: number[] = []
   const results: R[] = []
+  const before = process.cpuUsage()
   for (const query of queries) {
     const start = performance.now()
     results.push(await ask(query))
     times.push(performance.now() - start)
   }
-  return { results, queries: { count: queries.length, firstMs, ...spread(times) } }
+  return {
+    results,
+    queries: {
+      count: queries.length,
+      firstMs,
+      ...spread(times),
+      cpuMs: rounded((cpuSeconds(before) * 1000) / queries.length),
+    },
+  }
+}
+/** What passed since, on the clock and on processors. */
+function watch(): () => { seconds: number; cpuSeconds: number } {
+  const [begun, cpu] = [performance.now(), process.cpuUsage()]
+  return () => ({ seconds: rounded((performance.now() - begun) / 1000), cpuSeconds: rounded(cpuSeconds(cpu)) })
+}
+/** Of this process, whatever else runs beside it. */
+function cpuSeconds(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
 }
 const rss = (): number => {
   ;(globalThis as { gc?: () => void }).gc?.()
@@ -128,16 +147,16 @@ const lists = (found: readonly { id: string; score: number }[][]) =>
 const PARTS: Readonly<Record<string, (folder: string) => Promise<object>>> = {
   'ours on disk: build': async (folder) => {
     const { passages } = generated()
-    const begun = performance.now()
+    const took = watch()
     const writer = writeIndex(join(folder, 'index'))
     await writer.add(passages)
     await writer.commit()
-    const seconds = rounded((performance.now() - begun) / 1000)
+    const built = took()
     await writer.merge()
-    const mergedSeconds = rounded((performance.now() - begun) / 1000)
+    const merged = took()
     writer.close()
     const texts = passages.reduce((sum, { text }) => sum + text.length, 0)
-    return { seconds, mergedSeconds, mib: mib(bytesOf(join(folder, 'index'))), textsMib: mib(texts) }
+    return { ...built, merged, mib: mib(bytesOf(join(folder, 'index'))), textsMib: mib(texts) }
   },
   'ours on disk: search': async (folder) => {
     const { queries } = JSON.parse(readFileSync(join(folder, 'queries.json'), 'utf8')) as { queries: string[] }
@@ -153,22 +172,22 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<object>>> = {
   'ours in memory': async (folder) => {
     const { passages, queries } = generated()
     const before = rss()
-    const begun = performance.now()
+    const took = watch()
     const index = new Bm25(passages)
-    const seconds = rounded((performance.now() - begun) / 1000)
+    const built = took()
     const held = mib(rss() - before)
     const { results, queries: times } = await timed(queries, (query) => index.search(query, { k: K }))
     const same = JSON.stringify(lists(results)) === readFileSync(join(folder, 'ours.json'), 'utf8')
-    return { seconds, mib: held, ...times, sameAsOnDisk: same }
+    return { ...built, mib: held, ...times, sameAsOnDisk: same }
   },
   minisearch: async (folder) => {
     const { passages, queries } = generated()
     const { default: MiniSearch } = await peer('minisearch')
     const before = rss()
-    const begun = performance.now()
+    const took = watch()
     const index = new MiniSearch({ fields: ['text'], idField: 'id' })
     index.addAll(passages)
-    const seconds = rounded((performance.now() - begun) / 1000)
+    const built = took()
     const held = mib(rss() - before)
     const few = queries.slice(0, 200)
     // Without its bonus for BM25+, and with our constants; lengths are of different words there, so scores are near but not the same.
@@ -188,32 +207,13 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<object>>> = {
     const loadSeconds = rounded((performance.now() - loadBegun) / 1000)
     return {
       version: versionOf('minisearch'),
-      seconds,
+      ...built,
       mib: held,
       jsonMib: mib(json.length),
       loadSeconds,
       ...times,
       sharedTop10: rounded(shared / few.length),
     }
-  },
-  orama: async (folder) => {
-    const { passages, queries } = generated()
-    const { create, insertMultiple, search } = await peer('@orama/orama')
-    const before = rss()
-    const begun = performance.now()
-    const index = create({ schema: { id: 'string', text: 'string' } })
-    await insertMultiple(index, passages, 1000)
-    const seconds = rounded((performance.now() - begun) / 1000)
-    const held = mib(rss() - before)
-    const { results, queries: times } = await timed(queries.slice(0, 200), (term) =>
-      search(index, { term, properties: ['text'], limit: K, threshold: 1, exact: false }),
-    )
-    const ours = JSON.parse(readFileSync(join(folder, 'ours.json'), 'utf8')) as [string, number][][]
-    const shared = (results as { hits: { document: Passage }[] }[]).reduce((sum, { hits }, i) => {
-      const known = new Set(ours[i]!.map(([id]) => id))
-      return sum + hits.filter(({ document }) => known.has(document.id)).length / Math.max(1, known.size)
-    }, 0)
-    return { version: versionOf('@orama/orama'), seconds, mib: held, ...times, sharedTop10: rounded(shared / 200) }
   },
   bm25s: async (folder) => {
     const { passages, queries } = generated()
@@ -292,14 +292,14 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<object>>> = {
     const out: Record<string, object> = {}
     if (values.wiki !== undefined) {
       const wiki = JSON.parse(readFileSync(values.wiki, 'utf8')) as { title: string; text: string }[]
-      const begun = performance.now()
+      const took = watch()
       const index = new Bm25(wiki.map(({ title, text }, i) => ({ id: `${i}`, text: `${title}\n${text}` })))
-      const seconds = rounded((performance.now() - begun) / 1000)
+      const built = took()
       const { queries } = await timed(
         wiki.slice(0, 1000).map(({ text }) => text.split(' ').slice(2, 9).join(' ')),
         (query) => index.search(query, { k: K }),
       )
-      out.wiki = { passages: wiki.length, seconds, ...queries }
+      out.wiki = { passages: wiki.length, ...built, ...queries }
     }
     if (values.popqa !== undefined) {
       const rows = JSON.parse(readFileSync(values.popqa, 'utf8')) as {
@@ -409,7 +409,7 @@ async function main(): Promise<void> {
   try {
     writeFileSync(join(folder, 'queries.json'), JSON.stringify({ queries: generated().queries }))
     for (const part of Object.keys(PARTS)) {
-      if ((part === 'minisearch' || part === 'orama') && values.peers === undefined) continue
+      if (part === 'minisearch' && values.peers === undefined) continue
       if (part === 'bm25s' && values.python === undefined) continue
       const words = [
         '--expose-gc',
