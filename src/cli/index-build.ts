@@ -50,7 +50,7 @@ export const command: Command = defineCommand({
   },
   examples: [
     'index build faq.index --data faq.jsonl',
-    'index build wiki.index --data wiki/ --embed intfloat/e5-small-v2 --query-prefix "query: " --document-prefix "passage: "',
+    'index build wiki.index --data wiki/ --embed models/e5 --query-prefix "query: "',
   ],
   run: async ({ positionals, options, output, given }) => {
     const { buildIndex } = await import('../run/retrieve/build-index.ts')
