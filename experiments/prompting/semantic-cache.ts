@@ -1,7 +1,7 @@
 // How often a semantic cache saves a call, and how often it is wrong: thresholds are calibrated on one half of the clusters of questions.txt and
 // tried on the other, so that no cluster is on both sides.
 //
-//   node --import tsx experiments/prompting/semantic-cache.ts [--model DIRECTORY] > experiments/prompting/semantic-cache.json
+//   node --import tsx experiments/prompting/semantic-cache.ts [--model DIRECTORY] > experiments/prompting/results/semantic-cache.json
 
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'

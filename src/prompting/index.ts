@@ -62,9 +62,27 @@ export {
   type Budget,
   tool,
 } from './execute/agent.ts'
+export {
+  type Conversation,
+  type ConversationOptions,
+  conversation,
+  type SavedConversation,
+  type SayOptions,
+  type Turn,
+} from './execute/conversation.ts'
 export { type GuardOptions, guard } from './execute/guard.ts'
 export { type MapReduceOptions, mapReduce } from './execute/map-reduce.ts'
 export { type Refined, type RefineOptions, refine } from './execute/refine.ts'
+export {
+  type Memory,
+  type MemoryOptions,
+  type MemoryState,
+  type RecallOptions,
+  type Remembered,
+  type Round,
+  remember,
+  type SummaryOptions,
+} from './execute/remember.ts'
 export { type Rule, rule, type Verdict } from './execute/rule.ts'
 export { type NoInjectionOptions, rules, type Threshold, type TopicsOptions } from './execute/rules.ts'
 export { type CountRange, type NumberRange, where } from './execute/where.ts'

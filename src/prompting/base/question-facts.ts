@@ -69,6 +69,10 @@ function rolesOf(words: readonly string[]): Map<string, string> {
     const next = words.slice(i + 1).find(isContent)
     const before = words[i - 1]
     if (word === 'from' && next !== undefined) roles.set(next, 'from')
+    // Cups in a litre are not litres in a cup.
+    if (word === 'many' && next !== undefined) roles.set(stemOf(next), 'part')
+    if ((word === 'in' || word === 'per') && /^(?:a|an|one|each)$/.test(words[i + 1] ?? '') && next !== undefined)
+      roles.set(stemOf(next), 'whole')
     if (!TO.has(word)) continue
     if (next !== undefined) roles.set(next, 'to')
     if (before !== undefined && isContent(before)) roles.set(before, 'from')

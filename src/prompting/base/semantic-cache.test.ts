@@ -59,6 +59,7 @@ describe('facts', () => {
     ['Convert euros to dollars', 'Convert dollars to euros', 'direction'],
     ['A parcel to the coast, how much?', 'A parcel from the coast, how much?', 'direction'],
     ['From EUR to USD', 'To USD from EUR', 'direction'], // the same, but another order: no hit rather than a wrong one
+    ['How many cups are in a litre?', 'How many litres are in a cup?', 'direction'],
     ['Who wrote it?', 'When was it written?', 'direction'],
   ])('%s | %s', (a, b, fact) => {
     expect(differs(a, b)).toBe(fact)

@@ -8,7 +8,9 @@ import type { ChatMessage } from '../../text/chat-template.ts'
 import { answered, type Model } from '../base/model.ts'
 import type { ModelSettings } from '../base/model-call.ts'
 import { jsonSchemaOf, type Schema } from '../base/schema.ts'
+import { WORDINGS } from '../base/wordings.ts'
 import { messagesOf, type PromptInput, type PromptText } from '../data/prompt.ts'
+import type { Memory, MemoryState, Round } from './remember.ts'
 
 /** A function that a model may call; `tool` makes one. */
 export interface AgentTool {
@@ -50,10 +52,15 @@ export interface AgentOptions extends Omit<ModelSettings, 'signal'> {
   profile?: string | PromptText
   tools: readonly AgentTool[]
   budget: Budget
+  /** What it is told of earlier questions, answers and calls. With one, an agent is one conversation, a question at a time. Default: nothing. */
+  memory?: Memory
+  /** Writes a plan first: one of `budget.steps`. Default false. */
+  plan?: boolean
 }
 
 /** What happens on the way. */
 export type AgentEvent =
+  | { type: 'plan'; text: string }
   | { type: 'text'; text: string }
   | { type: 'call'; id: string; name: string; input: unknown }
   | { type: 'result'; id: string; name: string; output: string; isError: boolean }
@@ -87,10 +94,15 @@ const MOST_ALIKE = 3
  * const helper = agent(model, { tools: [search], budget: { steps: 6 } })
  * const answer = await helper.ask('How many days off after three years?')
  */
-export function agent(model: Model, { profile, tools, budget, ...settings }: AgentOptions): Agent {
+export function agent(model: Model, options: AgentOptions): Agent {
+  const { profile, tools, budget, memory, plan = false, ...settings } = options
   const { steps, tokens = Number.POSITIVE_INFINITY, seconds } = budget ?? {}
   if (!(Number.isInteger(steps) && steps >= 1))
     throw new UsageError(`budget: expected a number of steps from 1, got ${steps}. An agent has to end`)
+  if (plan && steps < 2) throw new UsageError(`budget: expected at least 2 steps where a plan is one, got ${steps}`)
+  const rounds: Round[] = []
+  let state: MemoryState = { from: 0 }
+  let isBusy = false
   const known = new Map(tools.map((one) => [one.name, one]))
   const told = tools.map(
     ({ name, description, input }): Tool => ({
@@ -99,10 +111,37 @@ export function agent(model: Model, { profile, tools, budget, ...settings }: Age
     }),
   )
   async function* run(
-    question: PromptInput,
+    asked: PromptInput,
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<AgentEvent, void, undefined> {
-    const messages = messagesOf(question, profile)
+    if (memory === undefined) {
+      yield* limited(messagesOf(asked, profile), signal)
+      return
+    }
+    if (isBusy) throw new UsageError('agent: expected one question at a time where it remembers, got another one')
+    isBusy = true
+    try {
+      const question = messagesOf(asked)
+      const before: ChatMessage[] = profile === undefined ? [] : [{ role: 'system', content: String(profile) }]
+      const made = await memory.recollect({ model, before, rounds, state, question, signal })
+      const messages = [...before, ...made.messages]
+      const sent = messages.length
+      for await (const event of limited(messages, signal)) {
+        if (event.type === 'end') {
+          // Without what the memory has put before it: that is told anew each time.
+          rounds.push({ messages: [...question, ...messages.slice(sent)] })
+          state = made.state
+        }
+        yield event
+      }
+    } finally {
+      isBusy = false
+    }
+  }
+  async function* limited(
+    messages: ChatMessage[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<AgentEvent, void, undefined> {
     const limit = new AbortController()
     const timer =
       seconds === undefined
@@ -121,7 +160,10 @@ export function agent(model: Model, { profile, tools, budget, ...settings }: Age
     let spent = 0
     let last = ''
     let alike = 0
-    for (let step = 1; step <= steps; step++) {
+    if (plan) {
+      spent += yield* planned(messages, any)
+    }
+    for (let step = plan ? 2 : 1; step <= steps; step++) {
       any.throwIfAborted()
       const isLast = step === steps || spent >= tokens
       const mayCall = told.length > 0 && !isLast
@@ -159,6 +201,17 @@ export function agent(model: Model, { profile, tools, budget, ...settings }: Age
       }
     }
     throw new AgentError(`agent: expected an answer within ${steps} steps, got calls of tools only`, messages)
+  }
+  /** Asks for a plan and adds it; gives the tokens that it took. */
+  async function* planned(messages: ChatMessage[], signal: AbortSignal): AsyncGenerator<AgentEvent, number, undefined> {
+    const last = messages.findLastIndex(({ role }) => role === 'user')
+    messages[last] = { ...messages[last]!, content: `${String(messages[last]!.content)}\n\n${WORDINGS.plan}` }
+    const more = told.length > 0 ? { tools: told, toolChoice: 'none' as const } : {}
+    const { answer } = await answered(model, { ...settings, messages: [...messages], signal, ...more })
+    if (answer.finishReason === 'aborted') signal.throwIfAborted()
+    messages.push({ role: 'assistant', content: answer.text }, { role: 'user', content: WORDINGS.afterPlan })
+    yield { type: 'plan', text: answer.text }
+    return answer.usage.completionTokens
   }
   return {
     run,
