@@ -96,6 +96,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'serve a model over HTTP, for clients of the OpenAI API',
     load: () => import('./serve.ts'),
   },
+  trace: {
+    summary: 'what a program asked its models: read it, export it, make the calls again',
+    load: () => import('./trace.ts'),
+  },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
   classify: { summary: 'labels of texts by a classifier', load: () => import('./classify.ts') },
   eval: {

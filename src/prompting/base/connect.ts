@@ -109,6 +109,7 @@ export function connect(url: string, options: ConnectOptions): Model {
   return modelOf({
     name: model,
     holds: jsonSchema ? 'json_schema' : 'none',
+    setup: { provider: kind },
     ...(cost !== undefined && { cost }),
     answer,
     ...(dialect.tellsLogprobs && {

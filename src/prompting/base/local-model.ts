@@ -45,7 +45,7 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
   return modelOf({
     name,
     holds: 'masks',
-    setup: { ...(lm.info?.revision !== undefined && { revision: lm.info.revision }), ...setup },
+    setup: { provider: 'anneal', ...(lm.info?.revision !== undefined && { revision: lm.info.revision }), ...setup },
     ...(cost !== undefined && { cost }),
     answer: (call) => {
       checkChat()

@@ -35,8 +35,10 @@ export interface ModelCall extends ModelSettings {
   readonly continueFinalMessage?: boolean
 }
 
-/** What the answers of a model in this process depend on besides the call. */
+/** What the answers of a model depend on besides the call. */
 export interface ModelSetup extends Pick<ChatRequest, 'adapter' | 'variables' | 'promptLookup'> {
+  /** Whose words are spoken: `anneal` in this process, else the dialect. */
+  provider?: string
   /** Which version of the model it is. */
   revision?: string
 }

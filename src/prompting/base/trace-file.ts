@@ -12,9 +12,13 @@ const MOST_BYTES = 1 << 30
 
 /** Writes a trace, whole or not at all. Keys of services are not in it: calls do not have them. */
 export function saveTrace(file: string, { calls, ...about }: Trace): void {
-  checkOutputFile(file, 'file')
-  const { began, fault } = about
-  const lines = [{ anneal_trace: VERSION, began, ...(fault !== undefined && { fault }) }, ...calls]
+  const { began, fault, isDry } = about
+  saveLines(file, 'file', [{ anneal_trace: VERSION, began, fault, isDry }, ...calls])
+}
+
+/** Writes a file of JSON lines, whole or not at all; `option` is what errors call it. */
+export function saveLines(file: string, option: string, lines: readonly object[]): void {
+  checkOutputFile(file, option)
   writeFileAtomic(file, (sink) => {
     for (const line of lines) sink.write(`${JSON.stringify(line)}\n`)
   })
@@ -34,8 +38,13 @@ export function readTrace(file: string): Trace {
       !Array.isArray((call.call as { messages?: unknown })?.messages)
     )
       throw new InputError(`${file}:${i + 2}: expected call ${i} of a trace, got ${lines[i + 1]!.slice(0, 60)}`)
-  const { began, fault } = head
-  return { began, ...(typeof fault === 'string' && { fault }), calls: calls.map(withScores) }
+  const { began, fault, isDry } = head
+  return {
+    began,
+    ...(typeof fault === 'string' && { fault }),
+    ...(isDry === true && { isDry }),
+    calls: calls.map(withScores),
+  }
 }
 
 /** JSON has no infinity: a text that the service did not tell of has null there. */

@@ -61,7 +61,7 @@ export function dryRun<T>(program: () => Promise<T>): Promise<Traced<T>> {
 
 async function record<T>(program: () => Promise<T>, isDry: boolean, { file }: TraceOptions): Promise<Traced<T>> {
   const recording: Recording = { calls: [], began: performance.now(), isDry }
-  const made = { calls: recording.calls, began: Date.now() }
+  const made = { calls: recording.calls, began: Date.now(), ...(isDry && { isDry }) }
   try {
     const value = await places.run({ recording, path: places.getStore()?.path ?? [] }, program)
     if (file !== undefined) saveTrace(file, made)
@@ -214,6 +214,7 @@ class Entry {
       ...(place.inside !== undefined && { parent: place.inside.id }),
       path: place.path,
       model: backend.name,
+      ...(isWrapper && { isWrapper }),
       ...(!isWrapper && backend.setup !== undefined && { setup: backend.setup }),
       call: asked,
       at: this.#began - recording.began,

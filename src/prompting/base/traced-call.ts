@@ -17,7 +17,9 @@ export interface TracedCall {
   /** The programs that it was made in, the outermost first. */
   readonly path: readonly string[]
   readonly model: string
-  /** What the answer depends on besides the call, where the model tells it. Not for wrappers, as are `text`, `ids` and `cost`. */
+  /** It passed the call on, as a wrapper, or answered from what it knew: it read nothing and cost nothing itself. */
+  readonly isWrapper?: true
+  /** What the answer depends on besides the call, where the model tells it. */
   readonly setup?: ModelSetup
   /** What was asked, with the seed that it was drawn with, without its signal. */
   readonly call: ModelCall
@@ -49,4 +51,6 @@ export interface Trace {
   readonly began: number
   /** Why the program failed, if it did. */
   readonly fault?: string
+  /** No model was asked: the answers are made up. */
+  readonly isDry?: true
 }

@@ -1,0 +1,144 @@
+// The calls of a trace once more, on a model in this process: the same tokens, to the bit, or where the first one differs.
+
+import { UsageError } from '../../errors.ts'
+import type { Lm } from '../../lm/lm.ts'
+import { collectAnswer } from './collect-answer.ts'
+import { localModel } from './local-model.ts'
+import type { ModelPiece } from './model-call.ts'
+import type { Trace, TracedCall } from './traced-call.ts'
+
+/** How a trace is replayed. */
+export interface ReplayOptions {
+  /** Only the calls of this model. Default: of all models in a process. */
+  model?: string
+  /** Also where the trace was made with another version of the model. */
+  anyRevision?: boolean
+  /** Calls at the same time. Default 8: what runs beside a call does not change it. */
+  concurrency?: number
+  signal?: AbortSignal
+}
+
+/** Where a call went another way. */
+export interface ReplayDifference {
+  /** Its `id`. */
+  call: number
+  /** In what: the ids that were read, those that were made, or how probable they were. */
+  of: 'prompt' | 'answer' | 'logprobs'
+  /** The place, from 0, and what stands there: a token id or a log-probability; undefined behind the end. */
+  at: number
+  recorded: number | undefined
+  replayed: number | undefined
+}
+
+/** What came of a replay. */
+export interface Replayed {
+  /** Calls that were made again. */
+  calls: number
+  equal: number
+  /** Calls that cannot be made again: of services, and those that failed before an answer. */
+  skipped: number
+  /** The first call that went another way. */
+  difference?: ReplayDifference
+  /** Whether both versions of the model are known, and are the same. */
+  isSameRevision: boolean
+}
+
+/**
+ * Makes the calls of a trace again and compares them. UsageError where the trace is of another version of the model.
+ *
+ * @example
+ * const { equal, calls, difference } = await replay(readTrace('headline.jsonl'), await loadLm('runs/demo/model'))
+ */
+export async function replay(trace: Trace, lm: Lm, options: ReplayOptions = {}): Promise<Replayed> {
+  const { model, anyRevision = false, concurrency = 8, signal } = options
+  if (trace.isDry) throw new UsageError('trace: expected answers of a model, got a dry run')
+  if (!(Number.isInteger(concurrency) && concurrency >= 1))
+    throw new UsageError(`concurrency: expected a whole number of at least 1, got ${concurrency}`)
+  const own = trace.calls.filter(({ isWrapper, model: name }) => !isWrapper && (model === undefined || name === model))
+  const made = own.filter(({ ids, answer, scores }) => ids !== undefined && (answer ?? scores) !== undefined)
+  const revisions = made.map(({ setup }) => setup?.revision)
+  const other = revisions.find((revision) => revision !== undefined && revision !== lm.info?.revision)
+  if (other !== undefined && lm.info?.revision !== undefined && !anyRevision)
+    throw new UsageError(
+      `replay: expected revision ${other}, with which the trace was made, got ${lm.info.revision}. Load that one, or allow others with \`anyRevision\``,
+    )
+  const differences: ReplayDifference[] = []
+  const waiting = [...made]
+  const work = async (): Promise<void> => {
+    for (let call = waiting.shift(); call !== undefined; call = waiting.shift()) {
+      const difference = await differenceOf(call, lm, signal)
+      if (difference !== undefined) differences.push(difference)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, work))
+  const [difference] = differences.sort((a, b) => a.call - b.call)
+  return {
+    calls: made.length,
+    equal: made.length - differences.length,
+    skipped: own.length - made.length,
+    ...(difference !== undefined && { difference }),
+    isSameRevision: other === undefined && made.length > 0 && !revisions.includes(undefined),
+  }
+}
+
+async function differenceOf(
+  { id: call, setup, call: asked, ids, answer, scores }: TracedCall,
+  lm: Lm,
+  signal: AbortSignal | undefined,
+): Promise<ReplayDifference | undefined> {
+  const { provider: _, revision: __, ...common } = setup ?? {}
+  const model = localModel(lm, common)
+  const again = { ...asked, ...(signal !== undefined && { signal }) }
+  const found = (of: ReplayDifference['of'], recorded: readonly number[], replayed: readonly number[]) => {
+    const length = Math.max(recorded.length, replayed.length)
+    for (let at = 0; at < length; at++)
+      if (!Object.is(recorded[at], replayed[at]))
+        return { call, of, at, recorded: recorded[at], replayed: replayed[at] }
+    return undefined
+  }
+  const prompt = found('prompt', ids!, model.read!(again).ids!)
+  if (prompt !== undefined) return prompt
+  if (answer === undefined)
+    return found('logprobs', Object.values(scores!), await model.score!(again, Object.keys(scores!)))
+  // Of an answer that was stopped, as much as had come.
+  const isCut = answer.finishReason === 'aborted'
+  const replayed = await collectAnswer(firstOf(model.answer(again), isCut ? answer.tokenIds.length : undefined))
+  const end = isCut ? answer.tokenIds.length : undefined
+  return (
+    found('answer', answer.tokenIds, replayed.tokenIds.slice(0, end)) ??
+    found('logprobs', probabilities(answer), probabilities(replayed).slice(0, end))
+  )
+}
+
+const probabilities = ({ logprobs = [] }: { logprobs?: readonly { logprob: number }[] }): number[] =>
+  logprobs.map(({ logprob }) => logprob)
+
+/** Pieces until so many tokens have come. */
+async function* firstOf(
+  pieces: AsyncIterable<ModelPiece>,
+  most: number | undefined,
+): AsyncGenerator<ModelPiece, void, undefined> {
+  let count = 0
+  for await (const piece of pieces) {
+    count += piece.tokenIds.length
+    yield piece
+    if (most === undefined || count < most || piece.finishReason !== undefined) continue
+    yield {
+      deltas: [],
+      tokenIds: [],
+      finishReason: 'aborted',
+      usage: { promptTokens: 0, completionTokens: count, reasoningTokens: 0 },
+    }
+    return
+  }
+}
+
+/** A replay in a line. */
+export function replayLine({ calls, equal, skipped, difference, isSameRevision }: Replayed): string {
+  const left = skipped > 0 ? `; ${skipped} of services or without an answer cannot be made again` : ''
+  const version = isSameRevision ? '' : '; whether it is the same version of the model is not on record'
+  if (difference === undefined) return `${equal} of ${calls} calls equal to the bit${left}${version}`
+  const { call, of, at, recorded = 'nothing', replayed = 'nothing' } = difference
+  const where = `call ${call} differs first, in ${of} at ${at}: ${recorded} is recorded, ${replayed} came`
+  return `${equal} of ${calls} calls equal${left}${version}; ${where}`
+}
