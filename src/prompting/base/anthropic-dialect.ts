@@ -3,14 +3,14 @@
 import type { ChatDelta, ChatFinishReason } from '../../chat/answer.ts'
 import { UnsupportedError } from '../../errors.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
-import { type Dialect, ServiceError } from './dialect.ts'
+import { type Dialect, ServiceError, streamError } from './dialect.ts'
 import type { ModelCall } from './model-call.ts'
 
 /** An event of a stream, as far as it is read. */
 interface Event {
   type?: string
   index?: number
-  error?: { message?: string }
+  error?: { message?: string; type?: string }
   message?: { usage?: Counts }
   content_block?: { type?: string; id?: string; name?: string }
   delta?: { type?: string; text?: string; thinking?: string; partial_json?: string; stop_reason?: string | null }
@@ -62,7 +62,7 @@ export const anthropic: Dialect = {
     let finish: string | undefined
     for await (const event of events) {
       const { type, index = 0, content_block: block, delta = {}, error, ...rest } = event as Event
-      if (type === 'error') throw new ServiceError(`stream: expected an answer, got an error: ${error?.message}`)
+      if (type === 'error') throw streamError(error ?? {})
       counts = { ...counts, ...rest.message?.usage, ...rest.usage }
       finish = delta.stop_reason ?? finish
       const deltas: ChatDelta[] = []

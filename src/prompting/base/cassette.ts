@@ -60,7 +60,8 @@ export function cassette(file: string, model?: Model): Model {
     takes.push(take)
   }
   async function* answer(call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
-    const { signal, seed, ...asked } = call
+    const { signal, seed: any, drawnSeed, ...asked } = call
+    const seed = any === drawnSeed ? undefined : any // one that nobody gave is another each time
     const take = find('answer', asked, seed)
     if (take === undefined) {
       yield* recorded(model!.answer(call), (pieces, isCut) =>
@@ -96,7 +97,7 @@ export function cassette(file: string, model?: Model): Model {
         (await numbers('embed', texts, () => model!.embed!(texts, options))).map((row) => Float32Array.from(row)),
     }),
     ...((model === undefined || model.score !== undefined) && {
-      score: async ({ signal: _, seed: __, ...call }: ModelCall, texts: readonly string[]) =>
+      score: async ({ signal: _, seed: __, drawnSeed: ___, ...call }: ModelCall, texts: readonly string[]) =>
         (await numbers('score', { call, texts }, async () => [await model!.score!(call, texts)]))[0]!.map(
           (score) => score ?? Number.NEGATIVE_INFINITY, // JSON has no infinity
         ),

@@ -152,7 +152,7 @@ describe('connect', () => {
       events({ choices: [{ delta: { content: 'a' } }] }),
       events('{not json'),
     ])
-      await expect(service([answer]).model.ask('x')).rejects.toThrow(ServiceError)
+      await expect(service([answer], { retries: 0 }).model.ask('x')).rejects.toThrow(ServiceError)
   })
   it('ends with its signal, also while it waits for a place', async () => {
     const stop = new AbortController()

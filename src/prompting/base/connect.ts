@@ -90,17 +90,23 @@ export function connect(url: string, options: ConnectOptions): Model {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers },
       body: JSON.stringify({ ...dialect.body(call, model), ...options.body }),
-      signal: any,
+    }
+    // Until the first piece nothing is given out: what fails before it can be tried again, errors within a stream too.
+    const begin = async () => {
+      const attempt = new AbortController()
+      const both = AbortSignal.any([any, attempt.signal])
+      const response = await posted(fetch, target, { ...init, signal: both }, timeoutSeconds, key)
+      const events = eventsOf(response, timeoutSeconds, () => attempt.abort())
+      const pieces = dialect.pieces(events, call)[Symbol.asyncIterator]()
+      return { first: await pieces.next(), rest: { [Symbol.asyncIterator]: () => pieces } }
     }
     const place = await pace.enter(any)
     try {
-      const response = await pace.try(
-        () => posted(fetch, target, init, timeoutSeconds, key),
-        any,
-        (error, seconds) => note('connect', { retried: error, waited: seconds, places: pace.places }),
+      const { first, rest } = await pace.try(begin, any, (error, seconds) =>
+        note('connect', { retried: error, waited: seconds, places: pace.places }),
       )
-      const events = eventsOf(response, timeoutSeconds, () => stop.abort())
-      yield* dialect.pieces(events, call)
+      if (!first.done) yield first.value
+      yield* rest
     } finally {
       stop.abort()
       place.leave()
@@ -134,14 +140,17 @@ async function posted(
   seconds: number,
   key: string | undefined,
 ): Promise<Response> {
-  const signal = AbortSignal.any([init.signal!, AbortSignal.timeout(seconds * 1000)])
+  // For its beginning only: what comes of it may take as long as it takes.
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(new Error(`nothing within ${seconds} s`)), seconds * 1000)
   let response: Response
   try {
-    response = await fetch(url, { ...init, signal })
+    response = await fetch(url, { ...init, signal: AbortSignal.any([init.signal!, late.signal]) })
   } catch (cause) {
     init.signal!.throwIfAborted()
-    const { message } = cause as Error
-    throw new ServiceError(`${url}: expected an answer, got none (${message})`, { cause })
+    throw new ServiceError(`${url}: expected an answer, got none (${(cause as Error).message})`, { cause })
+  } finally {
+    clearTimeout(timer)
   }
   if (response.ok) return response
   // Some services say the key that they were given.

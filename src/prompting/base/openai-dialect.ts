@@ -1,28 +1,38 @@
 // Calls in the words of OpenAI's chat completions.
 
+import { randomUUID } from 'node:crypto'
 import type { ChatDelta, ChatFinishReason } from '../../chat/answer.ts'
-import { type Dialect, ServiceError } from './dialect.ts'
+import { type Dialect, ServiceError, streamError } from './dialect.ts'
 import type { AnswerToken, ModelPiece } from './model-call.ts'
+import { note } from './trace.ts'
 
 /** A chunk of a stream, as far as it is read. */
 interface Chunk {
-  error?: { message?: string } | undefined
-  choices?: {
-    delta?: {
-      content?: string | null
-      reasoning_content?: string | null
-      reasoning?: string | null
-      tool_calls?: { index?: number; id?: string; function?: { name?: string; arguments?: string } }[]
-    }
-    finish_reason?: string | null
-    logprobs?: { content?: (TokenChunk & { top_logprobs?: TokenChunk[] })[] | null } | null
-  }[]
+  error?: { message?: string; type?: string; code?: unknown } | null
+  choices?:
+    | {
+        delta?: {
+          content?: string | null
+          reasoning_content?: string | null
+          reasoning?: string | null
+          tool_calls?: CallChunk[] | null
+        }
+        finish_reason?: string | null
+        logprobs?: { content?: (TokenChunk & { top_logprobs?: TokenChunk[] })[] | null } | null
+      }[]
+    | null
   usage?: {
     prompt_tokens?: number
     completion_tokens?: number
     prompt_tokens_details?: { cached_tokens?: number } | null
     completion_tokens_details?: { reasoning_tokens?: number } | null
   } | null
+}
+
+interface CallChunk {
+  index?: number | null
+  id?: string | null
+  function?: { name?: string | null; arguments?: string | null }
 }
 
 interface TokenChunk {
@@ -63,20 +73,21 @@ export const openAi: Dialect = {
         : undefined,
   }),
   async *pieces(events) {
-    const names = new Set<number>()
+    const calls = new CallPlaces()
     let usage: Chunk['usage']
     let finish: string | undefined
     for await (const event of events) {
-      const { error, choices = [], usage: told } = event as Chunk
-      if (error !== undefined) throw new ServiceError(`stream: expected an answer, got an error: ${error.message}`)
+      const { error, choices, usage: told } = event as Chunk
+      if (error) throw streamError(error)
       usage = told ?? usage
-      const [choice] = choices
+      const choice = choices?.[0]
       finish = choice?.finish_reason ?? finish
-      const deltas = deltasOf(choice?.delta ?? {}, names)
+      const deltas = deltasOf(choice?.delta ?? {}, calls)
       const tokens = choice?.logprobs?.content?.map(tokenOf) ?? []
       if (deltas.length + tokens.length > 0) yield { deltas, tokenIds: [], ...(tokens.length > 0 && { tokens }) }
     }
     if (finish === undefined) throw new ServiceError('stream: expected a finish reason, got an end without one')
+    if (!Object.hasOwn(FINISH, finish)) note('connect', { finish_reason: finish })
     const { prompt_tokens = 0, completion_tokens = 0, prompt_tokens_details, completion_tokens_details } = usage ?? {}
     const end: ModelPiece = {
       deltas: [],
@@ -118,20 +129,38 @@ function written(message: Written): Written {
   return { ...message, tool_calls }
 }
 
+type Delta = NonNullable<NonNullable<NonNullable<Chunk['choices']>[0]['delta']>>
+
 function deltasOf(
-  { content, reasoning_content, reasoning, tool_calls = [] }: NonNullable<NonNullable<Chunk['choices']>[0]['delta']>,
-  names: Set<number>,
+  { content, reasoning_content, reasoning, tool_calls: chunks }: Delta,
+  calls: CallPlaces,
 ): ChatDelta[] {
   const deltas: ChatDelta[] = []
   const thought = reasoning_content ?? reasoning
   if (thought) deltas.push({ type: 'reasoning', text: thought })
   if (content) deltas.push({ type: 'text', text: content })
-  for (const { index = 0, id = '', function: called } of tool_calls) {
-    if (!names.has(index) && called?.name !== undefined) {
-      names.add(index)
-      deltas.push({ type: 'tool-call', index, id, name: called.name })
-    }
-    if (called?.arguments) deltas.push({ type: 'tool-arguments', index, text: called.arguments })
+  for (const chunk of chunks ?? []) {
+    const { index, begun } = calls.placeOf(chunk)
+    if (begun !== undefined) deltas.push({ type: 'tool-call', index, ...begun })
+    if (chunk.function?.arguments) deltas.push({ type: 'tool-arguments', index, text: chunk.function.arguments })
   }
   return deltas
+}
+
+/** Which call a chunk belongs to. Some services leave out the index, or the id, or say index 0 of every call. */
+class CallPlaces {
+  readonly #ids: string[] = []
+  readonly #byIndex = new Map<number, number>()
+
+  placeOf({ index, id, function: called }: CallChunk): { index: number; begun?: { id: string; name: string } } {
+    const known = typeof index === 'number' ? this.#byIndex.get(index) : this.#ids.length - 1
+    const isOther = known === undefined || known < 0 || (id ? this.#ids[known] !== id : typeof index !== 'number')
+    if (!called?.name || !isOther) return { index: Math.max(0, known ?? 0) }
+    const place = this.#ids.length
+    // The answer of its tool has to name it.
+    const own = id || `call_${randomUUID().slice(0, 8)}`
+    this.#ids.push(own)
+    if (typeof index === 'number') this.#byIndex.set(index, place)
+    return { index: place, begun: { id: own, name: called.name } }
+  }
 }

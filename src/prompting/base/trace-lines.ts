@@ -40,6 +40,7 @@ function headOf({ id, model, isWrapper, call, answer, ids, took, cost, setup }: 
       ? []
       : [`${usage.promptTokens || (ids?.length ?? 0)}${cached} + ${usage.completionTokens} tokens`]),
     `${(took / 1000).toFixed(3)} s`,
+    ...(answer?.cached === undefined ? [] : [`cached, ${answer.cached.kind}`]),
     ...(finishReason === undefined ? [] : [finishReason]),
     ...(call.seed === undefined || isWrapper ? [] : [`seed ${call.seed}`]),
     ...(call.structure === undefined ? [] : [`held to ${Object.keys(call.structure)[0]}`]),
