@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { saveDecoder } from '../../src/checkpoint/model-directory/save.ts'
 import { stack } from '../../src/data/batches.ts'
 import { order } from '../../src/data/order.ts'
+import type { Lm } from '../../src/lm/lm.ts'
 import { localModel, type Model, route, routeThreshold, trace } from '../../src/prompting/index.ts'
 import { loadLm } from '../../src/run/load-lm.ts'
 import { Tokenizer } from '../../src/text/tokenizer.ts'
@@ -49,17 +50,17 @@ interface Answer {
   cost: number
 }
 
-function questionsOf(stories: readonly string[], tokenizer: Tokenizer, count: number): Question[] {
+function questionsOf(stories: readonly string[], lm: Lm, tokenizer: Tokenizer, count: number): Question[] {
   const each = Math.ceil(count / stories.length)
   return stories.flatMap((story, s) => {
     const ids = tokenizer.encode(story)
     const made: Question[] = []
     for (let i = 0; i < each; i++) {
-      const length = 16 + Math.floor(((ids.length - 20) * (i + 0.5)) / each)
-      if (length >= Math.min(ids.length, 480)) continue
-      const text = tokenizer.decode(ids.slice(0, length))
+      const length = 16 + Math.floor(((Math.min(ids.length, 480) - 20) * (i + 0.5)) / each)
+      if (length >= ids.length) continue
+      const text = tokenizer.decode(ids.slice(1, length))
       // What the model reads has to be the story's own tokens.
-      const again = tokenizer.encode(text)
+      const again = lm.encode({ messages: [{ role: 'user', content: text }] })
       if (again.length === length && again.every((id, k) => id === ids[k]))
         made.push({ story: s, text, next: ids[length]! })
     }
@@ -147,9 +148,9 @@ try {
   cpSync(values.model!, directories.large, { recursive: true })
   writeFileSync(join(directories.large, 'chat_template.jinja'), TEMPLATE)
   const tokenizer = await Tokenizer.fromDirectory(values.model!)
-  const questions = questionsOf(asked, tokenizer, Number(values.questions))
-  say(`${questions.length} questions of ${asked.length} stories`)
   const large = await loadLm(directories.large)
+  const questions = questionsOf(asked, large, tokenizer, Number(values.questions))
+  say(`${questions.length} questions of ${asked.length} stories`)
   const largePrice = parametersOf(large.model)
   const largeAnswers = await answersOf(
     localModel(large, { name: 'large', cost: { input: largePrice, output: largePrice } }),

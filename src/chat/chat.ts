@@ -18,14 +18,14 @@ export async function* chat(lm: Lm, request: ChatRequest): AsyncGenerator<ChatPi
   const parser = new AnswerParser(options)
   const stops = stop.length === 0 ? undefined : new TextStops(stop, request.minTokens ?? 0)
   const stopping = new AbortController()
-  const signal = AbortSignal.any([stopping.signal, ...(request.signal === undefined ? [] : [request.signal])])
+  const signal =
+    stops === undefined
+      ? asked.signal
+      : AbortSignal.any([stopping.signal, ...(request.signal === undefined ? [] : [request.signal])])
   let completionTokens = 0
   let reasoningTokens = 0
   let isFirst = true
-  for await (const piece of lm.generate({
-    ...asked,
-    ...(stops === undefined ? asked.signal && { signal: asked.signal } : { signal }),
-  })) {
+  for await (const piece of lm.generate({ ...asked, ...(signal !== undefined && { signal }) })) {
     const { text, finishReason, usage, ...rest } = piece
     const isStopped = stops?.found !== undefined
     const isOpen = parser.reasoningEnd === undefined
