@@ -1,39 +1,86 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
 
-export { type CacheCounts, cached, type CachedModel, type CacheOptions } from './base/cached.ts'
-export { calibrate, type CalibrateOptions, type Calibration, type HitRate, type QuestionPair } from './base/calibrate.ts'
+export { type CacheCounts, type CachedModel, type CacheOptions, cached } from './base/cached.ts'
+export {
+  type CalibrateOptions,
+  type Calibration,
+  calibrate,
+  type HitRate,
+  type QuestionPair,
+} from './base/calibrate.ts'
 export { cassette } from './base/cassette.ts'
-export { connect, type ConnectOptions } from './base/connect.ts'
+export { type ConnectOptions, connect } from './base/connect.ts'
 export type { Constraint, Standing } from './base/constraint.ts'
 export type { Cost } from './base/cost.ts'
 export { ServiceError } from './base/dialect.ts'
 export type { Embed } from './base/embed.ts'
 export { exportTrace } from './base/export-trace.ts'
-export { lexicalEmbedder, type LexicalEmbedderOptions } from './base/lexical-embedder.ts'
-export { localModel, type LocalModelOptions } from './base/local-model.ts'
-export type { AnswerToken, CacheHit, ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } from './base/model-call.ts'
+export { type LexicalEmbedderOptions, lexicalEmbedder } from './base/lexical-embedder.ts'
+export { type LocalModelOptions, localModel } from './base/local-model.ts'
 export { AnswerError, type AskOptions, type Backend, type Hold, type Model, modelOf } from './base/model.ts'
+export type {
+  AnswerToken,
+  CacheHit,
+  ModelAnswer,
+  ModelCall,
+  ModelPiece,
+  ModelSettings,
+  ModelSetup,
+} from './base/model-call.ts'
 export type { OtlpAttribute, OtlpOptions, OtlpSpan, OtlpTraces, OtlpValue } from './base/otlp.ts'
 export type { QuestionFact } from './base/question-facts.ts'
-export { replay, type ReplayDifference, type Replayed, type ReplayOptions } from './base/replay.ts'
+export { type ReplayDifference, type Replayed, type ReplayOptions, replay } from './base/replay.ts'
+export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
 export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
-export { fallback, route, type RouteOptions, type RouteState } from './base/route.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'
+export { dryRun, note, program, type Traced, type TraceOptions, trace } from './base/trace.ts'
 export { readTrace } from './base/trace-file.ts'
-export { dryRun, note, program, trace, type Traced, type TraceOptions } from './base/trace.ts'
-export type { Trace, TraceNote, TracedCall } from './base/traced-call.ts'
+export type { Trace, TracedCall, TraceNote } from './base/traced-call.ts'
 export type { DpoRow, SftRow } from './base/training-rows.ts'
 export { WORDINGS } from './base/wordings.ts'
 export type { Measure } from './data/measure.ts'
 export type { Pause } from './data/pauses.ts'
-export { prompt, type PromptInput, type PromptPart, PromptText, type PromptValue, quote, type QuoteOptions } from './data/prompt.ts'
+export {
+  type PromptInput,
+  type PromptPart,
+  PromptText,
+  type PromptValue,
+  prompt,
+  type QuoteOptions,
+  quote,
+} from './data/prompt.ts'
 export { type SplitOptions, splitText, type TextPart } from './data/split-text.ts'
-export { type Agent, agent, AgentError, type AgentEvent, type AgentOptions, type AgentTool, type Budget, tool } from './execute/agent.ts'
-export { type Conversation, conversation, type ConversationOptions, type SavedConversation, type SayOptions, type Turn } from './execute/conversation.ts'
-export { guard, type GuardOptions } from './execute/guard.ts'
-export { mapReduce, type MapReduceOptions } from './execute/map-reduce.ts'
-export { refine, type Refined, type RefineOptions } from './execute/refine.ts'
-export { type Memory, type MemoryOptions, type MemoryState, type RecallOptions, remember, type Remembered, type Round, type SummaryOptions } from './execute/remember.ts'
+export {
+  type Agent,
+  AgentError,
+  type AgentEvent,
+  type AgentOptions,
+  type AgentTool,
+  agent,
+  type Budget,
+  tool,
+} from './execute/agent.ts'
+export {
+  type Conversation,
+  type ConversationOptions,
+  conversation,
+  type SavedConversation,
+  type SayOptions,
+  type Turn,
+} from './execute/conversation.ts'
+export { type GuardOptions, guard } from './execute/guard.ts'
+export { type MapReduceOptions, mapReduce } from './execute/map-reduce.ts'
+export { type Refined, type RefineOptions, refine } from './execute/refine.ts'
+export {
+  type Memory,
+  type MemoryOptions,
+  type MemoryState,
+  type RecallOptions,
+  type Remembered,
+  type Round,
+  remember,
+  type SummaryOptions,
+} from './execute/remember.ts'
 export { type Rule, rule, type Verdict } from './execute/rule.ts'
 export { type NoInjectionOptions, rules, type Threshold, type TopicsOptions } from './execute/rules.ts'
 export { type CountRange, type NumberRange, where } from './execute/where.ts'

@@ -162,9 +162,9 @@ describe('a stream', () => {
   })
   it('tells in the trace of a finish reason that is none of ours', async () => {
     const reply: Reply = (response) =>
-      void response.end(delta('a') + line({ choices: [{ delta: {}, finish_reason: 'content_filter' }] }))
+      void response.end(delta('a') + line({ choices: [{ delta: {}, finish_reason: 'insufficient_resource' }] }))
     const { calls: made } = await trace(() => service([reply]).model.ask('x'))
-    expect(made[0]!.notes).toEqual([{ by: 'connect', finish_reason: 'content_filter' }])
+    expect(made[0]!.notes).toEqual([{ by: 'connect', finish_reason: 'insufficient_resource' }])
   })
   it('has its calls told apart whatever of index and id is missing', async () => {
     const part = (text: string, rest: object = {}) => ({ function: { arguments: text }, ...rest })
