@@ -98,10 +98,14 @@ export class Bm25Formula {
     return Float64Array.from(lengths, (length) => (length === 0 ? 1 : 1 - b + (b * known(length)) / mean))
   }
 
-  /**
-   * Adds what a term of this `weight` (its idf times how often it is asked for) gives to its documents. `onFirst` hears of a document that had
-   * no score before: `marks[doc]` was not `mark`.
-   */
+  /** What a term of this weight (≥ 0) gives to no document more than. */
+  bound(weight: number): number {
+    const { variant, k1, delta } = this.options
+    if (variant === 'lucene') return weight
+    return weight * (k1 + 1 + (variant === 'plus' ? delta : 0))
+  }
+
+  /** Adds what a term of this `weight` (its idf times how often it is asked for) gives to its documents. */
   accumulate(
     weight: number,
     { docs, counts }: Postings,
@@ -109,20 +113,11 @@ export class Bm25Formula {
     { scores, isFound, found }: Accumulator,
     removed: Uint8Array | undefined,
   ): void {
-    const { variant, k1, delta } = this.options
-    const isLong = variant === 'l'
-    const scale = weight * (variant === 'lucene' ? 1 : k1 + 1)
-    const added = variant === 'plus' ? weight * delta : 0
+    const [scale, k1, added, delta] = this.constants(weight)
     for (let i = 0; i < docs.length; i++) {
       const doc = docs[i]!
       if (removed !== undefined && removed[doc] === 1) continue
-      const count = counts[i]!
-      const factor = factors[doc]!
-      let score: number
-      if (isLong) {
-        const even = count / factor + delta
-        score = (scale * even) / (k1 + even)
-      } else score = (scale * count) / (count + k1 * factor) + added
+      const score = termScore(counts[i]!, factors[doc]!, scale, k1, added, delta)
       if (isFound[doc] === 0) {
         isFound[doc] = 1
         scores[doc] = score
@@ -130,6 +125,54 @@ export class Bm25Formula {
       } else scores[doc]! += score
     }
   }
+
+  /** The same for those alone that were found before. */
+  accumulateFound(
+    weight: number,
+    { docs, counts }: Postings,
+    factors: Float64Array,
+    { scores, isFound, found }: Accumulator,
+  ): void {
+    const [scale, k1, added, delta] = this.constants(weight)
+    // A document is looked up in some ten steps.
+    if (found.length * 10 < docs.length) {
+      for (const doc of found) {
+        const i = placeOf(docs, doc)
+        if (i >= 0) scores[doc]! += termScore(counts[i]!, factors[doc]!, scale, k1, added, delta)
+      }
+      return
+    }
+    for (let i = 0; i < docs.length; i++) {
+      const doc = docs[i]!
+      if (isFound[doc] === 1) scores[doc]! += termScore(counts[i]!, factors[doc]!, scale, k1, added, delta)
+    }
+  }
+
+  /** Of `termScore`; delta is −1 where the formula is not BM25L. */
+  private constants(weight: number): [scale: number, k1: number, added: number, delta: number] {
+    const { variant, k1, delta } = this.options
+    const scale = weight * (variant === 'lucene' ? 1 : k1 + 1)
+    return [scale, k1, variant === 'plus' ? weight * delta : 0, variant === 'l' ? delta : -1]
+  }
+}
+
+function termScore(count: number, factor: number, scale: number, k1: number, added: number, delta: number): number {
+  if (delta < 0) return (scale * count) / (count + k1 * factor) + added
+  const even = count / factor + delta
+  return (scale * even) / (k1 + even)
+}
+
+/** Where `doc` stands among documents in order, or −1. */
+function placeOf(docs: Uint32Array, doc: number): number {
+  let [low, high] = [0, docs.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >>> 1
+    const found = docs[middle]!
+    if (found === doc) return middle
+    if (found < doc) low = middle + 1
+    else high = middle - 1
+  }
+  return -1
 }
 
 /** The documents of a term in ascending order, and how often each has it (≥ 1). */

@@ -106,6 +106,22 @@ describe('Bm25', () => {
       )
   })
 
+  it.each(['lucene', 'okapi', 'plus', 'l'] as const)('finds the best, however few are asked for: %s', (variant) => {
+    const word = fc.nat(399).map((n) => `w${Math.floor(Math.sqrt(n))}`)
+    const texts = fc.array(
+      fc.array(word, { maxLength: 12 }).map((words) => words.join(' ')),
+      { minLength: 20, maxLength: 80 },
+    )
+    fc.assert(
+      fc.property(texts, fc.array(word, { minLength: 1, maxLength: 5 }), (documents, query) => {
+        const index = indexOf(documents, { variant })
+        const all = index.search(query.join(' '), { k: documents.length })
+        for (const k of [1, 2, 5]) expect(index.search(query.join(' '), { k })).toEqual(all.slice(0, k))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
   it('counts a word as often as it is asked for', () => {
     const index = indexOf(['a b', 'b c', 'c d'])
     expect(index.search('a a')[0]!.score).toBe(2 * index.search('a')[0]!.score)

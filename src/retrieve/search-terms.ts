@@ -1,6 +1,6 @@
 // A query of words against segments: exact statistics of the documents that are there, removed ones not counted, so that an index that grew
 // and shrank scores as one that was made at once.
-import { type Accumulator, Bm25Formula, type CollectionStats } from './bm25-formula.ts'
+import { type Accumulator, Bm25Formula, type CollectionStats, type Postings } from './bm25-formula.ts'
 import type { SegmentTerms } from './postings.ts'
 import { TopK } from './top-k.ts'
 
@@ -17,12 +17,18 @@ export interface FoundRow {
   score: number
 }
 
+/** What is kept of a segment from query to query. */
+interface Room {
+  factors: Float64Array
+  accumulator: Accumulator
+}
+
 /** Answers queries over segments that do not change. What it needs again (lengths, the mean idf) it keeps. */
 export class TermSearch {
   readonly stats: CollectionStats
   private readonly formula: Bm25Formula
   private readonly segments: readonly SearchedSegment[]
-  private readonly kept: ({ factors: Float64Array; accumulator: Accumulator } | undefined)[] = []
+  private readonly kept: (Room | undefined)[] = []
   private meanIdf: number | undefined
 
   constructor(segments: readonly SearchedSegment[], formula: Bm25Formula, stats: CollectionStats = statsOf(segments)) {
@@ -42,30 +48,54 @@ export class TermSearch {
       }, 0)
       return { times, postings, frequency }
     })
-    const weights = terms.map(({ times, frequency }) =>
-      frequency === 0 ? 0 : times * this.formula.idf(this.stats, frequency, () => this.mean()),
-    )
-    const best = new TopK(k)
+    // Rare words first: what they find decides whether frequent ones have to be looked at as a whole.
+    const ranked = terms
+      .filter(({ frequency }) => frequency > 0)
+      .sort((a, b) => a.frequency - b.frequency)
+      .map((term) => ({
+        ...term,
+        weight: term.times * this.formula.idf(this.stats, term.frequency, () => this.mean()),
+      }))
+    const best = new TopK(Math.min(k, this.stats.documents))
     let before = 0
     for (const [i, segment] of this.segments.entries()) {
-      if (terms.some(({ postings, frequency }) => frequency > 0 && postings[i] !== undefined)) {
-        const { factors, accumulator } = this.room(i, segment)
-        for (const [t, { postings, frequency }] of terms.entries())
-          if (frequency > 0 && postings[i] !== undefined)
-            this.formula.accumulate(weights[t]!, postings[i], factors, accumulator, segment.removed)
-        const { scores, isFound, found } = accumulator
-        for (const doc of found) {
-          if (scores[doc]! >= best.threshold) best.add(before + doc, scores[doc]!)
-          isFound[doc] = 0
-        }
-        found.length = 0
-      }
+      const own = ranked.flatMap(({ weight, postings }) =>
+        postings[i] === undefined ? [] : [{ weight, postings: postings[i] }],
+      )
+      if (own.length > 0) this.searchSegment(segment, this.room(i, segment), own, best, before)
       before += segment.terms.lengths.length
     }
     return best.take()
   }
 
-  private room(i: number, { terms }: SearchedSegment): { factors: Float64Array; accumulator: Accumulator } {
+  private searchSegment(
+    { removed }: SearchedSegment,
+    { factors, accumulator }: Room,
+    terms: readonly { weight: number; postings: Postings }[],
+    best: TopK,
+    before: number,
+  ): void {
+    const { formula } = this
+    const { scores, isFound, found } = accumulator
+    const isNegative = terms.some(({ weight }) => weight < 0)
+    let isClosed = false
+    for (const [t, { weight, postings }] of terms.entries()) {
+      // What has none of the words so far cannot come in any more (Turtle and Flood 1995, "max score"): the rest is added to what was found.
+      if (!isClosed && !isNegative && t > 0 && postings.docs.length > found.length) {
+        const rest = terms.slice(t).reduce((sum, term) => sum + formula.bound(term.weight), 0)
+        if (rest * (1 + 1e-9) < Math.max(best.threshold, leastOfBest(accumulator, best.k))) isClosed = true
+      }
+      if (isClosed) formula.accumulateFound(weight, postings, factors, accumulator)
+      else formula.accumulate(weight, postings, factors, accumulator, removed)
+    }
+    for (const doc of found) {
+      if (scores[doc]! >= best.threshold) best.add(before + doc, scores[doc]!)
+      isFound[doc] = 0
+    }
+    found.length = 0
+  }
+
+  private room(i: number, { terms }: SearchedSegment): Room {
     this.kept[i] ??= {
       factors: this.formula.lengthFactors(terms.lengths, this.stats),
       accumulator: {
@@ -92,6 +122,14 @@ export class TermSearch {
     this.meanIdf = Bm25Formula.meanIdf(documents, histogram)
     return this.meanIdf
   }
+}
+
+/** The k-th best score so far; −∞ where fewer were found. */
+function leastOfBest({ scores, found }: Accumulator, k: number): number {
+  if (found.length < k) return Number.NEGATIVE_INFINITY
+  const best = new TopK(k)
+  for (const doc of found) if (scores[doc]! >= best.threshold) best.add(doc, scores[doc]!)
+  return best.threshold
 }
 
 function live(docs: Uint32Array, removed: Uint8Array | undefined): number {

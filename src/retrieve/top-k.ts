@@ -2,7 +2,7 @@
 
 /** Keeps the `k` rows of the largest scores; of equal scores the smaller row. */
 export class TopK {
-  private readonly k: number
+  readonly k: number
   private readonly rows: Float64Array
   private readonly scores: Float64Array
   private size = 0

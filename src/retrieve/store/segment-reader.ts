@@ -17,6 +17,9 @@ import {
 } from './segment-writer.ts'
 import { ByteReader, decodePostings } from './varbyte.ts'
 
+/** Postings that are kept of a segment, 8 bytes each: frequent words come in many queries. */
+const MOST_RECENT = 1 << 21
+
 /** Reads one segment; `close` when done. */
 export class SegmentReader implements SegmentTerms {
   readonly file: string
@@ -32,6 +35,10 @@ export class SegmentReader implements SegmentTerms {
     rows?: Uint32Array
     vectors?: VectorBlock
   } = {}
+
+  /** Postings that were read last. */
+  private readonly recent = new Map<string, Postings>()
+  private numRecent = 0
 
   /** System errors pass through; InputError where the file is not a segment of `bytes` bytes. */
   constructor(file: string, bytes: number) {
@@ -91,6 +98,8 @@ export class SegmentReader implements SegmentTerms {
 
   postings(term: string): Postings | undefined {
     const wanted = term.toWellFormed()
+    const recent = this.recent.get(wanted)
+    if (recent !== undefined) return this.keep(wanted, recent)
     const { blocks } = this
     let [low, high] = [0, blocks.length]
     while (low < high) {
@@ -101,8 +110,20 @@ export class SegmentReader implements SegmentTerms {
     if (low === 0) return undefined
     const bytes = Buffer.from(wanted)
     for (const entry of this.block(low - 1))
-      if (bytes.equals(entry.name)) return this.decode(entry.at, entry.bytes, entry.frequency)
+      if (bytes.equals(entry.name)) return this.keep(wanted, this.decode(entry.at, entry.bytes, entry.frequency))
     return undefined
+  }
+
+  /** As the latest of what is kept; the oldest go. */
+  private keep(term: string, postings: Postings): Postings {
+    if (!this.recent.delete(term)) this.numRecent += postings.docs.length
+    this.recent.set(term, postings)
+    for (const [oldest, { docs }] of this.recent) {
+      if (this.numRecent <= MOST_RECENT) break
+      this.recent.delete(oldest)
+      this.numRecent -= docs.length
+    }
+    return postings
   }
 
   *frequencies(): Generator<[string, number]> {
