@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../errors.ts'
 import { formPage } from './form-page.ts'
+import type { mcpFetch } from './mcp-server.ts'
 import { readJson } from './read-json.ts'
 import type { Service } from './service.ts'
 import { faultOf, ServiceFault } from './service-fault.ts'
@@ -34,7 +35,7 @@ const PING_MS = 15_000
 /**
  * Services over HTTP: `GET /services` lists them with their JSON Schemas, `POST /services/NAME` calls one, `GET /services/NAME` tells
  * of it, to a browser as a form. A call that accepts `text/event-stream`, or has `?stream`, is answered by events: `{ delta }` for each
- * piece of its text, `{ output }`, and `[DONE]`. It does not ask who calls: put it behind what does, such as `createServer` of
+ * piece of its text, `{ output }`, and `[DONE]`. `/mcp` has them as tools of the Model Context Protocol. It does not ask who calls: put it behind what does, such as `createServer` of
  * `anneal/serve`, which takes it as one of its `mounts`.
  *
  * @example
@@ -43,6 +44,7 @@ const PING_MS = 15_000
  */
 export function serviceHandler(services: readonly Service[], options: ServiceHandlerOptions = {}): ServiceHandler {
   const { onError = () => undefined, maxBodyBytes } = options
+  let mcp: ReturnType<typeof mcpFetch> | undefined
   const known = new Map(services.map((one) => [one.name, one]))
   if (known.size < services.length) {
     const twice = services.find((one, i) => services.findIndex(({ name }) => name === one.name) < i)
@@ -60,6 +62,15 @@ export function serviceHandler(services: readonly Service[], options: ServiceHan
     const { pathname, searchParams } = new URL(request.url)
     const name = /\/services\/([^/]+)\/?$/.exec(pathname)?.[1]
     try {
+      if (pathname.endsWith('/mcp')) {
+        if (isDraining) throw draining()
+        const { mcpFetch } = await import('./mcp-server.ts') // most never ask for it
+        mcp ??= mcpFetch(services, { onError })
+        const body =
+          request.method === 'POST' && !('body' in given) ? { body: await readJson(request, maxBodyBytes) } : given
+        inside++
+        return await (await mcp)(request, body).finally(leave)
+      }
       const isAll = /\/services\/?$/.test(pathname)
       if (isAll && request.method === 'GET') return Response.json({ services: services.map(told) })
       const found = name === undefined ? undefined : known.get(name)
@@ -78,7 +89,7 @@ export function serviceHandler(services: readonly Service[], options: ServiceHan
             allow: isAll ? 'GET' : 'GET, POST',
           },
         )
-      if (isDraining) throw new ServiceFault(503, 'busy', 'services: this server is about to stop', { retryAfter: 1 })
+      if (isDraining) throw draining()
       const input = 'body' in given ? given.body : await readJson(request, maxBodyBytes)
       const isStream =
         accepts.includes('text/event-stream') || (searchParams.has('stream') && searchParams.get('stream') !== 'false')
@@ -97,7 +108,7 @@ export function serviceHandler(services: readonly Service[], options: ServiceHan
   }
   return {
     fetch,
-    paths: ['/services', '/services/:name'],
+    paths: ['/services', '/services/:name', '/mcp'],
     openApi: () => openApiOf(services),
     drain: () => {
       isDraining = true
@@ -108,6 +119,9 @@ export function serviceHandler(services: readonly Service[], options: ServiceHan
     },
   }
 }
+
+const draining = (): ServiceFault =>
+  new ServiceFault(503, 'busy', 'services: this server is about to stop', { retryAfter: 1 })
 
 /** What is told of a service. */
 function told({ name, description, inputSchema, outputSchema }: Service): object {
