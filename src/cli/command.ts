@@ -5,6 +5,7 @@
 import type { KeyGroup } from '../config/key-groups.ts'
 import type { Override, OverrideSyntax } from '../config/overrides.ts'
 import { saidInKeys } from '../run/train/in-keys.ts'
+import type { Paint } from './colour.ts'
 import type { Output } from './output.ts'
 
 interface OptionBase {
@@ -83,6 +84,8 @@ interface CommandBase {
 export interface Command extends CommandBase {
   options: OptionTable
   run: (invocation: Invocation) => Promise<number> | Promise<void>
+  /** The help where it depends on the arguments. Default: what the table says. */
+  help?: (invocation: Invocation, paint: Paint) => Promise<string>
 }
 
 /**

@@ -81,7 +81,8 @@ function optionRow([name, spec]: [string, OptionSpec]): [string, string] {
   return [`--${name} ${valueName(spec)}`, spec.summary + (notes.length > 0 ? ` (${notes.join(', ')})` : '')]
 }
 
-function columns(rows: readonly (readonly [string, string])[]): string[] {
+/** Terms and what they mean, beside each other. */
+export function columns(rows: readonly (readonly [string, string])[]): string[] {
   const left = Math.min(30, Math.max(...rows.map(([term]) => term.length))) + 4
   return rows.flatMap(([term, text]) => {
     const lines = wrapped(text, WIDTH - left)

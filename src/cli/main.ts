@@ -100,6 +100,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'what a program asked its models: read it, export it, make the calls again',
     load: () => import('./trace.ts'),
   },
+  service: {
+    summary: 'run a service from a file, or give its services as tools over MCP',
+    load: () => import('./service.ts'),
+  },
   score: { summary: 'log-probabilities, loss and perplexity of a text', load: () => import('./score.ts') },
   classify: { summary: 'labels of texts by a classifier', load: () => import('./classify.ts') },
   eval: {
@@ -209,7 +213,9 @@ async function dispatch(words: readonly string[], { stdout, stderr }: Streams): 
   const { command } = await COMMANDS[name]!.load()
   const { json, help, ...invocation } = parseArguments(command, own)
   if (help) {
-    stdout.write(commandHelp(name, command, paintFor(stdout)))
+    const paint = paintFor(stdout)
+    const own = await command.help?.({ ...invocation, output: createOutput(json, stdout, stderr) }, paint)
+    stdout.write(own ?? commandHelp(name, command, paint))
     return 0
   }
   return (await command.run({ ...invocation, output: createOutput(json, stdout, stderr) })) ?? 0

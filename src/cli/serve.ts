@@ -1,6 +1,6 @@
 // `anneal serve --model DIR`: a model behind HTTP, as OpenAI's clients know it, until a signal ends it.
 
-import { UsageError } from '../errors.ts'
+import { messageOf, UsageError } from '../errors.ts'
 import { counted } from '../report/amounts.ts'
 import type { Served, ServeOptions } from '../run/serve.ts'
 import { eventsOf } from '../work.ts'
@@ -29,6 +29,11 @@ const OPTIONS = {
     kind: 'text',
     value: 'DIR',
     summary: 'for /v1/rerank: a classifier of pairs, an encoder, or a language model that is asked',
+  },
+  services: {
+    kind: 'text',
+    value: 'FILE',
+    summary: 'an ES module of services, for /services and as tools over MCP at /mcp; it runs in this process',
   },
   host: {
     kind: 'text',
@@ -136,7 +141,8 @@ export const command: Command = defineCommand({
     const stop = stopOnSignals(output, `ending what was begun, for ${options.drainSeconds} s at most`)
     stop.listen()
     try {
-      const wanted = { ...serveOptions(options), keys, adapters, log: log.add }
+      const onServiceError = (error: unknown, name: string): void => output.note(`service ${name}: ${messageOf(error)}`)
+      const wanted = { ...serveOptions(options), keys, adapters, log: log.add, onServiceError }
       const served = await reportEvents(
         eventsOf((watch) => serve(wanted, watch), { signal: stop.signal }),
         output,
@@ -174,6 +180,7 @@ function serveOptions(options: Options): ServeOptions {
     ...(adapters !== undefined && { adapterDirectory: adapters }),
     ...(embedModel !== undefined && { embedModel }),
     ...(rerankModel !== undefined && { rerankModel }),
+    ...(options.services !== undefined && { services: options.services }),
     ...(cacheTokens !== undefined && { cacheTokens }),
   }
 }
@@ -199,15 +206,27 @@ function described(served: Served, keyCount: number): string {
     ...(adapters.length > 0 ? [`adapters ${adapters.join(', ')}`] : []),
     ...(embedModel !== undefined ? [`embeddings by ${embedModel}`] : []),
     ...(rerankModel !== undefined ? [`reranking by ${rerankModel}`] : []),
+    ...(served.services.length > 0 ? [`services ${served.services.join(', ')}`] : []),
     keyCount === 0 ? 'no key' : counted(keyCount, 'key'),
   ]
   return `serving on ${url} (base URL for clients: ${url}/v1): ${parts.join('; ')}`
 }
 
 /** The same for programs. */
-function eventOf({ url, port, name, adapters, embedModel, rerankModel, rerankKind, contextLength }: Served): object {
+function eventOf({
+  url,
+  port,
+  name,
+  adapters,
+  embedModel,
+  rerankModel,
+  rerankKind,
+  contextLength,
+  services,
+}: Served): object {
   const more = { embed_model: embedModel, rerank_model: rerankModel, rerank_kind: rerankKind }
-  return { type: 'serving', url, port, model: name, adapters, max_model_len: contextLength, ...more }
+  const base = { type: 'serving', url, port, model: name, adapters, max_model_len: contextLength, ...more }
+  return services.length === 0 ? base : { ...base, services }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

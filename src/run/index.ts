@@ -51,6 +51,7 @@ export { loadTextClassifier, openClassifier, TextClassifier } from './load-class
 export { loadEmbedder } from './load-embedder.ts'
 export { type LoadLmOptions, loadLm } from './load-lm.ts'
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.ts'
+export { readServices, type ServicesFile } from './load-services.ts'
 export {
   type FertilityTable,
   type MeasuredFertility,

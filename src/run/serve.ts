@@ -5,12 +5,15 @@ import { InputError, messageOf, UsageError } from '../errors.ts'
 import { contextLength } from '../infer/context.ts'
 import { BLOCK_TOKENS } from '../infer/paged-cache.ts'
 import { noticeOfUnfollowed } from '../infer/unfollowed-keys.ts'
+import { localModel } from '../prompting/base/local-model.ts'
+import { serviceHandler } from '../prompting/service/service-handler.ts'
 import { Guard } from '../serve/guard.ts'
 import { type Listening, listen } from '../serve/listen.ts'
 import { createServer, type ServerOptions } from '../serve/server.ts'
 import type { Watch } from '../work.ts'
 import { loadEmbedder } from './load-embedder.ts'
 import { type LoadLmOptions, loadLm } from './load-lm.ts'
+import { readServices } from './load-services.ts'
 import { modelNotices } from './model-notices.ts'
 import { titleOf } from './model-source.ts'
 import { type OpenedReranker, openReranker } from './open-reranker.ts'
@@ -26,6 +29,10 @@ export interface ServeOptions
   embedModel?: string
   /** For `/v1/rerank`; see `openReranker`. */
   rerankModel?: string
+  /** A file of services; see `readServices`. They are made of the model where the file asks for one. */
+  services?: string
+  /** Hears of errors of services, of which callers are told no more than that there was one. */
+  onServiceError?: (error: unknown, service: string) => void
   device?: 'auto' | 'cpu' | 'cuda'
   /** Default 8080; 0 is any that is free. */
   port?: number
@@ -41,6 +48,8 @@ export interface Served extends Listening {
   /** What `rerankModel` goes by. */
   readonly rerankKind: OpenedReranker['kind'] | undefined
   readonly contextLength: number
+  /** Names of its services. */
+  readonly services: readonly string[]
 }
 
 const OWN: Readonly<Record<Exclude<keyof ServeOptions, keyof ServerOptions>, true>> = {
@@ -48,6 +57,8 @@ const OWN: Readonly<Record<Exclude<keyof ServeOptions, keyof ServerOptions>, tru
   adapters: true,
   embedModel: true,
   rerankModel: true,
+  services: true,
+  onServiceError: true,
   device: true,
   dtype: true,
   batchSize: true,
@@ -78,6 +89,7 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
       `${adapterDirectory}: expected a directory to load adapters from, got none. Check the path, or make it`,
     )
   await checkAddress(serving.hostname ?? '127.0.0.1', port)
+  const file = options.services === undefined ? undefined : await readServices(options.services)
   const notice = (message: string): void => watch?.tell?.({ type: 'notice', message })
   const opened: { free(): void }[] = []
   const turn = (): void => watch?.signal?.throwIfAborted() // between two models: loading one is not interrupted
@@ -118,8 +130,12 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
     const twice = names.find((one, i) => names.indexOf(one) < i)
     if (twice !== undefined)
       throw new UsageError(`name: expected another one for each model and adapter, got ${twice} twice. Choose another`)
+    const made = await file?.make(localModel(lm, { name, ...(embedder !== undefined && { embedder }) }))
+    const { onServiceError: onError } = options
+    const mounts = made === undefined ? [] : [serviceHandler(made, onError === undefined ? {} : { onError })]
     const server = createServer(lm, {
       ...serving,
+      mounts: [...(serving.mounts ?? []), ...mounts],
       name,
       rows: batchSize,
       ...(embedder !== undefined && { embedder }),
@@ -136,6 +152,7 @@ export async function serve(options: ServeOptions, watch?: Watch): Promise<Serve
       rerankModel: rerankerName,
       rerankKind: reranker?.kind,
       contextLength: lm.contextLength,
+      services: (made ?? []).map((one) => one.name),
       close: async (seconds) => {
         await listening.close(seconds)
         free()

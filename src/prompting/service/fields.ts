@@ -1,6 +1,7 @@
 // The fields of a service's input, as a form shows them and a command line takes them: read off its JSON Schema.
 
 import { UsageError } from '../../errors.ts'
+import { didYouMean } from '../../nearest.ts'
 
 /** How a field is filled in: `list` is one of texts, numbers or choices; `json` is everything else. */
 export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'choice' | 'list' | 'json'
@@ -144,4 +145,78 @@ function jsonOf(text: string, said: string): unknown {
   } catch {
     throw new UsageError(`${said}: expected JSON, got ${wordOf(text)}`)
   }
+}
+
+/** A field as a command line named it: `--text`, `--no-loud`; its value, or true and false where it had none. */
+export interface FieldWord {
+  readonly said: string
+  readonly value: string | boolean
+}
+
+/** The input that words of a command line mean. `-` and `_` are the same in a name; lists are repeated. UsageError for a field that there is not. */
+export function inputOfWords(schema: Part, words: readonly FieldWord[]): Record<string, unknown> {
+  const fields = fieldsOf(schema)
+  const input = new Map<string, unknown>()
+  for (const { said, value } of words) {
+    const written = said.slice(value === false ? '--no-'.length : '--'.length)
+    const field =
+      fields.find(({ name }) => name === written) ?? fields.find(({ name }) => plainName(name) === plainName(written))
+    if (field === undefined) {
+      const names = fields.map(({ name }) => `--${name}`)
+      throw new UsageError(
+        `${said}: unknown field.${
+          didYouMean(
+            written,
+            fields.map(({ name }) => name),
+            '--',
+          ) || ` There are: ${names.join(', ') || 'none'}`
+        }`,
+      )
+    }
+    const made = valueOfWord(field, value, said)
+    const before = input.get(field.name)
+    if (field.kind === 'list') input.set(field.name, [...((before as unknown[]) ?? []), ...[made].flat()])
+    else if (input.has(field.name)) throw new UsageError(`${said}: expected once, got it twice`)
+    else input.set(field.name, made)
+  }
+  return Object.fromEntries(input)
+}
+
+const plainName = (name: string): string => name.replaceAll('-', '_').toLowerCase()
+
+const VALUES: Readonly<Record<FieldKind, string>> = {
+  text: 'TEXT',
+  number: 'X',
+  integer: 'N',
+  boolean: '',
+  choice: '',
+  list: '',
+  json: 'JSON',
+}
+
+/** Each field with what it takes, for help. */
+export function fieldRows(schema: Part): [string, string][] {
+  return fieldsOf(schema).map((field) => {
+    const { name, kind, choices, item, description, isRequired, minimum, maximum } = field
+    const one = kind === 'list' ? (item ?? 'text') : kind
+    const value =
+      one === 'choice'
+        ? choices.map(String).join('|')
+        : one === 'boolean' && kind === 'list'
+          ? 'true|false'
+          : VALUES[one]
+    const isBound = (bound: number | undefined): bound is number =>
+      bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER
+    const notes = [
+      ...(isRequired && kind !== 'boolean' ? ['required'] : []),
+      ...(kind === 'list' ? ['may be repeated'] : []),
+      ...(field.default === undefined ? [] : [`default ${JSON.stringify(field.default)}`]),
+      ...(isBound(minimum) ? [`at least ${minimum}`] : []),
+      ...(isBound(maximum) ? [`at most ${maximum}`] : []),
+    ]
+    const summary = [description, notes.length === 0 ? '' : `(${notes.join(', ')})`]
+      .filter((part) => part !== '')
+      .join(' ')
+    return [`--${name}${value === '' ? '' : ` ${value}`}`, summary]
+  })
 }
