@@ -83,7 +83,8 @@ it.each(faults)('is whole after a kill at %o', { timeout: 120_000 }, async (wher
   const wasKilled = await run(directory, where)
   expect(wasKilled || (process.env.ANNEAL_LONG !== undefined && !('dots' in where))).toBe(true)
   const before = await committed(directory)
-  if (wasKilled && !('dots' in where) && where.fault !== '*:3') expect(before).toBeGreaterThan(0)
+  // Some points are before the first commit, but not all: a test that never found a state would prove nothing.
+  if (!process.env.ANNEAL_LONG && !('fault' in where && where.fault === '*:3')) expect(before).toBeGreaterThan(0)
   expect(await run(directory, {})).toBe(false)
   expect(await committed(directory)).toBe(STEPS)
   expect(readdirSync(directory)).toHaveLength(2) // the manifest and one segment; nothing is left of what was killed
