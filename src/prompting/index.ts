@@ -33,12 +33,15 @@ export { type ReplayDifference, type Replayed, type ReplayOptions, replay } from
 export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
 export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'
+export { type TokenMeasure, tokenMeasure } from './base/token-measure.ts'
 export { dryRun, note, program, type Traced, type TraceOptions, trace } from './base/trace.ts'
 export { readTrace } from './base/trace-file.ts'
 export type { Trace, TracedCall, TraceNote } from './base/traced-call.ts'
 export type { DpoRow, SftRow } from './base/training-rows.ts'
 export { WORDINGS } from './base/wordings.ts'
+export { type Example, type FewShot, type FewShotOptions, fewShot } from './data/few-shot.ts'
 export type { Measure } from './data/measure.ts'
+export { type Packed, type PackedPart, type PackOptions, type PackPart, pack } from './data/pack.ts'
 export type { Pause } from './data/pauses.ts'
 export {
   type PromptInput,

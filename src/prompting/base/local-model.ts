@@ -64,6 +64,8 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
         }),
       }
     },
+    contextLength: lm.contextLength,
+    countTokens: (text) => lm.encode({ prompt: text, addSpecialTokens: false }).length,
     embed: async (texts, { signal } = {}) => {
       const more = signal === undefined ? {} : { signal }
       if (embedder !== undefined) return embedder.embed(texts, more)

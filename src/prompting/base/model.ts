@@ -32,6 +32,10 @@ export interface Backend {
   read?(call: ModelCall): { text?: string; ids?: readonly number[] }
   /** Whether it goes on with a final message of the assistant (`continueFinalMessage`). */
   readonly continues?: boolean
+  /** Tokens of prompt and answer together at most, where the model tells them. */
+  readonly contextLength?: number
+  /** The tokens of a text by itself, where the model can count them. */
+  countTokens?(text: string): number
   /** Vectors of length 1. */
   embed?(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>
   /** The natural logarithm of the probability that the answer begins with each of these texts, in their order. */

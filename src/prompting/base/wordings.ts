@@ -1,5 +1,8 @@
 // Every text that this framework says to a model or for one, unasked. Traces show them; nothing else is ever added.
 
+import { EXAMPLE_WORDING } from '../data/few-shot.ts'
+import { CUT_MARK } from '../data/pack.ts'
+
 /** What the framework itself says: to a model that is asked again, to one that has thought, and to a person who is refused. */
 export const WORDINGS = {
   /** Where an answer is asked for again; `{fault}` is what was wrong. */
@@ -30,4 +33,8 @@ decisions and what is still open. Where a summary of what came before it is give
   refusal: 'I cannot help with that here.',
   /** What a rule writes over what it takes out, and a guard in the place of an earlier message that is refused. */
   removed: '[removed]',
+  /** How `fewShot` writes an example. */
+  example: EXAMPLE_WORDING as string,
+  /** Where `pack` has cut a part. */
+  cut: CUT_MARK as string,
 } as const

@@ -1,6 +1,8 @@
 // The subpath `anneal/prompting/data`: documents from files, in parts, without doubles and put together. Nothing here needs LibTorch.
 
 export type { DataLimits } from '../../data/read/limits.ts'
+export { type CombineOptions, combine, interleave } from './combine.ts'
+export { type DistinctOptions, distinct } from './distinct.ts'
 export type { Document, DocumentMeta } from './document.ts'
 export type { Measure } from './measure.ts'
 export type { Pause } from './pauses.ts'

@@ -69,7 +69,11 @@ export function quote(text: string | number, { name = 'text' }: QuoteOptions = {
   if (!/^[A-Za-z][\w-]{0,31}$/.test(name))
     throw new UsageError(`quote: expected a name of letters and digits, got ${JSON.stringify(name)}`)
   const own = (mark: string): PromptPart => ({ text: mark, isValue: false })
-  const safe = String(text).replaceAll(new RegExp(`<(\\s*/?\\s*${name}\\b)`, 'gi'), '<\\$1')
+  // What nobody sees may stand in between. One way to match only: a stranger's text must not make this slow.
+  const safe = String(text).replaceAll(
+    new RegExp(`<([\\s\\p{Cf}]*(?:/[\\s\\p{Cf}]*)?${[...name].join('\\p{Cf}*')}(?!\\p{Cf}*[A-Za-z0-9_]))`, 'giu'),
+    '<\\$1',
+  )
   return new PromptText([own(`<${name}>\n`), { text: safe, isValue: true }, own(`\n</${name}>`)])
 }
 
