@@ -91,6 +91,14 @@ describe('splitText', () => {
     expect(cut('Intro, a line.\n# One\n\n## Two\n\nbody', 25)).toEqual(['Intro, a line.\n', '# One\n\n## Two\n\nbody'])
     expect(cut('abcdefgh', 3)).toEqual(['abc', 'def', 'gh'])
   })
+  it('leaves no heading alone at the end of a part', () => {
+    const text = `Intro.\n## Title\n${'word '.repeat(12)}`
+    expect(cut(text, 40)[0]).toBe('Intro.\n## Title\nword word word word word')
+  })
+  it('does not trust that a shorter text has fewer tokens', () => {
+    const measure = (text: string): number => text.length + (text.endsWith(' ') ? 5 : 0)
+    expect(cut('xxxx bcdefgh', { size: 8, measure, at: ['word'] })).toEqual(['xxxx bcd', 'efgh'])
+  })
   it('counts by what it is given, and has ends in common', () => {
     const measure = (text: string) => text.split(' ').filter(Boolean).length
     const parts = splitText('a b c d e f g', { size: 3, overlap: 1, measure, at: ['word'] })
