@@ -1,6 +1,7 @@
 // From which score on a cheaper model's answers may be taken, so that few of them are wrong.
 
 import { UsageError } from '../../errors.ts'
+import { trialsFor, upperBound } from './binomial.ts'
 
 /** How a question went with the cheaper model: its score, as `route` sees it, and whether the answer was good enough. */
 export interface RouteExample {
@@ -37,7 +38,7 @@ export function routeThreshold(
     throw new UsageError('examples: expected at least one, with scores that are numbers, got others')
   const sorted = [...examples].sort((a, b) => b.score - a.score)
   // No bound of fewer answers can be low enough: the first threshold that is tried.
-  const least = Math.ceil(Math.log(1 - confidence) / Math.log(1 - wrong))
+  const least = trialsFor(wrong, confidence)
   let found: RouteThreshold = { above: Number.POSITIVE_INFINITY, kept: 0, wrong: 0, bound: 1 }
   let faults = 0
   for (const [i, { score, isRight }] of sorted.entries()) {
@@ -49,27 +50,4 @@ export function routeThreshold(
     found = { above: score, kept: n / sorted.length, wrong: faults / n, bound }
   }
   return found
-}
-
-/** The probability p at which `faults` or fewer of n come up with probability 1 − confidence. */
-function upperBound(faults: number, n: number, confidence: number): number {
-  if (faults === n) return 1
-  let [low, high] = [faults / n, 1]
-  for (let step = 0; step < 60; step++) {
-    const p = (low + high) / 2
-    if (atMost(faults, n, p) > 1 - confidence) low = p
-    else high = p
-  }
-  return high
-}
-
-/** The probability that a binomial of n and p is at most k. */
-function atMost(k: number, n: number, p: number): number {
-  let term = n * Math.log1p(-p)
-  let sum = Math.exp(term)
-  for (let i = 1; i <= k; i++) {
-    term += Math.log((n - i + 1) / i) + Math.log(p) - Math.log1p(-p)
-    sum += Math.exp(term)
-  }
-  return sum
 }
