@@ -27,6 +27,12 @@ export class StructuredText {
     return this.#after(text) !== DEAD
   }
 
+  /** Whether the text may end behind this, if it came next. */
+  mayEndAfter(text: string): boolean {
+    const state = this.#after(text)
+    return state !== DEAD && this.#automaton.isAccepting(state)
+  }
+
   /** Takes what has come; false where it may not, and from there on. */
   push(text: string): boolean {
     this.#state = this.#after(text)

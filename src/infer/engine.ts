@@ -176,6 +176,13 @@ export class Engine implements Lm {
     return this.#needTokenizer().idToBytes(id)
   }
 
+  endTokenIds(prompt: Prompt): number[] {
+    // generation_config.json knows best; config.json only where that says nothing.
+    const listed = this.generationConfig.eosTokenIds ?? this.model.config.eosTokenIds
+    const own = this.tokenizer?.eosTokenId
+    return [...listed, ...(own === undefined ? [] : [own]), ...('messages' in prompt ? this.#turnEndIds() : [])]
+  }
+
   async *generate(request: GenerateRequest): AsyncGenerator<GenerationPiece, void, undefined> {
     const task = this.#task(request)
     this.#scheduler.add(task)
@@ -282,11 +289,12 @@ export class Engine implements Lm {
     const all = this.encode(request)
     const promptIds = all.slice(-(request.maxPromptTokens ?? all.length))
     const { contextLength, tokenizer } = this
-    this.#checkText(promptIds, 'prompt', contextLength - 1)
+    const { resumeIds = [] } = request
+    this.#checkText([...promptIds, ...resumeIds], 'prompt', contextLength - 1)
     const isTurn = 'messages' in request
     // A turn that goes on is the rest of a text that was begun.
     const isOwnText = isTurn && !request.continueFinalMessage
-    const endTokenIds = [...this.#endTokenIds(), ...(isTurn ? this.#turnEndIds() : [])]
+    const endTokenIds = this.endTokenIds(request)
     const { signal, structure } = request
     if (structure !== undefined)
       settings.mask = this.#structures.mask(structure, this.#needTokenizer(), this.vocabSize, {
@@ -294,16 +302,9 @@ export class Engine implements Lm {
         leadingSpaces: isOwnText ? this.#needTokenizer().leadingSpaces : 0,
         maxNewTokens: Math.min(settings.maxNewTokens, contextLength - promptIds.length),
       })
-    const start = { promptIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
+    const start = { promptIds, resumeIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
     const sequence = new Sequence(start, settings)
     return new GenerationTask(sequence, this.#prefix, this.#adapters.begin(settings.adapter))
-  }
-
-  /** generation_config.json knows best; config.json only where that says nothing. */
-  #endTokenIds(): number[] {
-    const listed = this.generationConfig.eosTokenIds ?? this.model.config.eosTokenIds
-    const own = this.tokenizer?.eosTokenId
-    return own === undefined ? [...listed] : [...listed, own]
   }
 
   /** The control token that the chat template puts behind an answer: many models do not list it among their end tokens. */

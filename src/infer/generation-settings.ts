@@ -53,6 +53,7 @@ export function generationSettings(
     frequencyPenalty: options.frequencyPenalty ?? 0,
     logitBias: biasOf(options.logitBias),
     ...(options.mask !== undefined && { mask: options.mask }),
+    ...(options.accept !== undefined && { accept: options.accept }),
     seed: options.seed ?? randomInt(2 ** 47),
     maxNewTokens: options.maxNewTokens ?? config.maxNewTokens ?? DEFAULT_NEW_TOKENS,
     minTokens: options.minTokens ?? 0,

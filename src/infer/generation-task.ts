@@ -27,7 +27,7 @@ export class GenerationTask implements Task {
   constructor(sequence: Sequence, prefix: readonly number[], onLeave: () => void) {
     this.#onLeave = onLeave
     this.sequence = sequence
-    this.ids = [...prefix, ...sequence.promptIds]
+    this.ids = [...prefix, ...sequence.promptIds, ...sequence.resumeIds]
     this.adapter = sequence.settings.adapter
     this.salt = sequence.settings.cacheSalt
     this.#promptStart = prefix.length

@@ -1,9 +1,9 @@
 // Random numbers as a pure function of (seed, step): nothing advances, so a sequence draws the same numbers whatever is
 // generated beside it. Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 
-/** A number in [0, 1) with 53 random bits; `seed` and `step` are integers from 0 to 2^53 − 1. */
-export function uniform(seed: number, step: number): number {
-  const [a, b] = philox4x32([step >>> 0, high(step), 0, 0], [seed >>> 0, high(seed)])
+/** A number in [0, 1) with 53 random bits; `seed` and `step` are integers from 0 to 2^53 − 1, `draw` is one below 2^32: of several in a step. */
+export function uniform(seed: number, step: number, draw = 0): number {
+  const [a, b] = philox4x32([step >>> 0, high(step), draw, 0], [seed >>> 0, high(seed)])
   return ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53
 }
 

@@ -53,6 +53,26 @@ describe('Sampler', () => {
       expectNear(frequencies(logits, { ...options, suppressTokens }, 4000), [0.25, 0.75, 0, 0], 4000)
   })
 
+  it('draws among what is not refused, in proportion, and tells how often it was', () => {
+    const logits = [0, Math.log(2), Math.log(5), Math.log(4)]
+    const refuse = (ids: number[]) => ({ accept: (id: number) => !ids.includes(id) })
+    expectNear(frequencies(logits, refuse([2]), 8000), [1 / 7, 2 / 7, 0, 4 / 7], 8000)
+    expectNear(frequencies(logits, refuse([2, 3]), 8000), [1 / 3, 2 / 3, 0, 0], 8000)
+    // Of 5 and 4 the 5 is refused with 5/9, and then it is between 4 and 2.
+    expectNear(frequencies(logits, { ...refuse([2]), topK: 2 }, 8000), [0, 5 / 27, 0, 22 / 27], 8000)
+    const greedy = new Sampler({ ...NEUTRAL, temperature: 0, ...refuse([2, 3]) }, [])
+    expect([greedy.isArgmax, draw(greedy, logits), greedy.refused]).toEqual([false, 1, 2])
+    const asked: unknown[] = []
+    const told = new Sampler({ ...NEUTRAL, accept: (id, ids) => asked.push([id, [...ids]]) > 0 }, [9])
+    const first = draw(told, logits)
+    draw(told, logits)
+    expect(asked).toEqual([
+      [first, []],
+      [expect.any(Number), [first]],
+    ])
+    expect(() => draw(new Sampler({ ...NEUTRAL, accept: () => false }, []), logits)).toThrow(/^accept: .* got none/)
+  })
+
   it('draws in proportion to the softmax', () => {
     // exp of these are 1, 2, 5: shares 1/8, 2/8, 5/8.
     const logits = [0, Math.log(2), Math.log(5)]

@@ -5,6 +5,7 @@
 
 import { NonFiniteError, UsageError } from '../errors.ts'
 import type { TokenMask } from '../lm/lm.ts'
+import { NoTokenError } from '../lm/no-token-error.ts'
 import { cutoffByMass, cutoffByRank } from './cutoff.ts'
 import { uniform } from './philox.ts'
 
@@ -22,6 +23,8 @@ export interface SamplingOptions {
   suppressTokens?: readonly number[]
   logitBias?: ReadonlyMap<number, number>
   mask?: TokenMask
+  /** See `GenerateOptions`. */
+  accept?: (id: number, tokenIds: readonly number[]) => boolean
   /** Tokens before which none of `endTokenIds` is chosen. */
   minTokens?: number
 }
@@ -40,10 +43,11 @@ export class Sampler {
   readonly #seen = new Set<number>()
   /** Distinct ids of the continuation and how often each came; kept only while a penalty needs them. */
   readonly #made = new Counts()
-  /** What a mask is asked about. */
+  /** What a mask and `accept` are asked about. */
   readonly #ids: number[] = []
   readonly #bias: readonly (readonly [id: number, bias: number])[]
   #step = 0
+  #refused = 0
 
   /** `endTokenIds`: those that `minTokens` holds back. */
   constructor(options: SamplingOptions, promptIds: readonly number[], endTokenIds: readonly number[] = []) {
@@ -63,7 +67,8 @@ export class Sampler {
       suppressTokens = [],
     } = this.#options
     const isPlain = temperature === 0 && repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0
-    const isFree = suppressTokens.length === 0 && this.#options.mask === undefined && this.#bias.length === 0
+    const { mask, accept } = this.#options
+    const isFree = suppressTokens.length === 0 && mask === undefined && accept === undefined && this.#bias.length === 0
     return isPlain && isFree && !this.#holdsBack
   }
 
@@ -75,24 +80,41 @@ export class Sampler {
     const isCut = this.#cut(logits)
     for (const [id, bias] of this.#bias) logits[id]! += bias
     this.#penalise(logits)
-    const best = largest(logits)
-    if (logits[best] === Number.NEGATIVE_INFINITY) {
-      if (!isCut) throw notFinite(Number.NEGATIVE_INFINITY)
-      // What the makers of the model suppress can leave nothing as well.
-      const what = this.#options.mask === undefined ? 'suppress_tokens' : 'mask'
-      throw new UsageError(
-        `${what}: expected a token that may come next, got none after ${this.#step} tokens. Allow an end token where nothing may follow`,
-      )
+    const { accept, temperature } = this.#options
+    for (let draw = 0; ; draw++) {
+      const best = largest(logits)
+      if (logits[best] === Number.NEGATIVE_INFINITY) {
+        if (!isCut && draw === 0) throw notFinite(Number.NEGATIVE_INFINITY)
+        throw this.#nothingLeft(draw > 0)
+      }
+      // A draw makes weights of the logits, and another one needs them again.
+      const row = accept === undefined || temperature === 0 ? logits : logits.slice()
+      const id = temperature === 0 ? best : this.#draw(row, logits[best]!, draw)
+      if (accept === undefined || accept(id, this.#ids)) return id
+      this.#refused++
+      logits[id] = Number.NEGATIVE_INFINITY
     }
-    return this.#options.temperature === 0 ? best : this.#draw(logits, logits[best]!)
+  }
+
+  /** What `accept` refused so far. */
+  get refused(): number {
+    return this.#refused
+  }
+
+  #nothingLeft(isRefused: boolean): NoTokenError {
+    // What the makers of the model suppress can leave nothing as well.
+    const what = isRefused ? 'accept' : this.#options.mask === undefined ? 'suppress_tokens' : 'mask'
+    return new NoTokenError(
+      `${what}: expected a token that may come next, got none after ${this.#step} tokens. Allow an end token where nothing may follow`,
+    )
   }
 
   /** Takes the token that has come. Until then `pick` draws with the same random number. */
   accept(id: number): void {
-    const { repetitionPenalty, presencePenalty = 0, frequencyPenalty = 0, mask } = this.#options
+    const { repetitionPenalty, presencePenalty = 0, frequencyPenalty = 0, mask, accept } = this.#options
     if (repetitionPenalty !== 1) this.#seen.add(id)
     if (presencePenalty !== 0 || frequencyPenalty !== 0) this.#made.add(id)
-    if (mask !== undefined) this.#ids.push(id)
+    if (mask !== undefined || accept !== undefined) this.#ids.push(id)
     this.#step++
   }
 
@@ -122,8 +144,8 @@ export class Sampler {
     for (let i = 0; i < ids.length; i++) logits[ids[i]!]! -= presencePenalty + frequencyPenalty * counts[i]!
   }
 
-  /** Logits → weights relative to the largest (1), cut by top-k, top-p and min-p, → an id. */
-  #draw(logits: Float32Array, top: number): number {
+  /** Logits → weights relative to the largest (1), cut by top-k, top-p and min-p, → an id. `draw`: how many there were at this place. */
+  #draw(logits: Float32Array, top: number, draw: number): number {
     const { temperature, topK, topP, minP, seed } = this.#options
     if (scratch.length < logits.length) scratch = new Float32Array(logits.length)
     const floor = top - NEGLIGIBLE * temperature
@@ -142,7 +164,7 @@ export class Sampler {
       total = 0
       for (let i = 0; i < weights.length; i++) if (weights[i]! >= edge) total += weights[i]!
     }
-    let rest = uniform(seed, this.#step) * total
+    let rest = uniform(seed, this.#step, draw) * total
     let chosen = 0
     for (let i = 0; i < weights.length; i++) {
       if (weights[i]! < edge) continue

@@ -1,6 +1,7 @@
 // One text that is being generated: takes token ids one by one, gives text out as it becomes certain, knows when to end.
 // What it is not: the model. generation-task.ts hands it logits, a row for each token.
 
+import { UsageError } from '../errors.ts'
 import type { FinishReason, GenerationPiece, TokenLogProb, Usage } from '../lm/lm.ts'
 import { StopStrings } from '../lm/stop-strings.ts'
 import type { StreamDecoder } from '../text/stages/decoder.ts'
@@ -14,6 +15,8 @@ import { Sampler } from './sample.ts'
 /** What a sequence starts from besides its settings. */
 export interface SequenceStart {
   promptIds: readonly number[]
+  /** Tokens that were made before: the text goes on behind them. */
+  resumeIds?: readonly number[]
   contextLength: number
   /** Ids that end the text; they give no text. */
   endTokenIds: readonly number[]
@@ -27,6 +30,7 @@ export interface SequenceStart {
 /** A text in the making. `choose` or `accept` its tokens one after the other until `finishReason` says why it is over. */
 export class Sequence {
   readonly promptIds: readonly number[]
+  readonly resumeIds: readonly number[]
   readonly settings: GenerationSettings
   /** Chooses the next id; the caller hands it to `accept`. */
   readonly sampler: Sampler
@@ -61,6 +65,7 @@ export class Sequence {
 
   constructor(start: SequenceStart, settings: GenerationSettings) {
     this.promptIds = start.promptIds
+    this.resumeIds = start.resumeIds ?? []
     this.settings = settings
     this.#guess = settings.promptLookup
     const ownEnds = settings.ignoreEos ? [] : start.endTokenIds
@@ -74,6 +79,18 @@ export class Sequence {
     this.#decoder = start.tokenizer?.streamDecoder({ skipSpecialTokens: settings.skipSpecialTokens })
     // The rest of a text keeps the space that a tokenizer drops at the beginning of one.
     if (!start.isOwnText) for (const id of start.promptIds) this.#decoder?.push(id)
+    this.#resume()
+  }
+
+  /** Takes what was made and given out before. */
+  #resume(): void {
+    for (const id of this.resumeIds) {
+      this.accept(id)
+      if (this.finishReason !== undefined)
+        throw new UsageError('resumeIds: expected the beginning of a text that goes on, got one that is over')
+    }
+    this.#text = ''
+    this.#newIds = []
   }
 
   /** Whether the next token needs the whole row (`choose`); else the id of its largest logit is enough (`accept`). Read it at each step. */
@@ -181,7 +198,9 @@ export class Sequence {
   }
 
   get #usage(): Usage {
-    const usage: Usage = { promptTokens: this.promptIds.length, completionTokens: this.#count }
+    const resumed = this.resumeIds.length
+    const usage: Usage = { promptTokens: this.promptIds.length + resumed, completionTokens: this.#count - resumed }
+    if (this.settings.accept !== undefined) usage.refusedTokens = this.sampler.refused
     if (this.cachedTokens !== undefined) usage.cachedTokens = this.cachedTokens
     if (this.settings.promptLookup > 0) {
       usage.draftTokens = this.#draftTokens

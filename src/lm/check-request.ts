@@ -8,7 +8,7 @@ type KeyOf<T> = T extends unknown ? keyof T : never
 type Names<T> = Readonly<Record<KeyOf<T>, true>>
 
 const PROMPTS = { prompt: 'a text', messages: 'a list of messages', ids: 'a list of token ids' } as const
-const LISTS = ['stop', 'stopTokenIds', 'logprobTokenIds'] as const
+const LISTS = ['stop', 'stopTokenIds', 'logprobTokenIds', 'resumeIds'] as const
 
 const REQUEST: Names<GenerateRequest> = {
   prompt: true,
@@ -31,6 +31,8 @@ const REQUEST: Names<GenerateRequest> = {
   frequencyPenalty: true,
   logitBias: true,
   mask: true,
+  accept: true,
+  resumeIds: true,
   structure: true,
   seed: true,
   stop: true,
@@ -83,6 +85,10 @@ export function checkRequest(request: GenerateRequest): void {
   const { maxPromptTokens: most = 1 } = request
   if (!(Number.isSafeInteger(most) && most >= 1))
     throw new UsageError(`maxPromptTokens: expected a whole number of at least 1, got ${brief(most)}`)
+  if (request.accept !== undefined && typeof request.accept !== 'function')
+    throw new UsageError(`accept: expected a function, got ${brief(request.accept)}`)
+  if (request.resumeIds !== undefined && request.promptLogprobs)
+    throw new UsageError('promptLogprobs: expected them without `resumeIds`, got both. Score the whole text')
   for (const other of ['mask', 'ignoreEos'] as const)
     if (request.structure !== undefined && request[other])
       throw new UsageError(`structure: expected it without \`${other}\`, got both`)

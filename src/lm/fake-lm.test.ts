@@ -91,6 +91,21 @@ describe('fakeLm', () => {
     await expect(text({ mask: () => new Uint32Array(0x110000 / 32) })).rejects.toThrow('got none after 0 tokens')
   })
 
+  it('says something else where that is refused, and goes on where it was cut', async () => {
+    const lm = fakeLm({ reply: () => 'abcdef', candidates: () => [120] })
+    const accept = (id: number, made: readonly number[]) => !(id === 98 && made.length === 1)
+    const whole = await collect(lm.generate({ prompt: '', accept }))
+    expect([whole.text, whole.usage.refusedTokens]).toEqual(['axcdef', 1])
+    const rest = await collect(
+      lm.generate({ prompt: '', accept, resumeIds: whole.tokenIds.slice(0, 2), maxNewTokens: 4 }),
+    )
+    expect([rest.text, rest.usage.promptTokens, rest.usage.completionTokens]).toEqual(['cd', 2, 2])
+    const three = { structure: { regex: '[a-z]{3}' } }
+    expect((await collect(lm.generate({ prompt: '', ...three, resumeIds: [97, 98] }))).text).toBe('c')
+    await expect(collect(lm.generate({ prompt: '', accept: () => false }))).rejects.toThrow('got none after 0 tokens')
+    await expect(collect(lm.generate({ prompt: '', resumeIds: [97], stop: ['a'] }))).rejects.toThrow(/^resumeIds/)
+  })
+
   it('gives vectors', async () => {
     const texts = [[3, 4], [5]]
     expect(await lm.hidden!(texts)).toEqual([Float32Array.of(4, 1, 2), Float32Array.of(5, 0, 2)])

@@ -19,6 +19,7 @@ import {
   type TokenLogProb,
   type Usage,
 } from './lm.ts'
+import { NoTokenError } from './no-token-error.ts'
 import { pool } from './pool.ts'
 import { StopStrings } from './stop-strings.ts'
 import { hasToken } from './token-mask.ts'
@@ -102,7 +103,8 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
 
   async function* write(request: GenerateRequest, ids: number[]): AsyncGenerator<GenerationPiece, void, undefined> {
     const all = encode(request)
-    ids.push(...all.slice(-(request.maxPromptTokens ?? all.length)))
+    const { resumeIds = [] } = request
+    ids.push(...all.slice(-(request.maxPromptTokens ?? all.length)), ...resumeIds)
     const promptTokens = ids.length
     if (promptTokens >= contextLength) throw new UsageError(`prompt: expected fewer than ${contextLength} tokens`)
     const usage: Usage = { promptTokens, completionTokens: 0 }
@@ -111,19 +113,22 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     usage.cachedTokens = cache.longestShared(scope, ids)
     const { maxNewTokens = 256, minTokens = 0, topLogprobs, logprobTokenIds } = request
     const tellsLogprobs = request.logprobs ?? (topLogprobs !== undefined || logprobTokenIds !== undefined)
-    const limit = Math.min(maxNewTokens, contextLength - promptTokens)
+    const limit = Math.min(maxNewTokens, contextLength - promptTokens + resumeIds.length)
     const stops = new StopStrings(request.stop ?? [])
     const characters = toIds(answer(request))
+    if (resumeIds.length >= limit || resumeIds.some((id) => id === 0 || stops.push(fromIds([id])).stop !== undefined))
+      throw new UsageError('resumeIds: expected the beginning of a text that goes on, got one that is over')
     const choose = chooser(
       request,
+      usage,
       (id) => logProb([...ids, id], ids.length),
       () => candidates([...ids, 0], ids.length),
     )
-    for (let count = 1; ; count++) {
+    for (let count = resumeIds.length + 1; ; count++) {
       // After its last character it makes an end token, id 0.
       const id = choose(characters[count - 1] ?? 0, count <= minTokens)
       ids.push(id)
-      usage.completionTokens = count
+      usage.completionTokens = count - resumeIds.length
       const isEnd = id === 0 && !request.ignoreEos
       const isStop = request.stopTokenIds?.includes(id) ?? false
       const character = isEnd || isStop || id === 0 ? '' : String.fromCodePoint(id)
@@ -196,6 +201,7 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     },
     encode,
     decode: (ids) => fromIds(ids.filter((id) => id !== 0)),
+    endTokenIds: () => [0],
     tokenBytes: (id) => new TextEncoder().encode(id === 0 ? '' : String.fromCodePoint(id)),
     generate,
     generateAll: (requests) => Promise.all(requests.map((request) => collect(generate(request)))),
@@ -210,6 +216,7 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
 /** Chooses a token where the model would say `wanted`: that, unless the request is against it. */
 function chooser(
   request: GenerateRequest,
+  usage: Usage,
   logProb: (id: number) => number,
   candidates: () => readonly number[],
 ): (wanted: number, isTooEarly: boolean) => number {
@@ -217,12 +224,17 @@ function chooser(
   const bias = new Map(
     logitBias instanceof Map ? logitBias : Object.entries(logitBias).map(([id, by]) => [Number(id), by]),
   )
-  const made: number[] = []
+  const { accept = () => true, resumeIds = [] } = request
+  if (request.accept !== undefined) usage.refusedTokens = 0
+  const made: number[] = [...resumeIds]
   const text =
     structure === undefined ? undefined : new StructuredText(compileGrammar(structure, { controlTokens: new Set() }))
+  text?.push(fromIds(resumeIds))
   return (wanted, isTooEarly) => {
     const allowed = mask?.(made) ?? null
+    const refused = new Set<number>()
     const isAllowed = (id: number): boolean =>
+      !refused.has(id) &&
       (allowed === null || hasToken(allowed, id)) &&
       (text === undefined || (id === 0 ? text.isWhole : text.allows(String.fromCodePoint(id)))) &&
       !(isTooEarly && (id === 0 || stopTokenIds.includes(id)))
@@ -234,15 +246,25 @@ function chooser(
       return own + (bias.get(id) ?? 0) - (count > 0 ? presencePenalty : 0) - count * frequencyPenalty
     }
     const scores = [wanted, ...others].filter(isAllowed).map((id) => ({ id, score: scoreOf(id) }))
-    const best = Math.max(...scores.map(({ score }) => score))
-    let id = scores.find(({ score }) => score === best)?.id ?? 0
-    while (id < VOCAB_SIZE && !isAllowed(id)) id++
-    if (id === VOCAB_SIZE)
-      throw new UsageError(`mask: expected a token that may come next, got none after ${made.length} tokens`)
-    made.push(id)
-    if (id !== 0) text?.push(String.fromCodePoint(id))
-    return id
+    const ranked = scores.sort((a, b) => b.score - a.score).map((one) => one.id) // those that are as probable keep their order
+    for (const id of thenAll(ranked)) {
+      if (!isAllowed(id)) continue
+      if (!accept(id, made)) {
+        refused.add(id)
+        usage.refusedTokens!++
+        continue
+      }
+      made.push(id)
+      if (id !== 0) text?.push(String.fromCodePoint(id))
+      return id
+    }
+    throw new NoTokenError(`mask: expected a token that may come next, got none after ${made.length} tokens`)
   }
+}
+
+function* thenAll(first: readonly number[]): Generator<number, void, undefined> {
+  yield* first
+  for (let id = 0; id < VOCAB_SIZE; id++) yield id
 }
 
 /** The texts that were read, by what they may be shared among. */

@@ -27,6 +27,7 @@ export {
   type TokenMask,
   type Usage,
 } from './lm.ts'
+export { NoTokenError } from './no-token-error.ts'
 export { embeddingReranker, JUDGE_PROMPT, judgeReranker, type Ranking, type Reranker } from './reranker.ts'
 export { LmSession, type LmSessionOptions } from './session.ts'
 export { hasToken, joinMasks, tokenBits } from './token-mask.ts'

@@ -58,6 +58,17 @@ export interface GenerateOptions {
   /** Which tokens may come next, asked before each one: a grammar, a choice, a list. The others are never chosen. */
   mask?: TokenMask
   /**
+   * Asked of each token that was chosen, with those that were made before it: where it says false, the token is no part of the text, and
+   * another is chosen among the rest, as if a mask had left it out, without a call of the model; `topK`, `topP` and `minP` cut what is left
+   * at each choice anew. What it throws ends the continuation; NoTokenError where it refuses all.
+   */
+  accept?: (id: number, tokenIds: readonly number[]) => boolean
+  /**
+   * Tokens that the continuation begins with, as if the model had made them: they are read and not given out again, and masks, structures,
+   * penalties, limits and random numbers go on behind them. A text that was cut goes on as it would have. They count as prompt in `Usage`.
+   */
+  resumeIds?: readonly number[]
+  /**
    * What the text has to be: JSON of a schema, a choice, a regular expression, a grammar. Nothing else can come; what must come is not asked
    * of the model; near `maxNewTokens` the text is brought to its end, so that it is whole even where `finishReason` is `length`.
    */
@@ -123,6 +134,10 @@ export interface Usage {
   /** With `promptLookup`: tokens that were guessed, and those of them that the model made too. */
   draftTokens?: number
   acceptedDraftTokens?: number
+  /** With `accept`: choices that it refused. They took no call of the model. */
+  refusedTokens?: number
+  /** Where a text was taken back to go on from an earlier place: tokens of `completionTokens` that are no part of it. */
+  discardedTokens?: number
 }
 
 /** A token, and the natural logarithm of its probability. */
@@ -270,6 +285,8 @@ export interface Lm {
   encode(prompt: Prompt): number[]
   /** Ids as text, control tokens left out. */
   decode(ids: readonly number[]): string
+  /** The tokens that end a continuation of this prompt, unless `ignoreEos`: the model's own, and behind `messages` that of a turn. */
+  endTokenIds?(prompt: Prompt): readonly number[]
   /** What a token stands for: a piece of UTF-8 that may begin or end within a character; a control token's own name. */
   tokenBytes?(id: number): Uint8Array
   /** Continues a prompt, piece by piece; the joined texts are the continuation. */

@@ -63,6 +63,7 @@ export {
   type Budget,
   tool,
 } from './execute/agent.ts'
+export type { Chosen } from './execute/choice-probabilities.ts'
 export {
   type Conversation,
   type ConversationOptions,
@@ -72,6 +73,7 @@ export {
   type Turn,
 } from './execute/conversation.ts'
 export { type GuardOptions, guard } from './execute/guard.ts'
+export type { LinearProbe } from './execute/linear-probe.ts'
 export { type MapReduceOptions, mapReduce } from './execute/map-reduce.ts'
 export { type Refined, type RefineOptions, refine } from './execute/refine.ts'
 export {
@@ -86,4 +88,5 @@ export {
 } from './execute/remember.ts'
 export { type Rule, rule, type Verdict } from './execute/rule.ts'
 export { type NoInjectionOptions, rules, type Threshold, type TopicsOptions } from './execute/rules.ts'
+export { openSession, type Session, type SessionAskOptions, type SessionOptions } from './execute/session.ts'
 export { type CountRange, type NumberRange, where } from './execute/where.ts'

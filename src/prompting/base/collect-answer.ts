@@ -7,13 +7,19 @@ import type { AnswerToken, CacheHit, ModelAnswer, ModelPiece } from './model-cal
 export async function collectAnswer(pieces: AsyncIterable<ModelPiece> | Iterable<ModelPiece>): Promise<ModelAnswer> {
   const heard: Heard = { tokens: [] }
   const answer = await collectChat(listened(pieces, heard))
-  const { tokens, cached } = heard
-  return { ...answer, ...(tokens.length > 0 && { tokens }), ...(cached !== undefined && { cached }) }
+  const { tokens, cached, broken } = heard
+  return {
+    ...answer,
+    ...(broken !== undefined && { broken }),
+    ...(tokens.length > 0 && { tokens }),
+    ...(cached !== undefined && { cached }),
+  }
 }
 
 interface Heard {
   readonly tokens: AnswerToken[]
   cached?: CacheHit
+  broken?: string
 }
 
 async function* listened(
@@ -22,6 +28,7 @@ async function* listened(
 ): AsyncGenerator<ModelPiece, void, undefined> {
   for await (const piece of pieces) {
     if (piece.tokens !== undefined) heard.tokens.push(...piece.tokens)
+    if (piece.broken !== undefined) heard.broken = piece.broken
     if (piece.cached !== undefined) heard.cached ??= piece.cached
     yield piece
   }

@@ -41,3 +41,17 @@ export function checkWhere(where: readonly Constraint[]): void {
         `where: expected constraints, such as where.not('the'), got ${JSON.stringify(one) ?? typeof one}. For a function, write where.test(name, function)`,
       )
 }
+
+/** Kinds of structures, those that leave least first. */
+const KINDS = ['choice', 'json_schema', 'regex', 'any_of', 'sequence', 'until']
+
+/** The structure that leaves least: of several, one can be a mask, and the others are checked. */
+export function maskOf(where: readonly Constraint[]): Structure | undefined {
+  const rank = (structure: Structure): number => KINDS.findIndex((kind) => kind in structure)
+  return where
+    .flatMap(({ structure }) => structure ?? [])
+    .reduce<Structure | undefined>(
+      (best, one) => (best === undefined || rank(one) < rank(best) ? one : best),
+      undefined,
+    )
+}

@@ -1,12 +1,13 @@
 // A model of ours as programs ask it: in this process, bound by masks, with every text and id known.
 
 import { chat } from '../../chat/chat.ts'
-import { chatPrompt } from '../../chat/plan.ts'
+import { chatPrompt, planChat } from '../../chat/plan.ts'
 import type { ChatRequest } from '../../chat/request.ts'
 import { UnsupportedError } from '../../errors.ts'
 import type { Embedder } from '../../lm/embedder.ts'
 import type { Lm, TokenLogProb } from '../../lm/lm.ts'
 import { type Cost, checkCost } from './cost.ts'
+import { generateWhere } from './eager.ts'
 import { type Model, modelOf } from './model.ts'
 import type { AnswerToken, ModelCall, ModelPiece } from './model-call.ts'
 
@@ -31,7 +32,7 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
   const { name = lm.info?.name ?? 'model', embedder, cost, ...common } = options
   checkCost(cost)
   const { cacheSalt: _, ...setup } = common
-  const requestOf = ({ maxTokens, drawnSeed: _drawn, ...call }: ModelCall): ChatRequest => ({
+  const requestOf = ({ maxTokens, drawnSeed: _drawn, where: _where, ...call }: ModelCall): ChatRequest => ({
     ...common,
     ...call,
     ...(maxTokens !== undefined && { maxNewTokens: maxTokens }),
@@ -42,14 +43,22 @@ export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
         `${name}: expected a model with a chat template, got one without. Add chat_template.jinja to the model`,
       )
   }
+  const kept = async function* (call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
+    const { request, notices } = planChat(lm, requestOf(call))
+    const { text, usage, ...rest } = await generateWhere(lm, request, call.where!)
+    const deltas = text === '' ? [] : [{ type: 'text' as const, text }]
+    yield { ...(notices.length > 0 && { notices }), ...rest, deltas, usage: { ...usage, reasoningTokens: 0 } }
+  }
   return modelOf({
     name,
     holds: 'masks',
+    // Where a text is all that comes, without thoughts and calls to be told apart, its tokens are what is checked.
+    keeps: (call) => lm.canChat && Object.keys(planChat(lm, requestOf(call)).parser).length === 0,
     setup: { provider: 'anneal', ...(lm.info?.revision !== undefined && { revision: lm.info.revision }), ...setup },
     ...(cost !== undefined && { cost }),
     answer: (call) => {
       checkChat()
-      const pieces = chat(lm, requestOf(call))
+      const pieces = (call.where ?? []).length > 0 ? kept(call) : chat(lm, requestOf(call))
       return call.logprobs || call.topLogprobs ? told(lm, pieces) : pieces
     },
     continues: true,

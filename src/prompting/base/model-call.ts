@@ -4,6 +4,7 @@ import type { ChatAnswer, ChatPiece, ChatUsage } from '../../chat/answer.ts'
 import type { ChatRequest, Tool, ToolChoice } from '../../chat/request.ts'
 import type { Structure } from '../../grammar/grammar.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
+import type { Constraint } from './constraint.ts'
 
 /** How an answer is made. What is left out is the model's own. */
 export interface ModelSettings {
@@ -33,6 +34,8 @@ export interface ModelCall extends ModelSettings {
   readonly structure?: Structure
   /** The last message is the beginning of the answer and is gone on with. Of backends that `continues` only. */
   readonly continueFinalMessage?: boolean
+  /** What it has to keep to besides. */
+  readonly where?: readonly Constraint[]
 }
 
 /** What the answers of a model depend on besides the call. */
@@ -63,12 +66,16 @@ export interface CacheHit {
 
 /** A part of an answer; `tokens` where log-probabilities were asked for, `cached` in the first one. */
 export interface ModelPiece extends ChatPiece {
+  /** In the last piece only: the first of `where` that the text does not keep to. */
+  broken?: string
   tokens?: readonly AnswerToken[]
   cached?: CacheHit
 }
 
 /** A whole answer. */
 export interface ModelAnswer extends ChatAnswer {
+  /** The first of `where` that the text does not keep to. */
+  broken?: string
   tokens?: readonly AnswerToken[]
   cached?: CacheHit
 }

@@ -9,11 +9,13 @@ import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import { messagesOf, type PromptInput, type PromptText } from '../data/prompt.ts'
 import { collectAnswer } from './collect-answer.ts'
+import { type Constraint, checkWhere, maskOf } from './constraint.ts'
 import type { Cost } from './cost.ts'
 import { exampleOf } from './example.ts'
 import type { ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } from './model-call.ts'
 import { jsonSchemaOf, parsedAnswer, type Schema } from './schema.ts'
 import { amend, isDryRun, recordedPieces, recordedScores } from './trace.ts'
+import { watched } from './watched.ts'
 import { WORDINGS } from './wordings.ts'
 
 /** How a model can be held to a structure: token by token, by a JSON Schema that the service takes, or not at all. */
@@ -28,6 +30,8 @@ export interface Backend {
   /** What its tokens cost. */
   readonly cost?: Cost
   answer(call: ModelCall): AsyncIterable<ModelPiece>
+  /** Whether its answer to this call keeps to `where`; else it hears of none, and what comes is watched and cut at the first break. */
+  keeps?(call: ModelCall): boolean
   /** What the model would read, where that can be told. */
   read?(call: ModelCall): { text?: string; ids?: readonly number[] }
   /** Whether it goes on with a final message of the assistant (`continueFinalMessage`). */
@@ -48,7 +52,12 @@ export interface AskOptions<Output = string> extends ModelSettings {
   system?: string | PromptText
   /** What the answer is to be: its value is given back, checked. Default: the text. */
   as?: Schema<Output>
-  /** Times to ask again, with what was wrong, where an answer is not what `as` says. Default 2. */
+  /**
+   * What the answer's text has to keep to. On a model of ours each token is checked as it is chosen, so that no text breaks it; elsewhere the
+   * text is checked as it comes, cut at the first break, and asked for again.
+   */
+  where?: readonly Constraint[]
+  /** Times to ask again, with what was wrong, where an answer is not what `as` and `where` say. Default 2. */
   again?: number
   /** Tokens of free text before a typed answer, in which the model may think. It is not a part of the value. Default 0. */
   think?: number
@@ -63,7 +72,7 @@ export interface AskOptions<Output = string> extends ModelSettings {
 export interface Model extends Backend {
   /** The answer's text; with `as`, its value. AnswerError where that is not to be had. */
   ask<Output = string>(input: PromptInput, options?: AskOptions<Output>): Promise<Output>
-  /** The answer's text as it comes. */
+  /** The answer's text as it comes; with `where`, once it is whole, for what is out cannot be taken back. */
   stream(input: PromptInput, options?: Omit<AskOptions, 'as' | 'again' | 'think' | 'draft'>): AsyncIterable<string>
   /**
    * How probable it is that the answer begins with each of these texts, as natural logarithms: a choice without reading an answer. Exact on
@@ -92,6 +101,7 @@ export class AnswerError extends AnnealError {
 const ASK: Readonly<Record<keyof AskOptions, true>> = {
   system: true,
   as: true,
+  where: true,
   again: true,
   think: true,
   draft: true,
@@ -109,6 +119,7 @@ const SCORED: Readonly<Record<'system' | 'signal', true>> = { system: true, sign
 /** A model of what is behind it. */
 export function modelOf(backend: Backend): Model {
   const settings = ({ as: _, again: __, think: ___, draft: ____, system: _____, ...rest }: AskOptions<unknown>) => {
+    checkWhere(rest.where ?? [])
     if (rest.seed !== undefined) return rest
     const seed = randomInt(2 ** 31)
     return { ...rest, seed, drawnSeed: seed }
@@ -117,17 +128,25 @@ export function modelOf(backend: Backend): Model {
   const isWrapper = 'ask' in backend
   const model: Model = {
     ...backend,
-    answer: (call) => recordedPieces(() => backend.answer(call), backend, call, isWrapper),
+    answer: (call) => {
+      const isFree = (call.where ?? []).length === 0 || (backend.keeps?.(call) ?? false)
+      const answer = (): AsyncIterable<ModelPiece> => (isFree ? backend.answer(call) : watched(backend.answer, call))
+      return recordedPieces(answer, backend, call, isWrapper)
+    },
     async ask<Output>(input: PromptInput, options: AskOptions<Output> = {}): Promise<Output> {
       checkOptionNames('ask', options, ASK)
       const messages = messagesOf(input, options.system)
       const call = { ...settings(options), messages }
-      if (options.as === undefined) return (await answered(model, call)).answer.text as Output
-      return typed(model, call, options.as, options)
+      if (options.as !== undefined) return typed(model, call, options.as, options)
+      return (await kept(model, call, options)) as Output
     },
     async *stream(input, options = {}) {
       checkOptionNames('stream', options, ASK)
       const call = { ...settings(options), messages: messagesOf(input, options.system) }
+      if ((options.where ?? []).length > 0) {
+        yield await kept(model, call, {})
+        return
+      }
       for await (const piece of asked(model, call))
         for (const delta of piece.deltas) if (delta.type === 'text') yield delta.text
     },
@@ -161,11 +180,10 @@ async function typed<Output>(
   model: Model,
   call: ModelCall,
   schema: Schema<Output>,
-  { again = 2, think = 0, draft = false }: Pick<AskOptions, 'again' | 'think' | 'draft'>,
+  options: Pick<AskOptions, 'again' | 'think' | 'draft'>,
 ): Promise<Output> {
-  for (const [name, value] of Object.entries({ again, think }))
-    if (!(Number.isInteger(value) && value >= 0))
-      throw new UsageError(`${name}: expected a whole number of at least 0, got ${value}`)
+  const { think = 0, draft = false } = options
+  checkCount('think', think)
   if (draft && think > 0)
     throw new UsageError('draft: expected it without `think`, got both. A draft has room for thoughts')
   const json_schema = jsonSchemaOf(schema)
@@ -174,7 +192,8 @@ async function typed<Output>(
     model.holds === 'none' ? WORDINGS.schema.replace('{schema}', () => JSON.stringify(json_schema)) : undefined
   let messages: readonly ChatMessage[] = spelled === undefined ? call.messages : withText(call.messages, spelled)
   if (draft || think > 0) {
-    const { answer } = await answered(model, draft ? call : { ...call, maxTokens: think })
+    const { where: _, ...free } = call
+    const { answer } = await answered(model, draft ? free : { ...free, maxTokens: think })
     const { text } = answer
     checkRefusal(answer)
     messages = [
@@ -184,25 +203,40 @@ async function typed<Output>(
     ]
     if (spelled !== undefined) messages = withText(messages, spelled)
   }
+  return insisted(model, { ...call, ...bound, messages }, options, { json_schema }, async (answer) => {
+    checkRefusal(answer)
+    const { text } = answer
+    const parsed = await parsedAnswer(schema, text)
+    // What is made up keeps to the JSON Schema only as far as it can be read off.
+    return 'fault' in parsed && isDryRun() ? { value: JSON.parse(text) as Output } : parsed
+  })
+}
+
+/** Asks until the text keeps to `where`. */
+const kept = (model: Model, call: ModelCall, options: Pick<AskOptions, 'again'>): Promise<string> =>
+  insisted(model, call, options, call.structure, async ({ text }) => ({ value: text }))
+
+/** Asks again, with what was wrong, until `read` finds a value in a text that keeps to `where`. */
+async function insisted<T>(
+  model: Model,
+  call: ModelCall,
+  { again = 2 }: Pick<AskOptions, 'again'>,
+  structure: Structure | undefined,
+  read: (answer: ModelAnswer) => Promise<{ value: T } | { fault: string }>,
+): Promise<T> {
+  checkCount('again', again)
+  let { messages } = call
   let refused: number | undefined
   for (let left = again; ; left--) {
-    const { answer, reject } = await answered(
-      model,
-      { ...call, ...bound, messages },
-      { structure: { json_schema }, again: refused },
-    )
-    checkRefusal(answer)
-    const parsed = await parsedAnswer(schema, answer.text)
-    if ('value' in parsed) return parsed.value
-    // What is made up keeps to the JSON Schema only as far as it can be read off.
-    if (isDryRun()) return JSON.parse(answer.text) as Output
-    refused = reject(parsed.fault)
-    if (left === 0)
-      throw new AnswerError(
-        `answer: expected JSON of its schema, got ${parsed.fault} (asked ${again + 1} times)`,
-        answer,
-      )
-    const fault = WORDINGS.again.replace('{fault}', () => parsed.fault)
+    const { answer, reject } = await answered(model, { ...call, messages }, { structure, again: refused })
+    const { broken } = answer
+    const found = broken === undefined ? await read(answer) : { fault: broken }
+    if ('value' in found) return found.value
+    refused = reject(found.fault)
+    const what = broken === undefined ? `JSON of its schema, got ${found.fault}` : `a text ${broken}, got another`
+    if (left === 0) throw new AnswerError(`answer: expected ${what} (asked ${again + 1} times)`, answer)
+    const wording = broken === undefined ? WORDINGS.again : WORDINGS.againWhere
+    const fault = wording.replace('{fault}', () => found.fault)
     messages = [...messages, said(answer.text), { role: 'user', content: fault }]
   }
 }
@@ -211,6 +245,11 @@ async function typed<Output>(
 function checkRefusal(answer: ModelAnswer): void {
   if (answer.finishReason === 'content_filter')
     throw new AnswerError(`answer: expected JSON of its schema, got a refusal: ${answer.text}`, answer)
+}
+
+function checkCount(name: string, value: number): void {
+  if (!(Number.isInteger(value) && value >= 0))
+    throw new UsageError(`${name}: expected a whole number of at least 0, got ${value}`)
 }
 
 const said = (content: string): ChatMessage => ({ role: 'assistant', content })
@@ -246,7 +285,7 @@ export async function answered(
 function asked(
   model: Model,
   call: ModelCall,
-  { structure = call.structure, again }: AnsweredOptions = {},
+  { structure = call.structure ?? maskOf(call.where ?? []), again }: AnsweredOptions = {},
 ): AsyncIterable<ModelPiece> {
   const pieces = isDryRun() ? recordedPieces(() => madeUp(structure), model, call) : model.answer(call)
   if (again !== undefined) amend(pieces, { again })

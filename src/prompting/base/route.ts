@@ -70,7 +70,8 @@ export function route(models: readonly Model[], options: RouteOptions): Model {
     note('route', { chosen: chosen.name, ...(value !== undefined && { score: value, above }) })
     yield* paid(chosen, chosen.answer(call))
   }
-  return modelOf({ ...rest, name: models.map(({ name }) => name).join(' or '), holds: holds!, answer })
+  const keeps = (call: ModelCall): boolean => models.every((model) => model.keeps?.(call) ?? false)
+  return modelOf({ ...rest, keeps, name: models.map(({ name }) => name).join(' or '), holds: holds!, answer })
 }
 
 async function* cascade(
@@ -107,6 +108,7 @@ export function fallback(models: readonly Model[]): Model {
   if (first === undefined) throw new UsageError('fallback: expected at least one model, got none')
   return modelOf({
     ...first,
+    keeps: (call) => models.every((model) => model.keeps?.(call) ?? false),
     async *answer(call) {
       for (const [i, model] of models.entries()) {
         let hasBegun = false

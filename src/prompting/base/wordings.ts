@@ -8,6 +8,9 @@ export const WORDINGS = {
   /** Where an answer is asked for again; `{fault}` is what was wrong. */
   again: `That is not the JSON that was asked for: {fault}
 Answer again, with the corrected JSON alone.`,
+  /** The same where a text does not keep to `where`; `{fault}` names what it does not keep to. */
+  againWhere: `That does not keep to what was asked for: the text has to be {fault}.
+Answer again, with the corrected text alone.`,
   /** Behind the thoughts of `think`. */
   afterThoughts: 'Now give the answer alone, as JSON.',
   /** Behind the answer of `draft`. */

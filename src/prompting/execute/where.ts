@@ -63,7 +63,10 @@ export const where = {
     return {
       name: counted('words', min, max),
       check: (text) => counts(text.match(/\S+/g)?.length ?? 0, min, max),
-      ...(isSmall && { structure: { regex: most === 0 ? '\\s*' : min === 0 ? `(${some}|\\s*)` : some } }),
+      // In a sequence, so that a pattern of the program's own comes before it where one of them is to be the mask.
+      ...(isSmall && {
+        structure: { sequence: [{ regex: most === 0 ? '\\s*' : min === 0 ? `(${some}|\\s*)` : some }] },
+      }),
     }
   },
 
@@ -129,16 +132,20 @@ export const where = {
     return { name: `ending with ${JSON.stringify(end)}`, check: (text) => (text.endsWith(end) ? 'holds' : 'open') }
   },
 
-  /** The text is over where this first stands in it, and not before. */
-  stopsAt(end: string): Constraint {
-    checkText('stopsAt', end)
+  /** The text is over where one of these first stands in it, and not before. */
+  stopsAt(...ends: readonly string[]): Constraint {
+    if (ends.length === 0) throw new UsageError('stopsAt: expected at least one text, got none')
+    for (const end of ends) checkText('stopsAt', end)
     return {
-      name: `ending where ${JSON.stringify(end)} first comes`,
+      name: `ending where ${ends.map((end) => JSON.stringify(end)).join(' or ')} first comes`,
       check(text) {
-        const at = text.indexOf(end)
-        return at < 0 ? 'open' : at + end.length === text.length ? 'holds' : 'broken'
+        const places = ends.map((end) => [text.indexOf(end), end.length] as const).filter(([at]) => at >= 0)
+        if (places.length === 0) return 'open'
+        const over = Math.min(...places.map(([at, length]) => at + length))
+        return over === text.length ? 'holds' : 'broken'
       },
-      structure: { sequence: [{ until: end }, { text: end }] },
+      // Of ends that overlap, the structure could take the later one.
+      ...(ends.length === 1 && { structure: { sequence: [{ until: ends }, { text: ends[0]! }] } }),
     }
   },
 
@@ -174,15 +181,9 @@ export const where = {
 
 /** What the structure says, followed from the beginning at each look. */
 function ofStructure(name: string, structure: Structure): Constraint {
-  const grammar = compileGrammar(structure)
-  return {
-    name,
-    structure,
-    check(text) {
-      const followed = new StructuredText(grammar)
-      return followed.push(text) ? (followed.isWhole ? 'holds' : 'open') : 'broken'
-    },
-  }
+  const empty = new StructuredText(compileGrammar(structure))
+  const check = (text: string): Standing => (empty.mayEndAfter(text) ? 'holds' : empty.allows(text) ? 'open' : 'broken')
+  return { name, structure, check }
 }
 
 const counts = (count: number, min: number, max = Number.POSITIVE_INFINITY): Standing =>
