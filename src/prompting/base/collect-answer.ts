@@ -7,10 +7,10 @@ import type { AnswerToken, CacheHit, ModelAnswer, ModelPiece } from './model-cal
 export async function collectAnswer(pieces: AsyncIterable<ModelPiece> | Iterable<ModelPiece>): Promise<ModelAnswer> {
   const heard: Heard = { tokens: [] }
   const answer = await collectChat(listened(pieces, heard))
-  const { tokens, cached, broken } = heard
+  const { tokens, cached, unkept } = heard
   return {
     ...answer,
-    ...(broken !== undefined && { broken }),
+    ...(unkept !== undefined && { unkept }),
     ...(tokens.length > 0 && { tokens }),
     ...(cached !== undefined && { cached }),
   }
@@ -19,7 +19,7 @@ export async function collectAnswer(pieces: AsyncIterable<ModelPiece> | Iterable
 interface Heard {
   readonly tokens: AnswerToken[]
   cached?: CacheHit
-  broken?: string
+  unkept?: string
 }
 
 async function* listened(
@@ -28,7 +28,7 @@ async function* listened(
 ): AsyncGenerator<ModelPiece, void, undefined> {
   for await (const piece of pieces) {
     if (piece.tokens !== undefined) heard.tokens.push(...piece.tokens)
-    if (piece.broken !== undefined) heard.broken = piece.broken
+    if (piece.unkept !== undefined) heard.unkept = piece.unkept
     if (piece.cached !== undefined) heard.cached ??= piece.cached
     yield piece
   }

@@ -67,7 +67,7 @@ export interface CacheHit {
 /** A part of an answer; `tokens` where log-probabilities were asked for, `cached` in the first one. */
 export interface ModelPiece extends ChatPiece {
   /** In the last piece only: the first of `where` that the text does not keep to. */
-  broken?: string
+  unkept?: string
   tokens?: readonly AnswerToken[]
   cached?: CacheHit
 }
@@ -75,7 +75,7 @@ export interface ModelPiece extends ChatPiece {
 /** A whole answer. */
 export interface ModelAnswer extends ChatAnswer {
   /** The first of `where` that the text does not keep to. */
-  broken?: string
+  unkept?: string
   tokens?: readonly AnswerToken[]
   cached?: CacheHit
 }

@@ -229,13 +229,13 @@ async function insisted<T>(
   let refused: number | undefined
   for (let left = again; ; left--) {
     const { answer, reject } = await answered(model, { ...call, messages }, { structure, again: refused })
-    const { broken } = answer
-    const found = broken === undefined ? await read(answer) : { fault: broken }
+    const { unkept } = answer
+    const found = unkept === undefined ? await read(answer) : { fault: unkept }
     if ('value' in found) return found.value
     refused = reject(found.fault)
-    const what = broken === undefined ? `JSON of its schema, got ${found.fault}` : `a text ${broken}, got another`
+    const what = unkept === undefined ? `JSON of its schema, got ${found.fault}` : `a text ${unkept}, got another`
     if (left === 0) throw new AnswerError(`answer: expected ${what} (asked ${again + 1} times)`, answer)
-    const wording = broken === undefined ? WORDINGS.again : WORDINGS.againWhere
+    const wording = unkept === undefined ? WORDINGS.again : WORDINGS.againWhere
     const fault = wording.replace('{fault}', () => found.fault)
     messages = [...messages, said(answer.text), { role: 'user', content: fault }]
   }

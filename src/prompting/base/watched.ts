@@ -3,7 +3,7 @@
 import { standing } from './constraint.ts'
 import type { ModelCall, ModelPiece } from './model-call.ts'
 
-/** The pieces as far as they are let come; the last one tells as `broken` what the text does not keep to. */
+/** The pieces as far as they are let come; the last one tells as `unkept` what the text does not keep to. */
 export async function* watched(
   answer: (call: ModelCall) => AsyncIterable<ModelPiece>,
   call: ModelCall,
@@ -25,14 +25,14 @@ export async function* watched(
       // What calls tools is no answer yet, and what was refused or ended from outside is none.
       const isAnswer = !hasCalls && (piece.finishReason === 'stop' || piece.finishReason === 'length')
       const isBroken = isAnswer && found !== 'holds'
-      yield { ...piece, ...(isBroken && { broken: by!.name }) }
+      yield { ...piece, ...(isBroken && { unkept: by!.name }) }
       return
     }
     yield piece
     if (found !== 'broken') continue
     stop.abort()
     const usage = { promptTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
-    yield { deltas: [], tokenIds: [], finishReason: 'aborted', usage, broken: by!.name }
+    yield { deltas: [], tokenIds: [], finishReason: 'aborted', usage, unkept: by!.name }
     return
   }
 }
