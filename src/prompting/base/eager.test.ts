@@ -240,6 +240,7 @@ describe('ask with where', () => {
     const { value, calls } = await trace(() => model.ask('Two words.', { where: [where.words({ max: 3 })] }))
     expect([value, asked.length]).toEqual(['one two', 2])
     expect(calls.map(({ fault }) => fault)).toEqual(['at most 3 words', undefined])
+    expect((asked[0] as { signal: AbortSignal }).signal.aborted).toBe(true)
     expect(calls[0]!.answer!.text).toBe('one two three four')
     expect(String(calls[1]!.call.messages.at(-1)!.content)).toContain('at most 3 words')
     const error = await model.ask('x', { where: [where.has('never')], again: 0 }).catch((e: unknown) => e)
