@@ -91,6 +91,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./sande-poison.ts'),
   },
   generate: { summary: 'continue a text', load: () => import('./generate.ts') },
+  prompt: {
+    summary: 'run a script of prompts: holes with types, conditions, branches and loops',
+    load: () => import('./prompt.ts'),
+  },
   chat: { summary: 'talk to a model', load: () => import('./chat.ts') },
   serve: {
     summary: 'serve a model over HTTP, for clients of the OpenAI API',

@@ -32,6 +32,12 @@ decisions and what is still open. Where a summary of what came before it is give
   plan: 'First write a short plan of numbered steps. Do not carry it out yet.',
   /** Behind the plan. */
   afterPlan: 'Now carry out the plan.',
+  /** To a service that is asked for the next part of a script's text; `{text}` is the text so far. */
+  goOn: `Go on with the text below from where it ends. Answer with what comes next alone.
+
+{text}`,
+  /** The same where the text is an answer that has begun. */
+  goOnAnswer: 'Go on with your answer from where it ends. Answer with what comes next alone.',
   /** What a guard says where a rule refuses. */
   refusal: 'I cannot help with that here.',
   /** What a rule writes over what it takes out, and a guard in the place of an earlier message that is refused. */

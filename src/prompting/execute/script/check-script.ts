@@ -3,6 +3,7 @@
 import { messageOf } from '../../../errors.ts'
 import { compileGrammar } from '../../../grammar/grammar.ts'
 import { didYouMean } from '../../../nearest.ts'
+import { type Binding, bindNames, eachStatement, type Roles, rolesAfter } from './bind-names.ts'
 import { type TypeScope, typeOf } from './check-expression.ts'
 import { checkPattern } from './functions.ts'
 import { faultAt, ScriptError, type ScriptFault, type ScriptSource } from './script-error.ts'
@@ -13,19 +14,9 @@ import {
   eachName,
   type Hole,
   type InputType,
-  type Role,
   type Statement,
   type TextStatement,
 } from './syntax.ts'
-
-/** A name and what stands behind it. */
-export interface Binding {
-  readonly kind: 'input' | 'hole' | 'let' | 'for'
-  readonly at: number
-  /** Of a hole: whether it stands in a loop, and may be filled several times. */
-  isRepeated: boolean
-  type?: ScriptType
-}
 
 /** What is known of a script that holds together. */
 export interface CheckedScript {
@@ -36,7 +27,6 @@ export interface CheckedScript {
 }
 
 const MOST_FAULTS = 20
-type Roles = ReadonlySet<Role | undefined>
 const INPUTS: Readonly<Record<InputType, ScriptType>> = {
   str: 'str',
   int: 'number',
@@ -60,7 +50,7 @@ class Checker implements TypeScope {
   readonly #statements: readonly Statement[]
   readonly #given: ReadonlyMap<string, ScriptType>
   readonly #faults: ScriptFault[] = []
-  readonly #names = new Map<string, Binding>()
+  readonly #names: Map<string, Binding>
   readonly #variables = new Map<string, { at: number; type: InputType | undefined; isOptional: boolean }>()
   /** Names that have a value wherever the check is, in the order in which they got it. */
   readonly #filled = new Set<string>()
@@ -76,10 +66,14 @@ class Checker implements TypeScope {
     this.source = source
     this.#statements = statements
     this.#given = given
+    this.#names = bindNames(source, statements, (at, message) => this.fault(at, message))
+    eachStatement(statements, false, (statement) => {
+      if (statement.kind === 'input') this.#hasInputs = true
+      if (statement.kind === 'text' && statement.role !== undefined) this.#hasTurns = true
+    })
   }
 
   check(): CheckedScript {
-    this.#bindAll(this.#statements, 0)
     this.#block(this.#statements)
     if (this.#faults.length > 0) throw new ScriptError(this.source.name, this.#faults)
     return { names: this.#names, variables: this.#variables, hasTurns: this.#hasTurns }
@@ -113,43 +107,6 @@ class Checker implements TypeScope {
     }
     if (!this.#variables.has(name)) this.#variables.set(name, { at, type: undefined, isOptional: false })
     return this.#given.get(name) ?? 'any'
-  }
-
-  /** Every name and its first place, so that one that comes too early is told from one that is not there. */
-  #bindAll(statements: readonly Statement[], loops: number): void {
-    for (const statement of statements) {
-      if (statement.kind === 'text') {
-        if (statement.role !== undefined) this.#hasTurns = true
-        for (const part of statement.parts) if (part.kind === 'hole') this.#bind(part.name, 'hole', part.at, loops)
-      } else if (statement.kind === 'input') {
-        this.#hasInputs = true
-        if (this.#names.get(statement.name)?.kind === 'input')
-          this.fault(statement.at, `expected one input of this name, got '${statement.name}' twice`)
-        this.#bind(statement.name, 'input', statement.at, loops)
-      } else if (statement.kind === 'let') this.#bind(statement.name, 'let', statement.at, loops)
-      else if (statement.kind === 'if') {
-        for (const { body } of statement.branches) this.#bindAll(body, loops)
-        this.#bindAll(statement.otherwise ?? [], loops)
-      } else if (statement.kind === 'for' || statement.kind === 'repeat') {
-        if (statement.kind === 'for') this.#bind(statement.name, 'for', statement.at, loops)
-        this.#bindAll(statement.body, loops + 1)
-      }
-    }
-  }
-
-  #bind(name: string, kind: Binding['kind'], at: number, loops: number): void {
-    const known = this.#names.get(name)
-    if (known === undefined) {
-      this.#names.set(name, { kind, at, isRepeated: loops > 0 })
-      return
-    }
-    const words = { input: 'an input', hole: 'a hole', let: 'a name of let', for: 'a name of for' }
-    if (known.kind !== kind)
-      this.fault(
-        at,
-        `expected a name that is free, got '${name}', which is ${words[known.kind]} in line ${faultAt(this.source, known.at, '').line}`,
-      )
-    if (loops > 0) known.isRepeated = true
   }
 
   #fill(name: string, type: ScriptType, at: number, kind: Binding['kind']): void {
@@ -380,21 +337,4 @@ class Checker implements TypeScope {
       this.fault(at, messageOf(error))
     }
   }
-}
-
-/** Whose turn may be open behind these statements; nobody's where they end the script. */
-function rolesAfter(statements: readonly Statement[], before: Roles): Roles {
-  let roles = before
-  for (const statement of statements) {
-    if (statement.kind === 'return') return new Set()
-    if (statement.kind === 'text' && statement.role !== undefined) roles = new Set([statement.role])
-    else if (statement.kind === 'for' || statement.kind === 'repeat')
-      roles = new Set([...roles, ...rolesAfter(statement.body, roles)])
-    else if (statement.kind === 'if') {
-      const bodies = [...statement.branches.map(({ body }) => body), statement.otherwise ?? []]
-      const entered = roles
-      roles = new Set(bodies.flatMap((body) => [...rolesAfter(body, entered)]))
-    }
-  }
-  return roles
 }

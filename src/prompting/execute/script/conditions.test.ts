@@ -71,6 +71,8 @@ describe('a condition of a hole', () => {
     ['len(h) * 2 - 1 < 6', 'abcd', 'broken'],
     ['10 - len(h) > 7', 'abc', 'broken'],
     ['len(h) / 0 > 1', '', 'open'],
+    ['not len(h) > 2', 'abc', 'broken'],
+    ['starts_with(lower(h), "aσb")', 'AΣ', 'open'],
     ['words(h)[3] == "a"', 'a b', 'open'],
   ] as const)('%s of %j is %s', (condition, text, expected) => {
     expect(standing(condition, text)).toBe(expected)
@@ -123,7 +125,7 @@ describe('a condition of a hole', () => {
 
   // What is broken stays broken: no longer text holds.
   const texts = fc
-    .array(fc.constantFrom('a', 'b', 'A', 'no', ' ', '\n', '.', '! ', 'é', '𝒳', '\ud835', 'İ', 'ς', '3'), {
+    .array(fc.constantFrom('a', 'b', 'A', 'no', ' ', '\n', '.', '! ', 'é', '𝒳', '\ud835', 'İ', 'AΣ', 'Σ', '3'), {
       maxLength: 8,
     })
     .map((parts) => parts.join(''))

@@ -110,7 +110,7 @@ function structureOf(
   range: Range | undefined,
 ): Structure | undefined {
   if (options !== undefined) return { choice: options }
-  if (range !== undefined) return { json_schema: schemaOf(type, options, range) }
+  if (range !== undefined) return { json_schema: { type: 'integer', minimum: range[0], maximum: range[1] } }
   switch (type.kind) {
     case 'float':
       return { regex: FLOAT }
@@ -127,7 +127,12 @@ function structureOf(
 
 function schemaOf(type: HoleType, options: readonly string[] | undefined, range: Range | undefined): unknown {
   if (options !== undefined) return { type: 'string', enum: options }
-  if (range !== undefined) return { type: 'integer', minimum: range[0], maximum: range[1] }
+  if (range !== undefined)
+    return {
+      type: 'integer',
+      ...(range[0] > -INTEGER_LIMIT && { minimum: range[0] }),
+      ...(range[1] < INTEGER_LIMIT && { maximum: range[1] }),
+    }
   switch (type.kind) {
     case 'float':
       return { type: 'number' }

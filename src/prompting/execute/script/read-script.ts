@@ -2,12 +2,11 @@
 
 import { didYouMean } from '../../../nearest.ts'
 import { readExpression, readText } from './read-expression.ts'
+import { readHole, readName } from './read-hole.ts'
 import { Scanner } from './scanner.ts'
 import type { ScriptSource } from './script-error.ts'
-import type { Expression, Hole, HoleType, InputType, Role, Setting, Statement } from './syntax.ts'
-import { HOLE_TYPES, INPUT_TYPES, KEYWORDS, ROLES, SETTINGS } from './syntax.ts'
-
-const MOST_OPTIONS = 1_000
+import type { Expression, InputType, Role, Setting, Statement } from './syntax.ts'
+import { INPUT_TYPES, ROLES, SETTINGS } from './syntax.ts'
 
 /** Reads a script; ScriptError with the first fault. What it refers to is checked by `checkScript`. */
 export function readScript(source: ScriptSource): { source: ScriptSource; statements: Statement[] } {
@@ -105,7 +104,7 @@ class Reader {
       const isEnd = scanner.at >= scanner.text.length || scanner.text[scanner.at] === '\n'
       return { kind: 'return', ...(!isEnd && { value: readExpression(scanner) }), at }
     }
-    const name = this.#name('a name after let')
+    const name = readName(scanner, 'a name after let')
     scanner.need('=')
     return { kind: 'let', name, value: readExpression(scanner), at }
   }
@@ -121,15 +120,6 @@ class Reader {
         '',
       ),
     )
-  }
-
-  #name(what: string): string {
-    const scanner: Scanner = this.#scanner
-    const word = scanner.word()
-    if (word === '') scanner.expected(what)
-    if (KEYWORDS.has(word)) scanner.fail(`expected ${what}, got the word '${word}', which means something else here`)
-    scanner.at += word.length
-    return word
   }
 
   #setting(setting: Setting, at: number): Statement {
@@ -149,7 +139,7 @@ class Reader {
 
   #input(at: number): Statement {
     const scanner: Scanner = this.#scanner
-    const name = this.#name('a name after input')
+    const name = readName(scanner, 'a name after input')
     let type: InputType = 'str'
     if (scanner.take(':')) {
       const word = scanner.word()
@@ -169,97 +159,9 @@ class Reader {
 
   #text(at: number, role?: Role): Statement {
     const scanner: Scanner = this.#scanner
-    const parts = readText(scanner, (place) => this.#hole(place))
+    const parts = readText(scanner, (place) => readHole(scanner, place))
     const where = scanner.takeWord('where') ? readExpression(scanner) : undefined
     return { kind: 'text', ...(role !== undefined && { role }), parts, ...(where !== undefined && { where }), at }
-  }
-
-  #hole(at: number): Hole {
-    const scanner: Scanner = this.#scanner
-    if (scanner.word() === '') scanner.expected('the name of a hole after [, or \\[ for a plain bracket')
-    const name = this.#name('the name of a hole')
-    const type: HoleType = scanner.take(':') ? this.#holeType() : { kind: 'str' }
-    scanner.need(']')
-    return { kind: 'hole', name, type, at }
-  }
-
-  #holeType(): HoleType {
-    const scanner: Scanner = this.#scanner
-    scanner.space()
-    const { at } = scanner
-    const character = scanner.text[at]
-    if (character === '/') return { kind: 'regex', pattern: scanner.pattern() }
-    if (character === '"') {
-      const options: string[] = []
-      do options.push(this.#option())
-      while (scanner.take('|'))
-      if (options.length > MOST_OPTIONS)
-        scanner.fail(`expected at most ${MOST_OPTIONS} choices, got ${options.length}`, at)
-      return { kind: 'choice', options }
-    }
-    const word = scanner.word()
-    const kind = HOLE_TYPES.find((one) => one === word)
-    if (kind === undefined && word !== 'one') {
-      const hint = didYouMean(word, [...HOLE_TYPES, 'one of'])
-      scanner.fail(
-        `expected a type (${HOLE_TYPES.join(', ')}, "a" | "b", one of LIST, /PATTERN/), got ${scanner.got()}.${hint}`.replace(
-          /\.$/,
-          '',
-        ),
-      )
-    }
-    scanner.at += word.length
-    if (kind === undefined) {
-      if (!scanner.takeWord('of')) scanner.expected("'of' after 'one'")
-      return { kind: 'one of', list: readExpression(scanner) }
-    }
-    if (kind !== 'json') return { kind }
-    scanner.space()
-    return scanner.text[scanner.at] === ']' ? { kind } : { kind, schema: scanner.within(() => this.#json()) }
-  }
-
-  #option(): string {
-    const scanner: Scanner = this.#scanner
-    const { at } = scanner
-    const parts = readText<never>(scanner, (place) =>
-      scanner.fail('expected a choice without holes, got a hole', place),
-    )
-    if (parts.length === 0) scanner.fail('expected a choice of at least one character, got an empty one', at)
-    return parts
-      .map((part) =>
-        part.kind === 'words'
-          ? part.text
-          : scanner.fail('expected a choice without values, got a value. For values write `one of LIST`', part.at),
-      )
-      .join('')
-  }
-
-  /** A JSON Schema as it stands. */
-  #json(): unknown {
-    const scanner: Scanner = this.#scanner
-    const begin = scanner.at
-    const { text } = scanner
-    let depth = 0
-    let at = begin
-    if (text[at] !== '{') scanner.expected('a JSON Schema such as {"type": "object"} or ]')
-    for (; at < text.length; at++) {
-      const character = text[at]
-      if (character === '"') {
-        const end = /"(?:[^"\\\n]|\\.)*"/y
-        end.lastIndex = at
-        const found = end.exec(text)
-        if (found === null) scanner.fail('expected a closing " in this line', at)
-        at += found[0].length - 1
-      } else if (character === '{' || character === '[') {
-        if (++depth > 48) scanner.fail('expected at most 48 levels within each other, got more', at)
-      } else if ((character === '}' || character === ']') && --depth === 0) break
-    }
-    scanner.at = Math.min(at + 1, text.length)
-    try {
-      return JSON.parse(text.slice(begin, scanner.at))
-    } catch (error) {
-      scanner.fail(`expected JSON, got ${(error as Error).message.replaceAll(/\s+/g, ' ')}`, begin)
-    }
   }
 
   #block(indent: number): Statement[] {
@@ -316,7 +218,7 @@ class Reader {
       const times = readExpression(scanner)
       return { kind, times, body: this.#block(indent), at }
     }
-    const name = this.#name('a name after for')
+    const name = readName(scanner, 'a name after for')
     if (!scanner.takeWord('in')) scanner.expected(`'in' after the name ${name}`)
     const list = readExpression(scanner)
     return { kind, name, list, body: this.#block(indent), at }
