@@ -32,7 +32,8 @@ const before = process.cwd()
 let folder: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'anneal-after-'))
-  for (const name of ['README.md', 'docs', 'examples', 'recipes', 'node_modules']) symlinkSync(join(root, name), join(folder, name))
+  for (const name of ['README.md', 'docs', 'examples', 'recipes', 'node_modules'])
+    symlinkSync(join(root, name), join(folder, name))
   process.chdir(folder)
   const text = [
     join(root, 'README.md'),
