@@ -40,6 +40,7 @@ export const anthropic: Dialect = {
   path: '/messages',
   keyName: 'ANTHROPIC_API_KEY',
   tellsLogprobs: false,
+  takesSeed: false,
   headers: (key) => ({ 'anthropic-version': '2023-06-01', ...(key !== undefined && { 'x-api-key': key }) }),
   body: (call, model) => {
     const system = call.messages.filter(({ role }) => role === 'system').map(({ content }) => String(content))

@@ -96,6 +96,8 @@ describe('one program', () => {
       max_tokens: 4096,
     })
     expect(calls[0]!.answer!.usage).toMatchObject({ promptTokens: 7, cachedTokens: 2, completionTokens: 4 })
+    // A seed of the program's own is left out, and that is told; one that was drawn is nothing to tell of.
+    expect(calls.map(({ notes }) => notes)).toEqual([[{ by: 'connect', left: 'seed', dialect: 'anthropic' }], []])
   })
 })
 

@@ -84,6 +84,8 @@ export function connect(url: string, options: ConnectOptions): Model {
       throw new UnsupportedError(
         `${model}: expected a call without logprobs, which the dialect ${kind} has no words for`,
       )
+    if (!dialect.takesSeed && call.seed !== undefined && call.drawnSeed === undefined)
+      note('connect', { left: 'seed', dialect: kind })
     const stop = new AbortController()
     const any = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
     const init = {

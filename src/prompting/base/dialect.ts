@@ -9,6 +9,8 @@ export interface Dialect {
   readonly keyName: string
   /** Whether it has words for log-probabilities. */
   readonly tellsLogprobs: boolean
+  /** Whether it has one for a seed; where not, a trace says that it was left out. */
+  readonly takesSeed: boolean
   headers(key: string | undefined): Record<string, string>
   body(call: ModelCall, model: string): Record<string, unknown>
   /** The pieces of a stream of events; ends with a finish reason. */

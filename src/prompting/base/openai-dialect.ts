@@ -51,6 +51,7 @@ export const openAi: Dialect = {
   path: '/chat/completions',
   keyName: 'OPENAI_API_KEY',
   tellsLogprobs: true,
+  takesSeed: true,
   headers: (key) => (key === undefined ? {} : { authorization: `Bearer ${key}` }),
   body: ({ messages, tools, toolChoice, structure, ...settings }, model) => ({
     model,
