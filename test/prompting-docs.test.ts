@@ -44,16 +44,12 @@ describe('docs/prompting.md', () => {
   let printed: readonly string[]
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'anneal-prompting-docs-'))
-    for (const name of ['runs/demo', 'notes']) mkdirSync(join(folder, name), { recursive: true })
+    mkdirSync(join(folder, 'runs', 'demo'), { recursive: true })
     const { model } = await writeTextModel(join(folder, 'runs', 'demo'))
     writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
     const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
     writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 2048 }))
-    writeFileSync(
-      join(folder, 'notes', 'birds.md'),
-      `# Herons\n\n${'The heron waits in the shallow water. '.repeat(9)}`,
-    )
-    cpSync(join(root, 'examples'), join(folder, 'examples'), { recursive: true })
+    for (const name of ['examples', 'docs']) cpSync(join(root, name), join(folder, name), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     const paths = { 'anneal/*': [join(root, 'src', '*', 'index.ts')] }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { paths } }))
