@@ -75,7 +75,7 @@ function compareMetric(task: string, key: string, before: StoredResults, after: 
   const worth =
     aggregation === 'mean'
       ? ofDifferences(pairs.map(([x, y]) => (y as number) - (x as number)))
-      : drawn(aggregation, pairs)
+      : drawnDifference(aggregation, pairs)
   // A document that only one of them has a number for is in neither.
   const isWhole = [before, after].every((stored) => scoredIn(stored, task, metric, filter).length === pairs.length)
   const side = (place: 0 | 1): number =>
@@ -158,7 +158,7 @@ export function mcNemar(better: number, changed: number): number {
 }
 
 /** Of a number that only all documents make: drawn in pairs, the middle 95 % and how often the sign turns. */
-function drawn(
+export function drawnDifference(
   aggregation: string,
   pairs: readonly (readonly [MetricValue, MetricValue, number])[],
 ): { low: number; high: number; p: number } {

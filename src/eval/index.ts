@@ -7,6 +7,40 @@ export type { ReadOptions } from './documents.ts'
 export { euroeval, type RoundScores } from './euroeval.ts'
 export { type EvaluateOptions, evaluate, type TaskRun } from './evaluate.ts'
 export { type FoundTasks, findTasks } from './find-tasks.ts'
+export {
+  fitRelationPopularity,
+  fitRelationPrior,
+  type GateQuestion,
+  popularityScore,
+  randomScore,
+  type ScoreQuestion,
+} from './gates/gate-baselines.ts'
+export { bestThreshold, type CurvePoint, type GateCurve, gateCurve } from './gates/gate-curve.ts'
+export {
+  type GateLabel,
+  type GateRecord,
+  isAnswered,
+  isWanted,
+  type RecordedAnswer,
+  type Rightness,
+  rightness,
+} from './gates/gate-record.ts'
+export {
+  atThreshold,
+  type GateDecisions,
+  type GateReport,
+  gateReport,
+  oracleDecisions,
+  type PairedDifference,
+  pairedDifference,
+} from './gates/gate-report.ts'
+export {
+  fitQuestionClassifier,
+  type QuestionClassifier,
+  type QuestionClassifierOptions,
+} from './gates/question-classifier.ts'
+export { type SplitOptions, splitByEntity } from './gates/split-by-entity.ts'
+export { entropyOf, type Uncertainty, uncertaintyOf } from './gates/uncertainty.ts'
 export type { Group, Metrics } from './groups.ts'
 export { lmModel } from './lm-model.ts'
 export {
