@@ -267,8 +267,9 @@ describe('waiters', () => {
     const stop = new AbortController()
     const second = trace(() => cheap.ask('x', { ...greedy, signal: stop.signal }))
     stop.abort()
-    // As without a cache: the model says that it was aborted.
-    expect((await second).calls[0]!.answer!.finishReason).toBe('aborted')
+    // As without a cache: the model says that it was aborted, and whoever asked hears why.
+    const failed = (await second.catch((error: unknown) => error)) as { name: string; calls: TracedCall[] }
+    expect([failed.name, failed.calls[0]!.answer!.finishReason]).toEqual(['AbortError', 'aborted'])
     go()
     expect([await cheap.ask('x', greedy), calls()]).toEqual(['ab', 3])
   })

@@ -31,6 +31,7 @@ export class Flight {
     over: (answer: ModelAnswer | undefined) => void,
   ): Promise<void> {
     try {
+      await Promise.resolve() // whoever made this one has it before anything can be over
       const last: ModelPiece[] = []
       for await (const piece of begin(this.#stop.signal)) {
         if (piece.finishReason === undefined) this.#tell(piece)

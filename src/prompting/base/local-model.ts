@@ -6,6 +6,7 @@ import type { ChatRequest } from '../../chat/request.ts'
 import { UnsupportedError } from '../../errors.ts'
 import type { Embedder } from '../../lm/embedder.ts'
 import type { Lm, TokenLogProb } from '../../lm/lm.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import { type Cost, checkCost } from './cost.ts'
 import { generateWhere } from './eager.ts'
 import { type Model, modelOf } from './model.ts'
@@ -21,6 +22,16 @@ export interface LocalModelOptions extends Pick<ChatRequest, 'adapter' | 'cacheS
   cost?: Cost
 }
 
+const OPTIONS: Readonly<Record<keyof LocalModelOptions, true>> = {
+  adapter: true,
+  cacheSalt: true,
+  variables: true,
+  promptLookup: true,
+  name: true,
+  embedder: true,
+  cost: true,
+}
+
 /**
  * A model in this process. `loadLm` of `anneal/run` loads one.
  *
@@ -29,6 +40,7 @@ export interface LocalModelOptions extends Pick<ChatRequest, 'adapter' | 'cacheS
  * const word = await model.ask(prompt`Name a colour.`, { maxTokens: 5 })
  */
 export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
+  checkOptionNames('localModel', options, OPTIONS)
   const { name = lm.info?.name ?? 'model', embedder, cost, ...common } = options
   checkCost(cost)
   const { cacheSalt: _, ...setup } = common

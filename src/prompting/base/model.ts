@@ -16,6 +16,7 @@ import type { ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } fr
 import { jsonSchemaOf, parsedAnswer, type Schema } from './schema.ts'
 import { amend, isDryRun, recordedPieces, recordedScores } from './trace.ts'
 import { watched } from './watched.ts'
+import { withText } from './with-text.ts'
 import { WORDINGS } from './wordings.ts'
 
 /** How a model can be held to a structure: token by token, by a JSON Schema that the service takes, or not at all. */
@@ -147,8 +148,10 @@ export function modelOf(backend: Backend): Model {
         yield await kept(model, call, {})
         return
       }
-      for await (const piece of asked(model, call))
+      for await (const piece of asked(model, call)) {
         for (const delta of piece.deltas) if (delta.type === 'text') yield delta.text
+        checkAborted(piece, call)
+      }
     },
     async logprobs<Text extends string>(
       input: PromptInput,
@@ -207,6 +210,10 @@ async function typed<Output>(
     checkRefusal(answer)
     const { text } = answer
     const parsed = await parsedAnswer(schema, text)
+    if ('fault' in parsed && answer.finishReason === 'length')
+      return {
+        fault: `an end after ${answer.usage.completionTokens} tokens, the most that were allowed; ${parsed.fault}`,
+      }
     // What is made up keeps to the JSON Schema only as far as it can be read off.
     return 'fault' in parsed && isDryRun() ? { value: JSON.parse(text) as Output } : parsed
   })
@@ -254,14 +261,6 @@ function checkCount(name: string, value: number): void {
 
 const said = (content: string): ChatMessage => ({ role: 'assistant', content })
 
-/** The messages with a text behind the last one of the user. */
-function withText(messages: readonly ChatMessage[], text: string): ChatMessage[] {
-  const last = messages.findLastIndex(({ role }) => role === 'user')
-  return messages.map((message, i) =>
-    i === last ? { ...message, content: `${String(message.content)}\n\n${text}` } : message,
-  )
-}
-
 const MADE_UP = '(an answer)'
 
 /** How `answered` records a call. */
@@ -272,14 +271,21 @@ interface AnsweredOptions {
   again?: number | undefined
 }
 
-/** Asks once, on record. `reject` says on record what is wrong with the answer, and gives the id of the call, for `again`. */
+/** Asks once, on record; throws the signal's reason where it was stopped. `reject` says on record what is wrong with the answer, and gives the id of the call, for `again`. */
 export async function answered(
   model: Model,
   call: ModelCall,
   options: AnsweredOptions = {},
 ): Promise<{ answer: ModelAnswer; reject: (fault: string) => number | undefined }> {
   const pieces = asked(model, call, options)
-  return { answer: await collectAnswer(pieces), reject: (fault) => amend(pieces, { fault }) }
+  const answer = await collectAnswer(pieces)
+  checkAborted(answer, call)
+  return { answer, reject: (fault) => amend(pieces, { fault }) }
+}
+
+/** What was stopped is no answer, whatever had come of it: some models say so by their last piece, others throw. */
+function checkAborted({ finishReason }: { finishReason?: string }, { signal }: ModelCall): void {
+  if (finishReason === 'aborted') signal?.throwIfAborted()
 }
 
 function asked(

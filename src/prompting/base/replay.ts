@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../errors.ts'
 import type { Lm } from '../../lm/lm.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import { collectAnswer } from './collect-answer.ts'
 import { localModel } from './local-model.ts'
 import type { ModelPiece } from './model-call.ts'
@@ -43,6 +44,13 @@ export interface Replayed {
   isSameRevision: boolean
 }
 
+const OPTIONS: Readonly<Record<keyof ReplayOptions, true>> = {
+  model: true,
+  anyRevision: true,
+  concurrency: true,
+  signal: true,
+}
+
 /**
  * Makes the calls of a trace again and compares them. UsageError where the trace is of another version of the model.
  *
@@ -50,6 +58,7 @@ export interface Replayed {
  * const { equal, calls, difference } = await replay(readTrace('headline.jsonl'), await loadLm('runs/demo/model'))
  */
 export async function replay(trace: Trace, lm: Lm, options: ReplayOptions = {}): Promise<Replayed> {
+  checkOptionNames('replay', options, OPTIONS)
   const { model, anyRevision = false, concurrency = 8, signal } = options
   if (trace.isDry) throw new UsageError('trace: expected answers of a model, got a dry run')
   if (!(Number.isInteger(concurrency) && concurrency >= 1))

@@ -48,8 +48,6 @@ export function route(models: readonly Model[], options: RouteOptions): Model {
     throw new UsageError(`route: expected either \`by\` or \`above\`, got ${by === undefined ? 'neither' : 'both'}`)
   if (above !== undefined && !(typeof above === 'number' && !Number.isNaN(above)))
     throw new UsageError(`above: expected a number, got ${String(above)}`)
-  // Structures go to whichever model is chosen, so all are held by what the weakest keeps.
-  const holds = (['none', 'json_schema', 'masks'] as const).find((hold) => models.some((model) => model.holds === hold))
   const { read: _, ...rest } = first
   let spent = 0
   const paid = async function* (model: Model, pieces: AsyncIterable<ModelPiece>): AsyncGenerator<ModelPiece> {
@@ -70,8 +68,17 @@ export function route(models: readonly Model[], options: RouteOptions): Model {
     note('route', { chosen: chosen.name, ...(value !== undefined && { score: value, above }) })
     yield* paid(chosen, chosen.answer(call))
   }
-  const keeps = (call: ModelCall): boolean => models.every((model) => model.keeps?.(call) ?? false)
-  return modelOf({ ...rest, keeps, name: models.map(({ name }) => name).join(' or '), holds: holds!, answer })
+  return modelOf({ ...rest, ...commonOf(models), answer })
+}
+
+/** What can be said of a call before it is known who gets it: structures go to any of them, so all are held by what the weakest keeps. */
+function commonOf(models: readonly Model[]): Pick<Model, 'name' | 'holds' | 'keeps' | 'continues'> {
+  return {
+    name: models.map(({ name }) => name).join(' or '),
+    holds: (['none', 'json_schema'] as const).find((hold) => models.some(({ holds }) => holds === hold)) ?? 'masks',
+    keeps: (call) => models.every((model) => model.keeps?.(call) ?? false),
+    continues: models.every(({ continues }) => continues === true),
+  }
 }
 
 async function* cascade(
@@ -106,9 +113,10 @@ function meanLogprob({ tokens = [] }: ModelAnswer, name: string): number {
 export function fallback(models: readonly Model[]): Model {
   const [first] = models
   if (first === undefined) throw new UsageError('fallback: expected at least one model, got none')
+  const { read: _, ...rest } = first
   return modelOf({
-    ...first,
-    keeps: (call) => models.every((model) => model.keeps?.(call) ?? false),
+    ...rest,
+    ...commonOf(models),
     async *answer(call) {
       for (const [i, model] of models.entries()) {
         let hasBegun = false

@@ -89,17 +89,31 @@ export async function parsedAnswer<Output>(
   } catch (error) {
     return { fault: `no JSON: ${(error as Error).message}` }
   }
-  const result = await schema['~standard'].validate(json)
+  const result = await checkedBy(schema, json)
+  if (result === undefined) return { fault: 'lists and objects that are too deep inside each other' }
   if (result.issues === undefined) return { value: result.value }
   return { fault: result.issues.slice(0, 5).map(described).join('; ') }
 }
 
-/** Models that are not bound to JSON like to put it between fences. */
-function jsonIn(text: string): string {
-  return /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text
+/** What the schema's library says; undefined where it cannot follow the value so deep. */
+async function checkedBy<Output>(schema: Schema<Output>, json: unknown): Promise<SchemaResult<Output> | undefined> {
+  try {
+    return await schema['~standard'].validate(json)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
 }
 
-function described({ message, path = [] }: SchemaIssue): string {
+/** Models that are not bound to JSON like to put it between fences, and some begin with a byte order mark. */
+function jsonIn(text: string): string {
+  const plain = text.trim()
+  const open = /^```(?:json)?[^\S\n]*\n/.exec(plain)?.[0]
+  return open !== undefined && plain.endsWith('```') ? plain.slice(open.length, -3) : plain
+}
+
+/** A fault in a line, with its place. */
+export function described({ message, path = [] }: SchemaIssue): string {
   const at = path.map((key) => String(typeof key === 'object' ? key.key : key)).join('.')
   return at === '' ? message : `${at}: ${message}`
 }

@@ -64,7 +64,7 @@ describe('calls within calls', () => {
     })
     const { calls } = await trace(() => fallback([broken, saying('b')]).ask('x'))
     expect(calls.map(({ model, fault, notes }) => [model, fault, notes])).toEqual([
-      ['broken', undefined, [{ by: 'fallback', failed: 'broken', next: 'b' }]],
+      ['broken or b', undefined, [{ by: 'fallback', failed: 'broken', next: 'b' }]],
       ['broken', 'out of order', [{ by: 'broken', met: 'a wall' }]],
       ['b', undefined, []],
     ])

@@ -4,10 +4,13 @@
 import type { ToolCall } from '../../chat/answer.ts'
 import type { Tool } from '../../chat/request.ts'
 import { AnnealError, messageOf, UsageError } from '../../errors.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import { answered, type Model } from '../base/model.ts'
 import type { ModelSettings } from '../base/model-call.ts'
-import { jsonSchemaOf, type Schema } from '../base/schema.ts'
+import { described, jsonSchemaOf, type Schema } from '../base/schema.ts'
+import { checkSeconds } from '../base/seconds.ts'
+import { withText } from '../base/with-text.ts'
 import { WORDINGS } from '../base/wordings.ts'
 import { messagesOf, type PromptInput, type PromptText } from '../data/prompt.ts'
 import type { Memory, MemoryState, Round } from './remember.ts'
@@ -84,6 +87,21 @@ export interface Agent {
   ask(question: PromptInput, options?: { signal?: AbortSignal }): Promise<string>
 }
 
+const AGENT: Readonly<Record<keyof AgentOptions, true>> = {
+  profile: true,
+  tools: true,
+  budget: true,
+  memory: true,
+  plan: true,
+  maxTokens: true,
+  temperature: true,
+  topP: true,
+  seed: true,
+  stop: true,
+  logprobs: true,
+  topLogprobs: true,
+}
+const BUDGET: Readonly<Record<keyof Budget, true>> = { steps: true, tokens: true, seconds: true }
 /** Times that the very same calls may come one after another. */
 const MOST_ALIKE = 3
 
@@ -95,11 +113,16 @@ const MOST_ALIKE = 3
  * const answer = await helper.ask('How many days off after three years?')
  */
 export function agent(model: Model, options: AgentOptions): Agent {
+  checkOptionNames('agent', options, AGENT)
+  checkOptionNames('budget', options.budget ?? {}, BUDGET)
   const { profile, tools, budget, memory, plan = false, ...settings } = options
   const { steps, tokens = Number.POSITIVE_INFINITY, seconds } = budget ?? {}
   if (!(Number.isInteger(steps) && steps >= 1))
     throw new UsageError(`budget: expected a number of steps from 1, got ${steps}. An agent has to end`)
   if (plan && steps < 2) throw new UsageError(`budget: expected at least 2 steps where a plan is one, got ${steps}`)
+  if (!(tokens > 0)) throw new UsageError(`budget.tokens: expected a number above 0, got ${tokens}`)
+  if (seconds !== undefined) checkSeconds('budget.seconds', seconds)
+  checkTools(tools)
   const rounds: Round[] = []
   let state: MemoryState = { from: 0 }
   let isBusy = false
@@ -204,8 +227,7 @@ export function agent(model: Model, options: AgentOptions): Agent {
   }
   /** Asks for a plan and adds it; gives the tokens that it took. */
   async function* planned(messages: ChatMessage[], signal: AbortSignal): AsyncGenerator<AgentEvent, number, undefined> {
-    const last = messages.findLastIndex(({ role }) => role === 'user')
-    messages[last] = { ...messages[last]!, content: `${String(messages[last]!.content)}\n\n${WORDINGS.plan}` }
+    messages.splice(0, messages.length, ...withText(messages, WORDINGS.plan))
     const more = told.length > 0 ? { tools: told, toolChoice: 'none' as const } : {}
     const { answer } = await answered(model, { ...settings, messages: [...messages], signal, ...more })
     if (answer.finishReason === 'aborted') signal.throwIfAborted()
@@ -236,6 +258,19 @@ function parsedInput({ arguments: given }: ToolCall): { value: unknown; fault?: 
   }
 }
 
+/** Names that every service takes, each once: of two tools of a name a model could not say which it means. */
+function checkTools(tools: readonly AgentTool[]): void {
+  if (!Array.isArray(tools)) throw new UsageError(`tools: expected a list, got ${typeof tools}`)
+  const names = new Set<string>()
+  for (const { name, timeoutSeconds } of tools as readonly AgentTool[]) {
+    if (!/^[\w-]{1,64}$/.test(name))
+      throw new UsageError(`tools: expected names of at most 64 letters, digits, _ and -, got ${JSON.stringify(name)}`)
+    if (names.has(name)) throw new UsageError(`tools: expected each name once, got ${name} twice. Rename one of them`)
+    names.add(name)
+    if (timeoutSeconds !== undefined) checkSeconds(`timeoutSeconds of ${name}`, timeoutSeconds)
+  }
+}
+
 /** What the tool says, or what went wrong, as the model is told. */
 async function ran(
   { name }: ToolCall,
@@ -244,19 +279,19 @@ async function ran(
   signal: AbortSignal,
 ): Promise<{ output: string; isError: boolean }> {
   const wrong = (message: string): { output: string; isError: boolean } => ({
-    output: `error: ${message}`,
+    output: `error: ${shortened(message, known.get(name)?.mostCharacters)}`,
     isError: true,
   })
   const found = known.get(name)
   if (found === undefined) return wrong(`there is no tool ${name}; there are ${[...known.keys()].join(', ')}`)
   if (fault !== undefined) return wrong(fault)
-  const checked = await found.input['~standard'].validate(value)
-  if (checked.issues !== undefined) return wrong(checked.issues.map(({ message }) => message).join('; '))
   const { timeoutSeconds = 60 } = found
   const limit = AbortSignal.timeout(timeoutSeconds * 1000)
   const both = AbortSignal.any([signal, limit])
   try {
     both.throwIfAborted()
+    const checked = await found.input['~standard'].validate(value)
+    if (checked.issues !== undefined) return wrong(checked.issues.slice(0, 10).map(described).join('; '))
     const output = await Promise.race([
       Promise.resolve(found.run(checked.value as never, { signal: both })),
       new Promise<never>((_, reject) =>

@@ -133,17 +133,28 @@ export function conversation(model: Model, options: ConversationOptions = {}): C
   return branchOf(path.reverse())
 }
 
-function checkedTurns({ version, turns, head }: SavedConversation): Turn[] {
+function checkedTurns(saved: SavedConversation): Turn[] {
   const wrong = (what: string): InputError => new InputError(`saved: expected what \`save\` gives, got ${what}`)
+  if (typeof saved !== 'object' || saved === null) throw wrong(saved === null ? 'null' : `a ${typeof saved}`)
+  const { version, turns, head } = saved
   if (version !== 1 || !Array.isArray(turns)) throw wrong(`version ${JSON.stringify(version)}`)
   for (const [i, turn] of (turns as readonly Turn[]).entries()) {
     const { id, parent, messages, state } = turn ?? {}
     const isPlaced = id === i && (parent === undefined || (Number.isInteger(parent) && parent >= 0 && parent < i))
-    const isRound = Array.isArray(messages) && messages[0]?.role === 'user'
-    if (!isPlaced || !isRound || !(Number.isInteger(state?.from) && state.from >= 0))
-      throw wrong(`turn ${i} of another form`)
+    const isRound = Array.isArray(messages) && messages[0]?.role === 'user' && messages.every(isMessage)
+    if (!isPlaced || !isRound || !isState(state, i)) throw wrong(`turn ${i} of another form`)
   }
   if (head !== null && !(Number.isInteger(head) && head >= 0 && head < turns.length))
     throw wrong(`head ${JSON.stringify(head)}`)
   return [...turns]
 }
+
+const isMessage = (message: ChatMessage | null): boolean =>
+  typeof message?.role === 'string' && ['string', 'object', 'undefined'].includes(typeof message.content)
+
+/** No more rounds can be left behind than there are before it. */
+const isState = (state: MemoryState | null | undefined, turns: number): boolean =>
+  Number.isInteger(state?.from) &&
+  state!.from >= 0 &&
+  state!.from <= turns &&
+  (state!.summary === undefined || typeof state!.summary === 'string')

@@ -7,6 +7,7 @@ import { AnnealError, UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import { type Model, modelOf } from '../base/model.ts'
 import type { ModelCall, ModelPiece } from '../base/model-call.ts'
+import { checkSeconds } from '../base/seconds.ts'
 import { note } from '../base/trace.ts'
 import { WORDINGS } from '../base/wordings.ts'
 import { checkedMessages } from './checked-messages.ts'
@@ -65,7 +66,7 @@ export function guard(model: Model, options: GuardOptions): Model {
     throw new UsageError(`onRefuse: expected refusal or retry, got ${JSON.stringify(onRefuse)}`)
   if (!(Number.isInteger(again) && again >= 0))
     throw new UsageError(`again: expected a whole number of at least 0, got ${again}`)
-  if (!(ruleSeconds > 0)) throw new UsageError(`ruleSeconds: expected seconds above 0, got ${ruleSeconds}`)
+  checkSeconds('ruleSeconds', ruleSeconds)
   const instead = ({ rule, why }: Broken): string => (typeof refusal === 'string' ? refusal : refusal({ rule, why }))
   const isRetried = ({ onRefuse: own = onRefuse, isFault = false }: Broken): boolean => own === 'retry' && !isFault
   const mayRetry = again > 0 && [...output, ...execution].some(({ onRefuse: own = onRefuse }) => own === 'retry')

@@ -1,6 +1,7 @@
 // A question about a text that no context holds: asked of its parts, and of what they gave.
 
 import { UsageError } from '../../errors.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import type { AskOptions, Model } from '../base/model.ts'
 import type { Schema } from '../base/schema.ts'
 import type { PromptInput } from '../data/prompt.ts'
@@ -22,21 +23,45 @@ export interface MapReduceOptions<Output = string> {
   as?: Schema<Output>
 }
 
+const OPTIONS: Readonly<Record<keyof MapReduceOptions, true>> = {
+  model: true,
+  map: true,
+  keep: true,
+  reduce: true,
+  group: true,
+  ask: true,
+  as: true,
+}
+
 /** Asks all parts at the same time, then their notes. Without a note that is of use, `reduce` is asked about none. */
 export async function mapReduce<Output = string>(
   parts: readonly string[],
   options: MapReduceOptions<Output>,
 ): Promise<Output> {
+  checkOptionNames('mapReduce', options, OPTIONS)
   const { model, map, keep = (note) => note.trim() !== '', reduce, group = 16, ask = {}, as } = options
   if (!(Number.isInteger(group) && group >= 2))
     throw new UsageError(`group: expected a whole number of at least 2, got ${group}`)
-  const answers = await Promise.all(parts.map((part, i) => model.ask(map(part, i), ask)))
+  // Where one part fails, nobody waits for the others.
+  const stop = new AbortController()
+  const signal = ask.signal === undefined ? stop.signal : AbortSignal.any([ask.signal, stop.signal])
+  const all = async (asked: readonly Promise<string>[]): Promise<string[]> => {
+    try {
+      return await Promise.all(asked)
+    } catch (error) {
+      stop.abort(error)
+      throw error
+    }
+  }
+  const answers = await all(parts.map(async (part, i) => model.ask(map(part, i), { ...ask, signal })))
   let notes = answers.filter(keep)
   while (notes.length > group) {
     const groups = Array.from({ length: Math.ceil(notes.length / group) }, (_, i) =>
       notes.slice(i * group, (i + 1) * group),
     )
-    notes = await Promise.all(groups.map((some) => (some.length === 1 ? some[0]! : model.ask(reduce(some), ask))))
+    notes = await all(
+      groups.map(async (some) => (some.length === 1 ? some[0]! : model.ask(reduce(some), { ...ask, signal }))),
+    )
   }
   return model.ask(reduce(notes), { ...ask, ...(as !== undefined && { as }) })
 }

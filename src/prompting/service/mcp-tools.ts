@@ -4,6 +4,7 @@
 import { AnnealError, messageOf, UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import { VERSION } from '../../version.ts'
+import { checkSeconds } from '../base/seconds.ts'
 import type { AgentTool } from '../execute/agent.ts'
 import { standardSchema } from './json-schema.ts'
 import { type McpCommand, McpProcess } from './mcp-process.ts'
@@ -51,6 +52,8 @@ const OPTIONS: Readonly<Record<keyof McpToolsOptions | keyof McpCommand | keyof 
   connectSeconds: true, timeoutSeconds: true, maxCharacters: true, prefix: true, signal: true, onChange: true,
 } // biome-ignore format: a list
 
+/** Seconds that the agent waits longer than the call itself. */
+const MOMENT = 5
 /** Names that every model's service takes. */
 const LONGEST_NAME = 64
 
@@ -67,8 +70,9 @@ const LONGEST_NAME = 64
 export async function mcpTools(server: (McpCommand | McpAddress) & McpToolsOptions): Promise<McpTools> {
   checkOptionNames('mcpTools', server, OPTIONS)
   const { connectSeconds = 30, timeoutSeconds = 60, maxCharacters = 50_000, prefix = '', signal, onChange } = server
-  for (const [name, value] of Object.entries({ connectSeconds, timeoutSeconds, maxCharacters }))
-    if (!(value > 0 && value < 2 ** 31 / 1000)) throw new UsageError(`${name}: expected a number above 0, got ${value}`)
+  checkSeconds('connectSeconds', connectSeconds)
+  checkSeconds('timeoutSeconds', timeoutSeconds + MOMENT)
+  if (!(maxCharacters > 0)) throw new UsageError(`maxCharacters: expected a number above 0, got ${maxCharacters}`)
   if (!/^[\w-]{0,32}$/.test(prefix))
     throw new UsageError(`prefix: expected at most 32 letters, digits, - and _, got ${JSON.stringify(prefix)}`)
   if ('command' in server === 'url' in server)
@@ -131,7 +135,7 @@ export async function mcpTools(server: (McpCommand | McpAddress) & McpToolsOptio
     description: description ?? heading ?? name,
     input: standardSchema(inputSchema),
     // A moment more than the call itself has, which says better what happened.
-    timeoutSeconds: timeoutSeconds + 5,
+    timeoutSeconds: timeoutSeconds + MOMENT,
     run: async (input: Record<string, unknown>, { signal: own }) => {
       let result: { content?: unknown; structuredContent?: unknown; isError?: unknown }
       try {

@@ -5,6 +5,7 @@ import { didYouMean } from '../../nearest.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import { Pace } from '../base/pace.ts'
 import { jsonSchemaOf, type Schema, type SchemaIssue } from '../base/schema.ts'
+import { checkSeconds } from '../base/seconds.ts'
 import { program } from '../base/trace.ts'
 import { ServiceFault } from './service-fault.ts'
 
@@ -59,8 +60,6 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions<never, never>, true>> = {
 
 /** Lists and objects inside each other. */
 const DEEPEST = 64
-/** Longest time that a timer can be set to, in seconds. */
-const LONGEST = 2_147_483
 
 /**
  * Registers a program as a service. UsageError for a name that no address could have, and for schemas that JSON Schema cannot express.
@@ -82,8 +81,7 @@ export function service<Input, Output = unknown>(name: string, options: ServiceO
   const { description, input, output, run, timeoutSeconds = 300, concurrency = 4, waiting = 16 } = options
   if (typeof description !== 'string' || description.trim() === '')
     throw new UsageError(`service ${name}: expected a description, got none. Models choose by it`)
-  if (!(timeoutSeconds > 0 && timeoutSeconds <= LONGEST))
-    throw new UsageError(`timeoutSeconds: expected a number above 0 and at most ${LONGEST}, got ${timeoutSeconds}`)
+  checkSeconds('timeoutSeconds', timeoutSeconds)
   if (!(Number.isInteger(waiting) && waiting >= 0))
     throw new UsageError(`waiting: expected a whole number of at least 0, got ${waiting}`)
   const inputSchema = writtenSchema(name, 'input', input)
