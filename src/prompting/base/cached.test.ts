@@ -13,6 +13,7 @@ import { type CacheOptions, cached } from './cached.ts'
 import { type Model, modelOf } from './model.ts'
 import type { ModelCall } from './model-call.ts'
 import { dryRun, trace as traced } from './trace.ts'
+import type { TracedCall } from './traced-call.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'anneal-cached-'))
 let store: string

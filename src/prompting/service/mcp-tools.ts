@@ -71,7 +71,7 @@ export async function mcpTools(server: (McpCommand | McpAddress) & McpToolsOptio
   checkOptionNames('mcpTools', server, OPTIONS)
   const { connectSeconds = 30, timeoutSeconds = 60, maxCharacters = 50_000, prefix = '', signal, onChange } = server
   checkSeconds('connectSeconds', connectSeconds)
-  checkSeconds('timeoutSeconds', timeoutSeconds + MOMENT)
+  checkSeconds('timeoutSeconds', timeoutSeconds > 0 ? timeoutSeconds + MOMENT : timeoutSeconds)
   if (!(maxCharacters > 0)) throw new UsageError(`maxCharacters: expected a number above 0, got ${maxCharacters}`)
   if (!/^[\w-]{0,32}$/.test(prefix))
     throw new UsageError(`prefix: expected at most 32 letters, digits, - and _, got ${JSON.stringify(prefix)}`)
