@@ -15,6 +15,7 @@ export type { Cost } from './base/cost.ts'
 export { ServiceError } from './base/dialect.ts'
 export type { Embed } from './base/embed.ts'
 export { exportTrace } from './base/export-trace.ts'
+export { type Gate, type GateInput, type GateScore, gates } from './base/gates.ts'
 export { type LexicalEmbedderOptions, lexicalEmbedder } from './base/lexical-embedder.ts'
 export { type LocalModelOptions, localModel } from './base/local-model.ts'
 export { AnswerError, type AskOptions, type Backend, type Hold, type Model, modelOf } from './base/model.ts'
@@ -29,6 +30,7 @@ export type {
 } from './base/model-call.ts'
 export type { OtlpAttribute, OtlpOptions, OtlpSpan, OtlpTraces, OtlpValue } from './base/otlp.ts'
 export type { QuestionFact } from './base/question-facts.ts'
+export type { ProbeLayer, QuestionProbe } from './base/question-probe.ts'
 export { type ReplayDifference, type Replayed, type ReplayOptions, replay } from './base/replay.ts'
 export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
 export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
@@ -86,6 +88,7 @@ export {
   remember,
   type SummaryOptions,
 } from './execute/remember.ts'
+export { type RetrieveIfOptions, retrieveIf } from './execute/retrieve-if.ts'
 export { type Rule, rule, type Verdict } from './execute/rule.ts'
 export { type NoInjectionOptions, rules, type Threshold, type TopicsOptions } from './execute/rules.ts'
 export type { ScriptPiece, ScriptResult } from './execute/script/run-script.ts'

@@ -97,11 +97,13 @@ describe('a report', () => {
       record('', { relation: 'b' }),
       record('c', { relation: 'b' }),
       record('', { relation: 'c' }),
+      record('', { relation: 'a' }),
     ]
-    const told = gateReport(records, { retrieve: records.map(() => false), scores: [9, 8, 1, 2, 0] })
-    expect(told.aucWithinRelations).toBe(0.5)
-    // Pairs: 9>8 9>2 right; 1<8 1<2 0<8 0<2 wrong.
-    expect(told.auc).toBeCloseTo(2 / 6, 12)
+    const told = gateReport(records, { retrieve: records.map(() => false), scores: [9, 8, 1, 2, 0, 8.5] })
+    // Two pairs of a in order, one of b not.
+    expect(told.aucWithinRelations).toBeCloseTo(2 / 3, 12)
+    // 9 and 8.5 are above 8 and 2; 1 and 0 are below.
+    expect(told.auc).toBeCloseTo(4 / 8, 12)
   })
   it('pairs questions: McNemar by hand, interval around the difference', () => {
     const before = [false, false, false, false, true, true]
