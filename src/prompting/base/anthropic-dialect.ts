@@ -143,5 +143,16 @@ function turnsOf(messages: readonly ChatMessage[]): unknown[] {
 
 function usedTool({ id, function: called }: { id?: string; function: { name: string; arguments?: unknown } }): unknown {
   const { name, arguments: given = {} } = called
-  return { type: 'tool_use', id, name, input: typeof given === 'string' ? JSON.parse(given || '{}') : given }
+  return { type: 'tool_use', id, name, input: inputOf(given) }
+}
+
+/** The service takes objects alone and refuses the whole call else, so what a model wrote that is none stands in one. */
+function inputOf(given: unknown): unknown {
+  let input = given
+  try {
+    if (typeof given === 'string') input = JSON.parse(given || '{}')
+  } catch {
+    // It stands as the text that it is.
+  }
+  return typeof input === 'object' && input !== null && !Array.isArray(input) ? input : { arguments: given }
 }

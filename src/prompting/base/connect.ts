@@ -11,6 +11,8 @@ import { type Model, modelOf } from './model.ts'
 import type { ModelCall, ModelPiece } from './model-call.ts'
 import { openAi } from './openai-dialect.ts'
 import { Pace } from './pace.ts'
+import { checkSeconds } from './seconds.ts'
+import { eventsOf } from './server-events.ts'
 import { note } from './trace.ts'
 
 /** How a service is reached. */
@@ -63,13 +65,22 @@ export function connect(url: string, options: ConnectOptions): Model {
   checkOptionNames('connect', options, OPTIONS)
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new UsageError(`connect: expected an address such as https://host/v1, got ${JSON.stringify(url)}`)
+  const { username, password, search, origin, pathname } = new URL(url)
+  if (username !== '' || password !== '')
+    throw new UsageError(
+      'connect: expected an address without a user and a password, got them. Give `key` or `headers`',
+    )
   const { model, dialect: kind = 'openai', jsonSchema = true, timeoutSeconds = 120, retries = 4, cost } = options
   checkCost(cost)
+  checkSeconds('timeoutSeconds', timeoutSeconds)
   const dialect = kind === 'anthropic' ? anthropic : openAi
   const key = options.key ?? process.env[dialect.keyName]
   const pace = new Pace({ concurrency: options.concurrency ?? 8, retries })
   const { fetch = globalThis.fetch } = options
-  const target = url.replace(/\/+$/, '') + dialect.path
+  const place = origin + pathname.replace(/\/+$/, '') + dialect.path
+  const target = { address: place + search, place }
+  const headers = { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers }
+  checkHeaders(headers)
   async function* answer(call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
     const { structure, signal } = call
     if (call.continueFinalMessage)
@@ -90,7 +101,7 @@ export function connect(url: string, options: ConnectOptions): Model {
     const any = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
     const init = {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers },
+      headers,
       body: JSON.stringify({ ...dialect.body(call, model), ...options.body }),
     }
     // Until the first piece nothing is given out: what fails before it can be tried again, errors within a stream too.
@@ -99,10 +110,10 @@ export function connect(url: string, options: ConnectOptions): Model {
       const both = AbortSignal.any([any, attempt.signal])
       const response = await posted(fetch, target, { ...init, signal: both }, timeoutSeconds, key)
       const events = eventsOf(response, timeoutSeconds, () => attempt.abort())
-      const pieces = dialect.pieces(events, call)[Symbol.asyncIterator]()
+      const pieces = understood(dialect.pieces(events, call), kind)
       return { first: await pieces.next(), rest: { [Symbol.asyncIterator]: () => pieces } }
     }
-    const place = await pace.enter(any)
+    const entered = await pace.enter(any)
     try {
       const { first, rest } = await pace.try(begin, any, (error, seconds) =>
         note('connect', { retried: error, waited: seconds, places: pace.places }),
@@ -111,7 +122,7 @@ export function connect(url: string, options: ConnectOptions): Model {
       yield* rest
     } finally {
       stop.abort()
-      place.leave()
+      entered.leave()
     }
   }
   return modelOf({
@@ -134,10 +145,61 @@ export function connect(url: string, options: ConnectOptions): Model {
 /** As many as the services tell. */
 const MOST_LOGPROBS = 20
 
+/** UsageError, without the value, for what no header may have: the error of `fetch` would tell the key. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers))
+    try {
+      new Headers([[name, value]])
+    } catch {
+      const what = /^(authorization|x-api-key)$/.test(name) ? 'key' : `headers: ${name}`
+      throw new UsageError(`${what}: expected characters that a header may have, got others, such as a line end`)
+    }
+}
+
+/** Pieces of a service; ServiceError where what it sends is not of the dialect's form. */
+async function* understood(
+  pieces: AsyncIterable<ModelPiece>,
+  kind: string,
+): AsyncGenerator<ModelPiece, void, undefined> {
+  try {
+    yield* pieces
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    throw new ServiceError(`stream: expected the words of ${kind}, got others or a part of them (${cause.message})`, {
+      cause,
+    })
+  }
+}
+
+/** Characters that are read of an error. */
+const MOST_OF_ERROR = 10_000
+
+/** The beginning of what a service says, as far as it comes in time. */
+async function beginningOf(response: Response, seconds: number): Promise<string> {
+  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader()
+  const end = (): void => void reader?.cancel().catch(() => undefined)
+  const timer = setTimeout(end, seconds * 1000)
+  const decoder = new TextDecoder()
+  let text = ''
+  try {
+    while (text.length < MOST_OF_ERROR) {
+      const next = await reader?.read()
+      if (next?.value === undefined) break
+      text += decoder.decode(next.value, { stream: true })
+    }
+  } catch {
+    // What had come says more than how it ended.
+  } finally {
+    clearTimeout(timer)
+    end()
+  }
+  return text
+}
+
 /** A response that streams. ServiceError where the way, the service or the request is at fault; the first two are worth another try. */
 async function posted(
   fetch: NonNullable<ConnectOptions['fetch']>,
-  url: string,
+  { address, place }: { address: string; place: string },
   init: RequestInit,
   seconds: number,
   key: string | undefined,
@@ -147,66 +209,19 @@ async function posted(
   const timer = setTimeout(() => late.abort(new Error(`nothing within ${seconds} s`)), seconds * 1000)
   let response: Response
   try {
-    response = await fetch(url, { ...init, signal: AbortSignal.any([init.signal!, late.signal]) })
+    response = await fetch(address, { ...init, signal: AbortSignal.any([init.signal!, late.signal]) })
   } catch (cause) {
     init.signal!.throwIfAborted()
-    throw new ServiceError(`${url}: expected an answer, got none (${(cause as Error).message})`, { cause })
+    throw new ServiceError(`${place}: expected an answer, got none (${(cause as Error).message})`, { cause })
   } finally {
     clearTimeout(timer)
   }
   if (response.ok) return response
   // Some services say the key that they were given.
-  const said = await response.text()
+  const said = await beginningOf(response, seconds)
   const text = (key ? said.replaceAll(key, '(key)') : said).replaceAll(/\s+/g, ' ').slice(0, 300)
   throw Object.assign(
-    new ServiceError(`${url}: expected an answer, got HTTP ${response.status} ${text}`, { status: response.status }),
+    new ServiceError(`${place}: expected an answer, got HTTP ${response.status} ${text}`, { status: response.status }),
     { headers: response.headers },
   )
-}
-
-/** The JSON of `data:` lines, until `[DONE]` or the end. ServiceError where nothing comes for too long. */
-async function* eventsOf(
-  response: Response,
-  seconds: number,
-  giveUp: () => void,
-): AsyncGenerator<unknown, void, undefined> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  let timer: NodeJS.Timeout | undefined
-  let isLate = false
-  const wind = (): void => {
-    clearTimeout(timer)
-    timer = setTimeout(() => {
-      isLate = true
-      giveUp()
-    }, seconds * 1000)
-  }
-  wind()
-  try {
-    for await (const bytes of response.body ?? []) {
-      wind()
-      rest += decoder.decode(bytes as Uint8Array, { stream: true })
-      const lines = rest.split(/\r\n|\n|\r(?!$)/)
-      rest = lines.pop()!
-      for (const line of lines) {
-        const data = /^data: ?(.*)$/.exec(line)?.[1]
-        if (data === undefined) continue
-        if (data === '[DONE]') return
-        yield parsed(data)
-      }
-    }
-  } catch (error) {
-    if (!isLate) throw error
-    throw new ServiceError(`${response.url}: expected the next piece within ${seconds} s, got none`, { cause: error })
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function parsed(data: string): unknown {
-  try {
-    return JSON.parse(data)
-  } catch (cause) {
-    throw new ServiceError(`stream: expected JSON, got ${data.slice(0, 80)}`, { cause })
-  }
 }

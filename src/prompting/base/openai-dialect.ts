@@ -12,18 +12,18 @@ interface Chunk {
   choices?:
     | {
         delta?: {
-          content?: string | null
+          content?: string | ContentPart[] | null
           reasoning_content?: string | null
           reasoning?: string | null
           tool_calls?: CallChunk[] | null
         }
         finish_reason?: string | null
-        logprobs?: { content?: (TokenChunk & { top_logprobs?: TokenChunk[] })[] | null } | null
+        logprobs?: { content?: (TokenChunk & { top_logprobs?: TokenChunk[] | null })[] | null } | null
       }[]
     | null
   usage?: {
-    prompt_tokens?: number
-    completion_tokens?: number
+    prompt_tokens?: number | null
+    completion_tokens?: number | null
     prompt_tokens_details?: { cached_tokens?: number } | null
     completion_tokens_details?: { reasoning_tokens?: number } | null
   } | null
@@ -32,7 +32,13 @@ interface Chunk {
 interface CallChunk {
   index?: number | null
   id?: string | null
-  function?: { name?: string | null; arguments?: string | null }
+  function?: { name?: string | null; arguments?: string | object | null }
+}
+
+/** Some services give texts and thoughts as parts. */
+interface ContentPart {
+  text?: string
+  thinking?: string | readonly { text?: string }[]
 }
 
 interface TokenChunk {
@@ -89,14 +95,14 @@ export const openAi: Dialect = {
     }
     if (finish === undefined) throw new ServiceError('stream: expected a finish reason, got an end without one')
     if (!Object.hasOwn(FINISH, finish)) note('connect', { finish_reason: finish })
-    const { prompt_tokens = 0, completion_tokens = 0, prompt_tokens_details, completion_tokens_details } = usage ?? {}
+    const { prompt_tokens, completion_tokens, prompt_tokens_details, completion_tokens_details } = usage ?? {}
     const end: ModelPiece = {
       deltas: [],
       tokenIds: [],
       finishReason: FINISH[finish] ?? 'stop',
       usage: {
-        promptTokens: prompt_tokens,
-        completionTokens: completion_tokens,
+        promptTokens: prompt_tokens ?? 0,
+        completionTokens: completion_tokens ?? 0,
         cachedTokens: prompt_tokens_details?.cached_tokens ?? 0,
         reasoningTokens: completion_tokens_details?.reasoning_tokens ?? 0,
       },
@@ -108,11 +114,11 @@ export const openAi: Dialect = {
 const tokenOf = ({
   token,
   logprob,
-  top_logprobs: top = [],
-}: TokenChunk & { top_logprobs?: TokenChunk[] }): AnswerToken => ({
+  top_logprobs: top,
+}: TokenChunk & { top_logprobs?: TokenChunk[] | null }): AnswerToken => ({
   token,
   logprob,
-  top: top.map((other) => ({ token: other.token, logprob: other.logprob })),
+  top: (top ?? []).map((other) => ({ token: other.token, logprob: other.logprob })),
 })
 
 type Written = Parameters<Dialect['body']>[0]['messages'][number]
@@ -139,13 +145,25 @@ function deltasOf(
   const deltas: ChatDelta[] = []
   const thought = reasoning_content ?? reasoning
   if (thought) deltas.push({ type: 'reasoning', text: thought })
-  if (content) deltas.push({ type: 'text', text: content })
+  for (const { text, thinking } of Array.isArray(content) ? content : [{ text: content } as ContentPart]) {
+    const inner = Array.isArray(thinking) ? thinking.map((one: { text?: string }) => one.text ?? '').join('') : thinking
+    if (inner) deltas.push({ type: 'reasoning', text: checkedText(inner) })
+    if (text) deltas.push({ type: 'text', text: checkedText(text) })
+  }
   for (const chunk of chunks ?? []) {
     const { index, begun } = calls.placeOf(chunk)
     if (begun !== undefined) deltas.push({ type: 'tool-call', index, ...begun })
-    if (chunk.function?.arguments) deltas.push({ type: 'tool-arguments', index, text: chunk.function.arguments })
+    const { arguments: given } = chunk.function ?? {}
+    // Some give the value itself, all at once.
+    if (given)
+      deltas.push({ type: 'tool-arguments', index, text: typeof given === 'string' ? given : JSON.stringify(given) })
   }
   return deltas
+}
+
+function checkedText(text: unknown): string {
+  if (typeof text !== 'string') throw new TypeError(`a ${typeof text} in the place of a text`)
+  return text
 }
 
 /** Which call a chunk belongs to. Some services leave out the index, or the id, or say index 0 of every call. */
