@@ -1,13 +1,17 @@
 // Answers on disk: a line of JSON each at the end of a file that several processes may add to at the same time. Every line has a check
 // sum, so that one which is torn or changed is left out and never served; the others stay.
 
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasCode, messageOf, UsageError } from '../../errors.ts'
 import { hashText } from '../../files/hash.ts'
+import { openPlainFile } from '../../files/open-plain-file.ts'
+import { isAnswer, isFields } from './is-answer.ts'
 import type { ModelAnswer } from './model-call.ts'
 
 const PIECE_BYTES = 1 << 20
+/** A longer line is none of ours. */
+const LONGEST_LINE = 1 << 28
 const CHECK_LENGTH = 16
 const BEFORE_CHECK = '{"check":"'
 const BEFORE_ENTRY = '","entry":'
@@ -38,6 +42,9 @@ export class AnswerLog {
   readonly #places = new Map<string, { offset: number; length: number }>()
   /** Bytes of the file that were read: up to the end of its last whole line. */
   #read = 0
+  /** How long the file was when it was looked at: a line that has not ended is read again once there is more of it. */
+  #seen = 0
+  #told = ''
   #isFull = false
 
   /** `directory` is made where there is none. `write` as `writeSync`. */
@@ -101,22 +108,30 @@ export class AnswerLog {
       if (size < this.#read) {
         this.#read = 0 // another file by that name
         this.#places.clear()
-      }
-      let rest = Buffer.alloc(0)
+      } else if (size === this.#seen) return
+      this.#seen = size
+      let rest: Buffer[] = []
+      let length = 0
       let bad = 0
       for (let at = this.#read; at < size; ) {
         const piece = Buffer.alloc(Math.min(PIECE_BYTES, size - at))
         const count = readSync(descriptor, piece, 0, piece.length, at)
         if (count === 0) break
         at += count
-        const all = Buffer.concat([rest, piece.subarray(0, count)])
+        const now = piece.subarray(0, count)
         let from = 0
-        for (let end = all.indexOf(10); end >= 0; end = all.indexOf(10, from)) {
-          if (!this.#take(all.toString('utf8', from, end), this.#read, end - from)) bad++
-          this.#read += end + 1 - from
+        for (let end = now.indexOf(10); end >= 0; end = now.indexOf(10, from)) {
+          length += end - from
+          const line = length > LONGEST_LINE ? undefined : Buffer.concat([...rest, now.subarray(from, end)])
+          if (line === undefined || !this.#take(line.toString('utf8'), this.#read, length)) bad++
+          this.#read += length + 1
+          rest = []
+          length = 0
           from = end + 1
         }
-        rest = all.subarray(from)
+        length += count - from
+        if (length > LONGEST_LINE) rest = []
+        else rest.push(now.subarray(from))
       }
       if (bad > 0) this.#events.onFault(`${this.file}: left out ${bad} lines that are not whole`)
     })
@@ -132,21 +147,25 @@ export class AnswerLog {
   }
 
   #open<T>(flags: 'r' | 'a', use: (descriptor: number) => T): T | undefined {
-    let descriptor: number
+    let descriptor: number | undefined
     try {
-      descriptor = openSync(this.file, flags, 0o600) // answers may be private
+      descriptor = flags === 'a' ? openSync(this.file, APPEND, 0o600) : openPlainFile(this.file).descriptor
+      return use(descriptor)
     } catch (error) {
       if (flags === 'a') throw error
-      if (!hasCode(error, 'ENOENT')) this.#events.onFault(`${this.file}: cannot be read: ${messageOf(error)}`)
+      const fault = messageOf(error)
+      if (!hasCode(error, 'ENOENT') && fault !== this.#told)
+        this.#events.onFault(`${this.file}: cannot be read: ${fault}`)
+      this.#told = fault
       return undefined
-    }
-    try {
-      return use(descriptor)
     } finally {
-      closeSync(descriptor)
+      if (descriptor !== undefined) closeSync(descriptor)
     }
   }
 }
+
+/** For nobody else to read, since answers may be private; and without waiting where somebody has put a pipe there. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0)
 
 function lineOf(entry: StoredAnswer): string {
   const text = JSON.stringify(entry)
@@ -154,9 +173,20 @@ function lineOf(entry: StoredAnswer): string {
 }
 
 function entryOf(line: string): StoredAnswer | undefined {
+  if (!line.startsWith(BEFORE_CHECK)) return undefined
   const from = BEFORE_CHECK.length + CHECK_LENGTH
   const text = line.slice(from + BEFORE_ENTRY.length, -1)
   const check = hashText(text).slice(0, CHECK_LENGTH)
   if (line !== `${BEFORE_CHECK}${check}${BEFORE_ENTRY}${text}}`) return undefined
-  return JSON.parse(text) as StoredAnswer // as it was written, so it parses
+  let entry: unknown
+  try {
+    entry = JSON.parse(text)
+  } catch {
+    return undefined // somebody else's sum is right, too
+  }
+  if (!isFields(entry)) return undefined
+  const { key, at, answer, scope, question } = entry
+  const isSound = typeof key === 'string' && Number.isFinite(at) && isAnswer(answer)
+  const areTexts = [scope, question].every((one) => one === undefined || typeof one === 'string')
+  return isSound && areTexts ? (entry as unknown as StoredAnswer) : undefined
 }

@@ -64,7 +64,8 @@ export class AnswerStore {
   }
 
   #isFresh({ at }: StoredAnswer): boolean {
-    return Date.now() - at < this.#options.ttlSeconds * 1000
+    // A clock that was set back says that it is to come: nobody knows how old it is.
+    return Math.abs(Date.now() - at) < this.#options.ttlSeconds * 1000
   }
 
   #keep(key: string, text: string): void {

@@ -1,12 +1,13 @@
 // A model's answers on tape: recorded once, played from then on, so that tests ask nobody.
 
-import { existsSync } from 'node:fs'
+import { existsSync, truncateSync } from 'node:fs'
 import { InputError, UsageError } from '../../errors.ts'
 import { appendLine } from '../../files/append-line.ts'
 import { readBounded } from '../../files/bounded-read.ts'
 import { checkOutputFile } from '../../files/output-file.ts'
 import { parseJson } from '../../files/read-json.ts'
 import { canonical, differenceOf } from './call-difference.ts'
+import { isFields, isListOf } from './is-answer.ts'
 import { type Hold, type Model, modelOf } from './model.ts'
 import type { ModelCall, ModelPiece } from './model-call.ts'
 import { note } from './trace.ts'
@@ -34,11 +35,19 @@ interface Take {
  * const model = cassette('test/answers.jsonl', process.env.RECORD ? connect(url, options) : undefined)
  */
 export function cassette(file: string, model?: Model): Model {
-  const { name, holds, takes } = opened(file, model)
+  const { name, holds, continues, takes } = opened(file, model)
   const unused = new Set(takes)
+  const equal = new Map<string, Take[]>()
+  const textOf = (kind: Take['kind'], asked: unknown): string => `${kind} ${canonical(asked)}`
+  const list = (take: Take): void => {
+    const text = textOf(take.kind, take.asked)
+    const same = equal.get(text)
+    if (same === undefined) equal.set(text, [take])
+    else same.push(take)
+  }
+  takes.forEach(list)
   const find = (kind: Take['kind'], asked: unknown, seed?: number): Take | undefined => {
-    const text = canonical(asked)
-    const same = takes.filter((take) => take.kind === kind && canonical(take.asked) === text)
+    const same = equal.get(textOf(kind, asked)) ?? []
     const found =
       (seed === undefined ? undefined : same.find((take) => take.seed === seed)) ??
       same.find((take) => unused.has(take))
@@ -58,6 +67,7 @@ export function cassette(file: string, model?: Model): Model {
   const keep = (take: Take): void => {
     appendLine(file, JSON.stringify(take))
     takes.push(take)
+    list(take)
   }
   async function* answer(call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
     const { signal, seed: any, drawnSeed, ...asked } = call
@@ -91,6 +101,7 @@ export function cassette(file: string, model?: Model): Model {
     ...(model ?? {}),
     name,
     holds,
+    continues,
     answer,
     ...((model === undefined || model.embed !== undefined) && {
       embed: async (texts: readonly string[], options?: { signal?: AbortSignal }) =>
@@ -105,22 +116,72 @@ export function cassette(file: string, model?: Model): Model {
   })
 }
 
+/** What the file says of its model. */
+interface Head {
+  name: string
+  holds: Hold
+  continues: boolean
+}
+
 /** What stands in the file; made anew where there is none and a model to record. */
-function opened(file: string, model: Model | undefined): { name: string; holds: Hold; takes: Take[] } {
+function opened(file: string, model: Model | undefined): Head & { takes: Take[] } {
   if (!existsSync(file)) {
     if (model === undefined)
       throw new InputError(`${file}: expected a recording, got nothing. Give a model, and its answers are recorded`)
     checkOutputFile(file, 'cassette')
-    appendLine(file, JSON.stringify({ anneal_cassette: VERSION, name: model.name, holds: model.holds }))
+    const { name, holds, continues } = model
+    appendLine(file, JSON.stringify({ anneal_cassette: VERSION, name, holds, ...(continues && { continues }) }))
   }
-  const lines = readBounded(file, MOST_BYTES).toString('utf8').trimEnd().split('\n')
-  const [head, ...takes] = lines.map((line, i) => parseJson(line, `${file}:${i + 1}`) as Record<string, unknown>)
-  if (head?.anneal_cassette !== VERSION)
-    throw new InputError(`${file}: expected a recording of version ${VERSION}, got another file`)
-  const { name, holds } = head as unknown as { name: string; holds: Hold }
+  const lines = wholeLines(file, model !== undefined)
+  const [head, ...rest] = lines.map((line, i) => parseJson(line, `${file}:${i + 1}`))
+  if (!isHead(head)) throw new InputError(`${file}: expected a recording of version ${VERSION}, got another file`)
+  const { name, holds, continues = false } = head
+  // Of two processes that began it at the same time, both have written how it begins.
+  const takes = rest.filter((one, i) => {
+    if (!isTake(one) && !isHead(one))
+      throw new InputError(`${file}:${i + 2}: expected a recorded call, got ${lines[i + 1]!.slice(0, 60)}`)
+    return !isHead(one)
+  })
   if (model !== undefined && model.name !== name)
     throw new UsageError(`${file}: expected model ${name}, which it is a recording of, got ${model.name}`)
-  return { name, holds, takes: takes as unknown as Take[] }
+  return { name, holds, continues, takes: takes as Take[] }
+}
+
+/** The lines of a recording. What a process that was killed has left of its last one is told, and taken away where more is recorded. */
+function wholeLines(file: string, isRecorded: boolean): string[] {
+  const bytes = readBounded(file, MOST_BYTES)
+  const whole = bytes.lastIndexOf(10) + 1
+  const last = bytes.toString('utf8', whole)
+  const lines = bytes.toString('utf8', 0, whole).split('\n').slice(0, -1)
+  if (last === '') return lines
+  if (whole === 0 || isJson(last)) return [...lines, last]
+  process.emitWarning(`${file}: left out the last recording, of which ${last.length} characters were written`, 'AnnealCassetteWarning') // biome-ignore format: a line
+  if (isRecorded) truncateSync(file, whole)
+  return lines
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const isHead = (line: unknown): line is Omit<Head, 'continues'> & Partial<Head> =>
+  isFields(line) &&
+  line.anneal_cassette === VERSION &&
+  typeof line.name === 'string' &&
+  ['masks', 'json_schema', 'none'].includes(String(line.holds))
+
+function isTake(line: unknown): boolean {
+  if (!isFields(line) || !('asked' in line)) return false
+  const { kind, pieces, numbers } = line
+  const isPiece = (piece: unknown): boolean =>
+    isFields(piece) && isListOf(piece.deltas, isFields) && isListOf(piece.tokenIds, Number.isInteger)
+  if (kind === 'answer') return isListOf(pieces, isPiece)
+  return (kind === 'embed' || kind === 'score') && isListOf(numbers, Array.isArray)
 }
 
 /** Pieces as they come, kept when they are over or nobody listens any more; not where the model fails. */

@@ -13,7 +13,7 @@ const end = { choices: [{ delta: {}, finish_reason: 'stop' }] }
 const delta = (one: object): object => ({ choices: [{ delta: one }] })
 
 /** A service that says these, one after another, the last one again and again. */
-function service(bodies: readonly (BodyInit | (() => Response))[], more: Partial<ConnectOptions> = {}) {
+function service(bodies: readonly (string | ReadableStream | (() => Response))[], more: Partial<ConnectOptions> = {}) {
   const asked: { url: string; body: Record<string, unknown> }[] = []
   const model = connect('http://host/v1/?version=7', {
     model: 'm',
@@ -103,8 +103,8 @@ describe('an address', () => {
   it('has no password, a key no line end, and neither is told', () => {
     const of = (url: string, more: Partial<ConnectOptions> = {}) => () => connect(url, { model: 'm', ...more }) // biome-ignore format: a line
     expect(of('http://user:pass@host')).toThrow(/^(?!.*pass@).*without a user and a password/)
-    expect(of('http://host', { key: 'sk-sec\nret' })).toThrow(/^key: (?![^]*sec)/)
-    expect(of('http://host', { key: 'k', headers: { 'x-a': 'sec\0ret' } })).toThrow(/^headers: x-a: (?![^]*sec)/)
+    expect(of('http://host', { key: 'sk-sec\nret' })).toThrow(/^key: (?!.*sec)/)
+    expect(of('http://host', { key: 'k', headers: { 'x-a': 'sec\0ret' } })).toThrow(/^headers: x-a: (?!.*sec)/)
   })
   it.each([0, -1, Number.NaN, 3e6, Number.POSITIVE_INFINITY])('has no timeout of %s', (timeoutSeconds) => {
     expect(() => connect('http://host', { model: 'm', timeoutSeconds })).toThrow(/timeoutSeconds: expected/)

@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { readBounded } from '../../files/bounded-read.ts'
 import { checkOutputFile } from '../../files/output-file.ts'
 import { parseJson } from '../../files/read-json.ts'
+import { isAnswer, isFields, isListOf } from './is-answer.ts'
 import type { Trace, TracedCall } from './traced-call.ts'
 
 const VERSION = 1
@@ -32,11 +33,7 @@ export function readTrace(file: string): Trace {
   if (head?.anneal_trace !== VERSION || typeof head.began !== 'number')
     throw new InputError(`${file}: expected a trace of version ${VERSION}, got another file. Write one with trace()`)
   for (const [i, call] of calls.entries())
-    if (
-      call?.id !== i ||
-      typeof call.model !== 'string' ||
-      !Array.isArray((call.call as { messages?: unknown })?.messages)
-    )
+    if (!isCall(call, i))
       throw new InputError(`${file}:${i + 2}: expected call ${i} of a trace, got ${lines[i + 1]!.slice(0, 60)}`)
   const { began, fault, isDry } = head
   return {
@@ -45,6 +42,27 @@ export function readTrace(file: string): Trace {
     ...(isDry === true && { isDry }),
     calls: calls.map(withScores),
   }
+}
+
+/** As far as anybody reads it. What a call refers to stands before it, so that nothing goes round. */
+function isCall(call: unknown, i: number): boolean {
+  if (!isFields(call) || call.id !== i || typeof call.model !== 'string' || !isFields(call.call)) return false
+  const { path, at, took, notes, parent, again, answer, scores, fault, ids, setup, first, cost } = call
+  const isBefore = (place: unknown): boolean =>
+    Number.isInteger(place) && (place as number) >= 0 && (place as number) < i
+  const isOptional = (value: unknown, is: (one: unknown) => boolean): boolean => value === undefined || is(value)
+  return (
+    isListOf(call.call.messages, (message) => isFields(message) && typeof message.role === 'string') &&
+    isListOf(path, (name) => typeof name === 'string') &&
+    [at, took].every(Number.isFinite) &&
+    [first, cost].every((one) => isOptional(one, Number.isFinite)) &&
+    [parent, again].every((one) => isOptional(one, isBefore)) &&
+    isOptional(notes, (list) => isListOf(list, (note) => isFields(note) && typeof note.by === 'string')) &&
+    isOptional(answer, isAnswer) &&
+    [scores, setup].every((one) => isOptional(one, isFields)) &&
+    isOptional(ids, (list) => isListOf(list, Number.isInteger)) &&
+    isOptional(fault, (text) => typeof text === 'string')
+  )
 }
 
 /** JSON has no infinity: a text that the service did not tell of has null there. */

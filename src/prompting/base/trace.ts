@@ -3,6 +3,8 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { messageOf } from '../../errors.ts'
+import { checkOutputFile } from '../../files/output-file.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import { collectAnswer } from './collect-answer.ts'
 import { type Cost, costOf } from './cost.ts'
 import type { ModelAnswer, ModelCall, ModelPiece, ModelSetup } from './model-call.ts'
@@ -21,7 +23,7 @@ export interface WithCalls {
 
 /** Where a trace goes. */
 export interface TraceOptions {
-  /** A file for `readTrace`, also where the program throws. */
+  /** A file for `readTrace`, also where the program throws. Where it cannot be written, a warning of the process says so. */
   file?: string
 }
 
@@ -59,17 +61,29 @@ export function dryRun<T>(program: () => Promise<T>): Promise<Traced<T>> {
   return record(program, true, {})
 }
 
-async function record<T>(program: () => Promise<T>, isDry: boolean, { file }: TraceOptions): Promise<Traced<T>> {
+async function record<T>(program: () => Promise<T>, isDry: boolean, options: TraceOptions): Promise<Traced<T>> {
+  checkOptionNames('trace', options, { file: true })
+  const { file } = options
+  if (file !== undefined) checkOutputFile(file, 'file')
   const recording: Recording = { calls: [], began: performance.now(), isDry }
   const made = { calls: recording.calls, began: Date.now(), ...(isDry && { isDry }) }
   try {
     const value = await places.run({ recording, path: places.getStore()?.path ?? [] }, program)
-    if (file !== undefined) saveTrace(file, made)
+    if (file !== undefined) save(file, made)
     return { value, ...made }
   } catch (error) {
-    if (error instanceof Error) (error as WithCalls).calls = recording.calls
-    if (file !== undefined) saveTrace(file, { ...made, fault: messageOf(error) })
+    if (error instanceof Error && Object.isExtensible(error)) (error as WithCalls).calls = recording.calls
+    if (file !== undefined) save(file, { ...made, fault: messageOf(error) })
     throw error
+  }
+}
+
+/** A program's value, or its error, is not lost to a disk that is full: a warning of the process tells that there is no file. */
+function save(file: string, made: Trace): void {
+  try {
+    saveTrace(file, made)
+  } catch (error) {
+    process.emitWarning(`trace: ${file} was not written: ${messageOf(error)}`, 'AnnealTraceWarning')
   }
 }
 
