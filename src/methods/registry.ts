@@ -3,6 +3,7 @@
 
 import { method as dpo } from './dpo/method.ts'
 import { method as dropbp } from './dropbp/method.ts'
+import { method as eiArag } from './ei-arag/method.ts'
 import { method as freeze } from './freeze/method.ts'
 import { method as lora } from './lora/method.ts'
 import type { Method, MethodEntry } from './method.ts'
@@ -25,6 +26,7 @@ export const METHODS: readonly Method[] = [
   quantize,
   qpruner,
   sande,
+  eiArag,
 ]
 
 /** What is implemented under a name of its own and is no folder here: stages, schedules, files. */
