@@ -65,7 +65,8 @@ export function fitProbe(
   const width = checkExamples(train, validation)
   const { hidden = [width, Math.ceil(width / 2)], learningRate = 1e-3, epochs = 50, batchSize = 64 } = options
   const { balanced = false, standardize = true, seed = 0, signal } = options
-  for (const [name, value] of Object.entries({ epochs, batchSize, ...hidden }))
+  const sizesAsked = hidden.map((size, i) => [`hidden[${i}]`, size] as const)
+  for (const [name, value] of [['epochs', epochs], ['batchSize', batchSize], ...sizesAsked] as const)
     if (!(Number.isSafeInteger(value) && value >= 1))
       throw new UsageError(`${name}: expected a whole number of at least 1, got ${value}`)
   const scale = standardize ? scaleOf(train, width) : undefined

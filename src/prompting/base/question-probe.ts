@@ -59,7 +59,10 @@ export async function questionVector(
 }
 
 /** The probability that documents are needed, of a question's vector [D]. */
-export function probeProbability({ layers, width }: QuestionProbe, vector: Float32Array): number {
+export function probeProbability(
+  { layers, width }: Pick<QuestionProbe, 'layers' | 'width'>,
+  vector: Float32Array,
+): number {
   if (vector.length !== width)
     throw new UsageError(`vector: expected ${width} numbers, as the probe was fitted to, got ${vector.length}`)
   let x: Float32Array = vector
