@@ -172,3 +172,54 @@ describe('connect', () => {
     expect(() => connect('http://host', { model: 'm', modell: 'x' } as ConnectOptions)).toThrow(UsageError)
   })
 })
+
+describe('vectors', () => {
+  const reply = (...data: object[]): Response => Response.json({ object: 'list', data })
+  it('come in the order of the texts, of length 1', async () => {
+    const { model, asked } = service([reply({ index: 1, embedding: [0, 2] }, { index: 0, embedding: [3, 4] })], {
+      embeddingModel: 'e5',
+    })
+    const vectors = await model.embed!(['a', 'b'])
+    expect(vectors.map((vector) => Array.from(vector, (value) => value.toFixed(6)))).toEqual([
+      ['0.600000', '0.800000'],
+      ['0.000000', '1.000000'],
+    ])
+    expect(asked[0]).toMatchObject({ url: 'http://host/v1/embeddings', body: { model: 'e5', input: ['a', 'b'] } })
+    expect(asked[0]!.headers.get('authorization')).toBe('Bearer k')
+  })
+  it('are asked for in parts, and again where the service fails', async () => {
+    const texts = Array.from({ length: 257 }, (_, i) => String(i))
+    const all = (count: number): Response =>
+      reply(...texts.slice(0, count).map((_, index) => ({ index, embedding: [index + 1] })))
+    const { model, asked } = service(
+      [new Response('no', { status: 503, headers: { 'retry-after': '0' } }), all(1), all(256)],
+      {
+        concurrency: 1,
+      },
+    )
+    const vectors = service([all(256), all(1)]).model.embed!(texts)
+    expect((await vectors).length).toBe(257)
+    expect(await model.embed!(['x'])).toHaveLength(1)
+    expect(asked).toHaveLength(2)
+  })
+  it('are those of the model on our server', async () => {
+    const lm = fakeLm()
+    const server = createServer(lm)
+    const model = connect('http://localhost/v1', {
+      model: 'fake',
+      fetch: (url, init) => server.fetch(new Request(url, init)),
+    })
+    expect(await model.embed!(['a heron'])).toEqual(await localModel(lm).embed!(['a heron']))
+  })
+  it.each([
+    ['too few', reply({ index: 0, embedding: [1] })],
+    ['no JSON', new Response('<html>')],
+    ['another thing', Response.json({ error: 'no' })],
+    ['of another length', reply({ index: 0, embedding: [1] }, { index: 1, embedding: [1, 2] })],
+  ])('are one line where they are %s', async (_, answer) => {
+    await expect(service([answer], { retries: 0 }).model.embed!(['a', 'b'])).rejects.toThrow(/expected .*, got /)
+  })
+  it('are not to be had in the dialect of Anthropic', () => {
+    expect(service([], { dialect: 'anthropic' }).model.embed).toBeUndefined()
+  })
+})

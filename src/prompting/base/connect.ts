@@ -6,7 +6,9 @@ import { anthropic } from './anthropic-dialect.ts'
 import { collectAnswer } from './collect-answer.ts'
 import { type Cost, checkCost } from './cost.ts'
 import { ServiceError } from './dialect.ts'
+import { unitVectors } from './embed.ts'
 import { firstTokenScores } from './first-token-scores.ts'
+import { checkHeaders, posted, type Target } from './http.ts'
 import { type Model, modelOf } from './model.ts'
 import type { ModelCall, ModelPiece } from './model-call.ts'
 import { openAi } from './openai-dialect.ts'
@@ -21,6 +23,8 @@ export interface ConnectOptions {
   model: string
   /** Default: OPENAI_API_KEY or ANTHROPIC_API_KEY of the environment, if there is one. */
   key?: string
+  /** The model there that gives vectors, for `embed`. Default: `model`. */
+  embeddingModel?: string
   /** Whose words the service speaks. Default `openai`. */
   dialect?: 'openai' | 'anthropic'
   /** Whether it can be held to a JSON Schema (`response_format`). Default true; false asks for JSON in words and checks the answer. */
@@ -44,6 +48,7 @@ export interface ConnectOptions {
 const OPTIONS: Readonly<Record<keyof ConnectOptions, true>> = {
   model: true,
   key: true,
+  embeddingModel: true,
   dialect: true,
   jsonSchema: true,
   concurrency: true,
@@ -77,8 +82,10 @@ export function connect(url: string, options: ConnectOptions): Model {
   const key = options.key ?? process.env[dialect.keyName]
   const pace = new Pace({ concurrency: options.concurrency ?? 8, retries })
   const { fetch = globalThis.fetch } = options
-  const place = origin + pathname.replace(/\/+$/, '') + dialect.path
-  const target = { address: place + search, place }
+  const targetOf = (path: string): Target => {
+    const place = origin + pathname.replace(/\/+$/, '') + path
+    return { address: place + search, place }
+  }
   const headers = { 'content-type': 'application/json', ...dialect.headers(key), ...options.headers }
   checkHeaders(headers)
   async function* answer(call: ModelCall): AsyncGenerator<ModelPiece, void, undefined> {
@@ -99,16 +106,13 @@ export function connect(url: string, options: ConnectOptions): Model {
       note('connect', { left: 'seed', dialect: kind })
     const stop = new AbortController()
     const any = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
-    const init = {
-      method: 'POST',
-      headers,
-      body: JSON.stringify({ ...dialect.body(call, model), ...options.body }),
-    }
+    const body = JSON.stringify({ ...dialect.body(call, model), ...options.body })
+    const target = targetOf(dialect.path)
     // Until the first piece nothing is given out: what fails before it can be tried again, errors within a stream too.
     const begin = async () => {
       const attempt = new AbortController()
       const both = AbortSignal.any([any, attempt.signal])
-      const response = await posted(fetch, target, { ...init, signal: both }, timeoutSeconds, key)
+      const response = await posted(fetch, target, { method: 'POST', headers, body, signal: both }, timeoutSeconds, key)
       const events = eventsOf(response, timeoutSeconds, () => attempt.abort())
       const pieces = understood(dialect.pieces(events, call), kind)
       return { first: await pieces.next(), rest: { [Symbol.asyncIterator]: () => pieces } }
@@ -125,12 +129,36 @@ export function connect(url: string, options: ConnectOptions): Model {
       entered.leave()
     }
   }
+  /** The vectors of some texts, by `/embeddings`. */
+  const embed = async (texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> => {
+    const body = JSON.stringify({ model: options.embeddingModel ?? model, input: texts, encoding_format: 'float' })
+    const target = targetOf('/embeddings')
+    const ask = async (): Promise<Float32Array[]> => {
+      const any = AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)])
+      const response = await posted(fetch, target, { method: 'POST', headers, body, signal: any }, timeoutSeconds, key)
+      return vectorsOf(await response.text(), texts.length, target.place)
+    }
+    const entered = await pace.enter(signal)
+    try {
+      return await pace.try(ask, signal)
+    } finally {
+      entered.leave()
+    }
+  }
   return modelOf({
     name: model,
     holds: jsonSchema ? 'json_schema' : 'none',
     setup: { provider: kind },
     ...(cost !== undefined && { cost }),
     answer,
+    ...(dialect === openAi && {
+      embed: (texts: readonly string[], { signal = new AbortController().signal }: { signal?: AbortSignal } = {}) =>
+        unitVectors(
+          async () => (await Promise.all(chunks(texts).map((some) => embed(some, signal)))).flat(),
+          texts,
+          signal,
+        ),
+    }),
     ...(dialect.tellsLogprobs && {
       score: async (call: ModelCall, texts: readonly string[]) => {
         const { tokens = [] } = await collectAnswer(
@@ -144,17 +172,6 @@ export function connect(url: string, options: ConnectOptions): Model {
 
 /** As many as the services tell. */
 const MOST_LOGPROBS = 20
-
-/** UsageError, without the value, for what no header may have: the error of `fetch` would tell the key. */
-function checkHeaders(headers: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(headers))
-    try {
-      new Headers([[name, value]])
-    } catch {
-      const what = /^(authorization|x-api-key)$/.test(name) ? 'key' : `headers: ${name}`
-      throw new UsageError(`${what}: expected characters that a header may have, got others, such as a line end`)
-    }
-}
 
 /** Pieces of a service; ServiceError where what it sends is not of the dialect's form. */
 async function* understood(
@@ -171,57 +188,25 @@ async function* understood(
   }
 }
 
-/** Characters that are read of an error. */
-const MOST_OF_ERROR = 10_000
+/** Texts of one request for vectors. */
+const MOST_TEXTS = 256
 
-/** The beginning of what a service says, as far as it comes in time. */
-async function beginningOf(response: Response, seconds: number): Promise<string> {
-  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader()
-  const end = (): void => void reader?.cancel().catch(() => undefined)
-  const timer = setTimeout(end, seconds * 1000)
-  const decoder = new TextDecoder()
-  let text = ''
-  try {
-    while (text.length < MOST_OF_ERROR) {
-      const next = await reader?.read()
-      if (next?.value === undefined) break
-      text += decoder.decode(next.value, { stream: true })
-    }
-  } catch {
-    // What had come says more than how it ended.
-  } finally {
-    clearTimeout(timer)
-    end()
-  }
-  return text
-}
-
-/** A response that streams. ServiceError where the way, the service or the request is at fault; the first two are worth another try. */
-async function posted(
-  fetch: NonNullable<ConnectOptions['fetch']>,
-  { address, place }: { address: string; place: string },
-  init: RequestInit,
-  seconds: number,
-  key: string | undefined,
-): Promise<Response> {
-  // For its beginning only: what comes of it may take as long as it takes.
-  const late = new AbortController()
-  const timer = setTimeout(() => late.abort(new Error(`nothing within ${seconds} s`)), seconds * 1000)
-  let response: Response
-  try {
-    response = await fetch(address, { ...init, signal: AbortSignal.any([init.signal!, late.signal]) })
-  } catch (cause) {
-    init.signal!.throwIfAborted()
-    throw new ServiceError(`${place}: expected an answer, got none (${(cause as Error).message})`, { cause })
-  } finally {
-    clearTimeout(timer)
-  }
-  if (response.ok) return response
-  // Some services say the key that they were given.
-  const said = await beginningOf(response, seconds)
-  const text = (key ? said.replaceAll(key, '(key)') : said).replaceAll(/\s+/g, ' ').slice(0, 300)
-  throw Object.assign(
-    new ServiceError(`${place}: expected an answer, got HTTP ${response.status} ${text}`, { status: response.status }),
-    { headers: response.headers },
+const chunks = (texts: readonly string[]): (readonly string[])[] =>
+  Array.from({ length: Math.ceil(texts.length / MOST_TEXTS) }, (_, i) =>
+    texts.slice(i * MOST_TEXTS, (i + 1) * MOST_TEXTS),
   )
+
+/** The vectors of a reply, in the order of the texts. */
+function vectorsOf(reply: string, count: number, place: string): Float32Array[] {
+  const vectors: (Float32Array | undefined)[] = Array.from({ length: count }, () => undefined)
+  try {
+    const { data } = JSON.parse(reply) as { data: { index?: number; embedding: readonly number[] }[] }
+    for (const [i, { index = i, embedding }] of data.entries())
+      if (Array.isArray(embedding) && index in vectors) vectors[index] = Float32Array.from(embedding)
+  } catch {
+    // Told below: what is not of the form has no vectors.
+  }
+  const found = vectors.filter((vector) => vector !== undefined)
+  if (found.length === count) return found
+  throw new ServiceError(`${place}: expected ${count} vectors, got ${found.length}: ${reply.slice(0, 80)}`)
 }
