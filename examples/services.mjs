@@ -2,7 +2,8 @@
 //   anneal service examples/services.mjs sort-mail --model runs/demo/model --mail 'Where is my parcel?'
 //   anneal service examples/services.mjs --model runs/demo/model --mcp
 //   anneal serve --model runs/demo/model --services examples/services.mjs
-import { mapReduce, prompt, quote, splitText } from 'anneal/prompting'
+import { mapReduce, prompt, quote } from 'anneal/prompting'
+import { splitText } from 'anneal/prompting/data'
 import { service } from 'anneal/prompting/service'
 import { z } from 'zod'
 

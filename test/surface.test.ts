@@ -13,6 +13,7 @@ const WITHOUT_TENSORS = [
   './chat',
   './ai-sdk',
   './prompting',
+  './prompting/base',
   './prompting/data',
   './eval',
   './retrieve',

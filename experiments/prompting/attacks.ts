@@ -1,7 +1,8 @@
 // The attacks of attacks.jsonl, written for this project, and models that are scripted to fall for them: what counts as a success is
 // mechanical, so that a layer's worth does not depend on how docile one model is.
 import { readFileSync } from 'node:fs'
-import { type Model, modelOf } from '../../src/prompting/index.ts'
+import { modelOf } from '../../src/prompting/base/index.ts'
+import type { Model } from '../../src/prompting/index.ts'
 import type { ChatMessage } from '../../src/text/chat-template.ts'
 
 /** What an attack is after: a word said, the canary told, a tool called, a picture with an address of theirs. */

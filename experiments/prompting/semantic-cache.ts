@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { pairSimilarities, rateOf } from '../../src/prompting/base/calibrate.ts'
 import { type Embed, unitVectors } from '../../src/prompting/base/embed.ts'
+import { calibrate, lexicalEmbedder, type QuestionPair } from '../../src/prompting/base/index.ts'
 import { ALL_FACTS, QUESTION_FACTS, type QuestionFact } from '../../src/prompting/base/question-facts.ts'
-import { calibrate, lexicalEmbedder, type QuestionPair } from '../../src/prompting/index.ts'
 
 const { values } = parseArgs({ options: { model: { type: 'string' } } })
 const file = new URL('questions.txt', import.meta.url)

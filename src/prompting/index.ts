@@ -1,24 +1,15 @@
 // The subpath `anneal/prompting`: programs of prompts. Nothing here needs LibTorch.
 
 export { type CacheCounts, type CachedModel, type CacheOptions, cached } from './base/cached.ts'
-export {
-  type CalibrateOptions,
-  type Calibration,
-  calibrate,
-  type HitRate,
-  type QuestionPair,
-} from './base/calibrate.ts'
-export { cassette } from './base/cassette.ts'
+export type { Calibration, HitRate } from './base/calibrate.ts'
 export { type ConnectOptions, connect } from './base/connect.ts'
 export type { Constraint, Standing } from './base/constraint.ts'
 export type { Cost } from './base/cost.ts'
 export { ServiceError } from './base/dialect.ts'
 export type { Embed } from './base/embed.ts'
-export { exportTrace } from './base/export-trace.ts'
 export { type Gate, type GateInput, type GateScore, gates } from './base/gates.ts'
-export { type LexicalEmbedderOptions, lexicalEmbedder } from './base/lexical-embedder.ts'
 export { type LocalModelOptions, localModel } from './base/local-model.ts'
-export { AnswerError, type AskOptions, type Backend, type Hold, type Model, modelOf } from './base/model.ts'
+export { AnswerError, type AskOptions, type Backend, type Hold, type Model } from './base/model.ts'
 export type {
   AnswerToken,
   CacheHit,
@@ -28,33 +19,26 @@ export type {
   ModelSettings,
   ModelSetup,
 } from './base/model-call.ts'
-export type { OtlpAttribute, OtlpOptions, OtlpSpan, OtlpTraces, OtlpValue } from './base/otlp.ts'
 export type { QuestionFact } from './base/question-facts.ts'
 export type { ProbeLayer, QuestionProbe } from './base/question-probe.ts'
-export { type ReplayDifference, type Replayed, type ReplayOptions, replay } from './base/replay.ts'
 export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
-export { type RouteExample, type RouteThreshold, routeThreshold } from './base/route-threshold.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'
 export { type TokenMeasure, tokenMeasure } from './base/token-measure.ts'
 export { dryRun, note, program, type Traced, type TraceOptions, trace } from './base/trace.ts'
-export { readTrace } from './base/trace-file.ts'
 export type { Trace, TracedCall, TraceNote } from './base/traced-call.ts'
-export type { DpoRow, SftRow } from './base/training-rows.ts'
 export { WORDINGS } from './base/wordings.ts'
 export { type Example, type FewShot, type FewShotOptions, fewShot } from './data/few-shot.ts'
 export type { Measure } from './data/measure.ts'
 export { type Packed, type PackedPart, type PackOptions, type PackPart, pack } from './data/pack.ts'
-export type { Pause } from './data/pauses.ts'
 export {
   type PromptInput,
   type PromptPart,
-  PromptText,
+  type PromptText,
   type PromptValue,
   prompt,
   type QuoteOptions,
   quote,
 } from './data/prompt.ts'
-export { type SplitOptions, splitText, type TextPart } from './data/split-text.ts'
 export {
   type Agent,
   AgentError,

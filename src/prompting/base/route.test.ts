@@ -32,8 +32,18 @@ describe('route', () => {
   })
   it('goes by a score of the call, or by what was spent', async () => {
     const models = [sure('small', -1, 1e6), sure('large', -1, 1e6)]
-    const short = route(models, { score: ({ messages }) => -String(messages[0]!.content).length, above: -3 })
+    const short = route(models, { score: (_, { text }) => -text.length, above: -3 })
     expect([await short.ask('abc'), await short.ask('abcd')]).toEqual(['small', 'large'])
+    const parts = [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'a' },
+          { type: 'text', text: 'bcd' },
+        ],
+      },
+    ]
+    expect(await short.ask([...parts, { role: 'assistant', content: 'a' }])).toBe('large')
     const spent: number[] = []
     const by = route(models, {
       by: (_, state) => {

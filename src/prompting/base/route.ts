@@ -10,6 +10,8 @@ import { note } from './trace.ts'
 
 /** What a router's rule may know besides the call. */
 export interface RouteState {
+  /** What the user said last, as text. */
+  readonly text: string
   /** What the calls through this router have cost so far, by the models' prices. */
   readonly spent: number
 }
@@ -28,7 +30,7 @@ export interface RouteOptions {
    * the last. Default: models are asked one after another, and the score is the mean log-probability of the answer's tokens; an answer is
    * then given out once it is whole.
    */
-  score?: (call: ModelCall) => number | Promise<number>
+  score?: (call: ModelCall, state: RouteState) => number | Promise<number>
 }
 
 const OPTIONS: Readonly<Record<keyof RouteOptions, true>> = { by: true, above: true, score: true }
@@ -61,14 +63,22 @@ export function route(models: readonly Model[], options: RouteOptions): Model {
       yield* cascade(models, call, above, paid)
       return
     }
-    const value = await score?.(call)
-    const at = value === undefined ? await by!(call, { spent }) : value >= above! ? 0 : models.length - 1
+    const state = { text: questionOf(call), spent }
+    const value = await score?.(call, state)
+    const at = value === undefined ? await by!(call, state) : value >= above! ? 0 : models.length - 1
     const chosen = models[at]
     if (chosen === undefined) throw new UsageError(`by: expected a place from 0 to ${models.length - 1}, got ${at}`)
     note('route', { chosen: chosen.name, ...(value !== undefined && { score: value, above }) })
     yield* paid(chosen, chosen.answer(call))
   }
   return modelOf({ ...rest, ...commonOf(models), answer })
+}
+
+/** The text of the user's last message. */
+function questionOf({ messages }: ModelCall): string {
+  const content = messages.findLast(({ role }) => role === 'user')?.content
+  if (!Array.isArray(content)) return String(content ?? '')
+  return content.map((part: { text?: unknown }) => String(part.text ?? '')).join('\n')
 }
 
 /** What can be said of a call before it is known who gets it: structures go to any of them, so all are held by what the weakest keeps. */

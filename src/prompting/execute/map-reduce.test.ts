@@ -19,7 +19,7 @@ describe('mapReduce', () => {
     const count = (text: string) => lm.encode({ prompt: text }).length
     expect(count(haystack)).toBeGreaterThan(20 * lm.contextLength)
     await expect(model.ask(haystack)).rejects.toThrow()
-    const parts = splitText(haystack, { size: 350, overlap: 60, measure: count }).map(({ text }) => text)
+    const parts = splitText(haystack, { size: 350, overlap: 60, measure: count })
     const { value, calls } = await trace(() =>
       mapReduce(parts, {
         model,

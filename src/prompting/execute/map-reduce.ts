@@ -33,9 +33,12 @@ const OPTIONS: Readonly<Record<keyof MapReduceOptions, true>> = {
   as: true,
 }
 
-/** Asks all parts at the same time, then their notes. Without a note that is of use, `reduce` is asked about none. */
+/**
+ * Asks all parts at the same time, then their notes. Parts are texts, or what has one: of `splitText`, documents. Without a note that is of
+ * use, `reduce` is asked about none.
+ */
 export async function mapReduce<Output = string>(
-  parts: readonly string[],
+  parts: readonly (string | { readonly text: string })[],
   options: MapReduceOptions<Output>,
 ): Promise<Output> {
   checkOptionNames('mapReduce', options, OPTIONS)
@@ -53,7 +56,9 @@ export async function mapReduce<Output = string>(
       throw error
     }
   }
-  const answers = await all(parts.map(async (part, i) => model.ask(map(part, i), { ...ask, signal })))
+  const answers = await all(
+    parts.map(async (part, i) => model.ask(map(typeof part === 'string' ? part : part.text, i), { ...ask, signal })),
+  )
   let notes = answers.filter(keep)
   while (notes.length > group) {
     const groups = Array.from({ length: Math.ceil(notes.length / group) }, (_, i) =>
