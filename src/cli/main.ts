@@ -134,6 +134,18 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'search an index by words, by vectors or by both',
     load: () => import('./index-search.ts'),
   },
+  'gate fit': {
+    summary: 'fit a probe that tells from a question whether documents are needed',
+    load: () => import('./gate-fit.ts'),
+  },
+  'gate sweep': {
+    summary: 'measure every gate of retrieval on the same questions',
+    load: () => import('./gate-sweep.ts'),
+  },
+  'gate report': {
+    summary: 'print the figures of a sweep and make its page again',
+    load: () => import('./gate-report.ts'),
+  },
   'index info': { summary: 'what an index has in it and how it was made', load: () => import('./index-info.ts') },
   dynamics: {
     summary: 'how a run moved its model: weights, tokens and scores of every checkpoint',

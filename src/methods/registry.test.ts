@@ -18,6 +18,8 @@ const WIRING: Readonly<Record<string, readonly string[]>> = {
   'demo/finetune-stage.ts': ['dropbp', 'lora'],
   'run/edit/edit-model.ts': ['lora'],
   'run/export/export-model.ts': ['lora'],
+  'run/gate/run-gate.ts': ['ei-arag'],
+  'run/gate/sweep-gates.ts': ['ei-arag'],
   'run/load-lm.ts': ['lora'],
   'run/load-model.ts': ['lora', 'prompt-tuning'],
   'run/qpruner/config.ts': ['prune', 'quantize'],

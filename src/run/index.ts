@@ -47,6 +47,24 @@ export { type RunRescoreOptions, runRescore } from './eval/run-rescore.ts'
 export type { ExportedDirectory, HuggingFaceTarget } from './export/export-hf.ts'
 export { type ExportOptions, type ExportResult, exportModel } from './export/export-model.ts'
 export { type ExtendedTokenizer, type ExtendTokenizerOptions, extendTokenizer } from './extend-tokenizer.ts'
+export type { GateQuestionRow } from './gate/gate-questions.ts'
+export { type AskOptions, recordAnswers } from './gate/record-answers.ts'
+export {
+  type FitGateOptions,
+  type FittedGate,
+  fitGate,
+  type GateSource,
+  reportGates,
+  runGateSweep,
+  type SweepGatesOptions,
+} from './gate/run-gate.ts'
+export {
+  type GateResult,
+  type GateSweep,
+  type SweepOptions,
+  sweepGates,
+  type VectorRecord,
+} from './gate/sweep-gates.ts'
 export { loadTextClassifier, openClassifier, TextClassifier } from './load-classifier.ts'
 export { loadEmbedder } from './load-embedder.ts'
 export { type LoadLmOptions, loadLm } from './load-lm.ts'

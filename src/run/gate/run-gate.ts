@@ -1,0 +1,227 @@
+// `anneal gate` as work: questions are asked both ways, a probe is fitted, all gates are measured on the same questions.
+import { existsSync } from 'node:fs'
+import { InputError, UsageError } from '../../errors.ts'
+import { bestThreshold } from '../../eval/gates/gate-curve.ts'
+import { type GateLabel, type GateRecord, isWanted, rightness } from '../../eval/gates/gate-record.ts'
+import { atThreshold, gateReport } from '../../eval/gates/gate-report.ts'
+import { splitByEntity } from '../../eval/gates/split-by-entity.ts'
+import { writeFileAtomic } from '../../files/atomic-write.ts'
+import { readJsonFile } from '../../files/read-json.ts'
+import type { Lm } from '../../lm/lm.ts'
+import { fitProbe, type ProbeOptions } from '../../methods/ei-arag/ei-arag.ts'
+import {
+  CHECK_TEXT,
+  probeProbability,
+  type QuestionProbe,
+  questionVector,
+} from '../../prompting/base/question-probe.ts'
+import { writeQuestionProbe } from '../../prompting/base/question-probe-file.ts'
+import { percent } from '../../report/amounts.ts'
+import { openIndex } from '../../retrieve/store/search-index.ts'
+import { Count, eventsOf, type Watch, type WorkEvent } from '../../work.ts'
+import { type LoadLmOptions, loadLm } from '../load-lm.ts'
+import { gateLines, gatePage } from './gate-page.ts'
+import { readGateQuestions, readGateRecords } from './gate-questions.ts'
+import { recordAnswers } from './record-answers.ts'
+import { type GateSweep, sweepGates, type VectorRecord } from './sweep-gates.ts'
+
+/** Where questions and answers come from. */
+export interface GateSource extends Pick<LoadLmOptions, 'device' | 'dtype'> {
+  /** As `loadLm` takes it. */
+  model: string
+  /** Records as JSONL: read where the file is there; else questions are asked, and it is written. */
+  records: string
+  /** Files of questions with answers; needed where there are no records. */
+  data?: readonly string[]
+  /** An index of documents, for questions that come without. */
+  index?: string | undefined
+  /** Documents at most. Default 1. */
+  k?: number
+  /** Default `better`. */
+  label?: GateLabel
+  /** Of the split, the start and the order. Default 0. */
+  seed?: number
+}
+
+/** What is fitted, and where it goes. */
+export interface FitGateOptions extends GateSource, Omit<ProbeOptions, 'seed' | 'signal'> {
+  /** The probe's file. */
+  out: string
+  /** Default 1. */
+  layer?: number
+}
+
+/** What came of fitting. */
+export interface FittedGate {
+  out: string
+  questions: number
+  threshold: number | null
+  /** On questions that were neither fitted nor tuned on. */
+  accuracy: number
+  retrieved: number
+  accuracy_none: number
+  accuracy_full: number
+}
+
+/** Fits a probe of one layer and writes it, with its threshold tuned on questions of their own. */
+export async function* fitGate(
+  options: FitGateOptions,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<WorkEvent, FittedGate> {
+  yield { type: 'started', work: 'gate fit' }
+  const { out, layer = 1, label = 'better', seed = 0 } = options
+  const result = yield* eventsOf(
+    (watch) =>
+      withModel(options, watch, async (lm, records) => {
+        const [train, validation, test] = splitByEntity(records, { seed }) as [GateRecord[], GateRecord[], GateRecord[]]
+        const count = new Count(watch, { label: 'reading questions', unit: 'questions', total: records.length })
+        const examples = async (part: readonly GateRecord[]) => {
+          const found = []
+          for (const record of part) {
+            const vector = await questionVector(lm, record.question, layer, { signal: watch.signal! })
+            found.push({ vector, isWanted: isWanted(rightness(record), label) })
+            count.add(1)
+          }
+          return found
+        }
+        const [fitted, tuned, held] = [await examples(train), await examples(validation), await examples(test)]
+        const { layers } = fitProbe(fitted, tuned, { ...probeOptions(options), seed, signal: watch.signal! })
+        const width = fitted[0]!.vector.length
+        const scores = (part: readonly { vector: Float32Array }[]) =>
+          part.map(({ vector }) => probeProbability({ layers, width }, vector))
+        const threshold = bestThreshold(scores(tuned), validation.map(rightness))
+        const check = await questionVector(lm, CHECK_TEXT, layer)
+        const probe: QuestionProbe = {
+          model: lm.info ?? { name: options.model },
+          layer,
+          width,
+          label,
+          threshold,
+          layers,
+          check,
+        }
+        writeQuestionProbe(out, probe)
+        const report = gateReport(test, atThreshold(scores(held), threshold))
+        const shareOf = (of: 'closed' | 'retrieved') => test.filter((one) => rightness(one)[of]).length / test.length
+        return {
+          out,
+          questions: records.length,
+          threshold: Number.isFinite(threshold) ? threshold : null,
+          accuracy: report.accuracy,
+          retrieved: report.retrieverCalls,
+          accuracy_none: shareOf('closed'),
+          accuracy_full: shareOf('retrieved'),
+        }
+      }),
+    { signal },
+  )
+  yield { type: 'saved', what: 'probe', path: out }
+  const { accuracy, retrieved, accuracy_none, accuracy_full } = result
+  const line = `accuracy ${percent(accuracy)} with ${percent(retrieved)} retrieved; none ${percent(accuracy_none)}, full ${percent(accuracy_full)}`
+  yield { type: 'result', result, lines: [line] }
+  return result
+}
+
+/** What is measured, and where it goes. */
+export interface SweepGatesOptions extends GateSource, Omit<ProbeOptions, 'seed' | 'signal'> {
+  /** The page; its figures go beside it, as `.json`. */
+  out: string
+}
+
+/** Measures every gate, probes of every layer among them, and writes a page and its figures. */
+export async function* runGateSweep(
+  options: SweepGatesOptions,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<WorkEvent, GateSweep & { model: string }> {
+  yield { type: 'started', work: 'gate sweep' }
+  const { out, label = 'better', seed = 0, model } = options
+  const sweep = yield* eventsOf(
+    (watch) =>
+      withModel(options, watch, async (lm, records) => {
+        const layers = lm.layers ?? 0
+        const count = new Count(watch, { label: 'reading questions', unit: 'questions', total: records.length })
+        const read: VectorRecord[] = []
+        for (const record of records) {
+          const vectors: Float32Array[] = []
+          for (let layer = 0; layer <= layers; layer++)
+            vectors.push(await questionVector(lm, record.question, layer, { signal: watch.signal! }))
+          read.push({ ...record, vectors })
+          count.add(1)
+        }
+        const words = (question: string) => lm.encode({ prompt: question, addSpecialTokens: false }).map(String)
+        const found = await sweepGates(read, { ...probeOptions(options), label, seed, words }, watch)
+        return { model: lm.info?.name ?? model, ...found }
+      }),
+    { signal },
+  )
+  yield* written(sweep, out)
+  return sweep
+}
+
+/** Makes the page and the lines of a sweep again from its figures. */
+export async function* reportGates(
+  path: string,
+  out: string,
+): AsyncGenerator<WorkEvent, GateSweep & { model: string }> {
+  const sweep = readJsonFile(path) as GateSweep & { model: string }
+  if (!Array.isArray(sweep?.gates) || sweep.questions === undefined)
+    throw new InputError(`${path}: expected figures of anneal gate sweep, got another file`)
+  yield { type: 'started', work: 'gate report' }
+  writeFileAtomic(out, gatePage(sweep, sweep.model))
+  yield { type: 'saved', what: 'page', path: out }
+  yield { type: 'result', result: sweep, lines: gateLines(sweep) }
+  return sweep
+}
+
+function* written(sweep: GateSweep & { model: string }, out: string): Generator<WorkEvent> {
+  writeFileAtomic(figuresOf(out), `${JSON.stringify(sweep)}\n`)
+  writeFileAtomic(out, gatePage(sweep, sweep.model))
+  yield { type: 'saved', what: 'figures', path: figuresOf(out) }
+  yield { type: 'saved', what: 'page', path: out }
+  yield { type: 'result', result: sweep, lines: gateLines(sweep) }
+}
+
+const figuresOf = (out: string): string => `${out.replace(/\.html$/, '')}.json`
+
+function probeOptions({ hidden, learningRate, epochs, batchSize, balanced, standardize }: ProbeOptions): ProbeOptions {
+  return {
+    ...(hidden !== undefined && { hidden }),
+    ...(learningRate !== undefined && { learningRate }),
+    ...(epochs !== undefined && { epochs }),
+    ...(batchSize !== undefined && { batchSize }),
+    ...(balanced !== undefined && { balanced }),
+    ...(standardize !== undefined && { standardize }),
+  }
+}
+
+/** The model and its records, asked for where there are none. */
+async function withModel<R>(
+  { model, records, data = [], index, k = 1, device, dtype }: GateSource,
+  watch: Watch,
+  use: (lm: Lm, records: GateRecord[]) => Promise<R>,
+): Promise<R> {
+  const isThere = existsSync(records)
+  if (!isThere && data.length === 0)
+    throw new UsageError(
+      `records: expected a file that is there, or questions to ask as \`data\`, got neither (${records})`,
+    )
+  const questions = isThere ? [] : await readGateQuestions(data)
+  const bare = questions.findIndex(({ passages }) => passages === undefined)
+  if (bare >= 0 && index === undefined)
+    throw new UsageError(`index: expected one, as question ${bare + 1} comes without \`passages\`, got none`)
+  const known = isThere ? await readGateRecords(records) : undefined
+  const lm = await loadLm(model, { ...(device && { device }), ...(dtype && { dtype }) })
+  try {
+    if (known !== undefined) return await use(lm, known)
+    const retriever = index === undefined ? undefined : openIndex(index)
+    try {
+      const made = await recordAnswers(lm, questions, { k, ...(retriever !== undefined && { retriever }) }, watch)
+      writeFileAtomic(records, made.map((record) => `${JSON.stringify(record)}\n`).join(''))
+      return await use(lm, made)
+    } finally {
+      retriever?.close()
+    }
+  } finally {
+    lm.free()
+  }
+}
