@@ -15,7 +15,7 @@ export const command: Command = defineCommand({
     layer: { kind: 'integer', value: 'N', summary: 'the block after which questions are read', default: 1, min: 0 },
     out: { kind: 'text', value: 'FILE', summary: 'the probe, as safetensors', required: true },
   },
-  examples: ['gate fit --model base --data q.jsonl --index wiki.index --records a.jsonl --out g.safetensors'],
+  examples: ['gate fit --model base --data q.jsonl --index my.index --records a.jsonl --out g.safetensors'],
   run: async ({ options, output }) => {
     const { fitGate } = await import('../run/gate/run-gate.ts')
     const { reportEvents } = await import('./report-events.ts')
