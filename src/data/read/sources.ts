@@ -66,6 +66,8 @@ export interface DocumentOptions extends RowOptions {
   textKey?: string
   /** Fields to keep beside the text, or `all`. Default none. */
   metaKeys?: readonly string[] | 'all'
+  /** Whether the rows of a file whose first has no text are read whole, a line `name: value` for each field, with a notice. Default false: an InputError. */
+  wholeRows?: boolean
 }
 
 /** What has been read so far. Lines are rows, records or lines of text; `good` and `bad` count them. */
@@ -107,9 +109,9 @@ export function readDocuments(
   paths: string | readonly string[],
   options: DocumentOptions = {},
 ): Reading<SourceDocument> {
-  const { textKey = 'text', metaKeys = [] } = options
-  const columns = metaKeys === 'all' ? undefined : { required: textKey, optional: metaKeys }
-  return read(paths, options, columns, new DocumentTaker(textKey, metaKeys))
+  const { textKey = 'text', metaKeys = [], wholeRows = false } = options
+  const columns = metaKeys === 'all' || wholeRows ? undefined : { required: textKey, optional: metaKeys }
+  return read(paths, options, columns, new DocumentTaker(textKey, metaKeys, wholeRows))
 }
 
 /** Makes of a row what is yielded; undefined, and reported, where the row will not do. */
@@ -253,16 +255,21 @@ class DocumentTaker implements Taker<SourceDocument> {
   /** Texts with Windows line ends, and where the first is. Those of text files have become LF before. */
   private withReturns = 0
   private firstWithReturns = ''
+  /** Whether rows without a text are read whole, and whether those of this file are; its first row says. */
+  private readonly mayBeWhole: boolean
+  private isWhole: boolean | undefined
 
-  constructor(textKey: string, metaKeys: readonly string[] | 'all') {
+  constructor(textKey: string, metaKeys: readonly string[] | 'all', wholeRows: boolean) {
     this.textKey = textKey
     this.metaKeys = metaKeys
+    this.mayBeWhole = wholeRows
   }
 
   take({ row, ...place }: FileRow, context: ReadContext): SourceDocument | undefined {
     const { textKey, metaKeys } = this
     const fields = typeof row === 'string' ? { [textKey]: row } : row
-    const text = Object.hasOwn(fields, textKey) ? fields[textKey] : undefined
+    this.isWhole ??= this.mayBeWhole && this.saysWhole(fields, context)
+    const text = this.isWhole ? linesOf(fields) : Object.hasOwn(fields, textKey) ? fields[textKey] : undefined
     if (typeof text !== 'string') {
       this.firstMissing ??= missingText(context.file, place.line, textKey, fields)
       if (++this.missing >= MISSING_BEFORE_GIVING_UP && this.withText === 0) throw this.firstMissing
@@ -283,6 +290,14 @@ class DocumentTaker implements Taker<SourceDocument> {
     return meta.length === 0 ? document : { ...document, meta: Object.fromEntries(meta) }
   }
 
+  private saysWhole(fields: Record<string, unknown>, { file, notice }: ReadContext): boolean {
+    if (Object.hasOwn(fields, this.textKey)) return false
+    const names = Object.keys(fields)
+    const shown = `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`
+    notice(`${file} has no field '${this.textKey}': its rows are read whole, a line for each field (${shown})`)
+    return true
+  }
+
   notice(): string | undefined {
     if (this.withReturns === 0) return undefined
     return (
@@ -297,7 +312,20 @@ class DocumentTaker implements Taker<SourceDocument> {
     this.withText = 0
     this.missing = 0
     this.firstMissing = undefined
+    this.isWhole = undefined
   }
+}
+
+/** A row as text. Fields without a value are left out, as in a table that has gaps. */
+function linesOf(fields: Record<string, unknown>): string {
+  const written = (value: unknown): string =>
+    typeof value === 'object'
+      ? JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner))
+      : String(value)
+  return Object.entries(fields)
+    .filter(([, value]) => value !== null && value !== undefined && value !== '')
+    .map(([name, value]) => `${name}: ${written(value)}`)
+    .join('\n')
 }
 
 function missingText(file: string, line: number, textKey: string, fields: Record<string, unknown>): InputError {

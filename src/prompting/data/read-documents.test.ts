@@ -56,6 +56,24 @@ const SUBTITLES =
   'WEBVTT - x\n\nSTYLE\n::cue {}\n\nNOTE no\n\n1\n00:01.000 --> 00:02.000 align:left\n<v.loud Anna>Hello <i>you</i> &amp; me, 2 < 3\n\n00:03.000 --> 00:04.000\n- Yes.\n- No.\n'
 
 describe('readDocuments', () => {
+  it('reads rows of any columns whole, and says so once a file', async () => {
+    const folder = join(directory, 'tables')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'a.csv'), 'day,what,amount\n2026-01-02,rent,900\n2026-01-05,"milk, bread",\n')
+    writeFileSync(join(folder, 'b.jsonl'), '{"text": "as it stands", "day": 1}\n')
+    writeFileSync(join(folder, 'c.jsonl'), '{"who": {"name": "Freja"}, "old": true, "no": null}\n')
+    const { documents, notices } = await all(folder)
+    expect(documents.map(({ text }) => text)).toEqual([
+      'day: 2026-01-02\nwhat: rent\namount: 900',
+      'day: 2026-01-05\nwhat: milk, bread',
+      'as it stands',
+      'who: {"name":"Freja"}\nold: true',
+    ])
+    expect(notices).toHaveLength(2)
+    expect(notices[0]).toContain("a.csv has no field 'text': its rows are read whole, a line for each field (day, what")
+    await expect(all(folder, { textKey: 'words' })).rejects.toThrow("field 'words'")
+  })
+
   it('reads files of every kind to the same shape, in order of their names', async () => {
     const folder = join(directory, 'kinds')
     mkdirSync(folder)

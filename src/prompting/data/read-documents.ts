@@ -11,7 +11,7 @@ import { readPdf } from './pdf-text.ts'
 import { MEDIA, readSubtitles, SUBTITLES, sideCarsOf } from './side-cars.ts'
 
 /** How documents are read: as for training, but for what is read besides. */
-export interface ReadOptions extends Omit<DocumentOptions, 'pages' | 'mayBeEmpty'> {
+export interface ReadOptions extends Omit<DocumentOptions, 'pages' | 'mayBeEmpty' | 'wholeRows'> {
   /** A longer PDF is refused. Default 256 MiB. */
   maxPdfBytes?: number
 }
@@ -43,7 +43,8 @@ const isWeb = (file: string): boolean => ['.html', '.htm', '.xhtml'].includes(ex
  * Reads texts, Markdown, HTML, JSON, JSON Lines, CSV, TSV, Parquet, WARC, PDF and subtitles from files and folders, in order of their names; pictures,
  * sounds and films by a text beside them (`photo.jpg.txt`, `photo.txt`, .md, .vtt, .srt). A text file above `limits.maxDocumentBytes` comes as
  * several documents that follow each other; a PDF as its pages. What cannot be read is an InputError where its path was named, and a
- * notice where a folder was. `id` is the path, and for what is no whole file `path@offset` (in bytes; rows in Parquet, pages in PDFs).
+ * notice where a folder was. Rows of tables and JSON without a field `text` are read whole, `name: value` a line, unless `textKey` names another
+ * field. `id` is the path, and for what is no whole file `path@offset` (in bytes; rows in Parquet, pages in PDFs).
  *
  * @example
  * for await (const { id, text, meta } of readDocuments('reports/', { onNotice: console.warn })) …
@@ -107,8 +108,10 @@ async function* documentsOf(
   const rows = sources.filter((file) => !isOurs(file))
   const places = new Map(sources.map((file, i) => [file, i]))
   let at = 0
+  // Tables of one's own have columns of all kinds; where a field was asked for by name, one without it is a mistake.
+  const how = { ...rest, wholeRows: rest.textKey === undefined, pages: true, mayBeEmpty: true, onNotice: notice }
   if (rows.length > 0)
-    for await (const row of readSources(rows, { ...rest, pages: true, mayBeEmpty: true, onNotice: notice })) {
+    for await (const row of readSources(rows, how)) {
       const place = places.get(row.id.file)!
       yield* ours(at, place)
       at = place
