@@ -9,6 +9,7 @@ import type { StoredAnswer } from './answer-log.ts'
 import { AnswerStore } from './answer-store.ts'
 import type { Calibration } from './calibrate.ts'
 import { type Asked, askedIn, isDraw, writtenCall } from './call-key.ts'
+import { checkModel } from './check-model.ts'
 import type { Embed } from './embed.ts'
 import { Flight } from './flight.ts'
 import { type Model, modelOf } from './model.ts'
@@ -89,6 +90,7 @@ const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
  * const kind = await cheap.ask(prompt`Which kind is ${quote(mail)}?`, { temperature: 0 })
  */
 export function cached(model: Model, options: CacheOptions = {}): CachedModel {
+  checkModel('cached', model)
   checkOptionNames('cached', options, OPTIONS)
   const { store: directory, maxBytes = 64 << 20, maxFileBytes = 1 << 30 } = options
   const { ttlSeconds = Number.POSITIVE_INFINITY, reuseDraws = false, version = '' } = options

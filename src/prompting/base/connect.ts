@@ -78,6 +78,8 @@ export function connect(url: string, options: ConnectOptions): Model {
   const { model, dialect: kind = 'openai', jsonSchema = true, timeoutSeconds = 120, retries = 4, cost } = options
   checkCost(cost)
   checkSeconds('timeoutSeconds', timeoutSeconds)
+  if (typeof model !== 'string' || model === '')
+    throw new UsageError('model: expected the name that the service calls it by, got none')
   const dialect = kind === 'anthropic' ? anthropic : openAi
   const key = options.key ?? process.env[dialect.keyName]
   const pace = new Pace({ concurrency: options.concurrency ?? 8, retries })

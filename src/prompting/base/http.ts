@@ -1,6 +1,7 @@
 // What is sent to a service over HTTP, and a response that is good.
 
 import { UsageError } from '../../errors.ts'
+import { reasonOf } from '../../hub/hub-faults.ts'
 import { ServiceError } from './dialect.ts'
 
 /** Instead of the global one. */
@@ -64,7 +65,7 @@ export async function posted(
     response = await fetch(address, { ...init, signal: AbortSignal.any([init.signal!, late.signal]) })
   } catch (cause) {
     init.signal!.throwIfAborted()
-    throw new ServiceError(`${place}: expected an answer, got none (${(cause as Error).message})`, { cause })
+    throw new ServiceError(`${place}: expected an answer, got none (${reasonOf(cause)})`, { cause })
   } finally {
     clearTimeout(timer)
   }

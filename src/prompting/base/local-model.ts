@@ -7,6 +7,7 @@ import { UnsupportedError } from '../../errors.ts'
 import type { Embedder } from '../../lm/embedder.ts'
 import type { Lm, TokenLogProb } from '../../lm/lm.ts'
 import { checkOptionNames } from '../../option-names.ts'
+import { checkLm } from './check-model.ts'
 import { type Cost, checkCost } from './cost.ts'
 import { generateWhere } from './eager.ts'
 import { type Model, modelOf } from './model.ts'
@@ -41,6 +42,7 @@ const OPTIONS: Readonly<Record<keyof LocalModelOptions, true>> = {
  */
 export function localModel(lm: Lm, options: LocalModelOptions = {}): Model {
   checkOptionNames('localModel', options, OPTIONS)
+  checkLm('localModel', lm)
   const { name = lm.info?.name ?? 'model', embedder, cost, ...common } = options
   checkCost(cost)
   const { cacheSalt: _, ...setup } = common

@@ -121,6 +121,7 @@ const SCORED: Readonly<Record<'system' | 'signal', true>> = { system: true, sign
 export function modelOf(backend: Backend): Model {
   const settings = ({ as: _, again: __, think: ___, draft: ____, system: _____, ...rest }: AskOptions<unknown>) => {
     checkWhere(rest.where ?? [])
+    checkSettings(rest)
     if (rest.seed !== undefined) return rest
     const seed = randomInt(2 ** 31)
     return { ...rest, seed, drawnSeed: seed }
@@ -257,6 +258,18 @@ function checkRefusal(answer: ModelAnswer): void {
 function checkCount(name: string, value: number): void {
   if (!(Number.isInteger(value) && value >= 0))
     throw new UsageError(`${name}: expected a whole number of at least 0, got ${value}`)
+}
+
+/** Before anything is sent: services say it less well, or take it. */
+function checkSettings({ maxTokens, temperature, topP, seed }: ModelSettings): void {
+  const check = (name: string, value: number | undefined, what: string, isGood: (value: number) => boolean): void => {
+    if (value === undefined || (typeof value === 'number' && isGood(value))) return
+    throw new UsageError(`${name}: expected ${what}, got ${JSON.stringify(value) ?? typeof value}`)
+  }
+  check('maxTokens', maxTokens, 'a whole number of at least 1', (n) => Number.isInteger(n) && n >= 1)
+  check('temperature', temperature, 'a number of at least 0', (n) => Number.isFinite(n) && n >= 0)
+  check('topP', topP, 'a number above 0 and up to 1', (n) => n > 0 && n <= 1)
+  check('seed', seed, 'a whole number', Number.isInteger)
 }
 
 const said = (content: string): ChatMessage => ({ role: 'assistant', content })

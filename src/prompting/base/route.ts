@@ -2,6 +2,7 @@
 
 import { UnsupportedError, UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
+import { checkModel } from './check-model.ts'
 import { collectAnswer } from './collect-answer.ts'
 import { costOf } from './cost.ts'
 import { type Model, modelOf } from './model.ts'
@@ -46,6 +47,7 @@ export function route(models: readonly Model[], options: RouteOptions): Model {
   const { by, above, score } = options
   const [first] = models
   if (first === undefined) throw new UsageError('route: expected at least one model, got none')
+  for (const model of models) checkModel('route', model)
   if ((by === undefined) === (above === undefined))
     throw new UsageError(`route: expected either \`by\` or \`above\`, got ${by === undefined ? 'neither' : 'both'}`)
   if (above !== undefined && !(typeof above === 'number' && !Number.isNaN(above)))
@@ -124,6 +126,7 @@ export function fallback(models: readonly Model[]): Model {
   const [first] = models
   if (first === undefined) throw new UsageError('fallback: expected at least one model, got none')
   const { read: _, ...rest } = first
+  for (const model of models) checkModel('fallback', model)
   return modelOf({
     ...rest,
     ...commonOf(models),

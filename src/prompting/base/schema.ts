@@ -34,7 +34,12 @@ const known = new WeakMap<object, Record<string, unknown>>()
 export function jsonSchemaOf(schema: Schema<unknown>): Record<string, unknown> {
   const found = known.get(schema)
   if (found !== undefined) return found
-  const { vendor, jsonSchema } = schema['~standard']
+  const standard: Schema<unknown>['~standard'] | undefined = (schema as Partial<Schema<unknown>> | null)?.['~standard']
+  if (standard === undefined)
+    throw new UsageError(
+      'schema: expected one of a library, such as z.object({ … }) of zod, got another value. z.fromJSONSchema(…) of zod takes a plain JSON Schema',
+    )
+  const { vendor, jsonSchema } = standard
   if (jsonSchema === undefined)
     throw new UsageError(
       `as: expected a schema that tells its JSON Schema (zod from 4.2, arktype, valibot with its converter), got one of ${vendor}`,

@@ -34,6 +34,10 @@ export class PromptText {
  * const question = prompt`Answer in one word.\n\n${quote(article)}\n\nWho is it about?`
  */
 export function prompt(strings: TemplateStringsArray, ...values: readonly PromptValue[]): PromptText {
+  if (!Array.isArray(strings))
+    throw new UsageError(
+      'prompt: expected to stand before a template, prompt`…`, got a call. A plain text is a question as it is',
+    )
   const parts = strings.flatMap((text, i): PromptPart[] => {
     const own = text === '' ? [] : [{ text, isValue: false }]
     return i < values.length ? [...own, ...partsOf(values[i]!, i)] : own
@@ -48,12 +52,26 @@ function partsOf(value: PromptValue, index: number): readonly PromptPart[] {
       ...(i === 0 ? [] : [{ text: '\n', isValue: false }]),
       ...partsOf(item, index),
     ])
-  if (typeof value === 'object' || value === undefined || typeof value === 'function' || typeof value === 'symbol')
+  if (!isWritten(value))
     throw new UsageError(
-      `prompt: expected a text, a number or a prompt as value ${index + 1}, got ${value === undefined ? 'nothing' : value === null ? 'null' : `a ${typeof value}`}. For an object, say how it is written, such as JSON.stringify(it)`,
+      `prompt: expected a text, a number or a prompt as value ${index + 1}, got ${kindOf(value)}. For an object, say how it is written, such as JSON.stringify(it)`,
     )
   return [{ text: String(value), isValue: true }]
 }
+
+/** Whether a value has one way to be written. */
+const isWritten = (value: unknown): boolean => ['string', 'number', 'bigint', 'boolean'].includes(typeof value)
+
+const kindOf = (value: unknown): string =>
+  value === undefined
+    ? 'nothing'
+    : value === null
+      ? 'null'
+      : Array.isArray(value)
+        ? 'a list'
+        : value instanceof Promise
+          ? 'a promise. Await it'
+          : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 
 /** How `quote` marks a text that is not the author's. */
 export interface QuoteOptions {
@@ -68,6 +86,8 @@ export interface QuoteOptions {
 export function quote(text: string | number, { name = 'text' }: QuoteOptions = {}): PromptText {
   if (!/^[A-Za-z][\w-]{0,31}$/.test(name))
     throw new UsageError(`quote: expected a name of letters and digits, got ${JSON.stringify(name)}`)
+  if (!isWritten(text) && !((text as unknown) instanceof PromptText))
+    throw new UsageError(`quote: expected a text, got ${kindOf(text)}`)
   const own = (mark: string): PromptPart => ({ text: mark, isValue: false })
   // What nobody sees may stand in between. One way to match only: a stranger's text must not make this slow.
   const safe = String(text).replaceAll(
@@ -80,12 +100,17 @@ export function quote(text: string | number, { name = 'text' }: QuoteOptions = {
 /** What a model is asked: a text, a prompt, or a conversation. */
 export type PromptInput = string | PromptText | readonly ChatMessage[]
 
+function conversationOf(input: readonly ChatMessage[]): ChatMessage[] {
+  if (Array.isArray(input)) return input.map((message) => ({ ...message }))
+  throw new UsageError(`prompt: expected a text, a prompt or messages, got ${kindOf(input)}`)
+}
+
 /** A conversation of what is asked, with an instruction before it. */
 export function messagesOf(input: PromptInput, system?: string | PromptText): ChatMessage[] {
   const asked =
     typeof input === 'string' || input instanceof PromptText
       ? [{ role: 'user', content: String(input) }]
-      : input.map((message) => ({ ...message }))
+      : conversationOf(input)
   if (asked.length === 0) throw new UsageError('prompt: expected at least one message, got none')
   return system === undefined ? asked : [{ role: 'system', content: String(system) }, ...asked]
 }

@@ -1,6 +1,7 @@
 // Documents in parts that fit, which still say where they stand: file, line, page, range, and the headings above.
 
 import { isNamedMarkdown, isNamedText } from '../../data/read/files.ts'
+import { UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import type { Document } from './document.ts'
 import { type Heading, headingsOf } from './pauses.ts'
@@ -26,7 +27,12 @@ export async function* splitDocuments(
   const { markdown, ...how } = options
   /** The headings above the next document, where it goes on with the same text. */
   let above: readonly Heading[] = []
-  for await (const { id, text, meta } of documents) {
+  for await (const document of documents) {
+    if (typeof document?.text !== 'string' || typeof document.meta !== 'object' || document.meta === null)
+      throw new UsageError(
+        'splitDocuments: expected documents { id, text, meta }, got another value. readDocuments gives them; splitText cuts a plain text',
+      )
+    const { id, text, meta } = document
     const { isContinued, ...kept } = meta
     const { file = '', sidecar: source = file, line } = meta
     const headings = (markdown ?? isNamedMarkdown(source)) ? headingsOf(text) : []

@@ -6,6 +6,7 @@ import type { Tool } from '../../chat/request.ts'
 import { AnnealError, messageOf, UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
+import { checkModel } from '../base/check-model.ts'
 import { answered, type Model } from '../base/model.ts'
 import type { ModelSettings } from '../base/model-call.ts'
 import { described, jsonSchemaOf, type Schema } from '../base/schema.ts'
@@ -102,6 +103,7 @@ const AGENT: Readonly<Record<keyof AgentOptions, true>> = {
   topLogprobs: true,
 }
 const BUDGET: Readonly<Record<keyof Budget, true>> = { steps: true, tokens: true, seconds: true }
+
 /** Times that the very same calls may come one after another. */
 const MOST_ALIKE = 3
 
@@ -113,6 +115,7 @@ const MOST_ALIKE = 3
  * const answer = await helper.ask('How many days off after three years?')
  */
 export function agent(model: Model, options: AgentOptions): Agent {
+  checkModel('agent', model)
   checkOptionNames('agent', options, AGENT)
   checkOptionNames('budget', options.budget ?? {}, BUDGET)
   const { profile, tools, budget, memory, plan = false, ...settings } = options
@@ -126,6 +129,7 @@ export function agent(model: Model, options: AgentOptions): Agent {
   const rounds: Round[] = []
   let state: MemoryState = { from: 0 }
   let isBusy = false
+  if (!Array.isArray(tools)) throw new UsageError('tools: expected a list, got another value. `tools: []` is for none')
   const known = new Map(tools.map((one) => [one.name, one]))
   const told = tools.map(
     ({ name, description, input }): Tool => ({

@@ -3,6 +3,7 @@
 
 import { InputError, UsageError } from '../../errors.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
+import { checkModel } from '../base/check-model.ts'
 import type { AskOptions, Model } from '../base/model.ts'
 import type { ModelSettings } from '../base/model-call.ts'
 import type { PromptText } from '../data/prompt.ts'
@@ -65,6 +66,7 @@ const START: MemoryState = { from: 0 }
  * const other = chat.branch(1)
  */
 export function conversation(model: Model, options: ConversationOptions = {}): Conversation {
+  checkModel('conversation', model)
   const { system, memory = remember(), saved, ...settings } = options
   const before: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: String(system) }]
   const tree = saved === undefined ? [] : checkedTurns(saved)

@@ -5,6 +5,7 @@
 import type { ChatUsage } from '../../chat/answer.ts'
 import { AnnealError, UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
+import { checkModel } from '../base/check-model.ts'
 import { type Model, modelOf } from '../base/model.ts'
 import type { ModelCall, ModelPiece } from '../base/model-call.ts'
 import { checkSeconds } from '../base/seconds.ts'
@@ -12,7 +13,7 @@ import { note } from '../base/trace.ts'
 import { WORDINGS } from '../base/wordings.ts'
 import { checkedMessages } from './checked-messages.ts'
 import { Draw } from './guarded-draw.ts'
-import type { Asking, Broken, Rule } from './rule.ts'
+import { type Asking, type Broken, checkRules, type Rule } from './rule.ts'
 
 /** The rules, and what is done where one refuses. */
 export interface GuardOptions {
@@ -59,9 +60,11 @@ const LEAST_TEMPERATURE = 0.7
  * const safe = guard(model, { input: [rules.noInjection()], output: [rules.noSecrets()], onRefuse: 'retry' })
  */
 export function guard(model: Model, options: GuardOptions): Model {
+  checkModel('guard', model)
   checkOptionNames('guard', options, GUARD)
   const { input = [], output = [], retrieval = [], execution = [], onRefuse = 'refusal' } = options
   const { refusal = WORDINGS.refusal, again = 2, ruleSeconds = 30 } = options
+  for (const [place, some] of Object.entries({ input, output, retrieval, execution })) checkRules(place, some)
   if (onRefuse !== 'refusal' && onRefuse !== 'retry')
     throw new UsageError(`onRefuse: expected refusal or retry, got ${JSON.stringify(onRefuse)}`)
   if (!(Number.isInteger(again) && again >= 0))

@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
+import { checkModel } from '../base/check-model.ts'
 import type { AskOptions, Model } from '../base/model.ts'
 import type { Schema } from '../base/schema.ts'
 import type { PromptInput } from '../data/prompt.ts'
@@ -42,6 +43,7 @@ export async function mapReduce<Output = string>(
   options: MapReduceOptions<Output>,
 ): Promise<Output> {
   checkOptionNames('mapReduce', options, OPTIONS)
+  checkModel('mapReduce', options.model)
   const { model, map, keep = (note) => note.trim() !== '', reduce, group = 16, ask = {}, as } = options
   if (!(Number.isInteger(group) && group >= 2))
     throw new UsageError(`group: expected a whole number of at least 2, got ${group}`)

@@ -3,6 +3,7 @@
 
 import { UsageError } from '../../errors.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
+import { checkModel } from '../base/check-model.ts'
 import type { AskOptions, Model } from '../base/model.ts'
 import { program } from '../base/trace.ts'
 import { WORDINGS } from '../base/wordings.ts'
@@ -47,6 +48,7 @@ export function refine<Output = string>(
   input: PromptInput,
   options: RefineOptions<Output>,
 ): Promise<Refined<Output>> {
+  checkModel('refine', model)
   const { check, critique, accept, critic = model, rounds = 3, system, ...ask } = options
   if (check === undefined && critique === undefined)
     throw new UsageError('refine: expected `check` or `critique`, got neither')

@@ -1,6 +1,6 @@
 // A rule for texts, and how rules are asked: one after another, each within its time, and what fails refuses.
 
-import { messageOf } from '../../errors.ts'
+import { messageOf, UsageError } from '../../errors.ts'
 
 /** What a rule says of a text: nothing, and it passes; another text in its place; or why it does not pass. */
 export type Verdict = undefined | { rewrite: string } | { refuse: string }
@@ -33,6 +33,19 @@ export function rule(
       if (verdict === true) return undefined
       return verdict === false ? { refuse: name } : verdict
     },
+  }
+}
+
+/** UsageError where these are not rules: one that cannot be asked would refuse everything, as every rule that fails. */
+export function checkRules(place: string, some: readonly Rule[]): void {
+  if (!Array.isArray(some)) throw new UsageError(`${place}: expected a list of rules, got another value. Put it in [ ]`)
+  for (const one of some as readonly unknown[]) {
+    if (typeof (one as Rule | undefined)?.check === 'function') continue
+    const advice =
+      typeof one === 'function'
+        ? `a function. Call it (rules.${one.name || 'noInjection'}()), or make a rule of a function of yours: rule(name, test)`
+        : 'another value. rules.… and rule(name, test) make one'
+    throw new UsageError(`${place}: expected rules, got ${advice}`)
   }
 }
 

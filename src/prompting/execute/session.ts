@@ -7,6 +7,7 @@ import type { Structure } from '../../grammar/grammar.ts'
 import { collect, type GenerateRequest, type Generation, type Lm, type TokenLogProb, type Usage } from '../../lm/lm.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
+import { checkLm } from '../base/check-model.ts'
 import { type Constraint, checkWhere, maskOf } from '../base/constraint.ts'
 import { generateWhere } from '../base/eager.ts'
 import { exampleOf } from '../base/example.ts'
@@ -58,6 +59,7 @@ export function openSession(
   input: string | PromptText | readonly ChatMessage[],
   options: SessionOptions = {},
 ): Session {
+  checkLm('openSession', lm)
   const isText = typeof input === 'string' || input instanceof PromptText
   return new Session(lm, options, isText ? lm.encode({ prompt: String(input) }) : messagesOf(input))
 }
