@@ -58,7 +58,7 @@ export function otlpTraces(trace: Trace, { service = 'anneal', content = false }
   const traceId = randomBytes(16).toString('hex')
   const ids = calls.map(() => randomBytes(8).toString('hex'))
   const root = randomBytes(8).toString('hex')
-  const end = Math.max(0, ...calls.map(({ at, took }) => at + took))
+  const end = calls.reduce((last, { at, took }) => Math.max(last, at + took), 0)
   const nano = (milliseconds: number): string => `${Math.round((began + milliseconds) * 1000)}000`
   const program: OtlpSpan = {
     traceId,

@@ -7,17 +7,21 @@ import type { Trace, TracedCall } from './traced-call.ts'
 export function traceLines({ calls, fault, isDry }: Trace): string[] {
   const lines: string[] = []
   let program = ''
-  const depth = ({ parent }: TracedCall): number => (parent === undefined ? 0 : depth(calls[parent]!) + 1)
-  const children = (of: number | undefined): TracedCall[] => calls.filter(({ parent }) => parent === of)
-  const tell = (call: TracedCall): void => {
+  const children = new Map<number | undefined, TracedCall[]>()
+  for (const call of calls) {
+    const known = children.get(call.parent)
+    if (known === undefined) children.set(call.parent, [call])
+    else known.push(call)
+  }
+  const tell = (call: TracedCall, depth: number): void => {
     const now = call.path.join(' › ')
     if (now !== program) lines.push(now === '' ? '(no program)' : now)
     program = now
-    const indent = '  '.repeat(depth(call) + 1)
+    const indent = '  '.repeat(depth + 1)
     lines.push(indent + headOf(call), ...bodyOf(call).map((line) => `${indent}    ${line}`))
-    for (const inner of children(call.id)) tell(inner)
+    for (const inner of children.get(call.id) ?? []) tell(inner, depth + 1)
   }
-  for (const call of children(undefined)) tell(call)
+  for (const call of children.get(undefined) ?? []) tell(call, 0)
   const own = calls.filter(({ isWrapper }) => !isWrapper)
   const sum = (of: (call: TracedCall) => number | undefined): number =>
     own.reduce((all, call) => all + (of(call) ?? 0), 0)
