@@ -73,6 +73,45 @@ describe('Sampler', () => {
     expect(() => draw(new Sampler({ ...NEUTRAL, accept: () => false }, []), logits)).toThrow(/^accept: .* got none/)
   })
 
+  it('goes on in order where many are refused', () => {
+    // Ids 0 … 11 are refused, the likeliest; of 12, 13, 14 the weights are 4, 2, 1.
+    const logits = [...Array.from({ length: 12 }, (_, i) => 3 + (i % 5) / 4), Math.log(4), Math.log(2), 0]
+    const high = { accept: (id: number) => id >= 12 }
+    const shares = (some: number[]) => [...new Array<number>(12).fill(0), ...some]
+    expectNear(frequencies(logits, high, 8000), shares([4 / 7, 2 / 7, 1 / 7]), 8000)
+    // Under these all twelve come before, and what is left is cut anew: of 4 and 2.
+    expectNear(frequencies(logits, { ...high, topK: 2 }, 8000), shares([2 / 3, 1 / 3, 0]), 8000)
+    expectNear(frequencies(logits, { ...high, topK: 2, topP: 0.6 }, 500), shares([1, 0, 0]), 500)
+    expect(frequencies(logits, { ...high, topK: 1 }, 50)[12]).toBe(1)
+    expect(frequencies(logits, { ...high, topP: 1e-9 }, 50)[12]).toBe(1)
+    expect(frequencies(logits, { ...high, minP: 1 }, 50)[12]).toBe(1)
+    for (const options of [{}, { temperature: 0 }, { topK: 5 }, { topP: 0.5 }, { minP: 0.3 }]) {
+      const asked: number[] = []
+      const none = new Sampler({ ...NEUTRAL, ...options, seed: 1, accept: (id) => asked.push(id) < 0 }, [])
+      expect(() => none.pick(Float32Array.from({ length: 20_000 }, (_, i) => i % 97))).toThrow(/got none/)
+      expect(new Set(asked).size).toBe(20_000)
+      expect([asked.length, none.refused]).toEqual([20_000, 20_000])
+    }
+  })
+
+  it('is greedily the largest that is allowed', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: -5, max: 5, noNaN: true }), { minLength: 1, maxLength: 40 }),
+        fc.infiniteStream(fc.boolean()),
+        (row, coins) => {
+          const allowed = row.map(() => coins.next().value as boolean)
+          const logits = Float32Array.from(row)
+          const wanted = Float32Array.from(logits, (logit, id) => (allowed[id] ? logit : Number.NEGATIVE_INFINITY))
+          const pick = (): number =>
+            new Sampler({ ...NEUTRAL, temperature: 0, accept: (id) => allowed[id]! }, []).pick(logits)
+          if (allowed.includes(true)) expect(pick()).toBe(wanted.indexOf(Math.max(...wanted)))
+          else expect(pick).toThrow(/got none/)
+        },
+      ),
+    )
+  })
+
   it('draws in proportion to the softmax', () => {
     // exp of these are 1, 2, 5: shares 1/8, 2/8, 5/8.
     const logits = [0, Math.log(2), Math.log(5)]

@@ -1,6 +1,6 @@
 // One token from one row of logits: what Transformers' generate() does, in its order: repetition penalty, suppressed tokens, temperature,
 // top-k, top-p, min-p, draw; and what vLLM does besides, in its order: mask and bias before the penalties, the OpenAI API's two behind the
-// first. Works in place on the row and sorts nothing.
+// first. Works in place on the row, and sorts nothing unless many choices are refused.
 // Departs: tokens that are exactly as probable as the last one kept by top-p are kept too, where Transformers decides by id.
 
 import { NonFiniteError, UsageError } from '../errors.ts'
@@ -8,6 +8,7 @@ import type { TokenMask } from '../lm/lm.ts'
 import { NoTokenError } from '../lm/no-token-error.ts'
 import { cutoffByMass, cutoffByRank } from './cutoff.ts'
 import { uniform } from './philox.ts'
+import { restOfRow } from './rest-of-row.ts'
 
 /** See `GenerateOptions`; neutral values are 1, 0, 1, 0, 1, 0 and 0, and temperature 0 takes the largest logit. */
 export interface SamplingOptions {
@@ -31,6 +32,9 @@ export interface SamplingOptions {
 
 /** e⁻³⁰ of the top: a million such tokens together are below the resolution of a float32 sum, so their exp is not worth it. */
 const NEGLIGIBLE = 30
+
+/** Draws at one place that look at the whole row each; behind them it is put in order. */
+const FEW = 8
 
 /** Room for the numbers that a cut reorders; used within one call of `pick`, so all sequences share it. */
 let scratch = new Float32Array(0)
@@ -80,8 +84,8 @@ export class Sampler {
     const isCut = this.#cut(logits)
     for (const [id, bias] of this.#bias) logits[id]! += bias
     this.#penalise(logits)
-    const { accept, temperature } = this.#options
-    for (let draw = 0; ; draw++) {
+    const { accept, temperature, seed } = this.#options
+    for (let draw = 0; draw < FEW; draw++) {
       const best = largest(logits)
       if (logits[best] === Number.NEGATIVE_INFINITY) {
         if (!isCut && draw === 0) throw notFinite(Number.NEGATIVE_INFINITY)
@@ -94,6 +98,11 @@ export class Sampler {
       this.#refused++
       logits[id] = Number.NEGATIVE_INFINITY
     }
+    for (const id of restOfRow(logits, this.#options, (id) => uniform(seed, this.#step, FEW + id))) {
+      if (accept!(id, this.#ids)) return id
+      this.#refused++
+    }
+    throw this.#nothingLeft(true)
   }
 
   /** What `accept` refused so far. */

@@ -60,7 +60,7 @@ export interface GenerateOptions {
   /**
    * Asked of each token that was chosen, with those that were made before it: where it says false, the token is no part of the text, and
    * another is chosen among the rest, as if a mask had left it out, without a call of the model; `topK`, `topP` and `minP` cut what is left
-   * at each choice anew. What it throws ends the continuation; NoTokenError where it refuses all.
+   * anew, at each choice or once what they left is used up. What it throws ends the continuation; NoTokenError where it refuses all.
    */
   accept?: (id: number, tokenIds: readonly number[]) => boolean
   /**
