@@ -1,8 +1,6 @@
 // What is left of a row of logits where several draws were refused: each further draw would look at the whole row, and a place where
 // nothing is allowed would take the square of the vocabulary. Here the row is put in order once.
 
-import type { SamplingOptions } from './sample.ts'
-
 /**
  * The ids whose logit is not −∞, each once, in the order in which they are drawn if all are refused. `random(id)`: numbers in [0, 1).
  * Without top-k, top-p and min-p that is the order of logits with Gumbel's noise (Kool et al. 2019, arXiv:1903.06059), whose first member
@@ -11,7 +9,7 @@ import type { SamplingOptions } from './sample.ts'
  */
 export function* restOfRow(
   logits: Float32Array,
-  { temperature, topK, topP, minP }: Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'minP'>,
+  { temperature, topK, topP, minP }: { temperature: number; topK: number; topP: number; minP: number },
   random: (id: number) => number,
 ): Generator<number, void, undefined> {
   const order = Uint32Array.from(logits.keys()).filter((id) => logits[id] !== Number.NEGATIVE_INFINITY)
