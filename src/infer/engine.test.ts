@@ -162,7 +162,7 @@ describe('Engine', async () => {
   })
 
   it.each<[GenerateRequest, new (message: string) => Error, string]>([
-    [{ ids: [] }, InputError, 'prompt: expected at least one token, got none'],
+    [{ ids: [] }, InputError, 'prompt: expected at least one token, got none. Put a text before what is to be written'],
     [{ ids: [3, 320] }, InputError, 'prompt: expected token ids from 0 to 319, got 320 at 1'],
     [{ ids: new Array(512).fill(1) }, InputError, 'prompt: expected at most 511 tokens'],
     [{ prompt: 'x' }, UnsupportedError, 'text: expected a model with a tokenizer.json'],

@@ -360,7 +360,8 @@ export class Engine implements Lm {
   }
 
   #checkIds(ids: readonly number[], what: string): void {
-    if (ids.length === 0) throw new InputError(`${what}: expected at least one token, got none`)
+    if (ids.length === 0)
+      throw new InputError(`${what}: expected at least one token, got none. Put a text before what is to be written`)
     const wrong = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < this.vocabSize))
     if (wrong === -1) return
     throw new InputError(

@@ -32,7 +32,7 @@ describe('replay', () => {
     const found = await replay(traced, lm)
     expect(found).toEqual({ calls: 3, equal: 3, skipped: 1, isSameRevision: true })
     expect(replayLine(found)).toBe(
-      '3 of 3 calls equal to the bit; 1 of services or without an answer cannot be made again',
+      '3 of 3 calls equal to the bit; 1 of services, held to what is not on record, or without an answer cannot be made again',
     )
   })
   it('tells the first difference', async () => {

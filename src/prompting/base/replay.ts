@@ -1,9 +1,11 @@
 // The calls of a trace once more, on a model in this process: the same tokens, to the bit, or where the first one differs.
 
 import { UsageError } from '../../errors.ts'
-import type { Lm } from '../../lm/lm.ts'
+import { collect, type GenerateRequest, type Lm } from '../../lm/lm.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import { collectAnswer } from './collect-answer.ts'
+import { generateWhere } from './eager.ts'
+import { isRunningText } from './is-running-text.ts'
 import { localModel } from './local-model.ts'
 import type { ModelPiece } from './model-call.ts'
 import type { Trace, TracedCall } from './traced-call.ts'
@@ -36,7 +38,7 @@ export interface Replayed {
   /** Calls that were made again. */
   calls: number
   equal: number
-  /** Calls that cannot be made again: of services, and those that failed before an answer. */
+  /** Calls that cannot be made again: of services, those held to functions that are not on record, and those that failed before an answer. */
   skipped: number
   /** The first call that went another way. */
   difference?: ReplayDifference
@@ -64,7 +66,9 @@ export async function replay(trace: Trace, lm: Lm, options: ReplayOptions = {}):
   if (!(Number.isInteger(concurrency) && concurrency >= 1))
     throw new UsageError(`concurrency: expected a whole number of at least 1, got ${concurrency}`)
   const own = trace.calls.filter(({ isWrapper, model: name }) => !isWrapper && (model === undefined || name === model))
-  const made = own.filter(({ ids, answer, scores }) => ids !== undefined && (answer ?? scores) !== undefined)
+  const made = own.filter(
+    (call) => call.ids !== undefined && (call.answer ?? call.scores) !== undefined && isOnRecord(call),
+  )
   const revisions = made.map(({ setup }) => setup?.revision)
   const other = revisions.find((revision) => revision !== undefined && revision !== lm.info?.revision)
   if (other !== undefined && lm.info?.revision !== undefined && !anyRevision)
@@ -90,13 +94,23 @@ export async function replay(trace: Trace, lm: Lm, options: ReplayOptions = {}):
   }
 }
 
+/** Whether all that an answer was held to is there: files have the names of conditions, not what they ask; of a choice not how it was asked. */
+function isOnRecord(call: TracedCall): boolean {
+  const { where = [] } = call.call
+  if (where.some(({ check }) => typeof check !== 'function')) return false
+  if (!isRunningText(call)) return true
+  return (
+    call.answer !== undefined && !(call.notes ?? []).some(({ by, where }) => by === 'script' && where !== undefined)
+  )
+}
+
 async function differenceOf(
-  { id: call, setup, call: asked, ids, answer, scores }: TracedCall,
+  traced: TracedCall,
   lm: Lm,
   signal: AbortSignal | undefined,
 ): Promise<ReplayDifference | undefined> {
+  const { id: call, setup, call: asked, ids, answer, scores } = traced
   const { provider: _, revision: __, ...common } = setup ?? {}
-  const model = localModel(lm, common)
   const again = { ...asked, ...(signal !== undefined && { signal }) }
   const found = (of: ReplayDifference['of'], recorded: readonly number[], replayed: readonly number[]) => {
     const length = Math.max(recorded.length, replayed.length)
@@ -105,6 +119,30 @@ async function differenceOf(
         return { call, of, at, recorded: recorded[at], replayed: replayed[at] }
     return undefined
   }
+  if (isRunningText(traced)) {
+    const {
+      messages: _messages,
+      where = [],
+      maxTokens,
+      drawnSeed: _drawn,
+      continueFinalMessage: _goesOn,
+      ...how
+    } = again
+    const request: GenerateRequest = {
+      ids: [...ids!],
+      ...how,
+      ...(common.adapter !== undefined && { adapter: common.adapter }),
+      ...(maxTokens !== undefined && { maxNewTokens: maxTokens }),
+      logprobs: answer!.logprobs !== undefined,
+    }
+    const made = await (where.length > 0 ? generateWhere(lm, request, where) : collect(lm.generate(request)))
+    const most = answer!.finishReason === 'aborted' ? answer!.tokenIds.length : undefined
+    return (
+      found('answer', answer!.tokenIds, made.tokenIds.slice(0, most)) ??
+      found('logprobs', probabilities(answer!), probabilities(made).slice(0, most))
+    )
+  }
+  const model = localModel(lm, common)
   const prompt = found('prompt', ids!, model.read!(again).ids!)
   if (prompt !== undefined) return prompt
   if (answer === undefined)
@@ -144,7 +182,10 @@ async function* firstOf(
 
 /** A replay in a line. */
 export function replayLine({ calls, equal, skipped, difference, isSameRevision }: Replayed): string {
-  const left = skipped > 0 ? `; ${skipped} of services or without an answer cannot be made again` : ''
+  const left =
+    skipped > 0
+      ? `; ${skipped} of services, held to what is not on record, or without an answer cannot be made again`
+      : ''
   const version = isSameRevision ? '' : '; whether it is the same version of the model is not on record'
   if (difference === undefined) return `${equal} of ${calls} calls equal to the bit${left}${version}`
   const { call, of, at, recorded = 'nothing', replayed = 'nothing' } = difference

@@ -1,6 +1,7 @@
 // A trace for people: a line or two for each call, indented below the wrapper that made it, under the programs that it was made in.
 
 import { counted } from '../../report/amounts.ts'
+import { isText } from './is-running-text.ts'
 import type { Trace, TracedCall } from './traced-call.ts'
 
 /** The lines of a trace. */
@@ -52,11 +53,11 @@ function headOf({ id, model, isWrapper, call, answer, ids, took, cost, setup }: 
   ].join(', ')
 }
 
-function bodyOf({ call, answer, scores, fault, again, notes = [] }: TracedCall): string[] {
+function bodyOf({ call, text, answer, scores, fault, again, notes = [] }: TracedCall): string[] {
   const last = call.messages.at(-1)
   const content = typeof last?.content === 'string' ? last.content : JSON.stringify(last?.content)
   return [
-    `< ${last?.role ?? ''}: ${brief(content ?? '')}`,
+    isText(call.messages) ? `< text: ${end(text ?? content ?? '')}` : `< ${last?.role ?? ''}: ${brief(content ?? '')}`,
     ...(answer === undefined ? [] : [`> ${brief(answer.text)}`]),
     ...(answer?.toolCalls ?? []).map(({ name, arguments: given }) => `> ${name}(${brief(given)})`),
     ...(scores === undefined ? [] : [`> ${JSON.stringify(scores)}`]),
@@ -67,6 +68,11 @@ function bodyOf({ call, answer, scores, fault, again, notes = [] }: TracedCall):
 }
 
 const MOST = 100
+/** Of a text that a model goes on with, what it was given last. */
+const end = (text: string): string => {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > MOST ? `…${line.slice(-MOST)}` : line
+}
 const brief = (text: string): string => {
   const line = text.replaceAll(/\s+/g, ' ').trim()
   return line.length > MOST ? `${line.slice(0, MOST)}…` : line

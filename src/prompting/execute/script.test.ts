@@ -211,7 +211,11 @@ assistant "Say: [second]"`).run(lm, { name: 'Ada' })
     const { lm, asked } = answering({})
     const run = (text: string, variables: Record<string, unknown>) => script(text, { name: 'a.ps' }).run(lm, variables)
     const cases: [string, Record<string, unknown>, RegExp][] = [
-      ['"[x]{name}"', {}, /^a\.ps:1:6: expected a variable 'name', got none\. Give name$/],
+      [
+        '"[x]{name}"',
+        {},
+        /^a\.ps:1:6: expected a variable 'name', got none\. Give name \(on the command line, --var name=VALUE\)$/,
+      ],
       ['"[stars: int]{star}"', {}, /Did you mean 'stars'\?$/],
       ['"[x]{review}"', { reveiw: 'a' }, /Did you mean 'reveiw'\?$/],
       ['"[x]"', { x: 'a' }, /^variables: expected none, got 'x', which is a hole in a\.ps$/],

@@ -221,8 +221,12 @@ export class Session {
   }
 
   #asBackend() {
-    const { name = this.lm.info?.name ?? 'model' } = this.#options
-    return { name, read: () => ({ text: this.text, ids: [...this.ids] }) }
+    const { name = this.lm.info?.name ?? 'model', adapter } = this.#options
+    return {
+      name,
+      ...(adapter !== undefined && { setup: { adapter } }),
+      read: () => ({ text: this.text, ids: [...this.ids] }),
+    }
   }
 
   #recorded(call: ModelCall, generate: () => Promise<Generation>): Promise<ChatAnswer> {

@@ -20,7 +20,9 @@ export function readVariables(
   const unused = Object.keys(given).filter((name) => !wanted.has(name))
   const missing = [...wanted].filter(([name, { isOptional }]) => !isOptional && !Object.hasOwn(given, name))
   if (missing.length > 0) {
-    const known = [...unused, ...checked.names.keys()]
+    // A name that the script declares is not misspelt in it; one that it only reads may be.
+    const knownFor = (name: string): string[] =>
+      checked.names.get(name)?.kind === 'input' ? unused : [...unused, ...checked.names.keys()]
     throw new ScriptError(
       source.name,
       missing.map(([name, { at }]) =>
@@ -30,8 +32,8 @@ export function readVariables(
           `expected a variable '${name}', got none.${
             didYouMean(
               name,
-              known.filter((other) => other !== name),
-            ) || ` Give ${name}`
+              knownFor(name).filter((other) => other !== name),
+            ) || ` Give ${name} (on the command line, --var ${name}=VALUE)`
           }`,
         ),
       ),

@@ -126,7 +126,7 @@ class Runner implements Scope {
       if (++this.#steps > this.#with.maxSteps)
         this.#fail(
           statement.at,
-          `expected at most ${this.#with.maxSteps} steps, got more. Make loops shorter, or give more maxSteps`,
+          `expected at most ${this.#with.maxSteps} steps, got more. Make loops shorter, or allow more (maxSteps, --max-steps)`,
         )
       this.#with.signal?.throwIfAborted()
       if (yield* this.#statement(statement)) return true

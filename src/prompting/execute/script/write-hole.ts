@@ -64,7 +64,11 @@ export function runningText(lm: Lm, choice: LmSessionOptions = {}): HoleWriter {
         note('script', { hole: name, ...(constraints.length > 0 && { where: constraints.map((one) => one.name) }) })
         return isDryRun() ? madeUp(lead + exampleText(name, rules)) : generated(lm, request, constraints)
       },
-      { name: lm.info?.name ?? 'model', read: () => ({ ids: lm.encode(prompt), ...textOf(lm, prompt) }) },
+      {
+        name: lm.info?.name ?? 'model',
+        ...(choice.adapter !== undefined && { setup: { adapter: choice.adapter } }),
+        read: () => ({ ids: lm.encode(prompt), ...textOf(lm, prompt) }),
+      },
       call,
     )
     let text = ''
