@@ -79,6 +79,21 @@ describe('anneal prompt', async () => {
     expect((await anneal(EXAMPLE, ...words)).out).toBe(`${text}\n`)
   }, 60_000)
 
+  it('writes the trace of what was asked until it is stopped', async () => {
+    const trace = join(directory, 'stopped.jsonl')
+    const endless = write('endless.ps', 'repeat 1000:\n  "Once [x]\\n"')
+    const onListener = (name: string | symbol): void => {
+      if (name === 'SIGINT') setTimeout(() => process.emit('SIGINT', 'SIGINT'), 5)
+    }
+    process.on('newListener', onListener)
+    const run = anneal(endless, '--model', directory, '--seed', '1', '--trace', trace)
+    const { code, err } = await run
+    process.off('newListener', onListener)
+    expect(code).toBe(130)
+    expect(err).toMatch(/^SIGINT: ending the call and writing the trace/)
+    expect(readFileSync(trace, 'utf8')).toMatch(/^\{/)
+  }, 60_000)
+
   it('checks everything before a model is loaded, and shows where', async () => {
     const file = write('wrong.ps', '"Name: {nmae}\\n"\n"[x: it]"\n')
     expect(await anneal(file, '--model', 'nowhere')).toEqual({

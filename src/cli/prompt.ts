@@ -11,6 +11,7 @@ import { MODEL_OPTIONS } from './lm-options.ts'
 import { openWriter } from './open-lm.ts'
 import type { Output } from './output.ts'
 import { readInput } from './read-input.ts'
+import { stopOnSignals } from './stop-on-signals.ts'
 
 const { required: _, ...model } = MODEL_OPTIONS.model
 
@@ -43,6 +44,7 @@ export const command: Command = defineCommand({
   run: async ({ positionals, options, output }) => {
     const [file] = positionals as [string]
     const { script, ScriptError } = await import('../prompting/index.ts')
+    const stop = stopOnSignals(output, `ending the call${options.trace === undefined ? '' : ' and writing the trace'}`)
     try {
       const program = script(await readInput(file), { name: file === '-' ? 'standard input' : file })
       const variables = await variablesOf(options)
@@ -51,13 +53,19 @@ export const command: Command = defineCommand({
       const run: ScriptOptions = {
         ...(options.seed !== undefined && { seed: options.seed }),
         ...(options.maxSteps !== undefined && { maxSteps: options.maxSteps }),
+        signal: stop.signal,
       }
       program.check(variables) // whatever is wrong with them is said before a model is loaded
-      await runScript(program, await askedOf(options, output), variables, run, options, output)
+      const asked = await askedOf(options, output)
+      stop.listen()
+      await runScript(program, asked, variables, run, options, output)
       return 0
     } catch (error) {
+      if (stop.code !== undefined && stop.signal.aborted) return stop.code
       if (!(error instanceof ScriptError)) throw error
       return tellFaults(error, file === '-' ? 'standard input' : file, output)
+    } finally {
+      stop.release()
     }
   },
 })
