@@ -40,6 +40,7 @@ describe('anneal trace', async () => {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as unknown)
+    expect(err).toMatch(/sft\.jsonl: 1 row of \d calls: what failed, was refused or cut at maxTokens is left out/)
     expect(rows('sft.jsonl')).toMatchObject([{ messages: [{ content: 'Say.' }, { content: '4' }] }])
     expect(rows('dpo.jsonl')).toMatchObject([{ rejected: [{ content: '1' }] }])
     expect(rows('otlp.json')).toMatchObject([{ resourceSpans: [{}] }])

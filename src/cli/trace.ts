@@ -44,7 +44,12 @@ export const command: Command = defineCommand({
     if (sft !== undefined) {
       const rows = exportTrace(trace, 'sft')
       saveLines(sft, '--sft', rows)
-      output.note(`${sft}: ${counted(rows.length, 'row')}`)
+      const calls = trace.calls.filter(({ isWrapper }) => !isWrapper).length
+      const left =
+        rows.length < calls
+          ? ` of ${counted(calls, 'call')}: what failed, was refused or cut at maxTokens is left out, and a conversation that goes on is one row`
+          : ''
+      output.note(`${sft}: ${counted(rows.length, 'row')}${left}`)
     }
     if (dpo !== undefined) {
       const rows = exportTrace(trace, 'dpo')
