@@ -37,7 +37,7 @@ export const command: Command = defineCommand({
     threads: MODEL_OPTIONS.threads,
   },
   examples: [
-    "prompt examples/review.ps --model runs/tiny --var review=cold",
+    'prompt examples/review.ps --model runs/tiny --var review=cold',
     'prompt review.ps --model runs/tiny --vars reviews.json --json --trace calls.jsonl',
     'prompt review.ps --dry-run --var review=x',
   ],
