@@ -31,7 +31,7 @@ export async function readServices(path: string): Promise<ServicesFile> {
   } catch (cause) {
     if (hasCode(cause, 'ERR_UNKNOWN_FILE_EXTENSION'))
       throw new InputError(
-        `${path}: expected .mjs or .js, got ${extname(path)}, which Node ${process.versions.node} does not read. Compile it, or run with NODE_OPTIONS="--import tsx"`,
+        `${path}: expected .mjs or .js, got ${extname(path)}, which Node ${process.versions.node} does not read. Compile it, or run with NODE_OPTIONS=--import=tsx`,
         { cause },
       )
     throw new InputError(`${path}: expected a module that can be loaded, got an error: ${messageOf(cause)}`, { cause })
