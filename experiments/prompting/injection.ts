@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { collectChat } from '../../src/chat/answer.ts'
+import { shareOf } from '../../src/methods/sande/interval.ts'
 import { attemptOf } from '../../src/prompting/execute/rules/no-injection.ts'
 import { type GuardOptions, guard, type Model, quote, rule, rules } from '../../src/prompting/index.ts'
 import type { ChatMessage } from '../../src/text/chat-template.ts'
@@ -23,7 +24,6 @@ import {
   victim,
 } from './attacks.ts'
 import { structuralAttacks } from './structural.ts'
-import { wilson } from './wilson.ts'
 
 /** How a program puts its prompt, and what is around its model. */
 interface Layer {
@@ -86,7 +86,10 @@ interface Share {
   all: number
   interval: [number, number]
 }
-const share = (hits: number, all: number): Share => ({ hits, all, interval: wilson(hits, all) })
+const share = (hits: number, all: number): Share => {
+  const { low, high } = shareOf(hits, all)
+  return { hits, all, interval: [low, high] }
+}
 const percent = (x: number): string => `${(100 * x).toFixed(x < 0.01 && x > 0 ? 2 : 0)}`
 const told = ({ hits, all, interval: [low, high] }: Share): string =>
   `${hits}/${all} (${percent(low)}–${percent(high)} %)`

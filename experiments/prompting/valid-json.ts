@@ -8,12 +8,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { InputError } from '../../src/errors.ts'
+import { shareOf } from '../../src/methods/sande/interval.ts'
 import { modelOf } from '../../src/prompting/base/index.ts'
 import { AnswerError, localModel, type Model } from '../../src/prompting/index.ts'
 import { loadLm } from '../../src/run/load-lm.ts'
 import { machineFor } from '../setting/results.ts'
 import { markdownTable } from '../setting/statistics.ts'
-import { wilson } from './wilson.ts'
 import { withTemplate } from './with-template.ts'
 
 interface Tree {
@@ -143,7 +143,8 @@ if (import.meta.url === `file://${process.argv[1]}`) {
       fits: sum(({ fits }) => fits),
     }
     const told = (hits: number, all: number): string => {
-      const [low, high] = wilson(hits, all).map((x) => (100 * x).toFixed(1))
+      const share = shareOf(hits, all)
+      const [low, high] = [share.low, share.high].map((x) => (100 * x).toFixed(1))
       return `${hits} (${((100 * hits) / all).toFixed(1)} %, 95 % ${low}–${high})`
     }
     const table = markdownTable(

@@ -1,6 +1,6 @@
 // Adds to an index on disk and takes away from it. Nothing that is there changes: new documents are a new segment, removed ones a list, and
 // the manifest, replaced at last, makes both count.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError, UsageError } from '../../errors.ts'
 import { takeOutputDirectory } from '../../files/output-directory.ts'
@@ -23,14 +23,8 @@ import {
 import { mergedContent } from './merge-segments.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { type SegmentContent, writeSegment } from './segment-writer.ts'
-import {
-  checkEmbedder,
-  type IndexEmbedder,
-  type IndexOptions,
-  type IndexSettings,
-  settingsOf,
-  tokenizeOf,
-} from './settings.ts'
+import { type IndexEmbedder, type IndexOptions, type IndexSettings, tokenizeOf } from './settings.ts'
+import { startingManifest } from './starting-manifest.ts'
 
 /** A document as it is added. `vector`: where it has one already; without it the embedder makes one. */
 export interface NewDocument extends RetrievalDocument {
@@ -85,42 +79,6 @@ interface Buffered {
  */
 export function writeIndex(directory: string, options: WriteIndexOptions = {}, watch: Watch = {}): IndexWriter {
   return IndexWriter.open(directory, options, watch)
-}
-
-function startingManifest(directory: string, options: WriteIndexOptions): Manifest {
-  const isThere = existsSync(join(directory, MANIFEST))
-  if (!isThere) {
-    const strange = readdirSync(directory).find(
-      (name) => !/^\.|^quarantine\.jsonl$|^(?:segment|removed)-\d+\.bin$/.test(name),
-    )
-    if (strange !== undefined)
-      throw new UsageError(
-        `directory: expected an index or an empty folder, got ${directory} with ${strange} in it. Choose another one`,
-      )
-  }
-  const before = isThere ? readManifest(directory) : undefined
-  if (before === undefined || options.overwrite === true) {
-    const { generation = 0, next = 0 } = before ?? {}
-    return { generation, next, documents: 0, withWords: 0, tokens: 0, settings: settingsOf(options), segments: [] }
-  }
-  checkSame(before.settings, options, directory)
-  return before
-}
-
-/** UsageError where options that were given are not those that the index has. */
-function checkSame(kept: IndexSettings, options: IndexOptions, directory: string): void {
-  const wanted = settingsOf(options)
-  if (options.bm25 !== undefined && JSON.stringify(wanted.bm25) !== JSON.stringify(kept.bm25))
-    throw new UsageError(
-      `bm25: expected ${JSON.stringify(kept.bm25)}, with which ${directory} was made, got ${JSON.stringify(wanted.bm25)}. Leave it out`,
-    )
-  if (options.embedder !== undefined) checkEmbedder(kept, options.embedder, directory)
-  for (const [name, given, has] of [
-    ['metric', options.metric, kept.embedding?.metric],
-    ['vectors', options.vectors, kept.embedding?.type],
-  ] as const)
-    if (given !== undefined && has !== undefined && given !== has)
-      throw new UsageError(`${name}: expected ${has}, with which ${directory} was made, got ${given}. Leave it out`)
 }
 
 /** The one who writes an index; `writeIndex` opens it. What is not committed is as if it had never been. */
