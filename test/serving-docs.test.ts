@@ -56,8 +56,9 @@ it.each(blocks('ts').map((program, i) => [/from '(?!zod)([\w@/-]+)'/.exec(progra
   async (_, program, i) => {
     const file = join(folder, `program-${i}.mts`)
     writeFileSync(file, program.replaceAll('http://127.0.0.1:8080', one.url))
-    const run = promisify(execFile)(process.execPath, ['--import', 'tsx', file], { cwd: folder })
-    expect((await run).stdout).toMatch(/\S/)
+    // What the small model says differs between processors, and may be an empty name. The AI SDK writes what fails to stderr.
+    const { stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], { cwd: folder })
+    expect(stderr).toBe('')
   },
 )
 

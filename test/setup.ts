@@ -14,3 +14,7 @@ process.env.HF_HOME = join(tmpdir(), 'anneal-no-hub')
 const { testPath } = expect.getState()
 const usesProperties = testPath !== undefined && /from 'fast-check'/.test(readFileSync(testPath, 'utf8'))
 if (usesProperties && process.env.ANNEAL_LONG !== '1') (await import('fast-check')).configureGlobal({ seed: 1 })
+
+// Whether a shell wants colours decides no test: those that are about them pass an environment of their own.
+delete process.env.NO_COLOR
+delete process.env.FORCE_COLOR

@@ -18,6 +18,8 @@ export interface Output {
   readonly stderr: TextStream
   /** Colours of standard error, for text that is printable already. */
   readonly paint: Paint
+  /** Colours of standard output. */
+  readonly paintResult: Paint
   /** A line for people, on standard error. */
   note(line: string, look?: Look): void
   /** A result as text, on standard output; nothing with `--json`. */
@@ -41,6 +43,7 @@ export function createOutput(
     stdout,
     stderr,
     paint,
+    paintResult: paintFor(stdout, environment),
     note: (line, look) => void stderr.write(`${shown(line, look)}\n`),
     result: (text) => void (isJson || stdout.write(printable(text.endsWith('\n') ? text : `${text}\n`))),
     emit: (value) => void (isJson && stdout.write(`${JSON.stringify(value, jsonValue)}\n`)),

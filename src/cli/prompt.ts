@@ -5,7 +5,6 @@ import type { Lm } from '../lm/lm.ts'
 import { printable } from '../printable.ts'
 import type { Model, Script, ScriptError, ScriptOptions, ScriptResult } from '../prompting/index.ts'
 import { counted } from '../report/amounts.ts'
-import { type Paint, paintFor } from './colour.ts'
 import { type Command, defineCommand, type OptionValues } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import { openWriter } from './open-lm.ts'
@@ -80,13 +79,12 @@ export async function runScript(
   output: Output,
 ): Promise<void> {
   const { dryRun, trace } = await import('../prompting/index.ts')
-  const paint = paintFor(output.stdout)
   const work = async (): Promise<ScriptResult> => {
     const pieces = program.stream(asked, variables, run)
     for (let isFirst = true; ; isFirst = false) {
       const next = await pieces.next()
       if (next.done === true) return next.value
-      if (!output.isJson) writePiece(next.value, output, paint, isFirst)
+      if (!output.isJson) writePiece(next.value, output, isFirst)
     }
   }
   const { value: result, calls } = isDry ? await dryRun(work) : await trace(work, file === undefined ? {} : { file })
@@ -104,8 +102,7 @@ export async function runScript(
 
 function writePiece(
   { text, hole, role }: { text: string; hole?: string; role?: string },
-  { stdout }: Output,
-  paint: Paint,
+  { stdout, paintResult: paint }: Output,
   isFirst: boolean,
 ): void {
   const shown = stdout.isTTY ? printable(text) : text
