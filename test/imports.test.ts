@@ -16,6 +16,7 @@ const FLOORS = [
   ['data', 'lm'],
   ['eval', 'chat', 'retrieve'],
   ['serve', 'ai-sdk', 'prompting'],
+  ['synth'],
   ['torch'],
   ['nn'],
   ['model'],
