@@ -15,8 +15,8 @@ export const command: Command = defineCommand({
     embed: { kind: 'text', value: 'MODEL', summary: 'the encoder of the index, where it was moved' },
   },
   examples: ['index add faq.index --data new.jsonl'],
-  run: async ({ positionals, options, output }) => {
+  run: async ({ positionals, options, output, given }) => {
     const { addToIndex } = await import('../run/retrieve/build-index.ts')
-    await reportEvents(addToIndex(positionals[0]!, { ...indexData(options), embed: options.embed }), output)
+    await reportEvents(addToIndex(positionals[0]!, { ...indexData(options, given), embed: options.embed }), output)
   },
 })

@@ -22,6 +22,12 @@ export const command: Command = defineCommand({
       value: 'MODEL',
       summary: 'an encoder, by directory or name on the hub (default: words alone)',
     },
+    passages: {
+      kind: 'integer',
+      value: 'N',
+      summary: 'cut documents into passages of so many characters at most (default: not)',
+      min: 1,
+    },
     'query-prefix': { kind: 'text', value: 'TEXT', summary: 'what the model wants before a query, such as "query: "' },
     'document-prefix': { kind: 'text', value: 'TEXT', summary: 'what it wants before a document, such as "passage: "' },
     vectors: {
@@ -50,16 +56,19 @@ export const command: Command = defineCommand({
   },
   examples: [
     'index build faq.index --data faq.jsonl',
+    'index build handbook.index --data handbook/ --passages 1000',
     'index build wiki.index --data wiki/ --embed models/e5 --query-prefix "query: "',
   ],
   run: async ({ positionals, options, output, given }) => {
     const { buildIndex } = await import('../run/retrieve/build-index.ts')
-    const { embed, queryPrefix, documentPrefix, vectors, metric, variant, k1, b, cjk, stopWord, overwrite } = options
+    const { embed, passages, queryPrefix, documentPrefix, vectors, metric, variant, k1, b, cjk, stopWord, overwrite } =
+      options
     await reportEvents(
       buildIndex({
         out: positionals[0]!,
-        ...indexData(options),
+        ...indexData(options, given),
         embed,
+        passages,
         queryPrefix,
         documentPrefix,
         ...(given.has('vectors') && { vectors: vectors as 'int8' | 'f32' }),

@@ -24,22 +24,27 @@ export const INDEX_DATA_OPTIONS = {
 } as const
 
 /** What they say, as `buildIndex` and `addToIndex` take it. */
-export function indexData(options: {
-  data: string[]
-  idColumn: string
-  metaColumn: string[]
-  textColumn: string
-  maxBadFraction: number
-  device: string
-}): {
+export function indexData(
+  options: {
+    data: string[]
+    idColumn: string
+    metaColumn: string[]
+    textColumn: string
+    maxBadFraction: number
+    device: string
+  },
+  given: ReadonlySet<string>,
+): {
   data: string[]
   idKey: string
   metaKeys: string[] | undefined
-  textKey: string
+  textKey: string | undefined
   maxBadFraction: number
   device: 'auto'
 } {
-  const { data, idColumn: idKey, metaColumn, textColumn: textKey, maxBadFraction, device } = options
+  const { data, idColumn: idKey, metaColumn, textColumn, maxBadFraction, device } = options
   const metaKeys = metaColumn.length === 0 ? undefined : metaColumn
+  // Tables without a field `text` are read whole, unless a field was asked for by name.
+  const textKey = given.has('text-column') ? textColumn : undefined
   return { data, idKey, metaKeys, textKey, maxBadFraction, device: device as 'auto' }
 }

@@ -5,8 +5,6 @@ import { type Command, defineCommand } from './command.ts'
 import { MODEL_OPTIONS } from './lm-options.ts'
 import { sevenDigits } from './write-reply.ts'
 
-const SHOWN_CHARACTERS = 100
-
 export const command: Command = defineCommand({
   summary: 'search an index by words, by vectors or by both',
   positionals: { name: 'DIR QUERY', summary: 'an index, and what is searched for', min: 2, max: 2 },
@@ -29,9 +27,14 @@ export const command: Command = defineCommand({
     const hits = await (by === 'words' && rerank === undefined
       ? byWords(directory, query, k)
       : byModels(directory, query, { k, by, embed, rerank, device: device as 'auto' }))
+    const [{ snippet }, { tokenizer }] = [
+      await import('../retrieve/snippet.ts'),
+      await import('../retrieve/tokenize.ts'),
+    ]
+    const words = tokenizer()
     for (const { score, ...document } of hits) {
       output.emit({ score: sevenDigits(score), ...document })
-      output.result(`${score.toFixed(4)}  ${document.id}  ${shortened(document.text)}`)
+      output.result(`${score.toFixed(4)}  ${document.id}  ${snippet(document.text, query, words)}`)
     }
     if (hits.length === 0) output.note('nothing found')
   },
@@ -51,11 +54,4 @@ async function byWords(directory: string, query: string, k: number): Promise<Hit
 async function byModels(directory: string, query: string, options: AskIndexOptions): Promise<Hit[]> {
   const { askIndex } = await import('../run/retrieve/ask-index.ts')
   return askIndex(directory, query, options)
-}
-
-function shortened(text: string): string {
-  const characters = [...text.slice(0, 4 * SHOWN_CHARACTERS).replaceAll(/\s+/g, ' ')]
-  return characters.length <= SHOWN_CHARACTERS
-    ? characters.join('')
-    : `${characters.slice(0, SHOWN_CHARACTERS).join('')}…`
 }

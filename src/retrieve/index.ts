@@ -6,6 +6,7 @@ export { type FlatVectorOptions, FlatVectors, type VectorHit } from './flat-vect
 export { type FuseOptions, fuse, type Ranked } from './fuse.ts'
 export { meanMetrics, type RankingMetrics, rankingMetrics } from './metrics.ts'
 export { rerank, type ScoreDocuments } from './rerank.ts'
+export { snippet } from './snippet.ts'
 export {
   type AddCounts,
   type IndexWriter,

@@ -20,6 +20,8 @@ export interface ReadOptions extends Omit<DocumentOptions, 'pages' | 'mayBeEmpty
 export interface Documents extends AsyncIterable<Document> {
   /** What was met until now: files that are left out and why, bad lines, surprising names. `onNotice` hears of it at once. */
   readonly notices: readonly string[]
+  /** Lines until now that could not be read: they are left out. */
+  readonly bad: number
 }
 
 const OPTIONS: Readonly<Record<keyof ReadOptions, true>> = {
@@ -57,15 +59,19 @@ export function readDocuments(paths: string | readonly string[], options: ReadOp
     options.onNotice?.(message)
   }
   let isStarted = false
+  const count = { bad: () => 0 }
   return {
     notices,
+    get bad() {
+      return count.bad()
+    },
     [Symbol.asyncIterator]: () => {
       if (isStarted)
         throw new UsageError(
           'readDocuments: expected to be read once, got a second reading. Call it again, or keep a list',
         )
       isStarted = true
-      return stream(typeof paths === 'string' ? [paths] : paths, options, notice)
+      return stream(typeof paths === 'string' ? [paths] : paths, options, count, notice)
     },
   }
 }
@@ -73,19 +79,21 @@ export function readDocuments(paths: string | readonly string[], options: ReadOp
 async function* stream(
   paths: readonly string[],
   options: ReadOptions,
+  count: { bad: () => number },
   notice: (message: string) => void,
 ): AsyncGenerator<Document, void, undefined> {
-  let count = 0
-  for await (const document of documentsOf(planOf(paths, options.extensions, notice), options, notice)) {
-    count++
+  let isEmpty = true
+  for await (const document of documentsOf(planOf(paths, options.extensions, notice), options, count, notice)) {
+    isEmpty = false
     yield document
   }
-  if (count === 0) throw new InputError(`documents in ${paths.join(', ')}: expected at least one, got none`)
+  if (isEmpty) throw new InputError(`documents in ${paths.join(', ')}: expected at least one, got none`)
 }
 
 async function* documentsOf(
   { sources, media, named }: Plan,
   options: ReadOptions,
+  count: { bad: () => number },
   notice: (message: string) => void,
 ): AsyncGenerator<Document, void, undefined> {
   const { maxPdfBytes = 256 * MiB, ...rest } = options
@@ -110,13 +118,16 @@ async function* documentsOf(
   let at = 0
   // Tables of one's own have columns of all kinds; where a field was asked for by name, one without it is a mistake.
   const how = { ...rest, wholeRows: rest.textKey === undefined, pages: true, mayBeEmpty: true, onNotice: notice }
-  if (rows.length > 0)
-    for await (const row of readSources(rows, how)) {
+  if (rows.length > 0) {
+    const reading = readSources(rows, how)
+    count.bad = () => reading.report.bad
+    for await (const row of reading) {
       const place = places.get(row.id.file)!
       yield* ours(at, place)
       at = place
       yield* belonging(media.get(row.id.file), documentOf(row))
     }
+  }
   yield* ours(at, sources.length)
 }
 
@@ -124,6 +135,9 @@ async function* pagesOf(file: string, maxBytes: number, notice: (message: string
   for await (const { text, page, pages } of readPdf(file, { maxBytes, notice }))
     yield { id: `${file}@${page}`, text, meta: { file, page, pages } }
 }
+
+/** What is listed in folders besides what `anneal/data` reads. */
+export const MORE_FILES: readonly string[] = ['.pdf', ...SUBTITLES, ...MEDIA]
 
 const isOurs = (file: string): boolean => ['.pdf', ...SUBTITLES].includes(extensionOf(file))
 
@@ -146,7 +160,7 @@ function planOf(
   const named = new Set<string>()
   const mute: string[] = []
   for (const path of paths) {
-    const files = listFiles([path], extensions, notice, true, ['.pdf', ...SUBTITLES, ...MEDIA])
+    const files = listFiles([path], extensions, notice, true, MORE_FILES)
     if (files.length === 1 && files[0] === path) named.add(path)
     for (const file of files) {
       if (!MEDIA.includes(extensionOf(file))) {

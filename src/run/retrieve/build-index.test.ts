@@ -82,6 +82,46 @@ describe('buildIndex', () => {
     await expect(resultOf(addToIndex(folder, { data: [data] }))).rejects.toThrow('expected an index, got no index.json')
   })
 
+  it('reads tables, pages and texts, and names them so that people find them', async () => {
+    writeFileSync(join(folder, 'a.csv'), 'question,answer\nWho?,Me\n')
+    writeFileSync(join(folder, 'b.html'), '<html><body><p>A page about cows</p></body></html>')
+    writeFileSync(join(folder, 'c.md'), '# Dogs\n\nThey bark.\n')
+    await build({ data: ['a.csv', 'b.html', 'c.md'].map((name) => join(folder, name)) })
+    const index = openIndex(out)
+    const found = [...index.documents()].map(({ id, text }) => [id.slice(folder.length + 1), text.trim()])
+    index.close()
+    expect(found).toEqual([
+      ['a.csv:2', 'question: Who?\nanswer: Me'],
+      ['b.html', 'A page about cows'],
+      ['c.md', '# Dogs\n\nThey bark.'],
+    ])
+  })
+
+  it('cuts into passages, and takes away those that a document has no longer', async () => {
+    const ids = (): string[] => {
+      const index = openIndex(out)
+      const found = [...index.documents()].map(
+        ({ id, text, meta }) => `${id} ${meta!.start}-${meta!.end} ${text.trim()}`,
+      )
+      index.close()
+      return found.sort()
+    }
+    rows({ id: 'a', text: 'One cat here.\n\nTwo cats there.\n\nNo cat.' }, { id: 'b', text: 'A dog.' })
+    await build({ passages: 20 })
+    expect(ids()).toEqual([
+      'a#1 0-15 One cat here.',
+      'a#2 15-32 Two cats there.',
+      'a#3 32-39 No cat.',
+      'b#1 0-6 A dog.',
+    ])
+    rows({ id: 'a', text: 'A cow.' })
+    expect(await resultOf(addToIndex(out, { data: [data] }))).toMatchObject({ documents: 2, replaced: 1 })
+    expect(ids()).toEqual(['a#1 0-6 A cow.', 'b#1 0-6 A dog.'])
+    rows({ id: 'a', text: 'One cat here.\n\nTwo cats there.' }, { id: 'a', text: 'A hen.' }, { id: 'c', text: ' ' })
+    await resultOf(addToIndex(out, { data: [data] }))
+    expect(ids()).toEqual(['a#1 0-6 A hen.', 'b#1 0-6 A dog.'])
+  })
+
   it('makes vectors by an encoder, and knows it again', async () => {
     const encoder = tinyEncoderDirectory('bert-mlm')
     const other = tinyEncoderDirectory('roberta-mlm')

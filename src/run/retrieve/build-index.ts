@@ -2,10 +2,10 @@
 // a build that was killed goes on there.
 import { basename, join } from 'node:path'
 import { listFiles } from '../../data/read/files.ts'
-import { readDocuments, type SourceDocument } from '../../data/read/sources.ts'
 import { UsageError } from '../../errors.ts'
 import { fileMark } from '../../files/file-mark.ts'
 import { hashOf } from '../../files/hash.ts'
+import { MORE_FILES } from '../../prompting/data/read-documents.ts'
 import { counted } from '../../report/amounts.ts'
 import type { Bm25Options } from '../../retrieve/bm25-formula.ts'
 import { type AddCounts, type IndexWriter, type NewDocument, writeIndex } from '../../retrieve/store/index-writer.ts'
@@ -16,12 +16,13 @@ import type { Metric } from '../../retrieve/vector-block.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../../work.ts'
 import { resolveData } from '../resolve-data.ts'
 import type { OpenedEmbedder } from './index-embedder.ts'
+import { indexRows, passageId } from './index-rows.ts'
 
 /** Which rows of which data an index takes. */
 export interface IndexDataOptions {
   /** Files or folders, or names of datasets on the hub. */
   data: readonly string[]
-  /** Field that holds the text. Default `text`. */
+  /** Field that holds the text. Default `text`; a row without that is read whole, `name: value` a line. */
   textKey?: string | undefined
   /** Field that holds the id; a row without it is named by its file and line. Default `id`. */
   idKey?: string | undefined
@@ -47,6 +48,8 @@ export interface BuildIndexOptions extends IndexDataOptions {
   vectors?: 'f32' | 'int8' | undefined
   bm25?: Bm25Options | undefined
   tokenizer?: TokenizerOptions | undefined
+  /** Cuts documents into passages of so many characters at most, at the end of a paragraph or sentence where it can. Default: not. */
+  passages?: number | undefined
   /** Rows between commits: what a kill costs at most. Default 50,000, with vectors 2,000. */
   commitRows?: number | undefined
 }
@@ -64,6 +67,8 @@ export interface BuiltIndex extends AddCounts {
 interface State {
   /** What the vectors were made with, as it was named. */
   embed?: string
+  /** How documents are cut: `add` does the same. */
+  passages?: number
   /** Of a build: what it reads, and how many rows are in. */
   build?: { key: string; rows: number; isDone: boolean }
 }
@@ -117,6 +122,7 @@ export function buildIndex(
             watch.tell({ type: 'notice', message: `going on with ${out} after ${counted(rows, 'row')} that are in it` })
           const stateOf = (done: number, isDone: boolean): State => ({
             ...(embed !== undefined && { embed: embedder!.source }),
+            ...(options.passages !== undefined && { passages: options.passages }),
             build: { key, rows: done, isDone },
           })
           return await fill(writer, paths, options, { skip: rows, stateOf, work: 'index build' }, watch)
@@ -144,7 +150,7 @@ export function addToIndex(
     async (watch) => {
       const paths = await resolveData(options.data, watch)
       const { settings, state } = indexInfo(directory)
-      const { embed, build } = (state ?? {}) as State
+      const { embed, passages, build } = (state ?? {}) as State
       if (build?.isDone === false)
         throw new UsageError(
           `${directory}: expected an index that is done, got one that was stopped after ${counted(build.rows, 'row')}. Build it again with the same options, and it goes on`,
@@ -159,7 +165,13 @@ export function addToIndex(
       try {
         const writer = writeIndex(directory, embedder === undefined ? {} : { embedder: embedder.embedder }, watch)
         try {
-          return await fill(writer, paths, options, { skip: 0, stateOf: () => state, work: 'index add' }, watch)
+          return await fill(
+            writer,
+            paths,
+            { ...options, passages },
+            { skip: 0, stateOf: () => state, work: 'index add' },
+            watch,
+          )
         } finally {
           writer.close()
         }
@@ -183,12 +195,13 @@ async function fill(
   writer: IndexWriter,
   paths: readonly string[],
   {
-    textKey = 'text',
+    textKey,
     idKey = 'id',
     metaKeys,
     maxBadFraction = 0.001,
+    passages,
     ...more
-  }: IndexDataOptions & { commitRows?: number | undefined },
+  }: IndexDataOptions & Pick<BuildIndexOptions, 'passages' | 'commitRows'>,
   { skip, stateOf, work }: { skip: number; stateOf: (rows: number, isDone: boolean) => unknown; work: string },
   watch: { signal: AbortSignal; tell: Tell },
 ): Promise<BuiltIndex> {
@@ -196,34 +209,42 @@ async function fill(
   const { directory, settings } = writer
   const vectors = settings.embedding === undefined ? '' : ` and vectors of ${settings.embedding.name}`
   tell({ type: 'started', work, message: `${directory}: words${vectors} of ${paths.join(', ')}` })
-  const reading = readDocuments(paths, {
+  const reading = indexRows(paths, {
     textKey,
-    metaKeys: metaKeys === undefined ? 'all' : [idKey, ...metaKeys],
+    idKey,
+    metaKeys,
+    passages,
     maxBadFraction,
     quarantinePath: join(directory, QUARANTINE),
     onNotice: (message) => tell({ type: 'notice', message }),
   })
   const total: AddCounts = { added: 0, replaced: 0, unchanged: 0, repeated: 0 }
-  const name = namer(idKey)
   const commitRows = more.commitRows ?? COMMIT_ROWS[settings.embedding === undefined ? 'words' : 'vectors']
   let rows = 0
   let batch: NewDocument[] = []
+  /** Of documents that are whole: how many passages they have now. */
+  let ends = new Map<string, number>()
   const addBatch = async (): Promise<void> => {
     const counts = await writer.add(batch)
     for (const key of Object.keys(total) as (keyof AddCounts)[]) total[key] += counts[key]
+    // What was there by the same id may have had more.
+    for (let [id, count] of ends) while (writer.remove([passageId(id, count + 1)]) === 1) count++
     batch = []
+    ends = new Map()
     tell({ type: 'progress', label: 'indexing', done: rows, unit: 'documents' })
     watch.signal.throwIfAborted()
   }
-  for await (const document of reading) {
-    const named = name(document)
-    if (++rows <= skip) continue
-    batch.push(named)
-    if (batch.length === AT_ONCE) await addBatch()
-    if (rows % commitRows === 0) {
-      await addBatch()
-      await writer.commit(stateOf(rows, false))
+  for await (const { id, documents } of reading) {
+    for (const document of documents) {
+      if (++rows <= skip) continue
+      batch.push(document)
+      if (batch.length === AT_ONCE) await addBatch()
+      if (rows % commitRows === 0) {
+        await addBatch()
+        await writer.commit(stateOf(rows, false))
+      }
     }
+    if (passages !== undefined && rows > skip) ends.set(id, documents.length)
   }
   await addBatch()
   await writer.commit(stateOf(rows, true))
@@ -233,7 +254,7 @@ async function fill(
       type: 'notice',
       message: `${counted(twice, 'row')} had an id that came before: of rows with one id the last is kept`,
     })
-  const result: BuiltIndex = { out: directory, documents: writer.documents, ...total, bad: reading.report.bad }
+  const result: BuiltIndex = { out: directory, documents: writer.documents, ...total, bad: reading.bad }
   tell({ type: 'saved', what: 'index', path: directory })
   const changes = [
     `${total.added.toLocaleString('en')} added`,
@@ -248,22 +269,12 @@ async function fill(
   return result
 }
 
-/** Gives documents their ids: the field, or file and line; a piece of a text that was cut for its length has its place, too. */
-function namer(idKey: string): (document: SourceDocument) => NewDocument {
-  let isPiece = false
-  return ({ text, id: { file, line, offset }, meta = {}, isContinued }) => {
-    const { [idKey]: given, ...rest } = meta
-    const place = `${file}:${line}${isPiece ? `@${offset}` : ''}`
-    isPiece = isContinued === true
-    const id = given === undefined || given === null || given === '' ? place : String(given)
-    return { id, text, ...(Object.keys(rest).length > 0 && { meta: rest }) }
-  }
-}
-
 /** Differs where another build would have other documents or vectors in it. */
 function keyOf(paths: readonly string[], options: BuildIndexOptions): string {
-  const marks = listFiles([...paths]).map((file) => `${basename(file)} ${fileMark(file)}`)
-  const { textKey = 'text', idKey = 'id', metaKeys, embed, queryPrefix, documentPrefix } = options
+  const marks = listFiles([...paths], undefined, undefined, true, MORE_FILES).map(
+    (file) => `${basename(file)} ${fileMark(file)}`,
+  )
+  const { textKey, idKey = 'id', metaKeys, embed, queryPrefix, documentPrefix, passages } = options
   const { metric, vectors, bm25, tokenizer } = options
   return hashOf(
     JSON.stringify([
@@ -278,6 +289,7 @@ function keyOf(paths: readonly string[], options: BuildIndexOptions): string {
       vectors,
       bm25,
       tokenizer,
+      passages,
     ]),
   ).slice(0, 16)
 }
