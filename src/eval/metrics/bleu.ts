@@ -4,30 +4,41 @@
 import { splitSpaces } from '../../text/jinja/white-space.ts'
 import { countNGrams } from './n-grams.ts'
 
-const ORDERS = [1, 2, 3, 4] as const
+/** Lengths of the runs of words that are compared. */
+export const ORDERS: readonly [1, 2, 3, 4] = [1, 2, 3, 4]
+
+/** What BLEU is made of: runs that a reference has too and all of them, for each order, and the words of answers and of the nearest references. */
+export interface BleuCounts {
+  matches: number[]
+  totals: number[]
+  given: number
+  wanted: number
+}
 
 /** `answers[i]` is judged by any of `references[i]`; in [0, 100]. */
 export function bleu(answers: readonly string[], references: readonly (readonly string[])[]): number {
-  const matches = ORDERS.map(() => 0)
-  const totals = ORDERS.map(() => 0)
-  let given = 0
-  let wanted = 0
+  const found: BleuCounts = { matches: ORDERS.map(() => 0), totals: ORDERS.map(() => 0), given: 0, wanted: 0 }
   for (const [i, answer] of answers.entries()) {
     const words = tokenize13a(answer)
     const others = references[i]!.map(tokenize13a)
-    given += words.length
-    wanted += nearest(
+    found.given += words.length
+    found.wanted += nearest(
       words.length,
       others.map(({ length }) => length),
     )
     for (const [at, n] of ORDERS.entries()) {
       const counts = others.map((other) => countNGrams(other, n))
       for (const [gram, count] of countNGrams(words, n)) {
-        totals[at]! += count
-        matches[at]! += Math.min(count, Math.max(...counts.map((known) => known.get(gram) ?? 0)))
+        found.totals[at]! += count
+        found.matches[at]! += Math.min(count, Math.max(...counts.map((known) => known.get(gram) ?? 0)))
       }
     }
   }
+  return bleuOf(found)
+}
+
+/** In [0, 100]. */
+export function bleuOf({ matches, totals, given, wanted }: BleuCounts): number {
   if (matches.every((count) => count === 0)) return 0
   let smoothing = 1
   let sum = 0
@@ -42,7 +53,7 @@ export function bleu(answers: readonly string[], references: readonly (readonly 
 }
 
 /** Of equally near ones the shorter. */
-function nearest(length: number, others: readonly number[]): number {
+export function nearest(length: number, others: readonly number[]): number {
   return [...others].sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b)[0] ?? 0
 }
 
