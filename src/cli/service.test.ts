@@ -76,11 +76,12 @@ describe('anneal service', () => {
     expect((await runCommand(command, [file])).out).toMatch(/shout +Says it louder\.\n +count +Counts\./)
   })
   it.each([
-    [['shout'], 2, /^error: text: .*expected string/],
+    [['shout'], 2, /^error: --text: .*expected string/],
     [['shout', '--txt', 'a'], 2, /^error: --txt: unknown field\. Did you mean '--text'/],
     [['shout', '--text', 'a', '--marks', 'x'], 2, /^error: --marks: expected a whole number, got 'x'/],
     [['shout', '--text', 'a', '--tone', 'sad'], 2, /^error: --tone: expected angry, glad, got 'sad'/],
     [['shout', '--text', 'a', '--text', 'b'], 2, /^error: --text: expected once/],
+    [['shout', '--input', '{}'], 2, /^error: text: /],
     [['shout', '--input', '[1]'], 2, /^error: --input: expected an object/],
     [['loud'], 2, /expected one of shout, count, got 'loud'/],
     [['shout', '--mcp'], 2, /^error: --mcp: expected a file alone/],

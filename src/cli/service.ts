@@ -67,7 +67,10 @@ export const command: Command = {
         return 0
       } catch (error) {
         if (stop.code !== undefined && stop.signal.aborted) return stop.code
-        throw error
+        const { ServiceFault } = await import('../prompting/service/service-fault.ts')
+        // A field of the input is an option here.
+        const isField = error instanceof ServiceFault && error.field !== undefined && options.input === undefined
+        throw isField ? new UsageError(`--${error.message}`) : error
       } finally {
         stop.release()
         opened.free()

@@ -107,6 +107,16 @@ describe('an argument of the wrong kind', () => {
     ['a plain JSON Schema', 'schema: expected one of a library', () => model.ask('x', { as: any({ type: 'object' }) })],
     ['a function of zod', 'schema: expected one of a library', () => model.ask('x', { as: any(z.object) })],
     [
+      'a role that is none',
+      "role: expected system, developer, user, assistant, tool, got 'usr'. Did you mean 'user'?",
+      () => model.ask([{ role: 'usr', content: 'x' }]),
+    ],
+    [
+      'a setting that is none, for a conversation',
+      "conversation: expected options that it has, got 'maxToken'",
+      () => conversation(model, any({ maxToken: 3 })),
+    ],
+    [
       'texts for documents',
       'splitDocuments: expected documents { id, text, meta }',
       () => drained(splitDocuments(any(['a']), { size: 9 })),

@@ -2,6 +2,7 @@
 // that nobody gave are errors, not the word "undefined".
 
 import { UsageError } from '../../errors.ts'
+import { nearest } from '../../nearest.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 
 /** What may stand in a template. */
@@ -100,8 +101,18 @@ export function quote(text: string | number, { name = 'text' }: QuoteOptions = {
 /** What a model is asked: a text, a prompt, or a conversation. */
 export type PromptInput = string | PromptText | readonly ChatMessage[]
 
+const ROLES = ['system', 'developer', 'user', 'assistant', 'tool']
+
 function conversationOf(input: readonly ChatMessage[]): ChatMessage[] {
-  if (Array.isArray(input)) return input.map((message) => ({ ...message }))
+  if (Array.isArray(input)) {
+    for (const { role } of input as readonly ChatMessage[]) {
+      // Templates may have roles of their own; what is nearly one of these is a slip.
+      const meant = ROLES.includes(role) ? undefined : nearest(String(role), ROLES)
+      if (meant !== undefined)
+        throw new UsageError(`role: expected ${ROLES.join(', ')}, got '${role}'. Did you mean '${meant}'?`)
+    }
+    return input.map((message) => ({ ...message }))
+  }
   throw new UsageError(`prompt: expected a text, a prompt or messages, got ${kindOf(input)}`)
 }
 

@@ -2,6 +2,7 @@
 // was said stays.
 
 import { InputError, UsageError } from '../../errors.ts'
+import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import { checkModel } from '../base/check-model.ts'
 import type { AskOptions, Model } from '../base/model.ts'
@@ -55,6 +56,19 @@ export interface Conversation {
 /** How one answer is made, other than those of the conversation. */
 export type SayOptions = ModelSettings
 
+const OPTIONS: Readonly<Record<keyof ConversationOptions, true>> = {
+  system: true,
+  memory: true,
+  saved: true,
+  maxTokens: true,
+  temperature: true,
+  topP: true,
+  seed: true,
+  stop: true,
+  logprobs: true,
+  topLogprobs: true,
+}
+
 const START: MemoryState = { from: 0 }
 
 /**
@@ -67,6 +81,7 @@ const START: MemoryState = { from: 0 }
  */
 export function conversation(model: Model, options: ConversationOptions = {}): Conversation {
   checkModel('conversation', model)
+  checkOptionNames('conversation', options, OPTIONS)
   const { system, memory = remember(), saved, ...settings } = options
   const before: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: String(system) }]
   const tree = saved === undefined ? [] : checkedTurns(saved)
