@@ -120,7 +120,7 @@ describe('imports', () => {
   })
   it('leave the text side free of tensors', () => {
     const textSide = paths.filter((path) =>
-      /^(files|text|hub|grammar|lm|eval|chat|retrieve|serve|ai-sdk|prompting|data|report)\/|^infer\/sample\.ts$/.test(
+      /^(files|text|hub|grammar|lm|eval|chat|retrieve|serve|ai-sdk|prompting|synth|data|report)\/|^infer\/sample\.ts$/.test(
         path,
       ),
     )

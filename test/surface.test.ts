@@ -17,6 +17,7 @@ const WITHOUT_TENSORS = [
   './prompting/data',
   './eval',
   './retrieve',
+  './synth',
   './report',
   './methods',
 ]

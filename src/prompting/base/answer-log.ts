@@ -25,6 +25,8 @@ export interface StoredAnswer {
   /** Where like questions may get it too: the hash of all but the question, and the question. */
   readonly scope?: string
   readonly question?: string
+  /** What else its reader wants to know of it, as JSON. */
+  readonly about?: Readonly<Record<string, unknown>>
 }
 
 /** What is told of the file. */
@@ -47,17 +49,22 @@ export class AnswerLog {
   #told = ''
   #isFull = false
 
-  /** `directory` is made where there is none. `write` as `writeSync`. */
+  /** `directory` is made where there is none; `name` is the file's in it. `write` as `writeSync`. */
   constructor(
     directory: string,
-    { maxBytes, write = writeSync, ...events }: AnswerLogEvents & { maxBytes: number; write?: typeof writeSync },
+    {
+      maxBytes,
+      name = 'answers.jsonl',
+      write = writeSync,
+      ...events
+    }: AnswerLogEvents & { maxBytes: number; name?: string; write?: typeof writeSync },
   ) {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 })
     } catch (error) {
       throw new UsageError(`store: expected a folder for answers, got ${directory} (${messageOf(error)})`)
     }
-    this.file = join(directory, 'answers.jsonl')
+    this.file = join(directory, name)
     this.#maxBytes = maxBytes
     this.#events = events
     this.#write = write
@@ -84,21 +91,26 @@ export class AnswerLog {
 
   /** Adds an answer. Where that cannot be done, it is told and the file stays as good as it was. */
   put(entry: StoredAnswer): void {
-    // A line end before it as well: what a process that was killed has left of a line spoils no other one.
-    const bytes = Buffer.from(`\n${lineOf(entry)}\n`)
     try {
-      this.#open('a', (descriptor) => {
-        if (fstatSync(descriptor).size + bytes.length > this.#maxBytes) {
-          if (!this.#isFull) this.#events.onFault(`${this.file}: full (${this.#maxBytes} bytes), nothing is added`)
-          this.#isFull = true
-          return
-        }
-        const written = this.#write(descriptor, bytes)
-        if (written < bytes.length) throw new Error(`wrote ${written} of ${bytes.length} bytes`)
-      })
+      this.add(entry)
     } catch (error) {
       this.#events.onFault(`${this.file}: an answer was not added: ${messageOf(error)}`)
     }
+  }
+
+  /** The same; throws where that cannot be done. */
+  add(entry: StoredAnswer): void {
+    // A line end before it as well: what a process that was killed has left of a line spoils no other one.
+    const bytes = Buffer.from(`\n${lineOf(entry)}\n`)
+    this.#open('a', (descriptor) => {
+      if (fstatSync(descriptor).size + bytes.length > this.#maxBytes) {
+        if (!this.#isFull) this.#events.onFault(`${this.file}: full (${this.#maxBytes} bytes), nothing is added`)
+        this.#isFull = true
+        return
+      }
+      const written = this.#write(descriptor, bytes)
+      if (written < bytes.length) throw new Error(`wrote ${written} of ${bytes.length} bytes`)
+    })
   }
 
   /** Reads what was added since, by whomever. */
@@ -185,8 +197,10 @@ function entryOf(line: string): StoredAnswer | undefined {
     return undefined // somebody else's sum is right, too
   }
   if (!isFields(entry)) return undefined
-  const { key, at, answer, scope, question } = entry
+  const { key, at, answer, scope, question, about } = entry
   const isSound = typeof key === 'string' && Number.isFinite(at) && isAnswer(answer)
   const areTexts = [scope, question].every((one) => one === undefined || typeof one === 'string')
-  return isSound && areTexts ? (entry as unknown as StoredAnswer) : undefined
+  return isSound && areTexts && (about === undefined || isFields(about))
+    ? (entry as unknown as StoredAnswer)
+    : undefined
 }

@@ -1,11 +1,11 @@
 // A model that is not asked the same twice: what it has answered is kept and given again, for the very same call, and, where that is wanted,
 // for a question that means the same by a threshold with a bound on how often it is wrong.
 
-import type { ChatUsage } from '../../chat/answer.ts'
 import { messageOf, UnsupportedError, UsageError } from '../../errors.ts'
 import { hashOf } from '../../files/hash.ts'
 import { checkOptionNames } from '../../option-names.ts'
 import type { StoredAnswer } from './answer-log.ts'
+import { NOTHING, piecesOf } from './answer-pieces.ts'
 import { AnswerStore } from './answer-store.ts'
 import type { Calibration } from './calibrate.ts'
 import { type Asked, askedIn, isDraw, writtenCall } from './call-key.ts'
@@ -13,7 +13,7 @@ import { checkModel } from './check-model.ts'
 import type { Embed } from './embed.ts'
 import { Flight } from './flight.ts'
 import { type Model, modelOf } from './model.ts'
-import type { CacheHit, ModelAnswer, ModelCall, ModelPiece } from './model-call.ts'
+import type { ModelAnswer, ModelCall, ModelPiece } from './model-call.ts'
 import { ALL_FACTS, QUESTION_FACTS, type QuestionFact } from './question-facts.ts'
 import { type SimilarQuestion, SimilarQuestions } from './similar-questions.ts'
 
@@ -163,13 +163,13 @@ export function cached(model: Model, options: CacheOptions = {}): CachedModel {
       if (like !== undefined) {
         counts.semantic++
         const { question, similarity } = like.like
-        yield* piecesOf(like.answer, { kind: 'semantic', question, similarity })
+        yield* piecesOf(like.answer.answer, { kind: 'semantic', question, similarity })
         return
       }
       const known = store.get(key)
       if (known !== undefined) {
         counts.exact++
-        yield* piecesOf(known, { kind: 'exact' })
+        yield* piecesOf(known.answer, { kind: 'exact' })
         return
       }
       const underWay = flights.get(key)
@@ -218,29 +218,6 @@ function isWorth({ finishReason, text }: ModelAnswer, { structure }: ModelCall):
     return true
   } catch {
     return false
-  }
-}
-
-const NOTHING: ChatUsage = { promptTokens: 0, completionTokens: 0, reasoningTokens: 0 }
-
-/** A kept answer as it would have come. */
-function* piecesOf({ answer }: StoredAnswer, hit: Omit<CacheHit, 'usage'>): Generator<ModelPiece, void, undefined> {
-  const { text, reasoning, toolCalls, tokenIds, notices, cached: _, usage, ...rest } = answer
-  const deltas: ModelPiece['deltas'] = [
-    ...(reasoning === '' ? [] : [{ type: 'reasoning' as const, text: reasoning }]),
-    ...(text === '' ? [] : [{ type: 'text' as const, text }]),
-    ...toolCalls.flatMap(({ id, name, arguments: given }, index) => [
-      { type: 'tool-call' as const, index, id, name },
-      { type: 'tool-arguments' as const, index, text: given },
-    ]),
-  ]
-  yield {
-    ...(notices !== undefined && { notices }),
-    cached: { ...hit, usage },
-    deltas,
-    tokenIds,
-    ...rest,
-    usage: NOTHING,
   }
 }
 
