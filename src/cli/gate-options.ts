@@ -5,12 +5,22 @@ export const GATE_OPTIONS = {
   records: {
     kind: 'text',
     value: 'FILE',
-    summary: 'answers with and without documents (JSONL): read where it is there, else made from --data',
+    summary: 'answers with and without documents (JSONL): what it lacks of --data is asked and added',
     required: true,
   },
-  data: { kind: 'list', value: 'PATH', summary: 'questions with `gold` answers; PopQA’s names are known, too' },
+  data: {
+    kind: 'list',
+    value: 'PATH',
+    summary: 'questions with `gold` answers; names of PopQA and RetrievalQA are known, too',
+  },
   index: { kind: 'text', value: 'DIR', summary: 'an index of anneal index build, for questions without `passages`' },
-  k: { kind: 'integer', value: 'N', summary: 'documents before a question', default: 1, min: 1 },
+  k: {
+    kind: 'integer',
+    value: 'N',
+    summary: 'documents before a question (default 1, or as the records have it)',
+    min: 1,
+  },
+  shots: { kind: 'flag', summary: 'before each question one with its answer of each other relation' },
   label: {
     kind: 'choice',
     choices: ['better', 'parametric-wrong'],

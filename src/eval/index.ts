@@ -25,8 +25,13 @@ export {
   isAnswered,
   isWanted,
   type RecordedAnswer,
+  type RecordedCheck,
   type Rightness,
   rightness,
+  type SelfCheck,
+  type Spent,
+  type SpentOn,
+  saysYes,
 } from './gates/gate-record.ts'
 export {
   atThreshold,

@@ -48,12 +48,12 @@ export type { ExportedDirectory, HuggingFaceTarget } from './export/export-hf.ts
 export { type ExportOptions, type ExportResult, exportModel } from './export/export-model.ts'
 export { type ExtendedTokenizer, type ExtendTokenizerOptions, extendTokenizer } from './extend-tokenizer.ts'
 export type { GateQuestionRow } from './gate/gate-questions.ts'
+export type { GateSource } from './gate/gate-source.ts'
 export { type AskOptions, recordAnswers } from './gate/record-answers.ts'
 export {
   type FitGateOptions,
   type FittedGate,
   fitGate,
-  type GateSource,
   reportGates,
   runGateSweep,
   type SweepGatesOptions,

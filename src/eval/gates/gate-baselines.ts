@@ -19,16 +19,26 @@ export function popularityScore({ popularity, question }: GateQuestion): number 
   )
 }
 
+/** A relation for which nothing is looked up stays below 0, however rare a subject is. */
+const BELOW = -1e-9
+
 /**
- * A threshold of popularity for each relation, the best on these records (Mallen et al. 2023). Scores are 0 at the threshold, so retrieval
- * begins at 0; a relation that is always looked up has Infinity, one that never is −Infinity. Unknown relations take the threshold of all.
+ * A threshold of popularity for each relation, the best on these records (Mallen et al. 2023). The score is the logarithm of threshold over
+ * popularity, so retrieval begins at 0, and scores of all relations are in one order. Where looking up helps nowhere in a relation, its threshold
+ * is half of the popularity of its rarest subject, and what is rarer still is held just below 0. Unknown relations take the threshold of all.
  */
 export function fitRelationPopularity(records: readonly GateRecord[]): ScoreQuestion {
-  const best = (some: readonly GateRecord[]): number => bestThreshold(some.map(popularityScore), some.map(rightness))
-  const all = best(records)
-  const thresholds = new Map<string, number>()
-  for (const [relation, some] of byRelation(records)) thresholds.set(relation, best(some))
-  return (question) => popularityScore(question) - (thresholds.get(question.relation ?? '') ?? all)
+  const scoreOf = (some: readonly GateRecord[]): ScoreQuestion => {
+    const scores = some.map(popularityScore)
+    const best = bestThreshold(scores, some.map(rightness))
+    if (best !== Number.POSITIVE_INFINITY) return (question) => popularityScore(question) - best
+    const rarest = scores.reduce((most, score) => Math.max(most, score))
+    return (question) => Math.min(popularityScore(question) - rarest - Math.LN2, BELOW)
+  }
+  const all = scoreOf(records)
+  const relations = new Map<string, ScoreQuestion>()
+  for (const [relation, some] of byRelation(records)) relations.set(relation, scoreOf(some))
+  return (question) => (relations.get(question.relation ?? '') ?? all)(question)
 }
 
 /** How often retrieval was wanted for the relation: (wanted + 1) / (questions + 2); ½ for one that was not seen. */

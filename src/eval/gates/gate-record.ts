@@ -11,6 +11,29 @@ export interface RecordedAnswer {
   pTrue?: number
 }
 
+/** What a call of the model took, or a search. Tokens are counted as if nothing had been read before. */
+export interface Spent {
+  /** As measured. */
+  seconds: number
+  promptTokens: number
+  /** Those that were made. */
+  newTokens: number
+}
+
+/** How the model was asked whether something has to be looked up (PARAG, after RetrievalQA): plainly, or with the day and examples. */
+export type SelfCheck = 'vanilla' | 'taare'
+
+/** What it says to that. */
+export interface RecordedCheck {
+  /** The probability of yes among yes and no, 0 to 1. */
+  yes: number
+  /** What it writes. */
+  text: string
+}
+
+/** What a record can tell the cost of: both answers, the search between them, and what else was asked. */
+export type SpentOn = 'closed' | 'retrieved' | 'search' | 'p-true' | `${SelfCheck}` | `${SelfCheck} text`
+
 /** One question. */
 export interface GateRecord {
   question: string
@@ -26,6 +49,15 @@ export interface GateRecord {
   closed: RecordedAnswer
   /** With them. */
   retrieved: RecordedAnswer
+  /** Whether the model says that something has to be looked up. */
+  checks?: Readonly<Partial<Record<SelfCheck, RecordedCheck>>>
+  /** What each of it took. */
+  spent?: Readonly<Partial<Record<SpentOn, Spent>>>
+}
+
+/** Whether a written answer is yes: the word, in brackets or not. What is neither yes nor no is no. */
+export function saysYes(text: string): boolean {
+  return /^\W*yes\b/i.test(text)
 }
 
 /** Both answers as right or wrong. */

@@ -1,7 +1,7 @@
 // Questions in parts that know nothing of each other.
 import { UsageError } from '../../errors.ts'
 import { PythonRandom } from '../python-random.ts'
-import { type GateRecord, grouped } from './gate-record.ts'
+import { grouped } from './gate-record.ts'
 
 /** How large the parts are. */
 export interface SplitOptions {
@@ -18,10 +18,10 @@ export interface SplitOptions {
  * @example
  * const [train, validation, test] = splitByEntity(records)
  */
-export function splitByEntity(
-  records: readonly GateRecord[],
+export function splitByEntity<R extends { entity?: string }>(
+  records: readonly R[],
   { shares = [0.6, 0.15, 0.25], seed = 0 }: SplitOptions = {},
-): GateRecord[][] {
+): R[][] {
   if (shares.some((share) => !(share > 0)) || shares.reduce((sum, share) => sum + share, 0) > 1 + 1e-9)
     throw new UsageError(`shares: expected numbers above 0 that sum up to at most 1, got ${shares.join(', ')}`)
   const places = grouped([...records.keys()], (i) => records[i]!.entity ?? `\0${i}`)

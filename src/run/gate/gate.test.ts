@@ -49,7 +49,7 @@ describe('questions', () => {
       { question: 'Where?', gold: ['Rome', 'Roma'], relation: 'place', entity: '7', popularity: 12 },
     ])
     writeFileSync(at('bad.jsonl'), lines([{ text: 'x' }]))
-    await expect(readGateQuestions([at('bad.jsonl')])).rejects.toThrow('row 1: expected `question`')
+    await expect(readGateQuestions([at('bad.jsonl')])).rejects.toThrow('bad.jsonl:1: expected `question`')
   })
   it('are asked both ways, with documents quoted, and P(true) read off probabilities', async () => {
     const lm = fakeLm({
@@ -136,7 +136,7 @@ describe('anneal gate', () => {
     const asked = { model, records: at('made.jsonl'), data: [at('ask.jsonl')], out: at('none.safetensors') }
     // A model that knows nothing has answers of one kind: an error, with the answers kept.
     await expect(resultOf(fitGate(asked))).rejects.toThrow(InputError)
-    expect(readFileSync(at('made.jsonl'), 'utf8').trim().split('\n')).toHaveLength(6)
+    expect(readFileSync(at('made.jsonl'), 'utf8').trim().split('\n')).toHaveLength(7)
     expect(existsSync(at('none.safetensors'))).toBe(false)
   })
   it('says what is missing in one line', async () => {
@@ -145,7 +145,7 @@ describe('anneal gate', () => {
     writeFileSync(at('bare.jsonl'), lines([{ question: 'Who?', gold: 'Ann' }]))
     await expect(resultOf(fitGate({ ...asked, data: [at('bare.jsonl')] }))).rejects.toThrow('index: expected one')
     writeFileSync(at('half.jsonl'), lines([{ question: 'Who?', gold: 'Ann' }]))
-    await expect(resultOf(fitGate({ ...asked, records: at('half.jsonl') }))).rejects.toThrow('expected records with')
+    await expect(resultOf(fitGate({ ...asked, records: at('half.jsonl') }))).rejects.toThrow('expected a record with')
     await expect(resultOf(reportGates(at('records.jsonl'), at('y.html')))).rejects.toThrow(InputError)
   })
 })

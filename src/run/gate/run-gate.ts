@@ -1,13 +1,11 @@
 // `anneal gate` as work: questions are asked both ways, a probe is fitted, all gates are measured on the same questions.
-import { existsSync } from 'node:fs'
-import { InputError, UsageError } from '../../errors.ts'
+import { InputError } from '../../errors.ts'
 import { bestThreshold } from '../../eval/gates/gate-curve.ts'
-import { type GateLabel, type GateRecord, isWanted, rightness } from '../../eval/gates/gate-record.ts'
+import { type GateRecord, isWanted, rightness } from '../../eval/gates/gate-record.ts'
 import { atThreshold, gateReport } from '../../eval/gates/gate-report.ts'
 import { splitByEntity } from '../../eval/gates/split-by-entity.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import { readJsonFile } from '../../files/read-json.ts'
-import type { Lm } from '../../lm/lm.ts'
 import { fitProbe, type ProbeOptions } from '../../methods/ei-arag/ei-arag.ts'
 import {
   CHECK_TEXT,
@@ -17,31 +15,10 @@ import {
 } from '../../prompting/base/question-probe.ts'
 import { writeQuestionProbe } from '../../prompting/base/question-probe-file.ts'
 import { percent } from '../../report/amounts.ts'
-import { openIndex } from '../../retrieve/store/search-index.ts'
-import { Count, eventsOf, type Watch, type WorkEvent } from '../../work.ts'
-import { type LoadLmOptions, loadLm } from '../load-lm.ts'
+import { Count, eventsOf, type WorkEvent } from '../../work.ts'
 import { gateLines, gatePage } from './gate-page.ts'
-import { readGateQuestions, readGateRecords } from './gate-questions.ts'
-import { recordAnswers } from './record-answers.ts'
+import { type GateSource, withGateRecords } from './gate-source.ts'
 import { type GateSweep, sweepGates, type VectorRecord } from './sweep-gates.ts'
-
-/** Where questions and answers come from. */
-export interface GateSource extends Pick<LoadLmOptions, 'device' | 'dtype'> {
-  /** As `loadLm` takes it. */
-  model: string
-  /** Records as JSONL: read where the file is there; else questions are asked, and it is written. */
-  records: string
-  /** Files of questions with answers; needed where there are no records. */
-  data?: readonly string[]
-  /** An index of documents, for questions that come without. */
-  index?: string | undefined
-  /** Documents at most. Default 1. */
-  k?: number
-  /** Default `better`. */
-  label?: GateLabel
-  /** Of the split, the start and the order. Default 0. */
-  seed?: number
-}
 
 /** What is fitted, and where it goes. */
 export interface FitGateOptions extends GateSource, Omit<ProbeOptions, 'seed' | 'signal'> {
@@ -72,8 +49,13 @@ export async function* fitGate(
   const { out, layer = 1, label = 'better', seed = 0 } = options
   const result = yield* eventsOf(
     (watch) =>
-      withModel(options, watch, async (lm, records) => {
+      withGateRecords(options, watch, async (lm, records) => {
         const [train, validation, test] = splitByEntity(records, { seed }) as [GateRecord[], GateRecord[], GateRecord[]]
+        const wanted = train.filter((record) => isWanted(rightness(record), label)).length
+        if (wanted === 0 || wanted === train.length)
+          throw new InputError(
+            `records: expected questions with and without retrieval wanted (${label}), got ${wanted} of ${train.length} with it. Ask more questions; the answers are kept in ${options.records}`,
+          )
         const count = new Count(watch, { label: 'reading questions', unit: 'questions', total: records.length })
         const examples = async (part: readonly GateRecord[]) => {
           const found = []
@@ -137,7 +119,7 @@ export async function* runGateSweep(
   const { out, label = 'better', seed = 0, model } = options
   const sweep = yield* eventsOf(
     (watch) =>
-      withModel(options, watch, async (lm, records) => {
+      withGateRecords(options, watch, async (lm, records) => {
         const layers = lm.layers ?? 0
         const count = new Count(watch, { label: 'reading questions', unit: 'questions', total: records.length })
         const read: VectorRecord[] = []
@@ -191,37 +173,5 @@ function probeOptions({ hidden, learningRate, epochs, batchSize, balanced, stand
     ...(batchSize !== undefined && { batchSize }),
     ...(balanced !== undefined && { balanced }),
     ...(standardize !== undefined && { standardize }),
-  }
-}
-
-/** The model and its records, asked for where there are none. */
-async function withModel<R>(
-  { model, records, data = [], index, k = 1, device, dtype }: GateSource,
-  watch: Watch,
-  use: (lm: Lm, records: GateRecord[]) => Promise<R>,
-): Promise<R> {
-  const isThere = existsSync(records)
-  if (!isThere && data.length === 0)
-    throw new UsageError(
-      `records: expected a file that is there, or questions to ask as \`data\`, got neither (${records})`,
-    )
-  const questions = isThere ? [] : await readGateQuestions(data)
-  const bare = questions.findIndex(({ passages }) => passages === undefined)
-  if (bare >= 0 && index === undefined)
-    throw new UsageError(`index: expected one, as question ${bare + 1} comes without \`passages\`, got none`)
-  const known = isThere ? await readGateRecords(records) : undefined
-  const lm = await loadLm(model, { ...(device && { device }), ...(dtype && { dtype }) })
-  try {
-    if (known !== undefined) return await use(lm, known)
-    const retriever = index === undefined ? undefined : openIndex(index)
-    try {
-      const made = await recordAnswers(lm, questions, { k, ...(retriever !== undefined && { retriever }) }, watch)
-      writeFileAtomic(records, made.map((record) => `${JSON.stringify(record)}\n`).join(''))
-      return await use(lm, made)
-    } finally {
-      retriever?.close()
-    }
-  } finally {
-    lm.free()
   }
 }
