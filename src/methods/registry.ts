@@ -9,6 +9,7 @@ import { method as lora } from './lora/method.ts'
 import type { Method, MethodEntry } from './method.ts'
 import { method as promptTuning } from './prompt-tuning/method.ts'
 import { method as prune } from './prune/method.ts'
+import { method as psydt } from './psydt/method.ts'
 import { method as qpruner } from './qpruner/method.ts'
 import { method as quantize } from './quantize/method.ts'
 import { method as sande } from './sande/method.ts'
@@ -27,6 +28,7 @@ export const METHODS: readonly Method[] = [
   qpruner,
   sande,
   eiArag,
+  psydt,
 ]
 
 /** What is implemented under a name of its own and is no folder here: stages, schedules, files. */
