@@ -20,6 +20,7 @@ const WITHOUT_TENSORS = [
   './synth',
   './report',
   './methods',
+  './methods/psydt',
 ]
 
 let names: Map<string, PublicName[]>

@@ -1,5 +1,6 @@
 // The subpath `anneal/methods/psydt`: dialogues in the manner of one counsellor, of real cases and single questions. Nothing here needs LibTorch.
 
+export type { PythonRandom } from '../../eval/python-random.ts'
 export type { PromptPart, PromptText } from '../../prompting/data/prompt.ts'
 export type { Rule } from '../../prompting/execute/rule.ts'
 export { type Recipe, Refused, type RowTools } from '../../synth/recipe.ts'

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import type { Schema } from '../../prompting/base/schema.ts'
+import { isDryRun } from '../../prompting/base/trace.ts'
 import type { PromptText } from '../../prompting/data/prompt.ts'
 import { quote } from '../../prompting/data/prompt.ts'
 import { Refused, type RowTools } from '../../synth/recipe.ts'
@@ -41,7 +42,8 @@ export async function summarise(one: Case, tools: RowTools, options: SummaryOpti
   const style = async (): Promise<string> =>
     tools.attempt(async (refused) => {
       const text = await askText(tools, withRefusals(filled(wordings.style, { case: shown }), wordings.again, refused))
-      if (foreignShare(text, language) > 0.5) throw new Refused('a summary in another language', text)
+      // What is made up in a dry run is in no language.
+      if (!isDryRun() && foreignShare(text, language) > 0.5) throw new Refused('a summary in another language', text)
       return text
     })
   const therapy = async (): Promise<Therapy> => {
