@@ -37,7 +37,9 @@ export interface KeptModelOptions {
   readonly version: string
   readonly signal: AbortSignal
   /** Takes calls instead of the model. */
-  readonly pending?: Map<string, PendingCall>
+  readonly pending?: Map<string, PendingCall> | undefined
+  /** What came back of a file of calls, by their keys. */
+  readonly results?: ReadonlyMap<string, ModelAnswer> | undefined
   /** Hears of each answer. */
   readonly onCall: (answer: ModelAnswer) => void
 }
@@ -49,13 +51,22 @@ export const tries: AsyncLocalStorage<Pick<CallRecord, 'attempt' | 'reason'>> = 
 export const seedOf = (...parts: readonly (string | number)[]): number =>
   Number.parseInt(hashOf(...parts.map(String)).slice(0, 8), 16) & 0x7fffffff
 
-/** Makes the model of each row. */
-export function keptModels(options: KeptModelOptions): (row: number | null) => Model {
-  const { model, ledger, seed, sampling, version, signal, pending, onCall } = options
+/** Makes the model of each row; `onHalt` hears why it asks nothing more, whatever the recipe makes of that. */
+export function keptModels(
+  options: KeptModelOptions,
+): (row: number | null, onHalt: (why: BudgetSpent | InBatch) => void) => Model {
+  const { model, ledger, seed, sampling, version, signal, pending, results, onCall } = options
   const identity = JSON.stringify([model.name, model.setup, version])
   const flights = new Map<string, Promise<ModelAnswer>>()
 
   const asked = async (key: string, call: ModelCall, about: CallRecord): Promise<ModelAnswer> => {
+    const costs = (answer: ModelAnswer) => (model.cost === undefined ? {} : { cost: costOf(answer.usage, model.cost) })
+    const came = results?.get(key)
+    if (came !== undefined) {
+      ledger.add(key, came, { ...about, ...costs(came) }) // paid for already
+      onCall(came)
+      return came
+    }
     const spent = ledger.isSpent
     if (spent !== undefined) throw new BudgetSpent(spent)
     if (pending !== undefined) {
@@ -68,13 +79,12 @@ export function keptModels(options: KeptModelOptions): (row: number | null) => M
       signal.throwIfAborted()
       throw new AnnealError(`${model.name}: expected an answer, got one that was cut off`)
     }
-    const cost = model.cost === undefined ? {} : { cost: costOf(answer.usage, model.cost) }
-    ledger.add(key, answer, { ...about, ms: Math.round(performance.now() - began), ...cost })
+    ledger.add(key, answer, { ...about, ms: Math.round(performance.now() - began), ...costs(answer) })
     onCall(answer)
     return answer
   }
 
-  return (row) => {
+  return (row, onHalt) => {
     /** How often the row has drawn with the same words. */
     const times = new Map<string, number>()
     return modelOf({
@@ -82,10 +92,9 @@ export function keptModels(options: KeptModelOptions): (row: number | null) => M
       async *answer(given) {
         signal.throwIfAborted()
         const { drawnSeed, signal: own, ...rest } = { ...sampling, ...given }
-        const isDraw = rest.temperature !== 0 && (rest.seed === undefined || rest.seed === drawnSeed)
-        if (isDraw) {
-          const { seed: _, ...words } = rest
-          const written = textOf(words)
+        if (rest.seed === drawnSeed) delete rest.seed // drawn by whoever asks: another one each time
+        if (rest.temperature !== 0 && rest.seed === undefined) {
+          const written = textOf(rest)
           const time = times.get(written) ?? 0
           times.set(written, time + 1)
           rest.seed = seedOf(seed, row ?? 'prepare', written, time)
@@ -98,7 +107,10 @@ export function keptModels(options: KeptModelOptions): (row: number | null) => M
           const about = { row, ...(tries.getStore() ?? { attempt: 1 }), model: model.name, call }
           const flight = flights.get(key) ?? asked(key, rest, about).finally(() => flights.delete(key))
           flights.set(key, flight)
-          answer = await flight
+          answer = await flight.catch((error: unknown) => {
+            if (error instanceof BudgetSpent || error instanceof InBatch) onHalt(error)
+            throw error
+          })
           own?.throwIfAborted()
         }
         // What it cost when it was made: a recipe that counts tokens decides the same whenever it is asked.

@@ -57,6 +57,9 @@ export class Ledger {
   readonly #log: AnswerLog
   readonly #seen = new Set<string>()
   readonly #budget: SynthesisBudget
+  /** Milliseconds since 1970, of the first call and the last; infinite before there is one. */
+  began: number = Number.POSITIVE_INFINITY
+  ended: number = Number.NEGATIVE_INFINITY
   readonly spent: Spent = { calls: 0, promptTokens: 0, completionTokens: 0, cost: 0 }
 
   /** `onFault` hears of lines that a kill has left behind. */
@@ -95,8 +98,10 @@ export class Ledger {
     return undefined
   }
 
-  #count({ key, answer, about }: StoredAnswer): void {
+  #count({ key, at, answer, about }: StoredAnswer): void {
     if (this.#seen.has(key)) return
+    this.began = Math.min(this.began, at)
+    this.ended = Math.max(this.ended, at)
     this.#seen.add(key)
     this.spent.calls++
     this.spent.promptTokens += answer.usage.promptTokens

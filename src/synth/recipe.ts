@@ -11,12 +11,16 @@ export interface Recipe<Seed, Row, Shared = undefined> {
   readonly name: string
   /** All that decides rows besides seeds and teacher (cases, wordings, settings), as JSON: with another one, it is another synthesis. */
   readonly setup: unknown
+  /** Throws where a seed will not do; every one is looked at before anything is asked. */
+  check?(seed: Seed): void
   /** What all rows have in common, made once before them; its calls are kept and counted like others. */
   prepare?(tools: RowTools): Promise<Shared>
   /** One row. Throws `Refused` where what the teacher says is no good. */
   make(seed: Seed, tools: RowTools, shared: Shared): Promise<Row>
-  /** The texts of a row that are new: what duplicates and diversity are measured on. */
+  /** The texts of a row that are new: what duplicates and diversity are measured on. Rows come from the file, as JSON has them. */
   textsOf(row: Row): readonly string[]
+  /** What a row is about, where it says: how rows are spread over topics is told. */
+  topicOf?(row: Row): string | undefined
 }
 
 /** What a recipe gets for one row. */

@@ -101,6 +101,10 @@ export function* readMadeRows(directory: string): Generator<unknown, void, undef
   for (const line of wholeLines(join(directory, ROWS))) yield JSON.parse(line.toString('utf8')) as unknown
 }
 
+/** The rejects that there are. */
+export const readRejects = (directory: string): Reject[] =>
+  wholeLines(join(directory, REJECTS)).map((line) => rejectOf(line, join(directory, REJECTS)))
+
 /** The lines of a file that have an end; none where there is no file. */
 function wholeLines(file: string): Buffer[] {
   if (!existsSync(file)) return []

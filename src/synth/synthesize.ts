@@ -1,19 +1,25 @@
 // Runs a recipe over seeds: rows in the order of the seeds, whatever is made at the same time, and so that a run that was stopped anywhere
 // goes on to the same files.
 
-import { setMaxListeners } from 'node:events'
-import { UsageError } from '../errors.ts'
+import { join } from 'node:path'
+import type { PiiKind } from '../data/curate/pii.ts'
+import { AnnealError, InputError, UsageError } from '../errors.ts'
+import { writeFileAtomic } from '../files/atomic-write.ts'
 import { takeOutputDirectory } from '../files/output-directory.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { checkModel } from '../prompting/base/check-model.ts'
 import type { Model } from '../prompting/base/model.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
-import { BudgetSpent, keptModels, type Sampling } from './kept-model.ts'
+import { readBatchResults, writeBatch } from './batch-file.ts'
+import type { PendingCall, Sampling } from './kept-model.ts'
 import { Ledger, type Spent, type SynthesisBudget } from './ledger.ts'
-import { isOfRequest, madeRow } from './make-row.ts'
-import type { Recipe, RowTools } from './recipe.ts'
-import { RowFiles, type Settled } from './row-files.ts'
-import { checkSetup, hashOfSeeds } from './synthesis-setup.ts'
+import { type SeedFile, writeLineage } from './lineage.ts'
+import { makeRows } from './make-rows.ts'
+import type { Recipe } from './recipe.ts'
+import { RowFiles, readMadeRows, readRejects } from './row-files.ts'
+import { checkKinds, placeholdersIn, scrubbed } from './scrub.ts'
+import { type ComparedTexts, synthesisPage, synthesisReport } from './synthesis-report.ts'
+import { checkSetup, hashOfSeeds, type SynthesisSetup } from './synthesis-setup.ts'
 
 /** What is made, of what, by whom, and where it goes. */
 export interface SynthesizeOptions<Seed = unknown, Row = unknown, Shared = undefined> extends SynthesisBudget {
@@ -36,16 +42,31 @@ export interface SynthesizeOptions<Seed = unknown, Row = unknown, Shared = undef
   version?: string
   /** Makes the rows of the first so many seeds only; the rest another time. Default: all. */
   limit?: number
+  /** What is replaced in the texts of seeds before they are used, and of rows before they are written. Default: nothing. */
+  scrub?: { seeds?: readonly PiiKind[]; rows?: readonly PiiKind[] }
+  /** Asks nothing: calls that nobody has answered go into a file in the form of OpenAI's batches, until the next run. Default false. */
+  batch?: boolean
+  /** Files of answers to such a file. */
+  results?: readonly string[]
+  /** Texts that rows must not be copies of, such as those of a test; seeds are always looked at. */
+  against?: readonly ComparedTexts[]
+  /** Under which licence the teacher's words are, for the card. Default `unknown`. */
+  licence?: string
+  /** Where the seeds came from, for the card. */
+  seedFiles?: readonly SeedFile[]
   signal?: AbortSignal
 }
 
 /** What came of it. */
 export interface SynthesisResult {
   out: string
-  /** `budget`: it is spent, and rows are left to be made. */
-  end: 'done' | 'budget'
+  /** `budget`: it is spent, and rows are left to be made. `batch`: calls wait for answers from a file. */
+  end: 'done' | 'budget' | 'batch'
   /** Which part of the budget, in words. */
   budget?: string
+  /** The file of calls, and how many there are. */
+  batch?: string
+  waiting?: number
   seeds: number
   /** Of all runs in this folder. */
   rows: number
@@ -53,6 +74,8 @@ export interface SynthesisResult {
   rejected: number
   /** Tries that were refused. */
   refused: number
+  /** Rows that are nearly an earlier one. */
+  nearWithin: number
   spent: Spent
 }
 
@@ -67,6 +90,12 @@ const OPTIONS: Readonly<Record<keyof SynthesizeOptions, true>> = {
   sampling: true,
   version: true,
   limit: true,
+  scrub: true,
+  batch: true,
+  results: true,
+  against: true,
+  licence: true,
+  seedFiles: true,
   signal: true,
   maxCost: true,
   maxTokens: true,
@@ -93,6 +122,8 @@ export async function* synthesize<Seed, Row, Shared = undefined>(
   if (limit !== undefined) checkWhole('limit', limit, 1)
   if (!Array.isArray(seeds) || seeds.length === 0)
     throw new UsageError(`seeds: expected at least one, got ${Array.isArray(seeds) ? 'none' : typeof seeds}`)
+  checkKinds('scrub.seeds', options.scrub?.seeds ?? [])
+  checkKinds('scrub.rows', options.scrub?.rows ?? [])
   if (options.maxCost !== undefined && options.model.cost === undefined)
     throw new UsageError('maxCost: expected it with a model whose prices are known, got none. Give `cost`')
   yield { type: 'started', work: 'synth', message: `${recipe.name}: ${seeds.length} seeds to ${out}` }
@@ -111,27 +142,27 @@ async function run<Seed, Row, Shared>(
   tell: Tell,
   signal: AbortSignal,
 ): Promise<SynthesisResult> {
-  const { recipe, seeds, model, out, seed = 0, concurrency = 8, again = 2, sampling = {}, version = '' } = options
-  const { maxCost, maxTokens, maxCalls } = options
-  checkSetup(
-    out,
-    {
-      recipe: { name: recipe.name, setup: recipe.setup },
-      teacher: { name: model.name, setup: model.setup, version, sampling, again },
-      seed,
-      seeds: { count: seeds.length, hash: hashOfSeeds(seeds) },
-    },
-    seeds,
-  )
-  const budget = {
-    ...(maxCost !== undefined && { maxCost }),
-    ...(maxTokens !== undefined && { maxTokens }),
-    ...(maxCalls !== undefined && { maxCalls }),
+  const { recipe, model, out, seed = 0, concurrency = 8, again = 2, sampling = {}, version = '' } = options
+  const { limit, scrub = {}, against = [], batch: isBatch = false, maxCost, maxTokens, maxCalls } = options
+  const notice = (message: string): void => tell({ type: 'notice', message })
+  const found: Partial<Record<PiiKind, number>> = {}
+  const seeds = scrubbed(options.seeds, scrub.seeds ?? [], found)
+  const setup: SynthesisSetup = {
+    recipe: { name: recipe.name, setup: recipe.setup },
+    teacher: { name: model.name, setup: model.setup, version, sampling, again },
+    seed,
+    seeds: { count: seeds.length, hash: hashOfSeeds(seeds) },
+    ...((scrub.rows ?? []).length > 0 && { scrub: { rows: scrub.rows } }),
   }
-  const ledger = new Ledger(out, budget, (fault) => tell({ type: 'notice', message: fault }))
+  checkSeeds(recipe, seeds)
+  checkSetup(out, setup, seeds)
+  const { answers: results, failed, fault } = await readBatchResults(options.results ?? [])
+  if (failed > 0) notice(`${failed} calls of the batch were not answered and are asked again; ${fault}`)
+  const ledger = new Ledger(out, given({ maxCost, maxTokens, maxCalls }), notice)
   const files = new RowFiles(out)
-  const end = Math.min(options.limit ?? seeds.length, seeds.length)
-  if (files.settled > 0) tell({ type: 'notice', message: `${files.settled} of ${end} seeds are done; going on` })
+  const end = Math.min(limit ?? seeds.length, seeds.length)
+  if (files.settled > 0) notice(`${files.settled} of ${end} seeds are done; going on`)
+  const pending = isBatch ? new Map<string, PendingCall>() : undefined
   const progress = (): void => {
     const { promptTokens, completionTokens, cost } = ledger.spent
     const details = {
@@ -141,109 +172,91 @@ async function run<Seed, Row, Shared>(
     }
     tell({ type: 'progress', label: 'rows', done: Math.min(files.settled, end), total: end, unit: 'rows', details })
   }
-  const failed = new AbortController()
-  const any = AbortSignal.any([signal, failed.signal])
-  setMaxListeners(0, any) // one for each row that is being made
   let spent: string | undefined
-  const models = keptModels({ model, ledger, seed, sampling, version, signal: any, onCall: progress })
-  /** What came of a seed; undefined where the budget ended first. */
-  const made = async (
-    row: number | null,
-    make: (tools: RowTools) => Promise<unknown>,
-  ): Promise<Settled | undefined> => {
-    try {
-      const work = madeRow(
-        { row, model: models(row), seed, again, signal: any },
-        make,
-        (error) =>
-          // A service that has answered nothing yet is asked in a wrong way; later it is this one request.
-          isOfRequest(error) && ledger.spent.calls > 0,
-      )
-      return await unlessAborted(work, any)
-    } catch (error) {
-      if (!(error instanceof BudgetSpent)) throw error
-      spent ??= error.message
-      return undefined
-    }
-  }
-  let shared: Shared | undefined
-  const prepare = async (): Promise<boolean> => {
-    if (recipe.prepare === undefined) return true
-    const settled = await made(null, async (tools) => {
-      shared = await recipe.prepare!(tools)
-      return null
-    })
-    if (settled === undefined) return false
-    const last = settled.rejects.find(({ isLast }) => isLast)
-    if (files.settled === 0) files.add({ rejects: settled.rejects }, false)
-    if (last !== undefined) throw new UsageError(`${recipe.name}: expected what all rows need, got ${last.reason}`)
-    return true
-  }
-  const waiting = new Map<number, Settled>()
-  let next = files.settled
-  const work = async (): Promise<void> => {
-    while (next < end && spent === undefined) {
-      const row = next++
-      const settled = await made(row, (tools) => recipe.make(seeds[row]!, tools, shared as Shared))
-      if (settled !== undefined) waiting.set(row, settled)
-      for (let found = waiting.get(files.settled); found !== undefined; found = waiting.get(files.settled)) {
-        waiting.delete(files.settled)
-        files.add(found)
-      }
-      progress()
-    }
-  }
-  const guarded = async (): Promise<void> => {
-    try {
-      await work()
-    } catch (error) {
-      failed.abort(error)
-      throw error
-    }
-  }
-  progress()
   try {
-    if (files.settled < end && (await prepare()))
-      await Promise.all(Array.from({ length: Math.min(concurrency, end - next) }, guarded))
+    const finish = (row: unknown): unknown => scrubbed(row, scrub.rows ?? [])
+    const rows = { recipe, seeds, end, files, model, ledger, seed, sampling, version, signal, again, concurrency }
+    spent = await makeRows({ ...rows, finish, pending, results, progress })
   } catch (error) {
-    const kept = `${files.settled} of ${end} seeds are done and all calls kept; the same command goes on from there`
-    if (!signal.aborted) tell({ type: 'notice', message: kept })
+    if (!signal.aborted)
+      notice(`${files.settled} of ${end} seeds are done and all calls kept; the same command goes on from there`)
     throw error
   }
+  const rejected = files.settled - files.rows
+  const rows = [...readMadeRows(out)] as Row[]
+  const report = synthesisReport(recipe, rows, {
+    rejects: readRejects(out),
+    spent: ledger.spent,
+    isPriced: model.cost !== undefined,
+    against: [{ name: 'seeds', texts: seeds.map(textOfSeed) }, ...against],
+    teacher: model.name,
+    seeds: seeds.length,
+    rejected,
+  })
+  const samples = rows.slice(0, 5).map((row, i) => ({ label: `row ${i}`, text: recipe.textsOf(row).join('\n') }))
+  writeFileAtomic(join(out, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
+  writeFileAtomic(join(out, 'report.html'), synthesisPage(report, samples))
+  writeLineage(out, {
+    setup,
+    report,
+    licence: options.licence,
+    files: options.seedFiles,
+    began: ledger.began,
+    ended: ledger.ended,
+    isComplete: files.settled === seeds.length,
+    scrubbed: {
+      seeds: scrub.seeds === undefined ? null : found,
+      rows: scrub.rows === undefined ? null : placeholdersIn(JSON.stringify(rows), scrub.rows),
+    },
+  })
+  tell({ type: 'saved', what: 'report', path: join(out, 'report.html') })
+  const batch = pending === undefined || pending.size === 0 ? undefined : writeBatch(out, pending)
   return {
     out,
-    end: spent === undefined ? 'done' : 'budget',
+    end: batch !== undefined ? 'batch' : spent !== undefined ? 'budget' : 'done',
     ...(spent !== undefined && { budget: spent }),
+    ...(batch !== undefined && { batch, waiting: pending!.size }),
     seeds: seeds.length,
     rows: files.rows,
-    rejected: files.settled - files.rows,
+    rejected,
     refused: files.refused,
+    nearWithin: report.within.count,
     spent: { ...ledger.spent },
   }
 }
 
-/** What comes of the work, or the reason why nobody waits for it any more: a recipe or a teacher that hangs holds up no signal. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let give: () => void = () => undefined
-  const given = new Promise<never>((_, reject) => {
-    give = () => reject(signal.reason)
-  })
-  signal.addEventListener('abort', give, { once: true })
-  try {
-    signal.throwIfAborted()
-    return await Promise.race([work, given])
-  } finally {
-    signal.removeEventListener('abort', give)
-    work.catch(() => undefined)
-  }
+/** Lets the recipe look at every seed before anything is asked. */
+function checkSeeds<Seed>({ check }: Pick<Recipe<Seed, unknown, never>, 'check'>, seeds: readonly Seed[]): void {
+  if (check === undefined) return
+  for (const [i, one] of seeds.entries())
+    try {
+      check(one)
+    } catch (error) {
+      if (!(error instanceof AnnealError)) throw error
+      throw new InputError(`seeds: row ${i + 1}: ${error.message}`, { cause: error })
+    }
 }
 
-function linesOf({ rows, seeds, rejected, refused, spent, out, budget }: SynthesisResult): string[] {
+/** What is set of a budget. */
+const given = (budget: { [Key in keyof SynthesisBudget]: SynthesisBudget[Key] | undefined }): SynthesisBudget =>
+  Object.fromEntries(Object.entries(budget).filter(([, most]) => most !== undefined))
+
+/** All texts of a seed, whatever it is. */
+function textOfSeed(seed: unknown): string {
+  if (typeof seed === 'string') return seed
+  return typeof seed === 'object' && seed !== null ? Object.values(seed).map(textOfSeed).filter(Boolean).join('\n') : ''
+}
+
+function linesOf(result: SynthesisResult): string[] {
+  const { rows, seeds, rejected, refused, nearWithin, spent, out, budget, batch, waiting } = result
   const tokens = spent.promptTokens + spent.completionTokens
   const cost = spent.cost > 0 ? `, cost ${spent.cost.toFixed(4)}` : ''
   return [
-    `${rows} rows of ${seeds} seeds, ${rejected} without one, ${refused} tries refused; ${spent.calls} calls, ${tokens} tokens${cost}; ${out}`,
+    `${rows} rows of ${seeds} seeds, ${rejected} without one, ${refused} tries refused, ${nearWithin} rows nearly like another; ${spent.calls} calls, ${tokens} tokens${cost}; ${out}`,
     ...(budget === undefined ? [] : [`budget spent: ${budget}. With a larger one the same command goes on from there`]),
+    ...(batch === undefined
+      ? []
+      : [`${waiting} calls wait for answers: give ${batch} to the service, and what comes back to the same command`]),
   ]
 }
 
