@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { InputError, UsageError } from '../../errors.ts'
 import { fitRelationPopularity, fitRelationPrior, popularityScore, randomScore } from './gate-baselines.ts'
 import { bestThreshold, gateCurve } from './gate-curve.ts'
-import { type GateRecord, isAnswered, rightness } from './gate-record.ts'
+import { type GateRecord, isAnswered, rightness, saysYes } from './gate-record.ts'
 import { atThreshold, gateReport, oracleDecisions, pairedDifference } from './gate-report.ts'
 import { fitQuestionClassifier } from './question-classifier.ts'
 import { splitByEntity } from './split-by-entity.ts'
@@ -143,6 +143,14 @@ describe('gates that read no model', () => {
     expect([decide('a', 10), decide('a', 11), decide('b', 1)]).toEqual([true, false, false])
     // Of all: up to 10 rescues 2 and harms 2, nothing is gained.
     expect(decide('new', 1)).toBe(false)
+    // Finite and in order everywhere, also where nothing is ever looked up.
+    const scores = [1, 10, 1e6].map((popularity) => score({ question: '', relation: 'b', popularity }))
+    expect(scores[1]).toBeCloseTo(-Math.log(20), 12)
+    expect(scores.every((value, i) => Number.isFinite(value) && value < 0 && (i === 0 || value < scores[i - 1]!))).toBe(
+      true,
+    )
+    expect(decide('b', 1e-9)).toBe(false)
+    expect(score({ question: '', relation: 'a', popularity: 5 })).toBeCloseTo(Math.LN2, 12)
     expect(() => popularityScore({ question: 'Who?' })).toThrow('popularity: expected')
   })
   it('know how often a relation wants it', () => {
@@ -191,6 +199,18 @@ describe('uncertainty', () => {
     expect(entropyOf([0.5, 0.25, 0.25].map(Math.log))).toBeCloseTo(1.5 * Math.LN2, 12)
     expect(entropyOf([Math.log(0.5)])).toBeCloseTo(Math.LN2, 12)
   })
+})
+
+describe('a written yes', () => {
+  it.each([
+    ['[Yes]', true],
+    [' yes.', true],
+    ['**YES**', true],
+    ['[No]', false],
+    ['Yesterday', false],
+    ['I say [Yes]', false],
+    ['', false],
+  ])('%j', (text, isYes) => expect(saysYes(text)).toBe(isYes))
 })
 
 describe('a split', () => {

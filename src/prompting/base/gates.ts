@@ -1,5 +1,7 @@
 // What decides whether documents are looked up for a question.
 import { UnsupportedError, UsageError } from '../../errors.ts'
+import { randomScore } from '../../eval/gates/gate-baselines.ts'
+import { type SelfCheck, saysYes } from '../../eval/gates/gate-record.ts'
 import { entropyOf, type Uncertainty, uncertaintyOf } from '../../eval/gates/uncertainty.ts'
 import type { Lm } from '../../lm/lm.ts'
 import { collectAnswer } from './collect-answer.ts'
@@ -7,6 +9,7 @@ import type { Model } from './model.ts'
 import type { ModelCall, ModelPiece } from './model-call.ts'
 import { checkProbeModel, probeProbability, type QuestionProbe, questionVector } from './question-probe.ts'
 import { readQuestionProbe } from './question-probe-file.ts'
+import { filled, WORDINGS } from './wordings.ts'
 
 /** What a gate may look at. */
 export interface GateInput {
@@ -33,6 +36,8 @@ export interface GateScore {
 }
 
 const ENTROPY_TOKENS = 20
+/** Of an answer that is yes or no. */
+const SAID_TOKENS = 5
 
 /** The gates that there are; any object with a name, a threshold and a score is one, too. */
 export const gates = {
@@ -67,13 +72,15 @@ export const gates = {
   },
   /**
    * By how unsure the model is of its answer without documents, which is made in any case and given out where it is sure enough. Entropies are
-   * read from the 20 most probable tokens.
+   * read from the 20 most probable tokens. `p-true` asks besides whether that answer is right (`WORDINGS.isRight`), read off the probabilities of
+   * yes and no.
    */
-  uncertainty(kind: Exclude<Uncertainty, 'p-true'>, threshold: number): Gate {
+  uncertainty(kind: Uncertainty, threshold: number): Gate {
     return checked({
       name: kind,
       threshold,
-      score: async ({ call, model }) => {
+      score: async ({ question, call, model }) => {
+        if (kind === 'p-true') return trueScore(question, call, model)
         const top = kind === 'max-probability' ? {} : { topLogprobs: Math.max(ENTROPY_TOKENS, call.topLogprobs ?? 0) }
         const pieces: ModelPiece[] = []
         for await (const piece of model.answer({ ...call, logprobs: true, ...top })) pieces.push(piece)
@@ -90,6 +97,40 @@ export const gates = {
       },
     })
   },
+  /**
+   * By what the model says when it is asked whether it has to look something up (`WORDINGS.vanilla`; `taare` tells it the day, too, and has examples):
+   * the probability of yes, against `threshold` (default 0.5), or with `by: 'text'` whether it writes yes.
+   */
+  asked(
+    kind: SelfCheck,
+    {
+      by = 'probability',
+      threshold = 0.5,
+      today,
+    }: { by?: 'probability' | 'text'; threshold?: number; today?: string } = {},
+  ): Gate {
+    if (by !== 'probability' && by !== 'text')
+      throw new UsageError(`by: expected probability or text, got ${String(by)}`)
+    return checked({
+      name: `asked, ${kind}, by ${by}`,
+      // A text is yes or no.
+      threshold: by === 'text' ? 0.5 : threshold,
+      score: async ({ question, call: { signal }, model }) => {
+        const day = today ?? new Date().toISOString().slice(0, 10)
+        const text = filled(WORDINGS[kind], { question, today: day })
+        const stoppable = signal === undefined ? {} : { signal }
+        if (by === 'probability') return yesProbability(text, model, stoppable)
+        const said = await model.ask(text, { ...stoppable, maxTokens: SAID_TOKENS, temperature: 0 })
+        return Number(saysYes(said))
+      },
+    })
+  },
+  /** By lot, for a share `rate` of questions: what any gate that looks up as often has to beat. The same lots for the same seed. */
+  random(rate: number, seed: number = 0): Gate {
+    if (!(rate >= 0 && rate <= 1)) throw new UsageError(`rate: expected a number from 0 to 1, got ${rate}`)
+    const draw = randomScore(seed)
+    return checked({ name: 'by lot', threshold: 1 - rate, score: ({ question }) => draw({ question }) })
+  },
   /** By how popular the question's subject is, as a function of the question tells: documents are looked up at `threshold` and below. */
   popularity(popularityOf: (question: string) => number | Promise<number>, threshold: number): Gate {
     return checked({
@@ -99,6 +140,22 @@ export const gates = {
     })
   },
 } as const
+
+/** 1 − P(true) of the answer without documents, with that answer. */
+async function trueScore(question: string, call: ModelCall, model: Model): Promise<GateScore> {
+  const pieces: ModelPiece[] = []
+  for await (const piece of model.answer(call)) pieces.push(piece)
+  const { text } = await collectAnswer(pieces)
+  const { signal } = call
+  const asked = filled(WORDINGS.isRight, { question, answer: text.trim() })
+  return { score: 1 - (await yesProbability(asked, model, signal === undefined ? {} : { signal })), pieces }
+}
+
+/** p(yes) / (p(yes) + p(no)). */
+async function yesProbability(text: string, model: Model, options: { signal?: AbortSignal }): Promise<number> {
+  const { Yes: yes, No: no } = await model.logprobs(text, ['Yes', 'No'], options)
+  return 1 / (1 + Math.exp(no - yes))
+}
 
 function checked(gate: Gate): Gate {
   if (typeof gate.threshold === 'number' && !Number.isNaN(gate.threshold)) return gate

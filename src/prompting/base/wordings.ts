@@ -35,22 +35,22 @@ decisions and what is still open. Where a summary of what came before it is give
 Proposed answer: {answer}
 Is the proposed answer right?`,
   /** How a model is asked whether it has to look something up. */
-  vanilla: `Somebody asks you the question below. Say [Yes] if you have to look something up in order to answer it, and [No] if what you know by
+  vanilla: `Somebody asks you the question below. Say Yes if you have to look something up in order to answer it, and No if what you know by
 yourself is enough. Say nothing else.
 Question: {question}
 Say:`,
   /** The same with the day and with examples. */
   taare: `Today is {today}.
-Somebody asks you a question. Say [Yes] if you have to look something up in order to answer it, because it is about what is new, what changes
-or what hardly anybody writes about, and [No] if what you know by yourself is enough. Say nothing else.
+Somebody asks you a question. Say Yes if you have to look something up in order to answer it, because it is about what is new, what changes
+or what hardly anybody writes about, and No if what you know by yourself is enough. Say nothing else.
 Question: How many sides has a hexagon?
-Say: [No]
+Say: No
 Question: Who won the last match of the club in our town?
-Say: [Yes]
+Say: Yes
 Question: Which metal has the symbol Fe?
-Say: [No]
+Say: No
 Question: What does a ticket for the ferry cost this summer?
-Say: [Yes]
+Say: Yes
 Question: {question}
 Say:`,
   /** Behind the question of an agent that plans. */

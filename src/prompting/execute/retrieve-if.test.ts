@@ -161,6 +161,46 @@ describe('retrieveIf', () => {
     await asking(0.39).ask('cat')
     expect(asked.slice(1).map((text) => text.includes('A cat sat.'))).toEqual([false, true])
   })
+  it('asks whether its own answer is right', async () => {
+    // What ends in Yes is as probable as three letters more.
+    const { lm, asked } = counted({
+      logProb: (ids, i) => (String.fromCodePoint(...ids.slice(0, i + 1)).endsWith('Yes') ? -4 : -1),
+    })
+    const asking = (threshold: number) =>
+      retrieveIf({ gate: gates.uncertainty('p-true', threshold), retriever: index, model: localModel(lm) })
+    // Yes −1 −1 −4, No −1 −1: P(true) = σ(−4) = .018
+    const { calls } = await trace(() => asking(0.983).ask('cat'))
+    expect(asked).toEqual(['cat'])
+    expect(JSON.stringify(calls)).toContain('Proposed answer: Rome')
+    await asking(0.98).ask('cat')
+    expect(asked.slice(1).map((text) => text.includes('A cat sat.'))).toEqual([false, true])
+  })
+  it('asks whether something has to be looked up', async () => {
+    const { lm, asked } = counted()
+    const using = (gate: Gate) => retrieveIf({ gate, retriever: index, model: localModel(lm) })
+    // Rome is not yes.
+    await using(gates.asked('taare', { by: 'text', today: '2026-01-31' })).ask('cat')
+    expect(asked).toHaveLength(2)
+    expect(asked[0]!.startsWith('Today is 2026-01-31.')).toBe(true)
+    expect(asked[1]).toBe('cat')
+    asked.length = 0
+    // Yes has one letter more than No: σ(−1) = .27
+    for (const threshold of [0.26, 0.28]) await using(gates.asked('vanilla', { threshold })).ask('cat')
+    expect(asked.map((text) => text.includes('A cat sat.'))).toEqual([true, false])
+    expect(() => gates.asked('vanilla', { by: 'words' as never })).toThrow('by: expected')
+  })
+  it('draws lots at a rate', async () => {
+    const { lm, asked } = counted()
+    const model = retrieveIf({ gate: gates.random(0.3, 1), retriever: index, model: localModel(lm) })
+    for (let i = 0; i < 200; i++) await model.ask('cat')
+    expect(asked.filter((text) => text.includes('quoted')).length / 200).toBeCloseTo(0.3, 1)
+    for (const rate of [0, 1]) {
+      asked.length = 0
+      await retrieveIf({ gate: gates.random(rate), retriever: index, model: localModel(lm) }).ask('cat')
+      expect(asked[0]!.includes('quoted')).toBe(rate === 1)
+    }
+    expect(() => gates.random(2)).toThrow('rate: expected')
+  })
   it('goes by popularity', async () => {
     const { lm, asked } = counted()
     const gate = gates.popularity((question) => question.length, 3)

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { UsageError } from '../../errors.ts'
 import type { GateLabel, GateRecord } from '../../eval/gates/gate-record.ts'
 import { hashText } from '../../files/hash.ts'
+import type { Engine } from '../../infer/engine.ts'
 import type { Lm } from '../../lm/lm.ts'
 import { CHECK_TEXT, questionVector } from '../../prompting/base/question-probe.ts'
 import { indexInfo, openIndex, type SearchIndex } from '../../retrieve/store/search-index.ts'
@@ -48,7 +49,7 @@ const CHECK_NUMBERS = 64
 export async function withGateRecords<R>(
   source: GateSource,
   watch: Watch,
-  use: (lm: Lm, records: GateRecord[]) => Promise<R>,
+  use: (lm: Engine, records: GateRecord[]) => Promise<R>,
 ): Promise<R> {
   const { model, records: path, data = [], index, k, seed = 0, device, dtype } = source
   const notice = (message: string): void => watch.tell?.({ type: 'notice', message })

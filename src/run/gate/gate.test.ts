@@ -8,7 +8,7 @@ import type { GateRecord } from '../../eval/gates/gate-record.ts'
 import { fakeLm } from '../../lm/fake-lm.ts'
 import { gates } from '../../prompting/base/gates.ts'
 import { Bm25 } from '../../retrieve/bm25.ts'
-import { resultOf } from '../../work.ts'
+import { resultOf, type WorkEvent } from '../../work.ts'
 import { loadLm } from '../load-lm.ts'
 import { readGateQuestions } from './gate-questions.ts'
 import { recordAnswers } from './record-answers.ts'
@@ -29,6 +29,7 @@ function recordOf(i: number): GateRecord {
     relation: i % 3 === 0 ? 'a' : 'b',
     entity: `${i}`,
     popularity: isCat ? 100 + i : 1 + i / 100,
+    checks: { vanilla: { yes: isCat ? 0.1 : 0.9, text: isCat ? 'No' : ' Yes' } },
     closed: { text: text(isCat), logprobs: [isCat ? -0.1 : -2], entropies: [isCat ? 0.1 : 2], pTrue: 0.5 },
     retrieved: { text: text(!isCat) },
   }
@@ -62,6 +63,52 @@ describe('questions', () => {
     // ` Yes` has four characters of −1, −1, −1, −3, ` No` three of −1.
     expect(record!.closed.pTrue).toBeCloseTo(1 / (1 + Math.exp(3)), 9)
     expect(record!.closed.logprobs).toHaveLength(6)
+    expect(record!.spent).toMatchObject({ closed: { promptTokens: 18, newTokens: 6 }, search: { newTokens: 0 } })
+    expect(record!.spent!.retrieved!.promptTokens).toBeGreaterThan(60)
+  })
+  it('are asked whether something has to be looked up, with the day and examples', async () => {
+    const asked: string[] = []
+    const lm = fakeLm({
+      reply: (request) => {
+        asked.push('prompt' in request ? request.prompt : '')
+        return ' Yes.\nbut'
+      },
+    })
+    const options = { checks: ['vanilla', 'taare'], today: '2026-01-31', examples: ['Q: A? A: a\n'] } as const
+    const [record] = await recordAnswers(lm, [{ question: 'Is {today} it?', gold: ['x'] }], options)
+    expect(asked[0]).toBe('Q: A? A: a\nQ: Is {today} it? A:')
+    expect(record!.checks).toEqual({
+      vanilla: { yes: 1 / (1 + Math.E), text: ' Yes.' },
+      taare: expect.anything(),
+    })
+    const [vanilla, taare] = asked.slice(-2)
+    expect(vanilla).toMatch(/Question: Is \{today\} it\?\nSay:$/)
+    expect(taare!.startsWith('Today is 2026-01-31.')).toBe(true)
+    expect(taare!.match(/Say: (Yes|No)/g)).toHaveLength(4)
+  })
+  it('have documents that are too long cut at their end, with a word', async () => {
+    const asked: string[] = []
+    const lm = fakeLm({
+      contextLength: 100,
+      reply: (request) => {
+        asked.push('prompt' in request ? request.prompt : '')
+        return 'x'
+      },
+    })
+    const told: WorkEvent[] = []
+    const long = [{ question: 'Q?', gold: ['x'], passages: ['a'.repeat(20), 'b'.repeat(500)] }]
+    await recordAnswers(lm, long, { k: 2, checks: ['taare'] }, { tell: (event) => void told.push(event as WorkEvent) })
+    const full = asked.find((text) => text.includes('aaa'))!
+    expect(full).toContain('a'.repeat(20))
+    expect(full).not.toContain('b'.repeat(20))
+    expect(full.length).toBeLessThanOrEqual(100 - 15)
+    expect(told.flatMap((event) => (event.type === 'notice' ? event.message : []))).toEqual([
+      'the documents of 1 question were cut at their end, to go into the model’s context of 100 tokens'.replace(
+        '’',
+        "'",
+      ),
+      "taare: left out where its prompt does not go into the model's context of 100 tokens",
+    ])
   })
 })
 
@@ -72,7 +119,7 @@ describe('sweepGates', () => {
       question: `q ${i % 3}`,
       vectors: [Float32Array.of((i * 7) % 5, 1), Float32Array.of(i % 2 === 0 ? -1 : 1, (i * 7) % 5)],
     }))
-    const { gates, questions } = await sweepGates(read, { hidden: [8], epochs: 80, learningRate: 0.05 })
+    const { gates, questions, left_out } = await sweepGates(read, { hidden: [8], epochs: 80, learningRate: 0.05 })
     const of = (name: string) => gates.find(({ gate }) => gate === name)!
     expect(questions).toEqual({ train: 48, validation: 12, test: 20 })
     for (const best of [
@@ -81,6 +128,8 @@ describe('sweepGates', () => {
       'max-probability',
       'MLP probe, layer 1',
       'linear probe, layer 1',
+      'asked, vanilla, by text',
+      'asked, vanilla, by probability',
     ])
       expect(of(best)).toMatchObject({ accuracy: 1, harmed: 0 })
     expect(of('linear probe, layer 1').auc).toBe(1)
@@ -89,6 +138,8 @@ describe('sweepGates', () => {
     expect(of('max-probability').modelCalls).toBe(2)
     expect(of('none').accuracy + of('full').accuracy).toBeCloseTo(1, 12)
     expect(of('popularity by relation').accuracy).toBe(1)
+    expect(left_out).toEqual([{ gate: 'asked, taare', why: '80 of 80 records have no `checks.taare`' }])
+    expect(of('none').cost).toBeNull()
   })
   it('refuses questions of one kind', async () => {
     const same = RECORDS.filter((_, i) => i % 2 === 0)

@@ -125,13 +125,22 @@ export async function* runGateSweep(
         const read: VectorRecord[] = []
         for (const record of records) {
           const vectors: Float32Array[] = []
-          for (let layer = 0; layer <= layers; layer++)
+          const vectorSeconds: number[] = []
+          for (let layer = 0; layer <= layers; layer++) {
+            const began = performance.now()
             vectors.push(await questionVector(lm, record.question, layer, { signal: watch.signal! }))
-          read.push({ ...record, vectors })
+            vectorSeconds.push((performance.now() - began) / 1000)
+          }
+          const questionTokens = lm.encode({ prompt: record.question }).length
+          read.push({ ...record, vectors, vectorSeconds, questionTokens })
           count.add(1)
         }
         const words = (question: string) => lm.encode({ prompt: question, addSpecialTokens: false }).map(String)
-        const found = await sweepGates(read, { ...probeOptions(options), label, seed, words }, watch)
+        const found = await sweepGates(
+          read,
+          { ...probeOptions(options), label, seed, words, config: lm.model.config },
+          watch,
+        )
         return { model: lm.info?.name ?? model, ...found }
       }),
     { signal },
