@@ -74,7 +74,14 @@ export {
 } from './execute/remember.ts'
 export { type RetrieveIfOptions, retrieveIf } from './execute/retrieve-if.ts'
 export { type Rule, rule, type Verdict } from './execute/rule.ts'
-export { type NoInjectionOptions, rules, type Threshold, type TopicsOptions } from './execute/rules.ts'
+export {
+  type Crisis,
+  type CrisisOptions,
+  type NoInjectionOptions,
+  rules,
+  type Threshold,
+  type TopicsOptions,
+} from './execute/rules.ts'
 export type { ScriptPiece, ScriptResult } from './execute/script/run-script.ts'
 export { ScriptError, type ScriptFault } from './execute/script/script-error.ts'
 export type { ScriptValue } from './execute/script/script-type.ts'

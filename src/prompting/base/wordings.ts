@@ -65,6 +65,21 @@ Say:`,
   goOnAnswer: 'Go on with your answer from where it ends. Answer with what comes next alone.',
   /** What a guard says where a rule refuses. */
   refusal: 'I cannot help with that here.',
+  /** What `rules.crisis` says to somebody in danger, in the language of what was found. It names no number: those differ from place to place. */
+  crisis: {
+    en: `It sounds as if you, or somebody you speak of, may be in danger. I am a computer program and cannot help with that, but people can.
+If there is danger now, call the emergency number where you are, or go to the nearest emergency room.
+Call a crisis line where you are; you can call them about somebody else too. Tell somebody near you, and do not stay alone.`,
+    es: `Parece que usted, o alguien de quien habla, puede estar en peligro. Soy un programa y no puedo ayudar con eso, pero hay personas que sí.
+Si hay peligro ahora, llame al número de emergencias de donde está, o vaya a las urgencias más cercanas.
+Llame a una línea de ayuda en crisis de donde está; también puede llamar por otra persona. Dígaselo a alguien cercano y no se quede a solas.`,
+    zh: `听起来，您或您提到的人可能正处于危险之中。我只是一个计算机程序，无法应对这种情况，但有人可以帮助您。
+如果现在就有危险，请立即拨打当地的急救或报警电话，或前往最近的医院急诊。
+请拨打当地的心理危机干预热线，也可以为他人求助。请把这件事告诉身边的人，不要独自一人。`,
+  },
+  /** What `rules.noDiagnosis` says. */
+  noDiagnosis:
+    'I cannot say what illness somebody has, and I cannot advise on medicines. A doctor or a pharmacist can.',
   /** What a rule writes over what it takes out, and a guard in the place of an earlier message that is refused. */
   removed: '[removed]',
   /** How `fewShot` writes an example. */

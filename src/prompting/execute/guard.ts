@@ -30,7 +30,7 @@ export interface GuardOptions {
    * the whole answer, at a temperature of at least 0.7; an input that is refused gets `refusal`. Default: `refusal`.
    */
   onRefuse?: 'refusal' | 'retry'
-  /** Default {@link WORDINGS}'s `refusal`. A function hears which rule it was, and why. */
+  /** Default {@link WORDINGS}'s `refusal`. A function hears which rule it was, and why. Rules may have a text of their own. */
   refusal?: string | ((broken: { rule: string; why: string }) => string)
   /** Times to draw again. Default 2. */
   again?: number
@@ -70,7 +70,8 @@ export function guard(model: Model, options: GuardOptions): Model {
   if (!(Number.isInteger(again) && again >= 0))
     throw new UsageError(`again: expected a whole number of at least 0, got ${again}`)
   checkSeconds('ruleSeconds', ruleSeconds)
-  const instead = ({ rule, why }: Broken): string => (typeof refusal === 'string' ? refusal : refusal({ rule, why }))
+  const instead = ({ rule, why, say }: Broken): string =>
+    say ?? (typeof refusal === 'string' ? refusal : refusal({ rule, why }))
   const isRetried = ({ onRefuse: own = onRefuse, isFault = false }: Broken): boolean => own === 'retry' && !isFault
   const mayRetry = again > 0 && [...output, ...execution].some(({ onRefuse: own = onRefuse }) => own === 'retry')
   const { score } = model

@@ -2,8 +2,11 @@
 
 import { messageOf, UsageError } from '../../errors.ts'
 
-/** What a rule says of a text: nothing, and it passes; another text in its place; or why it does not pass. */
-export type Verdict = undefined | { rewrite: string } | { refuse: string }
+/**
+ * What a rule says of a text: nothing, and it passes; another text in its place; or why it does not pass, and what is to be said instead where
+ * that is not what its guard says.
+ */
+export type Verdict = undefined | { rewrite: string } | { refuse: string; say?: string }
 
 /** A rule for texts. */
 export interface Rule {
@@ -55,6 +58,8 @@ export interface Broken {
   why: string
   isFault?: boolean
   onRefuse?: 'refusal' | 'retry'
+  /** What the rule wants said instead. */
+  say?: string
 }
 
 /** The text that comes out of rules, or the rule that refuses it. */
@@ -77,7 +82,12 @@ export async function passed(text: string, rules: readonly Rule[], asking: Askin
     if ('rewrite' in verdict) now = verdict.rewrite
     else
       return {
-        broken: { rule: one.name, why: verdict.refuse, ...(one.onRefuse !== undefined && { onRefuse: one.onRefuse }) },
+        broken: {
+          rule: one.name,
+          why: verdict.refuse,
+          ...(one.onRefuse !== undefined && { onRefuse: one.onRefuse }),
+          ...(typeof verdict.say === 'string' && { say: verdict.say }),
+        },
       }
   }
   return { text: now }

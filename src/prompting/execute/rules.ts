@@ -6,13 +6,15 @@ import { UnsupportedError, UsageError } from '../../errors.ts'
 import type { Model } from '../base/model.ts'
 import { quote } from '../data/prompt.ts'
 import type { Rule } from './rule.ts'
+import { type Crisis, type CrisisOptions, crisis } from './rules/crisis.ts'
+import { noDiagnosis } from './rules/no-diagnosis.ts'
 import { type NoInjectionOptions, noInjection } from './rules/no-injection.ts'
 import { noLeak } from './rules/no-leak.ts'
 import { noSecrets } from './rules/no-secrets.ts'
 import { onlyLinks } from './rules/only-links.ts'
 import { viewsOf, words } from './rules/views.ts'
 
-export type { NoInjectionOptions }
+export type { Crisis, CrisisOptions, NoInjectionOptions }
 
 /** Where a number stops being good enough. */
 export interface Threshold {
@@ -38,6 +40,8 @@ export const rules = {
   noInjection: noInjection as typeof noInjection,
   noLeak: noLeak as typeof noLeak,
   onlyLinks: onlyLinks as typeof onlyLinks,
+  crisis: crisis as typeof crisis,
+  noDiagnosis: noDiagnosis as typeof noDiagnosis,
 
   /** E-mail addresses, public IP addresses, telephone numbers and Danish CPR numbers are replaced by ones that lead to nobody. */
   noPersonalData(kinds: readonly ('email' | 'ip' | 'phone' | 'cpr')[] = ['email', 'ip', 'phone', 'cpr']): Rule {

@@ -1,8 +1,7 @@
 // How attempts to command a model are worded, by language, as sequences of alternatives with room between them. Written without accents, as
 // `folded` makes them.
 
-/** Alternatives one behind another; a number stands for so many other words at most. */
-export type Phrase = readonly (string | number)[]
+import type { Phrase } from './phrase-pattern.ts'
 
 /** What an attempt is after. */
 export type Attempt = 'override' | 'reveal' | 'role' | 'command' | 'exfiltrate'

@@ -3,7 +3,8 @@
 
 import { WORDINGS } from '../../base/wordings.ts'
 import type { Rule } from '../rule.ts'
-import { PHRASES, type Phrase } from './injection-phrases.ts'
+import { PHRASES } from './injection-phrases.ts'
+import { type PhrasePattern, phrasePattern } from './phrase-pattern.ts'
 import { folded, letters, viewsOf, words } from './views.ts'
 
 /** What `noInjection` takes besides. */
@@ -16,31 +17,8 @@ export interface NoInjectionOptions {
   deny?: readonly string[]
 }
 
-interface Pattern {
-  readonly attempt: string
-  readonly inWords: RegExp
-  readonly inLetters: RegExp
-}
-
-/** As words with others between them, and as letters without a space. */
-function patternOf(attempt: string, phrase: Phrase): Pattern {
-  const read = (gap: (most: number) => string, part: (alternatives: string) => string): string =>
-    phrase.map((one) => (typeof one === 'number' ? gap(one) : `(?:${part(one)})`)).join('')
-  const spaced = phrase.flatMap((one, i) =>
-    typeof one === 'string' && typeof phrase[i - 1] === 'string' ? [' ', one] : [one],
-  )
-  const inWords = spaced
-    .map((one) => (typeof one === 'number' ? ` (?:\\S+ ){0,${one}}` : one === ' ' ? ' ' : `(?:${one})`))
-    .join('')
-  const inLetters = read(
-    (most) => `[a-z]{0,${Math.min(most, 3) * 6}}?`,
-    (part) => part.replaceAll(' ?', '').replaceAll(' ', ''),
-  )
-  return { attempt, inWords: new RegExp(`(?<!\\S)${inWords}(?!\\S)`, 'u'), inLetters: new RegExp(inLetters, 'u') }
-}
-
-const PATTERNS: readonly Pattern[] = Object.entries(PHRASES).flatMap(([attempt, phrases]) =>
-  phrases.map((phrase) => patternOf(attempt, phrase)),
+const PATTERNS: readonly (PhrasePattern & { attempt: string })[] = Object.entries(PHRASES).flatMap(
+  ([attempt, phrases]) => phrases.map((phrase) => ({ attempt, ...phrasePattern(phrase) })),
 )
 
 /** What only a chat template writes, in many families of models; and ends of quotations that nobody opened. */
