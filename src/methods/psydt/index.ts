@@ -9,10 +9,18 @@ export { type Case, type CaseOptions, CaseStore, readCases } from './cases.ts'
 export { KnowledgeBase, readKnowledge, therapies } from './knowledge.ts'
 export type { Match } from './match-case.ts'
 export type { Profile } from './profile.ts'
-export { type CaseSummaries, type PsydtOptions, type PsydtRow, psydt, systemPrompt, type TwinElement } from './psydt.ts'
+export {
+  type CaseSummaries,
+  type PsydtOptions,
+  type PsydtRow,
+  psydt,
+  systemPrompt,
+  type TwinElement,
+} from './psydt.ts'
 export { readSingleTurns, type SingleTurn, type SingleTurnOptions } from './single-turns.ts'
 export type { CaseSummary } from './summaries.ts'
 export type { Therapy } from './therapy.ts'
+export type { TurnRules } from './turn-rules.ts'
 export type { Language, Speaker, Turn } from './turns.ts'
 export type { Deed, Level, PsydtWordings, Trait } from './wording-slots.ts'
 export { PSYDT_WORDINGS } from './wordings.ts'

@@ -267,10 +267,24 @@ describe('psydt', () => {
     ]
     const dialogue = (word: string) =>
       writeLines([...GOOD.slice(0, 3), { speaker: 'counsellor', text: `Take ${word}.` }], 'en')
-    const { rejects } = await run({ rules }, [record('a', 'work')], teacher({ dialogue: dialogue('pills') }).model)
-    expect(rejects).toEqual(["turn 4 breaks the rule 'no pills' (no pills)"])
-    const other = await run({ rules }, [record('a', 'work')], teacher({ dialogue: dialogue('Bob') }).model)
-    expect(other.rejects).toEqual(['turn 4 has what a rule would take out'])
+    const told = (word: string) => teacher({ dialogue: dialogue(word) }).model
+    const refused = async (word: string, given?: PsydtOptions['rules']) =>
+      (await run(given === undefined ? {} : { rules: given }, [record('a', 'work')], told(word))).rejects
+    expect(await refused('pills', { counsellor: rules })).toEqual(["turn 4 breaks the rule 'no pills' (no pills)"])
+    expect(await refused('Bob', { counsellor: rules })).toEqual(['turn 4 has what a rule would take out'])
+    expect(await refused('pills', { client: rules })).toEqual([])
+    // By default no advice on medicines, and no dialogue of somebody in danger, for which nobody is asked.
+    expect(await refused('20 mg of fluoxetine')).toEqual([expect.stringContaining("breaks the rule 'no diagnosis'")])
+    expect(await refused('20 mg of fluoxetine', { counsellor: [] })).toEqual([])
+    const { model, asked } = teacher()
+    const danger = { ...record('a', 'work'), detail: 'I want to kill myself tonight.' }
+    const { rejects } = await run({}, [danger], model)
+    expect(rejects).toEqual([expect.stringMatching(/^a question that breaks the rule 'crisis' \(acute: suicide/)])
+    expect(asked).toEqual(['style', 'therapy', 'style', 'therapy'])
+    const late = writeLines([{ ...GOOD[0]!, text: 'I want to kill myself.' }, ...GOOD.slice(1)], 'en')
+    expect((await run({}, [record('a', 'work')], teacher({ dialogue: late }).model)).rejects[0]).toContain(
+      "turn 1 breaks the rule 'crisis'",
+    )
   })
 
   it('mends a refused dialogue when it is asked again', async () => {
@@ -386,7 +400,7 @@ describe('psydt', () => {
       { overlap: 3 },
       { language: 'zh' as const },
       { without: ['style' as const] },
-      { rules: [rule('a', () => true)] },
+      { rules: { client: [rule('a', () => true)] } },
       { wordings: { systemRole: 'You listen.' } },
     ]
     expect(new Set(all.map(setup)).size).toBe(all.length)

@@ -3,7 +3,8 @@
 
 import { UsageError } from '../../errors.ts'
 import { checkOptionNames } from '../../option-names.ts'
-import { passed, type Rule } from '../../prompting/execute/rule.ts'
+import { checkRules, type Rule } from '../../prompting/execute/rule.ts'
+import { rules } from '../../prompting/execute/rules.ts'
 import { type Recipe, Refused, type RowTools } from '../../synth/recipe.ts'
 import { type HiddenStates, talk } from './agents.ts'
 import { askText, askTyped, withRefusals } from './ask-teacher.ts'
@@ -17,7 +18,8 @@ import { dialogueSchema, readDialogue, turnsOfRounds } from './read-dialogue.ts'
 import type { SingleTurn } from './single-turns.ts'
 import { type CaseSummary, summarise } from './summaries.ts'
 import type { Therapy } from './therapy.ts'
-import { type Language, type Turn, writeLines } from './turns.ts'
+import { brokenRule, type TurnRules } from './turn-rules.ts'
+import { type Language, type Speaker, type Turn, writeLines } from './turns.ts'
 import type { PsydtWordings } from './wording-slots.ts'
 import { filled, PSYDT_WORDINGS } from './wordings.ts'
 
@@ -48,8 +50,11 @@ export interface PsydtOptions {
   without?: readonly TwinElement[]
   /** How the teacher writes a dialogue: `json` where it can be held to a structure, else `lines`. Default `auto`. */
   form?: 'auto' | 'lines' | 'json'
-  /** Rules that every turn has to pass. One that would rewrite a turn refuses it. Default: none. */
-  rules?: readonly Rule[]
+  /**
+   * What turns have to pass; a rule that would rewrite one refuses it, too. The client's are asked of the record first, before any call.
+   * Default: nobody in danger among clients (`rules.crisis()`), no diagnoses and medicines of counsellors (`rules.noDiagnosis()`).
+   */
+  rules?: TurnRules
   /** Texts in the place of those of the language. */
   wordings?: Partial<PsydtWordings>
 }
@@ -96,8 +101,6 @@ export interface PsydtRow {
 /** Summaries of all cases, by their ids. */
 export type CaseSummaries = Readonly<Record<string, CaseSummary>>
 
-const RULE_SECONDS = 60
-
 /**
  * The recipe: asks once for each case how the counsellor talks and which therapy it is, then for each record for the client's personality
  * and the dialogue. UsageError where an option has no such value.
@@ -107,12 +110,16 @@ const RULE_SECONDS = 60
  */
 export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseSummaries> {
   checkOptionNames('psydt', options, OPTIONS)
-  const { cases, language, mode = 'one-shot', match = 'topic', without = [], form = 'auto', rules = [] } = options
+  const { cases, language, mode = 'one-shot', match = 'topic', without = [], form = 'auto' } = options
+  const { client = [rules.crisis()], counsellor = [rules.noDiagnosis()] } = options.rules ?? {}
+  const rulesOf: Readonly<Record<Speaker, readonly Rule[]>> = { client, counsellor }
   checkChoice('language', language, ['zh', 'en'])
   checkChoice('mode', mode, ['one-shot', 'agents'])
   checkChoice('match', match, ['topic', 'nearest', 'random'])
   checkChoice('form', form, ['auto', 'lines', 'json'])
   for (const element of without) checkChoice('without', element, ['style', 'technique', 'personality'])
+  checkRules('rules.client', client)
+  checkRules('rules.counsellor', counsellor)
   const { knowledge = therapies(language), turns = [5, 40], overlap = language === 'zh' ? 20 : 12 } = options
   const limits: DialogueLimits = {
     turns,
@@ -130,10 +137,9 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
     const form = faultOfForm(written, turns)
     const faults = form === undefined ? faultsOfContent(written, { case: one.turns, record, language }, limits) : [form]
     if (form === undefined)
-      for (const [i, { text }] of written.entries()) {
-        const found = await passed(text, rules, { seconds: RULE_SECONDS, signal: tools.signal })
-        if ('broken' in found) faults.push(`turn ${i + 1} breaks the rule '${found.broken.rule}' (${found.broken.why})`)
-        else if (found.text !== text) faults.push(`turn ${i + 1} has what a rule would take out`)
+      for (const [i, { speaker, text }] of written.entries()) {
+        const broken = await brokenRule(text, rulesOf[speaker], tools)
+        if (broken !== undefined) faults.push(`turn ${i + 1} ${broken}`)
       }
     if (faults.length > 0) throw new Refused(faults.join('; '), writeLines(written, language))
   }
@@ -158,7 +164,7 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
       knowledge: knowledge.therapies,
       wordings,
       ...{ language, mode, match, without, form, ...limits },
-      rules: rules.map(({ name }) => name),
+      rules: { client: client.map(({ name }) => name), counsellor: counsellor.map(({ name }) => name) },
     },
     async prepare(tools) {
       const summaries: Record<string, CaseSummary> = {}
@@ -169,9 +175,12 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
     },
     async make(record, tools, summaries) {
       const { case: one, by, score } = caseOf(record, tools.random)
+      const asked = `${record.title}\n${record.detail}`.trim()
+      const broken = await brokenRule(asked, client, tools)
+      if (broken !== undefined) throw new Refused(`a question that ${broken}`, asked)
       const summary = summaries[one.id]!
       if (summary.refused !== undefined)
-        throw new Refused(`no summary of the case ${one.id}: ${summary.refused}`, record.detail)
+        throw new Refused(`no summary of the case ${one.id}: ${summary.refused}`, asked)
       const profile = wants('personality') ? await profileOf(record, tools, wordings) : undefined
       const values: SlotValues = {
         ...{ case: one, summary, record, language, wordings },
@@ -203,6 +212,7 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
         ...(made.hidden !== undefined && { hidden: made.hidden }),
       }
     },
+    topicOf: ({ topic }) => topic,
     textsOf: ({ messages }) => messages.flatMap(({ role, content }) => (role === 'system' ? [] : [content])),
   }
 }
