@@ -15,6 +15,8 @@ export interface DialogueLimits {
   readonly answerOverlap: number
   /** The share of letters that may be of another script. */
   readonly foreign: number
+  /** The share of the question's words that have to come up in the dialogue. */
+  readonly relevance: number
 }
 
 const RUN: Readonly<Record<Language, number>> = { en: 4, zh: 8 }
@@ -80,6 +82,27 @@ export function faultsOfContent(turns: readonly Turn[], compared: Compared, limi
       `${percent(copied)} of the counsellor's words copied from the single-turn answer, more than ${percent(limits.answerOverlap)}`,
     )
   return faults
+}
+
+/** Whether a whole dialogue is about its record; what is wrong where it is not. */
+export function faultOfMatter(
+  turns: readonly Turn[],
+  { record: { title, detail }, language }: Pick<Compared, 'record' | 'language'>,
+  { relevance }: DialogueLimits,
+): string | undefined {
+  const asked = matterOf(`${title}\n${detail}`, language)
+  if (asked.size === 0) return undefined
+  const said = matterOf(turns.map(({ text }) => text).join('\n'), language)
+  const share = [...asked].filter((word) => said.has(word)).length / asked.size
+  if (share >= relevance) return undefined
+  return `another matter: ${percent(share)} of the question's words come up, less than ${percent(relevance)}`
+}
+
+/** Words of four letters and more, which say what a text is about; of Chinese, two characters in a row. */
+function matterOf(text: string, language: Language): Set<string> {
+  const units = unitsOf(text)
+  if (language === 'en') return new Set(units.filter((word) => word.length >= 4))
+  return new Set(units.slice(1).map((unit, i) => units[i]! + unit))
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`

@@ -34,7 +34,7 @@ const record = (id: string, topic?: string): SingleTurn => ({
   id,
   ...(topic !== undefined && { topic }),
   title: `How do I deal with ${topic}?`,
-  detail: `It is about question ${id}.`,
+  detail: `I hardly sleep, says question ${id}.`,
   answer: 'Make a list of the tasks that weigh on you and choose the smallest of them for tomorrow morning.',
 })
 /** A dialogue that nothing is wrong with. */
@@ -248,6 +248,11 @@ describe('psydt', () => {
       'the answer',
       say(q, record('').answer, 'Hm.', 'Well.'),
       "100 % of the counsellor's words copied from the single-turn answer",
+    ],
+    [
+      'another matter',
+      say('The cat is fat.', 'Is it?', 'Yes, truly.', 'Why so?'),
+      "another matter: 0 % of the question's words",
     ],
     ['bad JSON', '{"dialogue": [', 'no JSON'],
     ['other JSON', '{"dialogue": [{"cat": "meow"}]}', 'an entry 1 that is no turn'],
@@ -493,7 +498,7 @@ describe('agents', () => {
     const { model, prompts } = pair(speak, 'understood')
     await run(set, [record('a', 'work')], model)
     const counsellor = prompts.filter((prompt) => prompt.includes('LISTEN'))
-    for (const prompt of counsellor) expect(prompt).not.toMatch(/It is about question a|Big Five|you doubt that/)
+    for (const prompt of counsellor) expect(prompt).not.toMatch(/says question a|Big Five|you doubt that/)
     expect(counsellor.filter((prompt) => prompt.includes(wordings.agents.closing))).toEqual([counsellor.at(-1)])
   })
 

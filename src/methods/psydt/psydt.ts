@@ -9,7 +9,7 @@ import { type Recipe, Refused, type RowTools } from '../../synth/recipe.ts'
 import { type HiddenStates, talk } from './agents.ts'
 import { askText, askTyped, withRefusals } from './ask-teacher.ts'
 import type { Case, CaseStore } from './cases.ts'
-import { type DialogueLimits, faultOfForm, faultsOfContent } from './check-dialogue.ts'
+import { type DialogueLimits, faultOfForm, faultOfMatter, faultsOfContent } from './check-dialogue.ts'
 import { type KnowledgeBase, therapies } from './knowledge.ts'
 import { caseMatcher, type Match } from './match-case.ts'
 import { multiTurnPrompt, type SlotValues, writeStages } from './multi-turn-prompt.ts'
@@ -46,6 +46,8 @@ export interface PsydtOptions {
   answerOverlap?: number
   /** The share of letters that may be of another script. Default 0.05. */
   foreign?: number
+  /** The share of the question's words (of four letters; of Chinese, two characters) that have to come up in a dialogue. Default 0.1. */
+  relevance?: number
   /** What is left out of the prompts, and not asked for. Default: nothing. */
   without?: readonly TwinElement[]
   /** How the teacher writes a dialogue: `json` where it can be held to a structure, else `lines`. Default `auto`. */
@@ -69,6 +71,7 @@ const OPTIONS: Readonly<Record<keyof PsydtOptions, true>> = {
   overlap: true,
   answerOverlap: true,
   foreign: true,
+  relevance: true,
   without: true,
   form: true,
   rules: true,
@@ -126,6 +129,7 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
     overlap,
     answerOverlap: options.answerOverlap ?? 0.5,
     foreign: options.foreign ?? 0.05,
+    relevance: options.relevance ?? 0.1,
   }
   checkLimits(limits)
   const wordings: PsydtWordings = { ...PSYDT_WORDINGS[language], ...options.wordings }
@@ -136,6 +140,8 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
   const checked = async (written: readonly Turn[], one: Case, record: SingleTurn, tools: RowTools): Promise<void> => {
     const form = faultOfForm(written, turns)
     const faults = form === undefined ? faultsOfContent(written, { case: one.turns, record, language }, limits) : [form]
+    const matter = form === undefined ? faultOfMatter(written, { record, language }, limits) : undefined
+    if (matter !== undefined) faults.push(matter)
     if (form === undefined)
       for (const [i, { speaker, text }] of written.entries()) {
         const broken = await brokenRule(text, rulesOf[speaker], tools)
@@ -229,12 +235,12 @@ function checkChoice(name: string, value: unknown, known: readonly string[]): vo
     throw new UsageError(`${name}: expected ${known.join(', ')}, got ${JSON.stringify(value) ?? 'nothing'}`)
 }
 
-function checkLimits({ turns, overlap, answerOverlap, foreign }: DialogueLimits): void {
+function checkLimits({ turns, overlap, answerOverlap, foreign, relevance }: DialogueLimits): void {
   const [least, most] = turns
   if (!(turns.length === 2 && [least, most].every((n) => Number.isInteger(n) && n >= 1) && least <= most))
     throw new UsageError(`turns: expected the least and the most, such as [5, 40], got ${JSON.stringify(turns)}`)
   if (!(Number.isInteger(overlap) && overlap >= 1))
     throw new UsageError(`overlap: expected a whole number of at least 1, got ${overlap}`)
-  for (const [name, value] of Object.entries({ answerOverlap, foreign }))
+  for (const [name, value] of Object.entries({ answerOverlap, foreign, relevance }))
     if (!(value >= 0 && value <= 1)) throw new UsageError(`${name}: expected a number from 0 to 1, got ${value}`)
 }
