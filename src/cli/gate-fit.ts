@@ -13,6 +13,12 @@ export const command: Command = defineCommand({
     device,
     dtype,
     layer: { kind: 'integer', value: 'N', summary: 'the block after which questions are read', default: 1, min: 0 },
+    reading: {
+      kind: 'choice',
+      choices: ['alone', 'prompt'],
+      summary: 'read the question alone, or in the chat prompt, which the answer then goes on from',
+      default: 'alone',
+    },
     out: { kind: 'text', value: 'FILE', summary: 'the probe, as safetensors', required: true },
   },
   examples: ['gate fit --model base --data q.jsonl --index my.index --records a.jsonl --out g.safetensors'],

@@ -16,6 +16,7 @@ import {
   type LmLoad,
   type ModelInfo,
   type Prompt,
+  type PromptInspection,
   type ScoreOptions,
   type ScoreTokensOptions,
   type TokenLogProb,
@@ -295,7 +296,8 @@ export class Engine implements Lm {
     // A turn that goes on is the rest of a text that was begun.
     const isOwnText = isTurn && !request.continueFinalMessage
     const endTokenIds = this.endTokenIds(request)
-    const { signal, structure } = request
+    const { signal, structure, inspect } = request
+    if (inspect !== undefined) this.#checkInspection(inspect, promptIds.length)
     if (structure !== undefined)
       settings.mask = this.#structures.mask(structure, this.#needTokenizer(), this.vocabSize, {
         endTokenIds: [...endTokenIds, ...settings.stopTokenIds],
@@ -304,7 +306,12 @@ export class Engine implements Lm {
       })
     const start = { promptIds, resumeIds, contextLength, endTokenIds, tokenizer, isOwnText, signal }
     const sequence = new Sequence(start, settings)
-    return new GenerationTask(sequence, this.#prefix, this.#adapters.begin(settings.adapter))
+    return new GenerationTask(sequence, this.#prefix, this.#adapters.begin(settings.adapter), inspect)
+  }
+
+  #checkInspection({ layer, end }: PromptInspection, length: number): void {
+    checkLayer(layer, this.layers - 1)
+    if (end > length) throw new UsageError(`inspect.end: expected at most ${length}, the prompt's tokens, got ${end}`)
   }
 
   /** The control token that the chat template puts behind an answer: many models do not list it among their end tokens. */

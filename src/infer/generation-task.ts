@@ -1,6 +1,6 @@
 // A text that is being generated, between the scheduler, which gives it logits, and whoever waits for its pieces.
 
-import type { GenerationPiece, TokenLogProb } from '../lm/lm.ts'
+import type { GenerationPiece, PromptInspection, TokenLogProb } from '../lm/lm.ts'
 import { tokenLogProbs } from './log-probs.ts'
 import type { LogitRows } from './logit-rows.ts'
 import { notFinite } from './sample.ts'
@@ -23,8 +23,12 @@ export class GenerationTask implements Task {
   /** Called once nothing more is computed for it. */
   readonly #onLeave: () => void
 
+  inspect: PromptInspection | undefined
+
   /** `prefix`: ids that the model reads before the text and that are no part of it. */
-  constructor(sequence: Sequence, prefix: readonly number[], onLeave: () => void) {
+  constructor(sequence: Sequence, prefix: readonly number[], onLeave: () => void, inspect?: PromptInspection) {
+    const at = (place: number): number => prefix.length + place
+    if (inspect !== undefined) this.inspect = { ...inspect, begin: at(inspect.begin), end: at(inspect.end) }
     this.#onLeave = onLeave
     this.sequence = sequence
     this.ids = [...prefix, ...sequence.promptIds, ...sequence.resumeIds]
@@ -47,6 +51,15 @@ export class GenerationTask implements Task {
     const isOver = this.#error !== undefined || this.sequence.finishReason !== undefined
     if (isOver) this.#wake?.()
     return isOver
+  }
+
+  inspected(states: Float32Array): boolean {
+    const { goOn } = this.inspect!
+    this.inspect = undefined
+    if (goOn(states)) return true
+    this.sequence.abort()
+    this.#wake?.()
+    return false
   }
 
   begin(cached: number): void {

@@ -5,6 +5,7 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { UsageError } from '../errors.ts'
+import type { PromptInspection } from '../lm/lm.ts'
 import type { Decoder } from '../model/decoder.ts'
 import { inference, Replay, scope, Tensor } from '../torch/index.ts'
 import { hasLengthDependentRope, isReadAgain } from './context.ts'
@@ -12,6 +13,7 @@ import { LogitRows } from './logit-rows.ts'
 import type { ModelAdapters, RowSpan } from './model-adapters.ts'
 import { modelState } from './model-state.ts'
 import type { CachedText, PagedCache } from './paged-cache.ts'
+import { notFinite } from './sample.ts'
 
 /** One sequence, as the scheduler sees it. */
 export interface Task {
@@ -31,6 +33,10 @@ export interface Task {
   draft(): readonly number[]
   /** Logits of `count` places from `place` on are rows `row …` of `logits`; the last ones are those of `drafts`. They may lead to new ids. */
   take(logits: LogitRows, row: number, count: number, place: number, drafts: readonly number[]): void
+  /** Looks at some of its tokens between two blocks; absent where nothing is to be looked at, or no more. Places are those of `ids`. */
+  readonly inspect?: PromptInspection | undefined
+  /** Of `inspect`: whether to go on with it. Where it says no, the task is over. Called once. */
+  inspected?(states: Float32Array): boolean
   /** It gets nothing more. */
   fail(error: unknown): void
   /** It is over and out of the scheduler. */
@@ -188,7 +194,7 @@ export class Scheduler {
       const version = task.adapter === null ? '' : this.#options.adapters!.versionOf(task.adapter)
       const salt = `${version}\n${task.salt}`
       // Its logits are not in the cache, so the first place that wants them is read in any case.
-      const most = isWhole ? 0 : Math.min(task.logitsFrom, task.ids.length - 1)
+      const most = isWhole ? 0 : Math.min(task.logitsFrom, task.ids.length - 1, task.inspect?.begin ?? task.ids.length)
       const text = cache.open(task.ids, most, salt)
       const first = Math.min(task.ids.length - text.length, PROMPT_TOKENS)
       const hasRoom = !this.#willBeKnown(task, text.length, most) && cache.reserve(text, first)
@@ -222,13 +228,15 @@ export class Scheduler {
     const isWriting = this.#running.some(({ task, text }) => task.ids.length - text.length === 1)
     let budget = isWriting ? PROMPT_TOKENS_BESIDE : PROMPT_TOKENS
     const parts: Part[] = []
+    // What is looked at between two blocks has a step of its own, which may end there.
+    const looked = this.#running.find(({ task }) => task.inspect !== undefined && !task.isOver())
     for (let i = 0; i < this.#running.length; i++) {
       const { task, text } = this.#running[i]!
       if (isReadAgain(this.#model.config, text.length, task.ids.length)) this.#cache!.truncate(text, 0)
       const left = task.ids.length - text.length
       const drafts = left === 1 && !isWhole ? this.#draftsOf(task) : []
-      if (task.isOver()) continue
-      const count = left === 1 || isWhole ? left : Math.min(left, budget)
+      if (task.isOver() || (looked !== undefined && task !== looked.task)) continue
+      const count = left === 1 || isWhole || looked !== undefined ? left : Math.min(left, budget)
       if (count === 0) continue
       if (!this.#makeRoom(i, count + drafts.length)) continue
       if (left > 1) budget -= count
@@ -276,8 +284,14 @@ export class Scheduler {
     const step = cache.step(sorted.map(({ text, ids }) => ({ text, count: ids.length })))
     if (cache.generation !== this.#generation) this.#replay.free()
     this.#generation = cache.generation
-    const run = (): Tensor => {
+    const run = (): Tensor | undefined => {
       const { states, call } = model.enter({ inputIds, cache: step })
+      const { inspect } = sorted[0]!.task
+      if (inspect !== undefined) {
+        const between = model.runBlocks(states, call, 0, inspect.layer)
+        if (!inspected(sorted[0]!, inspect, between)) return undefined
+        return model.leave(between, call, inspect.layer).view(ids.length, -1)
+      }
       const leave = (): Tensor => model.leave(states, call)
       const isPlayed = this.#isPlain && ids.length <= MOST_PLAYED && sorted.every(({ task }) => task.adapter === null)
       const inputs = isPlayed ? call.inputs : null
@@ -288,6 +302,7 @@ export class Scheduler {
       sorted.map(({ task, ids }) => ({ adapter: task.adapter, count: ids.length })),
       run,
     ) // [R, D]
+    if (hidden === undefined) return
     const wanted: Wanted[] = []
     let row = 0
     for (const part of sorted) {
@@ -316,7 +331,7 @@ export class Scheduler {
   }
 
   /** What `body` computes of rows, with the adapter of each. */
-  #through(rows: readonly { adapter: string | null; count: number }[], body: () => Tensor): Tensor {
+  #through<T>(rows: readonly { adapter: string | null; count: number }[], body: () => T): T {
     const { adapters } = this.#options
     if (adapters === undefined) return body()
     const spans: RowSpan[] = []
@@ -359,6 +374,15 @@ interface Wanted {
   row: number
   /** In the task's ids. */
   place: number
+}
+
+/** Whether the task goes on, by `states` [1, R, D] of all that the step reads of it. */
+function inspected({ task, text }: Part, { begin, end }: PromptInspection, states: Tensor): boolean {
+  const seen = states.view(states.size(-2), -1).narrow(0, begin - text.length, end - begin)
+  const numbers = seen.to('f32').data() as Float32Array
+  const wrong = numbers.find((value) => !Number.isFinite(value))
+  if (wrong !== undefined) throw notFinite(wrong, 'hidden states')
+  return task.inspected!(Float32Array.from(numbers))
 }
 
 const mostLogits = ({ config }: Decoder): number => Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize))

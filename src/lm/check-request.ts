@@ -2,7 +2,7 @@
 // text where a list belongs (whose letters would each be a stop string).
 import { UsageError } from '../errors.ts'
 import { checkOptionNames } from '../option-names.ts'
-import type { GenerateRequest, HiddenOptions, Prompt, ScoreTokensOptions } from './lm.ts'
+import type { GenerateRequest, HiddenOptions, Prompt, PromptInspection, ScoreTokensOptions } from './lm.ts'
 
 type KeyOf<T> = T extends unknown ? keyof T : never
 type Names<T> = Readonly<Record<KeyOf<T>, true>>
@@ -32,6 +32,7 @@ const REQUEST: Names<GenerateRequest> = {
   logitBias: true,
   mask: true,
   accept: true,
+  inspect: true,
   resumeIds: true,
   structure: true,
   seed: true,
@@ -87,11 +88,21 @@ export function checkRequest(request: GenerateRequest): void {
     throw new UsageError(`maxPromptTokens: expected a whole number of at least 1, got ${brief(most)}`)
   if (request.accept !== undefined && typeof request.accept !== 'function')
     throw new UsageError(`accept: expected a function, got ${brief(request.accept)}`)
+  if (request.inspect !== undefined) checkInspection(request.inspect, request.maxPromptTokens)
   if (request.resumeIds !== undefined && request.promptLogprobs)
     throw new UsageError('promptLogprobs: expected them without `resumeIds`, got both. Score the whole text')
   for (const other of ['mask', 'ignoreEos'] as const)
     if (request.structure !== undefined && request[other])
       throw new UsageError(`structure: expected it without \`${other}\`, got both`)
+}
+
+function checkInspection({ layer, begin, end, goOn }: PromptInspection, most: number | undefined): void {
+  if (typeof goOn !== 'function') throw new UsageError(`inspect.goOn: expected a function, got ${brief(goOn)}`)
+  if (!(Number.isInteger(begin) && Number.isInteger(end) && begin >= 0 && begin < end))
+    throw new UsageError(`inspect: expected whole numbers 0 ≤ begin < end, got ${brief(begin)} and ${brief(end)}`)
+  if (!(Number.isInteger(layer) && layer >= 0))
+    throw new UsageError(`inspect.layer: expected a whole number of at least 0, got ${brief(layer)}`)
+  if (most !== undefined) throw new UsageError('inspect: expected it without `maxPromptTokens`, got both')
 }
 
 /** UsageError unless it is one of the three kinds of prompt. */

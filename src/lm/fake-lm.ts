@@ -111,6 +111,16 @@ export function fakeLm(options: FakeLmOptions = {}): Lm {
     if (request.promptLookup) Object.assign(usage, { draftTokens: 0, acceptedDraftTokens: 0 })
     const scope = JSON.stringify([request.adapter ?? null, request.cacheSalt ?? ''])
     usage.cachedTokens = cache.longestShared(scope, ids)
+    const { inspect } = request
+    if (inspect !== undefined) {
+      if (inspect.end > promptTokens)
+        throw new UsageError(`inspect.end: expected at most ${promptTokens}, got ${inspect.end}`)
+      const rows = ids.map((_, i) => vector(ids, i, inspect.layer)).slice(inspect.begin, inspect.end)
+      if (!inspect.goOn(Float32Array.from(rows.flat()))) {
+        yield { text: '', tokenIds: [], finishReason: 'aborted', usage }
+        return
+      }
+    }
     const { maxNewTokens = 256, minTokens = 0, topLogprobs, logprobTokenIds } = request
     const tellsLogprobs = request.logprobs ?? (topLogprobs !== undefined || logprobTokenIds !== undefined)
     const limit = Math.min(maxNewTokens, contextLength - promptTokens + resumeIds.length)

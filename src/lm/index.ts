@@ -20,6 +20,7 @@ export {
   type ModelInfo,
   type Pooling,
   type Prompt,
+  type PromptInspection,
   type ScoreOptions,
   type ScoreTokensOptions,
   type TokenLogProb,

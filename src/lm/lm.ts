@@ -64,6 +64,11 @@ export interface GenerateOptions {
    */
   accept?: (id: number, tokenIds: readonly number[]) => boolean
   /**
+   * Looks at tokens of the prompt between two blocks, before those behind are computed, and says whether to go on: what is computed for the look is
+   * not computed again, and the text is the same bit for bit. Not together with `maxPromptTokens`.
+   */
+  inspect?: PromptInspection
+  /**
    * Tokens that the continuation begins with, as if the model had made them: they are read and not given out again, and masks, structures,
    * penalties, limits and random numbers go on behind them. A text that was cut goes on as it would have. They count as prompt in `Usage`.
    */
@@ -109,6 +114,17 @@ export interface GenerateOptions {
   signal?: AbortSignal
 }
 
+/** Which tokens of a prompt are looked at, and after how many blocks. */
+export interface PromptInspection {
+  /** As in `HiddenOptions`, below the number of blocks. */
+  layer: number
+  /** The first token, and the one behind the last, of those that `encode` gives. They are computed even where the cache has them. */
+  begin: number
+  end: number
+  /** Is given their vectors, [T · D] row-major, once. False ends the text with nothing made and `finishReason: 'aborted'`. */
+  goOn(states: Float32Array): boolean
+}
+
 /**
  * Which tokens may come after those that were made so far (the prompt is not among them): a set of bits, id i is bit `i & 31` of word
  * `i >>> 5`, in ⌈vocabSize / 32⌉ words (`tokenBits` makes them); null allows all. The array is read before the next call and may be used again.
@@ -122,7 +138,7 @@ export interface TokenMask {
 /** What to continue and how. */
 export type GenerateRequest = Prompt & GenerateOptions
 
-/** `stop`: an end token or a stop string; `length`: `maxNewTokens` or the context is used up; `aborted`: by the signal. */
+/** `stop`: an end token or a stop string; `length`: `maxNewTokens` or the context is used up; `aborted`: by the signal, or by `inspect`. */
 export type FinishReason = 'stop' | 'length' | 'aborted'
 
 /** Tokens read and made. */

@@ -20,7 +20,7 @@ export type {
   ModelSetup,
 } from './base/model-call.ts'
 export type { QuestionFact } from './base/question-facts.ts'
-export type { ProbeLayer, QuestionProbe } from './base/question-probe.ts'
+export type { ProbeLayer, ProbeReading, QuestionProbe } from './base/question-probe.ts'
 export { fallback, type RouteOptions, type RouteState, route } from './base/route.ts'
 export type { Schema, SchemaIssue, SchemaResult } from './base/schema.ts'
 export { type TokenMeasure, tokenMeasure } from './base/token-measure.ts'

@@ -7,7 +7,14 @@ import type { Lm } from '../../lm/lm.ts'
 import { collectAnswer } from './collect-answer.ts'
 import type { Model } from './model.ts'
 import type { ModelCall, ModelPiece } from './model-call.ts'
-import { checkProbeModel, probeProbability, type QuestionProbe, questionVector } from './question-probe.ts'
+import {
+  checkProbeModel,
+  meanOf,
+  probeProbability,
+  type QuestionProbe,
+  questionSpan,
+  questionVector,
+} from './question-probe.ts'
 import { readQuestionProbe } from './question-probe-file.ts'
 import { filled, WORDINGS } from './wordings.ts'
 
@@ -32,7 +39,7 @@ export interface Gate {
 /** A score with the answer that it was read from. */
 export interface GateScore {
   score: number
-  pieces: readonly ModelPiece[]
+  pieces: readonly ModelPiece[] | AsyncIterable<ModelPiece>
 }
 
 const ENTROPY_TOKENS = 20
@@ -47,7 +54,8 @@ export const gates = {
   never: { name: 'never', threshold: 1, score: () => 0 } as Gate,
   /**
    * By a classifier of the model's first blocks (EI-ARAG), fitted by `anneal gate fit`. InputError where it was fitted to another model.
-   * `threshold`: in place of the file's.
+   * `threshold`: in place of the file's. A probe that reads the question in its prompt begins the answer: what its blocks have computed is gone on with where
+   * nothing is looked up, and the rest is not computed where something is.
    *
    * @example
    * const gate = await gates.probe(lm, 'gate.safetensors')
@@ -60,9 +68,14 @@ export const gates = {
     const read = typeof probe === 'string' ? readQuestionProbe(probe) : probe
     await checkProbeModel(lm, read)
     const of = adapter === undefined ? {} : { adapter }
-    return checked({
+    const own = checked({
       name: `probe after block ${read.layer}`,
       threshold: threshold ?? read.threshold,
+      score: () => 0,
+    })
+    if (read.reading === 'prompt') return { ...own, score: (input) => begunScore(read, own.threshold, input) }
+    return checked({
+      ...own,
       score: async ({ question, call: { signal } }) =>
         probeProbability(
           read,
@@ -140,6 +153,50 @@ export const gates = {
     })
   },
 } as const
+
+/** Begins the answer, looks at the question's tokens on the way, and goes on below the threshold. */
+async function begunScore(
+  probe: QuestionProbe,
+  threshold: number,
+  { question, call, model }: GateInput,
+): Promise<number | GateScore> {
+  const refuse = (): never => {
+    throw new UnsupportedError(
+      `${model.name}: expected a model in this process that computes its answer, as the probe reads the question in its prompt, got another`,
+    )
+  }
+  const at = call.messages.findLastIndex(({ role }) => role === 'user')
+  const idsOf = (content: string): readonly number[] => {
+    const messages = call.messages.map((message, i) => (i === at ? { ...message, content } : message))
+    return model.read?.({ ...call, messages })?.ids ?? refuse()
+  }
+  const { begin, end } = questionSpan(question, idsOf)
+  let score: number | undefined
+  const goOn = (states: Float32Array): boolean => {
+    score = probeProbability(probe, meanOf(states, states.length / (end - begin), 0, end - begin))
+    return score < threshold
+  }
+  const answer = model.answer({ ...call, inspect: { layer: probe.layer, begin, end, goOn } })
+  const pieces = answer[Symbol.asyncIterator]()
+  const first = await pieces.next()
+  if (score === undefined) {
+    await pieces.return?.()
+    return refuse()
+  }
+  if (score >= threshold) {
+    while (!(await pieces.next()).done);
+    return score
+  }
+  return { score, pieces: behind(first, pieces) }
+}
+
+async function* behind<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): AsyncGenerator<T, void, undefined> {
+  try {
+    for (let next = first; !next.done; next = await rest.next()) yield next.value
+  } finally {
+    await rest.return?.()
+  }
+}
 
 /** 1 − P(true) of the answer without documents, with that answer. */
 async function trueScore(question: string, call: ModelCall, model: Model): Promise<GateScore> {

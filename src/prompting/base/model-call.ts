@@ -3,6 +3,7 @@
 import type { ChatAnswer, ChatPiece, ChatUsage } from '../../chat/answer.ts'
 import type { ChatRequest, Tool, ToolChoice } from '../../chat/request.ts'
 import type { Structure } from '../../grammar/grammar.ts'
+import type { PromptInspection } from '../../lm/lm.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import type { Constraint } from './constraint.ts'
 
@@ -34,6 +35,8 @@ export interface ModelCall extends ModelSettings {
   readonly structure?: Structure
   /** The last message is the beginning of the answer and is gone on with. Of backends that `continues` only. */
   readonly continueFinalMessage?: boolean
+  /** Looks at the prompt between two blocks; of models in this process only, others know nothing of it. */
+  readonly inspect?: PromptInspection
   /** What it has to keep to besides. */
   readonly where?: readonly Constraint[]
 }

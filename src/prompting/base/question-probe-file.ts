@@ -4,7 +4,7 @@ import { InputError, messageOf } from '../../errors.ts'
 import { GATE_LABELS, type GateLabel } from '../../eval/gates/gate-record.ts'
 import { writeFileAtomic } from '../../files/atomic-write.ts'
 import type { ModelInfo } from '../../lm/lm.ts'
-import type { ProbeLayer, QuestionProbe } from './question-probe.ts'
+import { PROBE_READINGS, type ProbeLayer, type QuestionProbe } from './question-probe.ts'
 
 interface TensorPlace {
   dtype: string
@@ -13,7 +13,8 @@ interface TensorPlace {
 }
 
 const MOST_HEADER_BYTES = 1 << 20
-const FORMAT = 1
+/** The second has `reading`; who knows the first alone would read the question elsewhere. */
+const FORMATS = [1, 2]
 
 /** Writes a probe as a whole: `layers.N.weight` [outputs, inputs], `layers.N.bias`, `check`, all f32. */
 export function writeQuestionProbe(path: string, probe: QuestionProbe): void {
@@ -26,7 +27,10 @@ export function writeQuestionProbe(path: string, probe: QuestionProbe): void {
     ]),
   ]
   const header: Record<string, unknown> = {
-    __metadata__: { format: 'pt', question_probe: JSON.stringify({ version: FORMAT, ...told }) },
+    __metadata__: {
+      format: 'pt',
+      question_probe: JSON.stringify({ version: probe.reading === 'prompt' ? 2 : 1, ...told }),
+    },
   }
   let at = 0
   for (const { name, shape, values } of tensors) {
@@ -65,7 +69,8 @@ function parsed(bytes: Buffer): QuestionProbe {
     | (Omit<QuestionProbe, 'layers' | 'check'> & { version: number })
     | null
   if (told === null) throw new Error('it holds other tensors')
-  if (told.version !== FORMAT) throw new Error(`it is of version ${told.version}, and ${FORMAT} is known`)
+  if (!FORMATS.includes(told.version))
+    throw new Error(`it is of version ${told.version}, and ${FORMATS.join(' and ')} are known`)
   const tensor = (name: string): { shape: readonly number[]; values: Float32Array } => {
     const place = header[name]
     const [from, to] = place?.data_offsets ?? [Number.NaN, Number.NaN]
@@ -87,11 +92,12 @@ function parsed(bytes: Buffer): QuestionProbe {
   }
   const check = tensor('check').values
   if (layers.length === 0 || inputs !== 1 || check.length !== told.width) throw new Error('it is no classifier')
-  const { model, layer, width, label } = told
+  const { model, layer, width, label, reading } = told
+  if (reading !== undefined && !PROBE_READINGS.includes(reading)) throw new Error(`its reading is ${String(reading)}`)
   // JSON has no infinity: null is a gate that never looks up.
   const threshold = told.threshold ?? Number.POSITIVE_INFINITY
   checkTold(model, layer, label, threshold)
-  return { model, layer, width, label, threshold, layers, check }
+  return { model, layer, width, ...(reading !== undefined && { reading }), label, threshold, layers, check }
 }
 
 function checkTold(model: ModelInfo, layer: number, label: GateLabel, threshold: number): void {

@@ -14,6 +14,13 @@ export interface ProbeLayer {
   bias: Float32Array
 }
 
+/**
+ * Where a question's tokens are read: `alone`, as the paper does, in a text of their own; or in the `prompt`, where what is computed for them is not
+ * computed again for the answer, and where what stands before them is seen, too.
+ */
+export type ProbeReading = 'alone' | 'prompt'
+export const PROBE_READINGS: readonly ProbeReading[] = ['alone', 'prompt']
+
 /** A classifier, and the model whose vectors it was fitted to. */
 export interface QuestionProbe {
   model: ModelInfo
@@ -21,6 +28,8 @@ export interface QuestionProbe {
   layer: number
   /** D */
   width: number
+  /** Default `alone`. */
+  reading?: ProbeReading
   /** What it was fitted to tell. */
   label: GateLabel
   /** Retrieval begins at this probability; found on questions that it was not fitted to. */
@@ -52,10 +61,55 @@ export async function questionVector(
   const own = lm.encode({ prompt: question, addSpecialTokens: false }).length
   if (own === 0) throw new UsageError('question: expected a text, got an empty one')
   const [all] = await lm.hidden([ids], { ...options, layer, pooling: 'none' })
-  const width = all!.length / ids.length
+  return meanOf(all!, all!.length / ids.length, ids.length - own, ids.length)
+}
+
+/** The same of the question in the chat prompt in which it is the message of the user, [D]. */
+export async function promptVector(
+  lm: Lm,
+  question: string,
+  layer: number,
+  options: { adapter?: string | null; signal?: AbortSignal } = {},
+): Promise<Float32Array> {
+  if (lm.hidden === undefined || !lm.canChat)
+    throw new UnsupportedError('question: expected a model that gives vectors and has a chat template, got another')
+  const idsOf = (content: string): number[] => lm.encode({ messages: [{ role: 'user', content }] })
+  const { ids, begin, end } = questionSpan(question, idsOf)
+  const [all] = await lm.hidden([ids], { ...options, layer, pooling: 'none' })
+  return meanOf(all!, all!.length / ids.length, begin, end)
+}
+
+/** The mean of rows `begin` to `end` of states [T · D]. */
+export function meanOf(states: Float32Array, width: number, begin: number, end: number): Float32Array {
   const sum = new Float64Array(width)
-  for (let t = ids.length - own; t < ids.length; t++) for (let j = 0; j < width; j++) sum[j]! += all![t * width + j]!
-  return Float32Array.from(sum, (value) => value / own)
+  for (let t = begin; t < end; t++) for (let j = 0; j < width; j++) sum[j]! += states[t * width + j]!
+  return Float32Array.from(sum, (value) => value / (end - begin))
+}
+
+/** Of one of these, at least, no token is that of a question that begins or ends with the other. */
+const OTHERS = ['x', '7']
+
+/**
+ * The ids of a prompt, and which of them are the question's: those that are not the same with another question in its place. A token that the question
+ * shares with what stands beside it is one of them.
+ */
+export function questionSpan(
+  question: string,
+  idsOf: (question: string) => readonly number[],
+): { ids: readonly number[]; begin: number; end: number } {
+  const ids = idsOf(question)
+  let [begin, end] = [ids.length, 0]
+  for (const other of OTHERS.map(idsOf)) {
+    const most = Math.min(ids.length, other.length)
+    let before = 0
+    while (before < most && ids[before] === other[before]) before++
+    let behind = 0
+    while (behind < most - before && ids.at(-1 - behind) === other.at(-1 - behind)) behind++
+    begin = Math.min(begin, before)
+    end = Math.max(end, ids.length - behind)
+  }
+  if (begin >= end) throw new UsageError('question: expected a text that the prompt has tokens of, got one without')
+  return { ids, begin, end }
 }
 
 /** The probability that documents are needed, of a question's vector [D]. */

@@ -130,14 +130,18 @@ function curves({ gates }: GateSweep): ReportBlock[] {
   const shown = [0, 1, Math.max(...layers)]
   const groups = [
     ['Before any model is asked', ({ gate }) => /^(popularity|relation|words)/.test(gate)],
-    ['By what the model says', ({ gate }) => !LAYER.test(gate) && !/^(popularity|relation|words)/.test(gate)],
-    ['Probes of the first, second and last layer', ({ gate }) => shown.includes(Number(LAYER.exec(gate)?.[1] ?? -1))],
+    ['By how sure the model is of its answer', ({ gate }) => /^(max-|mean-|p-true)/.test(gate)],
+    ['By what it says when it is asked', ({ gate }) => /^asked/.test(gate)],
+    [
+      'MLP probes of the first, second and last layer',
+      ({ gate }) => gate.startsWith('MLP') && shown.includes(Number(LAYER.exec(gate)?.[1] ?? -1)),
+    ],
   ] as const satisfies readonly (readonly [string, (gate: GateResult) => boolean])[]
   const charts: ReportBlock[] = groups.flatMap(([title, isIn]) => {
     const own = gates.filter((gate) => gate.curve.length > 1 && isIn(gate))
     if (own.length === 0) return []
     const series = own.map(({ gate, curve }) => ({ name: gate, points: curve.map(([x, y]) => [x, y] as const) }))
-    return [{ kind: 'line-chart', title, x: 'share retrieved', y: 'accuracy', series: [...series, lots] }]
+    return [{ kind: 'line-chart', title, x: 'share retrieved', y: 'accuracy', series: [lots, ...series] }]
   })
   if (layers.length === 0) return charts
   const areas = (kind: string) =>
@@ -152,8 +156,14 @@ function curves({ gates }: GateSweep): ReportBlock[] {
 }
 
 function costs(gates: readonly GateResult[]): ReportSection {
-  const ms = (cost: Cost): string => (1000 * cost.seconds).toPrecision(3)
-  const mega = (cost: Cost): string | null => (cost.flops === null ? null : (cost.flops / 1e6).toPrecision(3))
+  const told = (value: number): string =>
+    value === 0
+      ? '0'
+      : value < 0.001
+        ? '< 0.001'
+        : Number(value.toPrecision(3)).toLocaleString('en', { maximumFractionDigits: 6 })
+  const ms = (cost: Cost): string => told(1000 * cost.seconds)
+  const mega = (cost: Cost): string | null => (cost.flops === null ? null : told(cost.flops / 1e6))
   return {
     title: 'Cost for each question',
     lead: 'Milliseconds as they were measured, and millions of operations of the model from its shapes, with nothing read before. A gate that reads the model’s own answer has made it.',

@@ -9,7 +9,9 @@ import { readJsonFile } from '../../files/read-json.ts'
 import { fitProbe, type ProbeOptions } from '../../methods/ei-arag/ei-arag.ts'
 import {
   CHECK_TEXT,
+  type ProbeReading,
   probeProbability,
+  promptVector,
   type QuestionProbe,
   questionVector,
 } from '../../prompting/base/question-probe.ts'
@@ -26,6 +28,8 @@ export interface FitGateOptions extends GateSource, Omit<ProbeOptions, 'seed' | 
   out: string
   /** Default 1. */
   layer?: number
+  /** Default `alone`, the paper's. `prompt` needs a chat template. */
+  reading?: ProbeReading
 }
 
 /** What came of fitting. */
@@ -46,7 +50,7 @@ export async function* fitGate(
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<WorkEvent, FittedGate> {
   yield { type: 'started', work: 'gate fit' }
-  const { out, layer = 1, label = 'better', seed = 0 } = options
+  const { out, layer = 1, label = 'better', seed = 0, reading = 'alone' } = options
   const result = yield* eventsOf(
     (watch) =>
       withGateRecords(options, watch, async (lm, records) => {
@@ -56,11 +60,12 @@ export async function* fitGate(
           throw new InputError(
             `records: expected questions with and without retrieval wanted (${label}), got ${wanted} of ${train.length} with it. Ask more questions; the answers are kept in ${options.records}`,
           )
+        const vectorOf = reading === 'prompt' ? promptVector : questionVector
         const count = new Count(watch, { label: 'reading questions', unit: 'questions', total: records.length })
         const examples = async (part: readonly GateRecord[]) => {
           const found = []
           for (const record of part) {
-            const vector = await questionVector(lm, record.question, layer, { signal: watch.signal! })
+            const vector = await vectorOf(lm, record.question, layer, { signal: watch.signal! })
             found.push({ vector, isWanted: isWanted(rightness(record), label) })
             count.add(1)
           }
@@ -77,6 +82,7 @@ export async function* fitGate(
           model: lm.info ?? { name: options.model },
           layer,
           width,
+          ...(reading === 'prompt' && { reading }),
           label,
           threshold,
           layers,
