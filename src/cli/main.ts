@@ -122,6 +122,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'score stored samples again with other metrics or filters, and join shards',
     load: () => import('./eval-rescore.ts'),
   },
+  synth: {
+    summary: 'let a teacher make rows of seeds, by a recipe, and go on where it was stopped',
+    load: () => import('./synth.ts'),
+  },
   'index build': {
     summary: 'build an index of documents for search by words, and by vectors of a model',
     load: () => import('./index-build.ts'),

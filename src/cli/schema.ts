@@ -1,4 +1,4 @@
-// `anneal schema [train|qpruner|curate]`: the JSON Schema of a configuration, for editors (`# yaml-language-server: $schema=…`).
+// `anneal schema [train|qpruner|curate|synth]`: the JSON Schema of a configuration, for editors (`# yaml-language-server: $schema=…`).
 
 import { jsonSchemaOf } from '../config/kind.ts'
 import { trainKind } from '../config/train-kind.ts'
@@ -6,15 +6,16 @@ import { UsageError } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
 import { curateKind } from '../run/curate/config.ts'
 import { qprunerKind } from '../run/qpruner/config.ts'
+import { synthKind } from '../run/synth/config.ts'
 import { type Command, defineCommand } from './command.ts'
 
-const KINDS = { train: trainKind, qpruner: qprunerKind, curate: curateKind }
+const KINDS = { train: trainKind, qpruner: qprunerKind, curate: curateKind, synth: synthKind }
 
 export const command: Command = defineCommand({
   summary: 'print the JSON Schema of a configuration',
   positionals: {
     name: 'COMMAND',
-    summary: 'whose configuration: train, qpruner or curate; without one train',
+    summary: 'whose configuration: train, qpruner, curate or synth; without one train',
     min: 0,
     max: 1,
   },
