@@ -96,7 +96,7 @@ describe('main', () => {
     [['methods', 'x'], "error: unexpected argument 'x'. Run with --help to see what goes there\n"],
     [
       ['schema', 'qprune'],
-      "error: anneal schema: expected train, qpruner or curate, got 'qprune'. Did you mean 'qpruner'?\n",
+      "error: anneal schema: expected train, qpruner, curate or synth, got 'qprune'. Did you mean 'qpruner'?\n",
     ],
   ])('answers %j with one line and exit code 2', async (words, err) => {
     expect(await run(...words)).toEqual({ code: 2, out: '', err })

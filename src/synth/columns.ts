@@ -39,7 +39,7 @@ export interface ColumnsOptions {
   /** What a row is: any value whose texts are templates. One that is `{{ name }}` alone gives the value itself. Default: all columns by their names. */
   row?: unknown
   /** Columns whose texts are new, for what is measured. Default: all without choices. */
-  texts?: readonly string[]
+  texts?: readonly string[] | undefined
 }
 
 const COLUMN: Readonly<Record<keyof Column, true>> = {

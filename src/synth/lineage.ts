@@ -93,7 +93,9 @@ function cardOf(lineage: Lineage, { within, against }: SynthesisReport): string 
       : Object.entries(counts)
           .map(([kind, count]) => `${kind} ${count}`)
           .join(', ') || 'none found'
-  const near = Object.entries(against).map(([name, { count }]) => `; of ${name}: ${count}`)
+  const near = Object.entries(against).map(
+    ([name, { count }]) => `| Rows nearly like a text of ${cell(name)} | ${count} |`,
+  )
   return `---
 tags:
 - synthetic
@@ -117,8 +119,8 @@ ${rows.count} rows that a language model wrote, ${isComplete ? 'complete' : 'not
 | Calls, tokens, cost | ${lineage.calls}, ${lineage.promptTokens + lineage.completionTokens}, ${cost === null ? 'not known' : cost.toFixed(4)} |
 | Replaced in seeds | ${told(scrubbed.seeds)} |
 | Replaced in rows | ${told(scrubbed.rows)} |
-| Rows nearly like an earlier one: ${within.count}${near.join('')} | report.html |
-
+| Rows nearly like an earlier one | ${within.count} |
+${near.map((line) => `${line}\n`).join('')}
 Names of people are not looked for. \`lineage.json\` has all of this for programs, \`calls.jsonl\` every call, \`rejects.jsonl\` what was refused and why.
 `
 }

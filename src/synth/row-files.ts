@@ -40,7 +40,7 @@ export class RowFiles {
   #rowBytes = 0
   #rejectBytes = 0
 
-  /** Takes away what a kill has left half done. `write` as `writeSync`. */
+  /** Makes the files, and takes away what a kill has left half done. `write` as `writeSync`. */
   constructor(directory: string, write: typeof writeSync = writeSync) {
     this.#rows = join(directory, ROWS)
     this.#rejects = join(directory, REJECTS)
@@ -131,8 +131,7 @@ function rejectOf(line: Buffer, file: string): Reject {
 }
 
 function cut(file: string, bytes: number): void {
-  if (!existsSync(file)) return
-  const descriptor = openSync(file, 'r+')
+  const descriptor = openSync(file, 'a')
   try {
     if (fstatSync(descriptor).size > bytes) ftruncateSync(descriptor, bytes)
   } finally {

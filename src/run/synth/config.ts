@@ -4,8 +4,10 @@ import { type ConfigKind, keysOf } from '../../config/kind.ts'
 import { type Override, type OverrideSyntax, overridesOf } from '../../config/overrides.ts'
 import type { GivenValues, ParsedConfig } from '../../config/parse.ts'
 import { parseKind } from '../../config/parse-kind.ts'
+import { ConfigError } from '../../errors.ts'
 import { count, path, paths, type Shape } from '../../methods/fields.ts'
-import type { Column } from '../../synth/columns.ts'
+import { didYouMean } from '../../nearest.ts'
+import { type Column, columns as columnsRecipe } from '../../synth/columns.ts'
 import type { PiiKind } from '../../synth/index.ts'
 import { RECIPE_NAMES } from './recipe-names.ts'
 
@@ -53,9 +55,9 @@ export interface SynthConfig {
 const price = z.number().min(0)
 const kinds = z.array(z.enum(['email', 'ip', 'phone', 'cpr'])).default([])
 
-const column = z.strictObject({
-  name: path,
-  prompt: path,
+const columnShape = {
+  name: path.optional(),
+  prompt: path.optional(),
   system: path.optional(),
   choices: z.array(path).min(1).optional(),
   regex: path.optional(),
@@ -66,6 +68,17 @@ const column = z.strictObject({
   max_tokens: count.optional(),
   temperature: z.number().min(0).optional(),
   top_p: z.number().gt(0).max(1).optional(),
+}
+/** Keys inside a list are told with the nearest one here: a kind of configuration knows those of sections only. */
+const column = z.looseObject(columnShape).superRefine((given, { addIssue }) => {
+  const known = Object.keys(columnShape)
+  const complain = (key: string, message: string): void =>
+    addIssue({ code: 'custom', path: [key], message, input: given[key] })
+  const unknown = Object.keys(given).filter((key) => !known.includes(key))
+  for (const key of unknown) complain(key, `expected a key of a column, got '${key}'.${didYouMean(key, known)}`)
+  // What is misspelt is not missing.
+  const missing = (['name', 'prompt'] as const).filter((key) => given[key] === undefined)
+  if (unknown.length === 0) for (const key of missing) complain(key, 'expected text, got nothing')
 })
 
 const teacher = z.strictObject({
@@ -157,12 +170,21 @@ const { fields, sections } = keysOf(shape)
 /** Keys, names and rules of `anneal synth`. */
 export const synthKind: ConfigKind<SynthConfig> = {
   title: 'Anneal synthesis configuration',
-  schema: z.strictObject(shape).superRefine(({ recipe, columns, teacher, price, budget }, context) => {
+  schema: z.strictObject(shape).superRefine(({ recipe, columns, row, texts, teacher, price, budget }, context) => {
     const complain = (key: string[], message: string): void =>
       context.addIssue({ code: 'custom', path: key, message, input: undefined })
     if (recipe === 'columns' && columns === undefined) complain(['columns'], 'expected a list of columns, got none')
     if (recipe !== 'columns' && columns !== undefined)
       complain(['columns'], `expected them with the recipe columns, got the recipe ${recipe}`)
+    if (recipe === 'columns' && columns !== undefined)
+      try {
+        columnsRecipe({ columns: columns as Column[], row, texts: texts as string[] | undefined })
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error
+        // What it says begins with the place.
+        const [, place = 'columns', message = error.message] = /^([\w.]+): (.*)$/s.exec(error.message) ?? []
+        complain(place.split('.'), message)
+      }
     if (teacher.model === undefined)
       complain(['teacher', 'model'], 'expected a model, or its name at the url, got none')
     if (teacher.url !== undefined && teacher.adapter.length > 0)

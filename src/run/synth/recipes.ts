@@ -19,11 +19,7 @@ type Opener = (config: SynthConfig, watch: Watch) => Promise<OpenedRecipe>
 const OPENERS: Readonly<Record<RecipeName, Opener>> = {
   columns: async (config, watch) => {
     const { row, texts } = config
-    const recipe = columns({
-      columns: config.columns!,
-      ...(row !== undefined && { row }),
-      ...(texts !== undefined && { texts }),
-    })
+    const recipe = columns({ columns: config.columns!, row, texts })
     return { recipe: recipe as unknown as OpenedRecipe['recipe'], seeds: await rowsOf(config.seeds, watch) }
   },
 }
