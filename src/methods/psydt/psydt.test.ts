@@ -129,10 +129,12 @@ describe('psydt', () => {
     const records = Array.from({ length: 50 }, (_, i) => record(`${i}`, `Topic_${i % 12}`))
     const { rows } = await run({ cases: many }, records, model)
     expect(rows).toHaveLength(50)
-    expect(asked).toEqual([
-      ...Array.from({ length: 12 }, () => ['style', 'therapy']).flat(),
-      ...Array.from({ length: 50 }, () => ['profile', 'dialogue']).flat(),
-    ])
+    // Both of a case once, in any order, and all before the first record.
+    const ofCases = asked.slice(0, 24).map((kind, i) => `${kind} of ${/My (topic \d+) keeps/.exec(prompts[i]!)![1]}`)
+    expect(ofCases.sort()).toEqual(
+      many.cases.flatMap(({ topic }) => [`style of ${topic}`, `therapy of ${topic}`]).sort(),
+    )
+    expect(asked.slice(24)).toEqual(Array.from({ length: 50 }, () => ['profile', 'dialogue']).flat())
     // TopicMatch: the one example is the case of the record's topic.
     for (const [i, row] of rows.entries()) {
       expect(row.provenance).toMatchObject({
@@ -285,7 +287,7 @@ describe('psydt', () => {
     const danger = { ...record('a', 'work'), detail: 'I want to kill myself tonight.' }
     const { rejects } = await run({}, [danger], model)
     expect(rejects).toEqual([expect.stringMatching(/^a question that breaks the rule 'crisis' \(acute: suicide/)])
-    expect(asked).toEqual(['style', 'therapy', 'style', 'therapy'])
+    expect(asked.sort()).toEqual(['style', 'style', 'therapy', 'therapy'])
     const late = writeLines([{ ...GOOD[0]!, text: 'I want to kill myself.' }, ...GOOD.slice(1)], 'en')
     expect((await run({}, [record('a', 'work')], teacher({ dialogue: late }).model)).rejects[0]).toContain(
       "turn 1 breaks the rule 'crisis'",
@@ -311,6 +313,15 @@ describe('psydt', () => {
     expect((await run({}, records, teacher({ style: '一只猫坐在垫子上。' }).model)).rejects[0]).toContain(
       'another language',
     )
+  })
+
+  it('ends where the run ends, and takes no case for refused by that', async () => {
+    const spent = (prompt: string): string => {
+      if (prompt.includes('rebt')) throw new Error('the budget is spent')
+      return ''
+    }
+    const { model } = teacher({ style: '', therapy: spent })
+    await expect(run({}, [record('a', 'work')], model)).rejects.toThrow('the budget is spent')
   })
 
   it('holds a teacher that can be held, which then cannot break the order of roles', async () => {

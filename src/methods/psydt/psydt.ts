@@ -16,7 +16,7 @@ import { multiTurnPrompt, type SlotValues, writeStages } from './multi-turn-prom
 import { type Profile, profileOf } from './profile.ts'
 import { dialogueSchema, readDialogue, turnsOfRounds } from './read-dialogue.ts'
 import type { SingleTurn } from './single-turns.ts'
-import { type CaseSummary, summarise } from './summaries.ts'
+import { allOf, type CaseSummary, summarise } from './summaries.ts'
 import type { Therapy } from './therapy.ts'
 import { brokenRule, type TurnRules } from './turn-rules.ts'
 import { type Language, type Speaker, type Turn, writeLines } from './turns.ts'
@@ -173,11 +173,12 @@ export function psydt(options: PsydtOptions): Recipe<SingleTurn, PsydtRow, CaseS
       rules: { client: client.map(({ name }) => name), counsellor: counsellor.map(({ name }) => name) },
     },
     async prepare(tools) {
-      const summaries: Record<string, CaseSummary> = {}
       const kinds = { style: wants('style'), technique: wants('technique') }
-      for (const one of cases.cases)
-        summaries[one.id] = await summarise(one, tools, { language, wordings, knowledge, wants: kinds })
-      return summaries
+      // At once: no case waits for another, and all calls stand in the first files of a batch.
+      const found = await allOf(
+        cases.cases.map((one) => summarise(one, tools, { language, wordings, knowledge, wants: kinds })),
+      )
+      return Object.fromEntries(cases.cases.map(({ id }, i) => [id, found[i]!]))
     },
     async make(record, tools, summaries) {
       const { case: one, by, score } = caseOf(record, tools.random)

@@ -57,14 +57,26 @@ export async function summarise(one: Case, tools: RowTools, options: SummaryOpti
     return knowledge.retrieve(type)
   }
   try {
+    const [said, type] = await allOf<string | Therapy | undefined>([
+      wants.style ? style() : Promise.resolve(undefined),
+      wants.technique ? therapy() : Promise.resolve(undefined),
+    ])
     return {
-      ...(wants.style && { style: await style() }),
-      ...(wants.technique && { therapy: await therapy() }),
+      ...(said !== undefined && { style: said as string }),
+      ...(type !== undefined && { therapy: type as Therapy }),
     }
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     return { refused: error.message }
   }
+}
+
+/** What all of these come to, once none of them is under way any more. An end of the run is thrown before a refusal, which is of one case only. */
+export async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises)
+  const failed = settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason as unknown)
+  if (failed.length > 0) throw failed.find((reason) => !(reason instanceof Refused)) ?? failed[0]
+  return Promise.all(promises)
 }
 
 const typeSchema = ({ types }: KnowledgeBase): Schema<{ type: string }> =>
