@@ -25,6 +25,9 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'synth.yaml'), blocks('yaml')[0]!)
   const { model } = await writeTextModel(folder)
   writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
+  const config = join(model, 'config.json')
+  const longer = { ...JSON.parse(readFileSync(config, 'utf8')), max_position_embeddings: 8192 } // prompts are long
+  writeFileSync(config, JSON.stringify(longer))
   for (const [from, to] of [
     ['models', 'base'],
     ['runs', 'tiny'],
@@ -65,7 +68,19 @@ describe('docs/synthesis.md', () => {
       expect(said).toContain(["[ 2, 'It has to be another word.' ]", '[ { text: 2, like: 0, share: 1 } ]'][i])
     },
   )
-  it('has YAML for rows of conversations', () => {
-    expect(blocks('yaml')).toHaveLength(2)
+  it('has a configuration of psydt that works', { timeout: 240_000 }, async () => {
+    const turns = ['I am tired.', 'Since when?', 'Since May.', 'What was in May?']
+    const messages = turns.map((content, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }))
+    writeFileSync(join(folder, 'cases.jsonl'), `${JSON.stringify({ topic: 'sleep', messages })}\n`)
+    const question = {
+      topic: 'sleep',
+      questionTitle: 'No rest',
+      questionDetail: 'I lie awake.',
+      counsellorLongText: 'Rest.',
+    }
+    writeFileSync(join(folder, 'questions.jsonl'), `${JSON.stringify(question)}\n`)
+    expect(blocks('yaml')).toHaveLength(3)
+    writeFileSync(join(folder, 'twin.yaml'), blocks('yaml')[2]!)
+    expect(await anneal('anneal synth twin.yaml --dry-run')).toContain('Since May.')
   })
 })

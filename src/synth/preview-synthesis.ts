@@ -1,6 +1,6 @@
 // What a synthesis would ask, and about what it would cost, without asking.
 
-import { AnnealError } from '../errors.ts'
+import { AnnealError, messageOf } from '../errors.ts'
 import { costOf } from '../prompting/base/cost.ts'
 import type { ModelCall } from '../prompting/base/model-call.ts'
 import { dryRun } from '../prompting/base/trace.ts'
@@ -21,8 +21,8 @@ export interface SynthesisPreview {
   /** Seeds whose calls these are, and all. */
   readonly rows: number
   readonly seeds: number
-  /** Seeds whose made-up answers the recipe refused, so that what comes after them is not shown. */
-  readonly refused: number
+  /** Why recipes went no further, a made-up answer or a prompt that is too long; what comes after it is not shown. */
+  readonly faults: readonly string[]
   /** For all seeds, by the calls that are shown; characters / 4 where the model counts no tokens. */
   readonly estimate: {
     readonly calls: number
@@ -41,7 +41,7 @@ export async function previewSynthesis<Seed, Row, Shared>(
 ): Promise<SynthesisPreview> {
   const made: (PreviewCall & { maxTokens: number | undefined })[] = []
   const signal = new AbortController().signal
-  let refused = 0
+  const faults: string[] = []
   const look = async (
     row: number | null,
     make: (tools: Parameters<Recipe<Seed, Row>['make']>[1]) => Promise<unknown>,
@@ -52,7 +52,7 @@ export async function previewSynthesis<Seed, Row, Shared>(
       } catch (error) {
         // What is made up may be refused, or break a recipe that looks into it.
         if (!(error instanceof AnnealError || error instanceof TypeError)) throw error
-        refused++
+        faults.push(messageOf(error))
       }
     })
     for (const { call, parent } of calls)
@@ -89,7 +89,7 @@ export async function previewSynthesis<Seed, Row, Shared>(
     calls: made.map(({ row, messages }) => ({ row, messages })),
     rows: shown,
     seeds: seeds.length,
-    refused,
+    faults,
     estimate: { calls: overAll(() => 1), promptTokens, completionTokens, cost },
   }
 }

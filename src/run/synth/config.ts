@@ -25,6 +25,24 @@ export interface TeacherConfig {
   licence?: string | undefined
 }
 
+/** The recipe of `anneal/methods/psydt`, with files in the place of what they hold. */
+export interface PsydtConfig {
+  cases: string[]
+  language: 'zh' | 'en'
+  topic_from: 'row' | 'file'
+  join_turns: boolean
+  knowledge: string[]
+  mode?: 'one-shot' | 'agents' | undefined
+  match?: 'topic' | 'nearest' | 'random' | undefined
+  turns?: [number, number] | undefined
+  overlap?: number | undefined
+  answer_overlap?: number | undefined
+  foreign?: number | undefined
+  relevance?: number | undefined
+  without?: ('style' | 'technique' | 'personality')[] | undefined
+  form?: 'auto' | 'lines' | 'json' | undefined
+}
+
 /** What a synthesis does. */
 export interface SynthConfig {
   recipe: string
@@ -43,6 +61,7 @@ export interface SynthConfig {
   columns?: Column[] | undefined
   row?: unknown
   texts?: string[] | undefined
+  psydt?: PsydtConfig | undefined
   seed: number
   concurrency: number
   again: number
@@ -112,11 +131,50 @@ const sampling = z.strictObject({
   stop: z.array(path).optional().describe('Texts that end an answer.'),
 })
 
+const share = z.number().min(0).max(1)
+
+const psydt = z.strictObject({
+  cases: paths.describe('Files of real cases of one counsellor, with topics.'),
+  language: z.enum(['zh', 'en']).describe('Of prompts and dialogues.'),
+  topic_from: z
+    .enum(['row', 'file'])
+    .default('row')
+    .describe("Where a case's topic stands: its row, or its file's name."),
+  join_turns: z.boolean().default(false).describe('Join messages that one of the two sends in a row.'),
+  knowledge: paths.default([]).describe('Files of therapies with their stages. Default: ten types of our own words.'),
+  mode: z
+    .enum(['one-shot', 'agents'])
+    .optional()
+    .describe('A whole dialogue at once, or two agents in turns. Default: one-shot.'),
+  match: z.enum(['topic', 'nearest', 'random']).optional().describe('Which case is the example. Default: topic.'),
+  turns: z
+    .tuple([count, count])
+    .optional()
+    .describe('How often the client speaks, at least and at most. Default: 5 and 40.') as unknown as z.ZodType<
+    [number, number] | undefined
+  >,
+  overlap: count
+    .optional()
+    .describe('Words (of Chinese: characters) of the case in a row at most. Default: 12, of Chinese 20.'),
+  answer_overlap: share
+    .optional()
+    .describe("The share of the counsellor's runs that may stand in the seed's answer. Default: 0.5."),
+  foreign: share.optional().describe('The share of letters of another script. Default: 0.05.'),
+  relevance: share.optional().describe("The share of the question's words that has to come up. Default: 0.1."),
+  without: z
+    .array(z.enum(['style', 'technique', 'personality']))
+    .optional()
+    .describe('What prompts leave out. Default: nothing.'),
+  form: z.enum(['auto', 'lines', 'json']).optional().describe('How a dialogue is written. Default: auto.'),
+})
+
 const shape: Shape<SynthConfig> = {
   recipe: z
     .enum(RECIPE_NAMES)
     .default('columns')
-    .describe('How a row is made: columns (prompts of your own).') as unknown as z.ZodType<string>,
+    .describe(
+      'How a row is made: columns (prompts of your own) or psydt (dialogues in the manner of one counsellor).',
+    ) as unknown as z.ZodType<string>,
   out: path.describe('Folder of rows.jsonl and all that belongs to it; a run that was stopped goes on in it.'),
   seeds: paths.describe('Files of rows, one for each row that is made: JSONL, JSON, CSV, TSV, Parquet, text.'),
   test: paths.default([]).describe('Files whose texts rows must not be copies of; the report tells.'),
@@ -148,6 +206,7 @@ const shape: Shape<SynthConfig> = {
     .optional()
     .describe('recipe columns: what a row is, its texts being templates. Default: all columns by their names.'),
   texts: z.array(path).optional().describe('recipe columns: columns that are measured. Default: all without choices.'),
+  psydt: psydt.optional() as unknown as z.ZodType<PsydtConfig | undefined>,
   seed: z.int().min(0).default(0).describe('Of all draws: same seed, same rows, where the teacher keeps seeds.'),
   concurrency: count.default(8).describe('Rows at the same time; it changes nothing in them.'),
   again: z.int().min(0).default(2).describe('Times to try again what was refused, with the reason in the prompt.'),
@@ -170,30 +229,35 @@ const { fields, sections } = keysOf(shape)
 /** Keys, names and rules of `anneal synth`. */
 export const synthKind: ConfigKind<SynthConfig> = {
   title: 'Anneal synthesis configuration',
-  schema: z.strictObject(shape).superRefine(({ recipe, columns, row, texts, teacher, price, budget }, context) => {
-    const complain = (key: string[], message: string): void =>
-      context.addIssue({ code: 'custom', path: key, message, input: undefined })
-    if (recipe === 'columns' && columns === undefined) complain(['columns'], 'expected a list of columns, got none')
-    if (recipe !== 'columns' && columns !== undefined)
-      complain(['columns'], `expected them with the recipe columns, got the recipe ${recipe}`)
-    if (recipe === 'columns' && columns !== undefined)
-      try {
-        columnsRecipe({ columns: columns as Column[], row, texts: texts as string[] | undefined })
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error
-        // What it says begins with the place.
-        const [, place = 'columns', message = error.message] = /^([\w.]+): (.*)$/s.exec(error.message) ?? []
-        complain(place.split('.'), message)
-      }
-    if (teacher.model === undefined)
-      complain(['teacher', 'model'], 'expected a model, or its name at the url, got none')
-    if (teacher.url !== undefined && teacher.adapter.length > 0)
-      complain(['teacher', 'adapter'], 'expected it without url, got both')
-    if ((price.input === undefined) !== (price.output === undefined))
-      complain(['price'], 'expected input and output together, got one of them')
-    if (budget.cost !== undefined && price.input === undefined)
-      complain(['budget', 'cost'], 'expected it together with price, got no price')
-  }) as unknown as z.ZodType<SynthConfig>,
+  schema: z
+    .strictObject(shape)
+    .superRefine(({ recipe, columns, row, texts, psydt, teacher, price, budget }, context) => {
+      const complain = (key: string[], message: string): void =>
+        context.addIssue({ code: 'custom', path: key, message, input: undefined })
+      if (recipe === 'columns' && columns === undefined) complain(['columns'], 'expected a list of columns, got none')
+      if (recipe !== 'columns' && columns !== undefined)
+        complain(['columns'], `expected them with the recipe columns, got the recipe ${recipe}`)
+      if (recipe === 'columns' && columns !== undefined)
+        try {
+          columnsRecipe({ columns: columns as Column[], row, texts: texts as string[] | undefined })
+        } catch (error) {
+          if (!(error instanceof ConfigError)) throw error
+          // What it says begins with the place.
+          const [, place = 'columns', message = error.message] = /^([\w.]+): (.*)$/s.exec(error.message) ?? []
+          complain(place.split('.'), message)
+        }
+      if (recipe === 'psydt' && psydt === undefined) complain(['psydt'], 'expected cases and language, got none')
+      if (recipe !== 'psydt' && psydt !== undefined)
+        complain(['psydt'], `expected it with the recipe psydt, got the recipe ${recipe}`)
+      if (teacher.model === undefined)
+        complain(['teacher', 'model'], 'expected a model, or its name at the url, got none')
+      if (teacher.url !== undefined && teacher.adapter.length > 0)
+        complain(['teacher', 'adapter'], 'expected it without url, got both')
+      if ((price.input === undefined) !== (price.output === undefined))
+        complain(['price'], 'expected input and output together, got one of them')
+      if (budget.cost !== undefined && price.input === undefined)
+        complain(['budget', 'cost'], 'expected it together with price, got no price')
+    }) as unknown as z.ZodType<SynthConfig>,
   fields,
   sections,
   aliases: {
@@ -209,7 +273,8 @@ export const synthKind: ConfigKind<SynthConfig> = {
     'teacher.model': 'Who makes it',
     'sampling.max_tokens': 'How it answers',
     'price.input': 'What it may cost',
-    columns: 'Recipes',
+    columns: 'The recipe columns',
+    'psydt.cases': 'The recipe psydt',
     seed: 'The run',
   },
 }

@@ -140,7 +140,7 @@ function previewed(result: SynthesisResult, shown: number): WorkEvent {
   }
 }
 
-function linesOf({ calls, rows, seeds, refused, estimate }: SynthesisPreview): string[] {
+function linesOf({ calls, rows, seeds, faults, estimate }: SynthesisPreview): string[] {
   const { completionTokens, cost } = estimate
   const answers =
     completionTokens === null
@@ -153,7 +153,8 @@ function linesOf({ calls, rows, seeds, refused, estimate }: SynthesisPreview): s
         ({ role, content }) => `${role}: ${typeof content === 'string' ? content : JSON.stringify(content)}`,
       ),
     ]),
-    `calls of ${rows} of ${seeds} seeds, with made-up answers${refused > 0 ? ` (${refused} times the recipe refused one, and what comes after it is not shown)` : ''}`,
+    `calls of ${rows} of ${seeds} seeds, with made-up answers`,
+    ...[...new Set(faults)].map((fault) => `not shown is what comes after: ${fault}`),
     `all ${seeds} seeds: about ${estimate.calls} calls, ${estimate.promptTokens} tokens of prompts, ${answers}${cost === null ? '' : `, cost at most ${cost.toFixed(4)}`}`,
   ]
 }
