@@ -1,72 +1,110 @@
-// npx tsx experiments/ei-arag/run.ts [--quick] [--seeds N] --out DIR: does the first block tell more than the question's words?
-// Only --quick has been run so far, with one seed: its model learns facts and does not learn to read passages, so it says nothing of gates.
-// A language model is trained on a toy world; every question is asked with and without its passage; all gates are measured.
+// npx tsx experiments/ei-arag/run.ts [--quick] [--seeds 1,2,3] [--keep DIR] --out FILE.json: does the first block tell more than the
+// question's words? For each seed a toy world is made, a language model is taught it from scratch and asked every question with and
+// without its passage, and all gates are measured. Each seed is written as it comes; seeds that are in the file are not run again.
+// With --keep, answers and states are kept there, too, and taken from there.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { batches } from '../../src/data/batches.ts'
-import { Engine } from '../../src/infer/engine.ts'
-import { questionVector } from '../../src/prompting/base/question-probe.ts'
-import { recordAnswers } from '../../src/run/gate/record-answers.ts'
-import { type GateSweep, sweepGates, type VectorRecord } from '../../src/run/gate/sweep-gates.ts'
-import { machineFor, writeResults } from '../setting/results.ts'
-import { pretrainSmall, tokenizerOf } from '../setting/small-llama.ts'
-import { packed } from '../setting/texts.ts'
-import { makeWorld } from './world.ts'
+import { deserialize, serialize } from 'node:v8'
+import { GATE_LABELS, type GateLabel } from '../../src/eval/gates/gate-record.ts'
+import { machineFor } from '../setting/results.ts'
+import { type SmallShape, tokenizerOf } from '../setting/small-llama.ts'
+import { type Asked, type GateRow, gatesOf, type Went, wentOf } from './measure.ts'
+import { type Lessons, questionStates, recordMany, teach } from './teach.ts'
+import { writeTables } from './toy-tables.ts'
+import { makeWorld, type WorldSize } from './world.ts'
 
-const { values } = parseArgs({
-  options: { quick: { type: 'boolean' }, seeds: { type: 'string', default: '5' }, out: { type: 'string' } },
-})
-if (values.out === undefined) throw new Error('--out: expected a folder for results.json and tables.md, got none')
-const SIZE = values.quick
-  ? { entities: 300, statements: 6000, reading: 1500, corrupted: 0.35 }
-  : { entities: 4000, statements: 80_000, reading: 18_000, corrupted: 0.35 }
-const SHAPE = values.quick
-  ? { layers: 2, hidden: 96, feedForward: 256, vocabulary: 700, pretrainSteps: 700 }
-  : { layers: 4, hidden: 128, feedForward: 344, vocabulary: 900, pretrainSteps: 1300 }
-const LENGTH = 64
-const ROWS = 10
-
-const sweeps: GateSweep[] = []
-for (let seed = 1; seed <= (values.quick ? 1 : Number(values.seeds)); seed++) {
-  const { texts, questions } = makeWorld(SIZE, seed)
-  const tokenizer = await tokenizerOf(texts, SHAPE)
-  const source = batches(await packed(texts, tokenizer, LENGTH), { batchSize: ROWS, seed })
-  const model = await pretrainSmall(SHAPE, tokenizer.vocabSize, source, seed, console.error)
-  const lm = new Engine({ model, tokenizer, info: { name: `toy world ${seed}` } })
-  const records: VectorRecord[] = []
-  for (const record of await recordAnswers(lm, questions, {})) {
-    const vectors: Float32Array[] = []
-    for (let layer = 0; layer <= SHAPE.layers; layer++) vectors.push(await questionVector(lm, record.question, layer))
-    records.push({ ...record, vectors })
-  }
-  for (const label of ['better', 'parametric-wrong'] as const) {
-    const words = (question: string): string[] => lm.encode({ prompt: question, addSpecialTokens: false }).map(String)
-    sweeps.push(await sweepGates(records, { label, seed, words }))
-  }
-  lm.free()
-  console.error(`seed ${seed} done`)
+/** One world, one model. */
+export interface ToySeed {
+  seed: number
+  parameters: number
+  vocabulary: number
+  tokens: number
+  epochs: number
+  went: Went
+  sizes: { train: number; validation: number; test: number }
+  gates: Record<GateLabel, GateRow[]>
 }
 
-const mean = (numbers: readonly number[]): number => numbers.reduce((sum, value) => sum + value, 0) / numbers.length
-const tables = (['better', 'parametric-wrong'] as const).map((label) => {
-  const own = sweeps.filter((sweep) => sweep.label === label)
-  const rows = own[0]!.gates.map(({ gate }) => {
-    const all = own.flatMap(({ gates }) => gates.filter((result) => result.gate === gate))
-    const figure = (of: (result: (typeof all)[number]) => number | null): string => {
-      const numbers = all.flatMap((result) => of(result) ?? [])
-      return numbers.length === 0 ? '' : mean(numbers).toFixed(3)
-    }
-    const [accuracy, retrieved] = [figure((one) => one.accuracy), figure((one) => one.retrieverCalls)]
-    return `| ${gate} | ${accuracy} | ${retrieved} | ${figure((one) => one.auc)} | ${figure((one) => one.aucWithinRelations)} | ${figure((one) => one.gain)} |`
-  })
-  return [
-    `Label ${label}, means of ${own.length} seeds`,
-    '',
-    '| gate | accuracy | retrieved | AUC | AUC within relations | gain of area |',
-    '| --- | --: | --: | --: | --: | --: |',
-    ...rows,
-    '',
-  ].join('\n')
+/** What the file has. */
+export interface ToyResults {
+  machine: string
+  size: WorldSize
+  shape: SmallShape
+  lessons: Lessons
+  seeds: ToySeed[]
+}
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    seeds: { type: 'string', default: '1,2,3,4,5' },
+    keep: { type: 'string' },
+    out: { type: 'string' },
+  },
 })
-writeResults(join(values.out), { machine: machineFor('cpu'), size: SIZE, shape: SHAPE, sweeps }, tables.join('\n'))
-console.log(tables.join('\n'))
+if (values.out === undefined) throw new Error('--out: expected a file for the results, got none')
+const SIZE: WorldSize = values.quick
+  ? { entities: 300, statements: 3000, reading: 600, corrupted: 0.35 }
+  : { entities: 4000, statements: 57_600, reading: 10_000, corrupted: 0.35 }
+const SHAPE: SmallShape = {
+  layers: values.quick ? 2 : 4,
+  hidden: values.quick ? 64 : 128,
+  feedForward: values.quick ? 172 : 344,
+  // As many as there are merges: every word is one token.
+  vocabulary: 3000,
+  initializerRange: 0.06,
+  pretrainSteps: values.quick ? 60 : 1600,
+}
+const LESSONS: Lessons = { length: 64, rows: 10 }
+
+interface Kept {
+  asked: Asked[]
+  about: Pick<ToySeed, 'parameters' | 'vocabulary' | 'tokens' | 'epochs' | 'went'>
+}
+
+const results: ToyResults = existsSync(values.out)
+  ? (JSON.parse(readFileSync(values.out, 'utf8')) as ToyResults)
+  : { machine: machineFor('cpu'), size: SIZE, shape: SHAPE, lessons: LESSONS, seeds: [] }
+for (const seed of values.seeds.split(',').map(Number)) {
+  if (results.seeds.some((one) => one.seed === seed)) continue
+  const { texts, questions } = makeWorld(SIZE, seed)
+  const lessons = texts.map((text) => ({ text }))
+  const tokenizer = await tokenizerOf(texts, SHAPE)
+  const path = values.keep === undefined ? undefined : join(values.keep, `seed-${seed}.v8`)
+  const run = async (): Promise<Kept> => {
+    const asking = questions.map(({ question }) => question)
+    const start = await teach(lessons, tokenizer, { ...SHAPE, pretrainSteps: 0 }, LESSONS, seed)
+    const untrained = questionStates(start.model, tokenizer, asking).map(({ means }) => means[1]!)
+    start.model.free()
+    const { model, tokens, epochs } = await teach(lessons, tokenizer, SHAPE, LESSONS, seed)
+    const records = await recordMany(model, tokenizer, questions)
+    const states = questionStates(model, tokenizer, asking)
+    const parameters = model.weightCount
+    model.free()
+    return {
+      asked: records.map((record, i) => ({ record, states: states[i]!, untrained: untrained[i]! })),
+      about: { parameters, vocabulary: tokenizer.vocabSize, tokens, epochs, went: wentOf(records, questions) },
+    }
+  }
+  const isKept = path !== undefined && existsSync(path)
+  const { asked, about } = isKept ? (deserialize(readFileSync(path)) as Kept) : await run()
+  if (path !== undefined && !isKept) {
+    mkdirSync(values.keep!, { recursive: true })
+    writeFileSync(path, serialize({ asked, about } satisfies Kept))
+  }
+  console.error(`seed ${seed}: ${JSON.stringify(about)}`)
+  const words = (question: string): string[] =>
+    Array.from(tokenizer.encode(question, { addSpecialTokens: false }), String)
+  const gates = {} as Record<GateLabel, GateRow[]>
+  let sizes: ToySeed['sizes'] | undefined
+  for (const label of GATE_LABELS) {
+    const swept = await gatesOf(asked, label, seed, words)
+    gates[label] = swept.gates
+    sizes = swept.sizes
+  }
+  results.seeds.push({ seed, ...about, sizes: sizes!, gates })
+  writeFileSync(values.out, `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(values.out.replace(/\.json$/, '.md'), writeTables(results))
+  console.error(`seed ${seed} done`)
+}

@@ -1,0 +1,85 @@
+// Every gate on a model's questions, with what else is worth a look: the first block of a model that was taught nothing, and the state
+// that the answer begins with.
+import { type GateLabel, type GateRecord, isAnswered, rightness } from '../../src/eval/gates/gate-record.ts'
+import type { GateQuestionRow } from '../../src/run/gate/gate-questions.ts'
+import { type GateResult, type GateSweep, sweepGates } from '../../src/run/gate/sweep-gates.ts'
+import type { QuestionStates } from './teach.ts'
+
+/** The figures of a gate that are kept. */
+export type GateRow = Pick<
+  GateResult,
+  'gate' | 'accuracy' | 'retrieverCalls' | 'auc' | 'aucWithinRelations' | 'gain' | 'rescued' | 'harmed' | 'threshold'
+>
+
+/** How questions went, as shares. */
+export interface Went {
+  questions: number
+  closed: number
+  retrieved: number
+  /** Right with documents, of the questions whose document has the answer; and of the others, those that give what theirs says, where known. */
+  withRightDocument: number
+  /** Wrong with documents, of those that are right without. */
+  harmedOfKnown: number
+  rescued: number
+  both: number
+  neither: number
+}
+
+/** One question with all that gates need. */
+export interface Asked {
+  record: GateRecord
+  states: QuestionStates
+  /** The mean of the question's tokens after block 1 of the model before it was taught anything. */
+  untrained: Float32Array
+}
+
+/** How the questions went; a document is right where it contains an answer. */
+export function wentOf(records: readonly GateRecord[], questions: readonly GateQuestionRow[]): Went {
+  const outcomes = records.map(rightness)
+  const isTold = questions.map(({ passages = [], gold }) => isAnswered(passages.join(' '), gold))
+  const share = (of: (i: number) => boolean, among: (i: number) => boolean = () => true): number => {
+    const places = [...outcomes.keys()].filter(among)
+    return places.filter(of).length / places.length
+  }
+  const [closed, retrieved] = [(i: number) => outcomes[i]!.closed, (i: number) => outcomes[i]!.retrieved]
+  return {
+    questions: records.length,
+    closed: share(closed),
+    retrieved: share(retrieved),
+    withRightDocument: share(retrieved, (i) => isTold[i]!),
+    harmedOfKnown: share((i) => !retrieved(i), closed),
+    rescued: share((i) => retrieved(i) && !closed(i)),
+    both: share((i) => retrieved(i) && closed(i)),
+    neither: share((i) => !retrieved(i) && !closed(i)),
+  }
+}
+
+/** All gates for one label. `words` cuts a question into tokens. */
+export async function gatesOf(
+  asked: readonly Asked[],
+  label: GateLabel,
+  seed: number,
+  words: (question: string) => string[],
+): Promise<{ sizes: GateSweep['questions']; gates: GateRow[] }> {
+  const sweep = (vectors: (one: Asked) => Float32Array[]): Promise<GateSweep> =>
+    sweepGates(
+      asked.map((one) => ({ ...one.record, vectors: vectors(one) })),
+      { label, seed, words },
+    )
+  const main = await sweep(({ states }) => states.means)
+  const others = await sweep(({ states, untrained }) => [untrained, states.answering])
+  const named = [
+    [' probe, layer 0', ' probe, layer 1 of an untrained model'],
+    [' probe, layer 1', ' probe, last state of the prompt'],
+  ] as const
+  const added = others.gates.flatMap((result) => {
+    const name = named.find(([end]) => result.gate.endsWith(end))
+    return name === undefined ? [] : [{ ...result, gate: result.gate.replace(name[0], name[1]) }]
+  })
+  return { sizes: main.questions, gates: [...main.gates, ...added].map(rowOf) }
+}
+
+function rowOf(result: GateResult): GateRow {
+  const { gate, threshold, accuracy, retrieverCalls, auc, aucWithinRelations, gain, rescued, harmed } = result
+  return { gate, threshold, accuracy, retrieverCalls, auc, aucWithinRelations, gain, rescued, harmed }
+}
