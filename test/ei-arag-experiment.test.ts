@@ -1,6 +1,11 @@
 // What gates of retrieval are measured on: the toy world is what it says, and lessons tell nothing of the questions that are asked.
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import type { RealResults } from '../experiments/ei-arag/real.ts'
+import { writeRealTables } from '../experiments/ei-arag/real-tables.ts'
 import { halves, lessonsOf, mentions, type PopRow, questionOf } from '../experiments/ei-arag/real-texts.ts'
+import type { ToyResults } from '../experiments/ei-arag/run.ts'
+import { writeTables } from '../experiments/ei-arag/toy-tables.ts'
 import { makeWorld } from '../experiments/ei-arag/world.ts'
 import { splitByEntity } from '../src/eval/gates/split-by-entity.ts'
 
@@ -116,4 +121,12 @@ it('reads passages whose names are others, with an answer that stands in them', 
 it('takes subjects as mentioned by the digits of their page views', () => {
   expect([20, 153, 4354].map((s_pop) => mentions({ ...popqa[0]!, s_pop }))).toEqual([2, 3, 4])
   expect(questionOf(popqa[1]!)).toMatchObject({ entity: '0', popularity: 100, gold: ['Town1'] })
+})
+
+const read = (name: string): string =>
+  readFileSync(new URL(`../experiments/ei-arag/results/${name}`, import.meta.url), 'utf8')
+
+it('writes the tables that are beside the results', () => {
+  expect(writeTables(JSON.parse(read('2026-11-28-toy.json')) as ToyResults)).toBe(read('2026-11-28-toy.md'))
+  expect(writeRealTables(JSON.parse(read('2026-11-28-popqa.json')) as RealResults)).toBe(read('2026-11-28-popqa.md'))
 })

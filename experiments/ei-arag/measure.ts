@@ -61,22 +61,22 @@ export async function gatesOf(
   seed: number,
   words: (question: string) => string[],
 ): Promise<{ sizes: GateSweep['questions']; gates: GateRow[] }> {
-  const sweep = (vectors: (one: Asked) => Float32Array[]): Promise<GateSweep> =>
-    sweepGates(
-      asked.map((one) => ({ ...one.record, vectors: vectors(one) })),
-      { label, seed, words },
-    )
-  const main = await sweep(({ states }) => states.means)
-  const others = await sweep(({ states, untrained }) => [untrained, states.answering])
-  const named = [
-    [' probe, layer 0', ' probe, layer 1 of an untrained model'],
-    [' probe, layer 1', ' probe, last state of the prompt'],
+  const layers = asked[0]!.states.means.length
+  const { questions, gates } = await sweepGates(
+    asked.map(({ record, states, untrained }) => ({
+      ...record,
+      vectors: [...states.means, untrained, states.answering],
+    })),
+    { label, seed, words },
+  )
+  // What stands behind the layers is none.
+  const names = [
+    [` probe, layer ${layers}`, ' probe, layer 1 of an untrained model'],
+    [` probe, layer ${layers + 1}`, ' probe, last state of the prompt'],
   ] as const
-  const added = others.gates.flatMap((result) => {
-    const name = named.find(([end]) => result.gate.endsWith(end))
-    return name === undefined ? [] : [{ ...result, gate: result.gate.replace(name[0], name[1]) }]
-  })
-  return { sizes: main.questions, gates: [...main.gates, ...added].map(rowOf) }
+  const named = (gate: string): string =>
+    names.reduce((name, [end, instead]) => (name.endsWith(end) ? name.replace(end, instead) : name), gate)
+  return { sizes: questions, gates: gates.map((result) => rowOf({ ...result, gate: named(result.gate) })) }
 }
 
 function rowOf(result: GateResult): GateRow {

@@ -75,7 +75,7 @@ export interface RealModel {
 const { values } = parseArgs({
   options: {
     data: { type: 'string' },
-    steps: { type: 'string', default: '1500' },
+    steps: { type: 'string', default: '1400' },
     splits: { type: 'string', default: '10' },
     keep: { type: 'string' },
     out: { type: 'string' },
@@ -84,13 +84,11 @@ const { values } = parseArgs({
 if (values.data === undefined || values.out === undefined)
   throw new Error('--data, --out: expected a folder of questions and a file for the results, got none')
 const SHAPE: SmallShape = {
-  layers: 6,
-  hidden: 192,
-  feedForward: 512,
-  heads: 6,
-  keyValueHeads: 6,
+  layers: 4,
+  hidden: 128,
+  feedForward: 344,
   vocabulary: 4096,
-  initializerRange: 0.05,
+  initializerRange: 0.06,
   pretrainSteps: Number(values.steps),
 }
 const LESSONS: Lessons = { length: 160, rows: 6 }
