@@ -6,7 +6,7 @@ import { hashText } from '../../files/hash.ts'
 import type { Engine } from '../../infer/engine.ts'
 import type { Lm } from '../../lm/lm.ts'
 import { CHECK_TEXT, questionVector } from '../../prompting/base/question-probe.ts'
-import { indexInfo, openIndex, type SearchIndex } from '../../retrieve/store/search-index.ts'
+import { type IndexInfo, indexInfo, openIndex, type SearchIndex } from '../../retrieve/store/search-index.ts'
 import type { Watch } from '../../work.ts'
 import { type LoadLmOptions, loadLm } from '../load-lm.ts'
 import { type GateQuestionRow, readGateQuestions } from './gate-questions.ts'
@@ -152,12 +152,19 @@ function questionSettings(
   if (bare >= 0 && index === undefined)
     throw new UsageError(`index: expected one, as question ${bare + 1} comes without \`passages\`, got none`)
   if (bare < 0 && index !== undefined) notice(`${index}: not asked, as every question comes with its passages`)
-  const { documents, tokens } = bare < 0 ? { documents: 0, tokens: 0 } : indexInfo(index!)
+  const { documents, tokens, settings } = bare < 0 ? NO_INDEX : indexInfo(index!)
+  if (settings?.embedding !== undefined)
+    notice(`${index}: asked by its words; its vectors (${settings.embedding.name}) are not asked`)
   return {
     questions: questions.length,
     data: hashText(JSON.stringify(questions)).slice(0, 16),
     index: bare < 0 ? null : `${documents} documents, ${tokens} words`,
   }
+}
+
+const NO_INDEX: Pick<IndexInfo, 'documents' | 'tokens'> & Partial<Pick<IndexInfo, 'settings'>> = {
+  documents: 0,
+  tokens: 0,
 }
 
 const nameOf = ({ info }: Lm, model: string): string =>

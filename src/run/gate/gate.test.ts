@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -189,6 +189,20 @@ describe('anneal gate', () => {
     await expect(resultOf(fitGate(asked))).rejects.toThrow(InputError)
     expect(readFileSync(at('made.jsonl'), 'utf8').trim().split('\n')).toHaveLength(7)
     expect(existsSync(at('none.safetensors'))).toBe(false)
+  })
+  it('refuses answers of another model of the same name', async () => {
+    const asked = { records: at('made.jsonl'), out: at('none.html') }
+    const other = join(mkdtempSync(join(folder, 'other-')), 'model')
+    cpSync(model, other, { recursive: true })
+    const file = join(other, 'model.safetensors')
+    const bytes = readFileSync(file)
+    // Another half of the numbers.
+    for (let i = bytes.length >> 1; i + 4 <= bytes.length; i += 4) bytes.writeFloatLE(0.1 * Math.sin(i), i)
+    writeFileSync(file, bytes)
+    await expect(resultOf(runGateSweep({ ...asked, model: other }))).rejects.toThrow(
+      'made.jsonl: expected answers of the model that is asked for (model), got those of another one that is called model, too',
+    )
+    await expect(resultOf(runGateSweep({ ...asked, model }))).rejects.toThrow('one kind only')
   })
   it('says what is missing in one line', async () => {
     const asked = { model, records: at('nowhere.jsonl'), out: at('x') }
