@@ -3,10 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { writeTextModel } from '../../../test/text-model.ts'
+import { TINY_CHAT_TEMPLATE } from '../../../test/tiny-model.ts'
 import { InputError, UsageError } from '../../errors.ts'
 import type { GateRecord } from '../../eval/gates/gate-record.ts'
 import { fakeLm } from '../../lm/fake-lm.ts'
 import { gates } from '../../prompting/base/gates.ts'
+import { localModel } from '../../prompting/base/local-model.ts'
+import { probeProbability, promptVector } from '../../prompting/base/question-probe.ts'
+import { readQuestionProbe } from '../../prompting/base/question-probe-file.ts'
+import { trace } from '../../prompting/base/trace.ts'
+import { retrieveIf } from '../../prompting/execute/retrieve-if.ts'
 import { Bm25 } from '../../retrieve/bm25.ts'
 import { resultOf, type WorkEvent } from '../../work.ts'
 import { loadLm } from '../load-lm.ts'
@@ -189,6 +195,27 @@ describe('anneal gate', () => {
     await expect(resultOf(fitGate(asked))).rejects.toThrow(InputError)
     expect(readFileSync(at('made.jsonl'), 'utf8').trim().split('\n')).toHaveLength(7)
     expect(existsSync(at('none.safetensors'))).toBe(false)
+  })
+  it('fits a probe that reads in the chat prompt, where there is one', async () => {
+    const out = at('prompt.safetensors')
+    const asked = { records: at('records.jsonl'), out, epochs: 2, reading: 'prompt' } as const
+    await expect(resultOf(fitGate({ ...asked, model }))).rejects.toThrow('has a chat template, got another')
+    const chats = join(mkdtempSync(join(folder, 'chats-')), 'model')
+    cpSync(model, chats, { recursive: true })
+    writeFileSync(join(chats, 'chat_template.jinja'), TINY_CHAT_TEMPLATE)
+    await resultOf(fitGate({ ...asked, model: chats }))
+    const lm = await loadLm(chats)
+    try {
+      expect(readQuestionProbe(out).reading).toBe('prompt')
+      const gate = await gates.probe(lm, out, { threshold: 2 })
+      const { calls } = await trace(() =>
+        retrieveIf({ gate, retriever: new Bm25([]), model: localModel(lm) }).ask('where is the cat?', { maxTokens: 2 }),
+      )
+      const vector = await promptVector(lm, 'where is the cat?', 1)
+      expect(calls[0]!.notes![0]!.score).toBeCloseTo(probeProbability(readQuestionProbe(out), vector), 4)
+    } finally {
+      lm.free()
+    }
   })
   it('refuses answers of another model of the same name', async () => {
     const asked = { records: at('made.jsonl'), out: at('none.html') }
