@@ -1,7 +1,8 @@
 // One row: the tools that a recipe gets for it, and what came of it.
 
-import { messageOf } from '../errors.ts'
+import { InputError, messageOf, UnsupportedError } from '../errors.ts'
 import { PythonRandom } from '../eval/python-random.ts'
+import { NoTokenError } from '../lm/no-token-error.ts'
 import { ServiceError } from '../prompting/base/dialect.ts'
 import { AnswerError, type Model } from '../prompting/base/model.ts'
 import { isDryRun } from '../prompting/base/trace.ts'
@@ -78,9 +79,14 @@ function answerRefused(error: AnswerError): Refused {
   return refused
 }
 
-/** Whether a service refused this very request, not the one who asks: a prompt that is too long or not wanted. */
-export const isOfRequest = (error: unknown): boolean =>
-  error instanceof ServiceError && [400, 413, 422].includes(error.status ?? 0)
+/**
+ * Whether it is this very request that will not do, and not how the teacher is asked: a prompt that is too long or not wanted, or a structure
+ * that no token fits. Of a service that has answered nothing yet it may be either, and is not taken for the request's.
+ */
+export function isOfRequest(error: unknown, hasAnswered: boolean): boolean {
+  if (error instanceof ServiceError) return hasAnswered && [400, 413, 422].includes(error.status ?? 0)
+  return error instanceof NoTokenError || (error instanceof InputError && !(error instanceof UnsupportedError))
+}
 
 /** What comes of a seed: a row with the tries that were refused before it, or those alone. */
 export async function madeRow(

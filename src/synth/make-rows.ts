@@ -41,8 +41,7 @@ export async function makeRows<Seed, Row, Shared>(
     const model = models(row, (why) => {
       halted ??= why
     })
-    // A service that has answered nothing yet is asked in a wrong way; later it is this one request.
-    const isRowFault = (error: unknown): boolean => isOfRequest(error) && ledger.spent.calls > 0
+    const isRowFault = (error: unknown): boolean => isOfRequest(error, ledger.spent.calls > 0)
     let settled: Settled | undefined
     try {
       settled = await unlessAborted(madeRow({ row, model, seed, again, signal }, make, isRowFault), signal)

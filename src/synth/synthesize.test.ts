@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { kindTeacher, type TurnRow, turnRecipe, turnSeeds } from '../../test/synthesis-parts.ts'
-import { UsageError } from '../errors.ts'
+import { InputError, UsageError } from '../errors.ts'
 import { ServiceError } from '../prompting/base/dialect.ts'
 import { modelOf } from '../prompting/base/model.ts'
 import { resultOf, type WorkEvent } from '../work.ts'
@@ -204,6 +204,16 @@ describe('synthesize', () => {
     expect(rejects.filter(({ row }) => row === 1)).toEqual([
       { row: 1, attempt: 1, reason: 'host: expected an answer, got HTTP 400 too long', text: '', isLast: true },
     ])
+    const short = modelOf({
+      ...model,
+      answer: (call) => {
+        if (!JSON.stringify(call.messages).includes('topic 0 ')) return model.answer(call)
+        throw new InputError('prompt: expected at most 256 tokens, got 300. Shorten it')
+      },
+    })
+    const other = newOut()
+    expect(await run(other, { model: short, seeds: turnSeeds(2) })).toMatchObject({ end: 'done' })
+    expect(textOf(other, 'rejects.jsonl')).toContain('"reason":"prompt: expected at most 256 tokens')
     const always = modelOf({
       ...model,
       answer: () => {

@@ -8,9 +8,6 @@ import type { Cost } from '../../prompting/base/cost.ts'
 import { localModel } from '../../prompting/base/local-model.ts'
 import type { Model } from '../../prompting/base/model.ts'
 import { turn, type Watch } from '../../work.ts'
-import { loadLm } from '../load-lm.ts'
-import { modelSource } from '../model-source.ts'
-import { resolveModels } from '../resolve-model.ts'
 import type { SynthConfig } from './config.ts'
 
 /** A teacher that can be asked. */
@@ -60,6 +57,12 @@ async function ofOurs(
   watch: Watch,
   place: TeacherPlace,
 ): Promise<OpenedTeacher> {
+  // A service needs no LibTorch.
+  const [{ resolveModels }, { loadLm }, { modelSource }] = await Promise.all([
+    import('../resolve-model.ts'),
+    import('../load-lm.ts'),
+    import('../model-source.ts'),
+  ])
   const { model: path, adapter } = await resolveModels(named, watch)
   const notice = (message: string): void => watch.tell?.({ type: 'notice', message })
   const lm = await loadLm(path, { adapter, ...place, tell: notice })
