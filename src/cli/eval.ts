@@ -50,7 +50,14 @@ export const command: Command = defineCommand({
     judge: {
       kind: 'text',
       value: 'DIR',
-      summary: 'of toxicity and diversity: a model that says how fluent continuations are',
+      summary:
+        'of toxicity and diversity: a model that says how fluent continuations are; of style: how near answers are',
+    },
+    encoder: { kind: 'text', value: 'DIR', summary: 'of style: an encoder whose vectors BERTScore compares' },
+    turns: {
+      kind: 'text',
+      value: 'all|last|N',
+      summary: 'of style: which turns of a dialogue are answered (default: all)',
     },
     'num-fewshot': {
       kind: 'integer',
@@ -106,7 +113,7 @@ export const command: Command = defineCommand({
     'eval --model http://localhost:8000 --tasks mmlu --data data/mmlu --limit 100',
   ],
   run: async ({ options, output, given }) => {
-    const { threads, shard, logSamples, fewshotAsMultiturn, tasks, toxicLabel, ...rest } = options
+    const { threads, shard, logSamples, fewshotAsMultiturn, tasks, toxicLabel, turns, ...rest } = options
     const names = tasks
       .flatMap((list) => list.split(','))
       .map((name) => name.trim())
@@ -117,6 +124,7 @@ export const command: Command = defineCommand({
     const asked = {
       ...rest,
       tasks: names,
+      turns: turns === undefined ? undefined : parseTurns(turns),
       toxicLabels: toxicLabel.length > 0 ? toxicLabel : undefined,
       shard: shard === undefined ? undefined : parseShard(shard),
       fewshotAsMultiturn: given.has('fewshot-as-multiturn') ? fewshotAsMultiturn : undefined,
@@ -126,6 +134,13 @@ export const command: Command = defineCommand({
     return followEdit((signal) => runEval(defined as Parameters<typeof runEval>[0], { signal }), output)
   },
 })
+
+/** `all`, `last`, or the first so many. */
+function parseTurns(text: string): 'all' | 'last' | number {
+  if (text === 'all' || text === 'last') return text
+  if (/^[1-9]\d*$/.test(text)) return Number(text)
+  throw new UsageError(`--turns: expected all, last, or a whole number of at least 1, got '${text}'`)
+}
 
 /** `2/4` → part 1 of 4. */
 export function parseShard(text: string): { index: number; count: number } {

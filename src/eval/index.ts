@@ -68,6 +68,7 @@ export { readResults, type StoredResults } from './result-files.ts'
 export { type AnswerCounts, type EvalReport, type EvalResults, resultsOf } from './results.ts'
 export type { Sample } from './samples.ts'
 export { type ServerOptions, serverModel } from './server-model.ts'
+export { type StyleOptions, type StyleSimilarity, styleSimilarity } from './style/style-similarity.ts'
 export { loadTask, type Target, type Task } from './task.ts'
 export type {
   AnnotateOptions,
@@ -85,7 +86,7 @@ export type {
   Splits,
   TaskConfig,
 } from './task-config.ts'
-export type { SuiteOptions } from './tasks/suite-options.ts'
+export type { StyleJudge, SuiteOptions } from './tasks/suite-options.ts'
 export { type HttpScorerOptions, httpScorer } from './toxicity/http-scorer.ts'
 export { Lexicon, readLexicon } from './toxicity/lexicon.ts'
 export { type AtThreshold, type JudgedText, measureScorer, type ScorerReport } from './toxicity/measure-scorer.ts'

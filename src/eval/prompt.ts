@@ -87,11 +87,24 @@ export function contextOf(
     task.fewshotDelimiter,
   )
   if (system !== '') turns.push({ role: 'system', content: system, delimiter: '' })
+  const messages = config.doc_to_messages?.(doc)
+  if (messages !== undefined) return dialogue(messages, system, options)
   for (const shot of shots) turns.push(...exampleTurns(task, shot))
   const write = (question: string, delimiter: string): string =>
     written([...turns, ...questionTurns(question, prefix, delimiter)], options)
   if (task.hasManyInputs) return task.choices(doc, id).map((question) => write(question, ''))
   return write(asText(task.text(doc, id), task, id), targetDelimiter)
+}
+
+/** A dialogue up to the turn that is wanted. */
+function dialogue(messages: readonly ChatMessage[], system: string, { renderChat }: PromptOptions): string {
+  const own = messages.filter(({ role }) => role === 'system').map(({ content }) => String(content))
+  const said = messages.filter(({ role }) => role !== 'system')
+  const first = [system, ...own].filter((text) => text !== '').join('\n\n')
+  if (renderChat !== undefined)
+    return renderChat([...(first === '' ? [] : [{ role: 'system', content: first }]), ...said])
+  const lines = said.map(({ role, content }) => `${role === 'user' ? 'Client' : 'Counsellor'}: ${String(content)}`)
+  return [...(first === '' ? [] : [first, '']), ...lines, 'Counsellor:'].join('\n')
 }
 
 function exampleTurns(task: Task, shot: Doc): Turn[] {

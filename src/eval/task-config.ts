@@ -2,6 +2,7 @@
 // file are one thing. Where YAML has a template or a field's name, TypeScript may have a function.
 
 import { ConfigError } from '../errors.ts'
+import type { ChatMessage } from '../text/chat-template.ts'
 import type { Tell } from '../work.ts'
 
 /** A document: one row of the data. */
@@ -106,6 +107,11 @@ export interface TaskConfig {
   fewshot_split?: string
   process_docs?: (docs: readonly Doc[]) => readonly Doc[]
   doc_to_text?: DocField<string | number>
+  /**
+   * The turns of a dialogue before the answer, in place of `doc_to_text`: not lm-eval's. Without a chat template each stands in a line behind
+   * `Client:` or `Counsellor:`, the system's without a name.
+   */
+  doc_to_messages?: (doc: Doc) => readonly ChatMessage[]
   doc_to_target?: DocField<string | number | readonly (string | number)[]> | number | readonly (string | number)[]
   doc_to_choice?: DocField<readonly string[]> | readonly string[] | Readonly<Record<string, string>>
   /**
@@ -157,7 +163,7 @@ export interface GroupConfig {
 const KNOWN_KEYS: ReadonlySet<string> = new Set(
   (
     'task task_alias tag dataset_path dataset_name dataset_kwargs custom_dataset training_split validation_split test_split fewshot_split ' +
-    'process_docs doc_to_text doc_to_target doc_to_choice annotate process_results description target_delimiter fewshot_delimiter fewshot_config ' +
+    'process_docs doc_to_text doc_to_messages doc_to_target doc_to_choice annotate process_results description target_delimiter fewshot_delimiter fewshot_config ' +
     'num_fewshot output_type metric_list generation_kwargs repeats filter_list gen_prefix should_decontaminate doc_to_decontamination_query metadata'
   ).split(' '),
 )

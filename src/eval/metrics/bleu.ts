@@ -17,6 +17,11 @@ export interface BleuCounts {
 
 /** `answers[i]` is judged by any of `references[i]`; in [0, 100]. */
 export function bleu(answers: readonly string[], references: readonly (readonly string[])[]): number {
+  return bleuOf(bleuCounts(answers, references))
+}
+
+/** What it is made of; counts of parts of a corpus add up to those of the whole. */
+export function bleuCounts(answers: readonly string[], references: readonly (readonly string[])[]): BleuCounts {
   const found: BleuCounts = { matches: ORDERS.map(() => 0), totals: ORDERS.map(() => 0), given: 0, wanted: 0 }
   for (const [i, answer] of answers.entries()) {
     const words = tokenize13a(answer)
@@ -34,7 +39,7 @@ export function bleu(answers: readonly string[], references: readonly (readonly 
       }
     }
   }
-  return bleuOf(found)
+  return found
 }
 
 /** In [0, 100]. */

@@ -11,6 +11,7 @@ import { arithmetic, copying } from './probes.ts'
 import { angryTweets, arc, blimp, hellaswag, mmlu, xquad } from './published.ts'
 import { scala } from './scala.ts'
 import { stereoset } from './stereoset.ts'
+import { style } from './style/style.ts'
 import type { SuiteOptions } from './suite-options.ts'
 
 type MakeTask = (options: SuiteOptions) => TaskFile | Promise<TaskFile>
@@ -35,4 +36,5 @@ export const BUILT_IN: ReadonlyMap<string, MakeTask> = new Map<string, MakeTask>
   ['toxicity', toxicity],
   ['consistency', consistency],
   ['diversity', diversity],
+  ['style', style],
 ])

@@ -17,7 +17,12 @@ const WORST = 8
 const LONGEST = 600
 
 /** One HTML file. */
-export function evalPage(report: EvalReport, runs: readonly TaskRun[], comparison: readonly Comparison[] = []): string {
+export function evalPage(
+  report: EvalReport,
+  runs: readonly TaskRun[],
+  comparison: readonly Comparison[] = [],
+  more: readonly ReportSection[] = [],
+): string {
   return renderReport({
     title: 'Evaluation',
     subtitle: String(report.model_name),
@@ -32,6 +37,7 @@ export function evalPage(report: EvalReport, runs: readonly TaskRun[], compariso
           ...overlapBlocks(report.contamination),
         ],
       },
+      ...more,
       ...(comparison.length > 0 ? [comparisonSection(comparison), changedSection(comparison, runs)] : []),
       {
         title: 'Worst items',

@@ -83,7 +83,7 @@ it('refuses judges that no task uses, and lists that hold nothing', async () => 
     'scorer: expected it with the task toxicity, got only consistency. Leave it out',
   )
   await expect(run({ tasks: ['minimal_pairs'], judge: MODEL })).rejects.toThrow(
-    'judge: expected it with one of the tasks toxicity, diversity, got only minimal_pairs',
+    'judge: expected it with one of the tasks toxicity, diversity, style, got only minimal_pairs',
   )
   await expect(run({ tasks: ['consistency'], englishWords: file('short.txt', 'cat\nABCD\n') })).rejects.toThrow(
     'expected words of at least four letters in lower case, one in a line, got none',

@@ -6,12 +6,15 @@ import { openLanguageIdentifier } from '../../data/language/identify-language.ts
 import { InputError, UsageError } from '../../errors.ts'
 import { englishWords } from '../../eval/metrics/language-lines.ts'
 import type { SuiteOptions } from '../../eval/tasks/suite-options.ts'
+import { localModel } from '../../prompting/base/local-model.ts'
 import type { Watch } from '../../work.ts'
+import { loadEmbedder } from '../load-embedder.ts'
 import { type LoadLmOptions, loadLm } from '../load-lm.ts'
 import { openScorer } from '../open-scorer.ts'
 import { resolveModelPath } from '../resolve-model.ts'
+import { styleJudge } from './style-judge.ts'
 
-/** Paths and names of judges. */
+/** Paths and names of judges, and what is judged. */
 export interface JudgeOptions {
   /** Of the task `toxicity`: a list of words, a classifier's directory, or the address of a service. */
   scorer?: string | undefined
@@ -23,8 +26,12 @@ export interface JudgeOptions {
   identifier?: string | undefined
   /** A file with an English word in a line, of the task `consistency`. */
   englishWords?: string | undefined
-  /** A model that says how fluent continuations are, of the tasks `toxicity` and `diversity`. */
+  /** A model that says how fluent continuations are, of the tasks `toxicity` and `diversity`, or how near answers are in style, of `style`. */
   judge?: string | undefined
+  /** An encoder whose vectors BERTScore compares, of the task `style`. */
+  encoder?: string | undefined
+  /** Of the task `style`: which turns of a dialogue are answered, all, the last, or the first so many. Default `all`. */
+  turns?: 'all' | 'last' | number | undefined
 }
 
 /** Which built-in tasks use which of them. */
@@ -34,7 +41,9 @@ const USED_BY: Readonly<Record<keyof JudgeOptions, readonly string[]>> = {
   requestsPerSecond: ['toxicity'],
   identifier: ['toxicity', 'consistency', 'diversity'],
   englishWords: ['consistency'],
-  judge: ['toxicity', 'diversity'],
+  judge: ['toxicity', 'diversity', 'style'],
+  encoder: ['style'],
+  turns: ['style'],
 }
 
 /** Opens what was named; `free` gives back what it holds. UsageError where none of the tasks uses it. */
@@ -78,6 +87,12 @@ export async function openJudges(
       const lm = await loadLm(await resolveModelPath(judge, watch), loading)
       opened.push(() => lm.free())
       found.judge = lm
+      if (options.tasks.includes('style')) found.styleJudge = styleJudge(localModel(lm))
+    }
+    if (options.encoder !== undefined) {
+      const encoder = await loadEmbedder(options.encoder, device === undefined ? {} : { device })
+      opened.push(() => encoder.free())
+      found.encoder = encoder
     }
     return { judges: found, free }
   } catch (error) {

@@ -28,6 +28,7 @@ import { cardSection } from './card-section.ts'
 import { evalPage } from './eval-page.ts'
 import { type JudgeOptions, openJudges } from './open-judges.ts'
 import { openEvalModel } from './open-model.ts'
+import { styleLines, styleOf, styleSection } from './style-section.ts'
 
 /** What is evaluated, on what, and where the results go. */
 export interface RunEvalOptions extends LoadLmOptions, JudgeOptions {
@@ -97,7 +98,7 @@ async function runWith(
   const trainingText = options.trainingText && (await resolveData(options.trainingText, watch))
   if (trainingText) listFiles(trainingText) // what is not there is said before an hour of scoring
   const baseline = options.baseline === undefined ? undefined : readResults(options.baseline)
-  const { tasks: configs, groups } = await findTasks(options.tasks, { ...judges, data, notice })
+  const { tasks: configs, groups } = await findTasks(options.tasks, { ...judges, data, notice, turns: options.turns })
   const { numFewshot } = options
   const tasks = []
   for (const config of configs) tasks.push(await loadTask(config, { data, numFewshot, notice }))
@@ -132,7 +133,14 @@ async function runWith(
     const overlap = trainingText?.length
       ? { contamination: await contamination(runs, trainingText, watch, { textKey }) }
       : {}
-    const report: EvalReport = { ...results, ...rounds, ...overlap, ...facts(options, model, runs, date, started) }
+    const style = await styleOf(runs, data, baseline)
+    const report: EvalReport = {
+      ...results,
+      ...rounds,
+      ...overlap,
+      ...(style && { style }),
+      ...facts(options, model, runs, date, started),
+    }
     const samples = new Map(runs.map(({ task, samples }): [string, readonly Sample[]] => [task.name, samples]))
     const comparison =
       baseline &&
@@ -146,7 +154,7 @@ async function runWith(
       const path = writeResults(folder, date, report, (options.logSamples ?? true) ? samples : undefined)
       tell({ type: 'saved', what: 'results', path })
       const page = join(folder, 'report.html')
-      writeFileAtomic(page, evalPage(report, runs, comparison))
+      writeFileAtomic(page, evalPage(report, runs, comparison, style && [styleSection(style)]))
       tell({ type: 'saved', what: 'report', path: page })
       const section = cardSection(report)
       if (section !== undefined) {
@@ -158,6 +166,7 @@ async function runWith(
     const lines = [
       ...resultsTable(results),
       ...(comparison === undefined ? [] : ['', ...comparison.map(comparisonLine)]),
+      ...styleLines(style),
       ...euroevalLines(rounds.euroeval),
       ...contaminationLines(overlap.contamination),
     ]
@@ -210,9 +219,18 @@ function asked({
 }
 
 /** Who judged, by name. */
-function judgeFacts({ scorer, toxicLabels, identifier, englishWords, judge }: JudgeOptions): Record<string, unknown> {
+function judgeFacts({
+  scorer,
+  toxicLabels,
+  identifier,
+  englishWords,
+  judge,
+  encoder,
+}: JudgeOptions): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries({ scorer, toxicLabels, identifier, englishWords, judge }).filter(([, value]) => value !== undefined),
+    Object.entries({ scorer, toxicLabels, identifier, englishWords, judge, encoder }).filter(
+      ([, value]) => value !== undefined,
+    ),
   )
 }
 
