@@ -125,7 +125,13 @@ export type { Evaluation, EvaluationOptions } from './sweep/read-evaluations.ts'
 export type { Sweep, SweepRun } from './sweep/read-sweep.ts'
 export { runSweep } from './sweep/run-sweep.ts'
 export type { SweepResult, SweepRow } from './sweep/sweep-result.ts'
-export { type SynthConfig, type SynthConfigValues, synthConfig, type TeacherConfig } from './synth/config.ts'
+export {
+  type PsydtConfig,
+  type SynthConfig,
+  type SynthConfigValues,
+  synthConfig,
+  type TeacherConfig,
+} from './synth/config.ts'
 export type { TeacherPlace } from './synth/open-teacher.ts'
 export { checkSynth, type RunSynthOptions, runSynth } from './synth/run-synth.ts'
 export { checkTraining } from './train/check-training.ts'
