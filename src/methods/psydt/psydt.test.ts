@@ -335,6 +335,24 @@ describe('psydt', () => {
     expect((await run({ form: 'lines' }, [record('a', 'work')], lines.model)).rows).toHaveLength(1)
   })
 
+  it('refuses what was cut off, and what is no answer but a refusal', async () => {
+    for (const [finishReason, reason] of [
+      ['length', 'an end after 1 tokens, the most that were allowed'],
+      ['content_filter', 'no answer but a refusal'],
+    ] as const) {
+      const { model } = teacher()
+      const cut = modelOf({
+        name: 'cut',
+        holds: 'none',
+        async *answer(call) {
+          const isDialogue = String(call.messages.at(-1)!.content).includes('<record>')
+          for await (const piece of model.answer(call)) yield isDialogue ? { ...piece, finishReason } : piece
+        },
+      })
+      expect((await run({}, [record('a', 'work')], cut)).rejects).toEqual([reason])
+    }
+  })
+
   it('says what is too long for the teacher', async () => {
     const model = modelOf({ ...teacher().model, contextLength: 100, countTokens: (text) => text.length })
     expect((await run({}, [record('a', 'work')], model)).rejects[0]).toMatch(
