@@ -12,7 +12,6 @@ import { ruleTeacher } from '../experiments/psydt/rule-teacher.ts'
 import { COUNSELLORS, worldCases, worldSeeds } from '../experiments/psydt/world.ts'
 import { writeLines } from '../src/methods/psydt/turns.ts'
 import { WORDINGS } from '../src/prompting/base/wordings.ts'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
 import { writeTextModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -70,7 +69,10 @@ beforeAll(async () => {
   cpSync(model, at('runs', 'twin', 'base'), { recursive: true })
   const long = { ...config, max_position_embeddings: 4096 }
   writeFileSync(at('runs', 'twin', 'base', 'config.json'), JSON.stringify(long))
-  writeFileSync(at('runs', 'twin', 'base', 'chat_template.jinja'), CHATML_TEMPLATE)
+  // Its turns end with the one special token that the model has.
+  const template =
+    "{% for message in messages %}{{ message.role + ': ' + message.content + '<|end|>' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+  writeFileSync(at('runs', 'twin', 'base', 'chat_template.jinja'), template)
 })
 afterAll(() => {
   server.close()
@@ -88,11 +90,10 @@ describe('docs/twins.md', () => {
   it('has commands that work, from cases to an answer', { timeout: 600_000 }, async () => {
     const said: string[] = []
     for (const line of blocks('sh').join('').trim().split('\n')) said.push(await anneal(line))
-    const [dry, preview, rows, , evaluation, answer, help] = said
+    const [dry, preview, rows, , answer, help] = said
     expect(dry).toContain('How this counsellor talks:')
     expect(preview).toContain('"recipe":"psydt"')
     expect(rows).toMatch(/1\d rows of 12 seeds/)
-    expect(evaluation).toContain('style_one_shot')
     expect(answer).toContain('I am a computer program and no therapist')
     expect(help).toContain(WORDINGS.crisis.en.slice(0, 40))
   })

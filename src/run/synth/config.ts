@@ -41,6 +41,7 @@ export interface PsydtConfig {
   relevance?: number | undefined
   without?: ('style' | 'technique' | 'personality')[] | undefined
   form?: 'auto' | 'lines' | 'json' | undefined
+  rules: ('crisis' | 'no-diagnosis')[]
 }
 
 /** What a synthesis does. */
@@ -166,6 +167,10 @@ const psydt = z.strictObject({
     .optional()
     .describe('What prompts leave out. Default: nothing.'),
   form: z.enum(['auto', 'lines', 'json']).optional().describe('How a dialogue is written. Default: auto.'),
+  rules: z
+    .array(z.enum(['crisis', 'no-diagnosis']))
+    .default(['crisis', 'no-diagnosis'])
+    .describe('Nothing is made of clients in danger, and of counsellors who diagnose or advise on medicines.'),
 })
 
 const shape: Shape<SynthConfig> = {

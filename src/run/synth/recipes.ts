@@ -1,13 +1,10 @@
 // From the name of a recipe in a configuration to the recipe and its seeds. A new one is an entry here, its name in recipe-names.ts and its
 // keys in config.ts.
 import { readRows } from '../../data/read/sources.ts'
-import { readCases } from '../../methods/psydt/cases.ts'
-import { readKnowledge } from '../../methods/psydt/knowledge.ts'
-import { type PsydtOptions, psydt } from '../../methods/psydt/psydt.ts'
-import { readSingleTurns, type SingleTurn } from '../../methods/psydt/single-turns.ts'
 import { columns } from '../../synth/columns.ts'
 import type { Recipe } from '../../synth/recipe.ts'
 import type { Watch } from '../../work.ts'
+import { openPsydt } from '../psydt/open-psydt.ts'
 import type { SynthConfig } from './config.ts'
 import type { RecipeName } from './recipe-names.ts'
 
@@ -26,25 +23,8 @@ const OPENERS: Readonly<Record<RecipeName, Opener>> = {
     const recipe = columns({ columns: config.columns!, row, texts })
     return { recipe: recipe as unknown as OpenedRecipe['recipe'], seeds: await rowsOf(config.seeds, watch) }
   },
-  psydt: async (config, watch) => {
-    const { cases, topic_from, join_turns, knowledge, answer_overlap, ...more } = config.psydt!
-    const onNotice = (message: string): void => watch.tell?.({ type: 'notice', message })
-    const options: PsydtOptions = {
-      ...given(more),
-      language: more.language,
-      cases: await readCases(cases, { topicFrom: topic_from, joinTurns: join_turns, onNotice }),
-      ...(knowledge.length > 0 && { knowledge: await readKnowledge(knowledge) }),
-      ...(answer_overlap !== undefined && { answerOverlap: answer_overlap }),
-    }
-    const seeds: SingleTurn[] = []
-    for await (const one of readSingleTurns(config.seeds, { onNotice })) seeds.push(one)
-    return { recipe: psydt(options) as unknown as OpenedRecipe['recipe'], seeds }
-  },
+  psydt: openPsydt,
 }
-
-/** What is set. */
-const given = <T extends object>(values: T): { [Key in keyof T]: Exclude<T[Key], undefined> } =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
 
 /** Opens the recipe of a configuration and reads its seeds. */
 export const openRecipe: Opener = (config, watch) => OPENERS[config.recipe as RecipeName](config, watch)
