@@ -140,6 +140,20 @@ describe('synthesize', () => {
     expect(asked).toEqual([])
     expect(filesOf(out)).toEqual(filesOf(whole))
   })
+  it('ends where files may grow no further, and goes on from there', { timeout: 60_000 }, async () => {
+    const out = newOut()
+    const script = fileURLToPath(new URL('../../test/fixtures/synthesis-run.ts', import.meta.url))
+    const words = `ulimit -f 6; exec "$0" --import tsx "$1" "$2" 3`
+    const child = spawn('bash', ['-c', words, process.execPath, script, out], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    expect(await once(child, 'close')).toEqual([1, null])
+    expect(said).toMatch(/DiskFullError.*no space to write/)
+    await run(out)
+    expect(filesOf(out)).toEqual(filesOf(whole))
+  })
   it('stops where the budget is spent, counts what was spent before, and goes on with more', async () => {
     const out = newOut()
     const priced = () => kindTeacher({ cost: { input: 1e5, output: 0 } })

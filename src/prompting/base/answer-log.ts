@@ -108,7 +108,9 @@ export class AnswerLog {
         this.#isFull = true
         return
       }
-      const written = this.#write(descriptor, bytes)
+      let written = this.#write(descriptor, bytes)
+      // A part is written where room ends: the next try says so in the system's words.
+      if (written < bytes.length) written += this.#write(descriptor, bytes.subarray(written))
       if (written < bytes.length) throw new Error(`wrote ${written} of ${bytes.length} bytes`)
     })
   }
