@@ -87,7 +87,14 @@ export async function openJudges(
       const lm = await loadLm(await resolveModelPath(judge, watch), loading)
       opened.push(() => lm.free())
       found.judge = lm
-      if (options.tasks.includes('style')) found.styleJudge = styleJudge(localModel(lm))
+      if (options.tasks.includes('style')) {
+        // Said before anything is generated.
+        if (!lm.canChat)
+          throw new UsageError(
+            `judge: expected a model with a chat template for the task style, got ${judge}, which has none. Add chat_template.jinja to it`,
+          )
+        found.styleJudge = styleJudge(localModel(lm))
+      }
     }
     if (options.encoder !== undefined) {
       const encoder = await loadEmbedder(options.encoder, device === undefined ? {} : { device })
