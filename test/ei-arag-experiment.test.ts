@@ -1,6 +1,7 @@
 // What gates of retrieval are measured on: the toy world is what it says, and lessons tell nothing of the questions that are asked.
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { realFindings, toyFindings } from '../experiments/ei-arag/findings.ts'
 import type { RealResults } from '../experiments/ei-arag/real.ts'
 import { writeRealTables } from '../experiments/ei-arag/real-tables.ts'
 import { halves, lessonsOf, mentions, type PopRow, questionOf } from '../experiments/ei-arag/real-texts.ts'
@@ -126,7 +127,15 @@ it('takes subjects as mentioned by the digits of their page views', () => {
 const read = (name: string): string =>
   readFileSync(new URL(`../experiments/ei-arag/results/${name}`, import.meta.url), 'utf8')
 
+const toy = JSON.parse(read('2026-11-28-toy.json')) as ToyResults
+const real = JSON.parse(read('2026-11-28-popqa.json')) as RealResults
+
 it('writes the tables that are beside the results', () => {
-  expect(writeTables(JSON.parse(read('2026-11-28-toy.json')) as ToyResults)).toBe(read('2026-11-28-toy.md'))
-  expect(writeRealTables(JSON.parse(read('2026-11-28-popqa.json')) as RealResults)).toBe(read('2026-11-28-popqa.md'))
+  expect(writeTables(toy)).toBe(read('2026-11-28-toy.md'))
+  expect(writeRealTables(real)).toBe(read('2026-11-28-popqa.md'))
+})
+
+it('has its findings in the card, with their numbers', () => {
+  const card = readFileSync(new URL('../src/methods/ei-arag/card.md', import.meta.url), 'utf8')
+  for (const finding of [...toyFindings(toy), ...realFindings(real)]) expect(card).toContain(finding)
 })

@@ -3,13 +3,15 @@
 import { GATE_LABELS, type GateLabel } from '../../src/eval/gates/gate-record.ts'
 import { PythonRandom } from '../../src/eval/python-random.ts'
 import { markdownTable, statistics } from '../setting/statistics.ts'
-import type { GateRow } from './measure.ts'
+import { type GateRow, TUNED_WORDS } from './measure.ts'
 import type { ToyResults, ToySeed } from './run.ts'
 
 /** What is compared with what, the same questions of the same seed. */
 export const CONTRASTS: readonly (readonly [string, string])[] = [
   ['MLP probe, layer 1', 'words of the question'],
   ['linear probe, layer 1', 'words of the question'],
+  ['MLP probe, layer 1', TUNED_WORDS],
+  ['MLP probe, layer 0', TUNED_WORDS],
   ['MLP probe, layer 1', 'MLP probe, layer 0'],
   ['MLP probe, layer 1', 'MLP probe, layer 1 of an untrained model'],
   ['MLP probe, layer 1', 'MLP probe, layer 4'],
