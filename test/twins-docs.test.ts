@@ -62,8 +62,6 @@ beforeAll(async () => {
         messages: turns.slice(0, 4).map(({ speaker, text }) => ({ role: speaker, content: text })),
       }))
   writeFileSync(at('held-out', 'test.jsonl'), jsonl(rowsOf(1, 7, 2)))
-  writeFileSync(at('held-out', 'cases.jsonl'), jsonl(rowsOf(1, 0, 12)))
-  writeFileSync(at('held-out', 'others.jsonl'), jsonl([...rowsOf(0, 0, 3), ...rowsOf(2, 0, 3)]))
   const { model } = await writeTextModel(folder)
   const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
   cpSync(model, at('runs', 'twin', 'base'), { recursive: true })
