@@ -49,7 +49,17 @@ export function realFindings({ found, model }: RealResults): string[] {
   const [popqa, retrievalQa] = found
   const index = `BM25 among ${popqa!.passages.toLocaleString('en')} passages has the subject's own first for ${percent(popqa!.own1)} % of ${popqa!.questions.toLocaleString('en')} questions of PopQA and among the first five for ${percent(popqa!.own5)} %; an answer stands in the first for ${percent(popqa!.answer1)} %. Of RetrievalQA's ${retrievalQa!.questions}, the first of ${retrievalQa!.passages.toLocaleString('en')} passages is one of the question's own for ${percent(retrievalQa!.own1)} %, and has an answer for ${percent(retrievalQa!.answer1)} %; of all own passages together ${percent(retrievalQa!.told)} % have one.`
   if (model === undefined) return [index]
-  const { own, first, byRelation } = model
+  const { own, first, byRelation, splits } = model
+  const mean = (gate: string, figure: 'auc' | 'aucWithinRelations'): string =>
+    statistics(
+      splits.flatMap(({ gates }) => gates['parametric-wrong'].find((one) => one.gate === gate)?.[figure] ?? []),
+    ).mean.toFixed(3)
+  const gates =
+    splits.length === 0
+      ? []
+      : [
+          `What gates tell of what this model knows is the relation: with \`parametric-wrong\`, over ${splits.length} splits of the same questions, AUC ${mean(PROBE, 'auc')} for layer 1, ${mean('words of the question', 'auc')} for the words and ${mean('relation', 'auc')} for the relation alone; within relations ${mean(PROBE, 'aucWithinRelations')} and ${mean('words of the question', 'aucWithinRelations')}.`,
+        ]
   const most = byRelation.map(
     ({ relation, own, most }) =>
       `${relation}: closed-book ${percent(own.closed)} %, the most frequent answer of the taught half ${percent(most)} %, with its passage ${percent(own.retrieved)} %`,
@@ -57,6 +67,7 @@ export function realFindings({ found, model }: RealResults): string[] {
   return [
     index,
     `A Llama of ${millions([model.parameters])} million parameters, taught ${millions([model.tokens])} million tokens of passages, questions of half the entities, and reading, knows ${percent(own.closed)} % of ${own.questions} questions of the other half without a passage, ${percent(own.retrieved)} % with the subject's own and ${percent(first.retrieved)} % with BM25's first; an oracle over BM25's first has ${percent(first.closed + first.rescued)} %. By relation: ${most.join('; ')}.`,
+    ...gates,
   ]
 }
 
