@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
+import { randomDecoder } from '../../test/random-decoder.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { UsageError } from '../errors.ts'
 import { collect, type GenerateRequest } from '../lm/lm.ts'
@@ -103,6 +104,29 @@ describe('a look between two blocks', () => {
       ask({ ids: [9, 9, 9, 9], inspect: no }),
     ])
     expect([a.tokenIds, b.tokenIds, c.tokenIds]).toEqual([alone[0]!.tokenIds, alone[1]!.tokenIds, []])
+  })
+  describe('of a long prompt', () => {
+    const long = Array.from({ length: 1300 }, (_, i) => (i * 11) % 50)
+    const lm = new Engine({
+      model: randomDecoder(3, { max_position_embeddings: 2048, vocab_size: 64 }),
+      cacheTokens: 2048,
+    })
+    afterAll(() => lm.free())
+    it('reads what stands far before it in pieces, and the rest at once', async () => {
+      const inspect = { layer: 1, begin: 1280, end: 1290, goOn: () => false }
+      const rows = await rowsOf(() => ask({ ids: long, inspect }, lm), lm)
+      // Two steps of 512 tokens, and then a look at what is left.
+      expect(rows).toEqual([1300, ...rows.slice(1).map(() => 1024)])
+    })
+    it('lets others go on where there is no room for it', async () => {
+      const inspect = { layer: 1, begin: 510, end: 600, goOn: () => true }
+      const asked = [
+        ask({ ids: long.slice(0, 760), maxNewTokens: 8 }, lm),
+        ask({ ids: long.slice(0, 760).reverse(), maxNewTokens: 8 }, lm),
+        ask({ ids: long.slice(1, 601).map((id) => id ^ 1), inspect }, lm),
+      ]
+      expect((await Promise.all(asked)).map(({ tokenIds }) => tokenIds.length > 0)).toEqual([true, true, true])
+    })
   })
   it('fails alone where looking does', async () => {
     const broken = {

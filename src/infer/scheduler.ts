@@ -52,6 +52,8 @@ interface Part extends Running {
   /** What this step reads of it, with drafts. */
   ids: readonly number[]
   drafts: readonly number[]
+  /** Looked at between two blocks: a step of its own. */
+  isLooked?: true
 }
 
 /** Tokens of prompts in one step, alone and beside sequences that wait for their next token. */
@@ -227,17 +229,19 @@ export class Scheduler {
     const isWhole = hasLengthDependentRope(this.#model.config)
     const isWriting = this.#running.some(({ task, text }) => task.ids.length - text.length === 1)
     let budget = isWriting ? PROMPT_TOKENS_BESIDE : PROMPT_TOKENS
+    const looked = this.#lookedAt(isWhole)
+    if (looked !== undefined) return [looked]
     const parts: Part[] = []
-    // What is looked at between two blocks has a step of its own, which may end there.
-    const looked = this.#running.find(({ task }) => task.inspect !== undefined && !task.isOver())
     for (let i = 0; i < this.#running.length; i++) {
       const { task, text } = this.#running[i]!
       if (isReadAgain(this.#model.config, text.length, task.ids.length)) this.#cache!.truncate(text, 0)
       const left = task.ids.length - text.length
       const drafts = left === 1 && !isWhole ? this.#draftsOf(task) : []
-      if (task.isOver() || (looked !== undefined && task !== looked.task)) continue
-      const count = left === 1 || isWhole || looked !== undefined ? left : Math.min(left, budget)
-      if (count === 0) continue
+      if (task.isOver()) continue
+      // Up to where it is looked at, a long prompt is read as any other; the rest waits for room for a step of its own.
+      const most = task.inspect === undefined ? left : isWhole ? 0 : task.inspect.begin - text.length
+      const count = left === 1 || isWhole ? Math.min(left, most) : Math.min(most, budget)
+      if (count <= 0) continue
       if (!this.#makeRoom(i, count + drafts.length)) continue
       if (left > 1) budget -= count
       parts.push({
@@ -248,6 +252,19 @@ export class Scheduler {
       })
     }
     return parts
+  }
+
+  /** What is looked at between two blocks has a step of its own, which may end there; undefined where there is none now, or no room for it. */
+  #lookedAt(isWhole: boolean): Part | undefined {
+    const i = this.#running.findIndex(({ task, text }) => {
+      if (task.inspect === undefined || task.isOver()) return false
+      return isWhole || task.inspect.begin - text.length <= PROMPT_TOKENS
+    })
+    if (i < 0) return undefined
+    const { task, text } = this.#running[i]!
+    if (isReadAgain(this.#model.config, text.length, task.ids.length)) this.#cache!.truncate(text, 0)
+    const ids = task.ids.slice(text.length)
+    return this.#makeRoom(i, ids.length) ? { task, text, ids, drafts: [], isLooked: true } : undefined
   }
 
   /** A task whose drafts cannot be told fails, and none beside it. */
@@ -286,8 +303,8 @@ export class Scheduler {
     this.#generation = cache.generation
     const run = (): Tensor | undefined => {
       const { states, call } = model.enter({ inputIds, cache: step })
-      const { inspect } = sorted[0]!.task
-      if (inspect !== undefined) {
+      if (sorted[0]!.isLooked) {
+        const inspect = sorted[0]!.task.inspect!
         const between = model.runBlocks(states, call, 0, inspect.layer)
         if (!inspected(sorted[0]!, inspect, between)) return undefined
         return model.leave(between, call, inspect.layer).view(ids.length, -1)
