@@ -1,11 +1,4 @@
-// Every gate on a model's questions, with what else is worth a look: the first block of a model that was taught nothing, and the state
-// that the answer begins with.
-import { areaUnderRoc } from '../../src/data/ranks.ts'
-import { bestThreshold, gateCurve } from '../../src/eval/gates/gate-curve.ts'
-import { type GateLabel, type GateRecord, isAnswered, isWanted, rightness } from '../../src/eval/gates/gate-record.ts'
-import { atThreshold, gateReport } from '../../src/eval/gates/gate-report.ts'
-import { fitQuestionClassifier } from '../../src/eval/gates/question-classifier.ts'
-import { splitByEntity } from '../../src/eval/gates/split-by-entity.ts'
+import { type GateLabel, type GateRecord, isAnswered, rightness } from '../../src/eval/gates/gate-record.ts'
 import type { GateQuestionRow } from '../../src/run/gate/gate-questions.ts'
 import { type GateResult, type GateSweep, sweepGates } from '../../src/run/gate/sweep-gates.ts'
 import type { QuestionStates } from './teach.ts'
@@ -82,41 +75,10 @@ export async function gatesOf(
   const named = (gate: string): string =>
     names.reduce((name, [end, instead]) => (name.endsWith(end) ? name.replace(end, instead) : name), gate)
   const rows = gates.map((result) => rowOf({ ...result, gate: named(result.gate) }))
-  const tuned = tunedWords(
-    asked.map(({ record }) => record),
-    label,
-    seed,
-    words,
-  )
-  return { sizes: questions, gates: [...rows, tuned] }
+  return { sizes: questions, gates: rows }
 }
 
-/** How strongly weights of words are held down: scikit-learn's C. */
-const STRENGTHS = [0.1, 0.3, 1, 3, 10, 30, 100]
 export const TUNED_WORDS = 'words of the question, C tuned'
-
-/** The classifier of words with the C that orders the validation questions best: as much as the words can be made to say in a straight line. */
-export function tunedWords(
-  records: readonly GateRecord[],
-  label: GateLabel,
-  seed: number,
-  words: (question: string) => string[],
-): GateRow {
-  const [train, validation, test] = splitByEntity(records, { seed })
-  const wanted = (record: GateRecord): boolean => isWanted(rightness(record), label)
-  const fitted = STRENGTHS.map((c) => {
-    const asked = train!.map(({ question }) => question)
-    const classify = fitQuestionClassifier(asked, train!.map(wanted), { words, c })
-    const scores = validation!.map(({ question }) => classify(question))
-    return { classify, scores, area: areaUnderRoc(scores, validation!.map(wanted)) }
-  })
-  const { classify, scores } = fitted.reduce((best, one) => (one.area > best.area ? one : best))
-  const threshold = bestThreshold(scores, validation!.map(rightness))
-  const told = test!.map(({ question }) => classify(question))
-  const report = gateReport(test!, atThreshold(told, threshold))
-  const { gain } = gateCurve(told, test!.map(rightness))
-  return rowOf({ ...report, gate: TUNED_WORDS, threshold: Number.isFinite(threshold) ? threshold : null, gain })
-}
 
 function rowOf(result: GateRow): GateRow {
   const { gate, threshold, accuracy, retrieverCalls, auc, aucWithinRelations, gain, rescued, harmed } = result

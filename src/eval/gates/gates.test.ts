@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { areaUnderRoc } from '../../data/ranks.ts'
 import { InputError, UsageError } from '../../errors.ts'
+import { PythonRandom } from '../python-random.ts'
 import { fitRelationPopularity, fitRelationPrior, popularityScore, randomScore } from './gate-baselines.ts'
 import { bestThreshold, gateCurve } from './gate-curve.ts'
 import { type GateRecord, isAnswered, rightness, saysYes } from './gate-record.ts'
 import { atThreshold, gateReport, oracleDecisions, pairedDifference } from './gate-report.ts'
-import { fitQuestionClassifier } from './question-classifier.ts'
+import { fitQuestionClassifier, tuneQuestionClassifier } from './question-classifier.ts'
 import { splitByEntity } from './split-by-entity.ts'
 import { entropyOf, uncertaintyOf } from './uncertainty.ts'
 
@@ -180,6 +182,25 @@ describe('the classifier of words', () => {
     expect(w).toBeCloseTo(1 - p, 9)
     expect(classify('blue')).toBeCloseTo(1 - p, 9)
     expect(classify('green')).toBeCloseTo(0.5, 9)
+  })
+  it('is tuned to what orders other questions best', () => {
+    // Rare words are as many as the questions, so that a weak hand learns them by heart.
+    const random = new PythonRandom(1)
+    const draw = (count: number) => {
+      const isWanted = Array.from({ length: count }, () => random.random() < 0.5)
+      const questions = isWanted.map(
+        (is, i) => `${random.random() < 0.7 === is ? 'red' : 'blue'} w${random.below(40)} v${i % 9}`,
+      )
+      return { questions, isWanted }
+    }
+    const [fitted, chosenBy] = [draw(60), draw(200)]
+    const area = (classify: (question: string) => number) =>
+      areaUnderRoc(chosenBy.questions.map(classify), chosenBy.isWanted)
+    const areas = [0.1, 0.3, 1, 3, 10, 30, 100].map((c) =>
+      area(fitQuestionClassifier(fitted.questions, fitted.isWanted, { c })),
+    )
+    expect(new Set(areas).size).toBeGreaterThan(2)
+    expect(area(tuneQuestionClassifier(fitted, chosenBy))).toBe(Math.max(...areas))
   })
   it('refuses labels of one kind', () => {
     expect(() => fitQuestionClassifier(['a'], [true])).toThrow(InputError)

@@ -1,4 +1,6 @@
 // A linear classifier of the question's words alone. What a gate knows beyond it, it has from the model.
+
+import { areaUnderRoc } from '../../data/ranks.ts'
 import { InputError } from '../../errors.ts'
 
 /** How questions are cut and how strongly weights are held down. */
@@ -47,6 +49,30 @@ export function fitQuestionClassifier(
   }
   const { weights, bias } = logistic(cut.map(rowOf), isWanted, places.size, c)
   return (question) => sigmoid(dot(rowOf(words(question)), weights) + bias)
+}
+
+/** How strongly weights are held down, of which {@link tuneQuestionClassifier} takes the best. */
+const STRENGTHS = [0.1, 0.3, 1, 3, 10, 30, 100]
+
+/** What a classifier is fitted to, or chosen by. */
+export interface ClassifiedQuestions {
+  questions: readonly string[]
+  isWanted: readonly boolean[]
+}
+
+/** The classifier with the C that orders other questions best: as much as the words can be made to say in a straight line. */
+export function tuneQuestionClassifier(
+  fitted: ClassifiedQuestions,
+  chosenBy: ClassifiedQuestions,
+  options: Omit<QuestionClassifierOptions, 'c'> = {},
+): QuestionClassifier {
+  let best: { classify: QuestionClassifier; area: number } | undefined
+  for (const c of STRENGTHS) {
+    const classify = fitQuestionClassifier(fitted.questions, fitted.isWanted, { ...options, c })
+    const area = areaUnderRoc(chosenBy.questions.map(classify), chosenBy.isWanted)
+    if (best === undefined || area > best.area) best = { classify, area }
+  }
+  return best!.classify
 }
 
 const plainWords = (question: string): string[] => question.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []

@@ -23,7 +23,7 @@ import {
   gateReport,
   oracleDecisions,
 } from '../../eval/gates/gate-report.ts'
-import { fitQuestionClassifier } from '../../eval/gates/question-classifier.ts'
+import { fitQuestionClassifier, tuneQuestionClassifier } from '../../eval/gates/question-classifier.ts'
 import { splitByEntity } from '../../eval/gates/split-by-entity.ts'
 import { UNCERTAINTIES, type Uncertainty, uncertaintyOf } from '../../eval/gates/uncertainty.ts'
 import { fitProbe, type ProbeOptions } from '../../methods/ei-arag/ei-arag.ts'
@@ -151,14 +151,16 @@ export async function sweepGates(
   }
   if (areAll('relation', 'relation', ({ relation }) => relation !== undefined))
     scored('relation', fitRelationPrior(train!, label))
-  const classify = fitQuestionClassifier(
-    train!.map(({ question }) => question),
-    train!.map(wanted),
-    {
-      ...(words !== undefined && { words }),
-    },
-  )
+  const asked = (part: readonly GateRecord[]) => ({
+    questions: part.map(({ question }) => question),
+    isWanted: part.map(wanted),
+  })
+  const cut = words === undefined ? {} : { words }
+  const { questions, isWanted: labels } = asked(train!)
+  const classify = fitQuestionClassifier(questions, labels, cut)
   scored('words of the question', ({ question }) => classify(question))
+  const tuned = tuneQuestionClassifier(asked(train!), asked(validation!), cut)
+  scored('words of the question, C tuned', ({ question }) => tuned(question))
   for (const kind of UNCERTAINTIES) {
     const field = FIELD_OF[kind]
     if (areAll(kind, `\`${field}\``, ({ closed }) => closed[field] !== undefined))
