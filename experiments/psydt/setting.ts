@@ -116,7 +116,7 @@ export async function tokenizerFor(talks: readonly Talk[], vocabSize: number): P
   return Tokenizer.fromJson(tokenizer.toJson(), { roles: { eos: '<|im_end|>' }, chatTemplate: CHATML_TEMPLATE })
 }
 
-function samplesOf(talks: readonly Talk[], tokenizer: Tokenizer, turns: 'all' | 'last'): SampleStore {
+export function samplesOf(talks: readonly Talk[], tokenizer: Tokenizer, turns: 'all' | 'last'): SampleStore {
   const encoder = new SupervisedEncoder({ tokenizer, turns })
   const samples = new SampleStore()
   for (const [i, talk] of talks.entries()) samples.add(encoder.encode(talk, `talk ${i}`))
