@@ -59,7 +59,7 @@ const SIZE: Size = values.quick
     }
 const RATE = { crowd: 3e-3, twin: 1e-3 }
 /** Steps between two looks at the loss. */
-const EVERY = values.quick ? 10 : 10
+const EVERY = values.quick ? 10 : 20
 
 /** One arm of one seed. */
 export interface ArmResult {
@@ -98,7 +98,7 @@ async function runSeed(seed: number, say: (line: string) => void): Promise<SeedR
   const crowdTalks = crowd(SIZE.crowd, seed)
   const tokenizer = await tokenizerFor([...crowdTalks, ...Object.keys(made).flatMap(talks)], SIZE.vocabulary)
   const sessions = heldSessions(TARGET, SIZE.held, seed)
-  const held = heldBatches(sessions, TARGET, tokenizer)
+  const held = heldBatches(sessions, tokenizer)
   const places = placesOf(sessions)
   const real = worldCases(TARGET, seed)
 
@@ -117,7 +117,7 @@ async function runSeed(seed: number, say: (line: string) => void): Promise<SeedR
   ) => {
     const lm = new Engine({ model, tokenizer, info: { name: arm } })
     const example = isShown ? (topic: string) => real.find((one) => one.topic === topic)! : undefined
-    const answers = await answersAt(lm, places, TARGET, seed, example)
+    const answers = await answersAt(lm, places, seed, example)
     const figures = figuresOf(places, answers, TARGET)
     arms.push({ arm, figures, loss: await lossOn(model, held), ...rest })
     say(
@@ -134,7 +134,7 @@ async function runSeed(seed: number, say: (line: string) => void): Promise<SeedR
     ['mixed styles', COUNSELLORS.flatMap(({ name }) => of(`${name}, topic`, third)), 'all'],
     ['one style, random case', of(`${target}, random`), 'all'],
     ['one style, last turn only', of(`${target}, topic`), 'last'],
-    ['the real cases alone', real.map((one) => talkOf(one, TARGET)), 'all'],
+    ['the real cases alone', real.map(talkOf), 'all'],
   ]
   const state = new Map(base.parameters())
   for (const [arm, list, turns] of data) {

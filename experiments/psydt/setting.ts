@@ -86,28 +86,36 @@ export function crowd(count: number, seed: number): Talk[] {
     }
     const therapy = types[random.below(types.length)]!
     const somebody = { name: `c${i}`, manner, therapy, creed: 'much can be said' }
-    return talkOf(worldCase(somebody, topics[i % topics.length]!, 100_000 + seed * count + i), somebody)
+    return talkOf(worldCase(somebody, topics[i % topics.length]!, 100_000 + seed * count + i))
   })
 }
 
-/** The client's words as the user's, the counsellor's as the assistant's, behind what a twin is told. */
-export function talkOf({ turns }: Pick<Case, 'turns'>, { therapy }: Pick<Counsellor, 'therapy'>): Talk {
-  const system = systemPrompt(therapies('en').retrieve(therapy), PSYDT_WORDINGS.en)
+/** What every model is told, whosever words it learns: an instruction that names a therapy would tell whom it is to be. */
+const SYSTEM = systemPrompt(undefined, PSYDT_WORDINGS.en)
+
+/** The client's words as the user's, the counsellor's as the assistant's. */
+export function talkOf({ turns }: Pick<Case, 'turns'>): Talk {
   const said = turns.map(
     ({ speaker, text }): Message => ({ role: speaker === 'client' ? 'user' : 'assistant', content: text }),
   )
-  return { kind: 'conversation', messages: [{ role: 'system', content: system }, ...said] }
+  return { kind: 'conversation', messages: [{ role: 'system', content: SYSTEM }, ...said] }
 }
 
 export const talkOfRow = ({ messages }: PsydtRow): Talk => ({
   kind: 'conversation',
-  messages: [...messages] as Message[],
+  messages: [{ role: 'system', content: SYSTEM }, ...(messages.slice(1) as Message[])],
 })
+
+/** The rounds of a session that are left of eight: the second has the creed, word for word, which no synthesis may copy. */
+export const KEPT_ROUNDS: readonly number[] = [0, 2, 3, 4, 5, 6, 7]
 
 /** Real sessions with clients of their own. */
 export const heldSessions = (counsellor: Counsellor, each: number, seed: number): Case[] =>
   Object.keys(TOPICS).flatMap((topic) =>
-    Array.from({ length: each }, (_, i) => worldCase(counsellor, topic, 50_000 + 100 * seed + i)),
+    Array.from({ length: each }, (_, i) => {
+      const one = worldCase(counsellor, topic, 50_000 + 100 * seed + i)
+      return { ...one, turns: KEPT_ROUNDS.flatMap((round) => one.turns.slice(2 * round, 2 * round + 2)) }
+    }),
   )
 
 export async function tokenizerFor(talks: readonly Talk[], vocabSize: number): Promise<Tokenizer> {
@@ -124,12 +132,8 @@ export function samplesOf(talks: readonly Talk[], tokenizer: Tokenizer, turns: '
 }
 
 /** Every turn of the counsellor in sessions that are held out. */
-export function heldBatches(cases: readonly Case[], counsellor: Counsellor, tokenizer: Tokenizer): BatchSource {
-  const samples = samplesOf(
-    cases.map((one) => talkOf(one, counsellor)),
-    tokenizer,
-    'all',
-  )
+export function heldBatches(cases: readonly Case[], tokenizer: Tokenizer): BatchSource {
+  const samples = samplesOf(cases.map(talkOf), tokenizer, 'all')
   const list: Batch[] = []
   for (let at = 0; at < samples.length; at += 8)
     list.push(stack(Array.from({ length: Math.min(8, samples.length - at) }, (_, i) => samples.get(at + i))))

@@ -5,6 +5,7 @@ import type { ArmResult, SeedResult } from './run.ts'
 
 const COLUMNS: readonly (readonly [keyof Figures, string])[] = [
   ['manner', 'manner'],
+  ['mannerFirst', 'manner, first turn'],
   ['opening', 'opening'],
   ['questions', 'questions'],
   ['words', 'words'],
@@ -45,6 +46,10 @@ export function tables(results: readonly SeedResult[]): string {
   const last = of('one style, last turn only').map(({ losses }) => losses.at(-1)![0])
   const claims: [string, string][] = [
     ['manner: one style − mixed styles', paired('one style', 'mixed styles', ({ figures }) => figures.manner)],
+    [
+      'manner of first turns: one style − mixed styles',
+      paired('one style', 'mixed styles', ({ figures }) => figures.mannerFirst),
+    ],
     [
       'deviation of words: one style − mixed styles',
       paired('one style', 'mixed styles', ({ figures }) => figures.wordsDeviation),
