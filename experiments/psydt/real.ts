@@ -42,10 +42,10 @@ const SIZE = values.quick
       hidden: 160,
       feedForward: 430,
       vocabulary: 4000,
-      pretrainSteps: 300,
-      steps: 100,
+      pretrainSteps: 160,
+      steps: 60,
       batch: 8,
-      characters: 900,
+      characters: 600,
     }
 const RATE = { pretrain: 2e-3, twin: 1e-3 }
 
