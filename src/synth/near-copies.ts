@@ -1,6 +1,6 @@
 // Texts that are nearly others: within a set by signatures (MinHash), and of texts of other sets by the runs of words that they share.
 
-import { asSet, jaccard, MinHasher } from '../data/curate/minhash.ts'
+import { asSet, jaccard, MinHasher, numCommon } from '../data/curate/minhash.ts'
 import { simplifiedWords } from '../data/curate/simplify.ts'
 
 /** A text, one that it is nearly the same as, and how much they share. */
@@ -47,34 +47,89 @@ export function nearCopies(texts: readonly string[], near: number = NEAR): NearC
   return found
 }
 
+/** Runs in one table at most; a Map holds eight times as many. */
+const PART_RUNS = 1 << 21
+/** Once a near one is found, so many more are looked at: among texts of one mould all are near. */
+const LOOKED_AT = 64
+
 /**
- * Each text that has at least `near` of the runs of five words of an `other`, or the other way round: the one stands in the other. The most
- * alike one is told. Texts of fewer than four such runs are not looked for.
+ * Each text that has at least `near` of the runs of five words of an `other`, or the other way round: the one stands in the other. Told is
+ * the most alike of the first ones that are found. Texts of fewer than four such runs are not looked for.
  */
 export function copiesOf(texts: readonly string[], others: readonly string[], near: number = NEAR): NearCopy[] {
   const hasher = new MinHasher()
-  const shinglesOf = (text: string): Float64Array => asSet(hasher.shingles(simplifiedWords(text)))
+  const setOf = (text: string): Float64Array => asSet(hasher.shingles(simplifiedWords(text)))
+  const sets = texts.map(setOf)
+  const best: (NearCopy | undefined)[] = texts.map(() => undefined)
+  let part: Known[] = []
+  let runs = 0
+  const look = (): void => {
+    lookIn(part, sets, near, best)
+    part = []
+    runs = 0
+  }
+  for (const [like, other] of others.entries()) {
+    const set = setOf(other)
+    if (set.length < LEAST_SHINGLES) continue
+    part.push({ like, set })
+    runs += set.length
+    if (runs >= PART_RUNS) look()
+  }
+  look()
+  return best.filter((found) => found !== undefined)
+}
+
+interface Known {
+  readonly like: number
+  readonly set: Float64Array
+}
+
+/**
+ * Compares texts with the known ones that can be near. Two sets that share `near` of the smaller one share one of its rarest runs, as many
+ * as may be missing and one more: so what many have in common, such as the words of a template, is not looked up for each.
+ */
+function lookIn(
+  known: readonly Known[],
+  sets: readonly Float64Array[],
+  near: number,
+  best: (NearCopy | undefined)[],
+): void {
   const having = new Map<number, number[]>()
-  const sizes = others.map((other, i) => {
-    const shingles = shinglesOf(other)
-    for (const shingle of shingles) {
-      const list = having.get(shingle)
-      if (list === undefined) having.set(shingle, [i])
-      else list.push(i)
+  for (const [i, { set }] of known.entries()) put(having, set, i)
+  const rarest = (set: Float64Array): Float64Array =>
+    set
+      .slice()
+      .sort((a, b) => (having.get(a)?.length ?? 0) - (having.get(b)?.length ?? 0))
+      .subarray(0, set.length - Math.ceil(near * set.length - 1e-9) + 1)
+  const short = new Map<number, number[]>()
+  for (const [i, { set }] of known.entries()) put(short, rarest(set), i)
+  for (const [text, set] of sets.entries()) {
+    if (set.length < LEAST_SHINGLES) continue
+    const looked = new Set<number>()
+    let left = Number.POSITIVE_INFINITY
+    const compare = (runs: Float64Array, table: ReadonlyMap<number, number[]>): void => {
+      for (const run of runs)
+        for (const i of table.get(run) ?? []) {
+          if (left <= 0 || best[text]?.share === 1) return
+          if (looked.has(i)) continue
+          looked.add(i)
+          left--
+          const { like, set: other } = known[i]!
+          const share = numCommon(set, other) / Math.min(set.length, other.length)
+          if (share < near || share <= (best[text]?.share ?? 0)) continue
+          left = Math.min(left, LOOKED_AT)
+          best[text] = { text, like, share }
+        }
     }
-    return shingles.length
-  })
-  return texts.flatMap((one, text): NearCopy[] => {
-    const shingles = shinglesOf(one)
-    const common = new Map<number, number>()
-    for (const shingle of shingles)
-      for (const other of having.get(shingle) ?? []) common.set(other, (common.get(other) ?? 0) + 1)
-    let best: NearCopy | undefined
-    for (const [like, count] of common) {
-      const least = Math.min(shingles.length, sizes[like]!)
-      const share = least < LEAST_SHINGLES ? 0 : count / least
-      if (share >= near && share > (best?.share ?? 0)) best = { text, like, share }
-    }
-    return best === undefined ? [] : [best]
-  })
+    compare(rarest(set), having)
+    compare(set, short)
+  }
+}
+
+function put(table: Map<number, number[]>, runs: Float64Array, i: number): void {
+  for (const run of runs) {
+    const list = table.get(run)
+    if (list === undefined) table.set(run, [i])
+    else list.push(i)
+  }
 }

@@ -9,12 +9,14 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { kindTeacher, type TurnRow, turnRecipe, turnSeeds } from '../../test/synthesis-parts.ts'
 import { InputError, UsageError } from '../errors.ts'
+import { hashOf } from '../files/hash.ts'
 import { ServiceError } from '../prompting/base/dialect.ts'
 import { modelOf } from '../prompting/base/model.ts'
 import { resultOf, type WorkEvent } from '../work.ts'
 import { readCalls } from './ledger.ts'
 import type { Recipe } from './recipe.ts'
 import type { Reject } from './row-files.ts'
+import { hashOfSeeds } from './synthesis-setup.ts'
 import { type SynthesizeOptions, synthesize } from './synthesize.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'synth-'))
@@ -236,6 +238,12 @@ describe('synthesize', () => {
     })
     await expect(run(newOut(), { model: always })).rejects.toThrow('HTTP 400')
   })
+  it('takes more seeds than a call takes arguments', () => {
+    const many = Array.from({ length: 300_000 }, (_, i) => i)
+    expect(hashOfSeeds(many, 2)).toBe(hashOf('0', '1'))
+    expect(hashOfSeeds(many)).not.toBe(hashOfSeeds(many, 299_999))
+  })
+
   it('lets one process at a time into a folder', async () => {
     const out = newOut()
     let refused: unknown

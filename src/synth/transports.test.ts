@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { kindTeacher, type TurnRow, turnRecipe, turnSeeds } from '../../test/synthesis-parts.ts'
 import { DiskFullError, InputError } from '../errors.ts'
@@ -114,6 +115,35 @@ describe('what is told of rows', () => {
     const other = newOut()
     await resultOf(synthesize({ recipe: echo, seeds, model, out: other }))
     expect(textOf(other, 'README.md')).toContain('unknown: find it out before')
+  })
+  it('finds copies of others as plain loops do, and among 20,000 of one template', () => {
+    const word = fc.integer({ min: 0, max: 5 }).map((n) => 'abcdef'[n]!)
+    const some = fc.array(
+      fc.array(word, { maxLength: 14 }).map((words) => words.join(' ')),
+      { maxLength: 12 },
+    )
+    const runsOf = (text: string): Set<string> => {
+      const words = text.split(' ')
+      return new Set(words.slice(4).map((_, i) => words.slice(i, i + 5).join(' ')))
+    }
+    fc.assert(
+      fc.property(some, some, fc.constantFrom(0.5, 0.8, 1), (texts, others, near) => {
+        const wanted = texts.flatMap((text, i) => {
+          const shares = others.map((other) => {
+            const [a, b] = [runsOf(text), runsOf(other)]
+            const least = Math.min(a.size, b.size)
+            return least < 4 ? 0 : [...a].filter((run) => b.has(run)).length / least
+          })
+          const most = Math.max(0, ...shares)
+          return most >= near ? [[i, most]] : []
+        })
+        expect(copiesOf(texts, others, near).map(({ text, share }) => [text, share])).toEqual(wanted)
+      }),
+    )
+    const like = (i: number) =>
+      `Please write a short story for small children about ${i.toString(36).replace(/\d/g, 'z')}x${i % 26}`
+    const many = Array.from({ length: 20_000 }, (_, i) => like(i))
+    expect(copiesOf(many, many)).toHaveLength(20_000)
   })
   it('finds copies within rows, of seeds and of tests', async () => {
     const words = (from: number) =>

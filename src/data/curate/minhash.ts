@@ -120,6 +120,13 @@ export class MinHasher {
 
 /** Share of shingles that two sets of hashes have in common (Jaccard); both sorted, each hash once. */
 export function jaccard(a: Float64Array, b: Float64Array): number {
+  const common = numCommon(a, b)
+  const all = a.length + b.length - common
+  return all === 0 ? 1 : common / all
+}
+
+/** How many hashes two sets have in common; both sorted, each hash once. */
+export function numCommon(a: Float64Array, b: Float64Array): number {
   let common = 0
   for (let i = 0, j = 0; i < a.length && j < b.length; ) {
     if (a[i]! < b[j]!) i++
@@ -130,8 +137,7 @@ export function jaccard(a: Float64Array, b: Float64Array): number {
       j++
     }
   }
-  const all = a.length + b.length - common
-  return all === 0 ? 1 : common / all
+  return common
 }
 
 /** The hashes sorted, each once. */

@@ -1,7 +1,7 @@
 // Whether a dialogue that a teacher wrote may become a row, and if not, why: its form first, then what it says.
 
-import { bareWords } from '../../data/word-runs.ts'
 import { foreignShare } from './foreign-share.ts'
+import { longestShared, unitsOf } from './longest-shared.ts'
 import type { SingleTurn } from './single-turns.ts'
 import { firstDouble, type Language, type Turn } from './turns.ts'
 
@@ -23,9 +23,6 @@ const RUN: Readonly<Record<Language, number>> = { en: 4, zh: 8 }
 /** Shorter turns, such as “I see.”, may come again. */
 const REPEATED = 4
 const RULE_LINE = /^\s*(?:-{3,}|={3,}|\*{3,}|_{3,}|```.*)\s*$/m
-
-/** Words as they are compared; a Chinese character is one. */
-export const unitsOf = (text: string): string[] => bareWords(text).split(' ').filter(Boolean)
 
 /** What is wrong with the form of a dialogue; undefined where it can be looked at further. */
 export function faultOfForm(turns: readonly Turn[], [least, most]: DialogueLimits['turns']): string | undefined {
@@ -106,34 +103,6 @@ function matterOf(text: string, language: Language): Set<string> {
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
-
-/** The longest run of words that a turn shares with a turn of the case. */
-export function longestShared(turns: readonly Turn[], others: readonly Turn[]): string[] {
-  const theirs = others.map(({ text }) => unitsOf(text))
-  const places = new Map<string, [number, number][]>()
-  for (const [i, units] of theirs.entries())
-    for (const [j, unit] of units.entries()) {
-      const known = places.get(unit)
-      if (known === undefined) places.set(unit, [[i, j]])
-      else known.push([i, j])
-    }
-  let best: string[] = []
-  for (const { text } of turns) {
-    const units = unitsOf(text)
-    // Of each place there, the length of the shared run that ends at it with the word before.
-    let before = new Map<string, number>()
-    for (const [at, unit] of units.entries()) {
-      const now = new Map<string, number>()
-      for (const [i, j] of places.get(unit) ?? []) {
-        const length = (before.get(`${i} ${j - 1}`) ?? 0) + 1
-        now.set(`${i} ${j}`, length)
-        if (length > best.length) best = units.slice(at + 1 - length, at + 1)
-      }
-      before = now
-    }
-  }
-  return best
-}
 
 /** The share of the counsellor's runs of `n` words that stand in a text; 0 where there are none. */
 function shareOfRuns(turns: readonly Turn[], text: string, n: number): number {

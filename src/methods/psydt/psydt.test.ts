@@ -10,9 +10,10 @@ import { rule } from '../../prompting/execute/rule.ts'
 import { Refused, type RowTools } from '../../synth/recipe.ts'
 import { resistanceAfter, resistanceAtFirst } from './agents.ts'
 import { type Case, CaseStore } from './cases.ts'
-import { faultOfForm, longestShared, unitsOf } from './check-dialogue.ts'
+import { faultOfForm } from './check-dialogue.ts'
 import { foreignShare } from './foreign-share.ts'
 import { KnowledgeBase, readKnowledge, therapies } from './knowledge.ts'
+import { longestShared, unitsOf } from './longest-shared.ts'
 import { type PsydtOptions, type PsydtRow, psydt, systemPrompt } from './psydt.ts'
 import { readDialogue } from './read-dialogue.ts'
 import type { SingleTurn } from './single-turns.ts'
@@ -582,6 +583,25 @@ describe('what is read and compared', () => {
     expect(run('一二三四五', '九三四五六')).toBe('三 四 五')
     expect(run('a b', 'c d')).toBe('')
     expect(run('a a a b', 'a a b')).toBe('a a b')
+  })
+  it('finds it as plain loops do, and where one word comes 100,000 times', () => {
+    const turns = fc.array(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 12 }), { maxLength: 4 })
+    const asTurns = (some: readonly (readonly string[])[]): Turn[] =>
+      some.map((words) => ({ speaker: 'client', text: words.join(' ') }))
+    fc.assert(
+      fc.property(turns, turns, (some, others) => {
+        let most: readonly string[] = []
+        for (const words of some)
+          for (let end = 1; end <= words.length; end++)
+            for (let from = 0; from < end - most.length; from++) {
+              const run = words.slice(from, end)
+              if (others.some((other) => ` ${other.join(' ')} `.includes(` ${run.join(' ')} `))) most = run
+            }
+        expect(longestShared(asTurns(some), asTurns(others))).toEqual(most)
+      }),
+    )
+    const [many] = [asTurns([Array.from({ length: 100_000 }, () => 'a')])]
+    expect(longestShared(many, [...many])).toHaveLength(100_000)
   })
   it('tells scripts apart', () => {
     expect(foreignShare('你好OK吗app', 'zh')).toBeCloseTo(2 / 5)
