@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { readRows } from '../data/read/sources.ts'
 import { InputError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
+import { isAnswer, isFields } from '../prompting/base/is-answer.ts'
 import type { ModelAnswer } from '../prompting/base/model-call.ts'
 import { openAi } from '../prompting/base/openai-dialect.ts'
 import type { PendingCall } from './kept-model.ts'
@@ -50,59 +51,69 @@ export async function readBatchResults(paths: readonly string[]): Promise<BatchR
     const place = `${id.file}:${id.line}`
     if (typeof key !== 'string' || (response === undefined && error === undefined))
       throw new InputError(`${place}: expected an answer of a batch, with custom_id and response, got something else`)
-    const choice = response?.body?.choices?.[0]
-    if (response?.status_code !== 200 || typeof choice?.message !== 'object') {
+    const answer = response?.status_code === 200 ? answerOf(response.body) : undefined
+    // What nothing can be read from is as if it had not been answered.
+    if (answer === undefined) {
       failed++
       fault ??= `${place}: ${JSON.stringify(error ?? response?.body?.error ?? response).slice(0, 200)}`
-      continue
-    }
-    answers.set(key, answerOf(choice, response.body?.usage ?? {}))
+    } else answers.set(key, answer)
   }
   return { answers, failed, ...(fault !== undefined && { fault }) }
 }
 
-interface Choice {
-  message?: { content?: unknown; reasoning_content?: unknown; tool_calls?: readonly ToolCallLine[] | null }
-  finish_reason?: string
-}
-
-interface ToolCallLine {
-  id: string
-  function: { name: string; arguments: string }
-}
-
-interface Usage {
-  prompt_tokens?: number
-  completion_tokens?: number
-  prompt_tokens_details?: { cached_tokens?: number } | null
-  completion_tokens_details?: { reasoning_tokens?: number } | null
-}
-
 interface ResultLine {
   custom_id?: unknown
-  response?: { status_code?: number; body?: { choices?: readonly Choice[]; usage?: Usage; error?: unknown } } | null
+  response?: { status_code?: number; body?: ResultBody | null } | null
   error?: unknown
+}
+
+/** Whoever wrote the file: nothing of it is taken on trust. */
+interface ResultBody {
+  choices?: readonly ({ message?: Message | null; finish_reason?: unknown } | null)[]
+  usage?: unknown
+  error?: unknown
+}
+
+interface Message {
+  content?: unknown
+  refusal?: unknown
+  reasoning_content?: unknown
+  tool_calls?: readonly ({ id?: unknown; function?: { name?: unknown; arguments?: unknown } } | null)[] | null
 }
 
 const FINISH = ['stop', 'length', 'tool_calls', 'content_filter'] as const
 
-function answerOf({ message = {}, finish_reason }: Choice, usage: Usage): ModelAnswer {
-  const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
-  return {
-    text: textOf(message.content),
-    reasoning: textOf(message.reasoning_content),
-    toolCalls: (message.tool_calls ?? []).map(({ id, function: { name, arguments: given } }) => ({
-      id,
-      name,
-      arguments: given,
-    })),
+/** Undefined for what is no answer. */
+function answerOf(body: ResultBody | null | undefined): ModelAnswer | undefined {
+  const choice = Array.isArray(body?.choices) ? body.choices[0] : undefined
+  if (!isFields(choice) || !isFields(choice.message)) return undefined
+  const { content, refusal, reasoning_content, tool_calls } = choice.message as Message
+  const usage = isFields(body!.usage) ? body!.usage : {}
+  const count = (value: unknown): number => (Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : 0)
+  const inside = (name: string, key: string): number => {
+    const details = usage[name]
+    return isFields(details) ? count(details[key]) : 0
+  }
+  const answer = {
+    text: content === null || content === undefined ? (refusal ?? '') : textOf(content),
+    reasoning: reasoning_content ?? '',
+    toolCalls: Array.isArray(tool_calls)
+      ? tool_calls.map((one) => ({ id: one?.id, name: one?.function?.name, arguments: one?.function?.arguments }))
+      : (tool_calls ?? []),
     tokenIds: [],
-    finishReason: FINISH.find((one) => one === finish_reason) ?? 'stop',
+    finishReason: FINISH.find((one) => one === choice.finish_reason) ?? 'stop',
     usage: {
-      promptTokens: usage.prompt_tokens ?? 0,
-      completionTokens: usage.completion_tokens ?? 0,
-      cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
-      reasoningTokens: usage.completion_tokens_details?.reasoning_tokens ?? 0,
+      promptTokens: count(usage.prompt_tokens),
+      completionTokens: count(usage.completion_tokens),
+      cachedTokens: inside('prompt_tokens_details', 'cached_tokens'),
+      reasoningTokens: inside('completion_tokens_details', 'reasoning_tokens'),
     },
   }
+  return isAnswer(answer) ? answer : undefined
+}
+
+/** A text, or parts of it. */
+function textOf(content: unknown): unknown {
+  if (!Array.isArray(content)) return content
+  return content.map((part: unknown) => (isFields(part) && typeof part.text === 'string' ? part.text : '')).join('')
 }

@@ -177,6 +177,8 @@ async function run<Seed, Row, Shared>(
     const finish = (row: unknown): unknown => scrubbed(row, scrub.rows ?? [])
     const rows = { recipe, seeds, end, files, model, ledger, seed, sampling, version, signal, again, concurrency }
     spent = await makeRows({ ...rows, finish, pending, results, progress })
+    const unused = [...results.keys()].filter((key) => ledger.get(key) === undefined).length
+    if (unused > 0) notice(`${unused} answers of the batch are to no call of this synthesis, and are left out`)
   } catch (error) {
     if (!signal.aborted)
       notice(`${files.settled} of ${end} seeds are done and all calls kept; the same command goes on from there`)

@@ -82,6 +82,58 @@ describe('a batch', () => {
     writeFileSync(file, '{"text": "x"}\n')
     await expect(run(out, { batch: true, results: [file] })).rejects.toThrow(InputError)
   })
+  it('takes nothing of an answer on trust, and says whose is none of its calls', async () => {
+    const recipe: Recipe<string, string> = {
+      name: 'one',
+      setup: null,
+      make: (seed, { model: asked }) => asked.ask(seed),
+      textsOf: (row) => [row],
+    }
+    const given = { recipe, seeds: ['a'], model, batch: true }
+    const answered = async (body: unknown, id?: string) => {
+      const out = newOut()
+      const first = await resultOf(synthesize({ ...given, out }))
+      const { custom_id } = JSON.parse(textOf('', first.batch!).split('\n')[0]!) as BatchLine
+      const file = `${out}.jsonl`
+      writeFileSync(file, `${JSON.stringify({ custom_id: id ?? custom_id, response: { status_code: 200, body } })}\n`)
+      const told: string[] = []
+      const { spent } = await resultOf(
+        synthesize({ ...given, out, results: [file] }),
+        (event) => event.type === 'notice' && told.push(event.message),
+      )
+      return [textOf(out, 'rows.jsonl').trim(), spent.calls, spent.promptTokens, told.join()]
+    }
+    const choices = (message: unknown) => [{ message, finish_reason: 'stop' }]
+    for (const message of [
+      null,
+      3,
+      { content: 3 },
+      { content: '', tool_calls: [{}] },
+      { content: '', tool_calls: 'x' },
+    ])
+      expect(await answered({ choices: choices(message) })).toEqual(['', 0, 0, expect.stringContaining('not answered')])
+    for (const prompt_tokens of ['12', -5, null, 1.5])
+      expect(await answered({ choices: choices({ content: 'b' }), usage: { prompt_tokens } })).toEqual([
+        '"b"',
+        1,
+        0,
+        '',
+      ])
+    const parts = [{ type: 'text', text: 'c' }, { text: 'd' }]
+    expect(await answered({ choices: choices({ content: parts }), usage: { prompt_tokens: 7 } })).toEqual([
+      '"cd"',
+      1,
+      7,
+      '',
+    ])
+    expect((await answered({ choices: choices({ content: null, refusal: 'no' }) }))[0]).toBe('"no"')
+    expect(await answered({ choices: choices({ content: 'b' }) }, 'other')).toEqual([
+      '',
+      0,
+      0,
+      '1 answers of the batch are to no call of this synthesis, and are left out',
+    ])
+  })
 })
 
 const echo: Recipe<{ text: string }, { said: string; of: string }> = {

@@ -44,6 +44,13 @@ describe('crisisIn', () => {
       '我想zisha',
       'QUIERO MATARME',
       'quiero su1cid4rme',
+      'I want to\nkill\nmyself',
+      '我想\n\n自杀',
+      'I want to kill\u200bmyself',
+      'I want to kill my self',
+      'i want to k*ll myself',
+      'i want to k!ll myself',
+      'i want to commit su*cide',
     ])
       expect([text, levelOf(text)]).toEqual([text, 'risk'])
   })
@@ -66,6 +73,9 @@ describe('crisisIn', () => {
       '怕自己再也不会醒来',
       'Nunca he pensado en el suicidio',
       'Me muero de ganas de verte',
+      'this homework\nkills me',
+      '我想死者是谁',
+      '我想死机了怎么办',
     ])
       expect([text, levelOf(text)]).toEqual([text, undefined])
     expect(levelOf('I never told anyone that I want to kill myself')).toBe('risk')
@@ -98,6 +108,8 @@ describe('crisisIn', () => {
     // Long ones too, where a pattern that goes back and forth would not end.
     expect(levelOf('i want to '.repeat(2000))).toBeUndefined()
     expect(levelOf('我想要从'.repeat(2000))).toBeUndefined()
+    // More numbers than a call takes arguments.
+    for (const code of ['99 ', '01100001 ']) expect(levelOf(code.repeat(200_000))).toBeUndefined()
   })
 })
 

@@ -65,14 +65,27 @@ export function crisisIn(text: string): Crisis | undefined {
     if (found !== undefined && (most === undefined || LEVELS.indexOf(found.level) > LEVELS.indexOf(most.level)))
       most = found
   }
-  for (const sentence of text.split(/(?<=[。！？；!?;\n])|(?<=[.…])(?=\s)/u)) {
+  // Once more with a space for line breaks, which part no sentence where somebody sends a word a line, and for what nobody sees.
+  const inOneLine = text.replace(/[\s\p{Default_Ignorable_Code_Point}]+/gu, ' ')
+  for (const sentence of new Set([...sentencesOf(text), ...sentencesOf(inOneLine)])) {
     if (/\p{Script=Han}/u.test(sentence)) take(inChinese(plainChinese(sentence)))
     if (!/[a-z]/.test(folded(sentence))) continue
     const { words, runs } = viewsOf(sentence)
-    for (const language of ['en', 'es'] as const) take(inWords(words, runs, language))
+    const spelt = words.map((view) => SPELLINGS.reduce((all, [spelling, meant]) => all.replace(spelling, meant), view))
+    for (const language of ['en', 'es'] as const) take(inWords(spelt, runs, language))
   }
   return most
 }
+
+/** A sign within a word ends no sentence: it stands for a letter. */
+const sentencesOf = (text: string): string[] => text.split(/(?<=[。！？；\n])|(?<=[.…!?;])(?=\s)/u)
+
+/** Words in two, or without the letter that a sign stood for (`k*ll`). */
+const SPELLINGS: readonly (readonly [RegExp, string])[] = [
+  [/\bmy self\b/g, 'myself'],
+  [/\bk ?ll(?=(?:ing|ed)?\b)/g, 'kill'],
+  [/\bsu ?c(?:i|ic| i)?de\b/g, 'suicide'],
+]
 
 function inWords(views: readonly string[], runs: readonly string[], language: 'en' | 'es'): Crisis | undefined {
   // By level, so the first is the most pressing.

@@ -104,9 +104,9 @@ function decoded(text: string): string[] {
   for (const [code] of text.matchAll(/(?:(?:0x|\\x)?[0-9a-fA-F]{2}[\s,:]?){8,}/g))
     add(Buffer.from(code.replace(/0x|\\x|[\s,:]/g, ''), 'hex').toString('latin1'))
   for (const [code] of text.matchAll(/(?:\b\d{2,3}\b[\s,]*){8,}/g))
-    add(String.fromCharCode(...(code.match(/\d+/g) ?? []).map(Number)))
+    add((code.match(/\d+/g) ?? []).map((number) => String.fromCharCode(Number(number))).join(''))
   for (const [code] of text.matchAll(/(?:\b[01]{8}\b\s*){8,}/g))
-    add(String.fromCharCode(...(code.match(/[01]{8}/g) ?? []).map((bits) => Number.parseInt(bits, 2))))
+    add((code.match(/[01]{8}/g) ?? []).map((bits) => String.fromCharCode(Number.parseInt(bits, 2))).join(''))
   const plain = text
     .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .replace(/\\u\{?([0-9a-fA-F]{4})\}?|&#x([0-9a-fA-F]{2,6});/g, (_, a?: string, b?: string) =>
