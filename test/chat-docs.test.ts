@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const text = readFileSync(join(root, 'docs', 'chat.md'), 'utf8')
@@ -16,11 +15,8 @@ it('runs the program', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'anneal-chat-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   mkdirSync(join(folder, 'runs', 'demo'), { recursive: true })
-  const { model } = await writeTextModel(join(folder, 'runs', 'demo'))
-  writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
-  // The model reads 256 tokens, and the tools alone take more of its words.
-  const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
-  writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 2048 }))
+  // The tools alone take more than 256 of the model's words.
+  await writeChatModel(join(folder, 'runs', 'demo'), 2048)
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   const paths = { 'anneal/*': [join(root, 'src', '*', 'index.ts')] }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { paths } }))

@@ -1,7 +1,7 @@
 // examples/counselling.mjs: a message of somebody in danger gets the help text whatever the model says, over every way to ask, and nothing
 // of the model's answer leaves before.
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,8 +13,7 @@ import { localModel } from '../src/prompting/base/local-model.ts'
 import type { Model } from '../src/prompting/base/model.ts'
 import { WORDINGS } from '../src/prompting/base/wordings.ts'
 import type { Service } from '../src/prompting/service/service.ts'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 // The names that the example imports are those of the installed package.
 vi.mock('anneal/prompting', () => import('../src/prompting/index.ts'))
@@ -71,11 +70,7 @@ describe('the counselling service', () => {
     const folder = mkdtempSync(join(tmpdir(), 'anneal-counselling-'))
     let model: string
     beforeAll(async () => {
-      ;({ model } = await writeTextModel(folder))
-      writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
-      const file = join(model, 'config.json')
-      const config = JSON.parse(readFileSync(file, 'utf8')) as object
-      writeFileSync(file, JSON.stringify({ ...config, max_position_embeddings: 2048 }))
+      ;({ model } = await writeChatModel(folder, 2048))
     })
     afterAll(() => rmSync(folder, { recursive: true }))
 

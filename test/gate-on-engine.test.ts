@@ -14,6 +14,7 @@ import { trace } from '../src/prompting/base/trace.ts'
 import { retrieveIf } from '../src/prompting/execute/retrieve-if.ts'
 import { Bm25 } from '../src/retrieve/bm25.ts'
 import { Tokenizer } from '../src/text/tokenizer.ts'
+import { blockRows } from './block-rows.ts'
 import { TINY_CHAT_TEMPLATE, tinyModelDirectory } from './tiny-model.ts'
 
 const { directory, remove } = await tinyModelDirectory({ chatTemplate: TINY_CHAT_TEMPLATE })
@@ -48,22 +49,9 @@ async function probe(threshold: number): Promise<QuestionProbe> {
 }
 const index = new Bm25([{ id: 'a', text: 'a time there was' }])
 const options = { maxTokens: 6, temperature: 0, seed: 1 }
-async function rowsOf<T>(work: () => Promise<T>): Promise<{ value: T; rows: number[] }> {
+const rowsOf = <T>(work: () => Promise<T>) => {
   lm.freeCache()
-  const { layers } = lm.model.model
-  const rows = layers.map(() => 0)
-  for (const [i, block] of layers.entries()) {
-    const forward = Object.getPrototypeOf(block).forward as (typeof block)['forward']
-    block.forward = (x, at, call) => {
-      rows[i]! += x.shape[1]!
-      return forward.call(block, x, at, call)
-    }
-  }
-  try {
-    return { value: await work(), rows }
-  } finally {
-    for (const block of layers) delete (block as Partial<typeof block>).forward
-  }
+  return blockRows(lm.model, work)
 }
 
 describe('a probe that reads in the prompt', () => {

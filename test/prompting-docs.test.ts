@@ -10,9 +10,8 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine } from '../src/infer/engine.ts'
 import { loadLm } from '../src/run/load-lm.ts'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
 import { type Served, served } from './clients/served.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'docs', 'prompting.md')
@@ -45,10 +44,7 @@ describe('docs/prompting.md', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'anneal-prompting-docs-'))
     mkdirSync(join(folder, 'runs', 'demo'), { recursive: true })
-    const { model } = await writeTextModel(join(folder, 'runs', 'demo'))
-    writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
-    const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
-    writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 2048 }))
+    const { model } = await writeChatModel(join(folder, 'runs', 'demo'), 2048)
     for (const name of ['examples', 'docs']) cpSync(join(root, name), join(folder, name), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     const paths = { 'anneal/*': [join(root, 'src', '*', 'index.ts')] }

@@ -11,8 +11,7 @@ import { FUNCTIONS } from '../src/prompting/execute/script/functions.ts'
 import { KEYWORDS } from '../src/prompting/execute/script/syntax.ts'
 import { script, trace } from '../src/prompting/index.ts'
 import { loadLm } from '../src/run/load-lm.ts'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const text = readFileSync(join(root, 'docs', 'promptscript.md'), 'utf8')
@@ -26,8 +25,7 @@ describe('docs/promptscript.md', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'anneal-promptscript-'))
     mkdirSync(join(folder, 'runs', 'demo'), { recursive: true })
-    const { model } = await writeTextModel(join(folder, 'runs', 'demo'))
-    writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
+    const { model } = await writeChatModel(join(folder, 'runs', 'demo'))
     lm = await loadLm(model)
     for (const name of ['node_modules', 'examples']) symlinkSync(join(root, name), join(folder, name))
     const paths = { 'anneal/*': [join(root, 'src', '*', 'index.ts')] }

@@ -1,6 +1,6 @@
 // examples/services.mjs with a small model, by its four faces: a command, a route, a form, and tools over MCP by pipes and by HTTP.
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mcpTools } from '../src/prompting/service/mcp-tools.ts'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const main = ['--import', 'tsx', join(root, 'src', 'cli', 'main.ts')]
@@ -23,11 +22,7 @@ describe('the example of services', () => {
   const folder = mkdtempSync(join(tmpdir(), 'anneal-services-'))
   let model: string
   beforeAll(async () => {
-    ;({ model } = await writeTextModel(folder))
-    writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
-    const file = join(model, 'config.json')
-    const config = JSON.parse(readFileSync(file, 'utf8')) as object
-    writeFileSync(file, JSON.stringify({ ...config, max_position_embeddings: 2048 }))
+    ;({ model } = await writeChatModel(folder, 2048))
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 

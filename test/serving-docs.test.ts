@@ -12,9 +12,8 @@ import { CHAT } from '../src/serve/chat-completions.ts'
 import { COMPLETION } from '../src/serve/completions.ts'
 import { REFUSED } from '../src/serve/fields.ts'
 import { ROUTES } from '../src/serve/routes.ts'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
 import { type Served, served } from './clients/served.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const text = readFileSync(join(root, 'docs', 'serving.md'), 'utf8')
@@ -27,8 +26,7 @@ let one: Served
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'anneal-serving-'))
   mkdirSync(join(folder, 'runs', 'demo'), { recursive: true })
-  const { model } = await writeTextModel(join(folder, 'runs', 'demo'))
-  writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
+  const { model } = await writeChatModel(join(folder, 'runs', 'demo'))
   lm = await loadLm(model)
   one = await served(lm)
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))

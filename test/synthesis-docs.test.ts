@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
-import { writeTextModel } from './text-model.ts'
+import { writeChatModel } from './text-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const text = readFileSync(join(root, 'docs', 'synthesis.md'), 'utf8')
@@ -23,11 +22,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { paths } }))
   writeFileSync(join(folder, 'topics.jsonl'), '{"topic":"rain"}\n{"topic":"snow"}\n{"topic":"hail"}\n')
   writeFileSync(join(folder, 'synth.yaml'), blocks('yaml')[0]!)
-  const { model } = await writeTextModel(folder)
-  writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
-  const config = join(model, 'config.json')
-  const longer = { ...JSON.parse(readFileSync(config, 'utf8')), max_position_embeddings: 8192 } // prompts are long
-  writeFileSync(config, JSON.stringify(longer))
+  const { model } = await writeChatModel(folder, 8192)
   for (const [from, to] of [
     ['models', 'base'],
     ['runs', 'tiny'],

@@ -1,10 +1,11 @@
 // A model of three layers with a tokenizer that was trained on the text beside it, for tests of what measures on text.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { saveDecoder } from '../src/checkpoint/model-directory/save.ts'
 import { readModelConfig } from '../src/model/config-read.ts'
 import { Decoder } from '../src/model/decoder.ts'
 import { trainBpe } from '../src/text/bpe.ts'
+import { CHATML_TEMPLATE } from '../src/text/chat-template.ts'
 
 const WORDS = 'the cat sat on the mat and looked at the moon while a dog ran over the hill to see who was there'.split(
   ' ',
@@ -39,4 +40,14 @@ export async function writeTextModel(folder: string, intermediateSize = 64): Pro
   decoder.free()
   await tokenizer.save(model)
   return { model, text }
+}
+
+/** The same with a chat template (ChatML), and room for as many tokens. */
+export async function writeChatModel(folder: string, contextLength = 256): Promise<{ model: string; text: string }> {
+  const written = await writeTextModel(folder)
+  writeFileSync(join(written.model, 'chat_template.jinja'), CHATML_TEMPLATE)
+  const file = join(written.model, 'config.json')
+  const config = JSON.parse(readFileSync(file, 'utf8')) as object
+  writeFileSync(file, JSON.stringify({ ...config, max_position_embeddings: contextLength }))
+  return written
 }

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
+import { blockRows } from '../../test/block-rows.ts'
 import { randomDecoder } from '../../test/random-decoder.ts'
 import { loadDecoder } from '../checkpoint/model-directory/load.ts'
 import { UsageError } from '../errors.ts'
@@ -14,24 +15,8 @@ afterAll(() => engine.free())
 const ask = (more: Partial<GenerateRequest> = {}, lm = engine) =>
   collect(lm.generate({ ids, maxNewTokens: 6, temperature: 0, logprobs: true, ...more } as GenerateRequest))
 
-/** Rows that each block computes while `work` runs. */
-async function rowsOf(work: () => Promise<unknown>, lm = engine): Promise<number[]> {
-  const blocks = lm.model.model.layers
-  const rows = blocks.map(() => 0)
-  for (const [i, block] of blocks.entries()) {
-    const forward = Object.getPrototypeOf(block).forward as (typeof block)['forward']
-    block.forward = (x, index, call) => {
-      rows[i]! += x.shape[1]!
-      return forward.call(block, x, index, call)
-    }
-  }
-  try {
-    await work()
-  } finally {
-    for (const block of blocks) delete (block as Partial<typeof block>).forward
-  }
-  return rows
-}
+const rowsOf = async (work: () => Promise<unknown>, lm = engine): Promise<number[]> =>
+  (await blockRows(lm.model, work)).rows
 
 describe('a look between two blocks', () => {
   it.each(['llama', 'gemma2', 'qwen3', 'gpt2', 'mistral-swa', 'phi3-longrope'])(

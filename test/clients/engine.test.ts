@@ -1,5 +1,5 @@
 // OpenAI's client against a server of a small model that computes: what a made-up one cannot show.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateText, Output, streamText } from 'ai'
@@ -10,8 +10,7 @@ import { z } from 'zod'
 import { createAnneal } from '../../src/ai-sdk/create-anneal.ts'
 import type { Engine } from '../../src/infer/engine.ts'
 import { loadLm } from '../../src/run/load-lm.ts'
-import { CHATML_TEMPLATE } from '../../src/text/chat-template.ts'
-import { writeTextModel } from '../text-model.ts'
+import { writeChatModel } from '../text-model.ts'
 import { type Served, served } from './served.ts'
 
 let folder: string
@@ -20,10 +19,7 @@ let one: Served
 let client: OpenAI
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'anneal-served-'))
-  const { model } = await writeTextModel(folder)
-  writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
-  const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
-  writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 1024 }))
+  const { model } = await writeChatModel(folder, 1024)
   lm = await loadLm(model)
   one = await served(lm)
   client = new OpenAI({ baseURL: `${one.url}/v1`, apiKey: 'none', maxRetries: 0 })

@@ -4,9 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { writeTextModel } from '../../../test/text-model.ts'
+import { writeChatModel } from '../../../test/text-model.ts'
 import { exitCodeOf } from '../../errors.ts'
-import { CHATML_TEMPLATE } from '../../text/chat-template.ts'
 import { resultOf, type WorkEvent } from '../../work.ts'
 import { parseSynthConfig, type SynthConfigValues, synthConfig } from './config.ts'
 import { checkSynth, runSynth } from './run-synth.ts'
@@ -177,8 +176,7 @@ describe('bad input', () => {
 
 describe('a model of ours as teacher', () => {
   it('keeps to what columns say, and makes the same rows however many at a time', { timeout: 60_000 }, async () => {
-    const { model } = await writeTextModel(folder)
-    writeFileSync(join(model, 'chat_template.jinja'), CHATML_TEMPLATE)
+    const { model } = await writeChatModel(folder)
     const made = async (concurrency: number) => {
       const { out } = await resultOf(
         runSynth(
