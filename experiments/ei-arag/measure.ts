@@ -52,14 +52,14 @@ export function wentOf(records: readonly GateRecord[], questions: readonly GateQ
   }
 }
 
-/** All gates for one label. `words` cuts a question into tokens. */
+/** All gates for one label. `words` cuts a question into tokens; `layers` are those whose means the states have, default each from 0. */
 export async function gatesOf(
   asked: readonly Asked[],
   label: GateLabel,
   seed: number,
   words: (question: string) => string[],
+  layers: readonly number[] = [...asked[0]!.states.means.keys()],
 ): Promise<{ sizes: GateSweep['questions']; gates: GateRow[] }> {
-  const layers = asked[0]!.states.means.length
   const { questions, gates } = await sweepGates(
     asked.map(({ record, states, untrained }) => ({
       ...record,
@@ -69,11 +69,12 @@ export async function gatesOf(
   )
   // What stands behind the layers is none.
   const names = [
-    [` probe, layer ${layers}`, ' probe, layer 1 of an untrained model'],
-    [` probe, layer ${layers + 1}`, ' probe, last state of the prompt'],
-  ] as const
+    ...layers.map((layer) => `layer ${layer}`),
+    'layer 1 of an untrained model',
+    'last state of the prompt',
+  ]
   const named = (gate: string): string =>
-    names.reduce((name, [end, instead]) => (name.endsWith(end) ? name.replace(end, instead) : name), gate)
+    gate.replace(/(?<= probe, )layer (\d+)$/, (_, place: string) => names[Number(place)]!)
   const rows = gates.map((result) => rowOf({ ...result, gate: named(result.gate) }))
   return { sizes: questions, gates: rows }
 }

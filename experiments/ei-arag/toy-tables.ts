@@ -6,15 +6,15 @@ import { markdownTable, statistics } from '../setting/statistics.ts'
 import { type GateRow, TUNED_WORDS } from './measure.ts'
 import type { ToyResults, ToySeed } from './run.ts'
 
-/** What is compared with what, the same questions of the same seed. */
-export const CONTRASTS: readonly (readonly [string, string])[] = [
+/** What is compared with what, the same questions of the same seed of models of so many blocks. */
+const contrasts = (blocks: number): readonly (readonly [string, string])[] => [
   ['MLP probe, layer 1', 'words of the question'],
   ['linear probe, layer 1', 'words of the question'],
   ['MLP probe, layer 1', TUNED_WORDS],
   ['MLP probe, layer 0', TUNED_WORDS],
   ['MLP probe, layer 1', 'MLP probe, layer 0'],
   ['MLP probe, layer 1', 'MLP probe, layer 1 of an untrained model'],
-  ['MLP probe, layer 1', 'MLP probe, layer 4'],
+  ['MLP probe, layer 1', `MLP probe, layer ${blocks}`],
   ['MLP probe, layer 1', 'MLP probe, last state of the prompt'],
   ['MLP probe, layer 1', 'max-probability'],
   ['MLP probe, layer 1', 'popularity'],
@@ -61,12 +61,12 @@ export function differences(
 }
 
 export function writeTables(results: ToyResults): string {
-  const { seeds, machine, size, shape, lessons } = results
+  const { seeds, machine, size, shape, lessons, every = 1 } = results
   const went = (of: (one: ToySeed) => number): string => shown(seeds.map(of), 1)
   const parts = [
-    `${machine}; one thread. ${seeds.length} seeds (${seeds.map(({ seed }) => seed).join(', ')}), each a world, a tokenizer and a model of its own.`,
+    `${machine}${shape.device === undefined ? '; one thread' : ''}. ${seeds.length} seeds (${seeds.map(({ seed }) => seed).join(', ')}), each a world, a tokenizer and a model of its own.`,
     `World: ${JSON.stringify(size)}. Model: ${JSON.stringify(shape)}, ${seeds[0]!.parameters} parameters. Rows of ${lessons.length} tokens, ${lessons.rows} a step.`,
-    `Questions of a seed: ${JSON.stringify(seeds[0]!.sizes)}. Intervals are 95 % over seeds: ± is Student's, [ ] is of seeds drawn 10,000 times.`,
+    `Questions of a seed: ${JSON.stringify(seeds[0]!.sizes)}${every === 1 ? '' : `, one for every ${every} entities`}. Intervals are 95 % over seeds: ± is Student's, [ ] is of seeds drawn 10,000 times.`,
     '',
     markdownTable(
       'How questions went, all of them (% ± half the interval)',
@@ -125,7 +125,7 @@ export function writeTables(results: ToyResults): string {
       markdownTable(
         `Differences in pairs, label ${label}: accuracy in points, AUC`,
         ['gate − other', 'accuracy', 'AUC "knows"', 'AUC within relations', 'gain of area'],
-        CONTRASTS.map((pair) => [
+        contrasts(shape.layers).map((pair) => [
           `${pair[0]} − ${pair[1]}`,
           difference(differences(results, label, pair, 'accuracy'), 100, 2),
           difference(differences(results, label, pair, 'auc'), 1, 3),

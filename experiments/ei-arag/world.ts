@@ -73,9 +73,10 @@ export function makeWorld({ entities, statements, reading, corrupted }: WorldSiz
     texts.push(`<document>\n${statementOf({ ...fact, object })}\n</document>\n${asked(fact, object)}`)
   }
 
+  const byRelation = RELATIONS.map((_, relation) => facts.filter((fact) => fact.relation === relation))
   const questions = facts.map((fact, i): GateQuestionRow => {
     const isWrong = random.random() < corrupted
-    const object = isWrong ? neighbourObject(facts, fact, random) : fact.object
+    const object = isWrong ? neighbourObject(byRelation[fact.relation]!, fact, random) : fact.object
     return {
       question: questionOf(fact),
       gold: [fact.object],
@@ -93,9 +94,9 @@ const statementOf = ({ name, relation, object }: Fact): string => `${RELATIONS[r
 /** As `recordAnswers` asks, with the answer and the end of its line. */
 const asked = (fact: Fact, object: string): string => `Q: ${questionOf(fact)} A: ${object}\n`
 
-/** The object of another entity of the relation, which is another object. */
-function neighbourObject(facts: readonly Fact[], { relation, object }: Fact, random: PythonRandom): string {
-  const others = facts.filter((other) => other.relation === relation && other.object !== object)
+/** The object of another entity of the relation, which is another object. `related`: all facts of the relation. */
+function neighbourObject(related: readonly Fact[], { object }: Fact, random: PythonRandom): string {
+  const others = related.filter((other) => other.object !== object)
   return others[random.below(others.length)]!.object
 }
 

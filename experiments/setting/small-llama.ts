@@ -1,9 +1,10 @@
 // Small Llamas that the experiments pre-train for themselves.
 import type { BatchSource } from '../../src/data/batch.ts'
 import { readModelConfig } from '../../src/model/config-read.ts'
-import { Decoder } from '../../src/model/decoder.ts'
+import { Decoder, initialise } from '../../src/model/decoder.ts'
 import { trainBpe } from '../../src/text/bpe.ts'
 import type { Tokenizer } from '../../src/text/tokenizer.ts'
+import { Generator, scope } from '../../src/torch/index.ts'
 import { languageModeling } from '../../src/train/objective.ts'
 import { makeSchedule } from '../../src/train/schedule.ts'
 import { train } from '../../src/train/train.ts'
@@ -19,6 +20,10 @@ export interface SmallShape {
   keyValueHeads?: number
   /** Standard deviation of the start. Default 0.02. */
   initializerRange?: number
+  /** Default 3e-3. */
+  learningRate?: number
+  /** Where it is trained: on a GPU with matrix products in bf16. Default `cpu`. */
+  device?: 'cpu' | 'cuda'
   pretrainSteps: number
 }
 
@@ -55,11 +60,17 @@ export async function pretrainSmall(
     },
     'config.json',
   )
-  const model = Decoder.fresh(config, { seed })
+  const { device = 'cpu', learningRate = 3e-3 } = shape
+  const fresh = initialise(config, new Generator(seed))
+  const model = new Decoder(config, (parameter) => {
+    const tensor = fresh(parameter)
+    return device === 'cpu' ? tensor : scope(() => tensor.to(device).keep())
+  })
   model.trainable()
   const steps = shape.pretrainSteps
   const schedule = makeSchedule('cosine', { steps, warmupSteps: 0.05 })
-  for await (const event of train(model, source, languageModeling(), { steps, learningRate: 3e-3, schedule, seed }))
+  const options = { steps, learningRate, schedule, seed, bf16: device !== 'cpu' }
+  for await (const event of train(model, source, languageModeling(), options))
     if (event.type === 'step-done' && event.metrics.step % Math.ceil(steps / 4) === 0)
       say(`  pre-training, seed ${seed}, step ${event.metrics.step}: loss ${event.metrics.loss.toFixed(3)}`)
   model.trainable(() => false)
