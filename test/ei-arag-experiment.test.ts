@@ -1,7 +1,7 @@
 // What gates of retrieval are measured on: the toy world is what it says, and lessons tell nothing of the questions that are asked.
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { realFindings, toyFindings } from '../experiments/ei-arag/findings.ts'
+import { largeFindings, realFindings, toyFindings } from '../experiments/ei-arag/findings.ts'
 import type { RealResults } from '../experiments/ei-arag/real.ts'
 import { writeRealTables } from '../experiments/ei-arag/real-tables.ts'
 import { halves, lessonsOf, mentions, type PopRow, questionOf } from '../experiments/ei-arag/real-texts.ts'
@@ -128,14 +128,17 @@ const read = (name: string): string =>
   readFileSync(new URL(`../experiments/ei-arag/results/${name}`, import.meta.url), 'utf8')
 
 const toy = JSON.parse(read('2026-11-28-toy.json')) as ToyResults
+const large = JSON.parse(read('2026-11-28-toy-gpu.json')) as ToyResults
 const real = JSON.parse(read('2026-11-28-popqa.json')) as RealResults
 
 it('writes the tables that are beside the results', () => {
   expect(writeTables(toy)).toBe(read('2026-11-28-toy.md'))
+  expect(writeTables(large)).toBe(read('2026-11-28-toy-gpu.md'))
   expect(writeRealTables(real)).toBe(read('2026-11-28-popqa.md'))
 })
 
 it('has its findings in the card, with their numbers', () => {
   const card = readFileSync(new URL('../src/methods/ei-arag/card.md', import.meta.url), 'utf8')
-  for (const finding of [...toyFindings(toy), ...realFindings(real)]) expect(card).toContain(finding)
+  for (const finding of [...toyFindings(toy), ...largeFindings(large), ...realFindings(real)])
+    expect(card).toContain(finding)
 })

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# EI-ARAG's large toy world on a GPU, every seed in a process of its own: `bench/cuda/ei-arag.sh OUT [SEEDS [OPTIONS …]]`, default 1 2 3;
+# EI-ARAG's large toy world on a GPU, every seed in a process of its own: `bench/cuda/ei-arag.sh OUT [SEEDS [OPTIONS …]]`, default 1 2;
 # with TESTS=1 the tests of reading, inspecting and scheduling on the GPU go first, with SETUP=1 the build before them. One JSON for each
 # seed and one of all. A part that takes longer than its cap is ended, and the others go on.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:?where to put the results}
-seeds=${2:-1 2 3}
+seeds=${2:-1 2}
 shift $(($# < 2 ? $# : 2))
 mkdir -p "$out"
 export NO_COLOR=1 NODE_OPTIONS=--max-old-space-size=16000
@@ -22,10 +22,11 @@ if [ "${TESTS:-0}" = 1 ]; then
     src/infer/engine src/infer/scheduler.test.ts src/infer/score.test.ts src/infer/hidden-states.test.ts test/cuda \
     >"$out/tests.txt" 2>&1 &
 fi
-run() { node --import tsx experiments/ei-arag/run.ts --large --device cuda --keep "${KEEP:-/tmp/ei-arag}" "$@"; }
+gpu=$(head -1 "$out/gpu.txt" | cut -d, -f1)
+run() { node --import tsx experiments/ei-arag/run.ts --large --device cuda --gpu "$gpu" --keep "${KEEP:-/tmp/ei-arag}" "$@"; }
 stamp seeds
 for seed in $seeds; do
-  ANNEAL_THREADS=${THREADS:-4} timeout -s KILL "${SEED_SECONDS:-450}" bash -c "$(declare -f run); run \"\$@\"" - \
+  ANNEAL_THREADS=${THREADS:-4} timeout -s KILL "${SEED_SECONDS:-450}" bash -c "gpu='$gpu'; $(declare -f run); run \"\$@\"" - \
     --seeds "$seed" --out "$out/seed-$seed.json" "${@}" 2>&1 | sed "s/^/[$seed] /" | tee "$out/seed-$seed.txt" &
 done
 wait

@@ -3,7 +3,7 @@ import type { GateLabel } from '../../src/eval/gates/gate-record.ts'
 import { statistics } from '../setting/statistics.ts'
 import { TUNED_WORDS, type Went } from './measure.ts'
 import type { RealResults } from './real.ts'
-import type { ToyResults } from './run.ts'
+import type { ToyResults, ToySeed } from './run.ts'
 import { differences, type Figure, overSeeds } from './toy-tables.ts'
 
 const PROBE = 'MLP probe, layer 1'
@@ -40,6 +40,30 @@ export function toyFindings(results: ToyResults): string[] {
     `Layer 1 to layer 0: ${both('MLP probe, layer 0')}. To layer 1 of the same model before it was taught: ${both('MLP probe, layer 1 of an untrained model')}.`,
     `To the probability of the model's own answer: ${both('max-probability')}. To the true popularity: ${both('popularity')}.`,
     `Accuracy with label \`better\`: none ${accuracy('better', 'none')} %, full ${accuracy('better', 'full')} %, words ${accuracy('better', 'words of the question')} %, layer 1 ${accuracy('better', PROBE)} %, popularity ${accuracy('better', 'popularity')} %, probability of the answer ${accuracy('better', 'max-probability')} %, oracle ${accuracy('better', 'oracle, better')} %.`,
+  ]
+}
+
+/** A few large worlds: what each seed gives, and no intervals. */
+export function largeFindings(results: ToyResults): string[] {
+  const { seeds, size, shape } = results
+  const each = (of: (one: ToySeed) => number, digits: number): string =>
+    seeds.map((seed) => of(seed).toFixed(digits)).join(' and ')
+  const gate = (name: string, figure: 'auc' | 'accuracy', digits: number): string =>
+    each(({ gates }) => {
+      const value = gates['parametric-wrong'].find((one) => one.gate === name)![figure]!
+      return figure === 'auc' ? value : 100 * value
+    }, digits)
+  const areas = [0, 1, shape.layers >> 1, shape.layers].map(
+    (layer) => `${gate(`MLP probe, layer ${layer}`, 'auc', 3)} for layer ${layer}`,
+  )
+  // Without a passage a wrong answer is what `none` does not get right.
+  const wrong = each(({ gates, sizes }) => {
+    const none = gates['parametric-wrong'].find((one) => one.gate === 'none')!
+    return Math.round((1 - none.accuracy) * sizes.test)
+  }, 0)
+  return [
+    `${seeds.length} seeds, each a world of ${size.entities.toLocaleString('en')} entities and a Llama of ${shape.layers} blocks of ${shape.hidden} (${millions(seeds.map(({ parameters }) => parameters))} million parameters), taught ${millions(seeds.map(({ tokens }) => tokens))} million tokens: ${each(({ went }) => 100 * went.closed, 1)} % of ${seeds[0]!.went.questions.toLocaleString('en')} questions are right without a passage, ${each(({ went }) => 100 * went.withRightDocument, 1)} % where the passage is right; the passage spoils ${each(({ went }) => 100 * went.harmedOfKnown, 1)} % of what was known. Of ${seeds[0]!.sizes.test} questions of held-out entities, ${wrong} are wrong without a passage.`,
+    `AUC with label \`parametric-wrong\`, seed by seed: ${gate('max-probability', 'auc', 3)} for the probability of the answer, ${gate('popularity', 'auc', 3)} for the true popularity, ${areas.join(', ')}, ${gate(TUNED_WORDS, 'auc', 3)} for the words, ${gate('MLP probe, layer 1 of an untrained model', 'auc', 3)} for layer 1 of an untrained model. Accuracy: none ${gate('none', 'accuracy', 1)} %, full ${gate('full', 'accuracy', 1)} %, layer 1 ${gate(PROBE, 'accuracy', 1)} %, probability of the answer ${gate('max-probability', 'accuracy', 1)} %, oracle ${gate('oracle, parametric-wrong', 'accuracy', 1)} %.`,
   ]
 }
 

@@ -1,4 +1,4 @@
-// npx tsx experiments/ei-arag/run.ts [--quick | --large] [--device cuda] [--seeds 1,2,3] [--keep DIR] --out FILE.json: does the first block
+// npx tsx experiments/ei-arag/run.ts [--quick | --large] [--device cuda --gpu NAME] [--seeds 1,2,3] [--keep DIR] --out FILE.json: does the first block
 // tell more than the question's words? For each seed a toy world is made, a language model is taught it from scratch and asked every
 // question with and without its passage, and all gates are measured. Each seed is written as it comes; seeds that are in the file are not
 // run again. With --keep, answers and states are kept there, too, and taken from there.
@@ -51,6 +51,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     large: { type: 'boolean', default: false },
     device: { type: 'string', default: 'cpu' },
+    gpu: { type: 'string' },
     shape: { type: 'string', default: '{}' },
     steps: { type: 'string' },
     'ask-only': { type: 'boolean', default: false },
@@ -80,7 +81,7 @@ const SHAPES: Record<keyof typeof SIZES, SmallShape> = {
     heads: 12,
     keyValueHeads: 6,
     learningRate: 6e-4,
-    pretrainSteps: 1400,
+    pretrainSteps: 1800,
   },
 }
 const name = values.quick ? 'quick' : values.large ? 'large' : 'usual'
@@ -143,7 +144,14 @@ async function keptOf(seed: number): Promise<{ kept: Kept; tokenizer: Tokenizer 
 
 const results: ToyResults = existsSync(out)
   ? read(out)
-  : { machine: machineFor(device), size: SIZE, shape: SHAPE, lessons: LESSONS, ...PART, seeds: [] }
+  : {
+      machine: values.gpu === undefined ? machineFor(device) : `${machineFor('cpu')}, ${values.gpu}`,
+      size: SIZE,
+      shape: SHAPE,
+      lessons: LESSONS,
+      ...PART,
+      seeds: [],
+    }
 if (positionals.length > 0) {
   const [first, ...others] = positionals.map(read)
   write({ ...first!, seeds: [first!, ...others].flatMap(({ seeds }) => seeds) })
