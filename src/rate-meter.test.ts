@@ -7,6 +7,8 @@ describe('RateMeter', () => {
     expect([meter.rate, meter.left(1000)]).toEqual([undefined, undefined])
     meter.add(100.01, 950) // too short to tell
     expect([meter.rate, meter.mean]).toEqual([undefined, undefined])
+    meter.add(200, 900) // nothing done is no rate of 0
+    expect([meter.rate, meter.mean]).toEqual([undefined, undefined])
     const resumed = new RateMeter(100, 900)
     resumed.add(110, 910)
     expect([resumed.rate, resumed.left(1000), resumed.left(undefined)]).toEqual([1, 90, undefined])

@@ -35,10 +35,11 @@ export class RateMeter {
     return this.seconds >= LEAST_SECONDS && this.units > 0 ? this.units / this.seconds : undefined
   }
 
-  /** Units per second since the beginning; undefined as long as nothing is known. */
+  /** Units per second since the beginning; undefined as long as nothing is known, or nothing has been done. */
   get mean(): number | undefined {
     const seconds = this.time - this.from.time
-    return seconds >= LEAST_SECONDS ? (this.done - this.from.done) / seconds : undefined
+    const units = this.done - this.from.done
+    return seconds >= LEAST_SECONDS && units > 0 ? units / seconds : undefined
   }
 
   /** Seconds until `total` are done; undefined where the rate or the total is. */

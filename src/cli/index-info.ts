@@ -21,7 +21,9 @@ export const command: Command = defineCommand({
         : [
             `vectors ${embedding.dimensions} numbers of ${embedding.name}${embedding.revision === undefined ? '' : ` at ${embedding.revision}`}, ${embedding.type}, ${embedding.metric}`,
           ]),
-      ...(info.removed > 0 ? [`removed ${counted(info.removed, 'document')} that still take room`] : []),
+      ...(info.removed > 0
+        ? [`removed ${counted(info.removed, 'document')}, still on disk until segments are merged`]
+        : []),
       ...(isUnfinished(info.state) ? ['unfinished: build it again with the same options, and it goes on'] : []),
     ]
     output.result(lines.join('\n'))

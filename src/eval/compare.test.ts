@@ -76,6 +76,12 @@ it('draws signs for other means, and pairs for numbers of all documents', () => 
   )
   expect(perplexity!.low).toBeGreaterThan(0)
   expect(verdict(perplexity!)).toBe('worse')
+  // Pairs drawn anew agree as those that are drawn from: four are as sure as four signs, no surer.
+  const few = losses.slice(0, 4)
+  const fewer = few.map((value) => value - 0.2)
+  const [four] = compareResults(stored('perplexity', few, 30), stored('perplexity', fewer, 40))
+  expect(four!.p).toBe(0.125)
+  expect(verdict(four!)).toBe('no more than chance may give')
   const [same] = compareResults(stored('perplexity', losses, 30), stored('perplexity', losses, 30))
   expect(verdict(same!)).toBe('no difference')
 })

@@ -157,7 +157,10 @@ export function mcNemar(better: number, changed: number): number {
   return Math.min(1, 2 * tail)
 }
 
-/** Of a number that only all documents make: drawn in pairs, the middle 95 % and how often the sign turns. */
+/**
+ * Of a number that only all documents make: drawn in pairs, the middle 95 % and how often the sign turns. So few pairs are never surer than
+ * a test of their signs can be, 2 in 2ⁿ: drawn again, four pairs that agree agree every time.
+ */
 export function drawnDifference(
   aggregation: string,
   pairs: readonly (readonly [MetricValue, MetricValue, number])[],
@@ -180,11 +183,14 @@ export function drawnDifference(
   const share = (isOne: (value: number) => boolean): number => (values.filter(isOne).length + 1) / (draws + 1)
   const p = Math.min(
     1,
-    2 *
-      Math.min(
-        share((value) => value <= 0),
-        share((value) => value >= 0),
-      ),
+    Math.max(
+      2 ** (1 - pairs.length),
+      2 *
+        Math.min(
+          share((value) => value <= 0),
+          share((value) => value >= 0),
+        ),
+    ),
   )
   return { low: values[Math.floor(0.025 * draws)]!, high: values[Math.ceil(0.975 * draws) - 1]!, p }
 }

@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { dataFolder } from '../../test/data-folder.ts'
@@ -73,6 +74,12 @@ it('tells of empty answers and shows every metric in the table', async () => {
 
 it('names results and samples that are not there', () => {
   expect(() => readResults(join(directory, 'nowhere'))).toThrow('expected results of an evaluation, got nothing')
+  const base = join(directory, 'runs__base')
+  mkdirSync(base)
+  writeFileSync(join(base, 'results_1.json'), '{"results":{}}')
+  expect(() => readResults(join(directory, 'base'))).toThrow(
+    `got nothing. There are some in ${join(directory, '0')}, ${join(directory, '1')}, ${base}`,
+  )
   const stored = readResults(join(directory, '0'))
   expect(() => rescore([{ ...stored, samples: new Map() }])).toThrow('expected samples_*.jsonl beside it, got none')
 })

@@ -62,10 +62,21 @@ export function readResults(path: string): StoredResults {
   return { path: file, results: results as Record<string, unknown>, samples }
 }
 
+/** Which folders have results where one was looked for: an evaluation names its folder after the model. */
+function beside(path: string): string | undefined {
+  const parent = dirname(path)
+  if (!existsSync(parent) || !statSync(parent).isDirectory()) return undefined
+  const folders = readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const found = folders.flatMap(({ name }) =>
+    readdirSync(join(parent, name)).some((file) => /^results_.*\.json$/.test(file)) ? [join(parent, name)] : [],
+  )
+  return found.length === 0 ? undefined : `There are some in ${found.sort().slice(0, 5).join(', ')}`
+}
+
 function resultsFile(path: string): string {
   const status = existsSync(path) ? statSync(path) : undefined
   if (status === undefined)
-    throw new InputError(`${path}: expected results of an evaluation, got nothing. Check the path`)
+    throw new InputError(`${path}: expected results of an evaluation, got nothing. ${beside(path) ?? 'Check the path'}`)
   if (status.isFile()) return path
   const found = readdirSync(path, { recursive: true, encoding: 'utf8' })
     .filter((name) => /(?:^|[/\\])results_[^/\\]*\.json$/.test(name))

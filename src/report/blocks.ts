@@ -30,7 +30,7 @@ export interface TextSample {
 }
 
 /** Numbers of this shape are columns of figures, whatever unit is behind them. */
-const FIGURE = /^(?:(?: → )?[-−+]?(?:\d[\d.,]*|–)(?:e-?\d+)?(?: ?(?:%|\p{L}{1,3}))?)*$/u
+const FIGURE = /^(?:(?: → )?(?:< )?[-−+]?(?:\d[\d.,]*|–)(?:e-?\d+)?(?: ?(?:%|\p{L}{1,3}))?)*$/u
 /** Text as short as this is not broken in a table. */
 const SHORT_CELL = 12
 

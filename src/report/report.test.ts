@@ -131,6 +131,7 @@ describe('renderReport', () => {
       rows: [
         [1, '5.26 MB → 4.07 MB', 'block 2'],
         [2, '-22.5 %', 'a longer text'],
+        [3, '< 0.001', '–'],
       ],
     } as const
     const unnamed = { kind: 'table', columns: ['', ''], rows: [['a', 'b']] } as const

@@ -34,7 +34,10 @@ export async function readServices(path: string): Promise<ServicesFile> {
         `${path}: expected .mjs or .js, got ${extname(path)}, which Node ${process.versions.node} does not read. Compile it, or run with NODE_OPTIONS=--import=tsx`,
         { cause },
       )
-    throw new InputError(`${path}: expected a module that can be loaded, got an error: ${messageOf(cause)}`, { cause })
+    const todo = hasCode(cause, 'ERR_MODULE_NOT_FOUND') ? '. Install what it imports in its folder or above' : ''
+    throw new InputError(`${path}: expected a module that can be loaded, got an error: ${messageOf(cause)}${todo}`, {
+      cause,
+    })
   }
   const needsModel = typeof exported === 'function'
   return {

@@ -91,10 +91,10 @@ export class Ledger {
   get isSpent(): string | undefined {
     const { maxCost, maxTokens, maxCalls } = this.#budget
     const { cost, calls, promptTokens, completionTokens } = this.spent
-    if (maxCalls !== undefined && calls >= maxCalls) return `${calls} calls of maxCalls ${maxCalls}`
+    if (maxCalls !== undefined && calls >= maxCalls) return `${count(calls)} of ${count(maxCalls)} calls`
     const tokens = promptTokens + completionTokens
-    if (maxTokens !== undefined && tokens >= maxTokens) return `${tokens} tokens of maxTokens ${maxTokens}`
-    if (maxCost !== undefined && cost >= maxCost) return `${cost.toFixed(4)} of maxCost ${maxCost}`
+    if (maxTokens !== undefined && tokens >= maxTokens) return `${count(tokens)} of ${count(maxTokens)} tokens`
+    if (maxCost !== undefined && cost >= maxCost) return `cost ${cost.toFixed(4)} of ${maxCost}`
     return undefined
   }
 
@@ -109,6 +109,8 @@ export class Ledger {
     this.spent.cost += typeof about?.cost === 'number' ? about.cost : 0
   }
 }
+
+const count = (value: number): string => value.toLocaleString('en')
 
 /** Reads the calls of a folder, in the order in which they were answered. InputError where it has none. */
 export function readCalls(directory: string): LedgerCall[] {

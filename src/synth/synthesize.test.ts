@@ -164,7 +164,9 @@ describe('synthesize', () => {
     expect(first.spent.cost).toBeGreaterThanOrEqual(10)
     expect(first.spent.calls).toBeLessThanOrEqual(11)
     const { model, asked } = priced()
-    expect(await run(out, { model, maxCalls: first.spent.calls })).toMatchObject({ end: 'budget', rows: first.rows })
+    expect(await run(out, { model, maxCalls: first.spent.calls })).toMatchObject({
+      ...{ end: 'budget', rows: first.rows, budget: `${first.spent.calls} of ${first.spent.calls} calls` },
+    })
     expect(asked).toEqual([])
     expect(await run(out, { model: priced().model })).toMatchObject({ end: 'done' })
     expect(filesOf(out)).toEqual(filesOf(whole))

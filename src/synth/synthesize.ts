@@ -9,6 +9,7 @@ import { takeOutputDirectory } from '../files/output-directory.ts'
 import { checkOptionNames } from '../option-names.ts'
 import { checkModel } from '../prompting/base/check-model.ts'
 import type { Model } from '../prompting/base/model.ts'
+import { counted } from '../report/amounts.ts'
 import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
 import { readBatchResults, writeBatch } from './batch-file.ts'
 import type { PendingCall, Sampling } from './kept-model.ts'
@@ -74,6 +75,8 @@ export interface SynthesisResult {
   rejected: number
   /** Tries that were refused. */
   refused: number
+  /** Why, the most frequent reasons first, as in the report. */
+  reasons: readonly { readonly reason: string; readonly count: number }[]
   /** Rows that are nearly an earlier one. */
   nearWithin: number
   spent: Spent
@@ -170,7 +173,7 @@ async function run<Seed, Row, Shared>(
       tokens: `${promptTokens + completionTokens}`,
       ...(model.cost !== undefined && { cost: cost.toFixed(4) }),
     }
-    tell({ type: 'progress', label: 'rows', done: Math.min(files.settled, end), total: end, unit: 'rows', details })
+    tell({ type: 'progress', label: 'rows', done: Math.min(files.settled, end), total: end, unit: 'seeds', details })
   }
   let spent: string | undefined
   try {
@@ -222,6 +225,7 @@ async function run<Seed, Row, Shared>(
     rows: files.rows,
     rejected,
     refused: files.refused,
+    reasons: report.reasons,
     nearWithin: report.within.count,
     spent: { ...ledger.spent },
   }
@@ -249,12 +253,20 @@ function textOfSeed(seed: unknown): string {
   return typeof seed === 'object' && seed !== null ? Object.values(seed).map(textOfSeed).filter(Boolean).join('\n') : ''
 }
 
+/** Why tries were refused, where some seed has no row for it: the three most frequent reasons. */
+export function refusalLines({ rejected, reasons }: Pick<SynthesisResult, 'rejected' | 'reasons'>): string[] {
+  return rejected === 0
+    ? []
+    : reasons.slice(0, 3).map(({ reason, count }) => `${counted(count, 'try', 'tries')} refused: ${reason}`)
+}
+
 function linesOf(result: SynthesisResult): string[] {
   const { rows, seeds, rejected, refused, nearWithin, spent, out, budget, batch, waiting } = result
   const tokens = spent.promptTokens + spent.completionTokens
   const cost = spent.cost > 0 ? `, cost ${spent.cost.toFixed(4)}` : ''
   return [
-    `${rows} rows of ${seeds} seeds, ${rejected} without one, ${refused} tries refused, ${nearWithin} rows nearly like another; ${spent.calls} calls, ${tokens} tokens${cost}; ${out}`,
+    `${rows} rows of ${seeds} seeds, ${rejected} without one, ${refused} tries refused, ${nearWithin} rows nearly like another; ${counted(spent.calls, 'call')}, ${counted(tokens, 'token')}${cost}; ${out}`,
+    ...refusalLines(result),
     ...(budget === undefined ? [] : [`budget spent: ${budget}. With a larger one the same command goes on from there`]),
     ...(batch === undefined
       ? []

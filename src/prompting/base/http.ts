@@ -4,6 +4,9 @@ import { UsageError } from '../../errors.ts'
 import { reasonOf } from '../../hub/hub-faults.ts'
 import { ServiceError } from './dialect.ts'
 
+/** What services answer to a key that they do not take. */
+const KEY_FAULTS: ReadonlySet<number> = new Set([401, 403])
+
 /** Instead of the global one. */
 type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
@@ -74,7 +77,10 @@ export async function posted(
   const said = await beginningOf(response, seconds)
   const text = (key ? said.replaceAll(key, '(key)') : said).replaceAll(/\s+/g, ' ').slice(0, 300)
   throw Object.assign(
-    new ServiceError(`${place}: expected an answer, got HTTP ${response.status} ${text}`, { status: response.status }),
+    new ServiceError(
+      `${place}: expected an answer, got HTTP ${response.status} ${text}${KEY_FAULTS.has(response.status) ? `. ${key ? 'Check the key' : 'Give a key'}` : ''}`,
+      { status: response.status },
+    ),
     { headers: response.headers },
   )
 }

@@ -203,7 +203,9 @@ export class SearchIndex implements Retriever {
   ): Promise<Float32Array> {
     const { embedding } = this.manifest.settings
     if (embedding === undefined)
-      throw new UsageError(`by: expected words, for ${this.directory} has no vectors. Build it with an embedder`)
+      throw new UsageError(
+        `by: expected words, for ${this.directory} has no vectors. Search by words, or build it with an encoder`,
+      )
     const { name, dimensions, metric, queryPrefix = '' } = embedding
     if (vector === undefined && this.embedder === undefined)
       throw new UsageError(

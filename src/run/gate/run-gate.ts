@@ -16,7 +16,7 @@ import {
   questionVector,
 } from '../../prompting/base/question-probe.ts'
 import { writeQuestionProbe } from '../../prompting/base/question-probe-file.ts'
-import { percent } from '../../report/amounts.ts'
+import { counted, percent } from '../../report/amounts.ts'
 import { Count, eventsOf, type WorkEvent } from '../../work.ts'
 import { gateLines, gatePage } from './gate-page.ts'
 import { type GateSource, withGateRecords } from './gate-source.ts'
@@ -36,6 +36,8 @@ export interface FitGateOptions extends GateSource, Omit<ProbeOptions, 'seed' | 
 export interface FittedGate {
   out: string
   questions: number
+  /** Those that the probe was not fitted or tuned to, of which the accuracies are. */
+  tested: number
   threshold: number | null
   /** On questions that were neither fitted nor tuned on. */
   accuracy: number
@@ -94,6 +96,7 @@ export async function* fitGate(
         return {
           out,
           questions: records.length,
+          tested: test.length,
           threshold: Number.isFinite(threshold) ? threshold : null,
           accuracy: report.accuracy,
           retrieved: report.retrieverCalls,
@@ -105,7 +108,7 @@ export async function* fitGate(
   )
   yield { type: 'saved', what: 'probe', path: out }
   const { accuracy, retrieved, accuracy_none, accuracy_full } = result
-  const line = `accuracy ${percent(accuracy)} with ${percent(retrieved)} retrieved; none ${percent(accuracy_none)}, full ${percent(accuracy_full)}`
+  const line = `accuracy ${percent(accuracy)} with ${percent(retrieved)} retrieved; none ${percent(accuracy_none)}, full ${percent(accuracy_full)}; of ${counted(result.tested, 'question')} that it was not fitted to`
   yield { type: 'result', result, lines: [line] }
   return result
 }

@@ -99,7 +99,9 @@ export async function sweepGates(
   const [train, validation, test] = splitByEntity(records, { seed }) as VectorRecord[][]
   const wanted = (record: GateRecord): boolean => isWanted(rightness(record), label)
   if (new Set(train!.map(wanted)).size < 2)
-    throw new InputError(`records: expected questions with and without retrieval wanted (${label}), got one kind only`)
+    throw new InputError(
+      `records: expected questions with and without retrieval wanted (${label}), got one kind only. Ask more questions, or take the other label`,
+    )
   const outcomes = [validation!, test!].map((part) => part.map(rightness))
   const results: GateResult[] = []
   const left_out: GateSweep['left_out'] = []

@@ -1,6 +1,7 @@
 // `recipe: psydt`: cases, knowledge base and single questions from files, and the recipe of them.
 import { InputError } from '../../errors.ts'
 import { readCases } from '../../methods/psydt/cases.ts'
+import { foreignShare } from '../../methods/psydt/foreign-share.ts'
 import { readKnowledge } from '../../methods/psydt/knowledge.ts'
 import { type PsydtOptions, psydt } from '../../methods/psydt/psydt.ts'
 import { readSingleTurns, type SingleTurn } from '../../methods/psydt/single-turns.ts'
@@ -35,6 +36,25 @@ export async function openPsydt(
   const then = match === 'nearest' ? 'get the nearest case' : 'will be rejected'
   const isWhole = match === 'random' || without.length === 0
   onNotice(isWhole ? told : `${told}; ${without.length} without a case of their topic (${topicsOf(without)}) ${then}`)
+  const foreign = cases.cases.filter(
+    ({ turns }) => foreignShare(turns.map(({ text }) => text).join('\n'), more.language) > 0.5,
+  )
+  if (foreign.length > 0)
+    onNotice(
+      `${counted(foreign.length, 'case')} not in the script of psydt.language, ${more.language}: ${foreign
+        .slice(0, 5)
+        .map(({ id }) => id)
+        .join(', ')}`,
+    )
+  const asked = new Set(seeds.flatMap(({ topic }) => (topic === undefined ? [] : cases.of(topic))))
+  const idle = cases.cases.filter((one) => !asked.has(one))
+  if (match === 'topic' && idle.length > 0)
+    onNotice(
+      `${counted(idle.length, 'case')} on topics without a question, whose summaries are made all the same: ${idle
+        .slice(0, 5)
+        .map(({ id }) => id)
+        .join(', ')}`,
+    )
   const options: PsydtOptions = {
     ...given(more),
     language: more.language,

@@ -3,6 +3,7 @@
 import { listFiles } from '../../data/read/files.ts'
 import { readRows } from '../../data/read/sources.ts'
 import { hashFile } from '../../files/hash.ts'
+import { counted } from '../../report/amounts.ts'
 import {
   type ComparedTexts,
   previewSynthesis,
@@ -13,6 +14,7 @@ import {
   synthesize,
 } from '../../synth/index.ts'
 import { readMadeRows } from '../../synth/row-files.ts'
+import { refusalLines } from '../../synth/synthesize.ts'
 import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { resolveData } from '../resolve-data.ts'
 import { saidInKeys } from '../train/in-keys.ts'
@@ -132,29 +134,36 @@ function previewed(result: SynthesisResult, shown: number): WorkEvent {
   const scale = seeds / Math.max(1, rows + rejected)
   const cost = spent.cost > 0 ? `, cost ${(spent.cost * scale).toFixed(4)}` : ''
   const tokens = Math.round((spent.promptTokens + spent.completionTokens) * scale)
-  const estimate = `all ${seeds} seeds at this rate: about ${Math.round(spent.calls * scale)} calls, ${tokens} tokens${cost}; the rows are kept in ${out}`
+  const estimate = `all ${seeds} seeds at this rate: about ${counted(Math.round(spent.calls * scale), 'call')}, ${counted(tokens, 'token')}${cost}; ${rows} rows${rejected === 0 ? '' : ` and ${counted(rejected, 'seed')} without one`} are kept in ${out}`
   return {
     type: 'result',
     result: { ...result, preview: made.map((row) => JSON.parse(row) as unknown) },
-    lines: [...made, estimate],
+    lines: [...made, ...refusalLines(result), estimate],
   }
 }
+
+/** Of what is asked once, before all rows: such as the style and the therapy of a case, which are asked of every case in the same words. */
+const MOST_BEFORE = 2
 
 function linesOf({ calls, rows, seeds, faults, estimate }: SynthesisPreview): string[] {
   const { completionTokens, cost } = estimate
   const answers =
     completionTokens === null
       ? 'answers of any length (set sampling.max_tokens)'
-      : `at most ${completionTokens} of answers`
+      : `at most ${completionTokens.toLocaleString('en')} of answers`
+  const before = calls.filter(({ row }) => row === null)
+  const shown = [...before.slice(0, MOST_BEFORE), ...calls.filter(({ row }) => row !== null)]
+  const hidden = before.length - MOST_BEFORE
   return [
-    ...calls.flatMap(({ row, messages }) => [
+    ...shown.flatMap(({ row, messages }) => [
       `— ${row === null ? 'once, before all rows' : `row ${row}`}`,
       ...messages.map(
         ({ role, content }) => `${role}: ${typeof content === 'string' ? content : JSON.stringify(content)}`,
       ),
     ]),
     `calls of ${rows} of ${seeds} seeds, with made-up answers`,
-    ...[...new Set(faults)].map((fault) => `not shown is what comes after: ${fault}`),
-    `all ${seeds} seeds: about ${estimate.calls} calls, ${estimate.promptTokens} tokens of prompts, ${answers}${cost === null ? '' : `, cost at most ${cost.toFixed(4)}`}`,
+    ...(hidden > 0 ? [`not shown are ${counted(hidden, 'more call')} that come before all rows`] : []),
+    ...[...new Set(faults)].map((fault) => `not shown is what is asked after a made-up answer was refused: ${fault}`),
+    `all ${seeds} seeds: about ${counted(estimate.calls, 'call')}, ${counted(estimate.promptTokens, 'token')} of prompts, ${answers}${cost === null ? '' : `, cost at most ${cost.toFixed(4)}`}`,
   ]
 }

@@ -92,7 +92,9 @@ describe('a service as teacher', () => {
       (response, body) =>
         left-- > 0 ? says('fine')(response) : other(response, body)
     reply = once(refused(401, 'no such key'))
-    expect(await failing(asked)).toMatch(/^1: http:.*expected an answer, got HTTP 401 no such key$/)
+    expect(await failing(asked)).toMatch(
+      /^1: http:.*expected an answer, got HTTP 401 no such key\. (?:Give a key|Check the key)$/,
+    )
     expect(readFileSync(join(out, 'rows.jsonl'), 'utf8')).toBe('{"said":"fine"}\n')
     for (const status of [404, 429, 500]) {
       reply = refused(status, 'busy')
@@ -114,6 +116,38 @@ describe('a service as teacher', () => {
     expect(readFileSync(join(asked.out, 'rejects.jsonl'), 'utf8').trimEnd().split('\n')).toHaveLength(9)
     reply = says('fine')
   })
+  it('says why a preview has no row', async () => {
+    const column = { name: 'said', prompt: 'Tell of {{ topic }}.', max_length: 2 }
+    const events: WorkEvent[] = []
+    await resultOf(runSynth(config({ columns: [column], again: 1 }), { preview: 2 }), (event) => events.push(event))
+    const lines = events.flatMap((event) => (event.type === 'result' ? (event.lines ?? []) : []))
+    expect(lines).toEqual([
+      expect.stringMatching(/^4 tries refused: .*characters/),
+      expect.stringContaining('0 rows and 2 seeds without one are kept'),
+    ])
+  })
+  it('says which cases of a counsellor are in another script, and which no question asks for', async () => {
+    writeFileSync(at('zh.txt'), '主题：睡眠\n\n来访者：我睡不着。\n咨询师：您在想什么？\n')
+    writeFileSync(at('en.txt'), 'Topic: work\n\nClient: My boss shouts.\nCounsellor: What do you do then?\n')
+    writeFileSync(at('q.jsonl'), '{"topic":"work","question":"Too much work?","answer":"Say no once a day."}\n')
+    const asked = synthConfig({
+      ...{ out: at('psydt'), seeds: at('q.jsonl'), teacher: { model: 'm', url }, recipe: 'psydt' },
+      psydt: {
+        ...{ cases: [at('zh.txt'), at('en.txt')], language: 'en', topic_from: 'row', join_turns: false },
+        ...{ knowledge: [], rules: ['crisis'] },
+      },
+    })
+    const said: string[] = []
+    const preview = await resultOf(checkSynth(asked), (event) => {
+      if (event.type === 'notice') said.push(event.message)
+      if (event.type === 'result') said.push(...(event.lines ?? []))
+    })
+    expect(preview.calls.filter(({ row }) => row === null)).toHaveLength(4)
+    expect(said).toContainEqual(expect.stringMatching(/^1 case not in the script of psydt.language, en: zh\.txt/))
+    expect(said).toContainEqual(expect.stringMatching(/^1 case on topics without a question, .*: zh\.txt/))
+    expect(said.filter((line) => line.startsWith('— once'))).toHaveLength(2)
+    expect(said).toContain('not shown are 2 more calls that come before all rows')
+  })
   it('stops at a budget, and shows a preview that is kept', async () => {
     const asked = config({ budget: { calls: 2 }, concurrency: 1 })
     const { out } = asked
@@ -125,7 +159,7 @@ describe('a service as teacher', () => {
     expect(shownLines).toEqual([
       '{"said":"fine"}',
       '{"said":"fine"}',
-      `all 3 seeds at this rate: about 3 calls, 75 tokens, cost 0.0001; the rows are kept in ${at('shown')}`,
+      `all 3 seeds at this rate: about 3 calls, 75 tokens, cost 0.0001; 2 rows are kept in ${at('shown')}`,
     ])
     expect(await resultOf(runSynth(shown))).toMatchObject({ end: 'done', rows: 3, spent: { calls: 3 } })
     expect(await resultOf(runSynth(config({ out })))).toMatchObject({ end: 'done', rows: 3, spent: { calls: 3 } })
