@@ -1,10 +1,14 @@
 // Where rows come from: who made them by which recipe out of what, for programs (lineage.json) and for people (README.md, the card).
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { InputError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
 import { hashFile, hashText } from '../files/hash.ts'
+import { readJsonFile } from '../files/read-json.ts'
 import { VERSION } from '../version.ts'
-import { ROWS } from './row-files.ts'
+import { CALLS } from './ledger.ts'
+import { hashesOfRows, REJECTS, ROWS } from './row-files.ts'
 import type { ScrubCounts } from './scrub.ts'
 import type { SynthesisReport } from './synthesis-report.ts'
 import type { SynthesisSetup } from './synthesis-setup.ts'
@@ -26,7 +30,13 @@ export interface Lineage {
   readonly began: string | null
   readonly ended: string | null
   readonly isComplete: boolean
-  readonly rows: { readonly count: number; readonly sha256: string | null }
+  /** `marks`: beginnings of the hashes of the first `every`, 2 · `every`, … rows. */
+  readonly rows: {
+    readonly count: number
+    readonly sha256: string | null
+    readonly every: number
+    readonly marks: readonly string[]
+  }
   readonly rejected: number
   readonly refused: number
   readonly calls: number
@@ -35,6 +45,27 @@ export interface Lineage {
   readonly cost: number | null
   /** What was replaced in seeds, and what stands replaced in rows; null where nobody looked. */
   readonly scrubbed: { readonly seeds: ScrubCounts | null; readonly rows: ScrubCounts | null }
+}
+
+const LINEAGE = 'lineage.json'
+
+/** So many hashes are kept of the rows, at even distances. */
+const MARKS = 64
+
+/**
+ * Checks rows against what a run before told of them: a row that was taken out or put in would leave all behind it to other seeds, and one
+ * that was changed is none of the teacher's. Rows that are missing at the end are made again. InputError.
+ */
+export function checkMade(directory: string): void {
+  const file = join(directory, LINEAGE)
+  if (!existsSync(file)) return
+  const { every, marks } = ((readJsonFile(file) ?? {}) as Partial<Lineage>).rows ?? {}
+  if (!Number.isSafeInteger(every) || every! < 1 || !Array.isArray(marks)) return // of another version
+  const at = hashesOfRows(directory, every!).findIndex((hash, i) => i < marks.length && hash !== marks[i])
+  if (at === -1) return
+  throw new InputError(
+    `${join(directory, ROWS)}: expected the rows that were made, got another one among rows ${at * every! + 1} to ${(at + 1) * every!}. Restore it, or remove it and ${REJECTS}: rows are made again from ${CALLS}`,
+  )
 }
 
 /** Writes both files. */
@@ -62,6 +93,7 @@ export function writeLineage(
   },
 ): Lineage {
   const date = (time: number): string | null => (Number.isFinite(time) ? new Date(time).toISOString() : null)
+  const every = Math.max(1, Math.ceil(report.rows / MARKS))
   const lineage: Lineage = {
     anneal: VERSION,
     recipe: { name: setup.recipe.name, sha256: hashText(JSON.stringify(setup.recipe.setup)) },
@@ -71,7 +103,12 @@ export function writeLineage(
     began: date(began),
     ended: date(ended),
     isComplete,
-    rows: { count: report.rows, sha256: report.rows === 0 ? null : hashFile(join(directory, ROWS)) },
+    rows: {
+      count: report.rows,
+      sha256: report.rows === 0 ? null : hashFile(join(directory, ROWS)),
+      every,
+      marks: hashesOfRows(directory, every),
+    },
     rejected: report.rejected,
     refused: report.refused,
     calls: report.calls,
@@ -80,7 +117,7 @@ export function writeLineage(
     cost: report.cost,
     scrubbed,
   }
-  writeFileAtomic(join(directory, 'lineage.json'), `${JSON.stringify(lineage, undefined, 2)}\n`)
+  writeFileAtomic(join(directory, LINEAGE), `${JSON.stringify(lineage, undefined, 2)}\n`)
   writeFileAtomic(join(directory, 'README.md'), cardOf(lineage, report))
   return lineage
 }

@@ -1,10 +1,12 @@
 // rows.jsonl and rejects.jsonl, in the order of the seeds: what is settled of them is always a beginning of the seeds, so that a run that was
 // killed anywhere goes on behind it, and the files become what they would have been.
 
+import { createHash } from 'node:crypto'
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { withDiskFullError } from '../files/atomic-write.ts'
+import { openPlainFile } from '../files/open-plain-file.ts'
 
 export const ROWS = 'rows.jsonl'
 export const REJECTS = 'rejects.jsonl'
@@ -50,6 +52,8 @@ export class RowFiles {
     this.#rowBytes = bytesOf(rows)
     const rejects = wholeLines(this.#rejects).map((line) => ({ line, reject: rejectOf(line, this.#rejects) }))
     const last = rejects.filter(({ reject }) => reject.isLast === true)
+    if (last.some(({ reject: { row } }, i) => i > 0 && (row ?? -1) <= (last[i - 1]!.reject.row ?? -1)))
+      throw new InputError(`${this.#rejects}: expected one last reject of a seed, got two. Restore it`)
     this.settled = rows.length + last.length
     const kept = rejects.filter(({ reject: { row } }) => (row === null ? this.settled > 0 : row < this.settled))
     this.refused = kept.length
@@ -98,7 +102,27 @@ export class RowFiles {
 
 /** The rows that there are. */
 export function* readMadeRows(directory: string): Generator<unknown, void, undefined> {
-  for (const line of wholeLines(join(directory, ROWS))) yield JSON.parse(line.toString('utf8')) as unknown
+  const file = join(directory, ROWS)
+  for (const [i, line] of wholeLines(file).entries()) {
+    let row: unknown
+    try {
+      row = JSON.parse(line.toString('utf8'))
+    } catch (cause) {
+      throw new InputError(`${file}:${i + 1}: expected a row in JSON, got something else. Restore it`, { cause })
+    }
+    yield row
+  }
+}
+
+/** Hashes of the first `every`, 2 · `every`, … rows, for as many as there are. */
+export function hashesOfRows(directory: string, every: number): string[] {
+  const hash = createHash('sha256')
+  const found: string[] = []
+  for (const [i, line] of wholeLines(join(directory, ROWS)).entries()) {
+    hash.update(line).update('\n')
+    if ((i + 1) % every === 0) found.push(hash.copy().digest('hex').slice(0, 16))
+  }
+  return found
 }
 
 /** The rejects that there are. */
@@ -108,7 +132,7 @@ export const readRejects = (directory: string): Reject[] =>
 /** The lines of a file that have an end; none where there is no file. */
 function wholeLines(file: string): Buffer[] {
   if (!existsSync(file)) return []
-  const bytes = readFileSync(file)
+  const bytes = contentOf(file)
   const lines: Buffer[] = []
   let from = 0
   for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
@@ -118,12 +142,24 @@ function wholeLines(file: string): Buffer[] {
   return lines
 }
 
+/** What is no plain file, such as a pipe, would be waited for without end. */
+function contentOf(file: string): Buffer {
+  const { descriptor } = openPlainFile(file)
+  try {
+    return readFileSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
 const bytesOf = (lines: readonly Buffer[]): number => lines.reduce((sum, line) => sum + line.length + 1, 0)
 
 function rejectOf(line: Buffer, file: string): Reject {
   try {
     const value = JSON.parse(line.toString('utf8')) as Reject
-    if (value.row === null || Number.isInteger(value.row)) return value
+    const { row, attempt, reason, text } = value
+    const isPlace = row === null || (Number.isInteger(row) && row >= 0)
+    if (isPlace && Number.isInteger(attempt) && typeof reason === 'string' && typeof text === 'string') return value
   } catch {
     // Told below.
   }

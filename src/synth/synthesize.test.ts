@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,7 +14,7 @@ import { ServiceError } from '../prompting/base/dialect.ts'
 import { modelOf } from '../prompting/base/model.ts'
 import { resultOf, type WorkEvent } from '../work.ts'
 import { readCalls } from './ledger.ts'
-import type { Recipe } from './recipe.ts'
+import { type Recipe, Refused } from './recipe.ts'
 import type { Reject } from './row-files.ts'
 import { hashOfSeeds } from './synthesis-setup.ts'
 import { type SynthesizeOptions, synthesize } from './synthesize.ts'
@@ -240,6 +240,48 @@ describe('synthesize', () => {
     })
     await expect(run(newOut(), { model: always })).rejects.toThrow('HTTP 400')
   })
+  it("says where somebody changed what was made, and gives no seed another one's row", async () => {
+    const recipe: Recipe<string, string> = {
+      name: 'r',
+      setup: null,
+      make: async (seed, { model: asked, attempt }) =>
+        attempt(async () => {
+          const said = await asked.ask(seed)
+          if (seed === 'c') throw new Refused('no', said)
+          return seed
+        }),
+      textsOf: (row) => [row],
+    }
+    const seeds = ['a', 'b', 'c', 'd', 'e']
+    const given = { recipe, model: kindTeacher().model, again: 0 }
+    const begun = newOut()
+    await resultOf(synthesize({ ...given, seeds: seeds.slice(0, 4), out: begun }))
+    const changed = async (name: string, change: (text: string) => string): Promise<string> => {
+      const out = newOut()
+      cpSync(begun, out, { recursive: true })
+      writeFileSync(join(out, name), change(textOf(out, name)))
+      try {
+        await resultOf(synthesize({ ...given, seeds, out }))
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError)
+        return (error as Error).message
+      }
+      return textOf(out, 'rows.jsonl')
+    }
+    expect(await changed('rows.jsonl', (text) => text)).toBe('"a"\n"b"\n"d"\n"e"\n')
+    const others = /rows.jsonl: expected the rows that were made, got another one among rows [12] to [12]/
+    expect(await changed('rows.jsonl', (text) => text.replace('"b"\n', ''))).toMatch(others)
+    expect(await changed('rows.jsonl', (text) => text.replace('"b"', '"x"'))).toMatch(others)
+    expect(await changed('rows.jsonl', (text) => `"a"\n${text}`)).toMatch(others)
+    expect(await changed('rows.jsonl', (text) => text.replace('"b"', 'b'))).toMatch(others)
+    expect(await changed('rows.jsonl', (text) => text.replace('"d"\n', ''))).toBe('"a"\n"b"\n"d"\n"e"\n')
+    expect(await changed('rejects.jsonl', (text) => text + text)).toMatch(/expected one last reject of a seed, got two/)
+    expect(await changed('rejects.jsonl', (text) => text.replace('"reason"', '"why"'))).toMatch(
+      /line of something else/,
+    )
+    expect(await changed('synthesis.json', () => 'null')).toMatch(/expected the setup of a synthesis/)
+  })
+
   it('takes more seeds than a call takes arguments', () => {
     const many = Array.from({ length: 300_000 }, (_, i) => i)
     expect(hashOfSeeds(many, 2)).toBe(hashOf('0', '1'))

@@ -14,7 +14,7 @@ import { eventsOf, type Tell, type WorkEvent } from '../work.ts'
 import { readBatchResults, writeBatch } from './batch-file.ts'
 import type { PendingCall, Sampling } from './kept-model.ts'
 import { Ledger, type Spent, type SynthesisBudget } from './ledger.ts'
-import { type SeedFile, writeLineage } from './lineage.ts'
+import { checkMade, type SeedFile, writeLineage } from './lineage.ts'
 import { makeRows } from './make-rows.ts'
 import type { Recipe } from './recipe.ts'
 import { RowFiles, readMadeRows, readRejects } from './row-files.ts'
@@ -163,6 +163,7 @@ async function run<Seed, Row, Shared>(
   if (failed > 0) notice(`${failed} calls of the batch were not answered and are asked again; ${fault}`)
   const ledger = new Ledger(out, given({ maxCost, maxTokens, maxCalls }), notice)
   const files = new RowFiles(out)
+  checkMade(out)
   const end = Math.min(limit ?? seeds.length, seeds.length)
   if (files.settled > 0) notice(`${files.settled} of ${end} seeds are done; going on`)
   const pending = isBatch ? new Map<string, PendingCall>() : undefined
