@@ -41,8 +41,8 @@ export function checkSetup(directory: string, setup: SynthesisSetup, seeds: read
     writeFileAtomic(file, `${JSON.stringify(now, undefined, 2)}\n`)
     return
   }
-  const before = readJsonFile(file) as SynthesisSetup
-  const { count, hash } = (before as SynthesisSetup | null)?.seeds ?? {}
+  const before = (readJsonFile(file) ?? {}) as SynthesisSetup
+  const { count, hash } = before.seeds ?? {}
   if (!Number.isInteger(count)) throw new InputError(`${file}: expected the setup of a synthesis, got something else`)
   const isMore = count < seeds.length && hashOfSeeds(seeds, count) === hash
   const found = difference(isMore ? { ...before, seeds: now.seeds } : before, now, '')
