@@ -116,7 +116,7 @@ export function connect(url: string, options: ConnectOptions): Model {
       const both = AbortSignal.any([any, attempt.signal])
       const response = await posted(fetch, target, { method: 'POST', headers, body, signal: both }, timeoutSeconds, key)
       const events = eventsOf(response, timeoutSeconds, () => attempt.abort())
-      const pieces = understood(dialect.pieces(events, call), kind)
+      const pieces = bounded(understood(dialect.pieces(events, call), kind), call.maxTokens)
       return { first: await pieces.next(), rest: { [Symbol.asyncIterator]: () => pieces } }
     }
     const entered = await pace.enter(any)
@@ -211,4 +211,28 @@ function vectorsOf(reply: string, count: number, place: string): Float32Array[] 
   const found = vectors.filter((vector) => vector !== undefined)
   if (found.length === count) return found
   throw new ServiceError(`${place}: expected ${count} vectors, got ${found.length}: ${reply.slice(0, 80)}`)
+}
+
+/** Characters of an answer, whatever was asked for, and of a token of it on average: more is none that ends. */
+const MOST_CHARACTERS = 2 ** 27
+const MOST_OF_ANY = 2 ** 20
+const MOST_OF_A_TOKEN = 1000
+
+/** The same pieces; ServiceError where they become far more than was asked for, which a service that never ends would fill memory with. */
+async function* bounded(
+  pieces: AsyncGenerator<ModelPiece, void, undefined>,
+  maxTokens: number | undefined,
+): AsyncGenerator<ModelPiece, void, undefined> {
+  const asked = maxTokens === undefined ? Number.POSITIVE_INFINITY : MOST_OF_ANY + MOST_OF_A_TOKEN * maxTokens
+  const most = Math.min(MOST_CHARACTERS, asked)
+  let length = 0
+  for await (const piece of pieces) {
+    for (const delta of piece.deltas) if ('text' in delta) length += delta.text.length
+    if (length > most)
+      throw new ServiceError(
+        `stream: expected an answer of at most ${maxTokens === undefined ? `${most} characters` : `${maxTokens} tokens`}, got ${length} characters and no end`,
+        { status: 400 },
+      )
+    yield piece
+  }
 }

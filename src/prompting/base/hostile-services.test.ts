@@ -68,6 +68,23 @@ describe('a stream', () => {
       'a\u2028b\u2029c\u0085d',
     )
   })
+  it('that says far more than was asked for, and does not end, is given up', async () => {
+    let sent = 0
+    const piece = new TextEncoder().encode(events(delta({ content: 'word '.repeat(20_000) })))
+    const endless = () =>
+      new Response(
+        new ReadableStream({
+          pull(controller) {
+            sent++
+            controller.enqueue(piece)
+          },
+        }),
+      )
+    await expect(service([endless]).model.ask('x', { maxTokens: 50 })).rejects.toThrow(
+      /expected an answer of at most 50 tokens, got 1\d{6} characters and no end/,
+    )
+    expect(sent).toBeLessThan(30)
+  })
   it('is looked at once, however long a line is', async () => {
     const content = 'x'.repeat(8 << 20)
     const bytes = Buffer.from(events(delta({ content }), end))
