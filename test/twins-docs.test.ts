@@ -62,6 +62,8 @@ beforeAll(async () => {
         messages: turns.slice(0, 4).map(({ speaker, text }) => ({ role: speaker, content: text })),
       }))
   writeFileSync(at('held-out', 'test.jsonl'), jsonl(rowsOf(1, 7, 2)))
+  writeFileSync(at('held-out', 'cases.jsonl'), jsonl(rowsOf(1, 0, 4)))
+  writeFileSync(at('held-out', 'others.jsonl'), jsonl(rowsOf(0, 7, 2)))
   const { model } = await writeTextModel(folder)
   const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
   cpSync(model, at('runs', 'twin', 'base'), { recursive: true })
@@ -85,13 +87,15 @@ const anneal = (line: string) => {
 }
 
 describe('docs/twins.md', () => {
-  it('has commands that work, from cases to an answer', { timeout: 600_000 }, async () => {
+  it('has commands that work, from cases to an answer', { timeout: 1_200_000 }, async () => {
     const said: string[] = []
     for (const line of blocks('sh').join('').trim().split('\n')) said.push(await anneal(line))
-    const [dry, preview, rows, , answer, help] = said
+    const [dry, preview, rows, , base, twin, answer, help] = said
     expect(dry).toContain('How this counsellor talks:')
     expect(preview).toContain('"recipe":"psydt"')
     expect(rows).toMatch(/1\d rows of 12 seeds/)
+    expect(base).toContain('with a case shown: similarity')
+    expect(twin).toContain('baseline, with a case shown: similarity')
     expect(answer).toContain('I am a computer program and no therapist')
     expect(help).toContain(WORDINGS.crisis.en.slice(0, 40))
   })
