@@ -25,7 +25,7 @@ beforeAll(async () => {
   const { model } = await writeChatModel(folder, 8192)
   for (const [from, to] of [
     ['models', 'base'],
-    ['runs', 'tiny'],
+    ['runs/demo', 'model'],
   ] as const)
     cpSync(model, join(folder, from, to), { recursive: true })
   renameSync(model, join(folder, 'unused'))

@@ -293,7 +293,9 @@ export type SynthConfigValues = {
     ? string | readonly string[]
     : Key extends 'teacher' | 'sampling' | 'price' | 'budget' | 'scrub'
       ? Partial<SynthConfig[Key]>
-      : SynthConfig[Key]
+      : Key extends 'psydt'
+        ? Partial<PsydtConfig>
+        : SynthConfig[Key]
 }
 
 /** Parses a configuration of `runSynth`: `text` is YAML, given values win over it and overrides over both. Throws ConfigError. */

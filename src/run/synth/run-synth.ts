@@ -134,7 +134,7 @@ function previewed(result: SynthesisResult, shown: number): WorkEvent {
   const scale = seeds / Math.max(1, rows + rejected)
   const cost = spent.cost > 0 ? `, cost ${(spent.cost * scale).toFixed(4)}` : ''
   const tokens = Math.round((spent.promptTokens + spent.completionTokens) * scale)
-  const estimate = `all ${seeds} seeds at this rate: about ${counted(Math.round(spent.calls * scale), 'call')}, ${counted(tokens, 'token')}${cost}; ${rows} rows${rejected === 0 ? '' : ` and ${counted(rejected, 'seed')} without one`} are kept in ${out}`
+  const estimate = `all ${seeds} seeds at this rate: about ${counted(Math.round(spent.calls * scale), 'call')}, ${counted(tokens, 'token')}${cost}; ${counted(rows, 'row')}${rejected === 0 ? '' : ` and ${counted(rejected, 'seed')} without one`} kept in ${out}`
   return {
     type: 'result',
     result: { ...result, preview: made.map((row) => JSON.parse(row) as unknown) },

@@ -123,7 +123,7 @@ describe('a service as teacher', () => {
     const lines = events.flatMap((event) => (event.type === 'result' ? (event.lines ?? []) : []))
     expect(lines).toEqual([
       expect.stringMatching(/^4 tries refused: .*characters/),
-      expect.stringContaining('0 rows and 2 seeds without one are kept'),
+      expect.stringContaining('0 rows and 2 seeds without one kept'),
     ])
   })
   it('says which cases of a counsellor are in another script, and which no question asks for', async () => {
@@ -132,10 +132,7 @@ describe('a service as teacher', () => {
     writeFileSync(at('q.jsonl'), '{"topic":"work","question":"Too much work?","answer":"Say no once a day."}\n')
     const asked = synthConfig({
       ...{ out: at('psydt'), seeds: at('q.jsonl'), teacher: { model: 'm', url }, recipe: 'psydt' },
-      psydt: {
-        ...{ cases: [at('zh.txt'), at('en.txt')], language: 'en', topic_from: 'row', join_turns: false },
-        ...{ knowledge: [], rules: ['crisis'] },
-      },
+      psydt: { cases: [at('zh.txt'), at('en.txt')], language: 'en' },
     })
     const said: string[] = []
     const preview = await resultOf(checkSynth(asked), (event) => {
@@ -159,7 +156,7 @@ describe('a service as teacher', () => {
     expect(shownLines).toEqual([
       '{"said":"fine"}',
       '{"said":"fine"}',
-      `all 3 seeds at this rate: about 3 calls, 75 tokens, cost 0.0001; 2 rows are kept in ${at('shown')}`,
+      `all 3 seeds at this rate: about 3 calls, 75 tokens, cost 0.0001; 2 rows kept in ${at('shown')}`,
     ])
     expect(await resultOf(runSynth(shown))).toMatchObject({ end: 'done', rows: 3, spent: { calls: 3 } })
     expect(await resultOf(runSynth(config({ out })))).toMatchObject({ end: 'done', rows: 3, spent: { calls: 3 } })
