@@ -20,6 +20,10 @@ describe('words', () => {
     expect(spacedText('我很OK。').trim().split(/ +/)).toEqual(['我', '很', 'OK', '。'])
     // As sacrebleu's zh: five characters and a sign against four of the same and a sign.
     expect(bleu([spacedText('我今天很好。')], [[spacedText('我今天很好。')]])).toBeCloseTo(100, 10)
+    // Dashes, dots and quotation marks among Chinese, by sacrebleu 2 with `zh`.
+    const [said, wanted] = ['我说：“好……”——他没来。', '我说：“好吧……”——她没来。'].map(spacedText)
+    expect(bleu([said!], [[wanted!]])).toBeCloseTo(58.088877148404045, 8)
+    expect(spacedText('It’s so — “well”…')).toBe('It’s so — “well”…')
   })
 
   it('run by run have one number', () => {
