@@ -46,7 +46,9 @@ export class CaseStore {
       if (ids.has(one.id)) throw new InputError(`case ${one.id}: expected an id of its own, got it twice`)
       ids.add(one.id)
       const topic = plainTopic(one.topic)
-      this.#byTopic.set(topic, [...(this.#byTopic.get(topic) ?? []), one])
+      const same = this.#byTopic.get(topic)
+      if (same === undefined) this.#byTopic.set(topic, [one])
+      else same.push(one)
     }
     this.cases = cases
   }

@@ -603,6 +603,10 @@ describe('what is read and compared', () => {
     const [many] = [asTurns([Array.from({ length: 100_000 }, () => 'a')])]
     expect(longestShared(many, [...many])).toHaveLength(100_000)
   })
+  it('takes 100,000 cases of one topic', () => {
+    const many = Array.from({ length: 100_000 }, (_, i): Case => ({ id: `${i}`, topic: 'sleep', turns: [] }))
+    expect(new CaseStore(many).of('Sleep').map(({ id }) => id)).toEqual(many.map(({ id }) => id))
+  })
   it('tells scripts apart', () => {
     expect(foreignShare('你好OK吗app', 'zh')).toBeCloseTo(2 / 5)
     expect(foreignShare('Zoë said нет', 'en')).toBeCloseTo(3 / 10)
