@@ -603,6 +603,9 @@ describe('what is read and compared', () => {
     const [many] = [asTurns([Array.from({ length: 100_000 }, () => 'a')])]
     expect(longestShared(many, [...many])).toHaveLength(100_000)
   })
+  it('refuses JSON of 100,000 levels', () => {
+    expect(() => readDialogue('['.repeat(100_000) + ']'.repeat(100_000))).toThrow(Refused)
+  })
   it('takes 100,000 cases of one topic', () => {
     const many = Array.from({ length: 100_000 }, (_, i): Case => ({ id: `${i}`, topic: 'sleep', turns: [] }))
     expect(new CaseStore(many).of('Sleep').map(({ id }) => id)).toEqual(many.map(({ id }) => id))

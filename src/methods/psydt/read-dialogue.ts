@@ -43,6 +43,8 @@ function turnsOfJson(text: string): Turn[] {
   } catch (error) {
     throw new Refused(`no JSON: ${(error as Error).message}`, text)
   }
+  // A dialogue is three levels; what is far deeper cannot even be told.
+  if (/(?:[[{]\s*){50}/.test(text)) throw new Refused('JSON of more levels than a dialogue has', text)
   const found = Array.isArray(value) ? value : listIn(value)
   if (found === undefined) throw new Refused('JSON without a list of turns', text)
   if (found.length > 0 && found.every(isMessage)) {
