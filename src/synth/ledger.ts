@@ -21,6 +21,8 @@ export interface Spent {
   promptTokens: number
   completionTokens: number
   cost: number
+  /** Answers that ended at their limit of tokens, as they would not have by themselves. */
+  cut: number
 }
 
 /** What is on record of a call besides its answer. */
@@ -60,7 +62,7 @@ export class Ledger {
   /** Milliseconds since 1970, of the first call and the last; infinite before there is one. */
   began: number = Number.POSITIVE_INFINITY
   ended: number = Number.NEGATIVE_INFINITY
-  readonly spent: Spent = { calls: 0, promptTokens: 0, completionTokens: 0, cost: 0 }
+  readonly spent: Spent = { calls: 0, promptTokens: 0, completionTokens: 0, cost: 0, cut: 0 }
 
   /** `onFault` hears of lines that a kill has left behind. */
   constructor(directory: string, budget: SynthesisBudget, onFault: (fault: string) => void) {
@@ -104,6 +106,7 @@ export class Ledger {
     this.ended = Math.max(this.ended, at)
     this.#seen.add(key)
     this.spent.calls++
+    if (answer.finishReason === 'length') this.spent.cut++
     this.spent.promptTokens += answer.usage.promptTokens
     this.spent.completionTokens += answer.usage.completionTokens
     this.spent.cost += typeof about?.cost === 'number' ? about.cost : 0

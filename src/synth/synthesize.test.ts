@@ -171,6 +171,23 @@ describe('synthesize', () => {
     expect(await run(out, { model: priced().model })).toMatchObject({ end: 'done' })
     expect(filesOf(out)).toEqual(filesOf(whole))
   })
+  it('says how many answers were cut at their limit of tokens', async () => {
+    const lines: string[] = []
+    const { model } = kindTeacher()
+    const short = modelOf({
+      ...model,
+      async *answer(call) {
+        for await (const piece of model.answer(call))
+          yield piece.finishReason === undefined ? piece : { ...piece, finishReason: 'length' as const }
+      },
+    })
+    const { spent } = await run(newOut(), { model: short, limit: 2 }, (event) => {
+      if (event.type === 'result') lines.push(...event.lines!)
+    })
+    expect(spent.cut).toBe(spent.calls)
+    expect(lines.join('\n')).toContain(`${spent.cut} answers ended at the limit of tokens`)
+    expect((await run(newOut(), { limit: 2 })).spent.cut).toBe(0)
+  })
   it('says what differs where a folder has another synthesis, and takes more seeds', async () => {
     const out = newOut()
     await run(out, { seeds: turnSeeds(4) })

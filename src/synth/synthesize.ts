@@ -268,6 +268,11 @@ function linesOf(result: SynthesisResult): string[] {
   return [
     `${rows} rows of ${seeds} seeds, ${rejected} without one, ${refused} tries refused, ${nearWithin} rows nearly like another; ${counted(spent.calls, 'call')}, ${counted(tokens, 'token')}${cost}; ${out}`,
     ...refusalLines(result),
+    ...(spent.cut === 0
+      ? []
+      : [
+          `${counted(spent.cut, 'answer')} ended at the limit of tokens: those are cut short. Allow more (sampling.max_tokens), or see finishReason in calls.jsonl`,
+        ]),
     ...(budget === undefined ? [] : [`budget spent: ${budget}. With a larger one the same command goes on from there`]),
     ...(batch === undefined
       ? []
