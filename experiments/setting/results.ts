@@ -4,10 +4,10 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { engineInfo } from '../../src/torch/index.ts'
 
-/** `PROCESSOR (2 threads), LibTorch 2.13.0`, with the GPU where one is used. */
+/** `PROCESSOR (2 threads), LibTorch 2.13.0`, and that a GPU was used; which one it was, the caller knows. */
 export function machineFor(device: string): string {
-  const { version, threads, description } = engineInfo()
-  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${device === 'cpu' ? '' : `, ${description}`}`
+  const { version, threads } = engineInfo()
+  return `${cpus()[0]!.model} (${threads} threads), LibTorch ${version}${device === 'cpu' ? '' : `, ${device}`}`
 }
 
 export function writeResults(folder: string, results: object, tables: string): void {
