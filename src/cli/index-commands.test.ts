@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -63,4 +63,16 @@ it('says in one line what is wrong', async () => {
   await runCommand(build, [index, '--data', data])
   expect((await runCommand(build, [index, '--data', data])).err).toContain('or give --overwrite')
   expect((await runCommand(search, [index, 'x', '--hybrid'])).err).toContain('expected words, for')
+})
+
+it('finds a bit that was changed on disk', async () => {
+  await runCommand(build, [index, '--data', data])
+  expect((await runCommand(info, [index, '--check'])).out).toContain('every file is as it was written')
+  const segment = readdirSync(index).find((name) => name.startsWith('segment-'))!
+  const bytes = readFileSync(join(index, segment))
+  bytes[bytes.indexOf('Refunds')]! ^= 1
+  writeFileSync(join(index, segment), bytes)
+  expect((await runCommand(info, [index])).code).toBe(0)
+  const { code, err } = await runCommand(info, [index, '--check'])
+  expect([code, err]).toEqual([3, expect.stringMatching(/segment-\d+\.bin: expected the bytes that were written/)])
 })

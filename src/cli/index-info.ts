@@ -4,12 +4,13 @@ import { type Command, defineCommand } from './command.ts'
 export const command: Command = defineCommand({
   summary: 'what an index has in it and how it was made',
   positionals: { name: 'DIR', summary: 'an index', min: 1, max: 1 },
-  options: {},
-  examples: ['index info faq.index'],
-  run: async ({ positionals, output }) => {
-    const { indexInfo } = await import('../retrieve/store/search-index.ts')
+  options: { check: { kind: 'flag', summary: 'read all of it, and say whether a file is damaged' } },
+  examples: ['index info faq.index', 'index info faq.index --check'],
+  run: async ({ positionals, options, output }) => {
+    const { checkIndex, indexInfo } = await import('../retrieve/store/search-index.ts')
     const { amount, counted } = await import('../report/amounts.ts')
     const info = indexInfo(positionals[0]!)
+    if (options.check) checkIndex(positionals[0]!)
     output.emit(info)
     const { bm25, tokenizer, embedding } = info.settings
     const lines = [
@@ -26,6 +27,7 @@ export const command: Command = defineCommand({
         : []),
       ...(isUnfinished(info.state) ? ['unfinished: build it again with the same options, and it goes on'] : []),
     ]
+    if (options.check) lines.push('every file is as it was written')
     output.result(lines.join('\n'))
   },
 })

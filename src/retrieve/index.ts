@@ -15,6 +15,7 @@ export {
   writeIndex,
 } from './store/index-writer.ts'
 export {
+  checkIndex,
   type IndexInfo,
   indexInfo,
   type OpenIndexOptions,

@@ -37,15 +37,17 @@ export interface BatchResults {
   readonly answers: ReadonlyMap<string, ModelAnswer>
   /** Calls that the service failed at, and what it said of the first. */
   readonly failed: number
+  /** Answers to calls that have another one before. */
+  readonly repeated: number
   readonly fault?: string
 }
 
 /** Reads files of answers. InputError for a line that is none. */
 export async function readBatchResults(paths: readonly string[]): Promise<BatchResults> {
   const answers = new Map<string, ModelAnswer>()
-  let failed = 0
+  let [failed, repeated] = [0, 0]
   let fault: string | undefined
-  if (paths.length === 0) return { answers, failed }
+  if (paths.length === 0) return { answers, failed, repeated }
   for await (const { row, id } of readRows(paths, { maxBadFraction: 0 })) {
     const { custom_id: key, response, error } = (typeof row === 'string' ? {} : row) as ResultLine
     const place = `${id.file}:${id.line}`
@@ -56,9 +58,10 @@ export async function readBatchResults(paths: readonly string[]): Promise<BatchR
     if (answer === undefined) {
       failed++
       fault ??= `${place}: ${JSON.stringify(error ?? response?.body?.error ?? response).slice(0, 200)}`
-    } else answers.set(key, answer)
+    } else if (answers.has(key)) repeated++
+    else answers.set(key, answer)
   }
-  return { answers, failed, ...(fault !== undefined && { fault }) }
+  return { answers, failed, repeated, ...(fault !== undefined && { fault }) }
 }
 
 interface ResultLine {

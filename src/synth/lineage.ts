@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic-write.ts'
-import { hashFile, hashText } from '../files/hash.ts'
+import { hashText } from '../files/hash.ts'
 import { readJsonFile } from '../files/read-json.ts'
 import { VERSION } from '../version.ts'
 import { CALLS } from './ledger.ts'
@@ -61,7 +61,7 @@ export function checkMade(directory: string): void {
   if (!existsSync(file)) return
   const { every, marks } = ((readJsonFile(file) ?? {}) as Partial<Lineage>).rows ?? {}
   if (!Number.isSafeInteger(every) || every! < 1 || !Array.isArray(marks)) return // of another version
-  const at = hashesOfRows(directory, every!).findIndex((hash, i) => i < marks.length && hash !== marks[i])
+  const at = hashesOfRows(directory, every!).marks.findIndex((hash, i) => i < marks.length && hash !== marks[i])
   if (at === -1) return
   throw new InputError(
     `${join(directory, ROWS)}: expected the rows that were made, got another one among rows ${at * every! + 1} to ${(at + 1) * every!}. Restore it, or remove it and ${REJECTS}: rows are made again from ${CALLS}`,
@@ -94,6 +94,7 @@ export function writeLineage(
 ): Lineage {
   const date = (time: number): string | null => (Number.isFinite(time) ? new Date(time).toISOString() : null)
   const every = Math.max(1, Math.ceil(report.rows / MARKS))
+  const { marks, sha256 } = hashesOfRows(directory, every)
   const lineage: Lineage = {
     anneal: VERSION,
     recipe: { name: setup.recipe.name, sha256: hashText(JSON.stringify(setup.recipe.setup)) },
@@ -105,9 +106,9 @@ export function writeLineage(
     isComplete,
     rows: {
       count: report.rows,
-      sha256: report.rows === 0 ? null : hashFile(join(directory, ROWS)),
+      sha256: report.rows === 0 ? null : sha256,
       every,
-      marks: hashesOfRows(directory, every),
+      marks,
     },
     rejected: report.rejected,
     refused: report.refused,

@@ -114,15 +114,15 @@ export function* readMadeRows(directory: string): Generator<unknown, void, undef
   }
 }
 
-/** Hashes of the first `every`, 2 · `every`, … rows, for as many as there are. */
-export function hashesOfRows(directory: string, every: number): string[] {
+/** Hashes of the first `every`, 2 · `every`, … rows, for as many as there are, and of all. */
+export function hashesOfRows(directory: string, every: number): { marks: string[]; sha256: string } {
   const hash = createHash('sha256')
-  const found: string[] = []
+  const marks: string[] = []
   for (const [i, line] of wholeLines(join(directory, ROWS)).entries()) {
     hash.update(line).update('\n')
-    if ((i + 1) % every === 0) found.push(hash.copy().digest('hex').slice(0, 16))
+    if ((i + 1) % every === 0) marks.push(hash.copy().digest('hex').slice(0, 16))
   }
-  return found
+  return { marks, sha256: hash.digest('hex') }
 }
 
 /** The rejects that there are. */

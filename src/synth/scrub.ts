@@ -24,9 +24,11 @@ export function scrubbed<T>(value: T, kinds: readonly PiiKind[], counts: Partial
   return kinds.length === 0 ? value : (walk(value) as T)
 }
 
-/** How often what stands for people's own stands in a text: of rows that were made in several runs, all that was replaced. */
-export function placeholdersIn(text: string, kinds: readonly PiiKind[]): ScrubCounts {
-  return Object.fromEntries(kinds.map((kind) => [kind, text.split(REPLACEMENTS[kind]).length - 1]))
+/** How often what stands for people's own stands in texts: of rows that were made in several runs, all that was replaced. */
+export function placeholdersIn(texts: readonly string[], kinds: readonly PiiKind[]): ScrubCounts {
+  const count = (kind: PiiKind): number =>
+    texts.reduce((sum, text) => sum + text.split(REPLACEMENTS[kind]).length - 1, 0)
+  return Object.fromEntries(kinds.map((kind) => [kind, count(kind)]))
 }
 
 /** UsageError for a kind that there is not. */

@@ -21,6 +21,7 @@ import { RowFiles, readMadeRows, readRejects } from './row-files.ts'
 import { checkKinds, placeholdersIn, scrubbed } from './scrub.ts'
 import { type ComparedTexts, synthesisPage, synthesisReport } from './synthesis-report.ts'
 import { checkSetup, hashOfSeeds, type SynthesisSetup } from './synthesis-setup.ts'
+import { textsIn } from './texts-in.ts'
 
 /** What is made, of what, by whom, and where it goes. */
 export interface SynthesizeOptions<Seed = unknown, Row = unknown, Shared = undefined> extends SynthesisBudget {
@@ -159,7 +160,8 @@ async function run<Seed, Row, Shared>(
   }
   checkSeeds(recipe, seeds)
   checkSetup(out, setup, seeds)
-  const { answers: results, failed, fault } = await readBatchResults(options.results ?? [])
+  const { answers: results, failed, repeated, fault } = await readBatchResults(options.results ?? [])
+  if (repeated > 0) notice(`${repeated} calls of the batch were answered again: the first answer is kept`)
   if (failed > 0) notice(`${failed} calls of the batch were not answered and are asked again; ${fault}`)
   const ledger = new Ledger(out, given({ maxCost, maxTokens, maxCalls }), notice)
   const files = new RowFiles(out)
@@ -194,7 +196,7 @@ async function run<Seed, Row, Shared>(
     rejects: readRejects(out),
     spent: ledger.spent,
     isPriced: model.cost !== undefined,
-    against: [{ name: 'seeds', texts: seeds.map(textOfSeed) }, ...against],
+    against: [{ name: 'seeds', texts: seeds.map(textsIn) }, ...against],
     teacher: model.name,
     seeds: seeds.length,
     rejected,
@@ -212,7 +214,7 @@ async function run<Seed, Row, Shared>(
     isComplete: files.settled === seeds.length,
     scrubbed: {
       seeds: scrub.seeds === undefined ? null : found,
-      rows: scrub.rows === undefined ? null : placeholdersIn(JSON.stringify(rows), scrub.rows),
+      rows: scrub.rows === undefined ? null : placeholdersIn(rows.map(textsIn), scrub.rows),
     },
   })
   tell({ type: 'saved', what: 'report', path: join(out, 'report.html') })
@@ -247,12 +249,6 @@ function checkSeeds<Seed>({ check }: Pick<Recipe<Seed, unknown, never>, 'check'>
 /** What is set of a budget. */
 const given = (budget: { [Key in keyof SynthesisBudget]: SynthesisBudget[Key] | undefined }): SynthesisBudget =>
   Object.fromEntries(Object.entries(budget).filter(([, most]) => most !== undefined))
-
-/** All texts of a seed, whatever it is. */
-function textOfSeed(seed: unknown): string {
-  if (typeof seed === 'string') return seed
-  return typeof seed === 'object' && seed !== null ? Object.values(seed).map(textOfSeed).filter(Boolean).join('\n') : ''
-}
 
 /** Why tries were refused, where some seed has no row for it: the three most frequent reasons. */
 export function refusalLines({ rejected, reasons }: Pick<SynthesisResult, 'rejected' | 'reasons'>): string[] {

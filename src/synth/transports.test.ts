@@ -90,12 +90,13 @@ describe('a batch', () => {
       textsOf: (row) => [row],
     }
     const given = { recipe, seeds: ['a'], model, batch: true }
-    const answered = async (body: unknown, id?: string) => {
+    const answered = async (body: unknown, id?: string, times = 1) => {
       const out = newOut()
       const first = await resultOf(synthesize({ ...given, out }))
       const { custom_id } = JSON.parse(textOf('', first.batch!).split('\n')[0]!) as BatchLine
       const file = `${out}.jsonl`
-      writeFileSync(file, `${JSON.stringify({ custom_id: id ?? custom_id, response: { status_code: 200, body } })}\n`)
+      const line = `${JSON.stringify({ custom_id: id ?? custom_id, response: { status_code: 200, body } })}\n`
+      writeFileSync(file, line.repeat(times))
       const told: string[] = []
       const { spent } = await resultOf(
         synthesize({ ...given, out, results: [file] }),
@@ -119,6 +120,10 @@ describe('a batch', () => {
         0,
         '',
       ])
+    expect(await answered({ choices: choices({ content: 'b' }) }, undefined, 2)).toEqual([
+      ...['"b"', 1, 0],
+      '1 calls of the batch were answered again: the first answer is kept',
+    ])
     const parts = [{ type: 'text', text: 'c' }, { text: 'd' }]
     expect(await answered({ choices: choices({ content: parts }), usage: { prompt_tokens: 7 } })).toEqual([
       '"cd"',

@@ -23,8 +23,10 @@ export interface GateCurve {
 /** One point for each score that occurs. UsageError where there is not one number for each question. */
 export function gateCurve(scores: readonly number[], outcomes: readonly Rightness[]): GateCurve {
   const n = outcomes.length
-  if (n === 0 || scores.length !== n || scores.some(Number.isNaN))
-    throw new UsageError(`scores: expected a number for each of ${n} questions, got ${scores.length}`)
+  if (n === 0 || scores.length !== n || !scores.every(Number.isFinite))
+    throw new UsageError(
+      `scores: expected a finite number for each of ${n} questions, got ${scores.length === n ? 'others' : scores.length}`,
+    )
   const order = scores.map((_, i) => i).sort((a, b) => (scores[a] === scores[b] ? 0 : scores[b]! - scores[a]!))
   let right = outcomes.filter(({ closed }) => closed).length
   const points: CurvePoint[] = [{ threshold: Number.POSITIVE_INFINITY, retrieved: 0, accuracy: right / n }]

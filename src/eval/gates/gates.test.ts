@@ -173,6 +173,18 @@ describe('gates that read no model', () => {
   })
 })
 
+describe('splits and curves', () => {
+  it('take any number of questions of one entity', () => {
+    const rows = [...Array.from({ length: 200_000 }, () => ({ entity: 'a' })), { entity: 'b' }, { entity: 'c' }]
+    const sizes = splitByEntity(rows, { shares: [0.3, 0.3, 0.4] }).map(({ length }) => length)
+    expect(sizes.sort((a, b) => a - b)).toEqual([1, 1, 200_000])
+  })
+  it('want scores that a threshold can stand between', () => {
+    const outcomes = [{ closed: true, retrieved: false }]
+    expect(() => gateCurve([Number.POSITIVE_INFINITY], outcomes)).toThrow('a finite number for each of 1 questions')
+  })
+})
+
 describe('the classifier of words', () => {
   it('is scikit-learn’s logistic regression on its TF-IDF', () => {
     // Two words, each in one text: rows are unit vectors, and w, −w, b = 0 solve w = C·σ(−w).

@@ -32,7 +32,8 @@ export function splitByEntity<R extends { entity?: string }>(
   const parts = shares.map(() => [] as number[])
   for (const [g, group] of groups.entries()) {
     const part = ends.findIndex((end) => g + 0.5 < end)
-    parts[part < 0 ? shares.length - 1 : part]!.push(...group)
+    const own = parts[part < 0 ? shares.length - 1 : part]!
+    for (const place of group) own.push(place)
   }
   return parts.map((part) => part.sort((a, b) => a - b).map((i) => records[i]!))
 }

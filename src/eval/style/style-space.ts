@@ -52,12 +52,18 @@ export class StyleSpace {
   /** [features]: the reference's mean, and how much its turns differ from each other. */
   readonly mean: Float64Array
   readonly spread: Float64Array
+  /** The places of each group's features. */
+  readonly #groups: readonly (readonly [StyleGroup, readonly number[]])[]
 
   /** Fits on the turns of the reference; there must be one. */
   constructor(reference: readonly string[], language?: StyleLanguage) {
     this.language = language ?? styleLanguage(reference, cutWords)
     const turns = reference.map(cutTurn)
     this.features = featuresOf(turns, this.language)
+    this.#groups = [...new Set(this.features.map(({ group }) => group))].map((group) => [
+      group,
+      this.features.flatMap((feature, j) => (feature.group === group ? [j] : [])),
+    ])
     const vectors = turns.map((turn) => this.vectorOf(turn))
     this.mean = meanVector(vectors)
     this.spread = this.mean.map((mean, j) =>
@@ -80,10 +86,8 @@ export class StyleSpace {
    */
   likeness(a: Float64Array, b: Float64Array = this.mean): StyleLikeness {
     const groups: Partial<Record<StyleGroup, number>> = {}
-    for (const group of new Set(this.features.map(({ group }) => group))) {
-      const places = this.features.flatMap((feature, j) => (feature.group === group ? [j] : []))
+    for (const [group, places] of this.#groups)
       groups[group] = this.features[places[0]!]!.kind === 'level' ? this.#levels(places, a, b) : shares(places, a, b)
-    }
     const values = Object.values(groups)
     return {
       similarity: values.reduce((sum, value) => sum + value, 0) / values.length,

@@ -231,7 +231,7 @@ async function* bounded(
     if (length > most)
       throw new ServiceError(
         `stream: expected an answer of at most ${maxTokens === undefined ? `${most} characters` : `${maxTokens} tokens`}, got ${length} characters and no end`,
-        { status: 400 },
+        { status: 400 }, // as if the service had refused: the same request would not do better
       )
     yield piece
   }

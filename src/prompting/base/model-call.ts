@@ -24,6 +24,17 @@ export interface ModelSettings {
   signal?: AbortSignal
 }
 
+/** The names of all settings but the signal. */
+export const SETTINGS: Readonly<Record<keyof Omit<ModelSettings, 'signal'>, true>> = {
+  maxTokens: true,
+  temperature: true,
+  topP: true,
+  seed: true,
+  stop: true,
+  logprobs: true,
+  topLogprobs: true,
+}
+
 /** What one call asks. */
 export interface ModelCall extends ModelSettings {
   /** The same as `seed` where nobody gave one and it was drawn. */

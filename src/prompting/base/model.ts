@@ -12,7 +12,14 @@ import { collectAnswer } from './collect-answer.ts'
 import { type Constraint, checkWhere, maskOf } from './constraint.ts'
 import type { Cost } from './cost.ts'
 import { exampleOf } from './example.ts'
-import type { ModelAnswer, ModelCall, ModelPiece, ModelSettings, ModelSetup } from './model-call.ts'
+import {
+  type ModelAnswer,
+  type ModelCall,
+  type ModelPiece,
+  type ModelSettings,
+  type ModelSetup,
+  SETTINGS,
+} from './model-call.ts'
 import { jsonSchemaOf, parsedAnswer, type Schema } from './schema.ts'
 import { amend, isDryRun, recordedPieces, recordedScores } from './trace.ts'
 import { watched } from './watched.ts'
@@ -106,13 +113,7 @@ const ASK: Readonly<Record<keyof AskOptions, true>> = {
   again: true,
   think: true,
   draft: true,
-  maxTokens: true,
-  temperature: true,
-  topP: true,
-  seed: true,
-  stop: true,
-  logprobs: true,
-  topLogprobs: true,
+  ...SETTINGS,
   signal: true,
 }
 const SCORED: Readonly<Record<'system' | 'signal', true>> = { system: true, signal: true }

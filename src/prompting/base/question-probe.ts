@@ -45,6 +45,13 @@ export const CHECK_TEXT = 'Which model is this?'
 /** Below this cosine it is another one. The same weights in fewer bits stay above. */
 const SAME = 0.99
 
+/** Whether two vectors of one text are of the same model. Models that give none have none to compare. */
+export function isSameModel(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number =>
+    Array.from(x).reduce((sum, value, i) => sum + value * (y[i] ?? 0), 0)
+  return (a.length === 0 && b.length === 0) || dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)) >= SAME
+}
+
 /**
  * The mean vector of a question's tokens after `layer` blocks, [D]; tokens that the tokenizer puts before a text are read and not
  * counted. What comes after the layer is not computed.
@@ -146,12 +153,7 @@ export async function checkProbeModel(lm: Lm, probe: QuestionProbe): Promise<voi
   if (model.revision !== undefined && own.revision !== undefined && model.revision !== own.revision) refuse('')
   const vector = await questionVector(lm, CHECK_TEXT, layer)
   if (vector.length !== width) refuse(`, whose vectors have ${vector.length} numbers and not ${width}`)
-  if (!(cosine(vector, check) >= SAME)) refuse(', whose vectors are others')
+  if (!isSameModel(vector, check)) refuse(', whose vectors are others')
 }
 
 const nameOf = ({ name, revision }: ModelInfo): string => (revision === undefined ? name : `${name} at ${revision}`)
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0)
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
-}

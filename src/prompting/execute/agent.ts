@@ -8,7 +8,7 @@ import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import { checkModel } from '../base/check-model.ts'
 import { answered, type Model } from '../base/model.ts'
-import type { ModelSettings } from '../base/model-call.ts'
+import { type ModelSettings, SETTINGS } from '../base/model-call.ts'
 import { described, jsonSchemaOf, type Schema } from '../base/schema.ts'
 import { checkSeconds } from '../base/seconds.ts'
 import { withText } from '../base/with-text.ts'
@@ -94,13 +94,7 @@ const AGENT: Readonly<Record<keyof AgentOptions, true>> = {
   budget: true,
   memory: true,
   plan: true,
-  maxTokens: true,
-  temperature: true,
-  topP: true,
-  seed: true,
-  stop: true,
-  logprobs: true,
-  topLogprobs: true,
+  ...SETTINGS,
 }
 const BUDGET: Readonly<Record<keyof Budget, true>> = { steps: true, tokens: true, seconds: true }
 

@@ -6,7 +6,7 @@ import { checkOptionNames } from '../../option-names.ts'
 import type { ChatMessage } from '../../text/chat-template.ts'
 import { checkModel } from '../base/check-model.ts'
 import type { AskOptions, Model } from '../base/model.ts'
-import type { ModelSettings } from '../base/model-call.ts'
+import { type ModelSettings, SETTINGS } from '../base/model-call.ts'
 import type { PromptText } from '../data/prompt.ts'
 import { type Memory, type MemoryState, type Remembered, type Round, remember } from './remember.ts'
 
@@ -60,13 +60,7 @@ const OPTIONS: Readonly<Record<keyof ConversationOptions, true>> = {
   system: true,
   memory: true,
   saved: true,
-  maxTokens: true,
-  temperature: true,
-  topP: true,
-  seed: true,
-  stop: true,
-  logprobs: true,
-  topLogprobs: true,
+  ...SETTINGS,
 }
 
 const START: MemoryState = { from: 0 }

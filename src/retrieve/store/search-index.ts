@@ -1,6 +1,7 @@
 // An index on disk as those see it who search: one state, from the moment it is opened.
 import { join, resolve } from 'node:path'
 import { hasCode, InputError, UsageError } from '../../errors.ts'
+import { hashFile } from '../../files/hash.ts'
 import { checkedK } from '../bm25.ts'
 import { Bm25Formula, type Bm25Options, type CollectionStats } from '../bm25-formula.ts'
 import type { Hit, RetrievalDocument, Retriever } from '../document.ts'
@@ -74,6 +75,21 @@ export function openIndex(directory: string, options: OpenIndexOptions = {}): Se
 /** What an index is and how it was made, without opening its segments. InputError where there is none. */
 export function indexInfo(directory: string): IndexInfo {
   return infoOf(readManifest(directory))
+}
+
+/**
+ * Reads all of an index and compares it with the sums that were written beside it. Opening does not, which reads next to nothing. InputError that
+ * names the first file that is damaged.
+ */
+export function checkIndex(directory: string): void {
+  for (const { file, sha256 } of readManifest(directory).segments) {
+    const path = join(directory, file)
+    if (hashFile(path) !== sha256)
+      throw new InputError(
+        `${path}: expected the bytes that were written, got others. It is damaged: build the index again`,
+      )
+  }
+  openIndex(directory).close()
 }
 
 function infoOf({ documents, withWords, tokens, settings, segments, state }: Manifest): IndexInfo {

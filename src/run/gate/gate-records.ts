@@ -5,6 +5,7 @@ import { InputError } from '../../errors.ts'
 import type { GateRecord, RecordedAnswer } from '../../eval/gates/gate-record.ts'
 import { appendLine } from '../../files/append-line.ts'
 import { withDiskFullError } from '../../files/atomic-write.ts'
+import { isSameModel } from '../../prompting/base/question-probe.ts'
 import { gateQuestion } from './gate-questions.ts'
 
 /** What the answers depend on. */
@@ -37,8 +38,6 @@ const SAID: Readonly<Record<(typeof COMPARED)[number], string>> = {
   maxNewTokens: 'tokens of an answer',
   shots: 'seed of examples',
 }
-/** Below this cosine it is another model. The same weights in fewer bits stay above. */
-const SAME = 0.99
 
 /** What a file of records holds. */
 export interface KeptRecords {
@@ -96,15 +95,8 @@ export function checkRecordSettings(path: string, kept: RecordSettings, given: P
   }
   for (const name of COMPARED)
     if (given[name] !== undefined && given[name] !== kept[name]) refuse(SAID[name], kept[name], given[name])
-  if (given.check !== undefined && !(cosine(given.check, kept.check) >= SAME))
+  if (given.check !== undefined && !isSameModel(given.check, kept.check))
     refuse('model', `another one that is called ${kept.model}, too`, kept.model)
-}
-
-function cosine(a: readonly number[], b: readonly number[]): number {
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, i) => sum + value * (y[i] ?? 0), 0)
-  // Models that give no vectors have none to compare.
-  return a.length === 0 && b.length === 0 ? 1 : dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
 }
 
 function contentOf(path: string): Buffer {

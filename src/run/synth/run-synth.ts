@@ -15,6 +15,7 @@ import {
 } from '../../synth/index.ts'
 import { readMadeRows } from '../../synth/row-files.ts'
 import { refusalLines } from '../../synth/synthesize.ts'
+import { textsIn } from '../../synth/texts-in.ts'
 import { eventsOf, type Watch, type WorkEvent } from '../../work.ts'
 import { resolveData } from '../resolve-data.ts'
 import { saidInKeys } from '../train/in-keys.ts'
@@ -91,7 +92,7 @@ async function open(
   const opened = await openRecipe({ ...config, seeds, test }, watch)
   const { model, version } = await openTeacher(config, watch, place)
   const against: ComparedTexts[] = []
-  for (const path of test) against.push({ name: path, texts: await textsIn(path) })
+  for (const path of test) against.push({ name: path, texts: await rowTexts(path) })
   const seedFiles: SeedFile[] = listFiles(seeds).map((path) => ({ path, sha256: hashFile(path) }))
   return {
     ...{ ...opened, seeds: opened.seeds as readonly never[] },
@@ -115,15 +116,9 @@ async function open(
 }
 
 /** All texts of each row. */
-async function textsIn(path: string): Promise<string[]> {
-  const textOf = (value: unknown): string =>
-    typeof value === 'string'
-      ? value
-      : typeof value === 'object' && value !== null
-        ? Object.values(value).map(textOf).join('\n')
-        : ''
+async function rowTexts(path: string): Promise<string[]> {
   const texts: string[] = []
-  for await (const { row } of readRows([path])) texts.push(textOf(row))
+  for await (const { row } of readRows([path])) texts.push(textsIn(row))
   return texts
 }
 

@@ -318,7 +318,7 @@ const ES: readonly CrisisPhrases[] = [
       ['ganas de', 0, 'morir|morirme|no vivir|matarme'],
       ['ojala', 2, 'muriera|muriese|estuviera muert[oa]|hubiera nacido|hubiese nacido'],
       [
-        'pienso|pensando|pensado|pensar|penso|penso|considero|considerado|planeo|planeando',
+        'pienso|pensando|pensado|pensar|penso|considero|considerado|planeo|planeando',
         3,
         'suicidio|suicidarme|la muerte como',
       ],

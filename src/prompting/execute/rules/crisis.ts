@@ -55,6 +55,11 @@ const PHRASES: Readonly<Record<'en' | 'es', readonly Known[]>> = {
   en: known(CRISIS_PHRASES.en),
   es: known(CRISIS_PHRASES.es),
 }
+/** Chinese, made once: they are looked for in every sentence. */
+const PATTERNS_ZH: typeof CRISIS_PATTERNS = CRISIS_PATTERNS.map(({ patterns, ...rest }) => ({
+  ...rest,
+  patterns: patterns.map(({ source }) => new RegExp(source, 'gu')),
+}))
 /** Of a Chinese sentence, where a denial may stand. */
 const CHARACTERS_BEFORE = 7
 
@@ -104,9 +109,9 @@ function inWords(views: readonly string[], runs: readonly string[], language: 'e
 const lastWords = (text: string): string => (/(?:\S+ ){0,4}$/.exec(text) ?? [''])[0]
 
 function inChinese(sentence: string): Crisis | undefined {
-  for (const { level, kind, isPlain = false, patterns } of CRISIS_PATTERNS)
+  for (const { level, kind, isPlain = false, patterns } of PATTERNS_ZH)
     for (const pattern of patterns)
-      for (const { index } of sentence.matchAll(new RegExp(pattern.source, 'gu')))
+      for (const { index } of sentence.matchAll(pattern))
         if (isPlain || !DENIAL_ZH.test(sentence.slice(Math.max(0, index - CHARACTERS_BEFORE), index)))
           return { level, kind, language: 'zh' }
   return undefined
